@@ -1,0 +1,230 @@
+use std::time::Duration;
+
+use crate::{Batch, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp};
+
+/// An append-only log of messages, one Kafka-like partition.
+///
+/// Object safe, and safe to share between threads: readers never wait for a publisher, nor a publisher for readers.
+/// [`FileLog`](crate::FileLog) keeps it in a directory.
+///
+/// # Errors
+///
+/// Any call may fail with [`Closed`](crate::Error::Closed) after [`close`](Log::close), with
+/// [`Corrupt`](crate::Error::Corrupt) when stored bytes turn out to be wrong, and with [`Io`](crate::Error::Io) when
+/// the system refuses. Only further errors are listed at the methods.
+pub trait Log: Send + Sync {
+    /// Publishes `messages` as one atomic batch and returns the next offset, one past the last of them.
+    ///
+    /// After a crash a reader sees all of the batch or none of it. Offsets in it are consecutive. An empty batch
+    /// writes nothing and returns the next offset.
+    ///
+    /// # Durability
+    ///
+    /// As the log's durability mode says. When this returns, every reader of the same log sees the batch.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`](crate::Error::TooLarge) and [`Io`](crate::Error::Io): nothing was written.
+    /// [`SyncFailed`](crate::Error::SyncFailed): the batch may or may not survive, and the handle is poisoned;
+    /// afterwards [`Poisoned`](crate::Error::Poisoned). [`ReadOnly`](crate::Error::ReadOnly) on a handle that only
+    /// reads.
+    fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
+        self.publish_with(messages, &PublishOptions::new())
+    }
+
+    /// As [`publish`](Log::publish), under a condition or with a durability of its own.
+    ///
+    /// # Errors
+    ///
+    /// As `publish`, and [`OffsetMismatch`](crate::Error::OffsetMismatch), also for an empty batch, when the log's
+    /// next offset is not the expected one: nothing was written.
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64>;
+
+    /// The oldest offset that a reader may name. Everything below it was trimmed.
+    ///
+    /// # Errors
+    ///
+    /// See [`Log`].
+    fn start_offset(&self) -> Result<u64>;
+
+    /// The offset after the last visible message. With
+    /// [`EachPublish`](crate::Durability::EachPublish) that is the last durable one.
+    ///
+    /// # Errors
+    ///
+    /// See [`Log`].
+    fn next_offset(&self) -> Result<u64>;
+
+    /// Up to `max_count` messages in offset order, and the offset to go on at.
+    ///
+    /// | `from` | result |
+    /// |---|---|
+    /// | `Oldest` | from the first message still there; on an empty log none, and the log's next offset |
+    /// | `Newest` | none, and the log's next offset |
+    /// | `At(o)` | from `o`, or, where it was deleted, from the next message that exists |
+    /// | `At(next offset)` | none, and the same offset |
+    /// | `Time(t)` | from the first message at or after `t` by the time index; none after the last |
+    /// | `Last(n)` | the last `n` messages at most |
+    ///
+    /// The batch may hold fewer than `max_count` messages before the end, for instance at a segment's end or after
+    /// 8 MiB: a caller loops until `next_offset` stops moving. With `max_count` 0 there are no messages, and
+    /// `next_offset` is where reading would begin.
+    ///
+    /// # Errors
+    ///
+    /// [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` beyond the next offset or below the start
+    /// offset; [`is_trimmed`](crate::Error::is_trimmed) tells the two apart. [`NoIndex`](crate::Error::NoIndex) for
+    /// `Time` without a time index.
+    fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
+
+    /// [`consume`](Log::consume), of the messages with exactly this key. Without a match up to the end,
+    /// `next_offset` is the log's next offset.
+    ///
+    /// # Errors
+    ///
+    /// As `consume`, and [`NoIndex`](crate::Error::NoIndex) without a key index.
+    fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch>;
+
+    /// One message: `Oldest` the first and `Newest` the last that exists, `At(o)` that very one, `Time(t)` as
+    /// [`get_by_time`](Log::get_by_time), `Last(n)` the n-th from the end (the first if there are fewer; `Last(0)` as
+    /// `Newest`).
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::Error::NotFound) on an empty log and for a deleted message;
+    /// [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` trimmed or at or after the next offset.
+    fn get(&self, at: Start) -> Result<Message>;
+
+    /// The last message with exactly this key, tombstones included.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::Error::NotFound); [`NoIndex`](crate::Error::NoIndex) without a key index.
+    fn get_by_key(&self, key: &[u8]) -> Result<Message>;
+
+    /// The offset of the message that [`get_by_key`](Log::get_by_key) returns.
+    ///
+    /// # Errors
+    ///
+    /// As `get_by_key`.
+    fn offset_by_key(&self, key: &[u8]) -> Result<u64> {
+        Ok(self.get_by_key(key)?.offset)
+    }
+
+    /// The first message at or after `start`, by the running maximum of the times of the messages that exist.
+    ///
+    /// The running maximum never goes back, whatever times the messages were given: the message found may itself
+    /// have an earlier time than one before it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::Error::NotFound) when `start` is after all; [`NoIndex`](crate::Error::NoIndex) without a
+    /// time index.
+    fn get_by_time(&self, start: Timestamp) -> Result<Message>;
+
+    /// Offset and own time of the message that [`get_by_time`](Log::get_by_time) returns.
+    ///
+    /// # Errors
+    ///
+    /// As `get_by_time`.
+    fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
+        let message = self.get_by_time(start)?;
+        Ok((message.offset, message.time))
+    }
+
+    /// Bytes of storage that `message` takes when it is published alone, indexes included.
+    fn size(&self, message: &NewMessage<'_>) -> u64;
+
+    /// What the log holds.
+    ///
+    /// # Errors
+    ///
+    /// See [`Log`].
+    fn stat(&self) -> Result<Stats>;
+
+    /// Brings everything published so far to stable storage and returns the offset below which all is durable.
+    ///
+    /// # Durability
+    ///
+    /// Concurrent callers share the work.
+    ///
+    /// # Errors
+    ///
+    /// [`SyncFailed`](crate::Error::SyncFailed): the log is poisoned, and no later call reports as durable what this
+    /// one was to cover; afterwards [`Poisoned`](crate::Error::Poisoned).
+    fn sync(&self) -> Result<u64>;
+
+    /// Lets go of mappings and file descriptors of segments that were not used for so long.
+    ///
+    /// # Errors
+    ///
+    /// See [`Log`].
+    fn gc(&self, unused_for: Duration) -> Result<()>;
+
+    /// Brings everything to stable storage and lets go of the log. Idempotent; every other call on the handle then
+    /// fails with [`Closed`](crate::Error::Closed). Messages already read stay valid.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Log::sync). The handle is closed all the same.
+    fn close(&self) -> Result<()>;
+}
+
+macro_rules! forward_log {
+    ($($for:tt)+) => {
+        impl $($for)+ {
+            fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
+                (**self).publish(messages)
+            }
+            fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+                (**self).publish_with(messages, how)
+            }
+            fn start_offset(&self) -> Result<u64> {
+                (**self).start_offset()
+            }
+            fn next_offset(&self) -> Result<u64> {
+                (**self).next_offset()
+            }
+            fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
+                (**self).consume(from, max_count)
+            }
+            fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+                (**self).consume_by_key(key, from, max_count)
+            }
+            fn get(&self, at: Start) -> Result<Message> {
+                (**self).get(at)
+            }
+            fn get_by_key(&self, key: &[u8]) -> Result<Message> {
+                (**self).get_by_key(key)
+            }
+            fn offset_by_key(&self, key: &[u8]) -> Result<u64> {
+                (**self).offset_by_key(key)
+            }
+            fn get_by_time(&self, start: Timestamp) -> Result<Message> {
+                (**self).get_by_time(start)
+            }
+            fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
+                (**self).offset_by_time(start)
+            }
+            fn size(&self, message: &NewMessage<'_>) -> u64 {
+                (**self).size(message)
+            }
+            fn stat(&self) -> Result<Stats> {
+                (**self).stat()
+            }
+            fn sync(&self) -> Result<u64> {
+                (**self).sync()
+            }
+            fn gc(&self, unused_for: Duration) -> Result<()> {
+                (**self).gc(unused_for)
+            }
+            fn close(&self) -> Result<()> {
+                (**self).close()
+            }
+        }
+    };
+}
+
+forward_log!(<L: Log + ?Sized> Log for Box<L>);
+forward_log!(<L: Log + ?Sized> Log for std::sync::Arc<L>);
+forward_log!(<L: Log + ?Sized> Log for &L);

@@ -1,0 +1,127 @@
+use bytes::Bytes;
+
+use super::{Headers, Timestamp};
+
+/// A message to publish. Borrows everything: publishing copies its bytes only into the log.
+///
+/// ```
+/// use duramen::{NewMessage, Timestamp};
+///
+/// let created = NewMessage::new(b"user-7", b"created").time(Timestamp::from_micros(1));
+/// let keyless = NewMessage::value(b"heartbeat");
+/// let tombstone = NewMessage { key: Some(b"user-7"), ..NewMessage::default() };
+/// let traced = NewMessage { headers: &[(b"trace", b"4bf92f35")], ..created };
+/// # assert!(keyless.key.is_none() && tombstone.value.is_none() && traced.headers.len() == 1);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewMessage<'a> {
+    /// When it happened; `None` is the moment of publishing (one clock reading for a whole batch).
+    pub time: Option<Timestamp>,
+    /// The key; `None` is no key: such a message is not in the key index and never compacted. The empty key is a key.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` with a key is a tombstone. The empty value is a value.
+    pub value: Option<&'a [u8]>,
+    /// Names and values of any bytes, kept in order; names may repeat.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+}
+
+impl<'a> NewMessage<'a> {
+    /// A message with a key and a value, and the time of publishing.
+    #[must_use]
+    pub const fn new(key: &'a [u8], value: &'a [u8]) -> NewMessage<'a> {
+        NewMessage {
+            time: None,
+            key: Some(key),
+            value: Some(value),
+            headers: &[],
+        }
+    }
+
+    /// A message without a key, with the time of publishing.
+    #[must_use]
+    pub const fn value(value: &'a [u8]) -> NewMessage<'a> {
+        NewMessage {
+            time: None,
+            key: None,
+            value: Some(value),
+            headers: &[],
+        }
+    }
+
+    /// The same message with a time of its own.
+    #[must_use]
+    pub const fn time(mut self, time: Timestamp) -> NewMessage<'a> {
+        self.time = Some(time);
+        self
+    }
+
+    /// Bytes of key, value and headers together: what [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX) bounds.
+    #[must_use]
+    pub fn content_size(&self) -> u64 {
+        let headers: u64 = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.len() + value.len()) as u64)
+            .sum();
+        self.key.map_or(0, <[u8]>::len) as u64 + self.value.map_or(0, <[u8]>::len) as u64 + headers
+    }
+}
+
+/// A message read from a log: an owned handle, cheap to clone.
+///
+/// Messages of one batch share one piece of memory; a message stays valid whatever happens to the log, and whoever
+/// keeps a single message of a batch for long may want to copy its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its logical place in the log: strictly increasing, never reused.
+    pub offset: u64,
+    /// The time it was published with.
+    pub time: Timestamp,
+    /// The key, if it has one.
+    pub key: Option<Bytes>,
+    /// The value; `None` with a key is a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers, in the order they were published in.
+    pub headers: Headers,
+}
+
+impl Message {
+    /// The message as one to publish, with the same time.
+    #[must_use]
+    pub fn as_new(&self) -> NewMessage<'_> {
+        NewMessage {
+            time: Some(self.time),
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: self.headers.as_slice(),
+        }
+    }
+}
+
+/// Messages in offset order, and where to go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// One past the last message, or, without messages, an offset that makes progress: it equals the offset asked
+    /// for only at the end of the log.
+    pub next_offset: u64,
+}
+
+impl IntoIterator for Batch {
+    type Item = Message;
+    type IntoIter = std::vec::IntoIter<Message>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.messages.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Batch {
+    type Item = &'a Message;
+    type IntoIter = std::slice::Iter<'a, Message>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.messages.iter()
+    }
+}

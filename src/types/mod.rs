@@ -1,0 +1,21 @@
+//! L0: the words users and the engine share. No I/O, no unsafe.
+
+mod headers;
+mod message;
+mod options;
+mod start;
+mod stats;
+mod timestamp;
+
+pub use headers::Headers;
+pub use message::{Batch, Message, NewMessage};
+pub use options::PublishOptions;
+pub use start::Start;
+pub use stats::Stats;
+pub use timestamp::{ParseTimestampError, Timestamp};
+
+/// Largest message, in bytes of key, value and headers together: 64 MiB.
+pub const MESSAGE_SIZE_MAX: u64 = 64 << 20;
+
+/// Largest batch, in bytes of its messages' keys, values and headers: 1 GiB.
+pub const BATCH_SIZE_MAX: u64 = 1 << 30;
