@@ -2,6 +2,7 @@
 
 mod error;
 mod log;
+mod sys;
 mod types;
 
 pub use error::{Corruption, Error, ErrorKind, Result};

@@ -1,0 +1,109 @@
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use parking_lot::Mutex;
+
+use super::storage::failed;
+use crate::{Error, Result};
+
+/// The file that is locked. It is never removed: a lock on a removed file excludes nobody.
+const LOCK_NAME: &str = "LOCK";
+
+/// Directories that this process has open for writing, as (device, inode).
+///
+/// `flock` alone would do between processes and between handles of one process. The registry stays right where it
+/// is emulated by record locks (some network file systems), which belong to a process as a whole.
+static WRITERS: Mutex<Option<HashSet<(u64, u64)>>> = Mutex::new(None);
+
+/// A lock on a log's directory, given up when dropped.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    #[expect(dead_code, reason = "held for what dropping it does")]
+    inner: Inner,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Os {
+        #[expect(dead_code, reason = "the lock lives as long as the open file")]
+        file: Option<fs::File>,
+        #[expect(dead_code, reason = "held for what dropping it does")]
+        registered: Option<Registered>,
+    },
+    #[cfg(feature = "fault")]
+    Sim(super::sim::SimLock),
+}
+
+#[derive(Debug)]
+struct Registered((u64, u64));
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        if let Some(writers) = WRITERS.lock().as_mut() {
+            writers.remove(&self.0);
+        }
+    }
+}
+
+impl DirLock {
+    /// Locks `dir`. A reader of a directory that holds no lock file, or one it may not open, goes without: where it
+    /// may not write, it could not create one.
+    pub(super) fn os(dir: &Path, exclusive: bool) -> Result<DirLock> {
+        let locked = || Error::Locked { path: dir.to_path_buf() };
+        let metadata = fs::metadata(dir).map_err(failed("look at", dir))?;
+        let id = (metadata.dev(), metadata.ino());
+        let registered = if exclusive {
+            if !WRITERS.lock().get_or_insert_default().insert(id) {
+                return Err(locked());
+            }
+            Some(Registered(id))
+        } else {
+            if WRITERS.lock().as_ref().is_some_and(|writers| writers.contains(&id)) {
+                return Err(locked());
+            }
+            None
+        };
+        let path = dir.join(LOCK_NAME);
+        let Some(file) = open_lock_file(&path, exclusive)? else {
+            return Ok(DirLock { inner: Inner::Os { file: None, registered } });
+        };
+        let taken = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+        match taken {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(locked()),
+            Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+        }
+        // Somebody may have replaced the file between opening and locking it; then our lock is on a ghost.
+        let ours = file.metadata().map_err(failed("look at", &path))?;
+        let named = fs::symlink_metadata(&path).map_err(failed("look at", &path))?;
+        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
+            return Err(locked());
+        }
+        Ok(DirLock { inner: Inner::Os { file: Some(file), registered } })
+    }
+
+    #[cfg(feature = "fault")]
+    pub(super) fn sim(lock: super::sim::SimLock) -> DirLock {
+        DirLock { inner: Inner::Sim(lock) }
+    }
+}
+
+fn open_lock_file(path: &Path, exclusive: bool) -> Result<Option<fs::File>> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .write(exclusive)
+        .create(exclusive)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path);
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if !exclusive && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("open", path)(error)),
+    }
+}

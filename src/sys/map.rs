@@ -1,0 +1,182 @@
+use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+/// A shared mapping of the first bytes of a file.
+///
+/// Bytes are copied in and out and never lent: what lies in a mapping can be changed by others at any time, so no
+/// reference to it may exist. Only positions below [`len`](Map::len), which the file really has, are touched.
+///
+/// Rules of use (they are what keeps readers from seeing half a message; memory safety does not depend on them):
+///
+/// 1. One thread at a time stores, and never below what it has told readers of.
+/// 2. It tells them with a release store, and they look with an acquire load, of a variable outside the mapping.
+///
+/// A file that somebody else cuts short under a mapping kills the process with SIGBUS on the next touch; the lock on
+/// the directory keeps every user of this library from doing so.
+#[derive(Debug)]
+pub(crate) struct Map {
+    inner: Inner,
+    capacity: u64,
+    len: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Os { map: MmapRaw, writable: bool },
+    #[cfg(feature = "fault")]
+    Sim(super::sim::SimMap),
+}
+
+impl Map {
+    pub(super) fn os(file: &fs::File, capacity: u64, len: u64, writable: bool) -> io::Result<Map> {
+        let size = usize::try_from(capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mut options = MmapOptions::new();
+        options.len(size);
+        let map = if writable { options.map_raw(file) } else { options.map_raw_read_only(file) }?;
+        Ok(Map { inner: Inner::Os { map, writable }, capacity, len: AtomicU64::new(len) })
+    }
+
+    #[cfg(feature = "fault")]
+    pub(super) fn sim(map: super::sim::SimMap, capacity: u64, len: u64) -> Map {
+        Map { inner: Inner::Sim(map), capacity, len: AtomicU64::new(len) }
+    }
+
+    /// Bytes that may be touched.
+    pub(crate) fn len(&self) -> u64 {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// Bytes that the mapping could cover if the file had them.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Says that the file now has `len` bytes, all of them really there.
+    pub(crate) fn grow(&self, len: u64) {
+        self.len.fetch_max(len.min(self.capacity), Ordering::AcqRel);
+    }
+
+    /// Makes the pages from `from` to `to` ready to be stored to, where the system can. Only a matter of speed.
+    pub(crate) fn populate(&self, from: u64, to: u64) {
+        const PAGE: u64 = 4096;
+        let (from, to) = (from / PAGE * PAGE, to.min(self.len()) / PAGE * PAGE);
+        if to <= from {
+            return;
+        }
+        match &self.inner {
+            #[expect(clippy::cast_possible_truncation, reason = "within the mapping, whose size is a usize")]
+            Inner::Os { map, .. } => {
+                // SAFETY: the range lies within the mapping, as `to` is at most `len`, which is at most `capacity`.
+                // MADV_POPULATE_WRITE changes no byte and fails cleanly where a page cannot be had.
+                #[expect(unsafe_code, reason = "advice on a raw range")]
+                let _ = unsafe {
+                    rustix::mm::madvise(
+                        map.as_mut_ptr().add(from as usize).cast(),
+                        (to - from) as usize,
+                        rustix::mm::Advice::LinuxPopulateWrite,
+                    )
+                };
+            }
+            #[cfg(feature = "fault")]
+            Inner::Sim(_) => {}
+        }
+    }
+
+    /// Copies `bytes` to `position`; false, and nothing done, if not all of it lies below [`len`](Map::len).
+    #[must_use]
+    pub(crate) fn store(&self, position: u64, bytes: &[u8]) -> bool {
+        let Some(at) = self.range(position, bytes.len()) else { return false };
+        match &self.inner {
+            Inner::Os { map, writable } => {
+                if !writable {
+                    return false;
+                }
+                // SAFETY: `range` has checked that the bytes lie within the mapping and the file. The mapping is
+                // writable. `bytes` cannot overlap it, because no reference into a mapping is ever made.
+                #[expect(unsafe_code, reason = "stores through the mapping")]
+                unsafe {
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(at), bytes.len());
+                }
+            }
+            #[cfg(feature = "fault")]
+            Inner::Sim(map) => map.store(position, bytes),
+        }
+        true
+    }
+
+    /// Fills `buffer` from `position` on; `None` if not all of it lies below [`len`](Map::len).
+    #[must_use]
+    pub(crate) fn load(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
+        let at = self.range(position, buffer.len())?;
+        match &self.inner {
+            // SAFETY: `range` has checked that the bytes lie within the mapping and the file, and no reference into a
+            // mapping exists that `buffer` could overlap.
+            #[expect(unsafe_code, reason = "loads through the mapping")]
+            Inner::Os { map, .. } => unsafe {
+                std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
+            },
+            #[cfg(feature = "fault")]
+            Inner::Sim(map) => map.load(position, buffer),
+        }
+        Some(())
+    }
+
+    /// `N` bytes from `position` on.
+    #[must_use]
+    #[inline]
+    pub(crate) fn array<const N: usize>(&self, position: u64) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.load(position, &mut bytes)?;
+        Some(bytes)
+    }
+
+    /// Appends `len` bytes from `position` on to `buffer`; `None`, and nothing done, if they are not all there.
+    #[must_use]
+    pub(crate) fn append_to(&self, position: u64, len: usize, buffer: &mut Vec<u8>) -> Option<()> {
+        let at = self.range(position, len)?;
+        match &self.inner {
+            Inner::Os { map, .. } => {
+                buffer.reserve(len);
+                // SAFETY: `range` has checked the source, `reserve` has made room for `len` bytes behind the
+                // vector's length, and the copy has initialised them before the length says so.
+                #[expect(unsafe_code, reason = "loads through the mapping without zeroing first")]
+                unsafe {
+                    let end = buffer.as_mut_ptr().add(buffer.len());
+                    std::ptr::copy_nonoverlapping(map.as_ptr().add(at), end, len);
+                    buffer.set_len(buffer.len() + len);
+                }
+            }
+            #[cfg(feature = "fault")]
+            Inner::Sim(map) => {
+                let start = buffer.len();
+                buffer.resize(start + len, 0);
+                map.load(position, &mut buffer[start..]);
+            }
+        }
+        Some(())
+    }
+
+    /// Whether the bytes at `position` are `bytes`.
+    #[must_use]
+    pub(crate) fn equals(&self, position: u64, bytes: &[u8]) -> bool {
+        let mut piece = [0; 64];
+        bytes.chunks(piece.len()).zip(0_u64..).all(|(chunk, i)| {
+            let at = position.saturating_add(i * 64);
+            let piece = &mut piece[..chunk.len()];
+            self.load(at, piece).is_some() && piece == chunk
+        })
+    }
+
+    /// `position` as an index, if `len` bytes from there on may be touched.
+    #[inline]
+    fn range(&self, position: u64, len: usize) -> Option<usize> {
+        let end = position.checked_add(len as u64)?;
+        if end > self.len() {
+            return None;
+        }
+        usize::try_from(position).ok()
+    }
+}

@@ -1,0 +1,97 @@
+//! The operating system's file system.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::storage::failed;
+use super::{DirLock, File, Open, Storage};
+use crate::{Error, Result};
+
+/// The operating system's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Os;
+
+impl Storage for Os {
+    fn create_dirs(&self, dir: &Path) -> Result<()> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let parent = match dir.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        if parent != Path::new(".") {
+            self.create_dirs(parent)?;
+        }
+        match fs::DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            other => other.map_err(failed("create directory", dir))?,
+        }
+        self.sync_dir(parent)
+    }
+
+    fn is_dir(&self, dir: &Path) -> Result<bool> {
+        match fs::metadata(dir) {
+            Ok(metadata) => Ok(metadata.is_dir()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed("look at", dir)(error)),
+        }
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
+            // A name that is not UTF-8 cannot be one of ours.
+            if let Ok(name) = entry.map_err(failed("list", dir))?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn open(&self, path: &Path, how: Open) -> Result<File> {
+        // O_NONBLOCK: a FIFO that has one of our names must not hang us. O_NOFOLLOW: nor a link lead us elsewhere.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(how != Open::Read)
+            .create_new(how == Open::Create)
+            .mode(0o600)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+            .map_err(failed(if how == Open::Create { "create" } else { "open" }, path))?;
+        let metadata = file.metadata().map_err(failed("look at", path))?;
+        if !metadata.is_file() || metadata.nlink() > 1 {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of one name");
+            return Err(Error::Io { operation: "open", path: path.to_path_buf(), source });
+        }
+        Ok(File::os(file, path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(failed("rename", from))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        fs::remove_file(path).map_err(failed("remove", path))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
+        file.sync_all().map_err(|source| Error::SyncFailed { path: dir.to_path_buf(), source })
+    }
+
+    fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock> {
+        DirLock::os(dir, exclusive)
+    }
+
+    fn random(&self) -> Result<[u8; 16]> {
+        let mut bytes = [0; 16];
+        let path = Path::new("/dev/urandom");
+        let mut source = fs::File::open(path).map_err(failed("open", path))?;
+        io::Read::read_exact(&mut source, &mut bytes).map_err(failed("read", path))?;
+        Ok(bytes)
+    }
+}
