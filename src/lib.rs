@@ -1,6 +1,7 @@
 //! duramen: an embedded, append-only log.
 
 mod error;
+mod format;
 mod log;
 mod sys;
 mod types;

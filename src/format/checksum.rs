@@ -1,0 +1,80 @@
+//! CRC32C, keyed.
+
+/// CRC32C of `bytes`, going on from `seed`.
+#[inline]
+pub(crate) fn checksum(seed: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(seed, bytes)
+}
+
+/// 128 random bits that a segment is given when it is created and keeps through rewrites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Salt(pub(crate) [u8; 16]);
+
+/// What the checksums of a segment's frames start from.
+///
+/// A record's checksum is keyed with the salt and its offset, a batch header's with the salt and its position: bytes
+/// from another segment, from another place, or from inside a payload are not taken for a frame. It tells accidents,
+/// and payloads whose author has not seen the salt; it is no defence against somebody who can write the files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameKeys {
+    record: (u64, u64),
+    batch: (u64, u64),
+}
+
+impl FrameKeys {
+    pub(crate) fn new(salt: Salt) -> FrameKeys {
+        let both = u128::from_le_bytes(salt.0);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        let (low, high) = (both as u64, (both >> 64) as u64);
+        // The constants (the golden ratio and the square root of 2, as fractions) only keep dull salts from having
+        // dull seeds.
+        let (low, high) = (low ^ 0x9e37_79b9_7f4a_7c15, high ^ 0x6a09_e667_f3bc_c909);
+        FrameKeys { record: (low, high | 1), batch: (high, low | 1) }
+    }
+
+    /// The seed for the record with this offset.
+    #[inline]
+    pub(crate) fn record(&self, offset: u64) -> u32 {
+        mix(offset, self.record)
+    }
+
+    /// The seed for the batch header at this position.
+    #[inline]
+    pub(crate) fn batch(&self, position: u64) -> u32 {
+        mix(position, self.batch)
+    }
+}
+
+/// Multiplies to 128 bits and folds (the step of wyhash): every bit of the key reaches every bit of the seed.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "folding")]
+fn mix(value: u64, (mask, factor): (u64, u64)) -> u32 {
+    let product = u128::from(value ^ mask) * u128::from(factor);
+    let folded = (product as u64) ^ ((product >> 64) as u64);
+    (folded as u32) ^ ((folded >> 32) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_checksum_is_crc32c() {
+        // RFC 3720, appendix B.4.
+        assert_eq!(checksum(0, &[0; 32]), 0x8a91_36aa);
+        assert_eq!(checksum(0, b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn seeds_of_neighbours_and_of_other_salts_differ() {
+        let mut seen = HashSet::new();
+        for salt in 0..64_u8 {
+            let keys = FrameKeys::new(Salt([salt; 16]));
+            for n in 0..256 {
+                seen.insert(keys.record(n));
+            }
+        }
+        assert!(seen.len() > 64 * 256 - 3, "{}", seen.len());
+    }
+}

@@ -1,0 +1,159 @@
+//! Frames: what follows a segment's header.
+//!
+//! A publish is one batch. A batch of one message is a *lone record*; any other is a *batch header* and that many
+//! *records*. A batch header that counts no records is a *marker*: it says up to where the log is durable, and is
+//! overwritten by the next batch.
+
+use super::bytes::{u32_at, u64_at};
+
+/// Bytes before the payload of a record that stands in a batch.
+pub(crate) const RECORD_HEADER_LEN: usize = 20;
+/// Bytes before the payload of a lone record.
+pub(crate) const LONE_HEADER_LEN: usize = 24;
+/// Bytes of a batch header.
+pub(crate) const BATCH_HEADER_LEN: usize = 20;
+/// Largest frame of a record, header included.
+pub(crate) const FRAME_LEN_MAX: u32 = (1 << 28) - 1;
+
+/// The two highest bits of a frame's second word. 0 is no frame: zeros are space that was never written.
+const KIND_SHIFT: u32 = 30;
+const KIND_RECORD: u32 = 1;
+const KIND_BATCH: u32 = 2;
+const KIND_LONE: u32 = 3;
+const KIND_MASK: u32 = 3 << KIND_SHIFT;
+/// Bits of a record's second word that must be zero.
+const RECORD_RESERVED: u32 = 3 << 28;
+
+const KEY_LEN_MASK: u32 = (1 << 27) - 1;
+const HAS_KEY: u32 = 1 << 27;
+const HAS_VALUE: u32 = 1 << 28;
+const HAS_HEADERS: u32 = 1 << 29;
+const CONTROL: u32 = 1 << 30;
+const FIELDS_RESERVED: u32 = 1 << 31;
+
+/// The head of a record, unverified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordHeader {
+    pub(crate) checksum: u32,
+    /// Bytes of the whole frame.
+    pub(crate) len: u32,
+    pub(crate) time: i64,
+    pub(crate) key: Option<u32>,
+    pub(crate) has_value: bool,
+    pub(crate) has_headers: bool,
+    /// Not a message: something that a later version of this crate has to say. Readers pass over it.
+    pub(crate) control: bool,
+    /// In a lone record, all bytes of the segment below this position, and all earlier segments, were durable when it
+    /// was written; 0: not even those.
+    pub(crate) lone: Option<u32>,
+}
+
+/// The head of a batch, unverified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchHeader {
+    pub(crate) checksum: u32,
+    /// Records that follow.
+    pub(crate) count: u32,
+    /// Bytes that they take.
+    pub(crate) len: u32,
+    /// The offset of the first, less the segment's base offset.
+    pub(crate) first: u32,
+    /// As [`RecordHeader::lone`].
+    pub(crate) frontier: u32,
+}
+
+/// A frame's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    Record(RecordHeader),
+    Batch(BatchHeader),
+}
+
+impl Frame {
+    /// Reads the head of a frame from its first bytes; `None` if there cannot be one. 24 bytes are always enough.
+    #[inline]
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Frame> {
+        let word = u32_at(bytes, 4)?;
+        match word >> KIND_SHIFT {
+            KIND_RECORD | KIND_LONE => RecordHeader::parse(bytes, word).map(Frame::Record),
+            KIND_BATCH => Some(Frame::Batch(BatchHeader {
+                checksum: u32_at(bytes, 0)?,
+                count: word & !KIND_MASK,
+                len: u32_at(bytes, 8)?,
+                first: u32_at(bytes, 12)?,
+                frontier: u32_at(bytes, 16)?,
+            })),
+            _ => None,
+        }
+    }
+}
+
+impl RecordHeader {
+    #[inline]
+    fn parse(bytes: &[u8], word: u32) -> Option<RecordHeader> {
+        let fields = u32_at(bytes, 16)?;
+        let has_key = fields & HAS_KEY != 0;
+        let header = RecordHeader {
+            checksum: u32_at(bytes, 0)?,
+            len: word & !KIND_MASK,
+            time: u64_at(bytes, 8)?.cast_signed(),
+            key: has_key.then_some(fields & KEY_LEN_MASK),
+            has_value: fields & HAS_VALUE != 0,
+            has_headers: fields & HAS_HEADERS != 0,
+            control: fields & CONTROL != 0,
+            lone: if word >> KIND_SHIFT == KIND_LONE { Some(u32_at(bytes, 20)?) } else { None },
+        };
+        let reserved = word & RECORD_RESERVED != 0 || fields & FIELDS_RESERVED != 0;
+        let stray_key = !has_key && fields & KEY_LEN_MASK != 0;
+        let room = (header.len as usize).checked_sub(header.header_len())?;
+        let too_long = header.key.is_some_and(|len| len as usize > room);
+        (!reserved && !stray_key && !too_long).then_some(header)
+    }
+
+    /// Bytes before the payload.
+    #[inline]
+    pub(crate) fn header_len(&self) -> usize {
+        if self.lone.is_some() { LONE_HEADER_LEN } else { RECORD_HEADER_LEN }
+    }
+
+    /// The first [`header_len`](RecordHeader::header_len) bytes, in the first of an array, the checksum left zero.
+    #[inline]
+    pub(super) fn encode(&self) -> [u8; LONE_HEADER_LEN] {
+        let flag = |on: bool, flag: u32| if on { flag } else { 0 };
+        let kind = if self.lone.is_some() { KIND_LONE } else { KIND_RECORD };
+        let fields = self.key.map_or(0, |len| HAS_KEY | len)
+            | flag(self.has_value, HAS_VALUE)
+            | flag(self.has_headers, HAS_HEADERS)
+            | flag(self.control, CONTROL);
+        let mut bytes = [0; LONE_HEADER_LEN];
+        bytes[4..8].copy_from_slice(&(kind << KIND_SHIFT | self.len).to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.time.to_le_bytes());
+        bytes[16..20].copy_from_slice(&fields.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.lone.unwrap_or(0).to_le_bytes());
+        bytes
+    }
+}
+
+impl BatchHeader {
+    /// The header's bytes, with the checksum that belongs at a position with this `seed`.
+    pub(crate) fn encode(&self, seed: u32) -> [u8; BATCH_HEADER_LEN] {
+        let mut bytes = [0; BATCH_HEADER_LEN];
+        bytes[4..8].copy_from_slice(&(KIND_BATCH << KIND_SHIFT | self.count).to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.first.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.frontier.to_le_bytes());
+        let sum = super::checksum(seed, &bytes[4..]);
+        bytes[..4].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// Whether `bytes`, which begin with this header, carry the checksum that belongs at a position with this `seed`.
+    pub(crate) fn is_intact(&self, bytes: &[u8], seed: u32) -> bool {
+        bytes.get(4..BATCH_HEADER_LEN).is_some_and(|body| super::checksum(seed, body) == self.checksum)
+    }
+
+    /// Whether this is a marker: no records, only a frontier.
+    pub(crate) fn is_marker(&self) -> bool {
+        self.count == 0
+    }
+}

@@ -1,0 +1,144 @@
+//! The log's metadata, of which two copies are kept.
+
+use super::VERSION;
+use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
+use super::segment::HeaderDefect;
+
+/// Bytes of one copy.
+pub(crate) const META_LEN: usize = 128;
+
+const MAGIC: [u8; 8] = *b"DURAMENM";
+const NONE: u64 = u64::MAX;
+
+const KEY_INDEX: u32 = 1;
+const TIME_INDEX: u32 = 1 << 1;
+const CLEAN: u32 = 1 << 2;
+const VISIBLE_IS_DURABLE: u32 = 1 << 3;
+const KNOWN_FLAGS: u32 = KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE;
+
+/// What a log knows about itself besides its segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) log_id: [u8; 16],
+    /// Goes up with every write; of two good copies the one with the larger number holds.
+    pub(crate) sequence: u64,
+    pub(crate) epoch: u64,
+    pub(crate) start_offset: u64,
+    /// No offset below this one may be given out again.
+    pub(crate) next_offset: u64,
+    pub(crate) key_index: bool,
+    pub(crate) time_index: bool,
+    /// In the life that wrote this, nothing was visible before it was durable.
+    pub(crate) visible_is_durable: bool,
+    /// Set by a clean close, and taken back, durably, before the first write of the next life.
+    pub(crate) clean: Option<CleanEnd>,
+}
+
+/// Where a log that was closed ends. Everything below is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CleanEnd {
+    /// The newest segment; `None` in a log without segments.
+    pub(crate) last: Option<super::Previous>,
+}
+
+impl Meta {
+    pub(crate) fn encode(&self) -> [u8; META_LEN] {
+        let flag = |on: bool, flag: u32| if on { flag } else { 0 };
+        let flags = flag(self.key_index, KEY_INDEX)
+            | flag(self.time_index, TIME_INDEX)
+            | flag(self.clean.is_some(), CLEAN)
+            | flag(self.visible_is_durable, VISIBLE_IS_DURABLE);
+        let none = super::Previous { base: NONE, len: 0, last_checksum: 0 };
+        let last = self.clean.and_then(|clean| clean.last).unwrap_or(none);
+        Fields::new()
+            .put(&MAGIC)
+            .put(&VERSION.to_le_bytes())
+            .put(&(META_LEN as u16).to_le_bytes())
+            .put(&flags.to_le_bytes())
+            .put(&self.log_id)
+            .put(&self.sequence.to_le_bytes())
+            .put(&self.epoch.to_le_bytes())
+            .put(&self.start_offset.to_le_bytes())
+            .put(&self.next_offset.to_le_bytes())
+            .put(&last.base.to_le_bytes())
+            .put(&last.len.to_le_bytes())
+            .put(&last.last_checksum.to_le_bytes())
+            .seal()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Meta, HeaderDefect> {
+        let damaged = HeaderDefect::Damaged;
+        if !is_sealed(bytes.get(..META_LEN).ok_or(damaged)?) {
+            return Err(damaged);
+        }
+        if !bytes.starts_with(&MAGIC) {
+            return Err(HeaderDefect::Magic);
+        }
+        match u16_at(bytes, 8) {
+            Some(VERSION) => {}
+            version => return Err(version.map_or(damaged, HeaderDefect::Version)),
+        }
+        Self::fields(bytes).ok_or(damaged)
+    }
+
+    fn fields(bytes: &[u8]) -> Option<Meta> {
+        let flags = u32_at(bytes, 12)?;
+        if usize::from(u16_at(bytes, 10)?) != META_LEN || flags & !KNOWN_FLAGS != 0 {
+            return None;
+        }
+        let base = u64_at(bytes, 64)?;
+        let last = super::Previous { base, len: u32_at(bytes, 72)?, last_checksum: u32_at(bytes, 76)? };
+        Some(Meta {
+            log_id: array(bytes, 16)?,
+            sequence: u64_at(bytes, 32)?,
+            epoch: u64_at(bytes, 40)?,
+            start_offset: u64_at(bytes, 48)?,
+            next_offset: u64_at(bytes, 56)?,
+            key_index: flags & KEY_INDEX != 0,
+            time_index: flags & TIME_INDEX != 0,
+            visible_is_durable: flags & VISIBLE_IS_DURABLE != 0,
+            clean: (flags & CLEAN != 0).then(|| CleanEnd { last: (base != NONE).then_some(last) }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Previous;
+    use super::*;
+
+    fn example() -> Meta {
+        Meta {
+            log_id: [1; 16],
+            sequence: 2,
+            epoch: 3,
+            start_offset: 4,
+            next_offset: 5,
+            key_index: true,
+            time_index: false,
+            visible_is_durable: true,
+            clean: Some(CleanEnd { last: Some(Previous { base: 0, len: 128, last_checksum: 7 }) }),
+        }
+    }
+
+    #[test]
+    fn metadata_is_read_back() {
+        for clean in [None, Some(CleanEnd { last: None }), example().clean] {
+            let meta = Meta { clean, ..example() };
+            assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let bytes = example().encode();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Meta::decode(&flipped).is_err(), "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            assert!(Meta::decode(&bytes[..len]).is_err(), "length {len}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! L1: bytes to values and back. Pure: no I/O, no clock, no unsafe. The layout is described in `docs/format.md`.
+
+mod bytes;
+mod checksum;
+mod frame;
+mod meta;
+mod names;
+mod payload;
+mod segment;
+
+pub(crate) use checksum::{FrameKeys, Salt, checksum};
+pub(crate) use frame::{
+    BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
+};
+pub(crate) use meta::{CleanEnd, META_LEN, Meta};
+pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME};
+pub(crate) use payload::{Layout, decode_message, encode_record, is_intact, lone_len, record_len, split_headers};
+pub(crate) use segment::{HeaderDefect, Previous, SEGMENT_HEADER_LEN, SegmentHeader};
+
+/// The version of the format that this crate writes, and the only one it reads.
+pub(crate) const VERSION: u16 = 1;

@@ -1,0 +1,82 @@
+//! File names in a log's directory.
+
+/// The two copies of the metadata.
+pub(crate) const META_NAMES: [&str; 2] = ["meta.0", "meta.1"];
+
+/// A segment with reserved space that is not yet part of the log.
+pub(crate) const PREPARED_NAME: &str = "segment.tmp";
+
+/// The subfolder that receives what recovery cuts off.
+pub(crate) const QUARANTINE_NAME: &str = "quarantine";
+
+/// A name made from a segment's base offset: 20 digits and an ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileName {
+    /// `.log`: the segment.
+    Segment(u64),
+    /// `.idx`: its index.
+    Index(u64),
+    /// `.log.tmp`: a rewrite of the segment that was not finished.
+    SegmentTemporary(u64),
+    /// `.idx.tmp`: an index that was not finished.
+    IndexTemporary(u64),
+}
+
+impl FileName {
+    /// Reads exactly what [`FileName::to_string`] writes; every other name is not ours.
+    pub(crate) fn parse(name: &str) -> Option<FileName> {
+        let (digits, ending) = name.split_at_checked(20)?;
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let base = digits.parse().ok()?;
+        match ending {
+            ".log" => Some(FileName::Segment(base)),
+            ".idx" => Some(FileName::Index(base)),
+            ".log.tmp" => Some(FileName::SegmentTemporary(base)),
+            ".idx.tmp" => Some(FileName::IndexTemporary(base)),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for FileName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FileName::Segment(base) => write!(f, "{base:020}.log"),
+            FileName::Index(base) => write!(f, "{base:020}.idx"),
+            FileName::SegmentTemporary(base) => write!(f, "{base:020}.log.tmp"),
+            FileName::IndexTemporary(base) => write!(f, "{base:020}.idx.tmp"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_others_are_not_ours() {
+        for base in [0, 7, u64::MAX] {
+            for name in [
+                FileName::Segment(base),
+                FileName::Index(base),
+                FileName::SegmentTemporary(base),
+                FileName::IndexTemporary(base),
+            ] {
+                assert_eq!(FileName::parse(&name.to_string()), Some(name));
+            }
+        }
+        for name in [
+            "",
+            "1.log",
+            "+0000000000000000001.log",
+            "99999999999999999999.log",
+            "00000000000000000001.LOG",
+            "00000000000000000001.log ",
+            "0000000000000000000\u{661}.log",
+        ] {
+            assert_eq!(FileName::parse(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What a record carries: key, value and headers.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::bytes::u32_at;
+use super::checksum;
+use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader};
+use crate::{Headers, Message, NewMessage, Timestamp};
+
+/// Bytes of the record of `message` in a batch.
+pub(crate) fn record_len(message: &NewMessage<'_>) -> u64 {
+    let headers = if message.headers.is_empty() { 0 } else { 4 + 8 * message.headers.len() as u64 };
+    RECORD_HEADER_LEN as u64 + message.content_size() + headers
+}
+
+/// Bytes of the lone record of `message`.
+pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
+    record_len(message) + (LONE_HEADER_LEN - RECORD_HEADER_LEN) as u64
+}
+
+/// Appends the record of `message` to `buffer`, a lone one if `lone` has a frontier. Its lengths have been checked.
+#[expect(clippy::cast_possible_truncation, reason = "the caller has compared the sizes with the limits")]
+#[inline]
+pub(crate) fn encode_record(
+    buffer: &mut Vec<u8>,
+    message: &NewMessage<'_>,
+    time: Timestamp,
+    seed: u32,
+    lone: Option<u32>,
+) {
+    let start = buffer.len();
+    let len = if lone.is_some() { lone_len(message) } else { record_len(message) } as u32;
+    let header = RecordHeader {
+        checksum: 0,
+        len,
+        time: time.as_micros(),
+        key: message.key.map(|key| key.len() as u32),
+        has_value: message.value.is_some(),
+        has_headers: !message.headers.is_empty(),
+        control: false,
+        lone,
+    };
+    buffer.reserve(len as usize);
+    buffer.extend_from_slice(&header.encode()[..header.header_len()]);
+    if header.has_headers {
+        let block: u64 = message.headers.iter().map(|(name, value)| (8 + name.len() + value.len()) as u64).sum();
+        buffer.extend_from_slice(&(block as u32).to_le_bytes());
+    }
+    buffer.extend_from_slice(message.key.unwrap_or_default());
+    buffer.extend_from_slice(message.value.unwrap_or_default());
+    for (name, value) in message.headers {
+        buffer.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        buffer.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        buffer.extend_from_slice(name);
+        buffer.extend_from_slice(value);
+    }
+    let sum = checksum(seed, &buffer[start + 4..]);
+    buffer[start..start + 4].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// Where the parts of a record lie in its frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) key: Option<Range<usize>>,
+    pub(crate) value: Option<Range<usize>>,
+    pub(crate) headers: Range<usize>,
+}
+
+impl Layout {
+    /// Finds the parts of the record that `frame` is; `None` if they do not fit into it.
+    #[inline]
+    pub(crate) fn of(header: &RecordHeader, frame: &[u8]) -> Option<Layout> {
+        if frame.len() != header.len as usize {
+            return None;
+        }
+        let mut at = header.header_len();
+        let headers_len = if header.has_headers {
+            let len = u32_at(frame, at)? as usize;
+            at += 4;
+            len
+        } else {
+            0
+        };
+        let key_end = at.checked_add(header.key.unwrap_or(0) as usize)?;
+        let value_end = frame.len().checked_sub(headers_len)?;
+        if key_end > value_end || (!header.has_value && key_end != value_end) {
+            return None;
+        }
+        Some(Layout {
+            key: header.key.map(|_| at..key_end),
+            value: header.has_value.then_some(key_end..value_end),
+            headers: value_end..frame.len(),
+        })
+    }
+
+    /// Where the key starts, found without the rest of the frame.
+    #[inline]
+    pub(crate) fn key_start(header: &RecordHeader) -> usize {
+        header.header_len() + if header.has_headers { 4 } else { 0 }
+    }
+}
+
+/// Reads the message whose frame lies at `range` of `shared`, checking it against `seed`. The message's parts share
+/// the memory of `shared`.
+#[inline]
+pub(crate) fn decode_message(
+    shared: &Bytes,
+    range: Range<usize>,
+    header: &RecordHeader,
+    offset: u64,
+    seed: u32,
+) -> Option<Message> {
+    let frame = shared.get(range.clone())?;
+    if !is_intact(header, frame, seed) {
+        return None;
+    }
+    let layout = Layout::of(header, frame)?;
+    let part = |part: Range<usize>| shared.slice(range.start + part.start..range.start + part.end);
+    let headers = if layout.headers.is_empty() {
+        Headers::default()
+    } else {
+        Headers::split(part(layout.headers), split_headers)?
+    };
+    Some(Message {
+        offset,
+        time: Timestamp::from_micros(header.time),
+        key: layout.key.map(part),
+        value: layout.value.map(part),
+        headers,
+    })
+}
+
+/// Whether `frame`, which begins with this header, carries the checksum that belongs to `seed`.
+#[inline]
+pub(crate) fn is_intact(header: &RecordHeader, frame: &[u8], seed: u32) -> bool {
+    frame.len() == header.len as usize
+        && frame.get(4..).is_some_and(|body| checksum(seed, body) == header.checksum)
+}
+
+/// The pairs in a block of headers; `None` if it is malformed.
+pub(crate) fn split_headers(mut block: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let mut pairs = Vec::new();
+    while !block.is_empty() {
+        let name_len = u32_at(block, 0)? as usize;
+        let value_len = u32_at(block, 4)? as usize;
+        let (name, rest) = block.get(8..)?.split_at_checked(name_len)?;
+        let (value, rest) = rest.split_at_checked(value_len)?;
+        pairs.push((name, value));
+        block = rest;
+    }
+    Some(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Frame;
+    use super::*;
+
+    const SEED: u32 = 77;
+
+    fn decode(frame: &[u8], offset: u64) -> Option<Message> {
+        let Some(Frame::Record(header)) = Frame::parse(frame) else { return None };
+        decode_message(&Bytes::copy_from_slice(frame), 0..frame.len(), &header, offset, SEED)
+    }
+
+    fn examples() -> Vec<NewMessage<'static>> {
+        let full = NewMessage { headers: &[(b"h", b"v"), (b"", b""), (b"h", b"w")], ..NewMessage::new(b"k", b"v") };
+        vec![
+            NewMessage::default(),
+            NewMessage::new(b"", b""),
+            NewMessage::new(b"key", b"value"),
+            NewMessage::value(b"value"),
+            NewMessage { key: Some(b"tombstone"), ..NewMessage::default() },
+            full,
+            NewMessage { value: None, ..full },
+        ]
+    }
+
+    #[test]
+    fn messages_are_read_back_with_absent_and_empty_told_apart() {
+        for message in examples() {
+            for lone in [None, Some(128)] {
+                let mut frame = Vec::new();
+                encode_record(&mut frame, &message, Timestamp::from_micros(-5), SEED, lone);
+                let expected_len = if lone.is_some() { lone_len(&message) } else { record_len(&message) };
+                assert_eq!(frame.len() as u64, expected_len);
+                let read = decode(&frame, 9).expect("a whole frame");
+                assert_eq!(read.offset, 9);
+                assert_eq!(read.as_new(), message.time(Timestamp::from_micros(-5)));
+            }
+        }
+    }
+
+    /// Every single bit flip and every shorter length is noticed.
+    #[test]
+    fn damage_is_noticed() {
+        for message in examples() {
+            let mut frame = Vec::new();
+            encode_record(&mut frame, &message, Timestamp::from_micros(1 << 50), SEED, None);
+            for bit in 0..frame.len() * 8 {
+                frame[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(decode(&frame, 0), None, "bit {bit} of {message:?}");
+                frame[bit / 8] ^= 1 << (bit % 8);
+            }
+            for len in 0..frame.len() {
+                assert_eq!(decode(&frame[..len], 0), None, "length {len} of {message:?}");
+            }
+        }
+    }
+
+    /// A header block made by somebody else, with a good checksum, is refused and not followed out of its bounds.
+    #[test]
+    fn malformed_headers_are_refused() {
+        for block in [&[0; 7][..], &[9, 0, 0, 0, 0, 0, 0, 0], &[0xff; 12], &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0]] {
+            assert_eq!(split_headers(block), None);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The header of a segment file.
+
+use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
+use super::{Salt, VERSION};
+
+/// Bytes of a segment's header; frames begin behind it.
+pub(crate) const SEGMENT_HEADER_LEN: u64 = 128;
+
+const MAGIC: [u8; 8] = *b"DURAMENL";
+const NONE: u64 = u64::MAX;
+
+/// What a segment says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) log_id: [u8; 16],
+    pub(crate) salt: Salt,
+    pub(crate) base: u64,
+    pub(crate) epoch: u64,
+    /// The segment before it as it was when this one was created; `None` for a log's first.
+    pub(crate) previous: Option<Previous>,
+    /// When this segment was created, all segments with a base below this one were durable.
+    pub(crate) durable_base: u64,
+    /// 0 as written by publishing; goes up with each rewrite.
+    pub(crate) generation: u32,
+    /// In a rewritten segment, length and last checksum it had before its first rewrite, which is what the segment
+    /// behind it knows it by.
+    pub(crate) origin: (u32, u32),
+    /// In a rewritten segment, the offset it reaches up to (exclusive).
+    pub(crate) end: u64,
+}
+
+/// How a segment knows the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Previous {
+    pub(crate) base: u64,
+    pub(crate) len: u32,
+    /// The checksum of its last frame, or of its header if it has no frames.
+    pub(crate) last_checksum: u32,
+}
+
+/// Why a header was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderDefect {
+    Magic,
+    Version(u16),
+    Damaged,
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN as usize] {
+        let previous = self.previous.unwrap_or(Previous { base: NONE, len: 0, last_checksum: 0 });
+        Fields::new()
+            .put(&MAGIC)
+            .put(&VERSION.to_le_bytes())
+            .put(&(SEGMENT_HEADER_LEN as u16).to_le_bytes())
+            .put(&[0; 4])
+            .put(&self.log_id)
+            .put(&self.salt.0)
+            .put(&self.base.to_le_bytes())
+            .put(&self.epoch.to_le_bytes())
+            .put(&previous.base.to_le_bytes())
+            .put(&previous.len.to_le_bytes())
+            .put(&previous.last_checksum.to_le_bytes())
+            .put(&self.durable_base.to_le_bytes())
+            .put(&self.generation.to_le_bytes())
+            .put(&self.origin.0.to_le_bytes())
+            .put(&self.origin.1.to_le_bytes())
+            .put(&[0; 4])
+            .put(&self.end.to_le_bytes())
+            .seal()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderDefect> {
+        let damaged = HeaderDefect::Damaged;
+        let header = bytes.get(..SEGMENT_HEADER_LEN as usize).ok_or(damaged)?;
+        if !is_sealed(header) {
+            // Only for the message: a file of another kind is named as such.
+            return Err(if header.starts_with(&MAGIC) { damaged } else { HeaderDefect::Magic });
+        }
+        if !header.starts_with(&MAGIC) {
+            return Err(HeaderDefect::Magic);
+        }
+        match u16_at(header, 8) {
+            Some(VERSION) => {}
+            version => return Err(version.map_or(damaged, HeaderDefect::Version)),
+        }
+        Self::fields(header).ok_or(damaged)
+    }
+
+    fn fields(header: &[u8]) -> Option<SegmentHeader> {
+        if u64::from(u16_at(header, 10)?) != SEGMENT_HEADER_LEN {
+            return None;
+        }
+        let previous_base = u64_at(header, 64)?;
+        let previous =
+            Previous { base: previous_base, len: u32_at(header, 72)?, last_checksum: u32_at(header, 76)? };
+        Some(SegmentHeader {
+            log_id: array(header, 16)?,
+            salt: Salt(array(header, 32)?),
+            base: u64_at(header, 48)?,
+            epoch: u64_at(header, 56)?,
+            previous: (previous_base != NONE).then_some(previous),
+            durable_base: u64_at(header, 80)?,
+            generation: u32_at(header, 88)?,
+            origin: (u32_at(header, 92)?, u32_at(header, 96)?),
+            end: u64_at(header, 104)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> SegmentHeader {
+        SegmentHeader {
+            log_id: [1; 16],
+            salt: Salt([2; 16]),
+            base: 3,
+            epoch: 4,
+            previous: Some(Previous { base: 0, len: 128, last_checksum: 5 }),
+            durable_base: 3,
+            generation: 6,
+            origin: (7, 8),
+            end: 9,
+        }
+    }
+
+    #[test]
+    fn a_header_is_read_back() {
+        for header in [example(), SegmentHeader { previous: None, ..example() }] {
+            assert_eq!(SegmentHeader::decode(&header.encode()), Ok(header));
+        }
+    }
+
+    /// Every single bit flip and every shorter length is noticed.
+    #[test]
+    fn damage_is_noticed() {
+        let bytes = example().encode();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(SegmentHeader::decode(&flipped).is_err(), "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            assert!(SegmentHeader::decode(&bytes[..len]).is_err(), "length {len}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        let mut bytes = example().encode();
+        bytes[8] = 2;
+        let sum = super::super::checksum(0, &bytes[..124]);
+        bytes[124..].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderDefect::Version(2)));
+    }
+}
