@@ -3,6 +3,7 @@
 mod bytes;
 mod checksum;
 mod frame;
+mod index;
 mod meta;
 mod names;
 mod payload;
@@ -12,9 +13,15 @@ pub(crate) use checksum::{FrameKeys, Salt, checksum};
 pub(crate) use frame::{
     BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
 };
+pub(crate) use index::{
+    Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
+    TIME_BLOCK_LEN,
+};
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME};
-pub(crate) use payload::{Layout, decode_message, encode_record, is_intact, lone_len, record_len, split_headers};
+pub(crate) use payload::{
+    Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,
+};
 pub(crate) use segment::{HeaderDefect, Previous, SEGMENT_HEADER_LEN, SegmentHeader};
 
 /// The version of the format that this crate writes, and the only one it reads.

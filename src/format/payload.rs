@@ -11,7 +11,11 @@ use crate::{Headers, Message, NewMessage, Timestamp};
 
 /// Bytes of the record of `message` in a batch.
 pub(crate) fn record_len(message: &NewMessage<'_>) -> u64 {
-    let headers = if message.headers.is_empty() { 0 } else { 4 + 8 * message.headers.len() as u64 };
+    let headers = if message.headers.is_empty() {
+        0
+    } else {
+        4 + 8 * message.headers.len() as u64
+    };
     RECORD_HEADER_LEN as u64 + message.content_size() + headers
 }
 
@@ -20,8 +24,12 @@ pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
     record_len(message) + (LONE_HEADER_LEN - RECORD_HEADER_LEN) as u64
 }
 
-/// Appends the record of `message` to `buffer`, a lone one if `lone` has a frontier. Its lengths have been checked.
-#[expect(clippy::cast_possible_truncation, reason = "the caller has compared the sizes with the limits")]
+/// Appends the record of `message` to `buffer`, a lone one if `lone` has a frontier; returns its checksum. Its lengths
+/// have been checked.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the caller has compared the sizes with the limits"
+)]
 #[inline]
 pub(crate) fn encode_record(
     buffer: &mut Vec<u8>,
@@ -29,9 +37,13 @@ pub(crate) fn encode_record(
     time: Timestamp,
     seed: u32,
     lone: Option<u32>,
-) {
+) -> u32 {
     let start = buffer.len();
-    let len = if lone.is_some() { lone_len(message) } else { record_len(message) } as u32;
+    let len = if lone.is_some() {
+        lone_len(message)
+    } else {
+        record_len(message)
+    } as u32;
     let header = RecordHeader {
         checksum: 0,
         len,
@@ -45,7 +57,11 @@ pub(crate) fn encode_record(
     buffer.reserve(len as usize);
     buffer.extend_from_slice(&header.encode()[..header.header_len()]);
     if header.has_headers {
-        let block: u64 = message.headers.iter().map(|(name, value)| (8 + name.len() + value.len()) as u64).sum();
+        let block: u64 = message
+            .headers
+            .iter()
+            .map(|(name, value)| (8 + name.len() + value.len()) as u64)
+            .sum();
         buffer.extend_from_slice(&(block as u32).to_le_bytes());
     }
     buffer.extend_from_slice(message.key.unwrap_or_default());
@@ -58,6 +74,7 @@ pub(crate) fn encode_record(
     }
     let sum = checksum(seed, &buffer[start + 4..]);
     buffer[start..start + 4].copy_from_slice(&sum.to_le_bytes());
+    sum
 }
 
 /// Where the parts of a record lie in its frame.
@@ -136,21 +153,43 @@ pub(crate) fn decode_message(
 #[inline]
 pub(crate) fn is_intact(header: &RecordHeader, frame: &[u8], seed: u32) -> bool {
     frame.len() == header.len as usize
-        && frame.get(4..).is_some_and(|body| checksum(seed, body) == header.checksum)
+        && frame
+            .get(4..)
+            .is_some_and(|body| checksum(seed, body) == header.checksum)
 }
 
 /// The pairs in a block of headers; `None` if it is malformed.
-pub(crate) fn split_headers(mut block: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+pub(crate) fn split_headers(block: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let mut rest = block;
     let mut pairs = Vec::new();
-    while !block.is_empty() {
-        let name_len = u32_at(block, 0)? as usize;
-        let value_len = u32_at(block, 4)? as usize;
-        let (name, rest) = block.get(8..)?.split_at_checked(name_len)?;
-        let (value, rest) = rest.split_at_checked(value_len)?;
-        pairs.push((name, value));
-        block = rest;
+    while !rest.is_empty() {
+        let (pair, behind) = first_header(rest)?;
+        pairs.push(pair);
+        rest = behind;
     }
     Some(pairs)
+}
+
+/// Whether a block of headers can be split.
+pub(crate) fn are_headers_whole(block: &[u8]) -> bool {
+    let mut rest = block;
+    while !rest.is_empty() {
+        let Some((_, behind)) = first_header(rest) else {
+            return false;
+        };
+        rest = behind;
+    }
+    true
+}
+
+/// The first pair in a block of headers, and the rest of the block.
+#[expect(clippy::type_complexity, reason = "a pair and a slice")]
+pub(crate) fn first_header(block: &[u8]) -> Option<((&[u8], &[u8]), &[u8])> {
+    let name_len = u32_at(block, 0)? as usize;
+    let value_len = u32_at(block, 4)? as usize;
+    let (name, rest) = block.get(8..)?.split_at_checked(name_len)?;
+    let (value, rest) = rest.split_at_checked(value_len)?;
+    Some(((name, value), rest))
 }
 
 #[cfg(test)]
@@ -161,18 +200,32 @@ mod tests {
     const SEED: u32 = 77;
 
     fn decode(frame: &[u8], offset: u64) -> Option<Message> {
-        let Some(Frame::Record(header)) = Frame::parse(frame) else { return None };
-        decode_message(&Bytes::copy_from_slice(frame), 0..frame.len(), &header, offset, SEED)
+        let Some(Frame::Record(header)) = Frame::parse(frame) else {
+            return None;
+        };
+        decode_message(
+            &Bytes::copy_from_slice(frame),
+            0..frame.len(),
+            &header,
+            offset,
+            SEED,
+        )
     }
 
     fn examples() -> Vec<NewMessage<'static>> {
-        let full = NewMessage { headers: &[(b"h", b"v"), (b"", b""), (b"h", b"w")], ..NewMessage::new(b"k", b"v") };
+        let full = NewMessage {
+            headers: &[(b"h", b"v"), (b"", b""), (b"h", b"w")],
+            ..NewMessage::new(b"k", b"v")
+        };
         vec![
             NewMessage::default(),
             NewMessage::new(b"", b""),
             NewMessage::new(b"key", b"value"),
             NewMessage::value(b"value"),
-            NewMessage { key: Some(b"tombstone"), ..NewMessage::default() },
+            NewMessage {
+                key: Some(b"tombstone"),
+                ..NewMessage::default()
+            },
             full,
             NewMessage { value: None, ..full },
         ]
@@ -184,7 +237,11 @@ mod tests {
             for lone in [None, Some(128)] {
                 let mut frame = Vec::new();
                 encode_record(&mut frame, &message, Timestamp::from_micros(-5), SEED, lone);
-                let expected_len = if lone.is_some() { lone_len(&message) } else { record_len(&message) };
+                let expected_len = if lone.is_some() {
+                    lone_len(&message)
+                } else {
+                    record_len(&message)
+                };
                 assert_eq!(frame.len() as u64, expected_len);
                 let read = decode(&frame, 9).expect("a whole frame");
                 assert_eq!(read.offset, 9);
@@ -213,7 +270,12 @@ mod tests {
     /// A header block made by somebody else, with a good checksum, is refused and not followed out of its bounds.
     #[test]
     fn malformed_headers_are_refused() {
-        for block in [&[0; 7][..], &[9, 0, 0, 0, 0, 0, 0, 0], &[0xff; 12], &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0]] {
+        for block in [
+            &[0; 7][..],
+            &[9, 0, 0, 0, 0, 0, 0, 0],
+            &[0xff; 12],
+            &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0],
+        ] {
             assert_eq!(split_headers(block), None);
         }
     }

@@ -1,9 +1,23 @@
 //! L5: the trait [`Log`] and its implementation over files.
 
+mod background;
+mod commit;
 mod contract;
 mod durability;
+mod file_log;
+mod meta_store;
+mod open;
 mod options;
+mod reader;
+mod recovery;
+mod scan;
+mod seal;
+mod shared;
+mod view;
+mod write;
 
 pub use contract::Log;
 pub use durability::Durability;
+pub use file_log::FileLog;
 pub use options::Options;
+pub use scan::{MessageRef, Scan};

@@ -17,6 +17,8 @@ pub struct Options {
     pub(crate) recover: bool,
     pub(crate) segments_mapped_max: usize,
     pub(crate) background: bool,
+    #[cfg(feature = "fault")]
+    pub(crate) disk: Option<crate::fault::SimDisk>,
 }
 
 impl Options {
@@ -38,6 +40,8 @@ impl Options {
             recover: false,
             segments_mapped_max: 512,
             background: true,
+            #[cfg(feature = "fault")]
+            disk: None,
         }
     }
 

@@ -27,16 +27,27 @@ static ZEROS: [u8; ZEROS_LEN] = [0; ZEROS_LEN];
 
 impl File {
     pub(super) fn os(file: fs::File, path: &Path) -> File {
-        File { inner: Inner::Os(file), path: path.to_path_buf() }
+        File {
+            inner: Inner::Os(file),
+            path: path.to_path_buf(),
+        }
     }
 
     #[cfg(feature = "fault")]
     pub(super) fn sim(file: super::sim::SimFile, path: &Path) -> File {
-        File { inner: Inner::Sim(file), path: path.to_path_buf() }
+        File {
+            inner: Inner::Sim(file),
+            path: path.to_path_buf(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Notes that the file was renamed.
+    pub(crate) fn set_path(&mut self, path: &Path) {
+        self.path = path.to_path_buf();
     }
 
     /// The file's length in bytes.
@@ -72,10 +83,8 @@ impl File {
     /// Writes all of `bytes` at `position`.
     pub(crate) fn write_at(&self, position: u64, bytes: &[u8]) -> Result<()> {
         match &self.inner {
-            Inner::Os(file) => {
-                check_size_limit(position + bytes.len() as u64)
-                    .and_then(|()| file.write_all_at(bytes, position))
-            }
+            Inner::Os(file) => check_size_limit(position + bytes.len() as u64)
+                .and_then(|()| file.write_all_at(bytes, position)),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => file.write_at(position, bytes),
         }
@@ -117,7 +126,10 @@ impl File {
             #[cfg(feature = "fault")]
             Inner::Sim(file) => file.sync(),
         }
-        .map_err(|source| Error::SyncFailed { path: self.path.clone(), source })
+        .map_err(|source| Error::SyncFailed {
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Maps the first `capacity` bytes, which may be more than the file has; see [`Map::grow`].
@@ -136,7 +148,10 @@ impl File {
 fn check_size_limit(end: u64) -> io::Result<()> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
     if limit.current.is_some_and(|max| end > max) {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "over the process's file size limit"));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "over the process's file size limit",
+        ));
     }
     Ok(())
 }

@@ -25,7 +25,11 @@ pub(crate) struct Map {
 
 #[derive(Debug)]
 enum Inner {
-    Os { map: MmapRaw, writable: bool },
+    Os {
+        map: MmapRaw,
+        writable: bool,
+    },
+    Memory(Box<[u8]>),
     #[cfg(feature = "fault")]
     Sim(super::sim::SimMap),
 }
@@ -35,13 +39,35 @@ impl Map {
         let size = usize::try_from(capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let mut options = MmapOptions::new();
         options.len(size);
-        let map = if writable { options.map_raw(file) } else { options.map_raw_read_only(file) }?;
-        Ok(Map { inner: Inner::Os { map, writable }, capacity, len: AtomicU64::new(len) })
+        let map = if writable {
+            options.map_raw(file)
+        } else {
+            options.map_raw_read_only(file)
+        }?;
+        Ok(Map {
+            inner: Inner::Os { map, writable },
+            capacity,
+            len: AtomicU64::new(len),
+        })
+    }
+
+    /// Bytes of our own in the place of a file's, for reading.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Map {
+        let len = bytes.len() as u64;
+        Map {
+            inner: Inner::Memory(bytes.into_boxed_slice()),
+            capacity: len,
+            len: AtomicU64::new(len),
+        }
     }
 
     #[cfg(feature = "fault")]
     pub(super) fn sim(map: super::sim::SimMap, capacity: u64, len: u64) -> Map {
-        Map { inner: Inner::Sim(map), capacity, len: AtomicU64::new(len) }
+        Map {
+            inner: Inner::Sim(map),
+            capacity,
+            len: AtomicU64::new(len),
+        }
     }
 
     /// Bytes that may be touched.
@@ -59,6 +85,11 @@ impl Map {
         self.len.fetch_max(len.min(self.capacity), Ordering::AcqRel);
     }
 
+    /// Says that the file is about to be cut to `len` bytes, and that nothing behind them may be touched any more.
+    pub(crate) fn shrink(&self, len: u64) {
+        self.len.fetch_min(len, Ordering::AcqRel);
+    }
+
     /// Makes the pages from `from` to `to` ready to be stored to, where the system can. Only a matter of speed.
     pub(crate) fn populate(&self, from: u64, to: u64) {
         const PAGE: u64 = 4096;
@@ -67,7 +98,10 @@ impl Map {
             return;
         }
         match &self.inner {
-            #[expect(clippy::cast_possible_truncation, reason = "within the mapping, whose size is a usize")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "within the mapping, whose size is a usize"
+            )]
             Inner::Os { map, .. } => {
                 // SAFETY: the range lies within the mapping, as `to` is at most `len`, which is at most `capacity`.
                 // MADV_POPULATE_WRITE changes no byte and fails cleanly where a page cannot be had.
@@ -80,6 +114,7 @@ impl Map {
                     )
                 };
             }
+            Inner::Memory(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -88,7 +123,9 @@ impl Map {
     /// Copies `bytes` to `position`; false, and nothing done, if not all of it lies below [`len`](Map::len).
     #[must_use]
     pub(crate) fn store(&self, position: u64, bytes: &[u8]) -> bool {
-        let Some(at) = self.range(position, bytes.len()) else { return false };
+        let Some(at) = self.range(position, bytes.len()) else {
+            return false;
+        };
         match &self.inner {
             Inner::Os { map, writable } => {
                 if !writable {
@@ -101,6 +138,7 @@ impl Map {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(at), bytes.len());
                 }
             }
+            Inner::Memory(_) => return false,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.store(position, bytes),
         }
@@ -118,6 +156,7 @@ impl Map {
             Inner::Os { map, .. } => unsafe {
                 std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
             },
+            Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.load(position, buffer),
         }
@@ -149,6 +188,7 @@ impl Map {
                     buffer.set_len(buffer.len() + len);
                 }
             }
+            Inner::Memory(held) => buffer.extend_from_slice(held.get(at..at + len)?),
             #[cfg(feature = "fault")]
             Inner::Sim(map) => {
                 let start = buffer.len();

@@ -1,0 +1,6 @@
+//! Both indexes against a model that looks at every record.
+
+mod active;
+mod damage;
+mod model;
+mod sealed;

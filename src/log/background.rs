@@ -1,0 +1,105 @@
+//! One thread for all logs of the process: prepares space, seals segments, syncs at a pace.
+//!
+//! Everything it does a publisher can do too; it only takes the waiting away. It runs while a log is open that uses
+//! it, and is joined when the last of them is closed.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue {
+    jobs: VecDeque::new(),
+    timed: Vec::new(),
+    users: 0,
+    thread: None,
+});
+static CHANGED: Condvar = Condvar::new();
+
+struct Queue {
+    jobs: VecDeque<Job>,
+    timed: Vec<(Instant, Job)>,
+    users: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A log's part in the background thread.
+pub(crate) struct Background(());
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Background")
+    }
+}
+
+impl Background {
+    /// Starts the thread if it does not run. Where the system has no thread to give, jobs stay undone, which costs
+    /// only speed.
+    pub(crate) fn join_in() -> Background {
+        let mut queue = QUEUE.lock();
+        queue.users += 1;
+        if queue.thread.is_none() {
+            queue.thread = thread::Builder::new().name("duramen".to_owned()).spawn(work).ok();
+        }
+        Background(())
+    }
+
+    /// Has the thread do `job` after what was asked of it before.
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
+        QUEUE.lock().jobs.push_back(Box::new(job));
+        CHANGED.notify_one();
+    }
+
+    /// Has the thread do `job` at `time`.
+    pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) {
+        QUEUE.lock().timed.push((time, Box::new(job)));
+        CHANGED.notify_one();
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let mut queue = QUEUE.lock();
+        queue.users -= 1;
+        if queue.users > 0 {
+            return;
+        }
+        let thread = queue.thread.take();
+        drop(queue);
+        CHANGED.notify_one();
+        // The last handle may be let go of by a job, on that very thread.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work() {
+    let mut queue = QUEUE.lock();
+    loop {
+        // Another thread has taken over if logs were closed and opened again meanwhile.
+        let ours = queue
+            .thread
+            .as_ref()
+            .is_some_and(|thread| thread.thread().id() == thread::current().id());
+        if !ours {
+            return;
+        }
+        let now = Instant::now();
+        if let Some(due) = queue.timed.iter().position(|(time, _)| *time <= now) {
+            let (_, job) = queue.timed.swap_remove(due);
+            queue.jobs.push_back(job);
+        }
+        if let Some(job) = queue.jobs.pop_front() {
+            parking_lot::MutexGuard::unlocked(&mut queue, job);
+        } else if let Some(next) = queue.timed.iter().map(|(time, _)| *time).min() {
+            CHANGED.wait_until(&mut queue, next);
+        } else {
+            CHANGED.wait(&mut queue);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contract::Log;
+use super::reader::Reader;
+use super::scan::Scan;
+use super::shared::Shared;
+use super::write::Plan;
+use crate::format::{CleanEnd, Previous, lone_len};
+use crate::segment::{Part, Seal};
+use crate::{Batch, Error, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp};
+
+/// A log in a directory of files.
+///
+/// Opened by [`Options::open`](crate::Options::open). Share it between threads by reference or in an
+/// [`Arc`]. Dropping it closes it; errors are then lost, so call [`close`](Log::close) where they matter.
+///
+/// ```
+/// use duramen::{Log, NewMessage, Options, Start};
+///
+/// # fn main() -> duramen::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let dir = dir.path().join("log");
+/// let log = Options::new().create_dirs(true).key_index(true).open(&dir)?;
+/// log.publish(&[NewMessage::new(b"user-7", b"created"), NewMessage::new(b"user-8", b"created")])?;
+/// log.publish(&[NewMessage::new(b"user-7", b"renamed")])?;
+///
+/// assert_eq!(log.get_by_key(b"user-7")?.value.as_deref(), Some(&b"renamed"[..]));
+/// for message in log.consume(Start::Oldest, 100)? {
+///     println!("{} {:?}", message.offset, message.value);
+/// }
+/// log.close()
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FileLog {
+    shared: Arc<Shared>,
+}
+
+/// Segments smaller than this get no index file at close: walking through them again costs less.
+const INDEX_AT_CLOSE_MIN: u32 = 64 << 10;
+
+impl FileLog {
+    pub(crate) fn new(shared: Arc<Shared>) -> FileLog {
+        FileLog { shared }
+    }
+
+    /// Every message below this offset is on stable storage.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](Error::Closed).
+    pub fn synced_offset(&self) -> Result<u64> {
+        self.shared.check_open()?;
+        Ok(self.shared.commit.synced())
+    }
+
+    /// Goes through the messages from `from` on without copying each into memory of its own: for replaying a log at
+    /// memory speed. Every message is verified.
+    ///
+    /// Ends at what was the log's end when it last looked, and goes on from there when called again.
+    ///
+    /// # Errors
+    ///
+    /// As [`consume`](Log::consume).
+    pub fn scan(&self, from: Start) -> Result<Scan<'_>> {
+        Scan::new(&self.shared, from)
+    }
+
+    fn close_files(&self) -> Result<()> {
+        let shared = &self.shared;
+        // Whatever the background thread is doing to this log, it is done after this.
+        drop(shared.job.lock());
+        let mut writer = shared.writer.lock();
+        if shared.options.read_only || shared.is_poisoned() || crate::sys::is_forked() {
+            return Ok(());
+        }
+        if let Some(prepared) = shared.prepared.lock().take() {
+            prepared.discard(&shared.place);
+        }
+        for segment in std::mem::take(&mut writer.unsynced) {
+            segment.sync(&shared.place)?;
+        }
+        let mut last = writer.previous;
+        if let Some(active) = writer.active.take() {
+            active.sync(&shared.place)?;
+            active.show_at_least(writer.written());
+            let seal = Seal {
+                len: writer.end,
+                last_checksum: writer.last_checksum,
+            };
+            active.truncate(u64::from(seal.len))?;
+            active.sync(&shared.place)?;
+            if seal.len >= INDEX_AT_CLOSE_MIN {
+                // Derived, and built when it is needed if it cannot be written now.
+                let _ = shared.seal(&active, seal);
+            }
+            last = Some(Previous {
+                base: active.header.base,
+                len: seal.len,
+                last_checksum: seal.last_checksum,
+            });
+        }
+        self.seal_leftovers();
+        self.mark_clean(writer.next_offset, last, writer.is_marked_clean)
+    }
+
+    /// Writes the index files that the background thread did not get to.
+    fn seal_leftovers(&self) {
+        let view = self.shared.view.load();
+        let Some((_, before)) = view.parts.split_last() else {
+            return;
+        };
+        for part in before {
+            if let Part::Active(active) = part {
+                if let Some(seal) = active.seal_from(active.visible()) {
+                    let _ = self.shared.seal(active, seal);
+                }
+            }
+        }
+    }
+
+    fn mark_clean(&self, next_offset: u64, last: Option<Previous>, is_marked: bool) -> Result<()> {
+        let options = &self.shared.options;
+        let mut meta = self.shared.meta.lock();
+        let current = meta.current();
+        let same_indexes = (current.key_index, current.time_index) == (options.key_index, options.time_index);
+        if is_marked && same_indexes {
+            return Ok(());
+        }
+        meta.write_both(&*self.shared.place.storage, |meta| {
+            meta.key_index = options.key_index;
+            meta.time_index = options.time_index;
+            meta.next_offset = next_offset;
+            meta.visible_is_durable = self.shared.visible_is_durable();
+            meta.clean = Some(CleanEnd { last });
+        })
+    }
+}
+
+impl Log for FileLog {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+        let shared = &self.shared;
+        shared.check_writable()?;
+        let plan = if messages.is_empty() {
+            None
+        } else {
+            Some(Plan::of(messages)?)
+        };
+        let mut writer = shared.writer.lock();
+        shared.check_writable()?;
+        if let Some(expected) = how
+            .expect_next_offset
+            .filter(|expected| *expected != writer.next_offset)
+        {
+            return Err(Error::OffsetMismatch {
+                expected,
+                actual: writer.next_offset,
+            });
+        }
+        let Some(plan) = plan else {
+            drop(writer);
+            return self.next_offset();
+        };
+        writer.append(shared, messages, &plan)?;
+        let (next_offset, unsynced_len) = (writer.next_offset, writer.unsynced_len);
+        let waits = shared.visible_is_durable();
+        if let Some(active) = &writer.active {
+            if !waits {
+                active.show(writer.written());
+            }
+            shared.look_ahead(active, writer.end);
+        }
+        drop(writer);
+        if waits || how.sync {
+            shared.commit.wait_for(shared, next_offset)?;
+        } else {
+            shared.pace(unsynced_len);
+        }
+        Ok(next_offset)
+    }
+
+    fn start_offset(&self) -> Result<u64> {
+        Ok(Reader::new(&self.shared)?.view().start_offset)
+    }
+
+    #[inline]
+    fn next_offset(&self) -> Result<u64> {
+        Ok(Reader::new(&self.shared)?.next_offset())
+    }
+
+    fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
+        let reader = Reader::new(&self.shared)?;
+        reader.consume(reader.resolve(from)?, max_count)
+    }
+
+    fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+        let reader = Reader::new(&self.shared)?;
+        if !self.shared.place.kinds.key {
+            return Err(Error::NoIndex);
+        }
+        reader.consume_by_key(key, reader.resolve(from)?, max_count)
+    }
+
+    fn get(&self, at: Start) -> Result<Message> {
+        Reader::new(&self.shared)?.get(at)
+    }
+
+    fn get_by_key(&self, key: &[u8]) -> Result<Message> {
+        Reader::new(&self.shared)?.newest_by_key(key)
+    }
+
+    fn get_by_time(&self, start: Timestamp) -> Result<Message> {
+        Reader::new(&self.shared)?.first_at_or_after(start)
+    }
+
+    fn size(&self, message: &NewMessage<'_>) -> u64 {
+        /// Position and link of a record and its share of the table of keys; time and its share of the block.
+        const KEY: u64 = 9;
+        const TIME: u64 = 3;
+        const POSITION: u64 = 4;
+        let kinds = self.shared.place.kinds;
+        let key = if kinds.key && message.key.is_some() {
+            KEY
+        } else {
+            0
+        };
+        lone_len(message) + POSITION + key + if kinds.time { TIME } else { 0 }
+    }
+
+    fn stat(&self) -> Result<Stats> {
+        let reader = Reader::new(&self.shared)?;
+        let mut stats = Stats {
+            segments: reader.view().parts.len() as u64,
+            start_offset: reader.view().start_offset,
+            next_offset: reader.next_offset(),
+            synced_offset: self.shared.commit.synced().min(reader.next_offset()),
+            epoch: self.shared.meta.lock().current().epoch,
+            key_index: self.shared.place.kinds.key,
+            time_index: self.shared.place.kinds.time,
+            ..Stats::default()
+        };
+        for part in &reader.view().parts {
+            let (count, end) = reader.read(part, |opened| {
+                let (first, _) = opened.find(stats.start_offset)?;
+                Ok((opened.count() - first, opened.end()))
+            })?;
+            stats.messages += u64::from(count);
+            stats.size += u64::from(end);
+            if let Part::Sealed(segment) = part {
+                stats.size += segment.index_len()?;
+            }
+        }
+        Ok(stats)
+    }
+
+    fn sync(&self) -> Result<u64> {
+        self.shared.check_writable()?;
+        let next_offset = self.shared.writer.lock().next_offset;
+        self.shared.commit.wait_for(&self.shared, next_offset)?;
+        Ok(self.shared.commit.synced())
+    }
+
+    fn gc(&self, unused_for: Duration) -> Result<()> {
+        self.shared.check_open()?;
+        self.shared.release_unused(unused_for.is_zero());
+        Ok(())
+    }
+
+    fn close(&self) -> Result<()> {
+        if !self.shared.mark_closed() {
+            return Ok(());
+        }
+        let closed = self.close_files();
+        if closed.is_err() {
+            self.shared.poison();
+        }
+        self.shared.let_go();
+        closed
+    }
+}
+
+impl Drop for FileLog {
+    fn drop(&mut self) {
+        // Who wants to know calls `close`.
+        let _ = self.close();
+    }
+}

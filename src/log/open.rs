@@ -1,0 +1,363 @@
+//! Opening a log.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::durability::Durability;
+use super::file_log::FileLog;
+use super::meta_store::{Copies, MetaStore, initialise};
+use super::options::Options;
+use super::recovery::{Recovered, Recovery};
+use super::shared::Shared;
+use super::view::View;
+use super::write::Writer;
+use crate::format::IndexKinds;
+use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME, Previous};
+use crate::segment::{Active, Part, Place, Seal, Segment, SegmentEnd, Stop, corrupt};
+use crate::sys::{Open, Os, Storage};
+use crate::{Corruption, Error, Result};
+
+impl Options {
+    /// Opens the log in `dir`, creating it in an empty directory.
+    ///
+    /// A log that was not closed is recovered: what was durable is there, and what was not is there up to the first
+    /// batch that is not whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty; [`Error::Locked`] at once if another
+    /// handle has the log open; [`Error::Corrupt`] if bytes that were durable are damaged; [`Error::Version`];
+    /// [`Error::Invalid`] for options out of range; [`Error::Io`]. Nothing is changed in any of these cases.
+    pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
+        self.validate()?;
+        open(self, dir.as_ref())
+    }
+
+    /// The options with which an existing log keeps the indexes it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLog`] if there is none; [`Error::Corrupt`] or [`Error::Version`] if its metadata is not readable.
+    pub fn of(dir: impl AsRef<Path>) -> Result<Options> {
+        Options::new().with_indexes_of(dir.as_ref())
+    }
+
+    /// These options, with the indexes that the log in `dir` has.
+    pub(crate) fn with_indexes_of(self, dir: &Path) -> Result<Options> {
+        let storage = self.storage();
+        let no_log = || Error::NoLog {
+            path: dir.to_path_buf(),
+        };
+        if !storage.is_dir(dir)? {
+            return Err(no_log());
+        }
+        let copies = Copies::read(&*storage, dir)?;
+        if copies.is_absent() {
+            return Err(no_log());
+        }
+        let meta = copies.newest(dir)?;
+        Ok(self.key_index(meta.key_index).time_index(meta.time_index))
+    }
+
+    fn validate(&self) -> Result<()> {
+        if !Options::ROLLOVER_RANGE.contains(&self.rollover) {
+            return Err(Error::Invalid("rollover must be between 1 KiB and 2 GiB"));
+        }
+        if self.segments_mapped_max == 0 {
+            return Err(Error::Invalid(
+                "at least one segment must be allowed to be mapped",
+            ));
+        }
+        let is_paced = matches!(self.durability, Durability::Interval(_) | Durability::Bytes(_));
+        if is_paced && !self.background {
+            return Err(Error::Invalid("paced durability needs the background thread"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn storage(&self) -> Arc<dyn Storage> {
+        #[cfg(feature = "fault")]
+        if let Some(disk) = &self.disk {
+            return Arc::new(disk.clone());
+        }
+        Arc::new(Os)
+    }
+}
+
+fn open(options: &Options, dir: &Path) -> Result<FileLog> {
+    let storage = options.storage();
+    if !storage.is_dir(dir)? {
+        if options.read_only || !options.create_dirs {
+            return Err(Error::NoLog {
+                path: dir.to_path_buf(),
+            });
+        }
+        storage.create_dirs(dir)?;
+    }
+    let lock = storage.lock(dir, !options.read_only)?;
+    let mut copies = Copies::read(&*storage, dir)?;
+    let bases = segment_bases(&*storage, dir)?;
+    if copies.is_absent() {
+        if !bases.is_empty() {
+            // Segments without metadata are not an empty log.
+            return Err(corrupt(
+                &dir.join(crate::format::META_NAMES[0]),
+                0,
+                None,
+                Corruption::Meta,
+            ));
+        }
+        if options.read_only {
+            return Err(Error::NoLog {
+                path: dir.to_path_buf(),
+            });
+        }
+        create_log(&*storage, dir, options)?;
+        copies = Copies::read(&*storage, dir)?;
+    }
+    let meta = copies.newest(dir)?;
+    let place = Arc::new(Place {
+        storage,
+        dir: dir.to_path_buf(),
+        log_id: meta.log_id,
+        kinds: IndexKinds {
+            key: options.key_index,
+            time: options.time_index,
+        },
+        writable: AtomicBool::new(!options.read_only),
+    });
+    if !options.read_only {
+        remove_leftovers(&place)?;
+    }
+    if bases.first().is_some_and(|first| meta.start_offset < *first) {
+        let first = place.path(&FileName::Segment(meta.start_offset));
+        return Err(corrupt(&first, 0, None, Corruption::Missing));
+    }
+    let opening = Opening {
+        place,
+        options,
+        copies,
+        meta,
+        bases,
+    };
+    let shared = match opening.clean_end()? {
+        Some(last) => opening.closed(last, lock),
+        None => opening.recovered(lock)?,
+    };
+    Ok(FileLog::new(shared))
+}
+
+/// What opening has found so far.
+struct Opening<'a> {
+    place: Arc<Place>,
+    options: &'a Options,
+    copies: Copies,
+    meta: Meta,
+    bases: Vec<u64>,
+}
+
+impl Opening<'_> {
+    /// Where the log ends, if it was closed and is as it was then.
+    fn clean_end(&self) -> Result<Option<CleanEnd>> {
+        let Some(end) = self.meta.clean.filter(|_| self.copies.agree()) else {
+            return Ok(None);
+        };
+        let path = |base| self.place.path(&FileName::Segment(base));
+        let last = match (end.last, self.bases.last()) {
+            (None, None) => return Ok(Some(end)),
+            (Some(last), Some(base)) if last.base == *base => last,
+            (Some(last), found) if found.is_none_or(|base| *base < last.base) => {
+                return Err(corrupt(&path(last.base), 0, None, Corruption::Missing));
+            }
+            (_, Some(base)) => return Err(corrupt(&path(*base), 0, None, Corruption::Foreign)),
+            (Some(last), None) => return Err(corrupt(&path(last.base), 0, None, Corruption::Missing)),
+        };
+        let (file, _) = match self.place.open_segment(last.base, Open::Read) {
+            Err(Error::Corrupt { .. }) if self.options.recover => return Ok(None),
+            other => other?,
+        };
+        let len = file.len()?;
+        let kind = match len.cmp(&u64::from(last.len)) {
+            std::cmp::Ordering::Less => Corruption::Short,
+            std::cmp::Ordering::Equal => return self.checked(end, last),
+            std::cmp::Ordering::Greater => Corruption::Trailing,
+        };
+        if self.options.recover {
+            return Ok(None);
+        }
+        Err(corrupt(file.path(), len.min(u64::from(last.len)), None, kind))
+    }
+
+    /// Verifies the last segment, if that was asked for.
+    fn checked(&self, end: CleanEnd, last: Previous) -> Result<Option<CleanEnd>> {
+        if !self.options.check && !self.options.recover {
+            return Ok(Some(end));
+        }
+        let (active, extent) = Active::adopt(&self.place, last.base, None, None)?;
+        let whole = extent.stop == Stop::Limit && extent.last_checksum == last.last_checksum;
+        if whole {
+            return Ok(Some(end));
+        }
+        if self.options.recover {
+            return Ok(None);
+        }
+        Err(match extent.stop {
+            Stop::Defect {
+                position,
+                offset,
+                kind,
+            } => corrupt(active.file.path(), position, Some(offset), kind),
+            _ => corrupt(active.file.path(), extent.end, None, Corruption::Foreign),
+        })
+    }
+
+    /// A log that was closed: nothing of it is read.
+    fn closed(self, end: CleanEnd, lock: crate::sys::DirLock) -> Arc<Shared> {
+        let mut parts = Vec::with_capacity(self.bases.len());
+        for pair in self.bases.windows(2) {
+            let end = SegmentEnd::Successor(pair[1]);
+            parts.push(Part::Sealed(Arc::new(Segment::new(
+                Arc::clone(&self.place),
+                pair[0],
+                end,
+            ))));
+        }
+        if let Some(last) = end.last {
+            let end = SegmentEnd::Known(Seal {
+                len: last.len,
+                last_checksum: last.last_checksum,
+            });
+            parts.push(Part::Sealed(Arc::new(Segment::new(
+                Arc::clone(&self.place),
+                last.base,
+                end,
+            ))));
+        }
+        let next_offset = self.meta.next_offset;
+        let writer = Writer {
+            next_offset,
+            previous: end.last,
+            is_marked_clean: true,
+            ..Writer::default()
+        };
+        self.shared(lock, parts, writer, next_offset)
+    }
+
+    /// A log that was not closed.
+    fn recovered(self, lock: crate::sys::DirLock) -> Result<Arc<Shared>> {
+        let recovery = Recovery {
+            place: &self.place,
+            options: self.options,
+            copies: &self.copies,
+            bases: self.bases.clone(),
+            next_offset_min: self.meta.next_offset,
+        };
+        let Recovered {
+            parts,
+            active,
+            previous,
+            unsynced,
+            next_offset,
+            synced,
+            has_cut,
+        } = recovery.run()?;
+        let mut writer = Writer {
+            next_offset,
+            previous,
+            unsynced: unsynced.iter().map(|(segment, _)| Arc::clone(segment)).collect(),
+            ..Writer::default()
+        };
+        if let Some((active, extent)) = active {
+            #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
+            writer.begin(
+                &active,
+                active.visible().count,
+                extent.end as u32,
+                extent.last_checksum,
+            );
+        }
+        let may_have_lost = has_cut || !self.meta.visible_is_durable;
+        let shared = self.shared(lock, parts, writer, synced);
+        if !shared.options.read_only {
+            let durable = shared.visible_is_durable();
+            shared.meta.lock().write_both(&*shared.place.storage, |meta| {
+                meta.epoch += u64::from(may_have_lost);
+                meta.next_offset = next_offset;
+                meta.clean = None;
+                meta.visible_is_durable = durable;
+            })?;
+            for (segment, extent) in unsynced {
+                #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
+                let seal = Seal {
+                    len: extent.end as u32,
+                    last_checksum: extent.last_checksum,
+                };
+                shared.seal_later(&segment, seal);
+            }
+        }
+        Ok(shared)
+    }
+
+    fn shared(self, lock: crate::sys::DirLock, parts: Vec<Part>, writer: Writer, synced: u64) -> Arc<Shared> {
+        let view = View {
+            start_offset: self.meta.start_offset,
+            parts,
+            next_offset_min: writer.next_offset,
+        };
+        let meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
+        Arc::new(Shared::new(
+            self.place,
+            self.options.clone(),
+            lock,
+            view,
+            writer,
+            meta,
+            synced,
+        ))
+    }
+}
+
+/// The base offsets of the segment files in `dir`, ascending.
+pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64>> {
+    let mut bases: Vec<u64> = storage
+        .list(dir)?
+        .iter()
+        .filter_map(|name| match FileName::parse(name) {
+            Some(FileName::Segment(base)) => Some(base),
+            _ => None,
+        })
+        .collect();
+    bases.sort_unstable();
+    Ok(bases)
+}
+
+fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {
+    let meta = Meta {
+        log_id: storage.random()?,
+        sequence: 1,
+        epoch: 0,
+        start_offset: 0,
+        next_offset: 0,
+        key_index: options.key_index,
+        time_index: options.time_index,
+        visible_is_durable: options.durability == Durability::EachPublish,
+        clean: Some(CleanEnd { last: None }),
+    };
+    initialise(storage, dir, &meta)
+}
+
+/// Removes what an earlier life began and did not finish. Nothing in the log refers to it.
+fn remove_leftovers(place: &Place) -> Result<()> {
+    for name in place.storage.list(&place.dir)? {
+        let is_leftover = name == PREPARED_NAME
+            || matches!(
+                FileName::parse(&name),
+                Some(FileName::SegmentTemporary(_) | FileName::IndexTemporary(_))
+            );
+        if is_leftover {
+            place.storage.remove(&place.dir.join(&name))?;
+        }
+    }
+    Ok(())
+}

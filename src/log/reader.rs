@@ -1,0 +1,345 @@
+//! Reading: everything here works on one snapshot of the list of segments and takes no lock.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use super::shared::Shared;
+use super::view::View;
+use crate::index::key_hash;
+use crate::segment::{Fault, Opened, Part};
+use crate::{Batch, Error, Message, Result, Start, Timestamp};
+
+/// A reader's snapshot of a log.
+pub(crate) struct Reader<'a> {
+    shared: &'a Shared,
+    view: Guard<Arc<View>>,
+    next_offset: u64,
+}
+
+/// Links of a key's chain that are followed before it is cheaper to go through the messages themselves.
+const CHAIN_WALK_MAX: usize = 4096;
+
+impl<'a> Reader<'a> {
+    #[inline]
+    pub(crate) fn new(shared: &'a Shared) -> Result<Reader<'a>> {
+        shared.check_open()?;
+        let view = shared.view.load();
+        let next_offset = view.next_offset();
+        Ok(Reader {
+            shared,
+            view,
+            next_offset,
+        })
+    }
+
+    pub(crate) fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    #[inline]
+    pub(crate) fn read<T>(&self, part: &Part, read: impl Fn(&Opened<'_>) -> Result<T, Fault>) -> Result<T> {
+        part.read(|segment| self.shared.note_mapped(segment), read)
+    }
+
+    /// The offset to read from.
+    pub(crate) fn resolve(&self, from: Start) -> Result<u64> {
+        match from {
+            Start::Oldest => Ok(self.view.start_offset),
+            Start::Newest => Ok(self.next_offset),
+            Start::At(offset) => {
+                let start = self.view.start_offset;
+                if offset < start || offset > self.next_offset {
+                    return Err(Error::OffsetOutOfRange {
+                        offset,
+                        start,
+                        next: self.next_offset,
+                    });
+                }
+                Ok(offset)
+            }
+            Start::Time(time) => match self.first_at_or_after(time) {
+                Ok(message) => Ok(message.offset),
+                Err(Error::NotFound) => Ok(self.next_offset),
+                Err(error) => Err(error),
+            },
+            Start::Last(count) => self.last(count),
+        }
+    }
+
+    /// The offset of the `count`-th message from the end, or of the first there is.
+    fn last(&self, count: u64) -> Result<u64> {
+        if count == 0 {
+            return Ok(self.next_offset);
+        }
+        let mut wanted = count;
+        for part in self.view.parts.iter().rev() {
+            let found = self.read(part, |opened| {
+                let (first, _) = opened.find(self.view.start_offset)?;
+                let (past, _) = opened.find(self.next_offset)?;
+                let there = u64::from(past.saturating_sub(first));
+                if there < wanted {
+                    return Ok(Err(there));
+                }
+                #[expect(clippy::cast_possible_truncation, reason = "at most `there`")]
+                opened.offset(past - wanted as u32).map(Ok)
+            })?;
+            match found {
+                Ok(offset) => return Ok(offset),
+                Err(there) => wanted -= there,
+            }
+        }
+        Ok(self.view.start_offset)
+    }
+
+    /// Up to `max_count` messages from `offset` on, which has been resolved.
+    pub(crate) fn consume(&self, offset: u64, max_count: usize) -> Result<Batch> {
+        if max_count == 0 || offset >= self.next_offset {
+            return Ok(Batch {
+                messages: Vec::new(),
+                next_offset: offset,
+            });
+        }
+        let max_count = u32::try_from(max_count).unwrap_or(u32::MAX);
+        let mut offset = offset;
+        let mut at = self.view.part_at(offset);
+        while let Some(part) = self.view.parts.get(at) {
+            let read = self.read(part, |opened| {
+                let (ordinal, _) = opened.find(offset)?;
+                if ordinal >= opened.count() {
+                    return Ok(None);
+                }
+                let mut messages = Vec::new();
+                let end = opened.messages(ordinal, max_count, &mut messages)?;
+                Ok(Some((messages, opened.offset(end - 1)? + 1)))
+            })?;
+            match read {
+                Some((messages, next_offset)) if !messages.is_empty() => {
+                    return Ok(Batch {
+                        messages,
+                        next_offset,
+                    });
+                }
+                // Only records that are not messages: go on behind them.
+                Some((_, next_offset)) => offset = next_offset,
+                None => at += 1,
+            }
+        }
+        Ok(Batch {
+            messages: Vec::new(),
+            next_offset: self.next_offset.max(offset),
+        })
+    }
+
+    /// Up to `max_count` messages with `key` from `offset` on, which has been resolved.
+    pub(crate) fn consume_by_key(&self, key: &[u8], offset: u64, max_count: usize) -> Result<Batch> {
+        if !self.shared.place.kinds.key {
+            return Err(Error::NoIndex);
+        }
+        if max_count == 0 {
+            return Ok(Batch {
+                messages: Vec::new(),
+                next_offset: offset,
+            });
+        }
+        let hash = key_hash(key);
+        let mut messages = Vec::new();
+        for part in self
+            .view
+            .parts
+            .get(self.view.part_at(offset)..)
+            .unwrap_or_default()
+        {
+            let wanted = max_count - messages.len();
+            if wanted == 0 {
+                break;
+            }
+            let found = self.read(part, |opened| {
+                let (from, _) = opened.find(offset)?;
+                match chain(opened, key, hash, from, wanted)? {
+                    Some(ordinals) => ordinals
+                        .into_iter()
+                        .map(|ordinal| message(opened, ordinal))
+                        .collect(),
+                    None => scan_for(opened, key, from, wanted),
+                }
+            })?;
+            // The list may hold a record that is not a message, or one whose hash only is the same.
+            messages.extend(
+                found
+                    .into_iter()
+                    .flatten()
+                    .filter(|message| message.key.as_deref() == Some(key)),
+            );
+        }
+        let next_offset = match messages.last() {
+            Some(last) => last.offset + 1,
+            None => self.next_offset.max(offset),
+        };
+        Ok(Batch {
+            messages,
+            next_offset,
+        })
+    }
+
+    /// One message, as [`Log::get`](crate::Log::get) says.
+    pub(crate) fn get(&self, at: Start) -> Result<Message> {
+        match at {
+            Start::At(offset) => self.at(offset),
+            Start::Oldest => self
+                .consume(self.view.start_offset, 1)?
+                .into_iter()
+                .next()
+                .ok_or(Error::NotFound),
+            Start::Newest => self.nth_from_end(1),
+            Start::Last(count) => self.nth_from_end(count.max(1)),
+            Start::Time(time) => self.first_at_or_after(time),
+        }
+    }
+
+    fn nth_from_end(&self, count: u64) -> Result<Message> {
+        let offset = self.last(count)?;
+        self.consume(offset, 1)?.into_iter().next().ok_or(Error::NotFound)
+    }
+
+    #[inline]
+    fn at(&self, offset: u64) -> Result<Message> {
+        let start = self.view.start_offset;
+        if offset < start || offset >= self.next_offset {
+            return Err(Error::OffsetOutOfRange {
+                offset,
+                start,
+                next: self.next_offset,
+            });
+        }
+        let part = self
+            .view
+            .parts
+            .get(self.view.part_at(offset))
+            .ok_or(Error::NotFound)?;
+        let found = self.read(part, |opened| match opened.find(offset)? {
+            (ordinal, true) => opened.message(ordinal, offset),
+            _ => Ok(None),
+        })?;
+        found.ok_or(Error::NotFound)
+    }
+
+    /// The last message with `key`.
+    pub(crate) fn newest_by_key(&self, key: &[u8]) -> Result<Message> {
+        if !self.shared.place.kinds.key {
+            return Err(Error::NoIndex);
+        }
+        let hash = key_hash(key);
+        for part in self.view.parts.iter().rev() {
+            let found = self.read(part, |opened| {
+                for ordinal in opened.candidates(hash) {
+                    let ordinal = ordinal?;
+                    if opened.may_have_key(opened.position(ordinal)?, key) {
+                        let message = message(opened, ordinal)?;
+                        if let Some(message) = message.filter(|found| found.key.as_deref() == Some(key)) {
+                            return Ok(Some(message));
+                        }
+                    }
+                }
+                Ok(None)
+            })?;
+            if let Some(message) = found {
+                return if message.offset < self.view.start_offset {
+                    Err(Error::NotFound)
+                } else {
+                    Ok(message)
+                };
+            }
+        }
+        Err(Error::NotFound)
+    }
+
+    /// The first message whose running maximum time is at or after `time`: the first whose own time is.
+    pub(crate) fn first_at_or_after(&self, time: Timestamp) -> Result<Message> {
+        if !self.shared.place.kinds.time {
+            return Err(Error::NoIndex);
+        }
+        for part in &self.view.parts {
+            let found = self.read(part, |opened| {
+                if opened.time_max().is_none_or(|max| max < time.as_micros()) {
+                    return Ok(None);
+                }
+                let (first, _) = opened.find(self.view.start_offset)?;
+                match opened.first_at_or_after(time.as_micros())? {
+                    Some(ordinal) if ordinal >= first => message(opened, ordinal),
+                    // That one was trimmed: look on from the first that was not.
+                    Some(_) => first_from(opened, time, first),
+                    None => Ok(None),
+                }
+            })?;
+            if let Some(message) = found {
+                return Ok(message);
+            }
+        }
+        Err(Error::NotFound)
+    }
+}
+
+fn message(opened: &Opened<'_>, ordinal: u32) -> Result<Option<Message>, Fault> {
+    opened.message(ordinal, opened.offset(ordinal)?)
+}
+
+/// The first record from `ordinal` on with its own time at or after `time`, one by one.
+fn first_from(opened: &Opened<'_>, time: Timestamp, ordinal: u32) -> Result<Option<Message>, Fault> {
+    for ordinal in ordinal..opened.count() {
+        let own = opened.time_at(opened.position(ordinal)?);
+        if own.is_none_or(|own| own >= time.as_micros()) {
+            if let Some(message) = message(opened, ordinal)?.filter(|found| found.time >= time) {
+                return Ok(Some(message));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The first `wanted` records from `from` on that may have `key`, ascending, by the key's chain; `None` if the chain
+/// is long.
+fn chain(
+    opened: &Opened<'_>,
+    key: &[u8],
+    hash: u32,
+    from: u32,
+    wanted: usize,
+) -> Result<Option<Vec<u32>>, Fault> {
+    let mut ordinals = Vec::new();
+    for (followed, ordinal) in opened.candidates(hash).enumerate() {
+        let ordinal = ordinal?;
+        if followed >= CHAIN_WALK_MAX.max(wanted) {
+            return Ok(None);
+        }
+        if ordinal >= from && opened.may_have_key(opened.position(ordinal)?, key) {
+            ordinals.push(ordinal);
+        }
+    }
+    ordinals.sort_unstable();
+    ordinals.truncate(wanted);
+    Ok(Some(ordinals))
+}
+
+/// The first `wanted` messages from `from` on with `key`, by looking at each.
+fn scan_for(
+    opened: &Opened<'_>,
+    key: &[u8],
+    from: u32,
+    wanted: usize,
+) -> Result<Vec<Option<Message>>, Fault> {
+    let mut found = Vec::new();
+    for ordinal in from..opened.count() {
+        if found.len() >= wanted {
+            break;
+        }
+        if opened.may_have_key(opened.position(ordinal)?, key) {
+            found.push(message(opened, ordinal)?);
+        }
+    }
+    Ok(found)
+}

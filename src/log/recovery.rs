@@ -1,0 +1,406 @@
+//! Opening a log that was not closed: what of it is whole, what of that is durable, what has to be cut.
+//!
+//! Only segments that are not known to be durable are walked through: the last one, and in the modes that do not wait
+//! for syncs those before it that no evidence covers. Evidence is the durable frontier carried by every batch, the
+//! marker behind the last one, and the metadata's clean ends. Below the frontier any damage is an error; above it the
+//! log ends at the first batch that is not whole.
+
+use std::sync::Arc;
+
+use super::meta_store::Copies;
+use super::options::Options;
+use crate::format::{BATCH_HEADER_LEN, FileName, Previous, QUARANTINE_NAME, SEGMENT_HEADER_LEN};
+use crate::segment::{
+    Active, Extent, Part, Place, Segment, SegmentEnd, Stop, capacity_for, copy_over, copy_range, corrupt,
+};
+use crate::sys::Open;
+use crate::{Corruption, Error, Result};
+
+/// A segment up to this size is copied to a new file and continued there; a larger one is left behind and copied in
+/// the background.
+const COPY_AT_OPEN_MAX: u64 = 1 << 20;
+
+/// What recovery found.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) parts: Vec<Part>,
+    /// The segment to go on in, its end and last checksum.
+    pub(crate) active: Option<(Arc<Active>, Extent)>,
+    /// The segment that a new one is to follow, if there is none to go on in.
+    pub(crate) previous: Option<Previous>,
+    /// Segments that are not proven to be durable, oldest first.
+    pub(crate) unsynced: Vec<(Arc<Active>, Extent)>,
+    pub(crate) next_offset: u64,
+    pub(crate) synced: u64,
+    /// Whether durable messages were cut off, which only happens where that was asked for.
+    pub(crate) has_cut: bool,
+}
+
+/// One run of recovery.
+pub(crate) struct Recovery<'a> {
+    pub(crate) place: &'a Arc<Place>,
+    pub(crate) options: &'a Options,
+    pub(crate) copies: &'a Copies,
+    /// Base offsets of the segment files there are, ascending.
+    pub(crate) bases: Vec<u64>,
+    pub(crate) next_offset_min: u64,
+}
+
+/// A segment that was walked through.
+struct Walked {
+    active: Active,
+    extent: Extent,
+    /// Where it should end, if a segment behind it says so.
+    link: Option<Previous>,
+}
+
+impl Recovery<'_> {
+    /// Finds the end of the log, and makes what is kept fit to go on from.
+    pub(crate) fn run(mut self) -> Result<Recovered> {
+        if let Some((base, _)) = self.copies.durable_end() {
+            if self.bases.last().is_none_or(|last| *last < base) {
+                return Err(corrupt(
+                    &self.place.path(&FileName::Segment(base)),
+                    0,
+                    None,
+                    Corruption::Missing,
+                ));
+            }
+        }
+        let mut has_cut = false;
+        let mut walked = loop {
+            match self.walk_unsure() {
+                Err(error @ Error::Corrupt { .. }) if self.options.recover => {
+                    // The header of the last segment is unreadable: nothing in it can be.
+                    let Some(last) = self.bases.pop() else {
+                        return Err(error);
+                    };
+                    self.next_offset_min = self.next_offset_min.max(self.offset_bound(last)?);
+                    self.quarantine_segment(last)?;
+                    has_cut = true;
+                }
+                other => break other?,
+            }
+        };
+        let durable_base = walked.first().map_or(0, |first| first.active.header.base);
+        has_cut |= self.cut(&mut walked)?;
+        let end = walked.last().map(|last| last.extent);
+        let next_offset = self.next_offset_min.max(end.map_or(0, |end| end.next_offset));
+        let mut recovered = Recovered {
+            parts: self.sealed_before(durable_base),
+            active: None,
+            previous: None,
+            unsynced: Vec::new(),
+            next_offset,
+            synced: next_offset,
+            has_cut,
+        };
+        let last_base = walked.last().map(|last| last.active.header.base);
+        for segment in walked {
+            let is_last = Some(segment.active.header.base) == last_base;
+            self.keep(segment, is_last, &mut recovered)?;
+        }
+        Ok(recovered)
+    }
+
+    /// Walks through the last segment, and through those before it that may not be durable. Ascending.
+    fn walk_unsure(&self) -> Result<Vec<Walked>> {
+        let Some((last, before)) = self.bases.split_last() else {
+            return Ok(Vec::new());
+        };
+        let capacity = self
+            .place
+            .is_writable()
+            .then(|| capacity_for(self.options.rollover, 0));
+        let (active, extent) = Active::adopt(self.place, *last, None, capacity)?;
+        let covered = extent.frontier >= SEGMENT_HEADER_LEN;
+        let unsure_from = if covered {
+            *last
+        } else {
+            active.header.durable_base.min(*last)
+        };
+        let mut successor = active.header.previous;
+        let mut walked = vec![Walked {
+            active,
+            extent,
+            link: None,
+        }];
+        for base in before.iter().rev().take_while(|base| **base >= unsure_from) {
+            let path = self.place.path(&FileName::Segment(*base));
+            let link = successor.filter(|link| link.base == *base);
+            let link = link.ok_or_else(|| corrupt(&path, 0, None, Corruption::Missing))?;
+            let (active, extent) = Active::adopt(self.place, *base, Some(u64::from(link.len)), None)?;
+            let covered = extent.frontier >= SEGMENT_HEADER_LEN;
+            successor = active.header.previous;
+            walked.push(Walked {
+                active,
+                extent,
+                link: Some(link),
+            });
+            if covered {
+                break;
+            }
+        }
+        walked.reverse();
+        Ok(walked)
+    }
+
+    /// Cuts the log behind the first segment that does not reach its end. Says whether durable messages were lost.
+    fn cut(&mut self, walked: &mut Vec<Walked>) -> Result<bool> {
+        let Some(at) = walked.iter().position(Walked::is_short) else {
+            return Ok(false);
+        };
+        let behind = walked.get(at + 1..).unwrap_or_default();
+        let short = &walked[at];
+        // A later batch that knows the earlier segments to be durable speaks for this one too.
+        let is_durable = behind
+            .iter()
+            .any(|later| later.extent.frontier >= SEGMENT_HEADER_LEN)
+            || short
+                .active
+                .walk(u64::MAX, false)
+                .is_durable_behind(&short.extent)
+            || self.copies.durable_end().is_some_and(|(base, len)| {
+                (base, u64::from(len)) > (short.active.header.base, short.extent.end)
+            });
+        if is_durable && !self.options.recover {
+            return Err(short.error());
+        }
+        if self.options.read_only {
+            walked.truncate(at + 1);
+            return Ok(false);
+        }
+        if is_durable {
+            // Offsets that were given out behind the cut must not be given out again. A record takes 20 bytes.
+            for segment in &walked[at..] {
+                self.next_offset_min = self
+                    .next_offset_min
+                    .max(self.offset_bound(segment.active.header.base)?);
+            }
+        }
+        let keep_bytes = is_durable
+            || short
+                .active
+                .walk(u64::MAX, false)
+                .is_frame_behind(&short.extent, 0);
+        if keep_bytes {
+            self.quarantine_tail(short)?;
+        }
+        for later in walked.drain(at + 1..) {
+            self.quarantine_segment(later.active.header.base)?;
+        }
+        let kept = walked[at].active.header.base;
+        self.bases.retain(|base| *base <= kept);
+        Ok(is_durable)
+    }
+
+    /// An offset that is certainly above all that were ever given out in a segment file.
+    fn offset_bound(&self, base: u64) -> Result<u64> {
+        let path = self.place.path(&FileName::Segment(base));
+        let len = self.place.storage.open(&path, Open::Read)?.len()?;
+        Ok(base.saturating_add(len / BATCH_HEADER_LEN as u64))
+    }
+
+    /// The segments that need no looking at.
+    fn sealed_before(&self, base: u64) -> Vec<Part> {
+        let sealed = |pair: &[u64]| {
+            let end = SegmentEnd::Successor(pair[1]);
+            Part::Sealed(Arc::new(Segment::new(Arc::clone(self.place), pair[0], end)))
+        };
+        self.bases
+            .windows(2)
+            .filter(|pair| pair[0] < base)
+            .map(sealed)
+            .collect()
+    }
+
+    /// Takes a segment into the log, the last one so that the log can go on in it where that is safe.
+    fn keep(&self, segment: Walked, is_last: bool, recovered: &mut Recovered) -> Result<()> {
+        let Walked { active, extent, .. } = segment;
+        #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
+        let end = extent.end as u32;
+        if self.options.read_only {
+            recovered.synced = recovered.synced.min(durable_offset(&active, &extent));
+            recovered.parts.push(Part::Active(Arc::new(active)));
+            return Ok(());
+        }
+        let is_proven = extent.frontier == extent.end;
+        let is_continued =
+            is_last && recovered.next_offset == extent.next_offset && active.header.generation == 0;
+        if is_proven && is_continued && self.is_empty_behind(&active, &extent)? {
+            // Synced up to its end, and nothing was stored behind it: this file has not seen a failed sync.
+            active.raise_frontier(end);
+            let active = Arc::new(active);
+            recovered.parts.push(Part::Active(Arc::clone(&active)));
+            recovered.active = Some((active, extent));
+            return Ok(());
+        }
+        let earlier_proven = recovered.unsynced.is_empty();
+        let copies_now = extent.end <= COPY_AT_OPEN_MAX
+            || self.options.durability == super::Durability::EachPublish
+            || !self.options.background;
+        if copies_now {
+            copy_over(self.place, active.header.base, extent.end)?;
+            let capacity = capacity_for(self.options.rollover, 0);
+            let (active, extent) =
+                Active::adopt(self.place, active.header.base, Some(extent.end), Some(capacity))?;
+            if earlier_proven {
+                active.raise_frontier(end);
+            }
+            self.push(active, extent, is_last, is_continued, recovered);
+            return Ok(());
+        }
+        active.set_unproven(end);
+        recovered.synced = recovered.synced.min(durable_offset(&active, &extent));
+        let active = Arc::new(active);
+        recovered.parts.push(Part::Active(Arc::clone(&active)));
+        if is_last {
+            recovered.previous = Some(active.link(end, extent.last_checksum));
+        }
+        recovered.unsynced.push((active, extent));
+        Ok(())
+    }
+
+    /// Takes in a segment that was copied, and with that is durable.
+    fn push(
+        &self,
+        active: Active,
+        extent: Extent,
+        is_last: bool,
+        is_continued: bool,
+        recovered: &mut Recovered,
+    ) {
+        let active = Arc::new(active);
+        #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
+        let link = active.link(extent.end as u32, extent.last_checksum);
+        if is_continued {
+            recovered.parts.push(Part::Active(Arc::clone(&active)));
+            recovered.active = Some((active, extent));
+            return;
+        }
+        let end = SegmentEnd::Known(crate::segment::Seal {
+            len: link.len,
+            last_checksum: link.last_checksum,
+        });
+        let sealed = Segment::new(Arc::clone(self.place), active.header.base, end);
+        recovered.parts.push(Part::Sealed(Arc::new(sealed)));
+        if is_last {
+            recovered.previous = Some(link);
+        }
+    }
+
+    /// Whether the file holds only zeros behind the end, and behind the marker that may stand there.
+    fn is_empty_behind(&self, active: &Active, extent: &Extent) -> Result<bool> {
+        let marker = if extent.stop == Stop::Marker {
+            BATCH_HEADER_LEN as u64
+        } else {
+            0
+        };
+        Ok(last_nonzero(active, extent.end + marker)?.is_none())
+    }
+
+    /// Keeps a copy of what stands behind the end of a segment.
+    fn quarantine_tail(&self, short: &Walked) -> Result<()> {
+        let Some(end) = last_nonzero(&short.active, short.extent.end)? else {
+            return Ok(());
+        };
+        let name = format!("{:020}.{}.tail", short.active.header.base, short.extent.end);
+        let to = self.quarantine_file(&name)?;
+        let file = self.place.storage.open(&to, Open::Create)?;
+        copy_range(&short.active.file, short.extent.end, end, &file)?;
+        file.sync()?;
+        self.place.storage.sync_dir(&self.place.dir.join(QUARANTINE_NAME))
+    }
+
+    /// Moves a segment out of the log.
+    fn quarantine_segment(&self, base: u64) -> Result<()> {
+        let name = FileName::Segment(base);
+        let to = self.quarantine_file(&name.to_string())?;
+        self.place.storage.rename(&self.place.path(&name), &to)?;
+        self.place
+            .storage
+            .sync_dir(&self.place.dir.join(QUARANTINE_NAME))?;
+        self.place.storage.sync_dir(&self.place.dir)
+    }
+
+    /// A path in the quarantine folder that no file has.
+    fn quarantine_file(&self, name: &str) -> Result<std::path::PathBuf> {
+        let dir = self.place.dir.join(QUARANTINE_NAME);
+        self.place.storage.create_dirs(&dir)?;
+        let names = self.place.storage.list(&dir)?;
+        let mut free = name.to_owned();
+        let mut n = 1;
+        while names.contains(&free) {
+            free = format!("{name}.{n}");
+            n += 1;
+        }
+        Ok(dir.join(free))
+    }
+}
+
+impl Walked {
+    /// Whether the segment ends before it should.
+    fn is_short(&self) -> bool {
+        match self.link {
+            Some(link) => {
+                (self.extent.end, self.extent.last_checksum) != (u64::from(link.len), link.last_checksum)
+            }
+            None => matches!(self.extent.stop, Stop::Defect { .. }),
+        }
+    }
+
+    fn error(&self) -> Error {
+        let path = self.active.file.path();
+        match self.extent.stop {
+            Stop::Defect {
+                position,
+                offset,
+                kind,
+            } => corrupt(path, position, Some(offset), kind),
+            _ => corrupt(
+                path,
+                self.extent.end,
+                Some(self.extent.next_offset),
+                Corruption::Short,
+            ),
+        }
+    }
+}
+
+/// The offset below which a segment that was walked through is known to be durable.
+fn durable_offset(active: &Active, extent: &Extent) -> u64 {
+    if extent.frontier == extent.end {
+        return extent.next_offset;
+    }
+    // The frontier stands between two batches: the records below it are durable.
+    let (mut low, mut high) = (0, active.visible().count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if active
+            .index
+            .position(middle)
+            .is_some_and(|position| u64::from(position) < extent.frontier)
+        {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    active.header.base + u64::from(low)
+}
+
+/// One past the last byte at or behind `from` that is not zero.
+fn last_nonzero(active: &Active, from: u64) -> Result<Option<u64>> {
+    let mut buffer = vec![0; 256 << 10];
+    let (mut at, mut last) = (from, None);
+    loop {
+        let read = active.file.read_at(at, &mut buffer)?;
+        if let Some(found) = buffer[..read].iter().rposition(|byte| *byte != 0) {
+            last = Some(at + found as u64 + 1);
+        }
+        at += read as u64;
+        if read < buffer.len() {
+            return Ok(last);
+        }
+    }
+}

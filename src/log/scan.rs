@@ -1,0 +1,220 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::reader::Reader;
+use super::shared::Shared;
+use crate::format::{
+    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, are_headers_whole, first_header, is_intact,
+};
+use crate::segment::{Held, Window};
+use crate::{Corruption, Error, Result, Start, Timestamp};
+
+/// A message that a [`Scan`] lends: its bytes are valid until the scan moves on.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageRef<'a> {
+    /// Its logical place in the log.
+    pub offset: u64,
+    /// The time it was published with.
+    pub time: Timestamp,
+    /// The key, if it has one.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` with a key is a tombstone.
+    pub value: Option<&'a [u8]>,
+    headers: &'a [u8],
+}
+
+impl<'a> MessageRef<'a> {
+    /// Names and values of the headers, in the order they were published in.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let mut rest = self.headers;
+        std::iter::from_fn(move || {
+            let (pair, behind) = first_header(rest)?;
+            rest = behind;
+            Some(pair)
+        })
+    }
+}
+
+/// Messages in offset order, lent from a buffer that moves along; see [`FileLog::scan`](crate::FileLog::scan).
+#[derive(Debug)]
+pub struct Scan<'a> {
+    shared: &'a Shared,
+    next_offset: u64,
+    stretch: Option<Stretch>,
+    window: Window,
+}
+
+/// A run of records in one segment, which is held so that nobody lets go of its files meanwhile.
+#[derive(Debug)]
+struct Stretch {
+    held: Held,
+    ordinal: u32,
+    end_ordinal: u32,
+    position: u64,
+    end: u64,
+    is_dense: bool,
+}
+
+/// Where in the window a message was found.
+struct Place {
+    position: u64,
+    len: usize,
+    offset: u64,
+    time: Timestamp,
+    layout: Layout,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(shared: &'a Arc<Shared>, from: Start) -> Result<Scan<'a>> {
+        let next_offset = Reader::new(shared)?.resolve(from)?;
+        Ok(Scan {
+            shared,
+            next_offset,
+            stretch: None,
+            window: Window::default(),
+        })
+    }
+
+    /// The offset at which the scan goes on.
+    #[must_use]
+    pub fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    /// The next message; `None` at the end of the log, from where a later call may go on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] for a damaged message, again at each call; [`Error::Closed`] after the log was closed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the message borrows from the scan, as an iterator's cannot"
+    )]
+    pub fn next(&mut self) -> Result<Option<MessageRef<'_>>> {
+        let Some(place) = self.find()? else {
+            return Ok(None);
+        };
+        let Some(stretch) = &self.stretch else {
+            return Ok(None);
+        };
+        // The bytes are in the window already: this only borrows them.
+        let frame = self
+            .window
+            .get(stretch.held.map(), place.position, place.len, stretch.end);
+        let frame = frame.unwrap_or_default();
+        let part = |range: Range<usize>| frame.get(range).unwrap_or_default();
+        Ok(Some(MessageRef {
+            offset: place.offset,
+            time: place.time,
+            key: place.layout.key.map(part),
+            value: place.layout.value.map(part),
+            headers: part(place.layout.headers),
+        }))
+    }
+
+    /// Finds and verifies the next message, and moves behind it.
+    fn find(&mut self) -> Result<Option<Place>> {
+        loop {
+            if self
+                .stretch
+                .as_ref()
+                .is_none_or(|stretch| stretch.ordinal == stretch.end_ordinal)
+            {
+                self.stretch = self.next_stretch()?;
+            }
+            let Some(stretch) = &mut self.stretch else {
+                return Ok(None);
+            };
+            let (position, end) = (stretch.position, stretch.end);
+            let head = self
+                .window
+                .get_up_to(stretch.held.map(), position, LONE_HEADER_LEN, end);
+            let header = match head.and_then(Frame::parse) {
+                Some(Frame::Record(header)) => header,
+                Some(Frame::Batch(_)) => {
+                    stretch.position += BATCH_HEADER_LEN as u64;
+                    continue;
+                }
+                None => return Err(damaged(stretch, self.next_offset)),
+            };
+            let offset = if stretch.is_dense {
+                self.next_offset
+            } else {
+                stretch.held.offset(stretch.ordinal)?
+            };
+            let len = header.len as usize;
+            let layout = self
+                .window
+                .get(stretch.held.map(), position, len, end)
+                .filter(|frame| is_intact(&header, frame, stretch.held.keys().record(offset)))
+                .and_then(|frame| Some((Layout::of(&header, frame)?, frame)))
+                .filter(|(layout, frame)| {
+                    layout.headers.is_empty() || are_headers_whole(&frame[layout.headers.clone()])
+                })
+                .map(|(layout, _)| layout);
+            let layout = layout.ok_or_else(|| damaged(stretch, offset))?;
+            stretch.position += len as u64;
+            stretch.ordinal += 1;
+            self.next_offset = offset + 1;
+            if !header.control {
+                let time = Timestamp::from_micros(header.time);
+                return Ok(Some(Place {
+                    position,
+                    len,
+                    offset,
+                    time,
+                    layout,
+                }));
+            }
+        }
+    }
+
+    /// The next run of records, from where the scan stands; `None` at the end of the log.
+    fn next_stretch(&mut self) -> Result<Option<Stretch>> {
+        let reader = Reader::new(self.shared)?;
+        let from = reader.resolve(Start::At(self.next_offset))?;
+        let view = reader.view();
+        for part in view.parts.get(view.part_at(from)..).unwrap_or_default() {
+            let found = reader.read(part, |opened| {
+                let (ordinal, _) = opened.find(from)?;
+                if ordinal >= opened.count() {
+                    return Ok(None);
+                }
+                let position = u64::from(opened.position(ordinal)?);
+                Ok(Some((
+                    opened.offset(ordinal)?,
+                    position,
+                    ordinal,
+                    opened.count(),
+                    opened.end(),
+                    opened.is_dense(),
+                )))
+            })?;
+            if let Some((offset, position, ordinal, end_ordinal, end, is_dense)) = found {
+                self.next_offset = offset;
+                // What the window holds is of another segment.
+                self.window = Window::default();
+                let held = part.hold()?;
+                return Ok(Some(Stretch {
+                    held,
+                    ordinal,
+                    end_ordinal,
+                    position,
+                    end: u64::from(end),
+                    is_dense,
+                }));
+            }
+        }
+        self.next_offset = self.next_offset.max(reader.next_offset());
+        Ok(None)
+    }
+}
+
+fn damaged(stretch: &Stretch, offset: u64) -> Error {
+    Error::Corrupt {
+        path: stretch.held.path(),
+        position: stretch.position,
+        offset: Some(offset),
+        kind: Corruption::Record,
+    }
+}

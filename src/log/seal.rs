@@ -1,0 +1,124 @@
+//! What can be done ahead of publishers and behind them: preparing space, sealing, paced syncs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::durability::Durability;
+use super::shared::Shared;
+use crate::Result;
+use crate::segment::{Active, Part, Prepared, Seal, Segment, SegmentEnd, capacity_for, write_index};
+
+/// How far ahead of the end space is prepared, at most.
+const AHEAD_MAX: u64 = 12 << 20;
+/// What the next segment has reserved when it is prepared ahead.
+const NEXT_RESERVE_MAX: u64 = 4 << 20;
+
+impl Shared {
+    /// Gives back a durable segment's unused space, writes its index file, and has readers use that from then on.
+    pub(crate) fn seal(&self, segment: &Arc<Active>, seal: Seal) -> Result<()> {
+        segment.truncate(u64::from(seal.len))?;
+        let walk = segment.walk(u64::from(seal.len), self.place.kinds.key);
+        write_index(&self.place, &walk, &segment.header, seal)?;
+        let sealed = Segment::new(
+            Arc::clone(&self.place),
+            segment.header.base,
+            SegmentEnd::Known(seal),
+        );
+        self.replace_part(segment.header.base, &Part::Sealed(Arc::new(sealed)));
+        Ok(())
+    }
+
+    /// Runs `job` on the background thread, unless the log is closed by then; false if there is none.
+    fn in_background(self: &Arc<Shared>, job: impl FnOnce(&Arc<Shared>) + Send + 'static) -> bool {
+        let Some(background) = &self.background else {
+            return false;
+        };
+        let shared = Arc::downgrade(self);
+        background.submit(move || {
+            if let Some(shared) = shared.upgrade() {
+                let _closing_waits = shared.job.lock();
+                if shared.check_writable().is_ok() {
+                    job(&shared);
+                }
+            }
+        });
+        true
+    }
+
+    /// Has a segment that was left behind synced and sealed in the background; false if there is no such thread.
+    pub(crate) fn seal_later(self: &Arc<Shared>, left: &Arc<Active>, seal: Seal) -> bool {
+        let left = Arc::clone(left);
+        self.in_background(move |shared| {
+            if shared.poison_on_error(left.sync(&shared.place)).is_ok() {
+                shared.writer.lock().note_synced(&left);
+                // If it fails, the segment stays as it is, and is sealed at close or by the next open.
+                let _ = shared.seal(&left, seal);
+            }
+        })
+    }
+
+    /// After a publish: has space prepared and syncs made, where it is time. `end` is that of `active`.
+    #[inline]
+    pub(crate) fn look_ahead(self: &Arc<Shared>, active: &Arc<Active>, end: u32) {
+        let end = u64::from(end);
+        let reserved = active.map.len();
+        // While as much again as was written is there, up to a bound, nothing has to be done.
+        if reserved - end.min(reserved) < end.min(AHEAD_MAX) / 2 {
+            self.prepare_more(active, reserved);
+        }
+    }
+
+    #[cold]
+    fn prepare_more(self: &Arc<Shared>, active: &Arc<Active>, reserved: u64) {
+        if reserved >= active.map.capacity().min(self.options.rollover) {
+            if !self.prepare_requested.swap(true, Ordering::Relaxed) {
+                self.in_background(Shared::prepare_next);
+            }
+        } else if !active.growth_requested.swap(true, Ordering::Relaxed) {
+            let active = Arc::clone(active);
+            self.in_background(move |_| {
+                // If there is no space, the publisher who needs it will be told.
+                let _ = active.reserve(reserved + 1);
+                active.growth_requested.store(false, Ordering::Relaxed);
+            });
+        }
+    }
+
+    /// Prepares a file for the next segment.
+    fn prepare_next(self: &Arc<Shared>) {
+        let capacity = capacity_for(self.options.rollover, 0);
+        let mut ready = self.prepared.lock();
+        if ready.is_none() {
+            *ready = Prepared::create(&self.place, capacity, capacity.min(NEXT_RESERVE_MAX)).ok();
+        }
+    }
+
+    /// Has what was published synced later, as a paced durability mode says. `unsynced` is in bytes.
+    #[inline]
+    pub(crate) fn pace(self: &Arc<Shared>, unsynced: u64) {
+        let time = match self.options.durability {
+            Durability::Interval(interval) => Instant::now().checked_add(interval),
+            Durability::Bytes(bytes) if unsynced >= bytes => Some(Instant::now()),
+            _ => return,
+        };
+        let (Some(time), Some(background)) = (time, &self.background) else {
+            return;
+        };
+        if self.pace_requested.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let shared = Arc::downgrade(self);
+        background.submit_at(time, move || {
+            if let Some(shared) = shared.upgrade() {
+                let _closing_waits = shared.job.lock();
+                shared.pace_requested.store(false, Ordering::Relaxed);
+                if shared.check_writable().is_ok() {
+                    let next = shared.writer.lock().next_offset;
+                    // A failure poisons the log; whoever publishes next is told.
+                    let _ = shared.commit.wait_for(&shared, next);
+                }
+            }
+        });
+    }
+}

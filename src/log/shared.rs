@@ -1,0 +1,180 @@
+//! What a log's handle, its readers and the background thread share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::background::Background;
+use super::commit::Committer;
+use super::durability::Durability;
+use super::meta_store::MetaStore;
+use super::options::Options;
+use super::view::View;
+use super::write::Writer;
+use crate::segment::{Part, Place, Prepared, Segment};
+use crate::sys::{DirLock, is_forked};
+use crate::{Error, Result};
+
+/// A log that is open.
+///
+/// Locks, in the order in which they may be taken: `job`, `writer`, `meta`, then any of a segment's own.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) place: Arc<Place>,
+    pub(crate) options: Options,
+    pub(crate) view: ArcSwap<View>,
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) meta: Mutex<MetaStore>,
+    pub(crate) commit: Committer,
+    /// A file for the next segment, if the background thread has one ready.
+    pub(crate) prepared: Mutex<Option<Prepared>>,
+    pub(crate) prepare_requested: AtomicBool,
+    /// Set while a paced sync is due.
+    pub(crate) pace_requested: AtomicBool,
+    /// Held while a background job works on this log, so that closing can wait for it.
+    pub(crate) job: Mutex<()>,
+    pub(crate) background: Option<Background>,
+    /// Sealed segments whose files are mapped, for letting go of some when there are too many.
+    mapped: Mutex<Vec<Arc<Segment>>>,
+    state: AtomicU8,
+    lock: Mutex<Option<DirLock>>,
+}
+
+const OPEN: u8 = 0;
+const POISONED: u8 = 1;
+const CLOSED: u8 = 2;
+
+impl Shared {
+    pub(crate) fn new(
+        place: Arc<Place>,
+        options: Options,
+        lock: DirLock,
+        view: View,
+        writer: Writer,
+        meta: MetaStore,
+        synced: u64,
+    ) -> Shared {
+        let background = (options.background && !options.read_only).then(Background::join_in);
+        Shared {
+            place,
+            options,
+            view: ArcSwap::from_pointee(view),
+            writer: Mutex::new(writer),
+            meta: Mutex::new(meta),
+            commit: Committer::new(synced),
+            prepared: Mutex::new(None),
+            prepare_requested: AtomicBool::new(false),
+            pace_requested: AtomicBool::new(false),
+            job: Mutex::new(()),
+            background,
+            mapped: Mutex::new(Vec::new()),
+            state: AtomicU8::new(OPEN),
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    /// Fails if the handle was closed.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.state.load(Ordering::Acquire) & CLOSED == 0 {
+            Ok(())
+        } else {
+            Err(Error::Closed)
+        }
+    }
+
+    /// Fails if the handle was closed or may not write.
+    #[inline]
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        let state = self.state.load(Ordering::Acquire);
+        if state != OPEN {
+            return Err(if state & CLOSED == 0 {
+                Error::Poisoned
+            } else {
+                Error::Closed
+            });
+        }
+        if self.options.read_only {
+            return Err(Error::ReadOnly);
+        }
+        if is_forked() { Err(Error::Poisoned) } else { Ok(()) }
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state.load(Ordering::Acquire) & POISONED != 0
+    }
+
+    /// Refuses every write from now on, on this handle.
+    pub(crate) fn poison(&self) {
+        self.state.fetch_or(POISONED, Ordering::AcqRel);
+        self.place.writable.store(false, Ordering::Release);
+        self.commit.fail_all();
+    }
+
+    /// Poisons the log if `result` is a failed sync, or any failure behind which the state on disk is unknown.
+    pub(crate) fn poison_on_error<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.poison();
+        }
+        result
+    }
+
+    /// Marks the handle as closed; false if it was already.
+    pub(crate) fn mark_closed(&self) -> bool {
+        self.state.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
+    }
+
+    /// Lets go of all files and of the lock.
+    pub(crate) fn let_go(&self) {
+        self.place.writable.store(false, Ordering::Release);
+        self.view.store(Arc::new(View::default()));
+        self.mapped.lock().clear();
+        self.lock.lock().take();
+    }
+
+    pub(crate) fn visible_is_durable(&self) -> bool {
+        self.options.durability == Durability::EachPublish
+    }
+
+    /// Replaces the list of segments.
+    pub(crate) fn change_view(&self, change: impl Fn(&mut View)) {
+        self.view.rcu(|view| {
+            let mut view = View::clone(view);
+            change(&mut view);
+            view
+        });
+    }
+
+    /// Notes that a segment's files were mapped, and lets go of others if there are too many.
+    pub(crate) fn note_mapped(&self, segment: &Arc<Segment>) {
+        let mut mapped = self.mapped.lock();
+        mapped.retain(|held| held.is_mapped() && !Arc::ptr_eq(held, segment));
+        let max = self.options.segments_mapped_max.max(1);
+        // Second chance: the first round passes over what was used since the last one, the second takes anything.
+        for anyway in [false, true] {
+            let mut excess = (mapped.len() + 1).saturating_sub(max);
+            mapped.retain(|held| {
+                let released = excess > 0 && held.release(anyway);
+                excess -= usize::from(released);
+                !released
+            });
+        }
+        mapped.push(Arc::clone(segment));
+    }
+
+    /// Lets go of what was not used since the last call, or of everything.
+    pub(crate) fn release_unused(&self, anyway: bool) {
+        self.mapped.lock().retain(|held| !held.release(anyway));
+    }
+
+    /// The last part, where it is one that is written to.
+    pub(crate) fn replace_part(&self, base: u64, with: &Part) {
+        self.change_view(|view| {
+            if let Some(part) = view.parts.iter_mut().find(|part| part.base() == base) {
+                *part = with.clone();
+            }
+        });
+    }
+}

@@ -1,0 +1,376 @@
+//! The segment that is written to.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::place::{Place, corrupt};
+use super::sealed::Seal;
+use super::walk::{Entry, Extent, Walk};
+use crate::format::{FileName, FrameKeys, PREPARED_NAME, Previous, SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::index::{ActiveIndex, SegmentHints};
+use crate::sys::{File, Map, Open};
+use crate::{Corruption, Error, Result};
+
+/// Space is reserved in multiples of this.
+const PAGE: u64 = 4096;
+/// What a new segment starts with, so that thousands of small logs cost little.
+const RESERVE_FIRST: u64 = 16 << 10;
+/// The largest step by which reserved space grows.
+const RESERVE_STEP_MAX: u64 = 8 << 20;
+/// The end of a segment is a `u32`, with room left for a marker and rounding.
+pub(crate) const SEGMENT_LEN_MAX: u64 = u32::MAX as u64 - 2 * PAGE;
+
+/// A segment whose index is in memory: the one being appended to, one that waits for being sealed, or the last one of
+/// a log that was not closed.
+///
+/// One thread at a time appends, under the log's writer lock. Readers see what lies below [`visible`](Active::visible)
+/// and never wait.
+#[derive(Debug)]
+pub(crate) struct Active {
+    pub(crate) header: SegmentHeader,
+    pub(crate) header_checksum: u32,
+    pub(crate) keys: FrameKeys,
+    pub(crate) file: File,
+    pub(crate) map: Map,
+    pub(crate) index: ActiveIndex,
+    /// [`Visible`], count in the upper half. Stored with release when bytes and index are in place.
+    visible: AtomicU64,
+    /// All bytes below this position, and all earlier segments, are durable; 0: not even those.
+    frontier: AtomicU32,
+    growing: Mutex<()>,
+    /// Set while the background thread is to reserve more space.
+    pub(crate) growth_requested: AtomicBool,
+    sync_failed: Mutex<bool>,
+    /// Where the segment ends, if it is not proven that all of it is durable; else 0.
+    unproven: AtomicU32,
+}
+
+/// How much of a segment readers see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Visible {
+    pub(crate) count: u32,
+    pub(crate) end: u32,
+}
+
+impl Visible {
+    fn pack(self) -> u64 {
+        u64::from(self.count) << 32 | u64::from(self.end)
+    }
+
+    fn unpack(packed: u64) -> Visible {
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        Visible {
+            count: (packed >> 32) as u32,
+            end: packed as u32,
+        }
+    }
+}
+
+/// A file with reserved space that is to become a segment.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    file: File,
+    capacity: u64,
+}
+
+impl Prepared {
+    /// Creates the file under a name that is not part of the log.
+    ///
+    /// Nothing refers to it: when this fails, or the process dies, the log is as before.
+    pub(crate) fn create(place: &Place, capacity: u64, reserve: u64) -> Result<Prepared> {
+        let path = place.dir.join(PREPARED_NAME);
+        let file = match place.storage.open(&path, Open::Create) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                place.storage.remove(&path)?;
+                place.storage.open(&path, Open::Create)?
+            }
+            other => other?,
+        };
+        let prepared = Prepared { file, capacity };
+        let reserved = prepared
+            .file
+            .reserve(0, reserve.next_multiple_of(PAGE).min(capacity));
+        if let Err(error) = reserved {
+            prepared.discard(place);
+            return Err(error);
+        }
+        Ok(prepared)
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Removes the file again.
+    pub(crate) fn discard(self, place: &Place) {
+        // If it cannot be removed now, the next open does.
+        let _ = place.storage.remove(self.file.path());
+    }
+
+    /// Makes the file a segment of the log: header, sync, name, sync of the name, in this order, so that a `.log`
+    /// file that exists has a whole header whatever happens.
+    pub(crate) fn install(mut self, place: &Place, header: SegmentHeader, expected: u32) -> Result<Active> {
+        let bytes = header.encode();
+        let written = self.file.write_at(0, &bytes).and_then(|()| self.file.sync());
+        let map = written.and_then(|()| self.file.map(self.capacity, true));
+        let map = match map {
+            Ok(map) => map,
+            Err(error) => {
+                self.discard(place);
+                return Err(error);
+            }
+        };
+        let path = place.path(&FileName::Segment(header.base));
+        place.storage.rename(self.file.path(), &path)?;
+        self.file.set_path(&path);
+        place.storage.sync_dir(&place.dir)?;
+        Ok(Active::new(place, header, self.file, map, expected))
+    }
+}
+
+/// A segment's capacity for this rollover size and the framed bytes that it has to hold in any case.
+pub(crate) fn capacity_for(rollover: u64, needed: u64) -> u64 {
+    rollover
+        .max(SEGMENT_HEADER_LEN + needed)
+        .saturating_add(PAGE)
+        .next_multiple_of(PAGE)
+        .min(SEGMENT_LEN_MAX)
+}
+
+/// What a new segment reserves before it is used.
+pub(crate) fn first_reserve(needed: u64) -> u64 {
+    RESERVE_FIRST.max(SEGMENT_HEADER_LEN + needed)
+}
+
+impl Active {
+    fn new(place: &Place, header: SegmentHeader, file: File, map: Map, expected: u32) -> Active {
+        let bytes = u32::try_from(map.capacity()).unwrap_or(u32::MAX);
+        let hints = SegmentHints {
+            bytes,
+            records_expected: expected,
+        };
+        let encoded = header.encode();
+        Active {
+            header_checksum: encoded.last_chunk().copied().map_or(0, u32::from_le_bytes),
+            keys: FrameKeys::new(header.salt),
+            index: ActiveIndex::new(place.kinds, hints),
+            visible: AtomicU64::new(
+                Visible {
+                    count: 0,
+                    end: SEGMENT_HEADER_LEN as u32,
+                }
+                .pack(),
+            ),
+            frontier: AtomicU32::new(0),
+            growing: Mutex::new(()),
+            growth_requested: AtomicBool::new(false),
+            sync_failed: Mutex::new(false),
+            unproven: AtomicU32::new(0),
+            header,
+            file,
+            map,
+        }
+    }
+
+    /// Takes up an existing segment: walks through it up to `limit` bytes and indexes what is in order there.
+    ///
+    /// `capacity` is what may be mapped for writing more; `None` maps just the file, for reading.
+    pub(crate) fn adopt(
+        place: &Place,
+        base: u64,
+        limit: Option<u64>,
+        capacity: Option<u64>,
+    ) -> Result<(Active, Extent)> {
+        let how = if place.is_writable() {
+            Open::Write
+        } else {
+            Open::Read
+        };
+        let (file, header) = place.open_segment(base, how)?;
+        let len = file.len()?;
+        let map = match capacity {
+            Some(capacity) => file.map(capacity.max(len), true)?,
+            None => file.map(len, false)?,
+        };
+        let active = Active::new(place, header, file, map, 0);
+        let extent = active
+            .walk(limit.unwrap_or(len), place.kinds.key)
+            .run(|entry| active.index_entry(entry));
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "positions in a segment are u32, which open has checked"
+        )]
+        active.show(Visible {
+            count: (extent.next_offset - base) as u32,
+            end: extent.end as u32,
+        });
+        Ok((active, extent))
+    }
+
+    /// A walk through this segment up to `limit`.
+    pub(crate) fn walk(&self, limit: u64, hash_keys: bool) -> Walk<'_> {
+        Walk {
+            map: &self.map,
+            keys: self.keys,
+            base: self.header.base,
+            header_checksum: self.header_checksum,
+            limit: limit.min(self.map.len()),
+            rewritten: self.header.generation > 0,
+            hash_keys,
+        }
+    }
+
+    /// Adds a record to the index. Readers do not see it before [`show`](Active::show).
+    #[inline]
+    pub(crate) fn index_entry(&self, entry: &Entry) {
+        self.index.push(entry.position, entry.time, entry.key_hash);
+    }
+
+    /// What readers see.
+    #[inline]
+    pub(crate) fn visible(&self) -> Visible {
+        Visible::unpack(self.visible.load(Ordering::Acquire))
+    }
+
+    /// Shows readers everything up to here. For the writer, who alone does so and never goes back.
+    #[inline]
+    pub(crate) fn show(&self, visible: Visible) {
+        self.visible.store(visible.pack(), Ordering::Release);
+    }
+
+    /// Shows readers everything up to here, if they do not see more already.
+    pub(crate) fn show_at_least(&self, visible: Visible) {
+        self.visible.fetch_max(visible.pack(), Ordering::Release);
+    }
+
+    /// Brings the segment to stable storage.
+    ///
+    /// One at a time, and never again after a failure: the system tells of lost bytes once only, so whoever comes
+    /// second would be told that all is well.
+    pub(crate) fn sync(&self, place: &Place) -> Result<()> {
+        let mut failed = self.sync_failed.lock();
+        if *failed {
+            let source = std::io::Error::other("an earlier sync of this file failed");
+            return Err(Error::SyncFailed {
+                path: self.file.path().to_path_buf(),
+                source,
+            });
+        }
+        let synced = match self.unproven.load(Ordering::Acquire) {
+            0 => self.file.sync(),
+            end => copy_over(place, self.header.base, u64::from(end)),
+        };
+        *failed = synced.is_err();
+        self.unproven.store(0, Ordering::Release);
+        synced
+    }
+
+    /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of it is durable.
+    ///
+    /// Its bytes are read from the system's cache and look as they should, but a sync of that life may have failed,
+    /// and then a sync of this file would succeed without bringing them to disk. So [`sync`](Active::sync) copies
+    /// them to a new file.
+    pub(crate) fn set_unproven(&self, end: u32) {
+        self.unproven.store(end, Ordering::Release);
+    }
+
+    /// Gives back the space behind `end`. Nothing behind it is read from then on.
+    pub(crate) fn truncate(&self, end: u64) -> Result<()> {
+        let _no_growing = self.growing.lock();
+        self.map.shrink(end);
+        self.file.set_len(end)
+    }
+
+    pub(crate) fn frontier(&self) -> u32 {
+        self.frontier.load(Ordering::Relaxed)
+    }
+
+    /// Notes that everything below `position` is durable, and all earlier segments.
+    pub(crate) fn raise_frontier(&self, position: u32) {
+        self.frontier.fetch_max(position, Ordering::Relaxed);
+    }
+
+    /// Reserves space up to `end` at least and one step more; 0 bytes more if it is there already.
+    ///
+    /// The publisher calls this when it has run out of space, the background thread ahead of it.
+    pub(crate) fn reserve(&self, end: u64) -> Result<()> {
+        let _one_at_a_time = self.growing.lock();
+        let from = self.map.len();
+        if end <= from {
+            return Ok(());
+        }
+        let step = from.clamp(RESERVE_FIRST, RESERVE_STEP_MAX);
+        let to = (end.max(from + step))
+            .next_multiple_of(PAGE)
+            .min(self.map.capacity());
+        self.file.reserve(from, to)?;
+        self.map.grow(to);
+        self.map.populate(from, to);
+        Ok(())
+    }
+
+    /// The seal of a segment that is not written to any more and shows readers all it has.
+    pub(crate) fn seal_from(&self, visible: Visible) -> Option<Seal> {
+        let last_checksum = match visible.count.checked_sub(1) {
+            Some(last) => self
+                .map
+                .array(u64::from(self.index.position(last)?))
+                .map(u32::from_le_bytes)?,
+            None => self.header_checksum,
+        };
+        Some(Seal {
+            len: visible.end,
+            last_checksum,
+        })
+    }
+
+    /// How this segment, with this content, is known to the one behind it.
+    pub(crate) fn link(&self, end: u32, last_checksum: u32) -> Previous {
+        Previous {
+            base: self.header.base,
+            len: end,
+            last_checksum,
+        }
+    }
+}
+
+/// Copies the first `end` bytes of a segment to a new file, syncs it and puts it in the segment's place.
+///
+/// The bytes were verified when they were walked through, and are copied as they are.
+pub(crate) fn copy_over(place: &Place, base: u64, end: u64) -> Result<()> {
+    let (from, _) = place.open_segment(base, Open::Read)?;
+    let temporary = place.path(&FileName::SegmentTemporary(base));
+    let to = match place.storage.open(&temporary, Open::Create) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            place.storage.remove(&temporary)?;
+            place.storage.open(&temporary, Open::Create)?
+        }
+        other => other?,
+    };
+    let copied = copy_range(&from, 0, end, &to).and_then(|()| to.sync());
+    if let Err(error) = copied {
+        let _ = place.storage.remove(&temporary);
+        return Err(error);
+    }
+    place
+        .storage
+        .rename(&temporary, &place.path(&FileName::Segment(base)))?;
+    place.storage.sync_dir(&place.dir)
+}
+
+/// Copies `start..end` of one file to the start of another.
+pub(crate) fn copy_range(from: &File, start: u64, end: u64, to: &File) -> Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = start;
+    while at < end {
+        let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let read = from.read_at(at, &mut buffer[..len])?;
+        if read < len {
+            return Err(corrupt(from.path(), at + read as u64, None, Corruption::Short));
+        }
+        to.write_at(at - start, &buffer[..len])?;
+        at += len as u64;
+    }
+    Ok(())
+}

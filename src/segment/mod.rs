@@ -1,0 +1,19 @@
+//! L4: one segment: written, read, walked, sealed.
+
+mod active;
+mod part;
+mod place;
+mod read;
+mod sealed;
+mod walk;
+mod window;
+
+pub(crate) use active::{
+    Active, Prepared, SEGMENT_LEN_MAX, Visible, capacity_for, copy_over, copy_range, first_reserve,
+};
+pub(crate) use part::{Held, Opened, Part};
+pub(crate) use place::{Place, corrupt, header_error};
+pub(crate) use read::Fault;
+pub(crate) use sealed::{Seal, Segment, SegmentEnd, write_index};
+pub(crate) use walk::{Entry, Extent, Stop};
+pub(crate) use window::Window;

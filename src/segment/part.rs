@@ -1,0 +1,271 @@
+//! One interface to read a segment, be it active or sealed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::active::{Active, Visible};
+use super::read::Fault;
+use super::sealed::{Mapped, Segment};
+use crate::Result;
+use crate::format::{FrameKeys, SEGMENT_HEADER_LEN};
+use crate::index::{self, Find};
+use crate::sys::Map;
+
+/// A segment in a log's list.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Active(Arc<Active>),
+    Sealed(Arc<Segment>),
+}
+
+impl Part {
+    pub(crate) fn base(&self) -> u64 {
+        match self {
+            Part::Active(active) => active.header.base,
+            Part::Sealed(segment) => segment.base(),
+        }
+    }
+
+    /// Keeps the segment's files open.
+    pub(crate) fn hold(&self) -> Result<Held> {
+        match self {
+            Part::Active(active) => Ok(Held::Active(Arc::clone(active))),
+            Part::Sealed(segment) => {
+                let (files, _) = segment.mapped()?;
+                let files = files
+                    .as_ref()
+                    .ok_or_else(|| Fault::Index.into_error(&segment.index_path()))?;
+                Ok(Held::Sealed(Arc::clone(segment), Arc::clone(files)))
+            }
+        }
+    }
+
+    /// Reads from the segment as it is now. `mapped` is told when files had to be opened.
+    ///
+    /// If the index turns out to be damaged it is built anew, and `read` called a second time.
+    #[inline]
+    pub(crate) fn read<T>(
+        &self,
+        mapped: impl FnOnce(&Arc<Segment>),
+        read: impl Fn(&Opened<'_>) -> Result<T, Fault>,
+    ) -> Result<T> {
+        let segment = match self {
+            Part::Active(active) => {
+                let opened = Opened::Active {
+                    active,
+                    visible: active.visible(),
+                };
+                return read(&opened).map_err(|fault| fault.into_error(&active.file.path()));
+            }
+            Part::Sealed(segment) => segment,
+        };
+        let (guard, opened) = segment.mapped()?;
+        if opened {
+            mapped(segment);
+        }
+        if let Some(files) = guard.as_deref() {
+            match read(&Opened::Sealed { files }) {
+                Err(Fault::Index) => {}
+                other => return other.map_err(|fault| fault.into_error(&segment.path())),
+            }
+        }
+        drop(guard);
+        segment.rebuild_index()?;
+        let (guard, _) = segment.mapped()?;
+        match guard.as_deref() {
+            Some(files) => {
+                let again = read(&Opened::Sealed { files });
+                again.map_err(|fault| fault.into_error(&segment.index_path()))
+            }
+            None => Err(Fault::Index.into_error(&segment.index_path())),
+        }
+    }
+}
+
+/// A segment whose files stay open as long as this is held.
+#[derive(Clone, Debug)]
+pub(crate) enum Held {
+    Active(Arc<Active>),
+    Sealed(Arc<Segment>, Arc<Mapped>),
+}
+
+impl Held {
+    pub(crate) fn map(&self) -> &Map {
+        match self {
+            Held::Active(active) => &active.map,
+            Held::Sealed(_, files) => &files.map,
+        }
+    }
+
+    pub(crate) fn keys(&self) -> FrameKeys {
+        match self {
+            Held::Active(active) => active.keys,
+            Held::Sealed(_, files) => files.keys,
+        }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Held::Active(active) => active.file.path().to_path_buf(),
+            Held::Sealed(segment, _) => segment.path(),
+        }
+    }
+
+    /// The offset of a record.
+    pub(crate) fn offset(&self, ordinal: u32) -> Result<u64> {
+        match self {
+            Held::Active(active) => Ok(active.header.base + u64::from(ordinal)),
+            Held::Sealed(segment, files) => files
+                .index
+                .offset(ordinal)
+                .map_err(|_| Fault::Index.into_error(&segment.index_path())),
+        }
+    }
+}
+
+/// A segment as one reader sees it: what it holds does not change any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Opened<'a> {
+    Active { active: &'a Active, visible: Visible },
+    Sealed { files: &'a Mapped },
+}
+
+impl Opened<'_> {
+    pub(crate) fn map(&self) -> &Map {
+        match self {
+            Opened::Active { active, .. } => &active.map,
+            Opened::Sealed { files } => &files.map,
+        }
+    }
+
+    pub(crate) fn keys(&self) -> FrameKeys {
+        match self {
+            Opened::Active { active, .. } => active.keys,
+            Opened::Sealed { files } => files.keys,
+        }
+    }
+
+    /// Records.
+    #[inline]
+    pub(crate) fn count(&self) -> u32 {
+        match self {
+            Opened::Active { visible, .. } => visible.count,
+            Opened::Sealed { files } => files.index.count(),
+        }
+    }
+
+    /// Where the frames end, in bytes.
+    #[inline]
+    pub(crate) fn end(&self) -> u32 {
+        match self {
+            Opened::Active { visible, .. } => visible.end,
+            Opened::Sealed { files } => files.len,
+        }
+    }
+
+    /// Whether every offset from the base on has a record.
+    #[inline]
+    pub(crate) fn is_dense(&self) -> bool {
+        match self {
+            Opened::Active { .. } => true,
+            Opened::Sealed { files } => files.index.is_dense(),
+        }
+    }
+
+    /// The ordinal of the first record at or after `offset`, and whether it is exactly that offset's; the count if
+    /// there is none.
+    #[inline]
+    pub(crate) fn find(&self, offset: u64) -> Result<(u32, bool), Fault> {
+        match self {
+            Opened::Active { active, visible } => {
+                let ordinal = offset.saturating_sub(active.header.base);
+                let found = ordinal < u64::from(visible.count);
+                #[expect(clippy::cast_possible_truncation, reason = "below a u32")]
+                Ok(if found {
+                    (ordinal as u32, offset >= active.header.base)
+                } else {
+                    (visible.count, false)
+                })
+            }
+            Opened::Sealed { files } => Ok(match files.index.find(offset)? {
+                Find::Found { ordinal, .. } => (ordinal, true),
+                Find::Next { ordinal } => (ordinal, false),
+                Find::End => (files.index.count(), false),
+            }),
+        }
+    }
+
+    /// The offset of a record.
+    #[inline]
+    pub(crate) fn offset(&self, ordinal: u32) -> Result<u64, Fault> {
+        match self {
+            Opened::Active { active, .. } => Ok(active.header.base + u64::from(ordinal)),
+            Opened::Sealed { files } => Ok(files.index.offset(ordinal)?),
+        }
+    }
+
+    /// The position of a record; for the count, the end.
+    #[inline]
+    pub(crate) fn position(&self, ordinal: u32) -> Result<u32, Fault> {
+        if ordinal >= self.count() {
+            return Ok(self.end());
+        }
+        match self {
+            Opened::Active { active, .. } => Ok(active
+                .index
+                .position(ordinal)
+                .unwrap_or(SEGMENT_HEADER_LEN as u32)),
+            Opened::Sealed { files } => Ok(files.index.position(ordinal)?),
+        }
+    }
+
+    /// The ordinal of the first record whose running maximum time, within this segment, is at or after `time`.
+    pub(crate) fn first_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
+        // A time that cannot be read is taken for late, so that reading the record reports the damage.
+        let time_of = |position: u32| Ok::<_, Fault>(self.time_at(position).unwrap_or(i64::MAX));
+        match self {
+            Opened::Active { active, visible } => {
+                active.index.first_at_or_after(time, visible.count, time_of)
+            }
+            Opened::Sealed { files } => files.index.first_at_or_after(time, time_of),
+        }
+    }
+
+    /// The largest time in this segment; `None` without records or without a time index.
+    pub(crate) fn time_max(&self) -> Option<i64> {
+        match self {
+            Opened::Active { active, .. } => active.index.time_max(),
+            Opened::Sealed { files } => files.index.time_max(),
+        }
+    }
+
+    /// Records among which are all whose key has this hash; of one key, newest first.
+    #[inline]
+    pub(crate) fn candidates(&self, hash: u32) -> Candidates<'_> {
+        match self {
+            Opened::Active { active, visible } => {
+                Candidates::Active(active.index.candidates(hash, visible.count))
+            }
+            Opened::Sealed { files } => Candidates::Sealed(files.index.candidates(hash)),
+        }
+    }
+}
+
+/// See [`Opened::candidates`].
+#[derive(Debug)]
+pub(crate) enum Candidates<'a> {
+    Active(index::ActiveCandidates<'a>),
+    Sealed(index::SealedCandidates<'a>),
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = Result<u32, Fault>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<u32, Fault>> {
+        match self {
+            Candidates::Active(candidates) => candidates.next().map(Ok),
+            Candidates::Sealed(candidates) => candidates.next().map(|found| found.map_err(Fault::from)),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::format::IndexKinds;
+use crate::format::{FileName, HeaderDefect, SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::sys::{File, Open, Storage};
+use crate::{Corruption, Error, Result};
+
+/// Where a log's segments lie, and what all of them have in common.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) dir: PathBuf,
+    pub(crate) log_id: [u8; 16],
+    pub(crate) kinds: IndexKinds,
+    /// Whether files may be written. Taken back when the log is closed or poisoned.
+    pub(crate) writable: AtomicBool,
+}
+
+impl Place {
+    pub(crate) fn path(&self, name: &FileName) -> PathBuf {
+        self.dir.join(name.to_string())
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::Acquire)
+    }
+
+    /// Reads and verifies the header of the segment file with this base offset.
+    pub(crate) fn open_segment(&self, base: u64, how: Open) -> Result<(File, SegmentHeader)> {
+        let path = self.path(&FileName::Segment(base));
+        let file = match self.storage.open(&path, how) {
+            Err(Error::Io { source, path, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(corrupt(&path, 0, None, Corruption::Missing));
+            }
+            other => other?,
+        };
+        let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
+        let len = file.read_at(0, &mut bytes)?;
+        if len < bytes.len() {
+            return Err(corrupt(&path, len as u64, None, Corruption::Short));
+        }
+        let header = SegmentHeader::decode(&bytes).map_err(|defect| header_error(&path, defect))?;
+        if header.log_id != self.log_id || header.base != base {
+            return Err(corrupt(&path, 0, None, Corruption::Foreign));
+        }
+        Ok((file, header))
+    }
+}
+
+/// The error for a header that was not read.
+pub(crate) fn header_error(path: &Path, defect: HeaderDefect) -> Error {
+    match defect {
+        HeaderDefect::Magic => corrupt(path, 0, None, Corruption::Magic),
+        HeaderDefect::Damaged => corrupt(path, 0, None, Corruption::Header),
+        HeaderDefect::Version(version) => Error::Version {
+            path: path.to_path_buf(),
+            version,
+        },
+    }
+}
+
+pub(crate) fn corrupt(path: &Path, position: u64, offset: Option<u64>, kind: Corruption) -> Error {
+    Error::Corrupt {
+        path: path.to_path_buf(),
+        position,
+        offset,
+        kind,
+    }
+}

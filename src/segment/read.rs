@@ -1,0 +1,179 @@
+//! Messages out of a segment.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::part::Opened;
+use super::place::corrupt;
+use crate::format::{
+    BATCH_HEADER_LEN, Frame, IndexDefect, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader,
+    decode_message,
+};
+use crate::{Corruption, Error, Message};
+
+/// Why reading from a segment failed.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// Its index is damaged: it can be built anew.
+    Index,
+    /// The record here is damaged.
+    Record {
+        position: u64,
+        offset: u64,
+    },
+    Error(Error),
+}
+
+impl From<IndexDefect> for Fault {
+    fn from(_: IndexDefect) -> Fault {
+        Fault::Index
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Error(error)
+    }
+}
+
+impl Fault {
+    pub(crate) fn into_error(self, path: &Path) -> Error {
+        match self {
+            Fault::Index => corrupt(path, 0, None, Corruption::Index),
+            Fault::Record { position, offset } => corrupt(path, position, Some(offset), Corruption::Record),
+            Fault::Error(error) => error,
+        }
+    }
+}
+
+/// Bytes that one batch of messages may take, unless a single one is larger.
+const READ_LEN_MAX: u32 = 8 << 20;
+
+impl Opened<'_> {
+    /// The head of the record at `position`, unverified.
+    #[inline]
+    fn header_at(&self, position: u32) -> Option<RecordHeader> {
+        // Nothing behind the end may be touched (it may be cut off at any time), and a record at the very end may be
+        // shorter than the head of a lone one.
+        let room = self.end().checked_sub(position)?;
+        let at = u64::from(position);
+        let parsed = if room >= LONE_HEADER_LEN as u32 {
+            Frame::parse(&self.map().array::<LONE_HEADER_LEN>(at)?)
+        } else {
+            Frame::parse(&self.map().array::<RECORD_HEADER_LEN>(at)?)
+        };
+        match parsed? {
+            Frame::Record(header) if header.len <= room => Some(header),
+            _ => None,
+        }
+    }
+
+    /// The time of the record at `position`, unverified.
+    pub(crate) fn time_at(&self, position: u32) -> Option<i64> {
+        self.map().array(u64::from(position) + 8).map(i64::from_le_bytes)
+    }
+
+    /// Whether the record at `position` has this key, by its unverified bytes. A damaged record says yes, so that
+    /// reading it reports the damage.
+    pub(crate) fn may_have_key(&self, position: u32, key: &[u8]) -> bool {
+        let Some(header) = self.header_at(position) else {
+            return true;
+        };
+        header.key.is_some_and(|len| {
+            len as usize == key.len()
+                && self
+                    .map()
+                    .equals(u64::from(position) + Layout::key_start(&header) as u64, key)
+        })
+    }
+
+    /// One record, verified. `None` for a record that is not a message.
+    #[inline]
+    pub(crate) fn message(&self, ordinal: u32, offset: u64) -> Result<Option<Message>, Fault> {
+        let position = self.position(ordinal)?;
+        let damaged = Fault::Record {
+            position: u64::from(position),
+            offset,
+        };
+        let Some(header) = self.header_at(position) else {
+            return Err(damaged);
+        };
+        let mut frame = Vec::with_capacity(header.len as usize);
+        if self
+            .map()
+            .append_to(u64::from(position), header.len as usize, &mut frame)
+            .is_none()
+        {
+            return Err(damaged);
+        }
+        let shared = Bytes::from(frame);
+        let seed = self.keys().record(offset);
+        match decode_message(&shared, 0..shared.len(), &header, offset, seed) {
+            Some(message) => Ok((!header.control).then_some(message)),
+            None => Err(damaged),
+        }
+    }
+
+    /// Up to `count` messages from `ordinal` on, verified, in one shared piece of memory; at least one if there is
+    /// one. Returns the ordinal to go on at.
+    pub(crate) fn messages(&self, ordinal: u32, count: u32, into: &mut Vec<Message>) -> Result<u32, Fault> {
+        let start = self.position(ordinal)?;
+        let end_ordinal = self.end_within(ordinal, ordinal.saturating_add(count).min(self.count()), start)?;
+        let end = self.position(end_ordinal)?;
+        let first = self.offset(ordinal)?;
+        let damaged = |at: usize, offset| Fault::Record {
+            position: u64::from(start) + at as u64,
+            offset,
+        };
+        let mut bytes = Vec::new();
+        let len = end.checked_sub(start).ok_or(damaged(0, first))? as usize;
+        if self.map().append_to(u64::from(start), len, &mut bytes).is_none() {
+            return Err(damaged(0, first));
+        }
+        let shared = Bytes::from(bytes);
+        let (keys, dense) = (self.keys(), self.is_dense());
+        let mut at = 0;
+        let mut offset = first;
+        into.reserve((end_ordinal - ordinal) as usize);
+        for ordinal in ordinal..end_ordinal {
+            if !dense {
+                offset = self.offset(ordinal)?;
+            }
+            let header = loop {
+                match shared.get(at..).and_then(Frame::parse) {
+                    Some(Frame::Record(header)) => break header,
+                    Some(Frame::Batch(_)) => at += BATCH_HEADER_LEN,
+                    None => return Err(damaged(at, offset)),
+                }
+            };
+            let frame = at..at + header.len as usize;
+            let message = decode_message(&shared, frame.clone(), &header, offset, keys.record(offset));
+            let message = message.ok_or_else(|| damaged(at, offset))?;
+            if !header.control {
+                into.push(message);
+            }
+            at = frame.end;
+            offset += 1;
+        }
+        Ok(end_ordinal)
+    }
+
+    /// The largest ordinal up to `end`, but at least one more than `ordinal`, that keeps a read from `start` on
+    /// within [`READ_LEN_MAX`].
+    fn end_within(&self, ordinal: u32, end: u32, start: u32) -> Result<u32, Fault> {
+        if self.position(end)?.saturating_sub(start) <= READ_LEN_MAX {
+            return Ok(end);
+        }
+        let (mut low, mut high) = (ordinal + 1, end);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if self.position(middle)?.saturating_sub(start) <= READ_LEN_MAX {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        Ok(low)
+    }
+}

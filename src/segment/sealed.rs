@@ -1,0 +1,295 @@
+//! A segment that is complete: mapped on demand, searched through its index file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+
+use super::place::{Place, corrupt};
+use super::walk::{Stop, Walk};
+use crate::format::{Binding, FileName, FrameKeys, IndexDefect, SegmentHeader};
+use crate::index::{IndexBuilder, SealedIndex};
+use crate::sys::{Map, Open};
+use crate::{Corruption, Error, Result};
+
+/// Where a sealed segment ends, and the checksum of its last frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seal {
+    pub(crate) len: u32,
+    pub(crate) last_checksum: u32,
+}
+
+/// A sealed segment. Its files are opened when they are needed, and may be let go of at any time.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    place: Arc<Place>,
+    base: u64,
+    /// The segment behind it, whose header knows this one's seal; or the seal itself, where there is none.
+    end: SegmentEnd,
+    mapped: ArcSwapOption<Mapped>,
+    opening: Mutex<()>,
+    used: AtomicBool,
+}
+
+/// How a sealed segment's end is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SegmentEnd {
+    /// From the header of the segment with this base offset, the next one.
+    Successor(u64),
+    /// From the metadata of a log that was closed, or because this process sealed it.
+    Known(Seal),
+}
+
+/// A sealed segment's files, mapped.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    pub(crate) map: Map,
+    pub(crate) keys: FrameKeys,
+    pub(crate) index: SealedIndex,
+    /// Where its frames end.
+    pub(crate) len: u32,
+}
+
+impl Segment {
+    pub(crate) fn new(place: Arc<Place>, base: u64, end: SegmentEnd) -> Segment {
+        Segment {
+            place,
+            base,
+            end,
+            mapped: ArcSwapOption::empty(),
+            opening: Mutex::new(()),
+            used: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn base(&self) -> u64 {
+        self.base
+    }
+
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.place.path(&FileName::Segment(self.base))
+    }
+
+    pub(crate) fn index_path(&self) -> std::path::PathBuf {
+        self.place.path(&FileName::Index(self.base))
+    }
+
+    /// The mapped files, opened if need be. The flag says whether this call opened them.
+    pub(crate) fn mapped(&self) -> Result<(arc_swap::Guard<Option<Arc<Mapped>>>, bool)> {
+        // The flag is only ever written when it changes, so that readers do not fight for its cache line.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+        let mapped = self.mapped.load();
+        if mapped.is_some() {
+            return Ok((mapped, false));
+        }
+        let _one_at_a_time = self.opening.lock();
+        let opened = self.mapped.load().is_none();
+        if opened {
+            self.mapped.store(Some(Arc::new(self.open(false)?)));
+        }
+        Ok((self.mapped.load(), opened))
+    }
+
+    /// Builds the index anew from the messages, because the one in use turned out to be damaged.
+    pub(crate) fn rebuild_index(&self) -> Result<()> {
+        let _one_at_a_time = self.opening.lock();
+        self.mapped.store(Some(Arc::new(self.open(true)?)));
+        Ok(())
+    }
+
+    /// Lets go of the files if they were not used since the last time this was asked, or in any case if `anyway`.
+    /// Readers in the middle of something keep them until they are done. Says whether anything was let go of.
+    pub(crate) fn release(&self, anyway: bool) -> bool {
+        let used = self.used.swap(false, Ordering::Relaxed);
+        (anyway || !used) && self.mapped.swap(None).is_some()
+    }
+
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.mapped.load().is_some()
+    }
+
+    /// Bytes of the index file; 0 where there is none.
+    pub(crate) fn index_len(&self) -> Result<u64> {
+        match self.place.storage.open(&self.index_path(), Open::Read) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            other => other?.len(),
+        }
+    }
+
+    /// Where this segment ends, from whoever knows it.
+    pub(crate) fn seal(&self) -> Result<Seal> {
+        let successor = match self.end {
+            SegmentEnd::Known(seal) => return Ok(seal),
+            SegmentEnd::Successor(base) => base,
+        };
+        let (file, header) = self.place.open_segment(successor, Open::Read)?;
+        match header.previous {
+            Some(previous) if previous.base == self.base => Ok(Seal {
+                len: previous.len,
+                last_checksum: previous.last_checksum,
+            }),
+            // It follows a segment that is not there.
+            _ => Err(corrupt(file.path(), 0, None, Corruption::Missing)),
+        }
+    }
+
+    fn open(&self, rebuild: bool) -> Result<Mapped> {
+        let seal = self.seal()?;
+        let (file, header) = self.place.open_segment(self.base, Open::Read)?;
+        let len = file.len()?;
+        if len < u64::from(seal.len) {
+            return Err(corrupt(file.path(), len, None, Corruption::Short));
+        }
+        let map = file.map(u64::from(seal.len), false)?;
+        let keys = FrameKeys::new(header.salt);
+        let binding = binding(&header, seal);
+        let stored = if rebuild { None } else { self.open_index(&binding)? };
+        let index = match stored {
+            Some(index) => index,
+            None => self.build_index(&map, &header, seal)?,
+        };
+        Ok(Mapped {
+            map,
+            keys,
+            index,
+            len: seal.len,
+        })
+    }
+
+    /// The index file, if there is one that belongs to exactly this segment and has what is asked for.
+    fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
+        let file = match self.place.storage.open(&self.index_path(), Open::Read) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            other => other?,
+        };
+        let len = file.len()?;
+        if len == 0 {
+            return Ok(None);
+        }
+        Ok(SealedIndex::open(file.map(len, false)?, binding, self.place.kinds).ok())
+    }
+
+    /// Builds the index from the messages; keeps it in a file where it can, and else in memory.
+    fn build_index(&self, map: &Map, header: &SegmentHeader, seal: Seal) -> Result<SealedIndex> {
+        let walk = Walk {
+            map,
+            keys: FrameKeys::new(header.salt),
+            base: self.base,
+            header_checksum: header
+                .encode()
+                .last_chunk()
+                .copied()
+                .map_or(0, u32::from_le_bytes),
+            limit: u64::from(seal.len),
+            rewritten: header.generation > 0,
+            hash_keys: self.place.kinds.key,
+        };
+        let bytes = index_bytes(&walk, &self.place, header, seal).map_err(|stop| self.defect(stop))?;
+        let defect = |_: IndexDefect| corrupt(&self.index_path(), 0, None, Corruption::Index);
+        let binding = binding(header, seal);
+        if self.place.is_writable() && store_index(&self.place, self.base, &bytes).is_ok() {
+            if let Some(index) = self.open_index(&binding)? {
+                return Ok(index);
+            }
+        }
+        SealedIndex::open(Map::from_bytes(bytes), &binding, self.place.kinds).map_err(defect)
+    }
+
+    fn defect(&self, stop: Stop) -> Error {
+        match stop {
+            Stop::Defect {
+                position,
+                offset,
+                kind,
+            } => corrupt(&self.path(), position, Some(offset), kind),
+            // It is whole, but not what the next segment followed.
+            Stop::Limit | Stop::Marker => corrupt(&self.path(), 0, None, Corruption::Foreign),
+        }
+    }
+}
+
+fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
+    Binding {
+        salt: header.salt,
+        base: header.base,
+        generation: header.generation,
+        segment_len: seal.len,
+        last_checksum: seal.last_checksum,
+    }
+}
+
+/// Walks through a segment to its seal and returns the bytes of its index file; or says what is wrong with it.
+fn index_bytes(walk: &Walk<'_>, place: &Place, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, Stop> {
+    let mut builder = IndexBuilder::new(place.kinds, walk.base);
+    let mut pushed = Ok(());
+    let extent = walk.run(|entry| {
+        if pushed.is_ok() {
+            pushed = builder.push(entry.offset, entry.position, entry.time, entry.key_hash);
+        }
+    });
+    let complete = pushed.is_ok()
+        && extent.stop == Stop::Limit
+        && extent.end == u64::from(seal.len)
+        && extent.last_checksum == seal.last_checksum;
+    if !complete {
+        return Err(extent.stop);
+    }
+    let end = if header.generation > 0 {
+        header.end
+    } else {
+        extent.next_offset
+    };
+    builder
+        .finish(binding(header, seal), end)
+        .map_err(|_| extent.stop)
+}
+
+/// Builds the index file of a segment that has just been sealed, and that is mapped already.
+pub(crate) fn write_index(place: &Place, walk: &Walk<'_>, header: &SegmentHeader, seal: Seal) -> Result<()> {
+    let damaged = |stop| match stop {
+        Stop::Defect {
+            position,
+            offset,
+            kind,
+        } => corrupt(
+            &place.path(&FileName::Segment(header.base)),
+            position,
+            Some(offset),
+            kind,
+        ),
+        Stop::Limit | Stop::Marker => corrupt(
+            &place.path(&FileName::Segment(header.base)),
+            0,
+            None,
+            Corruption::Short,
+        ),
+    };
+    let bytes = index_bytes(walk, place, header, seal).map_err(damaged)?;
+    store_index(place, header.base, &bytes)
+}
+
+/// Puts an index file in place. It is derived: a crash may lose it, and a damaged one is built anew.
+fn store_index(place: &Place, base: u64, bytes: &[u8]) -> Result<()> {
+    let temporary = place.path(&FileName::IndexTemporary(base));
+    let file = match place.storage.open(&temporary, Open::Create) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            place.storage.remove(&temporary)?;
+            place.storage.open(&temporary, Open::Create)?
+        }
+        other => other?,
+    };
+    let stored = file.write_at(0, bytes).and_then(|()| file.sync()).and_then(|()| {
+        place
+            .storage
+            .rename(&temporary, &place.path(&FileName::Index(base)))
+    });
+    if stored.is_err() {
+        let _ = place.storage.remove(&temporary);
+    }
+    stored
+}

@@ -1,0 +1,310 @@
+//! Going through a segment's frames, verifying each: recovery, check and index building.
+
+use super::window::Window;
+use crate::Corruption;
+use crate::format::{
+    BATCH_HEADER_LEN, BatchHeader, Frame, FrameKeys, LONE_HEADER_LEN, Layout, RecordHeader,
+    SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
+};
+use crate::index::key_hash;
+use crate::sys::Map;
+
+/// One record that a walk came by, verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) offset: u64,
+    pub(crate) position: u32,
+    pub(crate) time: i64,
+    pub(crate) key_hash: Option<u32>,
+}
+
+/// How far a segment is in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// The end of the last complete batch.
+    pub(crate) end: u64,
+    /// The offset after the last message.
+    pub(crate) next_offset: u64,
+    /// The checksum of the last frame, or of the segment's header.
+    pub(crate) last_checksum: u32,
+    /// The highest durable frontier that any intact frame knows of; 0: not even the segments before are durable.
+    pub(crate) frontier: u64,
+    /// Why the walk ended.
+    pub(crate) stop: Stop,
+}
+
+/// Why a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// At the limit it was given, exactly behind a batch.
+    Limit,
+    /// At a marker: the log was durable up to here and nothing was added since.
+    Marker,
+    /// At something that is not an intact batch.
+    Defect {
+        position: u64,
+        offset: u64,
+        kind: Corruption,
+    },
+}
+
+/// What a walk needs to know of the segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk<'a> {
+    pub(crate) map: &'a Map,
+    pub(crate) keys: FrameKeys,
+    pub(crate) base: u64,
+    pub(crate) header_checksum: u32,
+    /// Where to stop, in bytes.
+    pub(crate) limit: u64,
+    /// A rewritten segment has markers inside, which say where offsets go on.
+    pub(crate) rewritten: bool,
+    /// Whether to hash keys for the entries.
+    pub(crate) hash_keys: bool,
+}
+
+impl Walk<'_> {
+    /// Walks from the segment's first frame on, as long as batches are complete and intact, and gives each record of
+    /// each complete batch to `visit`.
+    pub(crate) fn run(&self, mut visit: impl FnMut(&Entry)) -> Extent {
+        let mut window = Window::default();
+        let mut entries = Vec::new();
+        let mut extent = Extent {
+            end: SEGMENT_HEADER_LEN,
+            next_offset: self.base,
+            last_checksum: self.header_checksum,
+            frontier: 0,
+            stop: Stop::Limit,
+        };
+        while extent.end < self.limit {
+            entries.clear();
+            let mut batch = Step {
+                position: extent.end,
+                offset: extent.next_offset,
+                checksum: 0,
+            };
+            match self.batch(&mut window, &mut batch, &mut entries, &mut extent.frontier) {
+                Ok(true) => {}
+                Ok(false) => {
+                    extent.stop = Stop::Marker;
+                    break;
+                }
+                Err(kind) => {
+                    extent.stop = Stop::Defect {
+                        position: batch.position,
+                        offset: batch.offset,
+                        kind,
+                    };
+                    break;
+                }
+            }
+            entries.iter().for_each(&mut visit);
+            (extent.end, extent.next_offset, extent.last_checksum) =
+                (batch.position, batch.offset, batch.checksum);
+        }
+        extent
+    }
+
+    /// One batch; `step` is left behind it, or where it is damaged. False at the marker that ends a segment.
+    fn batch(
+        &self,
+        window: &mut Window,
+        step: &mut Step,
+        entries: &mut Vec<Entry>,
+        frontier: &mut u64,
+    ) -> Result<bool, Corruption> {
+        let start = step.position;
+        let head = window
+            .get_up_to(self.map, start, LONE_HEADER_LEN, self.limit)
+            .ok_or(Corruption::Short)?;
+        let batch = match Frame::parse(head).ok_or(Corruption::Batch)? {
+            Frame::Record(record) => {
+                let known = record.lone.ok_or(Corruption::Batch)?;
+                self.record(window, step, &record, entries)?;
+                self.raise(frontier, known, start)?;
+                return Ok(true);
+            }
+            Frame::Batch(batch) => batch,
+        };
+        if !batch.is_intact(head, self.keys.batch(start)) {
+            return Err(Corruption::Batch);
+        }
+        let first = self
+            .base
+            .checked_add(u64::from(batch.first))
+            .ok_or(Corruption::Batch)?;
+        let goes_on = if self.rewritten {
+            first >= step.offset
+        } else {
+            first == step.offset
+        };
+        if !goes_on {
+            return Err(Corruption::Batch);
+        }
+        self.raise(frontier, batch.frontier, start)?;
+        if batch.is_marker() && !self.rewritten {
+            return Ok(false);
+        }
+        step.offset = first;
+        step.position += BATCH_HEADER_LEN as u64;
+        step.checksum = batch.checksum;
+        self.records(window, step, &batch, entries)?;
+        Ok(true)
+    }
+
+    fn records(
+        &self,
+        window: &mut Window,
+        step: &mut Step,
+        batch: &BatchHeader,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Corruption> {
+        let end = step.position + u64::from(batch.len);
+        if end > self.limit {
+            return Err(Corruption::Short);
+        }
+        for _ in 0..batch.count {
+            let head = window
+                .get_up_to(self.map, step.position, LONE_HEADER_LEN, end)
+                .ok_or(Corruption::Record)?;
+            let Some(Frame::Record(record)) = Frame::parse(head) else {
+                return Err(Corruption::Record);
+            };
+            // In a rewritten segment a lone record keeps its form.
+            if record.lone.is_some() && !self.rewritten {
+                return Err(Corruption::Record);
+            }
+            self.record(window, step, &record, entries)?;
+        }
+        if step.position == end {
+            Ok(())
+        } else {
+            Err(Corruption::Batch)
+        }
+    }
+
+    fn record(
+        &self,
+        window: &mut Window,
+        step: &mut Step,
+        header: &RecordHeader,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Corruption> {
+        let frame = window
+            .get(self.map, step.position, header.len as usize, self.limit)
+            .ok_or(Corruption::Record)?;
+        if !is_intact(header, frame, self.keys.record(step.offset)) {
+            return Err(Corruption::Record);
+        }
+        let layout = Layout::of(header, frame).ok_or(Corruption::Record)?;
+        if !are_headers_whole(&frame[layout.headers]) {
+            return Err(Corruption::Record);
+        }
+        let key = layout
+            .key
+            .filter(|_| self.hash_keys)
+            .map(|range| key_hash(&frame[range]));
+        let position = u32::try_from(step.position).map_err(|_| Corruption::Record)?;
+        entries.push(Entry {
+            offset: step.offset,
+            position,
+            time: header.time,
+            key_hash: key,
+        });
+        step.position += u64::from(header.len);
+        step.offset = step.offset.checked_add(1).ok_or(Corruption::Record)?;
+        step.checksum = header.checksum;
+        Ok(())
+    }
+
+    /// A frame cannot know of durable bytes behind itself.
+    fn raise(&self, frontier: &mut u64, known: u32, position: u64) -> Result<(), Corruption> {
+        let known = u64::from(known);
+        if self.rewritten {
+            return Ok(());
+        }
+        if known > position {
+            return Err(Corruption::Batch);
+        }
+        *frontier = known.max(*frontier);
+        Ok(())
+    }
+
+    /// Looks behind `extent`, where a walk met a defect, for an intact frame that knows of durable bytes beyond it.
+    ///
+    /// That is what tells damage from a torn tail.
+    pub(crate) fn is_durable_behind(&self, extent: &Extent) -> bool {
+        self.is_frame_behind(extent, extent.end + 1)
+    }
+
+    /// Looks behind `extent` for an intact frame whose frontier is at least `frontier_min`.
+    ///
+    /// A frame found here by chance, or planted in a payload, would need to carry checksums keyed with the salt. The
+    /// search gives up, and says that there is such a frame, when a hostile file makes it cost out of proportion to
+    /// the file's size: rather ask for help than cut.
+    pub(crate) fn is_frame_behind(&self, extent: &Extent, frontier_min: u64) -> bool {
+        let work = SEARCH_WORK_MIN.saturating_add(self.limit.saturating_mul(4));
+        let mut search = Search {
+            window: Window::default(),
+            work,
+            frontier_min,
+        };
+        let mut at = extent.end + 1;
+        while at + BATCH_HEADER_LEN as u64 <= self.limit {
+            if self.is_frame_at(&mut search, at, extent).unwrap_or(false) || search.work == 0 {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// Whether there is an intact batch header or lone record at `at`, of the kind that is searched for.
+    fn is_frame_at(&self, search: &mut Search, at: u64, extent: &Extent) -> Option<bool> {
+        let head = search
+            .window
+            .get_up_to(self.map, at, LONE_HEADER_LEN, self.limit)?;
+        let frame = Frame::parse(head)?;
+        let known = u64::from(match &frame {
+            Frame::Batch(batch) => batch.frontier,
+            Frame::Record(header) => header.lone?,
+        });
+        if known < search.frontier_min || known > at {
+            return None;
+        }
+        let header = match frame {
+            Frame::Batch(batch) => return Some(batch.is_intact(head, self.keys.batch(at))),
+            Frame::Record(header) => header,
+        };
+        // Its offset is not written in it. At least 20 bytes went to each record that may have been lost.
+        let lost_max = (at - extent.end) / BATCH_HEADER_LEN as u64 + 1;
+        let frame = search.window.get(self.map, at, header.len as usize, self.limit)?;
+        for offset in extent.next_offset..=extent.next_offset.saturating_add(lost_max) {
+            if is_intact(&header, frame, self.keys.record(offset)) {
+                return Some(true);
+            }
+            search.work = search.work.saturating_sub(u64::from(header.len));
+            if search.work == 0 {
+                break;
+            }
+        }
+        None
+    }
+}
+
+/// Bytes that a search may checksum in any case.
+const SEARCH_WORK_MIN: u64 = 16 << 20;
+
+struct Search {
+    window: Window,
+    /// Bytes that may still be checksummed.
+    work: u64,
+    frontier_min: u64,
+}
+
+/// Where a walk stands.
+struct Step {
+    position: u64,
+    offset: u64,
+    checksum: u32,
+}

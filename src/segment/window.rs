@@ -1,0 +1,52 @@
+use crate::sys::Map;
+
+/// Bytes copied out of a mapping at a time: small enough to stay in the processor's nearest caches until they have
+/// been looked at, large enough that the copy runs at memory speed.
+const WINDOW_LEN: usize = 32 << 10;
+
+/// A piece of a mapping, copied into memory of our own, that moves along with what is asked for.
+///
+/// Copies, because a reference into a mapping must not exist (see [`Map`]).
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    bytes: Vec<u8>,
+    start: u64,
+}
+
+impl Window {
+    /// `len` bytes at `position`, or `None` if they are not all below `limit`.
+    #[inline]
+    pub(crate) fn get(&mut self, map: &Map, position: u64, len: usize, limit: u64) -> Option<&[u8]> {
+        let at = position.wrapping_sub(self.start);
+        let held = position >= self.start && at + len as u64 <= self.bytes.len() as u64;
+        if !held {
+            return self.refill(map, position, len, limit);
+        }
+        let at = usize::try_from(at).ok()?;
+        self.bytes.get(at..at + len)
+    }
+
+    #[cold]
+    fn refill(&mut self, map: &Map, position: u64, len: usize, limit: u64) -> Option<&[u8]> {
+        let available = usize::try_from(limit.min(map.len()).checked_sub(position)?).unwrap_or(usize::MAX);
+        if len > available {
+            return None;
+        }
+        self.bytes.clear();
+        self.start = position;
+        map.append_to(position, len.max(WINDOW_LEN).min(available), &mut self.bytes)?;
+        self.bytes.get(..len)
+    }
+
+    /// As [`get`](Window::get), but fewer bytes where `limit` comes first.
+    #[inline]
+    pub(crate) fn get_up_to(&mut self, map: &Map, position: u64, len: usize, limit: u64) -> Option<&[u8]> {
+        let available = limit.min(map.len()).checked_sub(position)?;
+        self.get(
+            map,
+            position,
+            len.min(usize::try_from(available).unwrap_or(usize::MAX)),
+            limit,
+        )
+    }
+}
