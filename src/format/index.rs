@@ -75,6 +75,16 @@ pub(crate) enum IndexDefect {
     Records,
 }
 
+impl IndexDefect {
+    /// Where in the file it is, in bytes; 0 where it is the header, or the file as a whole.
+    pub(crate) fn position(self) -> u64 {
+        match self {
+            IndexDefect::Checksum { position } | IndexDefect::Content { position } => position,
+            _ => 0,
+        }
+    }
+}
+
 /// What an index file says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexHeader {

@@ -16,6 +16,9 @@ mod shared;
 mod view;
 mod write;
 
+pub(crate) use meta_store::Copies;
+pub(crate) use open::segment_bases;
+
 pub use contract::Log;
 pub use durability::Durability;
 pub use file_log::FileLog;

@@ -14,6 +14,6 @@ pub(crate) use active::{
 pub(crate) use part::{Held, Opened, Part};
 pub(crate) use place::{Place, corrupt, header_error};
 pub(crate) use read::Fault;
-pub(crate) use sealed::{Seal, Segment, SegmentEnd, write_index};
+pub(crate) use sealed::{IndexState, Seal, Segment, SegmentEnd, write_index};
 pub(crate) use walk::{Entry, Extent, Stop};
 pub(crate) use window::Window;

@@ -51,6 +51,16 @@ pub(crate) struct Mapped {
     pub(crate) len: u32,
 }
 
+/// What a look at an index file gave.
+#[derive(Debug)]
+pub(crate) enum IndexState {
+    /// There is none that belongs to the segment as it is.
+    Absent,
+    /// It is damaged at this position.
+    Damaged(u64),
+    Good(Mapped),
+}
+
 impl Segment {
     pub(crate) fn new(place: Arc<Place>, base: u64, end: SegmentEnd) -> Segment {
         Segment {
@@ -134,6 +144,33 @@ impl Segment {
             // It follows a segment that is not there.
             _ => Err(corrupt(file.path(), 0, None, Corruption::Missing)),
         }
+    }
+
+    /// Looks at the whole index file, without repairing it.
+    pub(crate) fn check_index(&self) -> Result<IndexState> {
+        let seal = self.seal()?;
+        let (file, header) = self.place.open_segment(self.base, Open::Read)?;
+        let index = match self.place.storage.open(&self.index_path(), Open::Read) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(IndexState::Absent);
+            }
+            other => other?,
+        };
+        let len = index.len()?;
+        if len == 0 || file.len()? < u64::from(seal.len) {
+            return Ok(if len == 0 { IndexState::Damaged(0) } else { IndexState::Absent });
+        }
+        let index = match SealedIndex::open(index.map(len, false)?, &binding(&header, seal), self.place.kinds) {
+            Ok(index) => index,
+            // Left from an earlier state of the segment, or without an index that was turned on later.
+            Err(IndexDefect::Foreign | IndexDefect::Kinds) => return Ok(IndexState::Absent),
+            Err(defect) => return Ok(IndexState::Damaged(defect.position())),
+        };
+        if let Err(defect) = index.verify_all() {
+            return Ok(IndexState::Damaged(defect.position()));
+        }
+        let map = file.map(u64::from(seal.len), false)?;
+        Ok(IndexState::Good(Mapped { map, keys: FrameKeys::new(header.salt), index, len: seal.len }))
     }
 
     fn open(&self, rebuild: bool) -> Result<Mapped> {

@@ -1,0 +1,178 @@
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::format::{
+    BATCH_HEADER_LEN, Frame, FrameKeys, INDEX_HEADER_LEN, IndexHeader, LONE_HEADER_LEN, Layout, RecordHeader,
+    SEGMENT_HEADER_LEN, SegmentHeader, is_intact,
+};
+use crate::index::SealedIndex;
+use crate::segment::{Window, header_error};
+use crate::sys::{Map, Open, Os, Storage};
+use crate::{Error, Result, Timestamp};
+
+/// Writes every frame of a segment file (`.log`), or every entry of an index file (`.idx`), to `out`, a line each,
+/// with positions and checksums, going on behind damage.
+///
+/// Takes no lock: of a segment that is being written to it shows what is there at the moment.
+///
+/// # Errors
+///
+/// [`Error::Corrupt`] or [`Error::Version`] if the file's header is not readable; [`Error::Io`], also if `out` fails.
+pub fn dump(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
+    let path = path.as_ref();
+    let file = Os.open(path, Open::Read)?;
+    let map = match file.len()? {
+        0 => Map::from_bytes(Vec::new()),
+        len => file.map(len, false)?,
+    };
+    let is_index = path.extension().is_some_and(|extension| extension == "idx");
+    let written = if is_index { dump_index(path, map, out) } else { dump_segment(path, &map, out) };
+    written?.map_err(|source| Error::Io { operation: "write the dump of", path: path.to_path_buf(), source })
+}
+
+fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Result<()>> {
+    let mut head = vec![0; map.len().min(SEGMENT_HEADER_LEN) as usize];
+    let _ = map.load(0, &mut head);
+    let header = SegmentHeader::decode(&head).map_err(|defect| header_error(path, defect))?;
+    Ok(SegmentDump { map, keys: FrameKeys::new(header.salt), offset: header.base, window: Window::default() }
+        .run(&header, out))
+}
+
+struct SegmentDump<'a> {
+    map: &'a Map,
+    keys: FrameKeys,
+    /// The offset of the next record, as far as is known.
+    offset: u64,
+    window: Window,
+}
+
+impl SegmentDump<'_> {
+    fn run(&mut self, header: &SegmentHeader, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "0 segment base {} epoch {} generation {}", header.base, header.epoch, header.generation)?;
+        if let Some(previous) = header.previous {
+            writeln!(
+                out,
+                "  follows {} of {} bytes with last checksum {:08x}",
+                previous.base, previous.len, previous.last_checksum
+            )?;
+        }
+        let mut at = SEGMENT_HEADER_LEN;
+        let mut damaged_from = None;
+        while at < self.map.len() {
+            match self.frame(at, header) {
+                Some((line, len)) => {
+                    if let Some(from) = damaged_from.take() {
+                        writeln!(out, "{from} {} bytes that are not frames", at - from)?;
+                    }
+                    writeln!(out, "{at} {line}")?;
+                    at += len;
+                }
+                None if self.is_zero_from(at) => {
+                    if let Some(from) = damaged_from.take() {
+                        writeln!(out, "{from} {} bytes that are not frames", at - from)?;
+                    }
+                    return writeln!(out, "{at} {} bytes of reserved space", self.map.len() - at);
+                }
+                None => {
+                    damaged_from.get_or_insert(at);
+                    at += 1;
+                }
+            }
+        }
+        match damaged_from {
+            Some(from) => writeln!(out, "{from} {} bytes that are not frames", self.map.len() - from),
+            None => Ok(()),
+        }
+    }
+
+    /// The intact frame at `at`, described, and how many bytes to go on behind.
+    fn frame(&mut self, at: u64, header: &SegmentHeader) -> Option<(String, u64)> {
+        let head = self.window.get_up_to(self.map, at, LONE_HEADER_LEN, u64::MAX)?;
+        match Frame::parse(head)? {
+            Frame::Batch(batch) => {
+                if !batch.is_intact(head, self.keys.batch(at)) {
+                    return None;
+                }
+                self.offset = header.base + u64::from(batch.first);
+                let what = if batch.is_marker() { "marker" } else { "batch" };
+                let line = format!(
+                    "{what} of {} records, {} bytes, first offset {}, durable below {}, checksum {:08x}",
+                    batch.count, batch.len, self.offset, batch.frontier, batch.checksum
+                );
+                Some((line, BATCH_HEADER_LEN as u64))
+            }
+            Frame::Record(record) => self.record(at, &record),
+        }
+    }
+
+    fn record(&mut self, at: u64, record: &RecordHeader) -> Option<(String, u64)> {
+        let frame = self.window.get(self.map, at, record.len as usize, u64::MAX)?;
+        let layout = Layout::of(record, frame)?;
+        // After damage the count of offsets may be off; a marker or batch header sets it right again.
+        let offset = (self.offset..self.offset.saturating_add(OFFSETS_TRIED))
+            .find(|offset| is_intact(record, frame, self.keys.record(*offset)))?;
+        let size = |range: Option<std::ops::Range<usize>>| match range {
+            Some(range) => format!("{} bytes", range.len()),
+            None => "none".to_owned(),
+        };
+        let lone = record.lone.map_or_else(String::new, |frontier| format!(", alone, durable below {frontier}"));
+        let line = format!(
+            "record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{lone}",
+            record.len,
+            Timestamp::from_micros(record.time),
+            size(layout.key),
+            size(layout.value),
+            layout.headers.len(),
+            record.checksum,
+        );
+        self.offset = offset + 1;
+        Some((line, u64::from(record.len)))
+    }
+
+    fn is_zero_from(&mut self, mut at: u64) -> bool {
+        while at < self.map.len() {
+            match self.window.get_up_to(self.map, at, 4096, u64::MAX) {
+                Some(bytes) if bytes.iter().all(|byte| *byte == 0) => at += bytes.len() as u64,
+                _ => return false,
+            }
+        }
+        true
+    }
+}
+
+/// How many offsets behind the expected one are tried for a record that follows damage.
+const OFFSETS_TRIED: u64 = 1024;
+
+fn dump_index(path: &Path, map: Map, out: &mut dyn Write) -> Result<io::Result<()>> {
+    let damaged = || crate::segment::corrupt(path, 0, None, crate::Corruption::Index);
+    let head: [u8; INDEX_HEADER_LEN] = map.array(0).ok_or_else(damaged)?;
+    let header = IndexHeader::decode(&head, map.len()).map_err(|_| damaged())?;
+    let index = SealedIndex::open(map, &header.binding, header.kinds).map_err(|_| damaged())?;
+    Ok(write_index_lines(&header, &index, out))
+}
+
+fn write_index_lines(header: &IndexHeader, index: &SealedIndex, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "index of segment {} of {} bytes, generation {}, last checksum {:08x}: {} records, offsets below {}, keys {}, \
+         times {}",
+        header.binding.base,
+        header.binding.segment_len,
+        header.binding.generation,
+        header.binding.last_checksum,
+        header.count,
+        header.end,
+        header.kinds.key,
+        header.kinds.time,
+    )?;
+    for ordinal in 0..index.count() {
+        match index.offset(ordinal).and_then(|offset| Ok((offset, index.position(ordinal)?))) {
+            Ok((offset, position)) => writeln!(out, "{ordinal} offset {offset} position {position}")?,
+            Err(defect) => writeln!(out, "{ordinal} {defect}")?,
+        }
+    }
+    match index.verify_all() {
+        Ok(()) => writeln!(out, "all checksums are right"),
+        Err(defect) => writeln!(out, "{defect}"),
+    }
+}
