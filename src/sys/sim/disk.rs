@@ -167,6 +167,12 @@ impl SimDisk {
         self.machine.lock().stores_into_holes
     }
 
+    /// Files and mappings that are open.
+    #[must_use]
+    pub fn open_handles(&self) -> usize {
+        self.machine.lock().handles
+    }
+
     /// The bytes of a file as processes see them.
     #[must_use]
     pub fn read_file(&self, path: &Path) -> Option<Vec<u8>> {
@@ -177,11 +183,12 @@ impl SimDisk {
         Some(bytes)
     }
 
-    /// Gives a file these bytes, as something that was on the medium before the system started.
+    /// Gives a file these bytes, as something that was on the medium before the system started, with the directories
+    /// that are missing above it.
     ///
     /// # Errors
     ///
-    /// If the directory is missing, or anything is recorded already.
+    /// If one of these is a file, or anything is recorded already.
     pub fn set_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let machine = &mut *self.machine.lock();
         if !machine.ops.is_empty() {

@@ -26,6 +26,8 @@ pub(super) struct Machine {
     pub(super) space: Option<u64>,
     /// Stores to places for which no space was set aside: on a full disk each would have killed the process.
     pub(super) stores_into_holes: u64,
+    /// Files and mappings that are open.
+    pub(super) handles: usize,
     calls: [u64; Call::ALL.len()],
     random: Random,
     inodes: Inode,
@@ -64,6 +66,7 @@ impl Machine {
             lies: Vec::new(),
             space: None,
             stores_into_holes: 0,
+            handles: 0,
             calls: [0; Call::ALL.len()],
             random: Random::new(seed),
             inodes,

@@ -58,13 +58,7 @@ impl Storage for SimDisk {
     fn open(&self, path: &Path, how: Open) -> Result<File> {
         let operation = if how == Open::Create { "create" } else { "open" };
         let inode = open(&mut self.machine.lock(), path, how).map_err(failed(operation, path))?;
-        Ok(File::sim(
-            SimFile {
-                machine: Arc::clone(&self.machine),
-                inode,
-            },
-            path,
-        ))
+        Ok(File::sim(SimFile(Handle::new(&self.machine, inode)), path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -191,54 +185,65 @@ fn lock(machine: &mut Machine, path: &Path, exclusive: bool) -> io::Result<Locke
     Ok(Locked::Here(dir))
 }
 
-/// An open file of a [`SimDisk`].
-pub(in crate::sys) struct SimFile {
+/// An inode that is held open by a file or a mapping.
+struct Handle {
     machine: Arc<Mutex<Machine>>,
     inode: Inode,
 }
 
+impl Handle {
+    fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> Handle {
+        machine.lock().handles += 1;
+        Handle { machine: Arc::clone(machine), inode }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.machine.lock().handles -= 1;
+    }
+}
+
+/// An open file of a [`SimDisk`].
+pub(in crate::sys) struct SimFile(Handle);
+
 impl SimFile {
     pub(in crate::sys) fn len(&self) -> io::Result<u64> {
-        self.machine.lock().len(self.inode)
+        self.0.machine.lock().len(self.0.inode)
     }
 
     pub(in crate::sys) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        self.machine.lock().read(self.inode, position, buffer)
+        self.0.machine.lock().read(self.0.inode, position, buffer)
     }
 
     /// Writes all of `bytes`, as the standard library's `write_all_at` would.
     pub(in crate::sys) fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
-        self.machine.lock().write(self.inode, position, bytes)
+        self.0.machine.lock().write(self.0.inode, position, bytes)
     }
 
     pub(in crate::sys) fn set_len(&self, len: u64) -> io::Result<()> {
-        self.machine.lock().set_len(self.inode, len)
+        self.0.machine.lock().set_len(self.0.inode, len)
     }
 
     pub(in crate::sys) fn sync(&self) -> io::Result<()> {
-        self.machine.lock().sync(self.inode)
+        self.0.machine.lock().sync(self.0.inode)
     }
 
     pub(in crate::sys) fn map(&self, writable: bool) -> io::Result<SimMap> {
-        self.machine.lock().call(Call::Map)?;
-        Ok(SimMap {
-            machine: Arc::clone(&self.machine),
-            inode: self.inode,
-            writable,
-        })
+        self.0.machine.lock().call(Call::Map)?;
+        Ok(SimMap { handle: Handle::new(&self.0.machine, self.0.inode), writable })
     }
 }
 
 impl fmt::Debug for SimFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimFile({})", self.inode)
+        write!(f, "SimFile({})", self.0.inode)
     }
 }
 
 /// A shared mapping of a file of a [`SimDisk`]. It sees, and is seen by, everything else that uses the file.
 pub(in crate::sys) struct SimMap {
-    machine: Arc<Mutex<Machine>>,
-    inode: Inode,
+    handle: Handle,
     writable: bool,
 }
 
@@ -246,19 +251,19 @@ impl SimMap {
     /// False, and nothing done, if the mapping is for reading only.
     pub(in crate::sys) fn store(&self, position: u64, bytes: &[u8]) -> bool {
         if self.writable {
-            self.machine.lock().store(self.inode, position, bytes);
+            self.handle.machine.lock().store(self.handle.inode, position, bytes);
         }
         self.writable
     }
 
     pub(in crate::sys) fn load(&self, position: u64, buffer: &mut [u8]) {
-        self.machine.lock().load(self.inode, position, buffer);
+        self.handle.machine.lock().load(self.handle.inode, position, buffer);
     }
 }
 
 impl fmt::Debug for SimMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimMap({})", self.inode)
+        write!(f, "SimMap({})", self.handle.inode)
     }
 }
 
