@@ -1,18 +1,55 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::xxh3_64;
 
 pub(super) const PAGE: u64 = 4096;
 const PAGE_SIZE: usize = 4096;
+
+/// A page and, once it was asked for, its hash.
+#[derive(Debug)]
+struct Page {
+    bytes: [u8; PAGE_SIZE],
+    hash: OnceLock<u64>,
+}
+
+/// The hash of a page of zeros, which counts as no page.
+const ZEROS_HASH: u64 = 0;
+
+impl Page {
+    fn new(bytes: [u8; PAGE_SIZE]) -> Page {
+        Page {
+            bytes,
+            hash: OnceLock::new(),
+        }
+    }
+
+    fn hash(&self) -> u64 {
+        *self.hash.get_or_init(|| {
+            let is_zero = self.bytes.iter().all(|byte| *byte == 0);
+            if is_zero {
+                ZEROS_HASH
+            } else {
+                xxh3_64(&self.bytes) | 1
+            }
+        })
+    }
+}
+
+impl Clone for Page {
+    /// Copies are made to be changed.
+    fn clone(&self) -> Page {
+        Page::new(self.bytes)
+    }
+}
 
 /// The bytes of a file, in pages that copies share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     len: u64,
     /// A page that is not here is all zeros.
-    pages: BTreeMap<u64, Arc<[u8; PAGE_SIZE]>>,
+    pages: BTreeMap<u64, Arc<Page>>,
     /// Pages, as ranges from and to, that have a place on the medium. A store to any other needs space first.
     placed: Vec<(u64, u64)>,
 }
@@ -36,7 +73,7 @@ impl Content {
         for (page, at, range) in pieces(position, len) {
             let piece = &mut buffer[range];
             match self.pages.get(&page) {
-                Some(bytes) => piece.copy_from_slice(&bytes[at..at + piece.len()]),
+                Some(page) => piece.copy_from_slice(&page.bytes[at..at + piece.len()]),
                 None => piece.fill(0),
             }
         }
@@ -88,11 +125,13 @@ impl Content {
     pub(super) fn is_zero(&self, from: u64, to: u64) -> bool {
         self.pages
             .range(from / PAGE..to.div_ceil(PAGE))
-            .all(|(page, bytes)| {
+            .all(|(page, held)| {
                 let start = from.saturating_sub(page * PAGE).min(PAGE);
                 let end = to.saturating_sub(page * PAGE).min(PAGE);
                 #[expect(clippy::cast_possible_truncation, reason = "at most a page")]
-                bytes[start as usize..end as usize].iter().all(|byte| *byte == 0)
+                held.bytes[start as usize..end as usize]
+                    .iter()
+                    .all(|byte| *byte == 0)
             })
     }
 
@@ -109,7 +148,7 @@ impl Content {
     /// Fills a page with anything.
     pub(super) fn fill_page(&mut self, page: u64, bytes: [u8; PAGE_SIZE]) {
         self.place(page, page + 1);
-        self.pages.insert(page, Arc::new(bytes));
+        self.pages.insert(page, Arc::new(Page::new(bytes)));
     }
 
     /// A page that holds something, the `n`-th counted round and round.
@@ -118,16 +157,17 @@ impl Content {
         self.pages
             .values()
             .nth(usize::try_from(index).ok()?)
-            .map(|page| **page)
+            .map(|page| page.bytes)
     }
 
     /// A number that is the same for the same bytes.
     pub(super) fn hash(&self, seed: u64) -> u64 {
-        self.pages
-            .iter()
-            .filter(|(_, bytes)| bytes.iter().any(|byte| *byte != 0))
-            .fold(seed ^ self.len, |hash, (page, bytes)| {
-                xxh3_64_with_seed(&bytes[..], hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ page)
+        let pages = self.pages.iter().map(|(index, page)| (index, page.hash()));
+        pages
+            .filter(|(_, hash)| *hash != ZEROS_HASH)
+            .fold(seed ^ self.len, |hash, (index, page)| {
+                let spread = (hash.rotate_left(23) ^ page ^ index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                spread ^ (spread >> 29)
             })
     }
 
@@ -150,7 +190,13 @@ impl Content {
     }
 
     fn page_mut(&mut self, page: u64) -> &mut [u8; PAGE_SIZE] {
-        Arc::make_mut(self.pages.entry(page).or_insert_with(|| Arc::new([0; PAGE_SIZE])))
+        let page = self
+            .pages
+            .entry(page)
+            .or_insert_with(|| Arc::new(Page::new([0; PAGE_SIZE])));
+        let page = Arc::make_mut(page);
+        page.hash.take();
+        &mut page.bytes
     }
 
     fn place(&mut self, mut from: u64, mut to: u64) {

@@ -6,7 +6,7 @@ use super::disk::SimDisk;
 use super::image::Image;
 use super::pending::Pending;
 use super::random::{Random, mix};
-use super::units::{Fresh, Grain, Units, has_fresh};
+use super::units::{Fresh, Grain, Units, ground, has_fresh};
 
 /// Which of the disks that may be found after a power cut to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ struct Run {
     grain: Grain,
     fresh: Fresh,
     units: Units,
+    ground: Image,
     /// How many subsets to try.
     count: u64,
     is_exhaustive: bool,
@@ -83,6 +84,7 @@ impl CrashImages {
                 grain,
                 fresh,
                 units,
+                ground: ground(&pending, fresh, seed),
                 count,
                 is_exhaustive,
                 seed,
@@ -137,7 +139,7 @@ impl Iterator for CrashImages {
             *done += 1;
             self.next_run += 1;
             let run = Arc::clone(run);
-            let image = run.units.build(&self.pending, &kept, run.fresh, run.seed);
+            let image = run.units.build(&self.pending, &kept, &run.ground);
             let hash = image.hash();
             if self.found.insert(hash) {
                 return Some(self.disk(image, hash, run, kept));

@@ -109,7 +109,7 @@ impl SimDisk {
     }
 
     /// The same system with all processes killed now: everything is as they saw it, locks are free, and what was not
-    /// synced can still be lost. Faults and the limit of space are gone.
+    /// synced can still be lost. The disk fails, lies and is full as before.
     #[must_use]
     pub fn kill(&self) -> SimDisk {
         self.kill_at(self.point())
@@ -142,6 +142,12 @@ impl SimDisk {
     #[must_use]
     pub fn faults_hit(&self) -> u64 {
         self.machine.lock().faults.hit()
+    }
+
+    /// The call that failed last.
+    #[must_use]
+    pub fn last_fault(&self) -> Option<Call> {
+        self.machine.lock().faults.last()
     }
 
     /// Breaks the word of the file system from now on.

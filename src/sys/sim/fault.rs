@@ -72,7 +72,8 @@ impl Errno {
     }
 
     /// The error as the system gives it.
-    pub(super) fn error(self) -> io::Error {
+    #[must_use]
+    pub fn error(self) -> io::Error {
         use rustix::io::Errno as Os;
         match self {
             Errno::Eio | Errno::Short => Os::IO,
@@ -127,6 +128,7 @@ pub enum Lie {
 pub(super) struct Faults {
     waiting: Vec<(Fault, u64)>,
     hit: u64,
+    last: Option<Call>,
 }
 
 impl Faults {
@@ -141,6 +143,11 @@ impl Faults {
     /// How many calls have failed.
     pub(super) fn hit(&self) -> u64 {
         self.hit
+    }
+
+    /// Which call failed last.
+    pub(super) fn last(&self) -> Option<Call> {
+        self.last
     }
 
     /// Counts a call, and says how it fails if it does.
@@ -160,7 +167,10 @@ impl Faults {
                 met = Some(fault.errno);
             }
         }
-        self.hit += u64::from(met.is_some());
+        if met.is_some() {
+            self.hit += 1;
+            self.last = Some(call);
+        }
         met
     }
 }

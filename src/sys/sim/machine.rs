@@ -84,6 +84,8 @@ impl Machine {
         }
         machine.inodes = self.inodes;
         machine.lies.clone_from(&self.lies);
+        machine.faults.clone_from(&self.faults);
+        machine.space = self.space;
         machine
     }
 

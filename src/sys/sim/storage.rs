@@ -194,7 +194,10 @@ struct Handle {
 impl Handle {
     fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> Handle {
         machine.lock().handles += 1;
-        Handle { machine: Arc::clone(machine), inode }
+        Handle {
+            machine: Arc::clone(machine),
+            inode,
+        }
     }
 }
 
@@ -231,7 +234,10 @@ impl SimFile {
 
     pub(in crate::sys) fn map(&self, writable: bool) -> io::Result<SimMap> {
         self.0.machine.lock().call(Call::Map)?;
-        Ok(SimMap { handle: Handle::new(&self.0.machine, self.0.inode), writable })
+        Ok(SimMap {
+            handle: Handle::new(&self.0.machine, self.0.inode),
+            writable,
+        })
     }
 }
 
@@ -251,13 +257,19 @@ impl SimMap {
     /// False, and nothing done, if the mapping is for reading only.
     pub(in crate::sys) fn store(&self, position: u64, bytes: &[u8]) -> bool {
         if self.writable {
-            self.handle.machine.lock().store(self.handle.inode, position, bytes);
+            self.handle
+                .machine
+                .lock()
+                .store(self.handle.inode, position, bytes);
         }
         self.writable
     }
 
     pub(in crate::sys) fn load(&self, position: u64, buffer: &mut [u8]) {
-        self.handle.machine.lock().load(self.handle.inode, position, buffer);
+        self.handle
+            .machine
+            .lock()
+            .load(self.handle.inode, position, buffer);
     }
 }
 

@@ -92,10 +92,7 @@ fn contents_are_those_of_a_plain_vector() {
                 model.resize(position + len, 0);
             }
             let from = position.min(model.len());
-            model[from..]
-                .iter_mut()
-                .take(len)
-                .for_each(|b| *b = byte);
+            model[from..].iter_mut().take(len).for_each(|b| *b = byte);
         }
         if step % 50 == 0 {
             assert!(disk.read_file(&path("a")).unwrap() == model, "step {step}");

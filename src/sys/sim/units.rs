@@ -104,15 +104,12 @@ impl Units {
         self.names.iter().flatten().next().copied().unwrap_or(self.count)
     }
 
-    /// The medium with the units that `kept` says.
-    pub(super) fn build(&self, pending: &Pending, kept: &[bool], fresh: Fresh, seed: u64) -> Image {
+    /// The medium with the units that `kept` says, on top of what it holds in any case.
+    pub(super) fn build(&self, pending: &Pending, kept: &[bool], ground: &Image) -> Image {
         let is_kept = |unit: Option<usize>| unit.is_none_or(|unit| kept[unit]);
-        let mut image = pending.durable.clone();
+        let mut image = ground.clone();
         for (inode, pieces) in &self.files {
             let edits = &pending.edits[inode];
-            if fresh != Fresh::Zeros {
-                spoil(pending, &mut image, *inode, fresh, seed);
-            }
             let content = image.file_mut(*inode);
             for piece in pieces.iter().filter(|piece| is_kept(piece.unit)) {
                 match &edits[piece.edit].change {
@@ -276,22 +273,34 @@ fn fresh_pages(pending: &Pending, inode: Inode) -> Vec<u64> {
     pages
 }
 
-/// Fills the pages of a file that were never synced.
-fn spoil(pending: &Pending, image: &mut Image, inode: Inode, fresh: Fresh, seed: u64) {
-    for page in fresh_pages(pending, inode) {
-        let mut random = Random::new(mix(mix(seed, u64::from(inode)), page));
-        let others = pending.durable.files.iter().filter(|(other, _)| **other != inode);
-        let stale: Vec<_> = others
-            .filter_map(|(_, content)| content.nth_page(random.next()))
-            .collect();
-        let mut bytes = [0; 4096];
-        if fresh == Fresh::Stale && !stale.is_empty() {
-            bytes = stale[random.below(stale.len())];
-        } else {
-            bytes
-                .chunks_exact_mut(8)
-                .for_each(|word| word.copy_from_slice(&random.next().to_le_bytes()));
-        }
-        image.file_mut(inode).fill_page(page, bytes);
+/// What the medium holds where nothing that is pending has survived.
+pub(super) fn ground(pending: &Pending, fresh: Fresh, seed: u64) -> Image {
+    let mut image = pending.durable.clone();
+    if fresh == Fresh::Zeros {
+        return image;
     }
+    for inode in pending.edits.keys() {
+        for page in fresh_pages(pending, *inode) {
+            let seed = mix(mix(seed, u64::from(*inode)), page);
+            let bytes = spoiled_page(pending, *inode, fresh, seed);
+            image.file_mut(*inode).fill_page(page, bytes);
+        }
+    }
+    image
+}
+
+fn spoiled_page(pending: &Pending, inode: Inode, fresh: Fresh, seed: u64) -> [u8; 4096] {
+    let mut random = Random::new(seed);
+    let others = pending.durable.files.iter().filter(|(other, _)| **other != inode);
+    let stale: Vec<_> = others
+        .filter_map(|(_, content)| content.nth_page(random.next()))
+        .collect();
+    if fresh == Fresh::Stale && !stale.is_empty() {
+        return stale[random.below(stale.len())];
+    }
+    let mut bytes = [0; 4096];
+    bytes
+        .chunks_exact_mut(8)
+        .for_each(|word| word.copy_from_slice(&random.next().to_le_bytes()));
+    bytes
 }
