@@ -9,6 +9,13 @@ mod segment;
 mod sys;
 mod types;
 
+/// A disk in memory that loses and fails on command, for crash tests. No part of the stable interface.
+#[cfg(feature = "fault")]
+#[doc(hidden)]
+pub mod fault {
+    pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk};
+}
+
 pub use error::{Corruption, Error, ErrorKind, Result};
 pub use log::{Durability, FileLog, Log, MessageRef, Options, Scan};
 pub use maintenance::{CheckReport, Problem, check, dump, stat};

@@ -138,7 +138,7 @@ impl File {
         match &self.inner {
             Inner::Os(file) => Map::os(file, capacity, len, writable),
             #[cfg(feature = "fault")]
-            Inner::Sim(file) => file.map().map(|map| Map::sim(map, capacity, len)),
+            Inner::Sim(file) => file.map(writable).map(|map| Map::sim(map, capacity, len)),
         }
         .map_err(failed("map", &self.path))
     }

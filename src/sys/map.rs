@@ -140,7 +140,7 @@ impl Map {
             }
             Inner::Memory(_) => return false,
             #[cfg(feature = "fault")]
-            Inner::Sim(map) => map.store(position, bytes),
+            Inner::Sim(map) => return map.store(position, bytes),
         }
         true
     }

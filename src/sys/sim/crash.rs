@@ -1,0 +1,227 @@
+use std::collections::HashSet;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use super::disk::SimDisk;
+use super::image::Image;
+use super::pending::Pending;
+use super::random::{Random, mix};
+use super::units::{Fresh, Grain, Units, ground, has_fresh};
+
+/// Which of the disks that may be found after a power cut to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrashPlan {
+    /// What is drawn at random depends on this alone.
+    pub seed: u64,
+    /// Up to so many units of what may be lost, every subset of them is tried.
+    pub exhaustive_units_max: u32,
+    /// Beyond that, so many subsets for each size of units.
+    pub samples: u32,
+}
+
+impl Default for CrashPlan {
+    fn default() -> CrashPlan {
+        CrashPlan {
+            seed: 0,
+            exhaustive_units_max: 12,
+            samples: 256,
+        }
+    }
+}
+
+/// The subsets of one way to cut what may be lost into units.
+#[derive(Debug)]
+struct Run {
+    grain: Grain,
+    fresh: Fresh,
+    units: Units,
+    ground: Image,
+    /// How many subsets to try.
+    count: u64,
+    is_exhaustive: bool,
+    seed: u64,
+}
+
+/// How a disk came about: by a power cut on another.
+pub(super) struct Origin {
+    parent: SimDisk,
+    point: usize,
+    pending: Arc<Pending>,
+    run: Arc<Run>,
+    kept: Vec<bool>,
+}
+
+/// The distinct disks that may be found after a power cut.
+pub(super) struct CrashImages {
+    parent: SimDisk,
+    point: usize,
+    pending: Arc<Pending>,
+    /// What is still to be tried, and how many subsets have been.
+    runs: Vec<(Arc<Run>, u64)>,
+    next_run: usize,
+    found: HashSet<u64>,
+    seed: u64,
+}
+
+impl CrashImages {
+    pub(super) fn new(parent: SimDisk, point: usize, pending: Pending, plan: &CrashPlan) -> CrashImages {
+        let seed = mix(plan.seed, point as u64);
+        let mut runs: Vec<Run> = Vec::new();
+        for (grain, fresh) in cuts(&pending) {
+            let units = Units::cut(&pending, grain, fresh);
+            if runs.iter().any(|run| run.fresh == fresh && run.units == units) {
+                continue;
+            }
+            let is_exhaustive = units.count() <= plan.exhaustive_units_max as usize;
+            let count = if is_exhaustive {
+                // The first two, nothing and everything, come twice.
+                (1 << units.count()) + 2
+            } else {
+                u64::from(plan.samples)
+            };
+            let seed = mix(seed, runs.len() as u64);
+            runs.push(Run {
+                grain,
+                fresh,
+                units,
+                ground: ground(&pending, fresh, seed),
+                count,
+                is_exhaustive,
+                seed,
+            });
+        }
+        let runs = runs.into_iter().map(|run| (Arc::new(run), 0)).collect();
+        let pending = Arc::new(pending);
+        CrashImages {
+            parent,
+            point,
+            pending,
+            runs,
+            next_run: 0,
+            found: HashSet::new(),
+            seed,
+        }
+    }
+}
+
+/// The ways to cut: coarse to fine.
+fn cuts(pending: &Pending) -> Vec<(Grain, Fresh)> {
+    let grains = [
+        Grain::Op,
+        Grain::Page,
+        Grain::Sector,
+        Grain::Word,
+        Grain::Byte(0),
+        Grain::Byte(1),
+    ];
+    let mut cuts: Vec<_> = grains.iter().map(|grain| (*grain, Fresh::Zeros)).collect();
+    if has_fresh(pending) {
+        for fresh in [Fresh::Trash, Fresh::Stale] {
+            cuts.extend([(Grain::Op, fresh), (Grain::Sector, fresh)]);
+        }
+    }
+    cuts
+}
+
+impl Iterator for CrashImages {
+    type Item = SimDisk;
+
+    /// Takes from each run in turn, so that the first few disks are a fair sample of all.
+    fn next(&mut self) -> Option<SimDisk> {
+        while !self.runs.is_empty() {
+            self.next_run %= self.runs.len();
+            let (run, done) = &mut self.runs[self.next_run];
+            if *done == run.count {
+                self.runs.remove(self.next_run);
+                continue;
+            }
+            let kept = run.subset(*done);
+            *done += 1;
+            self.next_run += 1;
+            let run = Arc::clone(run);
+            let image = run.units.build(&self.pending, &kept, &run.ground);
+            let hash = image.hash();
+            if self.found.insert(hash) {
+                return Some(self.disk(image, hash, run, kept));
+            }
+        }
+        None
+    }
+}
+
+impl CrashImages {
+    fn disk(&self, image: Image, hash: u64, run: Arc<Run>, kept: Vec<bool>) -> SimDisk {
+        let origin = Origin {
+            parent: self.parent.clone(),
+            point: self.point,
+            pending: Arc::clone(&self.pending),
+            run,
+            kept,
+        };
+        SimDisk::found(image, hash, origin, self.seed)
+    }
+}
+
+impl Run {
+    /// The `n`-th subset: what is kept. The first is nothing and the second everything.
+    fn subset(&self, n: u64) -> Vec<bool> {
+        let count = self.units.count();
+        if n < 2 {
+            return vec![n == 1; count];
+        }
+        let mut random = Random::new(mix(self.seed, n));
+        if self.is_exhaustive {
+            // An odd factor walks through all subsets in an order that does not favour any unit.
+            let factor = mix(self.seed, 0) | 1;
+            let bits = (n - 2).wrapping_mul(factor).wrapping_add(self.seed);
+            return (0..count).map(|unit| bits & (1 << unit) != 0).collect();
+        }
+        // Names are few and bytes are many: one is often left alone, so that the other is seen on its own.
+        let names = self.units.names_start();
+        let mut kept = sample(names, &mut random);
+        kept.extend(sample(count - names, &mut random));
+        kept
+    }
+}
+
+/// Some of `count` units: all, none, all but a few, only a few, the first, or each with some probability.
+fn sample(count: usize, random: &mut Random) -> Vec<bool> {
+    const FEW: usize = 3;
+    let kind = random.below(8);
+    let few: Vec<usize> = (0..=random.below(FEW)).map(|_| random.below(count)).collect();
+    let cut = random.below(count + 1);
+    let quarters = 1 + random.below(3);
+    let choose = |unit: usize, random: &mut Random| match kind {
+        0 => true,
+        1 => false,
+        2 | 3 => !few.contains(&unit),
+        4 => few.contains(&unit),
+        5 => unit < cut,
+        _ => random.below(4) < quarters,
+    };
+    (0..count).map(|unit| choose(unit, random)).collect()
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lost = String::new();
+        self.run
+            .units
+            .describe_lost(&self.pending, &self.kept, &mut |op, what| {
+                let _ = write!(lost, " {op}:{what}");
+            });
+        let (grain, fresh) = (self.run.grain, self.run.fresh);
+        let rest = if fresh == Fresh::Zeros {
+            String::new()
+        } else {
+            format!(", fresh pages {fresh:?}")
+        };
+        write!(
+            f,
+            "power cut after {} operations, pieces {grain:?}{rest}; lost:",
+            self.point
+        )?;
+        writeln!(f, "{}", if lost.is_empty() { " nothing" } else { &lost })?;
+        write!(f, "{}", self.parent.story(self.point))
+    }
+}

@@ -1,0 +1,176 @@
+use std::io;
+
+use super::op::Call;
+
+/// What a failing call says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Errno {
+    /// The device failed.
+    Eio,
+    /// No space left.
+    Enospc,
+    /// The quota is used up.
+    Edquot,
+    /// No more descriptors.
+    Emfile,
+    /// No memory, or too many mappings.
+    Enomem,
+    /// The file system may only be read.
+    Erofs,
+    /// No permission.
+    Eacces,
+    /// A signal came. Met again and again, it hits every second call.
+    Eintr,
+    /// No error: a read or write does half of what was asked for.
+    Short,
+}
+
+impl Errno {
+    /// All of them.
+    pub const ALL: &[Errno] = &[
+        Errno::Eio,
+        Errno::Enospc,
+        Errno::Edquot,
+        Errno::Emfile,
+        Errno::Enomem,
+        Errno::Erofs,
+        Errno::Eacces,
+        Errno::Eintr,
+        Errno::Short,
+    ];
+
+    /// Whether a call of this kind can fail so.
+    #[must_use]
+    pub fn hits(self, call: Call) -> bool {
+        use Call::{
+            Create, CreateDir, IsDir, List, LockExclusive, LockShared, Map, OpenDir, OpenRead, OpenWrite,
+            Random, Read, Remove, Rename, SetLen, Store, Sync, SyncDir, Write,
+        };
+        let opens = matches!(
+            call,
+            List | OpenRead | OpenWrite | Create | OpenDir | LockExclusive | LockShared | Random
+        );
+        let names = matches!(call, CreateDir | Create | Rename | Remove);
+        match self {
+            Errno::Eio => call != Store,
+            Errno::Enospc | Errno::Edquot => {
+                matches!(
+                    call,
+                    CreateDir | Create | Rename | Write | SetLen | Sync | SyncDir | LockExclusive
+                )
+            }
+            Errno::Emfile => opens,
+            Errno::Enomem => opens || names || matches!(call, IsDir | Map | Write | Sync | SyncDir),
+            Errno::Erofs => {
+                names || matches!(call, OpenWrite | Write | SetLen | Sync | SyncDir | LockExclusive)
+            }
+            Errno::Eacces => (opens && call != Random) || names || call == IsDir,
+            Errno::Eintr => matches!(call, Read | Write | Sync | SyncDir | SetLen) || opens,
+            Errno::Short => matches!(call, Read | Write),
+        }
+    }
+
+    /// The error as the system gives it.
+    #[must_use]
+    pub fn error(self) -> io::Error {
+        use rustix::io::Errno as Os;
+        match self {
+            Errno::Eio | Errno::Short => Os::IO,
+            Errno::Enospc => Os::NOSPC,
+            Errno::Edquot => Os::DQUOT,
+            Errno::Emfile => Os::MFILE,
+            Errno::Enomem => Os::NOMEM,
+            Errno::Erofs => Os::ROFS,
+            Errno::Eacces => Os::ACCESS,
+            Errno::Eintr => Os::INTR,
+        }
+        .into()
+    }
+
+    /// Whether a write that fails so may have written a part.
+    pub(super) fn leaves_a_part(self) -> bool {
+        matches!(self, Errno::Eio | Errno::Enospc | Errno::Edquot)
+    }
+}
+
+/// One call that fails, or all from one on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// How.
+    pub errno: Errno,
+    /// Which kind of call; `None` is any that can fail so.
+    pub call: Option<Call>,
+    /// Which of these, counted from 0 when the fault is set.
+    pub index: u64,
+    /// Whether all later ones fail too.
+    pub from_then_on: bool,
+}
+
+/// A way in which the file system breaks its word. Tests use it to show that they would notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Lie {
+    /// A sync of a file says that all went well and does nothing.
+    Sync,
+    /// A sync of a directory says that all went well and does nothing.
+    SyncDir,
+    /// A sync of a file keeps its bytes, but no change of its length.
+    SyncLength,
+    /// A sync of a file keeps all but the last write or store.
+    SyncLast,
+    /// A rename can be found half done: no name, or both.
+    Rename,
+}
+
+/// The faults of a machine and how far they have come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    waiting: Vec<(Fault, u64)>,
+    hit: u64,
+    last: Option<Call>,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: Fault) {
+        self.waiting.push((fault, 0));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// How many calls have failed.
+    pub(super) fn hit(&self) -> u64 {
+        self.hit
+    }
+
+    /// Which call failed last.
+    pub(super) fn last(&self) -> Option<Call> {
+        self.last
+    }
+
+    /// Counts a call, and says how it fails if it does.
+    pub(super) fn meet(&mut self, call: Call) -> Option<Errno> {
+        let mut met = None;
+        for (fault, count) in &mut self.waiting {
+            if fault.call.is_some_and(|only| only != call) || !fault.errno.hits(call) {
+                continue;
+            }
+            let index = *count;
+            *count += 1;
+            // A caller that tries again after a signal must get somewhere.
+            let again = fault.from_then_on
+                && index > fault.index
+                && (fault.errno != Errno::Eintr || (index - fault.index).is_multiple_of(2));
+            if index == fault.index || again {
+                met = Some(fault.errno);
+            }
+        }
+        if met.is_some() {
+            self.hit += 1;
+            self.last = Some(call);
+        }
+        met
+    }
+}

@@ -1,0 +1,120 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use super::content::Content;
+
+/// A file or directory, whatever its name.
+pub(super) type Inode = u32;
+
+/// The directory that everything is in.
+pub(super) const ROOT: Inode = 0;
+
+/// Files and directories at one moment. Copies share everything.
+#[derive(Clone, Debug)]
+pub(super) struct Image {
+    pub(super) files: BTreeMap<Inode, Arc<Content>>,
+    pub(super) dirs: BTreeMap<Inode, Arc<BTreeMap<String, Inode>>>,
+}
+
+impl Default for Image {
+    fn default() -> Image {
+        Image {
+            files: BTreeMap::new(),
+            dirs: BTreeMap::from([(ROOT, Arc::default())]),
+        }
+    }
+}
+
+impl Image {
+    pub(super) fn resolve(&self, path: &Path) -> io::Result<Inode> {
+        let mut at = ROOT;
+        for component in path.components() {
+            let Component::Normal(name) = component else {
+                continue;
+            };
+            let dir = self.dirs.get(&at).ok_or(io::ErrorKind::NotADirectory)?;
+            let name = name.to_str().ok_or(io::ErrorKind::NotFound)?;
+            at = *dir.get(name).ok_or(io::ErrorKind::NotFound)?;
+        }
+        Ok(at)
+    }
+
+    /// The directory that holds, or could hold, `path`, and its name there.
+    pub(super) fn resolve_parent(&self, path: &Path) -> io::Result<(Inode, String)> {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let dir = self.resolve(path.parent().unwrap_or(Path::new("")))?;
+        if self.dirs.contains_key(&dir) {
+            Ok((dir, name.to_owned()))
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+
+    pub(super) fn lookup(&self, dir: Inode, name: &str) -> Option<Inode> {
+        self.dirs.get(&dir)?.get(name).copied()
+    }
+
+    /// Gives `name` in `dir` to `inode`, or to nobody.
+    pub(super) fn link(&mut self, dir: Inode, name: &str, inode: Option<Inode>) {
+        // The directory itself may have been lost.
+        let Some(names) = self.dirs.get_mut(&dir) else {
+            return;
+        };
+        let names = Arc::make_mut(names);
+        match inode {
+            Some(inode) => {
+                // A file has one name, in whatever order its renames reached the medium.
+                names.retain(|_, other| *other != inode);
+                names.insert(name.to_owned(), inode);
+            }
+            None => {
+                names.remove(name);
+            }
+        }
+    }
+
+    /// Files and directories with their paths, each directory before what it holds.
+    pub(super) fn walk(&self) -> Vec<(String, Inode)> {
+        let mut found = vec![(String::new(), ROOT)];
+        let mut done = 0;
+        while let Some((path, inode)) = found.get(done).cloned() {
+            let names = self.dirs.get(&inode).into_iter().flat_map(|names| names.iter());
+            found.extend(names.map(|(name, inode)| (format!("{path}/{name}"), *inode)));
+            done += 1;
+        }
+        found
+    }
+
+    /// Forgets what has no name any more.
+    pub(super) fn prune(&mut self) {
+        let mut named = BTreeSet::from([ROOT]);
+        let mut open = vec![ROOT];
+        while let Some(dir) = open.pop() {
+            let inodes = self.dirs.get(&dir).into_iter().flat_map(|names| names.values());
+            open.extend(inodes.filter(|inode| named.insert(**inode)));
+        }
+        self.files.retain(|inode, _| named.contains(inode));
+        self.dirs.retain(|inode, _| named.contains(inode));
+    }
+
+    /// A number that is the same for the same names with the same bytes.
+    pub(super) fn hash(&self) -> u64 {
+        self.hash_dir(ROOT, 0)
+    }
+
+    fn hash_dir(&self, dir: Inode, seed: u64) -> u64 {
+        let names = self.dirs.get(&dir).into_iter().flat_map(|names| names.iter());
+        names.fold(seed, |hash, (name, inode)| {
+            let hash = xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), hash);
+            match self.files.get(inode) {
+                Some(content) => content.hash(hash),
+                None => self.hash_dir(*inode, hash.rotate_left(1)).rotate_left(1),
+            }
+        })
+    }
+}

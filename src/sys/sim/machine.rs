@@ -1,0 +1,376 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::content::{Content, Data, PAGE};
+use super::fault::{Errno, Faults, Lie};
+use super::image::{Image, Inode};
+use super::op::{Call, Op, Outcome};
+use super::random::{Random, mix};
+
+/// One running system.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) seed: u64,
+    /// What the medium held when the system started.
+    pub(super) base: Image,
+    /// What processes see.
+    pub(super) seen: Image,
+    /// Everything since the start.
+    pub(super) ops: Vec<Op>,
+    pub(super) locks: BTreeMap<Inode, Locks>,
+    pub(super) faults: Faults,
+    pub(super) lies: Vec<Lie>,
+    /// Bytes that all files may take together.
+    pub(super) space: Option<u64>,
+    /// Stores to places for which no space was set aside: on a full disk each would have killed the process.
+    pub(super) stores_into_holes: u64,
+    /// Files and mappings that are open.
+    pub(super) handles: usize,
+    calls: [u64; Call::ALL.len()],
+    random: Random,
+    inodes: Inode,
+}
+
+/// Who has a directory locked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Locks {
+    pub(super) exclusive: bool,
+    pub(super) shared: u32,
+}
+
+/// How much of what a call asks for it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    All,
+    Half,
+}
+
+impl Machine {
+    /// A system that finds `base` on its medium.
+    pub(super) fn start(base: Image, seed: u64) -> Machine {
+        let inodes = base
+            .files
+            .keys()
+            .chain(base.dirs.keys())
+            .max()
+            .map_or(0, |max| max + 1);
+        Machine {
+            seed,
+            seen: base.clone(),
+            base,
+            ops: Vec::new(),
+            locks: BTreeMap::new(),
+            faults: Faults::default(),
+            lies: Vec::new(),
+            space: None,
+            stores_into_holes: 0,
+            handles: 0,
+            calls: [0; Call::ALL.len()],
+            random: Random::new(seed),
+            inodes,
+        }
+    }
+
+    /// The same system as it was after `point` operations, every process of it killed. What it has not synced is
+    /// still only in its memory.
+    pub(super) fn killed(&self, point: usize) -> Machine {
+        // What is drawn must not depend on the past: a file made anew never gets what an earlier one has had.
+        let mut machine = Machine::start(self.base.clone(), mix(mix(self.seed, 3), point as u64));
+        for op in &self.ops[..point.min(self.ops.len())] {
+            machine.seen.apply(op);
+            machine.ops.push(op.clone());
+        }
+        machine.inodes = self.inodes;
+        machine.lies.clone_from(&self.lies);
+        machine.faults.clone_from(&self.faults);
+        machine.space = self.space;
+        machine
+    }
+
+    pub(super) fn calls(&self, call: Call) -> u64 {
+        self.calls[call as usize]
+    }
+
+    pub(super) fn random(&mut self) -> [u8; 16] {
+        let (low, high) = (self.random.next(), self.random.next());
+        ((u128::from(high) << 64) | u128::from(low)).to_le_bytes()
+    }
+
+    /// Counts a call; an error if it fails.
+    pub(super) fn call(&mut self, call: Call) -> io::Result<()> {
+        self.meet(call).map(|_| ()).map_err(Errno::error)
+    }
+
+    fn meet(&mut self, call: Call) -> Result<Extent, Errno> {
+        loop {
+            self.calls[call as usize] += 1;
+            match self.faults.meet(call) {
+                None => return Ok(Extent::All),
+                Some(Errno::Short) => return Ok(Extent::Half),
+                // The standard library tries again after a signal, in all but reads and writes at a position.
+                Some(Errno::Eintr) if call != Call::Read => {}
+                Some(errno) => return Err(errno),
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self, op: Op) {
+        self.seen.apply(&op);
+        self.ops.push(op);
+    }
+
+    pub(super) fn new_inode(&mut self) -> Inode {
+        self.inodes += 1;
+        self.inodes - 1
+    }
+
+    pub(super) fn content(&self, inode: Inode) -> io::Result<&Arc<Content>> {
+        self.seen
+            .files
+            .get(&inode)
+            .ok_or_else(|| io::ErrorKind::IsADirectory.into())
+    }
+
+    pub(super) fn len(&mut self, inode: Inode) -> io::Result<u64> {
+        self.call(Call::Len)?;
+        Ok(self.content(inode)?.len())
+    }
+
+    pub(super) fn read(&mut self, inode: Inode, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = match self.meet(Call::Read).map_err(Errno::error)? {
+            Extent::All => buffer.len(),
+            Extent::Half => buffer.len().div_ceil(2),
+        };
+        Ok(self.content(inode)?.read(position, &mut buffer[..len]))
+    }
+
+    pub(super) fn write(&mut self, inode: Inode, position: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = &bytes[done..];
+            let at = position + done as u64;
+            let (len, error) = match self.meet(Call::Write) {
+                Ok(Extent::All) => (rest.len(), None),
+                Ok(Extent::Half) => (rest.len().div_ceil(2), None),
+                Err(errno) if errno.leaves_a_part() => (rest.len() / 2, Some(errno)),
+                Err(errno) => (0, Some(errno)),
+            };
+            let fitting = self.fitting(inode, at, len)?;
+            if fitting > 0 {
+                let end = at + fitting as u64;
+                let grows = (end > self.content(inode)?.len()).then_some(end);
+                let data = Data::new(&rest[..fitting]);
+                self.record(Op::Write {
+                    inode,
+                    position: at,
+                    data,
+                    grows,
+                });
+            }
+            done += fitting;
+            if let Some(errno) = error.or((fitting < len).then_some(Errno::Enospc)) {
+                return Err(errno.error());
+            }
+        }
+        Ok(())
+    }
+
+    /// How many of `len` bytes at `position` find space.
+    fn fitting(&self, inode: Inode, position: u64, len: usize) -> io::Result<usize> {
+        let Some(mut free) = self.free_pages() else {
+            return Ok(len);
+        };
+        let content = self.content(inode)?;
+        for page in position / PAGE..(position + len as u64).div_ceil(PAGE) {
+            if content.is_placed(page) {
+                continue;
+            }
+            if free == 0 {
+                return Ok(usize::try_from((page * PAGE).saturating_sub(position)).unwrap_or(0));
+            }
+            free -= 1;
+        }
+        Ok(len)
+    }
+
+    /// Bytes that all files take together.
+    pub(super) fn used_space(&self) -> u64 {
+        let paths = self.seen.walk();
+        let files = paths.iter().filter_map(|(_, inode)| self.seen.files.get(inode));
+        files.map(|content| content.placed_count() * PAGE).sum()
+    }
+
+    /// Pages that are still to be had; `None` for any number.
+    pub(super) fn free_pages(&self) -> Option<u64> {
+        Some(self.space?.saturating_sub(self.used_space()) / PAGE)
+    }
+
+    pub(super) fn set_len(&mut self, inode: Inode, len: u64) -> io::Result<()> {
+        self.call(Call::SetLen)?;
+        self.content(inode)?;
+        self.record(Op::SetLen { inode, len });
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self, inode: Inode) -> io::Result<()> {
+        if let Err(errno) = self.meet(Call::Sync) {
+            self.record(Op::Sync {
+                inode,
+                outcome: Outcome::Failed,
+            });
+            return Err(errno.error());
+        }
+        let lie = self.lies.iter().find_map(|lie| match lie {
+            Lie::Sync => Some(Outcome::Lied),
+            Lie::SyncLength => Some(Outcome::ButLength),
+            Lie::SyncLast => Some(Outcome::ButLast),
+            Lie::SyncDir | Lie::Rename => None,
+        });
+        self.record(Op::Sync {
+            inode,
+            outcome: lie.unwrap_or(Outcome::Durable),
+        });
+        Ok(())
+    }
+
+    pub(super) fn sync_dir(&mut self, dir: Inode) -> io::Result<()> {
+        if let Err(errno) = self.meet(Call::SyncDir) {
+            self.record(Op::SyncDir {
+                dir,
+                outcome: Outcome::Failed,
+            });
+            return Err(errno.error());
+        }
+        let outcome = if self.lies.contains(&Lie::SyncDir) {
+            Outcome::Lied
+        } else {
+            Outcome::Durable
+        };
+        self.record(Op::SyncDir { dir, outcome });
+        Ok(())
+    }
+
+    pub(super) fn store(&mut self, inode: Inode, position: u64, bytes: &[u8]) {
+        self.calls[Call::Store as usize] += 1;
+        let bytes = self
+            .mapped(inode, position, bytes.len())
+            .map_or(bytes, |len| &bytes[..len]);
+        if bytes.is_empty() {
+            return;
+        }
+        let content = &self.seen.files[&inode];
+        let mut pages = position / PAGE..(position + bytes.len() as u64).div_ceil(PAGE);
+        if pages.any(|page| !content.is_placed(page)) {
+            self.stores_into_holes += 1;
+            assert!(
+                self.free_pages() != Some(0),
+                "SIGBUS: a store through a mapping to a place without space, on a full disk"
+            );
+        }
+        self.record(Op::Store {
+            inode,
+            position,
+            data: Data::new(bytes),
+        });
+    }
+
+    pub(super) fn load(&self, inode: Inode, position: u64, buffer: &mut [u8]) {
+        self.mapped(inode, position, buffer.len());
+        let read = self.seen.files[&inode].read(position, buffer);
+        buffer[read..].fill(0);
+    }
+
+    /// How many of `len` bytes at `position` are in the file, if not all of them are. A touch beyond the file's last
+    /// page would have killed the process; what lies behind its end in that page is nobody's.
+    fn mapped(&self, inode: Inode, position: u64, len: usize) -> Option<usize> {
+        let file_len = self.seen.files[&inode].len();
+        let end = position + len as u64;
+        assert!(
+            end <= file_len.next_multiple_of(PAGE),
+            "SIGBUS: {position}..{end} of a mapping touched, of a file of {file_len} bytes"
+        );
+        (end > file_len).then(|| usize::try_from(file_len.saturating_sub(position)).unwrap_or(len))
+    }
+
+    /// The path of an inode, as far as it has one.
+    pub(super) fn paths(&self) -> BTreeMap<Inode, String> {
+        // Later names win, but one that is gone is better than none.
+        let mut paths: BTreeMap<Inode, String> = self
+            .base
+            .walk()
+            .into_iter()
+            .map(|(path, inode)| (inode, path))
+            .collect();
+        for op in &self.ops {
+            if let Op::Create { dir, name, inode } | Op::CreateDir { dir, name, inode } = op {
+                let path = format!("{}/{name}", paths.get(dir).map_or("?", String::as_str));
+                paths.insert(*inode, path);
+            }
+        }
+        paths
+    }
+
+    pub(super) fn resolve_dir(&self, path: &Path) -> io::Result<Inode> {
+        let inode = self.seen.resolve(path)?;
+        if self.seen.dirs.contains_key(&inode) {
+            Ok(inode)
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+}
+
+impl Image {
+    /// Does all of `op`.
+    pub(super) fn apply(&mut self, op: &Op) {
+        match op {
+            Op::CreateDir { dir, name, inode } => {
+                self.dirs.insert(*inode, Arc::default());
+                self.link(*dir, name, Some(*inode));
+            }
+            Op::Create { dir, name, inode } => {
+                self.files.insert(*inode, Arc::default());
+                self.link(*dir, name, Some(*inode));
+            }
+            Op::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+                inode,
+                ..
+            } => {
+                self.link(*from_dir, from, None);
+                self.link(*to_dir, to, Some(*inode));
+            }
+            Op::Unlink { dir, name } => self.link(*dir, name, None),
+            Op::Write {
+                inode,
+                position,
+                data,
+                grows,
+            } => {
+                let content = self.file_mut(*inode);
+                content.put(*position, data, 0, data.len());
+                if let Some(len) = grows {
+                    content.set_len(*len);
+                }
+            }
+            Op::Store {
+                inode,
+                position,
+                data,
+            } => {
+                self.file_mut(*inode).put(*position, data, 0, data.len());
+            }
+            Op::SetLen { inode, len } => self.file_mut(*inode).set_len(*len),
+            Op::SyncDir { .. } | Op::Sync { .. } | Op::Note(_) => {}
+        }
+    }
+
+    pub(super) fn file_mut(&mut self, inode: Inode) -> &mut Content {
+        Arc::make_mut(self.files.entry(inode).or_default())
+    }
+}

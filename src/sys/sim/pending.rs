@@ -1,0 +1,239 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::content::{Content, Data};
+use super::image::{Image, Inode};
+use super::op::{Op, Outcome};
+
+/// What is on the medium for certain, and what may be, at one point of the log of operations.
+///
+/// 1. What was written before a sync that succeeded is there.
+/// 2. Everything else is there in part: any piece of any write or store, any length the file has had, any name; the
+///    later of two that contradict each other wins if it is there.
+/// 3. After a failed sync, what it was to cover stays a possibility for ever, whatever later syncs say, unless it is
+///    written again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    pub(super) durable: Image,
+    pub(super) edits: BTreeMap<Inode, Vec<Edit>>,
+    pub(super) names: Vec<NameEdit>,
+}
+
+/// A change to a file, with the operation that made it.
+#[derive(Clone, Debug)]
+pub(super) struct Edit {
+    pub(super) op: usize,
+    pub(super) change: Change,
+    pub(super) state: State,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Len(u64),
+    Data { position: u64, data: Data },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The next sync covers it.
+    Dirty,
+    /// A sync that was to cover it failed: no later one does.
+    Forsaken,
+    /// There for certain, but a possibility that is older has to be tried first.
+    Durable,
+}
+
+/// A change of names, which is there as a whole or not at all.
+#[derive(Clone, Debug)]
+pub(super) struct NameEdit {
+    pub(super) op: usize,
+    links: Vec<(Inode, String, Option<Inode>)>,
+    /// Directories that must still be synced.
+    unsynced: BTreeSet<Inode>,
+}
+
+impl Pending {
+    pub(super) fn after(base: &Image, ops: &[Op]) -> Pending {
+        let mut pending = Pending {
+            durable: base.clone(),
+            ..Pending::default()
+        };
+        for (index, op) in ops.iter().enumerate() {
+            pending.advance(index, op);
+        }
+        pending
+    }
+
+    fn advance(&mut self, index: usize, op: &Op) {
+        match op {
+            Op::CreateDir { dir, name, inode } => {
+                self.durable.dirs.insert(*inode, Arc::default());
+                self.name(index, vec![(*dir, name.clone(), Some(*inode))]);
+            }
+            Op::Create { dir, name, inode } => {
+                self.durable.files.insert(*inode, Arc::default());
+                self.name(index, vec![(*dir, name.clone(), Some(*inode))]);
+            }
+            Op::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+                inode,
+                atomic,
+            } => {
+                let (from, to) = ((*from_dir, from.clone()), (*to_dir, to.clone()));
+                let links = [
+                    (from.0, from.1, None),
+                    (to.0, to.1.clone(), None),
+                    (to.0, to.1, Some(*inode)),
+                ];
+                if *atomic {
+                    self.name(index, links.to_vec());
+                } else {
+                    links.into_iter().for_each(|link| self.name(index, vec![link]));
+                }
+            }
+            Op::Unlink { dir, name } => self.name(index, vec![(*dir, name.clone(), None)]),
+            Op::Write {
+                inode,
+                position,
+                data,
+                grows,
+            } => {
+                if let Some(len) = grows {
+                    self.edit(index, *inode, Change::Len(*len));
+                }
+                self.edit(
+                    index,
+                    *inode,
+                    Change::Data {
+                        position: *position,
+                        data: data.clone(),
+                    },
+                );
+            }
+            Op::Store {
+                inode,
+                position,
+                data,
+            } => {
+                self.edit(
+                    index,
+                    *inode,
+                    Change::Data {
+                        position: *position,
+                        data: data.clone(),
+                    },
+                );
+            }
+            Op::SetLen { inode, len } => self.edit(index, *inode, Change::Len(*len)),
+            Op::Sync { inode, outcome } => self.sync(*inode, *outcome),
+            Op::SyncDir { dir, outcome } => self.sync_dir(*dir, *outcome),
+            Op::Note(_) => {}
+        }
+    }
+
+    fn edit(&mut self, op: usize, inode: Inode, change: Change) {
+        self.edits.entry(inode).or_default().push(Edit {
+            op,
+            change,
+            state: State::Dirty,
+        });
+    }
+
+    fn name(&mut self, op: usize, links: Vec<(Inode, String, Option<Inode>)>) {
+        let unsynced = links.iter().map(|(dir, ..)| *dir).collect();
+        self.names.push(NameEdit { op, links, unsynced });
+    }
+
+    fn sync(&mut self, inode: Inode, outcome: Outcome) {
+        let Some(edits) = self.edits.get_mut(&inode) else {
+            return;
+        };
+        let last = edits
+            .iter()
+            .rposition(|edit| matches!(edit.change, Change::Data { .. }));
+        for (index, edit) in edits
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, edit)| edit.state == State::Dirty)
+        {
+            edit.state = match outcome {
+                Outcome::Lied => State::Dirty,
+                Outcome::Failed => State::Forsaken,
+                Outcome::ButLength if matches!(edit.change, Change::Len(_)) => State::Dirty,
+                Outcome::ButLast if Some(index) == last => State::Dirty,
+                Outcome::Durable | Outcome::ButLength | Outcome::ButLast => State::Durable,
+            };
+        }
+        let settled = edits
+            .iter()
+            .take_while(|edit| edit.state == State::Durable)
+            .count();
+        let content = self.durable.file_mut(inode);
+        edits.drain(..settled).for_each(|edit| edit.change.apply(content));
+        if edits.is_empty() {
+            self.edits.remove(&inode);
+        }
+    }
+
+    /// A failed sync of a directory leaves its names to the next one: the file systems that keep names in a journal
+    /// either try again or refuse everything from then on.
+    fn sync_dir(&mut self, dir: Inode, outcome: Outcome) {
+        if outcome != Outcome::Durable {
+            return;
+        }
+        self.names.iter_mut().for_each(|edit| {
+            edit.unsynced.remove(&dir);
+        });
+        let settled = self.names.iter().take_while(|edit| edit.is_durable()).count();
+        let settled: Vec<NameEdit> = self.names.drain(..settled).collect();
+        settled.iter().for_each(|edit| edit.apply(&mut self.durable));
+    }
+
+    /// What processes see once the system has dropped all pages that it believes to be on the medium.
+    pub(super) fn without_forsaken(&self) -> Image {
+        let mut image = self.durable.clone();
+        for (inode, edits) in &self.edits {
+            let content = image.file_mut(*inode);
+            let kept = edits.iter().filter(|edit| edit.state != State::Forsaken);
+            kept.for_each(|edit| edit.change.apply(content));
+            content.clip();
+        }
+        self.names.iter().for_each(|edit| edit.apply(&mut image));
+        image
+    }
+
+    /// Whether the file has, or may have, a name.
+    pub(super) fn is_reachable(&self, inode: Inode) -> bool {
+        let durable = self
+            .durable
+            .dirs
+            .values()
+            .any(|names| names.values().any(|other| *other == inode));
+        let links = self.names.iter().flat_map(|edit| &edit.links);
+        durable || links.filter_map(|(.., other)| *other).any(|other| other == inode)
+    }
+}
+
+impl Change {
+    pub(super) fn apply(&self, content: &mut Content) {
+        match self {
+            Change::Len(len) => content.set_len(*len),
+            Change::Data { position, data } => content.put(*position, data, 0, data.len()),
+        }
+    }
+}
+
+impl NameEdit {
+    pub(super) fn is_durable(&self) -> bool {
+        self.unsynced.is_empty()
+    }
+
+    pub(super) fn apply(&self, image: &mut Image) {
+        for (dir, name, inode) in &self.links {
+            image.link(*dir, name, *inode);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::disk::SimDisk;
+use super::image::Inode;
+use super::machine::Machine;
+use super::op::{Call, Op};
+use crate::sys::storage::failed;
+use crate::sys::{DirLock, File, Open, Storage};
+use crate::{Error, Result};
+
+const LOCK_NAME: &str = "LOCK";
+
+impl Storage for SimDisk {
+    fn create_dirs(&self, dir: &Path) -> Result<()> {
+        if self.is_dir(dir)? {
+            return Ok(());
+        }
+        let parent = dir.parent().unwrap_or(Path::new("/"));
+        self.create_dirs(parent)?;
+        let create = |machine: &mut Machine| {
+            machine.call(Call::CreateDir)?;
+            let (parent, name) = machine.seen.resolve_parent(dir)?;
+            if machine.seen.lookup(parent, &name).is_some() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let inode = machine.new_inode();
+            machine.record(Op::CreateDir {
+                dir: parent,
+                name,
+                inode,
+            });
+            Ok(())
+        };
+        create(&mut self.machine.lock()).map_err(failed("create directory", dir))?;
+        self.sync_dir(parent)
+    }
+
+    fn is_dir(&self, dir: &Path) -> Result<bool> {
+        let mut machine = self.machine.lock();
+        machine.call(Call::IsDir).map_err(failed("look at", dir))?;
+        Ok(machine.resolve_dir(dir).is_ok())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let mut machine = self.machine.lock();
+        machine
+            .call(Call::List)
+            .and_then(|()| machine.resolve_dir(dir))
+            .map(|inode| machine.seen.dirs[&inode].keys().cloned().collect())
+            .map_err(failed("list", dir))
+    }
+
+    fn open(&self, path: &Path, how: Open) -> Result<File> {
+        let operation = if how == Open::Create { "create" } else { "open" };
+        let inode = open(&mut self.machine.lock(), path, how).map_err(failed(operation, path))?;
+        Ok(File::sim(SimFile(Handle::new(&self.machine, inode)), path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let rename = |machine: &mut Machine| {
+            machine.call(Call::Rename)?;
+            let inode = machine.seen.resolve(from)?;
+            let (from_dir, from) = machine.seen.resolve_parent(from)?;
+            let (to_dir, to) = machine.seen.resolve_parent(to)?;
+            let atomic = !machine.lies.contains(&super::Lie::Rename);
+            machine.record(Op::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+                inode,
+                atomic,
+            });
+            Ok(())
+        };
+        rename(&mut self.machine.lock()).map_err(failed("rename", from))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let remove = |machine: &mut Machine| {
+            machine.call(Call::Remove)?;
+            let inode = machine.seen.resolve(path)?;
+            machine.content(inode)?;
+            let (dir, name) = machine.seen.resolve_parent(path)?;
+            machine.record(Op::Unlink { dir, name });
+            Ok(())
+        };
+        remove(&mut self.machine.lock()).map_err(failed("remove", path))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        let mut machine = self.machine.lock();
+        let inode = machine
+            .call(Call::OpenDir)
+            .and_then(|()| machine.resolve_dir(dir))
+            .map_err(failed("open directory", dir))?;
+        machine.sync_dir(inode).map_err(|source| Error::SyncFailed {
+            path: dir.to_path_buf(),
+            source,
+        })
+    }
+
+    fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock> {
+        let path = dir.join(LOCK_NAME);
+        let locked = lock(&mut self.machine.lock(), dir, exclusive).map_err(failed("open", &path))?;
+        let held = match locked {
+            Locked::Here(inode) => Some((Arc::clone(&self.machine), inode)),
+            Locked::Nowhere => None,
+            Locked::Elsewhere => {
+                return Err(Error::Locked {
+                    path: dir.to_path_buf(),
+                });
+            }
+        };
+        Ok(DirLock::sim(SimLock { held, exclusive }))
+    }
+
+    fn random(&self) -> Result<[u8; 16]> {
+        let mut machine = self.machine.lock();
+        machine
+            .call(Call::Random)
+            .map_err(failed("open", Path::new("/dev/urandom")))?;
+        Ok(machine.random())
+    }
+}
+
+fn open(machine: &mut Machine, path: &Path, how: Open) -> io::Result<Inode> {
+    machine.call(match how {
+        Open::Read => Call::OpenRead,
+        Open::Write => Call::OpenWrite,
+        Open::Create => Call::Create,
+    })?;
+    if how != Open::Create {
+        let inode = machine.seen.resolve(path)?;
+        return machine.content(inode).map(|_| inode);
+    }
+    let (dir, name) = machine.seen.resolve_parent(path)?;
+    if machine.seen.lookup(dir, &name).is_some() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    create(machine, dir, name)
+}
+
+fn create(machine: &mut Machine, dir: Inode, name: String) -> io::Result<Inode> {
+    if machine.free_pages() == Some(0) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    let inode = machine.new_inode();
+    machine.record(Op::Create { dir, name, inode });
+    Ok(inode)
+}
+
+enum Locked {
+    Here(Inode),
+    /// A reader of a directory without a lock file goes without.
+    Nowhere,
+    Elsewhere,
+}
+
+fn lock(machine: &mut Machine, path: &Path, exclusive: bool) -> io::Result<Locked> {
+    let dir = machine.resolve_dir(path)?;
+    let held = machine.locks.get(&dir).copied().unwrap_or_default();
+    if held.exclusive || (exclusive && held.shared > 0) {
+        return Ok(Locked::Elsewhere);
+    }
+    machine.call(if exclusive {
+        Call::LockExclusive
+    } else {
+        Call::LockShared
+    })?;
+    if machine.seen.lookup(dir, LOCK_NAME).is_none() {
+        if !exclusive {
+            return Ok(Locked::Nowhere);
+        }
+        create(machine, dir, LOCK_NAME.to_owned())?;
+    }
+    let held = machine.locks.entry(dir).or_default();
+    held.exclusive = exclusive;
+    held.shared += u32::from(!exclusive);
+    Ok(Locked::Here(dir))
+}
+
+/// An inode that is held open by a file or a mapping.
+struct Handle {
+    machine: Arc<Mutex<Machine>>,
+    inode: Inode,
+}
+
+impl Handle {
+    fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> Handle {
+        machine.lock().handles += 1;
+        Handle {
+            machine: Arc::clone(machine),
+            inode,
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.machine.lock().handles -= 1;
+    }
+}
+
+/// An open file of a [`SimDisk`].
+pub(in crate::sys) struct SimFile(Handle);
+
+impl SimFile {
+    pub(in crate::sys) fn len(&self) -> io::Result<u64> {
+        self.0.machine.lock().len(self.0.inode)
+    }
+
+    pub(in crate::sys) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.0.machine.lock().read(self.0.inode, position, buffer)
+    }
+
+    /// Writes all of `bytes`, as the standard library's `write_all_at` would.
+    pub(in crate::sys) fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.machine.lock().write(self.0.inode, position, bytes)
+    }
+
+    pub(in crate::sys) fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.machine.lock().set_len(self.0.inode, len)
+    }
+
+    pub(in crate::sys) fn sync(&self) -> io::Result<()> {
+        self.0.machine.lock().sync(self.0.inode)
+    }
+
+    pub(in crate::sys) fn map(&self, writable: bool) -> io::Result<SimMap> {
+        self.0.machine.lock().call(Call::Map)?;
+        Ok(SimMap {
+            handle: Handle::new(&self.0.machine, self.0.inode),
+            writable,
+        })
+    }
+}
+
+impl fmt::Debug for SimFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimFile({})", self.0.inode)
+    }
+}
+
+/// A shared mapping of a file of a [`SimDisk`]. It sees, and is seen by, everything else that uses the file.
+pub(in crate::sys) struct SimMap {
+    handle: Handle,
+    writable: bool,
+}
+
+impl SimMap {
+    /// False, and nothing done, if the mapping is for reading only.
+    pub(in crate::sys) fn store(&self, position: u64, bytes: &[u8]) -> bool {
+        if self.writable {
+            self.handle
+                .machine
+                .lock()
+                .store(self.handle.inode, position, bytes);
+        }
+        self.writable
+    }
+
+    pub(in crate::sys) fn load(&self, position: u64, buffer: &mut [u8]) {
+        self.handle
+            .machine
+            .lock()
+            .load(self.handle.inode, position, buffer);
+    }
+}
+
+impl fmt::Debug for SimMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimMap({})", self.handle.inode)
+    }
+}
+
+/// A lock on a directory of a [`SimDisk`], given up when dropped.
+pub(in crate::sys) struct SimLock {
+    held: Option<(Arc<Mutex<Machine>>, Inode)>,
+    exclusive: bool,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let Some((machine, dir)) = &self.held else { return };
+        if let Some(held) = machine.lock().locks.get_mut(dir) {
+            if self.exclusive {
+                held.exclusive = false;
+            } else {
+                held.shared -= 1;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SimLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimLock({:?})", self.held.as_ref().map(|(_, dir)| dir))
+    }
+}

@@ -1,0 +1,24 @@
+//! Crashes and faults on a simulated disk: what a power cut, a kill or a failing call may leave must open by itself,
+//! with everything that was acknowledged and nothing that was not published.
+//!
+//! | variable | means |
+//! |---|---|
+//! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 200,000 |
+//! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
+//! | `DURAMEN_CRASH_REPLAY` | a line printed by a failure: only that one is tried |
+
+#![cfg(feature = "fault")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "numbers of messages and operations are small"
+)]
+
+mod enumerate;
+mod faults;
+mod history;
+mod lies;
+mod oracle;
+mod run;
+mod settings;
+mod workload;
