@@ -3,6 +3,7 @@
 mod bytes;
 mod checksum;
 mod frame;
+mod index;
 mod meta;
 mod names;
 mod payload;
@@ -11,6 +12,10 @@ mod segment;
 pub(crate) use checksum::{FrameKeys, Salt, checksum};
 pub(crate) use frame::{
     BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
+};
+pub(crate) use index::{
+    Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
+    TIME_BLOCK_LEN,
 };
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME};
