@@ -2,6 +2,7 @@
 
 mod error;
 mod format;
+mod index;
 mod log;
 mod sys;
 mod types;

@@ -1,0 +1,173 @@
+//! The index of the segment that is appended to.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI64, AtomicU32};
+
+use super::chains::{Candidates, Chains};
+use super::chunks::Chunks;
+use super::search::count_below;
+use crate::format::{IndexKinds, TIME_BLOCK_LEN};
+
+/// What is known of a segment when it begins: only the use of memory depends on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SegmentHints {
+    /// How large the segment will become.
+    pub(crate) bytes: u32,
+    /// How many records the segment before it had; 0 if not known.
+    pub(crate) records_expected: u32,
+}
+
+/// The index of the segment that is appended to, in memory: 4 bytes a record, with times 4.5, with both 9.8.
+///
+/// One thread at a time pushes, which the log's writer lock sees to; any number of others search at the same time,
+/// without locks. The invariants that make that safe:
+///
+/// 1. Nothing that a reader can reach is moved or changed, but for the heads of the hash chains.
+/// 2. A record is pushed before the number of visible records goes up to it, which is a release store of the log's,
+///    and a reader takes note of that number, with an acquire load, before it searches. So all that belongs to
+///    visible records is there, and is loaded with no further ordering.
+/// 3. A reader takes nothing from records that were not visible then.
+///
+/// Every `visible` below is such a number, at most the number of records pushed.
+pub(crate) struct ActiveIndex {
+    positions: Chunks<AtomicU32, 5>,
+    times: Option<Times>,
+    keys: Option<Chains>,
+    count: AtomicU32,
+}
+
+/// The running maximum of the times.
+struct Times {
+    /// What it is at the first record of each block of [`TIME_BLOCK_LEN`].
+    starts: Chunks<AtomicI64, 1>,
+    max: AtomicI64,
+}
+
+impl ActiveIndex {
+    pub(crate) fn new(kinds: IndexKinds, hints: SegmentHints) -> ActiveIndex {
+        ActiveIndex {
+            positions: Chunks::new(),
+            times: kinds.time.then(|| Times {
+                starts: Chunks::new(),
+                max: AtomicI64::new(i64::MIN),
+            }),
+            keys: kinds.key.then(|| Chains::new(hints)),
+            count: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn kinds(&self) -> IndexKinds {
+        IndexKinds {
+            key: self.keys.is_some(),
+            time: self.times.is_some(),
+        }
+    }
+
+    /// Enters the next record. Only for the writer; a segment of less than 4 GiB has fewer than 2^32 records.
+    #[inline]
+    pub(crate) fn push(&self, position: u32, time: i64, key_hash: Option<u32>) {
+        let ordinal = self.count.load(Relaxed);
+        self.positions.get_or_make(ordinal).store(position, Relaxed);
+        if let Some(times) = &self.times {
+            let max = times.max.load(Relaxed).max(time);
+            times.max.store(max, Relaxed);
+            if ordinal.is_multiple_of(TIME_BLOCK_LEN) {
+                times
+                    .starts
+                    .get_or_make(ordinal / TIME_BLOCK_LEN)
+                    .store(max, Relaxed);
+            }
+        }
+        if let (Some(keys), Some(hash)) = (&self.keys, key_hash) {
+            keys.insert(ordinal, hash, position);
+        }
+        self.count.store(ordinal + 1, Release);
+    }
+
+    /// The number of records pushed, visible or not.
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Acquire)
+    }
+
+    /// Where a visible record begins; `None` for one that was not pushed.
+    #[inline]
+    pub(crate) fn position(&self, ordinal: u32) -> Option<u32> {
+        // 0 is the place of the segment's header.
+        self.positions
+            .get(ordinal)
+            .map(|position| position.load(Relaxed))
+            .filter(|&position| position > 0)
+    }
+
+    /// Visible records, newest first, among which are all whose key has this hash; none without a key index.
+    #[inline]
+    pub(crate) fn candidates(&self, hash: u32, visible: u32) -> Candidates<'_> {
+        Candidates::new(self.keys.as_ref(), hash, visible)
+    }
+
+    /// The first visible record whose time is `time` or later, which is also the first where the running maximum
+    /// is; `None` if there is none, or no time index.
+    ///
+    /// `time_of` reads the time of the record at a position. It is called for at most 15 records, and its error ends
+    /// the search.
+    pub(crate) fn first_at_or_after<E>(
+        &self,
+        time: i64,
+        visible: u32,
+        mut time_of: impl FnMut(u32) -> Result<i64, E>,
+    ) -> Result<Option<u32>, E> {
+        let Some(times) = &self.times else { return Ok(None) };
+        let Ok(blocks) = count_below(visible.div_ceil(TIME_BLOCK_LEN), time, |block| {
+            Ok::<_, Infallible>(
+                times
+                    .starts
+                    .get(block)
+                    .map_or(i64::MAX, |start| start.load(Relaxed)),
+            )
+        });
+        let Some(block) = blocks.checked_sub(1) else {
+            return Ok((visible > 0).then_some(0));
+        };
+        // The block's first record is too early, as all before it, and the next block's first is not.
+        let first = block * TIME_BLOCK_LEN;
+        let next = first.saturating_add(TIME_BLOCK_LEN).min(visible);
+        for ordinal in first + 1..next {
+            let Some(position) = self.position(ordinal) else {
+                break;
+            };
+            if time_of(position)? >= time {
+                return Ok(Some(ordinal));
+            }
+        }
+        Ok((next < visible).then_some(next))
+    }
+
+    /// The latest time of the records pushed, visible or not; `None` without records or without a time index.
+    pub(crate) fn time_max(&self) -> Option<i64> {
+        self.times
+            .as_ref()
+            .filter(|_| self.count() > 0)
+            .map(|times| times.max.load(Relaxed))
+    }
+
+    /// Bytes of memory in use, without pages that nothing was stored to.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let count = self.count();
+        let times = self.times.as_ref().map_or(0, |times| {
+            times.starts.memory_bytes(count.div_ceil(TIME_BLOCK_LEN))
+        });
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.memory_bytes(count));
+        size_of::<ActiveIndex>() + self.positions.memory_bytes(count) + times + keys
+    }
+}
+
+impl fmt::Debug for ActiveIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActiveIndex")
+            .field("kinds", &self.kinds())
+            .field("count", &self.count())
+            .finish_non_exhaustive()
+    }
+}

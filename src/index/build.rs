@@ -1,0 +1,269 @@
+//! Makes the index file of a sealed segment.
+
+use super::hash::{Words, place};
+use crate::format::{
+    Binding, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections, TIME_BLOCK_LEN, checksum,
+};
+
+/// Gathers what the index of a segment needs to know of each record, then lays the file out.
+///
+/// The same records give the same bytes: to check an index in depth, build it again and compare. While it works it
+/// takes up to 16 bytes a record, and at the end up to 28 for a moment, the file's included.
+#[derive(Debug)]
+pub(crate) struct IndexBuilder {
+    base: u64,
+    kinds: IndexKinds,
+    positions: Vec<u32>,
+    /// Empty as long as each record's offset is the one after the last.
+    offsets: Vec<u32>,
+    offset_last: Option<u64>,
+    times: Times,
+    /// Key hash and ordinal of each record that has a key.
+    keys: Vec<(u32, u32)>,
+}
+
+impl IndexBuilder {
+    /// For a segment whose base offset is `base`.
+    pub(crate) fn new(kinds: IndexKinds, base: u64) -> IndexBuilder {
+        IndexBuilder {
+            base,
+            kinds,
+            positions: Vec::new(),
+            offsets: Vec::new(),
+            offset_last: None,
+            times: Times::default(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Enters the next record. Offsets and positions have to go up, and offsets to stay below the base + 2^32.
+    pub(crate) fn push(
+        &mut self,
+        offset: u64,
+        position: u32,
+        time: i64,
+        key_hash: Option<u32>,
+    ) -> Result<(), IndexDefect> {
+        let relative = offset
+            .checked_sub(self.base)
+            .and_then(|relative| u32::try_from(relative).ok());
+        let relative = relative.ok_or(IndexDefect::Records)?;
+        let ordinal = u32::try_from(self.positions.len()).map_err(|_| IndexDefect::Records)?;
+        if self.offset_last.is_some_and(|last| last >= offset)
+            || self.positions.last().is_some_and(|&last| last >= position)
+        {
+            return Err(IndexDefect::Records);
+        }
+        if relative != ordinal && self.offsets.is_empty() {
+            self.offsets.extend(0..ordinal);
+        }
+        if relative != ordinal || !self.offsets.is_empty() {
+            self.offsets.push(relative);
+        }
+        self.offset_last = Some(offset);
+        self.positions.push(position);
+        if self.kinds.time {
+            self.times.push(time);
+        }
+        if let Some(hash) = key_hash.filter(|_| self.kinds.key) {
+            self.keys.push((hash, ordinal));
+        }
+        Ok(())
+    }
+
+    /// The file: an index that answers for the offsets from the base up to `end` (exclusive).
+    pub(crate) fn finish(mut self, binding: Binding, end: u64) -> Result<Vec<u8>, IndexDefect> {
+        let count = u32::try_from(self.positions.len()).map_err(|_| IndexDefect::Records)?;
+        if binding.base != self.base
+            || self.offset_last.map_or(end < self.base, |last| last >= end)
+            || self
+                .positions
+                .last()
+                .is_some_and(|&last| last >= binding.segment_len)
+        {
+            return Err(IndexDefect::Records);
+        }
+        self.times.finish();
+        self.keys.sort_unstable();
+        let mut header = IndexHeader {
+            kinds: self.kinds,
+            gaps: !self.offsets.is_empty(),
+            binding,
+            count,
+            end,
+            time_max: if self.kinds.time && count > 0 {
+                self.times.max
+            } else {
+                0
+            },
+            slots: if self.kinds.key {
+                slots_for(distinct(&self.keys))?
+            } else {
+                0
+            },
+            keyed: u32::try_from(self.keys.len()).map_err(|_| IndexDefect::Records)?,
+            table_checksum: 0,
+        };
+        let sections = header.sections();
+        let mut file = Output::new(&sections)?;
+        file.words(sections.positions, std::mem::take(&mut self.positions));
+        file.words(sections.offsets, std::mem::take(&mut self.offsets));
+        file.times(&sections, std::mem::take(&mut self.times));
+        if self.kinds.key {
+            file.keys(&header, &sections, self.keys);
+        }
+        header.table_checksum = file.page_table(&sections);
+        file.put(0, &header.encode());
+        Ok(file.bytes)
+    }
+}
+
+/// How many hash slots `distinct` hashes get: three of four are filled, and at least one is not.
+fn slots_for(distinct: usize) -> Result<u32, IndexDefect> {
+    let slots = distinct as u64 * 4 / 3 + 1;
+    u32::try_from(slots.next_multiple_of(u64::from(SLOTS_IN_LINE))).map_err(|_| IndexDefect::Records)
+}
+
+/// How many different hashes there are in `keys`, which are sorted.
+fn distinct(keys: &[(u32, u32)]) -> usize {
+    keys.chunk_by(|a, b| a.0 == b.0).count()
+}
+
+/// The running maximum of the times, in blocks of [`TIME_BLOCK_LEN`] records.
+#[derive(Debug)]
+struct Times {
+    max: i64,
+    /// The running maximum at each record of the block that is being filled.
+    block: Vec<i64>,
+    starts: Vec<i64>,
+    shifts: Vec<u8>,
+    steps: Vec<u16>,
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        Times {
+            max: i64::MIN,
+            block: Vec::new(),
+            starts: Vec::new(),
+            shifts: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl Times {
+    fn push(&mut self, time: i64) {
+        self.max = self.max.max(time);
+        self.block.push(self.max);
+        if self.block.len() == TIME_BLOCK_LEN as usize {
+            self.finish();
+        }
+    }
+
+    /// Writes the block down: its first maximum in full, then what the others are above it, without as many low bits
+    /// as need to go for the largest to fit in 16. The difference of two times can be more than an `i64` holds, but
+    /// it is never negative and a `u64` holds it.
+    fn finish(&mut self) {
+        let (Some(&start), Some(&last)) = (self.block.first(), self.block.last()) else {
+            return;
+        };
+        let above = |max: i64| max.wrapping_sub(start).cast_unsigned();
+        let shift = (u64::BITS - above(last).leading_zeros()).saturating_sub(u16::BITS);
+        self.starts.push(start);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most 48; and the shift makes every step fit"
+        )]
+        {
+            self.shifts.push(shift as u8);
+            self.steps
+                .extend(self.block.iter().map(|&max| (above(max) >> shift) as u16));
+        }
+        // The last block is filled up with what no search takes for early.
+        self.steps
+            .resize(self.starts.len() * TIME_BLOCK_LEN as usize, u16::MAX);
+        self.block.clear();
+    }
+}
+
+/// The file while it is made, all zeros at first.
+struct Output {
+    bytes: Vec<u8>,
+}
+
+impl Output {
+    fn new(sections: &Sections) -> Result<Output, IndexDefect> {
+        let len = usize::try_from(sections.file_len).map_err(|_| IndexDefect::Records)?;
+        Ok(Output { bytes: vec![0; len] })
+    }
+
+    fn put(&mut self, position: u64, field: &[u8]) {
+        // Sections are laid out for what is put there, and the file's length is a usize.
+        let at = usize::try_from(position).unwrap_or(usize::MAX);
+        self.bytes[at..at + field.len()].copy_from_slice(field);
+    }
+
+    fn words(&mut self, section: u64, words: Vec<u32>) {
+        for (word, at) in words.into_iter().zip((section..).step_by(4)) {
+            self.put(at, &word.to_le_bytes());
+        }
+    }
+
+    fn times(&mut self, sections: &Sections, times: Times) {
+        for (start, at) in times.starts.iter().zip((sections.time_starts..).step_by(8)) {
+            self.put(at, &start.to_le_bytes());
+        }
+        self.put(sections.time_shifts, &times.shifts);
+        for (step, at) in times.steps.into_iter().zip((sections.time_steps..).step_by(2)) {
+            self.put(at, &step.to_le_bytes());
+        }
+    }
+
+    /// Links and slots, from keys sorted by hash and ordinal.
+    ///
+    /// In the order of the hashes, which is that of their places, each goes to its place or behind the one before
+    /// it. What would come behind the last slot fills the empty ones from the front on. That is what linear probing
+    /// makes of this order, without any probing: the time does not depend on how the hashes are spread.
+    fn keys(&mut self, header: &IndexHeader, sections: &Sections, keys: Vec<(u32, u32)>) {
+        let words = Words::new(header.count);
+        let mut slots = vec![0_u32; header.slots as usize];
+        let mut free = 0;
+        let mut wrapped = Vec::new();
+        for same_hash in keys.chunk_by(|a, b| a.0 == b.0) {
+            for pair in same_hash.windows(2) {
+                if let [(_, older), (_, newer)] = pair {
+                    self.put(sections.links + 4 * u64::from(*newer), &(older + 1).to_le_bytes());
+                }
+            }
+            let Some(&(hash, newest)) = same_hash.last() else {
+                continue;
+            };
+            let at = free.max(place(hash, header.slots) as usize);
+            match slots.get_mut(at) {
+                Some(slot) => *slot = words.word(hash, newest),
+                None => wrapped.push(words.word(hash, newest)),
+            }
+            free = at + 1;
+        }
+        drop(keys);
+        for (slot, word) in slots.iter_mut().filter(|slot| **slot == 0).zip(wrapped) {
+            *slot = word;
+        }
+        self.words(sections.slots, slots);
+    }
+
+    /// Fills the page table in; its checksum.
+    fn page_table(&mut self, sections: &Sections) -> u32 {
+        for page in 0..sections.pages {
+            let sum = checksum(0, self.part(sections.page(page)));
+            self.put(sections.table + 4 * page, &sum.to_le_bytes());
+        }
+        checksum(0, self.part(sections.table..sections.file_len))
+    }
+
+    fn part(&self, range: std::ops::Range<u64>) -> &[u8] {
+        let index = |position| usize::try_from(position).unwrap_or(usize::MAX);
+        &self.bytes[index(range.start)..index(range.end)]
+    }
+}

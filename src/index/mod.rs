@@ -1,0 +1,22 @@
+//! L3: from an offset, a time or a key to a position in one segment.
+//!
+//! The segment that is appended to has an [`ActiveIndex`] in memory, a sealed one a file that [`IndexBuilder`] makes
+//! and [`SealedIndex`] searches in place. For keys both give candidates only: records whose key may have the hash
+//! asked for. None is missing, but the caller compares the key itself.
+#![allow(dead_code, unused_imports, reason = "segments will use it")]
+
+mod active;
+mod build;
+mod chains;
+mod chunks;
+mod hash;
+mod sealed;
+mod search;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub(crate) use active::{ActiveIndex, SegmentHints};
+pub(crate) use build::IndexBuilder;
+pub(crate) use hash::key_hash;
+pub(crate) use sealed::{Find, SealedIndex};

@@ -1,0 +1,428 @@
+//! The index of a sealed segment: a mapped file, searched in place.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::hash::{Words, place};
+use super::search::count_below;
+use crate::format::{
+    Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
+    TIME_BLOCK_LEN, checksum,
+};
+use crate::sys::Map;
+
+/// Bytes of a line of slots.
+const LINE_LEN: usize = 4 * SLOTS_IN_LINE as usize;
+
+/// The index of a sealed segment.
+///
+/// Opening reads the header and the page checksums; a page is verified when it is first looked at. Nothing that the
+/// file says is trusted to make sense: whatever its bytes, no call panics, runs for longer than the file is large, or
+/// asks for memory. A call that meets a defect says so, and the index has to be built again; what earlier calls found
+/// was right, as far as checksums can tell.
+pub(crate) struct SealedIndex {
+    map: Map,
+    pub(super) header: IndexHeader,
+    pub(super) sections: Sections,
+    pub(super) words: Words,
+    /// One bit a page: its checksum was right. Nobody writes to a sealed segment's index, so it stays right.
+    verified: Box<[AtomicU64]>,
+}
+
+/// Where an offset is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Find {
+    /// This record has the offset.
+    Found { ordinal: u32, position: u32 },
+    /// No record has it; this is the first one behind it.
+    Next { ordinal: u32 },
+    /// All records have smaller ones.
+    End,
+}
+
+impl SealedIndex {
+    /// Takes `map`, which must have all of the file, for the index of the segment content `expected` if it is that and
+    /// answers the questions `kinds`.
+    pub(crate) fn open(map: Map, expected: &Binding, kinds: IndexKinds) -> Result<SealedIndex, IndexDefect> {
+        let bytes = map.array::<INDEX_HEADER_LEN>(0).ok_or(IndexDefect::Length)?;
+        let header = IndexHeader::decode(&bytes, map.len())?;
+        if header.binding != *expected {
+            return Err(IndexDefect::Foreign);
+        }
+        if (kinds.key && !header.kinds.key) || (kinds.time && !header.kinds.time) {
+            return Err(IndexDefect::Kinds);
+        }
+        let sections = header.sections();
+        if range_checksum(&map, sections.table..sections.file_len) != Some(header.table_checksum) {
+            return Err(IndexDefect::Checksum {
+                position: sections.table,
+            });
+        }
+        // The file has 4096 bytes for each of the bits.
+        let verified = (0..sections.pages.div_ceil(64))
+            .map(|_| AtomicU64::new(0))
+            .collect();
+        Ok(SealedIndex {
+            map,
+            header,
+            sections,
+            words: Words::new(header.count),
+            verified,
+        })
+    }
+
+    pub(crate) fn kinds(&self) -> IndexKinds {
+        self.header.kinds
+    }
+
+    /// The number of records.
+    pub(crate) fn count(&self) -> u32 {
+        self.header.count
+    }
+
+    /// The offset up to which the index answers (exclusive); the next segment's base.
+    pub(crate) fn end_offset(&self) -> u64 {
+        self.header.end
+    }
+
+    /// The latest time of the records; `None` without records or without a time index.
+    pub(crate) fn time_max(&self) -> Option<i64> {
+        (self.header.kinds.time && self.header.count > 0).then_some(self.header.time_max)
+    }
+
+    /// Looks an offset up.
+    #[inline]
+    pub(crate) fn find(&self, offset: u64) -> Result<Find, IndexDefect> {
+        let count = self.header.count;
+        let relative = offset.saturating_sub(self.header.binding.base);
+        let (ordinal, is_there) = if offset < self.header.binding.base {
+            (0, false)
+        } else if self.header.gaps {
+            self.find_in_gaps(relative)?
+        } else {
+            (u32::try_from(relative).unwrap_or(u32::MAX), true)
+        };
+        Ok(if ordinal >= count {
+            Find::End
+        } else if is_there {
+            Find::Found {
+                ordinal,
+                position: self.position(ordinal)?,
+            }
+        } else {
+            Find::Next { ordinal }
+        })
+    }
+
+    fn find_in_gaps(&self, relative: u64) -> Result<(u32, bool), IndexDefect> {
+        let Ok(relative) = u32::try_from(relative) else {
+            return Ok((self.header.count, false));
+        };
+        let ordinal = count_below(self.header.count, i64::from(relative), |ordinal| {
+            self.word(self.sections.offsets, ordinal).map(i64::from)
+        })?;
+        let is_there = ordinal < self.header.count && self.word(self.sections.offsets, ordinal)? == relative;
+        Ok((ordinal, is_there))
+    }
+
+    /// Where a record begins; `ordinal` must be below [`count`](SealedIndex::count).
+    #[inline]
+    pub(crate) fn position(&self, ordinal: u32) -> Result<u32, IndexDefect> {
+        self.in_range(ordinal)?;
+        let position = self.word(self.sections.positions, ordinal)?;
+        if position >= self.header.binding.segment_len {
+            return Err(nonsense(self.sections.positions, 4, ordinal));
+        }
+        Ok(position)
+    }
+
+    /// The offset of a record; `ordinal` must be below [`count`](SealedIndex::count).
+    pub(crate) fn offset(&self, ordinal: u32) -> Result<u64, IndexDefect> {
+        self.in_range(ordinal)?;
+        let base = self.header.binding.base;
+        if !self.header.gaps {
+            return Ok(base.saturating_add(u64::from(ordinal)));
+        }
+        let relative = self.word(self.sections.offsets, ordinal)?;
+        base.checked_add(u64::from(relative))
+            .filter(|&offset| offset < self.header.end)
+            .ok_or_else(|| nonsense(self.sections.offsets, 4, ordinal))
+    }
+
+    /// The first record whose time is `time` or later, which is also the first where the running maximum is.
+    ///
+    /// `time_of` reads the time of the record at a position. It is called for those of up to 15 records that the index
+    /// cannot tell from `time`, and its error ends the search.
+    pub(crate) fn first_at_or_after<E: From<IndexDefect>>(
+        &self,
+        time: i64,
+        mut time_of: impl FnMut(u32) -> Result<i64, E>,
+    ) -> Result<Option<u32>, E> {
+        if !self.header.kinds.time {
+            return Err(IndexDefect::Kinds.into());
+        }
+        let count = self.header.count;
+        let blocks = count_below(count.div_ceil(TIME_BLOCK_LEN), time, |block| {
+            self.time_start(block)
+        })?;
+        let Some(block) = blocks.checked_sub(1) else {
+            return Ok((count > 0).then_some(0));
+        };
+        // The block's first record is too early, as all before it, and the next block's first is not.
+        let first = block * TIME_BLOCK_LEN;
+        let next = first.saturating_add(TIME_BLOCK_LEN).min(count);
+        let (wanted, is_exact) = self.time_step(block, time)?;
+        let steps = self.time_steps(block)?;
+        // Sorted, so that the number of those below tells the first that is not. All 16 at once, without a branch.
+        let below = steps.iter().filter(|&&step| u32::from(step) < wanted).count();
+        let ambiguous = (first..next).zip(steps).skip(below.max(1));
+        for (ordinal, step) in ambiguous {
+            // Where steps are equal, only the records know whether theirs is early or late within the step.
+            if u32::from(step) > wanted || is_exact || time_of(self.position(ordinal)?)? >= time {
+                return Ok(Some(ordinal));
+            }
+        }
+        Ok((next < count).then_some(next))
+    }
+
+    pub(super) fn time_start(&self, block: u32) -> Result<i64, IndexDefect> {
+        self.load(self.sections.time_starts + 8 * u64::from(block))
+            .map(i64::from_le_bytes)
+    }
+
+    pub(super) fn time_steps(&self, block: u32) -> Result<[u16; TIME_BLOCK_LEN as usize], IndexDefect> {
+        const LEN: usize = TIME_BLOCK_LEN as usize;
+        let bytes: [u8; 2 * LEN] = self.load(self.sections.time_steps + 2 * LEN as u64 * u64::from(block))?;
+        let mut steps = [0; LEN];
+        for (step, pair) in steps.iter_mut().zip(bytes.as_chunks().0) {
+            *step = u16::from_le_bytes(*pair);
+        }
+        Ok(steps)
+    }
+
+    /// The step that `time`, which is above the block's start, would have in a block, and whether steps there tell
+    /// all times apart. Steps are 16 bits: 65,536 is above all of them.
+    fn time_step(&self, block: u32, time: i64) -> Result<(u32, bool), IndexDefect> {
+        let start = self.time_start(block)?;
+        let [shift] = self.load(self.sections.time_shifts + u64::from(block))?;
+        if start >= time {
+            return Err(nonsense(self.sections.time_starts, 8, block));
+        }
+        let above = time.wrapping_sub(start).cast_unsigned();
+        let step = above
+            .checked_shr(u32::from(shift))
+            .ok_or_else(|| nonsense(self.sections.time_shifts, 1, block))?;
+        Ok((u32::try_from(step).unwrap_or(u32::MAX).min(1 << 16), shift == 0))
+    }
+
+    /// Records among which are all whose key has this hash, those with the same hash newest first. After an error
+    /// there are no more.
+    #[inline]
+    pub(crate) fn candidates(&self, hash: u32) -> Candidates<'_> {
+        Candidates {
+            index: self,
+            tag: self.words.tag(hash),
+            slot: place(hash, self.header.slots),
+            slots_left: self.header.slots,
+            records_left: self.header.keyed,
+            line: [0; SLOTS_IN_LINE as usize],
+            is_loaded: false,
+            last: None,
+            is_over: false,
+        }
+    }
+
+    /// The next older record with the same hash.
+    #[inline]
+    pub(super) fn older(&self, ordinal: u32) -> Result<Option<u32>, IndexDefect> {
+        let link = self.word(self.sections.links, ordinal)?;
+        // Each link leads further down, so that no chain has a loop.
+        if link > ordinal {
+            return Err(nonsense(self.sections.links, 4, ordinal));
+        }
+        Ok(link.checked_sub(1))
+    }
+
+    #[inline]
+    fn slots_line(&self, slot: u32) -> Result<[u32; SLOTS_IN_LINE as usize], IndexDefect> {
+        let line = u64::from(slot / SLOTS_IN_LINE);
+        let bytes: [u8; LINE_LEN] = self.load(self.sections.slots + LINE_LEN as u64 * line)?;
+        let mut words = [0; SLOTS_IN_LINE as usize];
+        for (word, four) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u32::from_le_bytes(*four);
+        }
+        Ok(words)
+    }
+
+    fn in_range(&self, ordinal: u32) -> Result<(), IndexDefect> {
+        if ordinal < self.header.count {
+            Ok(())
+        } else {
+            Err(IndexDefect::Records)
+        }
+    }
+
+    /// Element `index` of a section of u32.
+    #[inline]
+    pub(super) fn word(&self, section: u64, index: u32) -> Result<u32, IndexDefect> {
+        self.load(section + 4 * u64::from(index)).map(u32::from_le_bytes)
+    }
+
+    /// `N` bytes, all of one page, after that has been verified.
+    #[inline]
+    pub(super) fn load<const N: usize>(&self, position: u64) -> Result<[u8; N], IndexDefect> {
+        let page = position / INDEX_PAGE_LEN as u64;
+        let is_verified = usize::try_from(page / 64)
+            .ok()
+            .and_then(|word| self.verified.get(word))
+            .is_some_and(|word| word.load(Relaxed) & (1 << (page % 64)) != 0);
+        if !is_verified {
+            self.verify(page)?;
+        }
+        self.map.array(position).ok_or(IndexDefect::Length)
+    }
+
+    #[cold]
+    pub(super) fn verify(&self, page: u64) -> Result<(), IndexDefect> {
+        let range = self.sections.page(page);
+        let stored = (page < self.sections.pages)
+            .then(|| self.map.array(self.sections.table + 4 * page))
+            .flatten()
+            .map(u32::from_le_bytes);
+        if stored.is_none() || range_checksum(&self.map, range.clone()) != stored {
+            return Err(IndexDefect::Checksum {
+                position: range.start,
+            });
+        }
+        if let Some(word) = usize::try_from(page / 64)
+            .ok()
+            .and_then(|word| self.verified.get(word))
+        {
+            word.fetch_or(1 << (page % 64), Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SealedIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedIndex")
+            .field("header", &self.header)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The defect for what element `index` of a section says.
+#[cold]
+pub(super) fn nonsense(section: u64, size: u64, index: u32) -> IndexDefect {
+    IndexDefect::Content {
+        position: section + size * u64::from(index),
+    }
+}
+
+/// The checksum of a part of the file, `None` where the file is shorter.
+fn range_checksum(map: &Map, range: std::ops::Range<u64>) -> Option<u32> {
+    let mut buffer = [0; INDEX_PAGE_LEN];
+    let mut sum = 0;
+    let mut at = range.start;
+    while at < range.end {
+        let len = (range.end - at).min(INDEX_PAGE_LEN as u64);
+        let part = buffer.get_mut(..usize::try_from(len).ok()?)?;
+        map.load(at, part)?;
+        sum = checksum(sum, part);
+        at += len;
+    }
+    Some(sum)
+}
+
+/// See [`SealedIndex::candidates`].
+#[derive(Debug)]
+pub(crate) struct Candidates<'a> {
+    index: &'a SealedIndex,
+    tag: u32,
+    /// The slot to look at next, and how many there are to look at.
+    slot: u32,
+    slots_left: u32,
+    /// How many records there are to find: each is in one chain only.
+    records_left: u32,
+    /// The line of `slot`, once it is loaded.
+    line: [u32; SLOTS_IN_LINE as usize],
+    is_loaded: bool,
+    /// The record that was found last.
+    last: Option<u32>,
+    is_over: bool,
+}
+
+impl Candidates<'_> {
+    #[inline]
+    fn step(&mut self) -> Result<Option<u32>, IndexDefect> {
+        if !self.index.header.kinds.key {
+            return Err(IndexDefect::Kinds);
+        }
+        let older = match self.last {
+            Some(last) => self.index.older(last)?,
+            None => None,
+        };
+        let found = match older {
+            Some(older) => Some(older),
+            None => self.newest()?,
+        };
+        if found.is_some() {
+            self.records_left = self.records_left.checked_sub(1).ok_or_else(|| self.nonsense())?;
+        }
+        Ok(found)
+    }
+
+    /// The newest record of the next chain whose slot has the tag.
+    #[inline]
+    fn newest(&mut self) -> Result<Option<u32>, IndexDefect> {
+        while let Some(left) = self.slots_left.checked_sub(1) {
+            if !self.is_loaded {
+                self.line = self.index.slots_line(self.slot)?;
+                self.is_loaded = true;
+            }
+            let word = self.line[(self.slot % SLOTS_IN_LINE) as usize];
+            if word == 0 {
+                return Ok(None);
+            }
+            self.slots_left = left;
+            self.slot = if self.slot + 1 < self.index.header.slots {
+                self.slot + 1
+            } else {
+                0
+            };
+            self.is_loaded = !self.slot.is_multiple_of(SLOTS_IN_LINE);
+            if self.index.words.has_tag(word, self.tag) {
+                let ordinal = self
+                    .index
+                    .words
+                    .ordinal(word)
+                    .filter(|&o| o < self.index.header.count);
+                return ordinal.map(Some).ok_or_else(|| self.nonsense());
+            }
+        }
+        // At least one slot of every table is empty.
+        Err(self.nonsense())
+    }
+
+    #[cold]
+    fn nonsense(&self) -> IndexDefect {
+        nonsense(self.index.sections.slots, 4, self.slot)
+    }
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = Result<u32, IndexDefect>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<u32, IndexDefect>> {
+        if self.is_over {
+            return None;
+        }
+        let found = self.step();
+        self.last = found.unwrap_or(None);
+        self.is_over = self.last.is_none();
+        found.transpose()
+    }
+}

@@ -1,0 +1,194 @@
+use proptest::prelude::*;
+
+use super::super::SealedIndex;
+use super::model::{BOTH, Model, TestFile, large, models};
+use crate::format::{IndexDefect, IndexHeader, checksum};
+
+/// Opens and asks everything: either all answers are right or something is a defect.
+fn is_noticed(model: &Model, bytes: &[u8], file: &TestFile) -> bool {
+    SealedIndex::open(file.map(bytes), &model.binding(), BOTH)
+        .and_then(|index| {
+            let all = index.verify_all();
+            model.check_sealed(&index, BOTH)?;
+            all
+        })
+        .is_err()
+}
+
+/// Opens and asks everything, without a look at the answers.
+fn ask_everything(model: &Model, bytes: &[u8], file: &TestFile) -> Result<(), IndexDefect> {
+    let index = SealedIndex::open(file.map(bytes), &model.binding(), BOTH)?;
+    let count = index.count();
+    let first = index.verify_all();
+    for ordinal in 0..=count {
+        let _ = (index.position(ordinal), index.offset(ordinal));
+    }
+    for record in &model.records {
+        let _ = index.find(record.offset + 1);
+        let found = index.first_at_or_after(record.time, |_| Ok::<_, IndexDefect>(record.time - 1));
+        assert!(found.is_ok_and(|found| found.is_none_or(|ordinal| ordinal < count)) || first.is_err());
+    }
+    for hash in model.hashes_asked() {
+        let found = index.candidates(hash).take(count as usize + 2).count();
+        assert!(found <= count as usize + 1, "at most every record and an error");
+    }
+    first
+}
+
+/// Makes every checksum right again.
+fn reseal(bytes: &mut [u8], header: &IndexHeader) {
+    let sections = header.sections();
+    let range = |range: std::ops::Range<u64>| range.start as usize..range.end as usize;
+    for page in 0..sections.pages {
+        let sum = checksum(0, &bytes[range(sections.page(page))]).to_le_bytes();
+        let at = (sections.table + 4 * page) as usize;
+        bytes[at..at + 4].copy_from_slice(&sum);
+    }
+    let table_checksum = checksum(0, &bytes[range(sections.table..sections.file_len)]);
+    bytes[..128].copy_from_slice(
+        &IndexHeader {
+            table_checksum,
+            ..*header
+        }
+        .encode(),
+    );
+}
+
+/// Every single bit of a small file, every shorter length, and longer ones.
+#[test]
+fn every_flipped_bit_and_every_cut_is_noticed() {
+    let model = large(40, 20, 5);
+    let mut bytes = model.file(BOTH);
+    let file = TestFile::new();
+    assert!(!is_noticed(&model, &bytes, &file));
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(is_noticed(&model, &bytes, &file), "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    for len in 0..bytes.len() {
+        assert!(is_noticed(&model, &bytes[..len], &file), "length {len}");
+    }
+    for more in [1, 4, 64, 4096] {
+        let mut longer = bytes.clone();
+        longer.resize(bytes.len() + more, 0);
+        assert!(is_noticed(&model, &longer, &file), "{more} more");
+    }
+}
+
+/// A damaged page hurts only the lookups that touch it, and those every time.
+#[test]
+fn a_page_is_verified_before_anything_in_it_is_believed() {
+    let model = large(5000, 5000, 0);
+    let mut bytes = model.file(BOTH);
+    bytes[4096] ^= 1;
+    let index = SealedIndex::open(TestFile::new().map(&bytes), &model.binding(), BOTH).unwrap();
+    assert_eq!(index.position(0), Ok(128));
+    for _ in 0..2 {
+        assert_eq!(
+            index.position(1000),
+            Err(IndexDefect::Checksum { position: 4096 })
+        );
+        assert_eq!(index.verify_all(), Err(IndexDefect::Checksum { position: 4096 }));
+    }
+    assert_eq!(index.position(4999), Ok(model.records[4999].position));
+}
+
+/// Pages that were swapped, zeroed or left over from another index are noticed.
+#[test]
+fn blocks_in_the_wrong_place_are_noticed() {
+    let (model, other) = (large(3000, 3000, 0), large(3000, 2999, 0));
+    let (bytes, foreign) = (model.file(BOTH), other.file(BOTH));
+    let file = TestFile::new();
+    for (at, len) in (0..bytes.len() - 4096)
+        .step_by(512)
+        .flat_map(|at| [(at, 512), (at, 4096)])
+    {
+        for source in [
+            &foreign[at..at + len],
+            &[0; 4096][..len],
+            &bytes[bytes.len() - len..],
+        ] {
+            let mut wrong = bytes.clone();
+            wrong[at..at + len].copy_from_slice(source);
+            assert!(
+                wrong == bytes || is_noticed(&model, &wrong, &file),
+                "{len} bytes at {at}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// A file made with ill will, all of whose checksums are right: no panic, no endless loop.
+    #[test]
+    fn nonsense_with_right_checksums_does_no_harm(
+        model in models(60),
+        changes in prop::collection::vec((any::<u16>(), prop_oneof![0..70_u32, any::<u32>()]), 1..20),
+    ) {
+        let mut bytes = model.file(BOTH);
+        let header = IndexHeader::decode(&bytes, bytes.len() as u64).unwrap();
+        let end = header.sections().table as usize;
+        for (at, word) in changes {
+            let at = 128 + usize::from(at) * 4 % (end - 128);
+            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        reseal(&mut bytes, &header);
+        let _ = ask_everything(&model, &bytes, &TestFile::new());
+    }
+
+    /// The same for fields of the header, with the file as long as it then should be.
+    #[test]
+    fn a_header_that_lies_does_no_harm(
+        model in models(60),
+        (count, slots, keyed) in (0..100_u32, (0..12_u32).prop_map(|n| n * 16), 0..100_u32),
+        (gaps, end, time_max) in (any::<bool>(), 0..300_u64, any::<i64>()),
+    ) {
+        let mut bytes = model.file(BOTH);
+        let header = IndexHeader::decode(&bytes, bytes.len() as u64).unwrap();
+        let end = header.binding.base + end;
+        let header = IndexHeader { gaps, count, end, time_max, slots, keyed, ..header };
+        bytes.resize(header.sections().file_len as usize, 0x5a);
+        reseal(&mut bytes, &header);
+        let _ = ask_everything(&model, &bytes, &TestFile::new());
+    }
+}
+
+/// The sections that `verify_all` looks at, each wrong in one place under right checksums.
+#[test]
+fn nonsense_with_right_checksums_is_found_by_verify_all() {
+    let model = large(100, 30, 5);
+    let good = model.file(BOTH);
+    let header = IndexHeader::decode(&good, good.len() as u64).unwrap();
+    let s = header.sections();
+    let file = TestFile::new();
+    let linked = (0..100).find(|n| good[s.links as usize + 4 * n] != 0).unwrap() as u64;
+    for (what, at, value) in [
+        ("a position too large", s.positions + 4 * 99, [255; 4]),
+        ("a position out of order", s.positions + 4 * 50, [0; 4]),
+        ("an offset too large", s.offsets + 4 * 99, [255; 4]),
+        ("an offset out of order", s.offsets + 4 * 50, [0; 4]),
+        ("a block start too late", s.time_starts + 4, [255, 255, 255, 127]),
+        ("a shift too large", s.time_shifts, [49, 49, 49, 49]),
+        ("a first step that is not 0", s.time_steps, [1; 4]),
+        ("filling that is not", s.slots - 4, [1; 4]),
+        ("a link upwards", s.links + 4 * linked, [101, 0, 0, 0]),
+        ("a link to where another leads", s.links, [1, 0, 0, 0]),
+        ("a chain cut off", s.links + 4 * linked, [0; 4]),
+        ("an ordinal too large", s.slots, [127, 0, 0, 0]),
+    ] {
+        let mut bytes = good.clone();
+        bytes[at as usize..at as usize + 4].copy_from_slice(&value);
+        reseal(&mut bytes, &header);
+        let index = SealedIndex::open(file.map(&bytes), &model.binding(), BOTH).unwrap();
+        let found = index.verify_all();
+        // Sections are filled up with zeros, which nothing reads.
+        let is_filling = what.starts_with("filling");
+        assert!(
+            is_filling || matches!(found, Err(IndexDefect::Content { .. })),
+            "{what}: {found:?}"
+        );
+    }
+}
