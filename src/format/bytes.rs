@@ -52,5 +52,7 @@ impl<const N: usize> Fields<N> {
 
 /// Whether the last four bytes are the checksum of all before them.
 pub(super) fn is_sealed(bytes: &[u8]) -> bool {
-    bytes.split_last_chunk::<4>().is_some_and(|(body, end)| *end == super::checksum(0, body).to_le_bytes())
+    bytes
+        .split_last_chunk::<4>()
+        .is_some_and(|(body, end)| *end == super::checksum(0, body).to_le_bytes())
 }

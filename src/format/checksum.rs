@@ -29,7 +29,10 @@ impl FrameKeys {
         // The constants (the golden ratio and the square root of 2, as fractions) only keep dull salts from having
         // dull seeds.
         let (low, high) = (low ^ 0x9e37_79b9_7f4a_7c15, high ^ 0x6a09_e667_f3bc_c909);
-        FrameKeys { record: (low, high | 1), batch: (high, low | 1) }
+        FrameKeys {
+            record: (low, high | 1),
+            batch: (high, low | 1),
+        }
     }
 
     /// The seed for the record with this offset.

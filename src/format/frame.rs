@@ -101,7 +101,11 @@ impl RecordHeader {
             has_value: fields & HAS_VALUE != 0,
             has_headers: fields & HAS_HEADERS != 0,
             control: fields & CONTROL != 0,
-            lone: if word >> KIND_SHIFT == KIND_LONE { Some(u32_at(bytes, 20)?) } else { None },
+            lone: if word >> KIND_SHIFT == KIND_LONE {
+                Some(u32_at(bytes, 20)?)
+            } else {
+                None
+            },
         };
         let reserved = word & RECORD_RESERVED != 0 || fields & FIELDS_RESERVED != 0;
         let stray_key = !has_key && fields & KEY_LEN_MASK != 0;
@@ -113,14 +117,22 @@ impl RecordHeader {
     /// Bytes before the payload.
     #[inline]
     pub(crate) fn header_len(&self) -> usize {
-        if self.lone.is_some() { LONE_HEADER_LEN } else { RECORD_HEADER_LEN }
+        if self.lone.is_some() {
+            LONE_HEADER_LEN
+        } else {
+            RECORD_HEADER_LEN
+        }
     }
 
     /// The first [`header_len`](RecordHeader::header_len) bytes, in the first of an array, the checksum left zero.
     #[inline]
     pub(super) fn encode(&self) -> [u8; LONE_HEADER_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
-        let kind = if self.lone.is_some() { KIND_LONE } else { KIND_RECORD };
+        let kind = if self.lone.is_some() {
+            KIND_LONE
+        } else {
+            KIND_RECORD
+        };
         let fields = self.key.map_or(0, |len| HAS_KEY | len)
             | flag(self.has_value, HAS_VALUE)
             | flag(self.has_headers, HAS_HEADERS)
@@ -149,7 +161,9 @@ impl BatchHeader {
 
     /// Whether `bytes`, which begin with this header, carry the checksum that belongs at a position with this `seed`.
     pub(crate) fn is_intact(&self, bytes: &[u8], seed: u32) -> bool {
-        bytes.get(4..BATCH_HEADER_LEN).is_some_and(|body| super::checksum(seed, body) == self.checksum)
+        bytes
+            .get(4..BATCH_HEADER_LEN)
+            .is_some_and(|body| super::checksum(seed, body) == self.checksum)
     }
 
     /// Whether this is a marker: no records, only a frontier.

@@ -11,7 +11,7 @@ use super::{Salt, VERSION};
 pub(crate) const INDEX_HEADER_LEN: usize = HEADER_LEN as usize;
 
 /// What one checksum of the page table covers.
-pub(crate) const INDEX_PAGE_LEN: u64 = 4096;
+pub(crate) const INDEX_PAGE_LEN: usize = PAGE_LEN as usize;
 
 /// Records for which the time index keeps one full time.
 pub(crate) const TIME_BLOCK_LEN: u32 = 16;
@@ -23,6 +23,7 @@ pub(crate) const SLOTS_IN_LINE: u32 = 16;
 const ALIGNMENT: u64 = 64;
 
 const HEADER_LEN: u16 = 128;
+const PAGE_LEN: u32 = 4096;
 
 const MAGIC: [u8; 8] = *b"DURAMENI";
 
@@ -219,7 +220,7 @@ impl IndexHeader {
         let links = section(if self.kinds.key { 4 * count } else { 0 });
         let slots = section(4 * u64::from(self.slots));
         let table = section(0);
-        let pages = table.div_ceil(INDEX_PAGE_LEN);
+        let pages = table.div_ceil(u64::from(PAGE_LEN));
         Sections {
             positions,
             offsets,
@@ -265,8 +266,8 @@ pub(crate) struct Sections {
 impl Sections {
     /// The bytes of a page.
     pub(crate) fn page(&self, page: u64) -> std::ops::Range<u64> {
-        let start = page.saturating_mul(INDEX_PAGE_LEN);
-        start.max(u64::from(HEADER_LEN))..start.saturating_add(INDEX_PAGE_LEN).min(self.table)
+        let start = page.saturating_mul(u64::from(PAGE_LEN));
+        start.max(u64::from(HEADER_LEN))..start.saturating_add(u64::from(PAGE_LEN)).min(self.table)
     }
 }
 

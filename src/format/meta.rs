@@ -48,7 +48,11 @@ impl Meta {
             | flag(self.time_index, TIME_INDEX)
             | flag(self.clean.is_some(), CLEAN)
             | flag(self.visible_is_durable, VISIBLE_IS_DURABLE);
-        let none = super::Previous { base: NONE, len: 0, last_checksum: 0 };
+        let none = super::Previous {
+            base: NONE,
+            len: 0,
+            last_checksum: 0,
+        };
         let last = self.clean.and_then(|clean| clean.last).unwrap_or(none);
         Fields::new()
             .put(&MAGIC)
@@ -87,7 +91,11 @@ impl Meta {
             return None;
         }
         let base = u64_at(bytes, 64)?;
-        let last = super::Previous { base, len: u32_at(bytes, 72)?, last_checksum: u32_at(bytes, 76)? };
+        let last = super::Previous {
+            base,
+            len: u32_at(bytes, 72)?,
+            last_checksum: u32_at(bytes, 76)?,
+        };
         Some(Meta {
             log_id: array(bytes, 16)?,
             sequence: u64_at(bytes, 32)?,
@@ -97,7 +105,9 @@ impl Meta {
             key_index: flags & KEY_INDEX != 0,
             time_index: flags & TIME_INDEX != 0,
             visible_is_durable: flags & VISIBLE_IS_DURABLE != 0,
-            clean: (flags & CLEAN != 0).then(|| CleanEnd { last: (base != NONE).then_some(last) }),
+            clean: (flags & CLEAN != 0).then(|| CleanEnd {
+                last: (base != NONE).then_some(last),
+            }),
         })
     }
 }
@@ -117,7 +127,13 @@ mod tests {
             key_index: true,
             time_index: false,
             visible_is_durable: true,
-            clean: Some(CleanEnd { last: Some(Previous { base: 0, len: 128, last_checksum: 7 }) }),
+            clean: Some(CleanEnd {
+                last: Some(Previous {
+                    base: 0,
+                    len: 128,
+                    last_checksum: 7,
+                }),
+            }),
         }
     }
 

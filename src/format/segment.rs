@@ -48,7 +48,11 @@ pub(crate) enum HeaderDefect {
 
 impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN as usize] {
-        let previous = self.previous.unwrap_or(Previous { base: NONE, len: 0, last_checksum: 0 });
+        let previous = self.previous.unwrap_or(Previous {
+            base: NONE,
+            len: 0,
+            last_checksum: 0,
+        });
         Fields::new()
             .put(&MAGIC)
             .put(&VERSION.to_le_bytes())
@@ -75,7 +79,11 @@ impl SegmentHeader {
         let header = bytes.get(..SEGMENT_HEADER_LEN as usize).ok_or(damaged)?;
         if !is_sealed(header) {
             // Only for the message: a file of another kind is named as such.
-            return Err(if header.starts_with(&MAGIC) { damaged } else { HeaderDefect::Magic });
+            return Err(if header.starts_with(&MAGIC) {
+                damaged
+            } else {
+                HeaderDefect::Magic
+            });
         }
         if !header.starts_with(&MAGIC) {
             return Err(HeaderDefect::Magic);
@@ -92,8 +100,11 @@ impl SegmentHeader {
             return None;
         }
         let previous_base = u64_at(header, 64)?;
-        let previous =
-            Previous { base: previous_base, len: u32_at(header, 72)?, last_checksum: u32_at(header, 76)? };
+        let previous = Previous {
+            base: previous_base,
+            len: u32_at(header, 72)?,
+            last_checksum: u32_at(header, 76)?,
+        };
         Some(SegmentHeader {
             log_id: array(header, 16)?,
             salt: Salt(array(header, 32)?),
@@ -118,7 +129,11 @@ mod tests {
             salt: Salt([2; 16]),
             base: 3,
             epoch: 4,
-            previous: Some(Previous { base: 0, len: 128, last_checksum: 5 }),
+            previous: Some(Previous {
+                base: 0,
+                len: 128,
+                last_checksum: 5,
+            }),
             durable_base: 3,
             generation: 6,
             origin: (7, 8),
@@ -128,7 +143,13 @@ mod tests {
 
     #[test]
     fn a_header_is_read_back() {
-        for header in [example(), SegmentHeader { previous: None, ..example() }] {
+        for header in [
+            example(),
+            SegmentHeader {
+                previous: None,
+                ..example()
+            },
+        ] {
             assert_eq!(SegmentHeader::decode(&header.encode()), Ok(header));
         }
     }

@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 /// only the pages that were stored to take memory.
 #[derive(Debug)]
 pub(super) struct Chunks<T, const FIRST_BITS: u32> {
-    first: OnceLock<Box<[T]>>,
+    first: Chunk<T>,
     /// Chunk n has `2^(FIRST_BITS + n)` elements, as many as all before it. Aside, because most of many idle logs
     /// never need it.
-    rest: OnceLock<Box<[OnceLock<Box<[T]>>; 32]>>,
+    rest: OnceLock<Box<[Chunk<T>; 32]>>,
 }
+
+type Chunk<T> = OnceLock<Box<[T]>>;
 
 /// What can lie in [`Chunks`].
 pub(super) trait Element: Sized {

@@ -11,7 +11,6 @@ pub(crate) fn key_hash(key: &[u8]) -> u32 {
 /// Which of `len` places a hash belongs to, by its high bits (Daniel Lemire, "Fast Random Integer Generation in an
 /// Interval", 2019): a table need not have a power of two of them.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "below len")]
 pub(super) fn place(hash: u32, len: u32) -> u32 {
     ((u64::from(hash) * u64::from(len)) >> 32) as u32
 }

@@ -13,7 +13,7 @@ use crate::format::{
 use crate::sys::Map;
 
 /// Bytes of a line of slots.
-const LINE_LEN: u64 = 4 * SLOTS_IN_LINE as u64;
+const LINE_LEN: usize = 4 * SLOTS_IN_LINE as usize;
 
 /// The index of a sealed segment.
 ///
@@ -45,9 +45,7 @@ impl SealedIndex {
     /// Takes `map`, which must have all of the file, for the index of the segment content `expected` if it is that and
     /// answers the questions `kinds`.
     pub(crate) fn open(map: Map, expected: &Binding, kinds: IndexKinds) -> Result<SealedIndex, IndexDefect> {
-        let bytes = map
-            .array::<{ INDEX_HEADER_LEN as usize }>(0)
-            .ok_or(IndexDefect::Length)?;
+        let bytes = map.array::<INDEX_HEADER_LEN>(0).ok_or(IndexDefect::Length)?;
         let header = IndexHeader::decode(&bytes, map.len())?;
         if header.binding != *expected {
             return Err(IndexDefect::Foreign);
@@ -83,11 +81,12 @@ impl SealedIndex {
         self.header.count
     }
 
-    /// The offset up to which the index answers (exclusive); the next segment's base.
+    /// Whether every offset from the base up to the last one has a record.
     pub(crate) fn is_dense(&self) -> bool {
         !self.header.gaps
     }
 
+    /// The offset up to which the index answers (exclusive); the next segment's base.
     pub(crate) fn end_offset(&self) -> u64 {
         self.header.end
     }
@@ -138,7 +137,7 @@ impl SealedIndex {
         self.in_range(ordinal)?;
         let position = self.word(self.sections.positions, ordinal)?;
         if position >= self.header.binding.segment_len {
-            return Err(self.nonsense(self.sections.positions, 4, ordinal));
+            return Err(nonsense(self.sections.positions, 4, ordinal));
         }
         Ok(position)
     }
@@ -153,7 +152,7 @@ impl SealedIndex {
         let relative = self.word(self.sections.offsets, ordinal)?;
         base.checked_add(u64::from(relative))
             .filter(|&offset| offset < self.header.end)
-            .ok_or_else(|| self.nonsense(self.sections.offsets, 4, ordinal))
+            .ok_or_else(|| nonsense(self.sections.offsets, 4, ordinal))
     }
 
     /// The first record whose time is `time` or later, which is also the first where the running maximum is.
@@ -213,12 +212,12 @@ impl SealedIndex {
         let start = self.time_start(block)?;
         let [shift] = self.load(self.sections.time_shifts + u64::from(block))?;
         if start >= time {
-            return Err(self.nonsense(self.sections.time_starts, 8, block));
+            return Err(nonsense(self.sections.time_starts, 8, block));
         }
         let above = time.wrapping_sub(start).cast_unsigned();
         let step = above
             .checked_shr(u32::from(shift))
-            .ok_or_else(|| self.nonsense(self.sections.time_shifts, 1, block))?;
+            .ok_or_else(|| nonsense(self.sections.time_shifts, 1, block))?;
         Ok((u32::try_from(step).unwrap_or(u32::MAX).min(1 << 16), shift == 0))
     }
 
@@ -245,7 +244,7 @@ impl SealedIndex {
         let link = self.word(self.sections.links, ordinal)?;
         // Each link leads further down, so that no chain has a loop.
         if link > ordinal {
-            return Err(self.nonsense(self.sections.links, 4, ordinal));
+            return Err(nonsense(self.sections.links, 4, ordinal));
         }
         Ok(link.checked_sub(1))
     }
@@ -253,7 +252,7 @@ impl SealedIndex {
     #[inline]
     fn slots_line(&self, slot: u32) -> Result<[u32; SLOTS_IN_LINE as usize], IndexDefect> {
         let line = u64::from(slot / SLOTS_IN_LINE);
-        let bytes: [u8; LINE_LEN as usize] = self.load(self.sections.slots + LINE_LEN * line)?;
+        let bytes: [u8; LINE_LEN] = self.load(self.sections.slots + LINE_LEN as u64 * line)?;
         let mut words = [0; SLOTS_IN_LINE as usize];
         for (word, four) in words.iter_mut().zip(bytes.as_chunks().0) {
             *word = u32::from_le_bytes(*four);
@@ -278,7 +277,7 @@ impl SealedIndex {
     /// `N` bytes, all of one page, after that has been verified.
     #[inline]
     pub(super) fn load<const N: usize>(&self, position: u64) -> Result<[u8; N], IndexDefect> {
-        let page = position / INDEX_PAGE_LEN;
+        let page = position / INDEX_PAGE_LEN as u64;
         let is_verified = usize::try_from(page / 64)
             .ok()
             .and_then(|word| self.verified.get(word))
@@ -309,14 +308,6 @@ impl SealedIndex {
         }
         Ok(())
     }
-
-    /// The defect for what element `index` of a section says.
-    #[cold]
-    pub(super) fn nonsense(&self, section: u64, size: u64, index: u32) -> IndexDefect {
-        IndexDefect::Content {
-            position: section + size * u64::from(index),
-        }
-    }
 }
 
 impl fmt::Debug for SealedIndex {
@@ -327,13 +318,21 @@ impl fmt::Debug for SealedIndex {
     }
 }
 
+/// The defect for what element `index` of a section says.
+#[cold]
+pub(super) fn nonsense(section: u64, size: u64, index: u32) -> IndexDefect {
+    IndexDefect::Content {
+        position: section + size * u64::from(index),
+    }
+}
+
 /// The checksum of a part of the file, `None` where the file is shorter.
 fn range_checksum(map: &Map, range: std::ops::Range<u64>) -> Option<u32> {
-    let mut buffer = [0; INDEX_PAGE_LEN as usize];
+    let mut buffer = [0; INDEX_PAGE_LEN];
     let mut sum = 0;
     let mut at = range.start;
     while at < range.end {
-        let len = (range.end - at).min(INDEX_PAGE_LEN);
+        let len = (range.end - at).min(INDEX_PAGE_LEN as u64);
         let part = buffer.get_mut(..usize::try_from(len).ok()?)?;
         map.load(at, part)?;
         sum = checksum(sum, part);
@@ -414,7 +413,7 @@ impl Candidates<'_> {
 
     #[cold]
     fn nonsense(&self) -> IndexDefect {
-        self.index.nonsense(self.index.sections.slots, 4, self.slot)
+        nonsense(self.index.sections.slots, 4, self.slot)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A look at all of an index file.
 
-use super::SealedIndex;
+use super::sealed::{SealedIndex, nonsense};
 use crate::format::{IndexDefect, TIME_BLOCK_LEN};
 
 impl SealedIndex {
@@ -32,7 +32,7 @@ impl SealedIndex {
         for ordinal in 0..self.header.count {
             let word = self.word(section, ordinal)?;
             if word < least || word >= end {
-                return Err(self.nonsense(section, 4, ordinal));
+                return Err(nonsense(section, 4, ordinal));
             }
             least = word + 1;
         }
@@ -42,28 +42,28 @@ impl SealedIndex {
     /// That the running maximum does not go down and reaches the latest time of all.
     fn verify_times(&self) -> Result<(), IndexDefect> {
         let blocks = self.header.count.div_ceil(TIME_BLOCK_LEN);
-        let mut least = i64::MIN;
+        let mut reached = i64::MIN;
         for block in 0..blocks {
-            let bad = || self.nonsense(self.sections.time_starts, 8, block);
+            let bad = || nonsense(self.sections.time_starts, 8, block);
             let start = self.time_start(block)?;
             let [shift] = self.load(self.sections.time_shifts + u64::from(block))?;
             let steps = self.time_steps(block)?;
             let len = (self.header.count - block * TIME_BLOCK_LEN).min(TIME_BLOCK_LEN) as usize;
             let (steps, filling) = steps.split_at_checked(len).ok_or_else(bad)?;
-            let last = u64::from(steps.last().copied().ok_or_else(bad)?);
-            let is_good = start >= least
+            let step = u64::from(steps.last().copied().ok_or_else(bad)?);
+            let is_good = start >= reached
                 && shift <= 48
                 && steps.first() == Some(&0)
                 && steps.is_sorted()
                 && filling.iter().all(|&step| step == u16::MAX);
             // The largest time that the last step can stand for may be out of range, the smallest may not.
-            let reached = is_good
-                .then(|| start.checked_add_unsigned(last << shift))
+            let least = is_good
+                .then(|| start.checked_add_unsigned(step << shift))
                 .flatten();
-            least = reached.ok_or_else(bad)?;
+            reached = least.ok_or_else(bad)?;
             if block + 1 == blocks {
                 let above = self.header.time_max.wrapping_sub(start).cast_unsigned();
-                if self.header.time_max < start || above >> shift != last {
+                if self.header.time_max < start || above >> shift != step {
                     return Err(bad());
                 }
             }
@@ -89,17 +89,17 @@ impl SealedIndex {
             match self.words.ordinal(self.word(self.sections.slots, slot)?) {
                 None => empty += 1,
                 Some(newest) => {
-                    enter(newest).ok_or_else(|| self.nonsense(self.sections.slots, 4, slot))?;
+                    enter(newest).ok_or_else(|| nonsense(self.sections.slots, 4, slot))?;
                 }
             }
         }
         for ordinal in 0..count {
             if let Some(older) = self.older(ordinal)? {
-                enter(older).ok_or_else(|| self.nonsense(self.sections.links, 4, ordinal))?;
+                enter(older).ok_or_else(|| nonsense(self.sections.links, 4, ordinal))?;
             }
         }
         if chained != self.header.keyed || empty == 0 {
-            return Err(self.nonsense(self.sections.slots, 4, 0));
+            return Err(nonsense(self.sections.slots, 4, 0));
         }
         Ok(())
     }

@@ -71,13 +71,17 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     let dir = dir.as_ref();
     let storage = options.storage();
     if !storage.is_dir(dir)? {
-        return Err(Error::NoLog { path: dir.to_path_buf() });
+        return Err(Error::NoLog {
+            path: dir.to_path_buf(),
+        });
     }
     let _lock = storage.lock(dir, false)?;
     let copies = Copies::read(&*storage, dir)?;
     let bases = segment_bases(&*storage, dir)?;
     if copies.is_absent() && bases.is_empty() {
-        return Err(Error::NoLog { path: dir.to_path_buf() });
+        return Err(Error::NoLog {
+            path: dir.to_path_buf(),
+        });
     }
     let mut report = CheckReport::default();
     check_meta(dir, &copies, &mut report);
@@ -91,10 +95,18 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
         storage,
         dir: dir.to_path_buf(),
         log_id: meta.log_id,
-        kinds: IndexKinds { key: meta.key_index, time: meta.time_index },
+        kinds: IndexKinds {
+            key: meta.key_index,
+            time: meta.time_index,
+        },
         writable: AtomicBool::new(false),
     };
-    let checker = Checker { place: Arc::new(place), meta, copies, bases };
+    let checker = Checker {
+        place: Arc::new(place),
+        meta,
+        copies,
+        bases,
+    };
     checker.run(&mut report)?;
     Ok(report)
 }
@@ -109,13 +121,23 @@ fn check_meta(dir: &Path, copies: &Copies, report: &mut CheckReport) {
 
 impl CheckReport {
     fn add(&mut self, path: PathBuf, position: u64, offset: Option<u64>, kind: Corruption) {
-        self.problems.push(Problem { path, position, offset, kind });
+        self.problems.push(Problem {
+            path,
+            position,
+            offset,
+            kind,
+        });
     }
 
     /// Damage goes into the report, everything else is an error of the check itself.
     fn note(&mut self, error: Error) -> Result<()> {
         match error {
-            Error::Corrupt { path, position, offset, kind } => {
+            Error::Corrupt {
+                path,
+                position,
+                offset,
+                kind,
+            } => {
                 self.add(path, position, offset, kind);
                 Ok(())
             }
@@ -155,7 +177,11 @@ impl Checker {
     /// That the first and the last segment are there.
     fn check_ends(&self, report: &mut CheckReport) {
         let path = |base| self.place.path(&FileName::Segment(base));
-        if self.bases.first().is_some_and(|first| self.meta.start_offset < *first) {
+        if self
+            .bases
+            .first()
+            .is_some_and(|first| self.meta.start_offset < *first)
+        {
             report.add(path(self.meta.start_offset), 0, None, Corruption::Missing);
         }
         let last_known = self.copies.durable_end().map(|(base, _)| base);
@@ -193,8 +219,18 @@ impl Checker {
         report.bytes = extent.end;
         self.check_extent(&active, &extent, link, report);
         if let Some(link) = link {
-            self.check_index(base, Seal { len: link.len, last_checksum: link.last_checksum }, &extent, report)?;
-            if self.meta.clean.and_then(|clean| clean.last) == Some(link) && active.file.len()? > u64::from(link.len) {
+            self.check_index(
+                base,
+                Seal {
+                    len: link.len,
+                    last_checksum: link.last_checksum,
+                },
+                &extent,
+                report,
+            )?;
+            if self.meta.clean.and_then(|clean| clean.last) == Some(link)
+                && active.file.len()? > u64::from(link.len)
+            {
                 report.add(path, u64::from(link.len), None, Corruption::Trailing);
             }
         }
@@ -202,15 +238,36 @@ impl Checker {
     }
 
     /// That a segment reaches as far as it should.
-    fn check_extent(&self, active: &Active, extent: &Extent, link: Option<Previous>, report: &mut CheckReport) {
+    fn check_extent(
+        &self,
+        active: &Active,
+        extent: &Extent,
+        link: Option<Previous>,
+        report: &mut CheckReport,
+    ) {
         let path = active.file.path().to_path_buf();
         match (extent.stop, link) {
-            (Stop::Defect { position, offset, kind }, Some(_)) => report.add(path, position, Some(offset), kind),
-            (Stop::Defect { position, offset, kind }, None) => {
+            (
+                Stop::Defect {
+                    position,
+                    offset,
+                    kind,
+                },
+                Some(_),
+            ) => report.add(path, position, Some(offset), kind),
+            (
+                Stop::Defect {
+                    position,
+                    offset,
+                    kind,
+                },
+                None,
+            ) => {
                 // At the end of a log that was not closed: a torn tail, unless something knows better.
-                let durable = self.copies.durable_end().is_some_and(|(base, len)| {
-                    (base, u64::from(len)) > (active.header.base, extent.end)
-                });
+                let durable = self
+                    .copies
+                    .durable_end()
+                    .is_some_and(|(base, len)| (base, u64::from(len)) > (active.header.base, extent.end));
                 if durable || active.walk(u64::MAX, false).is_durable_behind(extent) {
                     report.add(path, position, Some(offset), kind);
                 }
@@ -238,9 +295,13 @@ impl Checker {
             IndexState::Good(files) if matches!(extent.stop, Stop::Defect { .. }) => {
                 let opened = Opened::Sealed { files: &files };
                 report.messages = 0;
-                report.problems.retain(|problem| problem.kind != Corruption::Record);
+                report
+                    .problems
+                    .retain(|problem| problem.kind != Corruption::Record);
                 for ordinal in 0..opened.count() {
-                    let read = opened.offset(ordinal).and_then(|offset| opened.message(ordinal, offset));
+                    let read = opened
+                        .offset(ordinal)
+                        .and_then(|offset| opened.message(ordinal, offset));
                     match read.map_err(|fault| fault.into_error(&segment.path())) {
                         Ok(_) => report.messages += 1,
                         Err(error) => report.note(error)?,

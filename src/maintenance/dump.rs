@@ -26,16 +26,29 @@ pub fn dump(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
         len => file.map(len, false)?,
     };
     let is_index = path.extension().is_some_and(|extension| extension == "idx");
-    let written = if is_index { dump_index(path, map, out) } else { dump_segment(path, &map, out) };
-    written?.map_err(|source| Error::Io { operation: "write the dump of", path: path.to_path_buf(), source })
+    let written = if is_index {
+        dump_index(path, map, out)
+    } else {
+        dump_segment(path, &map, out)
+    };
+    written?.map_err(|source| Error::Io {
+        operation: "write the dump of",
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Result<()>> {
     let mut head = vec![0; map.len().min(SEGMENT_HEADER_LEN) as usize];
     let _ = map.load(0, &mut head);
     let header = SegmentHeader::decode(&head).map_err(|defect| header_error(path, defect))?;
-    Ok(SegmentDump { map, keys: FrameKeys::new(header.salt), offset: header.base, window: Window::default() }
-        .run(&header, out))
+    Ok(SegmentDump {
+        map,
+        keys: FrameKeys::new(header.salt),
+        offset: header.base,
+        window: Window::default(),
+    }
+    .run(&header, out))
 }
 
 struct SegmentDump<'a> {
@@ -48,7 +61,11 @@ struct SegmentDump<'a> {
 
 impl SegmentDump<'_> {
     fn run(&mut self, header: &SegmentHeader, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "0 segment base {} epoch {} generation {}", header.base, header.epoch, header.generation)?;
+        writeln!(
+            out,
+            "0 segment base {} epoch {} generation {}",
+            header.base, header.epoch, header.generation
+        )?;
         if let Some(previous) = header.previous {
             writeln!(
                 out,
@@ -115,7 +132,9 @@ impl SegmentDump<'_> {
             Some(range) => format!("{} bytes", range.len()),
             None => "none".to_owned(),
         };
-        let lone = record.lone.map_or_else(String::new, |frontier| format!(", alone, durable below {frontier}"));
+        let lone = record.lone.map_or_else(String::new, |frontier| {
+            format!(", alone, durable below {frontier}")
+        });
         let line = format!(
             "record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{lone}",
             record.len,
@@ -166,7 +185,10 @@ fn write_index_lines(header: &IndexHeader, index: &SealedIndex, out: &mut dyn Wr
         header.kinds.time,
     )?;
     for ordinal in 0..index.count() {
-        match index.offset(ordinal).and_then(|offset| Ok((offset, index.position(ordinal)?))) {
+        match index
+            .offset(ordinal)
+            .and_then(|offset| Ok((offset, index.position(ordinal)?)))
+        {
             Ok((offset, position)) => writeln!(out, "{ordinal} offset {offset} position {position}")?,
             Err(defect) => writeln!(out, "{ordinal} {defect}")?,
         }

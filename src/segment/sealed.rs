@@ -158,9 +158,14 @@ impl Segment {
         };
         let len = index.len()?;
         if len == 0 || file.len()? < u64::from(seal.len) {
-            return Ok(if len == 0 { IndexState::Damaged(0) } else { IndexState::Absent });
+            return Ok(if len == 0 {
+                IndexState::Damaged(0)
+            } else {
+                IndexState::Absent
+            });
         }
-        let index = match SealedIndex::open(index.map(len, false)?, &binding(&header, seal), self.place.kinds) {
+        let index = match SealedIndex::open(index.map(len, false)?, &binding(&header, seal), self.place.kinds)
+        {
             Ok(index) => index,
             // Left from an earlier state of the segment, or without an index that was turned on later.
             Err(IndexDefect::Foreign | IndexDefect::Kinds) => return Ok(IndexState::Absent),
@@ -170,7 +175,12 @@ impl Segment {
             return Ok(IndexState::Damaged(defect.position()));
         }
         let map = file.map(u64::from(seal.len), false)?;
-        Ok(IndexState::Good(Mapped { map, keys: FrameKeys::new(header.salt), index, len: seal.len }))
+        Ok(IndexState::Good(Mapped {
+            map,
+            keys: FrameKeys::new(header.salt),
+            index,
+            len: seal.len,
+        }))
     }
 
     fn open(&self, rebuild: bool) -> Result<Mapped> {

@@ -52,7 +52,9 @@ impl DirLock {
     /// Locks `dir`. A reader of a directory that holds no lock file, or one it may not open, goes without: where it
     /// may not write, it could not create one.
     pub(super) fn os(dir: &Path, exclusive: bool) -> Result<DirLock> {
-        let locked = || Error::Locked { path: dir.to_path_buf() };
+        let locked = || Error::Locked {
+            path: dir.to_path_buf(),
+        };
         let metadata = fs::metadata(dir).map_err(failed("look at", dir))?;
         let id = (metadata.dev(), metadata.ino());
         let registered = if exclusive {
@@ -61,16 +63,29 @@ impl DirLock {
             }
             Some(Registered(id))
         } else {
-            if WRITERS.lock().as_ref().is_some_and(|writers| writers.contains(&id)) {
+            if WRITERS
+                .lock()
+                .as_ref()
+                .is_some_and(|writers| writers.contains(&id))
+            {
                 return Err(locked());
             }
             None
         };
         let path = dir.join(LOCK_NAME);
         let Some(file) = open_lock_file(&path, exclusive)? else {
-            return Ok(DirLock { inner: Inner::Os { file: None, registered } });
+            return Ok(DirLock {
+                inner: Inner::Os {
+                    file: None,
+                    registered,
+                },
+            });
         };
-        let taken = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+        let taken = if exclusive {
+            file.try_lock()
+        } else {
+            file.try_lock_shared()
+        };
         match taken {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(locked()),
@@ -82,12 +97,19 @@ impl DirLock {
         if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
             return Err(locked());
         }
-        Ok(DirLock { inner: Inner::Os { file: Some(file), registered } })
+        Ok(DirLock {
+            inner: Inner::Os {
+                file: Some(file),
+                registered,
+            },
+        })
     }
 
     #[cfg(feature = "fault")]
     pub(super) fn sim(lock: super::sim::SimLock) -> DirLock {
-        DirLock { inner: Inner::Sim(lock) }
+        DirLock {
+            inner: Inner::Sim(lock),
+        }
     }
 }
 

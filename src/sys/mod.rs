@@ -9,9 +9,9 @@ mod fork;
 mod lock;
 mod map;
 mod os;
-mod storage;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
+mod storage;
 
 pub(crate) use file::File;
 pub(crate) use fork::is_forked;

@@ -65,7 +65,11 @@ impl Storage for Os {
         let metadata = file.metadata().map_err(failed("look at", path))?;
         if !metadata.is_file() || metadata.nlink() > 1 {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of one name");
-            return Err(Error::Io { operation: "open", path: path.to_path_buf(), source });
+            return Err(Error::Io {
+                operation: "open",
+                path: path.to_path_buf(),
+                source,
+            });
         }
         Ok(File::os(file, path))
     }
@@ -80,7 +84,10 @@ impl Storage for Os {
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
-        file.sync_all().map_err(|source| Error::SyncFailed { path: dir.to_path_buf(), source })
+        file.sync_all().map_err(|source| Error::SyncFailed {
+            path: dir.to_path_buf(),
+            source,
+        })
     }
 
     fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock> {

@@ -51,5 +51,9 @@ pub(crate) enum Open {
 
 /// Gives an I/O error its operation and path, once, where it arises.
 pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { operation, path: path.to_path_buf(), source }
+    move |source| Error::Io {
+        operation,
+        path: path.to_path_buf(),
+        source,
+    }
 }

@@ -40,11 +40,11 @@ proptest! {
 
     /// Every answer is that of the model, for every number of visible records.
     #[test]
-    fn answers_are_those_of_the_model(model in models(300), part in 0.0..1.0) {
+    fn answers_are_those_of_the_model(model in models(300), part in 0..4_usize) {
         let index = model.active(BOTH);
         let count = model.records.len();
         prop_assert_eq!(index.time_max(), model.records.iter().map(|record| record.time).max());
-        for visible in [count, (count as f64 * part) as usize, 0] {
+        for visible in [count, count * part / 4, 0] {
             check(&model, &index, visible);
         }
     }

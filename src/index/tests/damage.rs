@@ -20,7 +20,7 @@ fn ask_everything(model: &Model, bytes: &[u8], file: &TestFile) -> Result<(), In
     let index = SealedIndex::open(file.map(bytes), &model.binding(), BOTH)?;
     let count = index.count();
     let first = index.verify_all();
-    for ordinal in 0..count + 1 {
+    for ordinal in 0..=count {
         let _ = (index.position(ordinal), index.offset(ordinal));
     }
     for record in &model.records {
@@ -149,7 +149,7 @@ proptest! {
         let mut bytes = model.file(BOTH);
         let header = IndexHeader::decode(&bytes, bytes.len() as u64).unwrap();
         let end = header.binding.base + end;
-        let header = IndexHeader { count, slots, keyed, gaps, end, time_max, ..header };
+        let header = IndexHeader { gaps, count, end, time_max, slots, keyed, ..header };
         bytes.resize(header.sections().file_len as usize, 0x5a);
         reseal(&mut bytes, &header);
         let _ = ask_everything(&model, &bytes, &TestFile::new());
