@@ -45,7 +45,7 @@ impl Options {
 
     /// These options, with the indexes that the log in `dir` has.
     pub(crate) fn with_indexes_of(self, dir: &Path) -> Result<Options> {
-        let storage = self.storage();
+        let storage = self.file_system();
         let no_log = || Error::NoLog {
             path: dir.to_path_buf(),
         };
@@ -76,7 +76,7 @@ impl Options {
         Ok(())
     }
 
-    pub(crate) fn storage(&self) -> Arc<dyn Storage> {
+    pub(crate) fn file_system(&self) -> Arc<dyn Storage> {
         #[cfg(feature = "fault")]
         if let Some(disk) = &self.disk {
             return Arc::new(disk.clone());
@@ -86,7 +86,7 @@ impl Options {
 }
 
 fn open(options: &Options, dir: &Path) -> Result<FileLog> {
-    let storage = options.storage();
+    let storage = options.file_system();
     if !storage.is_dir(dir)? {
         if options.read_only || !options.create_dirs {
             return Err(Error::NoLog {

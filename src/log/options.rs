@@ -115,6 +115,14 @@ impl Options {
         self.background = background;
         self
     }
+
+    /// Keep the log on a simulated disk, which records every operation and fails on command.
+    #[cfg(feature = "fault")]
+    #[doc(hidden)]
+    pub fn storage(mut self, disk: &crate::fault::SimDisk) -> Options {
+        self.disk = Some(disk.clone());
+        self
+    }
 }
 
 impl Default for Options {

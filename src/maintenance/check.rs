@@ -69,7 +69,7 @@ impl fmt::Display for Problem {
 /// Damage is not an error but in the report.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     let dir = dir.as_ref();
-    let storage = options.storage();
+    let storage = options.file_system();
     if !storage.is_dir(dir)? {
         return Err(Error::NoLog {
             path: dir.to_path_buf(),
