@@ -13,7 +13,31 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Os;
 
+/// File systems that are refused: (the number by which `statfs` tells them, why).
+const REFUSED: [(i64, &str); 9] = [
+    (0x6969, NETWORK),
+    (0xff53_4d42, NETWORK),
+    (0xfe53_4d42, NETWORK),
+    (0x517b, NETWORK),
+    (0x0102_1997, NETWORK),
+    (0x6573_5546, NETWORK),
+    (0x9123_683e, COPY_ON_WRITE),
+    (0x2fc1_2fc1, COPY_ON_WRITE),
+    (0xca45_1a4e, COPY_ON_WRITE),
+];
+const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
+const COPY_ON_WRITE: &str = "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
+
 impl Storage for Os {
+    fn check_supported(&self, dir: &Path) -> Result<()> {
+        let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
+        let stat = rustix::fs::fstatfs(&file).map_err(|error| failed("look at", dir)(error.into()))?;
+        match REFUSED.iter().find(|(number, _)| *number == i64::from(stat.f_type)) {
+            Some((_, what)) => Err(Error::Unsupported { path: dir.to_path_buf(), what }),
+            None => Ok(()),
+        }
+    }
+
     fn create_dirs(&self, dir: &Path) -> Result<()> {
         if dir.is_dir() {
             return Ok(());

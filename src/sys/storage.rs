@@ -10,6 +10,9 @@ use crate::{Error, Result};
 /// Nothing is durable before [`File::sync`] for a file's bytes and length, and [`Storage::sync_dir`] for names; until
 /// then a crash may keep any part of it, in any order.
 pub(crate) trait Storage: Send + Sync + fmt::Debug {
+    /// Fails if `dir` is on a file system on which a log that is written to could not keep its promises.
+    fn check_supported(&self, dir: &Path) -> Result<()>;
+
     /// Creates `dir` and what is missing above it, readable by its owner only, each durably named in its parent.
     fn create_dirs(&self, dir: &Path) -> Result<()>;
 

@@ -16,6 +16,10 @@ use crate::{Error, Result};
 const LOCK_NAME: &str = "LOCK";
 
 impl Storage for SimDisk {
+    fn check_supported(&self, _dir: &Path) -> Result<()> {
+        Ok(())
+    }
+
     fn create_dirs(&self, dir: &Path) -> Result<()> {
         if self.is_dir(dir)? {
             return Ok(());
