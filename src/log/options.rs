@@ -38,7 +38,7 @@ impl Options {
             rollover: Options::ROLLOVER_DEFAULT,
             check: false,
             recover: false,
-            segments_mapped_max: 512,
+            segments_mapped_max: 4096,
             background: true,
             #[cfg(feature = "fault")]
             disk: None,
@@ -103,7 +103,7 @@ impl Options {
         self
     }
 
-    /// How many sealed segments may be mapped at a time, at least 1; each takes up to two mappings. Default: 512.
+    /// How many sealed segments may be mapped at a time, at least 1; each takes up to two mappings. Default: 4,096.
     pub fn segments_mapped_max(mut self, segments: usize) -> Options {
         self.segments_mapped_max = segments;
         self
