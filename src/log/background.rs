@@ -48,10 +48,15 @@ impl Background {
         Background(())
     }
 
-    /// Has the thread do `job` after what was asked of it before.
-    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
-        QUEUE.lock().jobs.push_back(Box::new(job));
-        CHANGED.notify_one();
+    /// Has the thread do `job` after what was asked of it before; false if there is no thread.
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        let mut queue = QUEUE.lock();
+        let is_there = queue.thread.is_some();
+        if is_there {
+            queue.jobs.push_back(Box::new(job));
+            CHANGED.notify_one();
+        }
+        is_there
     }
 
     /// Has the thread do `job` at `time`.
@@ -69,7 +74,10 @@ impl Drop for Background {
             return;
         }
         let thread = queue.thread.take();
+        // Nobody is left to wait for what was asked; the jobs may hold files.
+        let undone = (std::mem::take(&mut queue.jobs), std::mem::take(&mut queue.timed));
         drop(queue);
+        drop(undone);
         CHANGED.notify_one();
         // The last handle may be let go of by a job, on that very thread.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {

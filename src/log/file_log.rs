@@ -69,10 +69,13 @@ impl FileLog {
 
     fn close_files(&self) -> Result<()> {
         let shared = &self.shared;
+        if crate::sys::is_forked() {
+            return Ok(());
+        }
         // Whatever the background thread is doing to this log, it is done after this.
         drop(shared.job.lock());
         let mut writer = shared.writer.lock();
-        if shared.options.read_only || shared.is_poisoned() || crate::sys::is_forked() {
+        if shared.options.read_only || shared.is_poisoned() {
             return Ok(());
         }
         if let Some(prepared) = shared.prepared.lock().take() {
@@ -282,6 +285,12 @@ impl Log for FileLog {
 
 impl Drop for FileLog {
     fn drop(&mut self) {
+        if crate::sys::is_forked() {
+            // A child has none of the parent's threads, and locks may be held that nobody will ever release: it lets
+            // go of nothing. What the parent has open stays the parent's.
+            std::mem::forget(Arc::clone(&self.shared));
+            return;
+        }
         // Who wants to know calls `close`.
         let _ = self.close();
     }

@@ -17,7 +17,7 @@ mod view;
 mod write;
 
 pub(crate) use meta_store::Copies;
-pub(crate) use open::segment_bases;
+pub(crate) use open::{is_front_missing, segment_bases};
 
 pub use contract::Log;
 pub use durability::Durability;

@@ -133,7 +133,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     if !options.read_only {
         remove_leftovers(&place)?;
     }
-    if bases.first().is_some_and(|first| meta.start_offset < *first) {
+    if is_front_missing(&place, &bases, meta.start_offset)? && !options.recover {
         let first = place.path(&FileName::Segment(meta.start_offset));
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
@@ -333,6 +333,20 @@ pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64
         .collect();
     bases.sort_unstable();
     Ok(bases)
+}
+
+/// Whether segments that were not trimmed are missing at the front: the first one there is begins behind the start
+/// offset and says that it followed another.
+pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) -> Result<bool> {
+    match bases.first() {
+        Some(first) if start_offset < *first => match place.open_segment(*first, Open::Read) {
+            Ok((_, header)) => Ok(header.previous.is_some()),
+            // Opening or checking that segment will say what is wrong with it.
+            Err(Error::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        },
+        _ => Ok(false),
+    }
 }
 
 fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {

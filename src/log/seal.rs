@@ -42,8 +42,7 @@ impl Shared {
                     job(&shared);
                 }
             }
-        });
-        true
+        })
     }
 
     /// Has a segment that was left behind synced and sealed in the background; false if there is no such thread.
@@ -90,13 +89,17 @@ impl Shared {
         let capacity = capacity_for(self.options.rollover, 0);
         let mut ready = self.prepared.lock();
         if ready.is_none() {
-            *ready = Prepared::create(&self.place, capacity, capacity.min(NEXT_RESERVE_MAX)).ok();
+            let prepared = Prepared::create(&self.place, capacity, capacity.min(NEXT_RESERVE_MAX));
+            *ready = prepared.and_then(|prepared| prepared.synced(&self.place)).ok();
         }
     }
 
     /// Has what was published synced later, as a paced durability mode says. `unsynced` is in bytes.
     #[inline]
     pub(crate) fn pace(self: &Arc<Shared>, unsynced: u64) {
+        if self.pace_requested.load(Ordering::Relaxed) {
+            return;
+        }
         let time = match self.options.durability {
             Durability::Interval(interval) => Instant::now().checked_add(interval),
             Durability::Bytes(bytes) if unsynced >= bytes => Some(Instant::now()),

@@ -56,6 +56,8 @@ impl Shared {
         meta: MetaStore,
         synced: u64,
     ) -> Shared {
+        // From now on a fork of this process can be told.
+        let _ = is_forked();
         let background = (options.background && !options.read_only).then(Background::join_in);
         Shared {
             place,
@@ -147,19 +149,23 @@ impl Shared {
         });
     }
 
-    /// Notes that a segment's files were mapped, and lets go of others if there are too many.
+    /// Notes that a segment's files were mapped, and lets go of others when there are too many.
     pub(crate) fn note_mapped(&self, segment: &Arc<Segment>) {
         let mut mapped = self.mapped.lock();
-        mapped.retain(|held| held.is_mapped() && !Arc::ptr_eq(held, segment));
-        let max = self.options.segments_mapped_max.max(1);
-        // Second chance: the first round passes over what was used since the last one, the second takes anything.
-        for anyway in [false, true] {
-            let mut excess = (mapped.len() + 1).saturating_sub(max);
-            mapped.retain(|held| {
-                let released = excess > 0 && held.release(anyway);
-                excess -= usize::from(released);
-                !released
-            });
+        let max = self.options.segments_mapped_max;
+        if mapped.len() >= max {
+            // Down to seven eighths, so that not every segment mapped costs a look at all.
+            let keep = max - max.div_ceil(8);
+            mapped.retain(|held| held.is_mapped() && !Arc::ptr_eq(held, segment));
+            // Second chance: the first round passes over what was used since the last, the second takes anything.
+            for anyway in [false, true] {
+                let mut excess = mapped.len().saturating_sub(keep);
+                mapped.retain(|held| {
+                    let released = excess > 0 && held.release(anyway);
+                    excess -= usize::from(released);
+                    !released
+                });
+            }
         }
         mapped.push(Arc::clone(segment));
     }

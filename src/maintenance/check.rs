@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::format::{FileName, IndexKinds, META_NAMES, Meta, Previous};
-use crate::log::{Copies, segment_bases};
+use crate::log::{Copies, is_front_missing, segment_bases};
 use crate::segment::{Active, Extent, IndexState, Opened, Place, Seal, Segment, SegmentEnd, Stop};
 use crate::{Corruption, Error, Options, Result};
 
@@ -156,7 +156,7 @@ struct Checker {
 impl Checker {
     fn run(&self, report: &mut CheckReport) -> Result<()> {
         report.was_closed = self.meta.clean.is_some();
-        self.check_ends(report);
+        self.check_ends(report)?;
         // From the newest to the oldest, because each segment knows where the one before it ends.
         let mut found = Vec::new();
         let mut successor = self.meta.clean.and_then(|clean| clean.last).map(Some);
@@ -175,7 +175,7 @@ impl Checker {
     }
 
     /// That the first and the last segment are there.
-    fn check_ends(&self, report: &mut CheckReport) {
+    fn check_ends(&self, report: &mut CheckReport) -> Result<()> {
         let path = |base| self.place.path(&FileName::Segment(base));
         if self
             .bases
@@ -188,6 +188,7 @@ impl Checker {
         if let Some(base) = last_known.filter(|base| self.bases.last().is_none_or(|last| last < base)) {
             report.add(path(base), 0, None, Corruption::Missing);
         }
+        Ok(())
     }
 
     /// Checks one segment. `link` is how the segment behind it, or the metadata, knows it; `None` where nobody does,

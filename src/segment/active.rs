@@ -1,5 +1,6 @@
 //! The segment that is written to.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -71,7 +72,7 @@ impl Visible {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     file: File,
-    capacity: u64,
+    map: Map,
 }
 
 impl Prepared {
@@ -80,26 +81,34 @@ impl Prepared {
     /// Nothing refers to it: when this fails, or the process dies, the log is as before.
     pub(crate) fn create(place: &Place, capacity: u64, reserve: u64) -> Result<Prepared> {
         let path = place.dir.join(PREPARED_NAME);
-        let file = match place.storage.open(&path, Open::Create) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                place.storage.remove(&path)?;
-                place.storage.open(&path, Open::Create)?
+        let file = create_anew(place, &path)?;
+        let reserve = reserve.next_multiple_of(PAGE).min(capacity);
+        let map = file.reserve(0, reserve).and_then(|()| file.map(capacity, true));
+        match map {
+            Ok(map) => {
+                map.populate(0, reserve);
+                Ok(Prepared { file, map })
             }
-            other => other?,
-        };
-        let prepared = Prepared { file, capacity };
-        let reserved = prepared
-            .file
-            .reserve(0, reserve.next_multiple_of(PAGE).min(capacity));
-        if let Err(error) = reserved {
-            prepared.discard(place);
-            return Err(error);
+            Err(error) => {
+                let _ = place.storage.remove(&path);
+                Err(error)
+            }
         }
-        Ok(prepared)
+    }
+
+    /// Brings the reserved space to stable storage, so that [`install`](Prepared::install) has little to sync.
+    pub(crate) fn synced(self, place: &Place) -> Result<Prepared> {
+        match self.file.sync() {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.discard(place);
+                Err(error)
+            }
+        }
     }
 
     pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
+        self.map.capacity()
     }
 
     /// Removes the file again.
@@ -111,21 +120,30 @@ impl Prepared {
     /// Makes the file a segment of the log: header, sync, name, sync of the name, in this order, so that a `.log`
     /// file that exists has a whole header whatever happens.
     pub(crate) fn install(mut self, place: &Place, header: SegmentHeader, expected: u32) -> Result<Active> {
-        let bytes = header.encode();
-        let written = self.file.write_at(0, &bytes).and_then(|()| self.file.sync());
-        let map = written.and_then(|()| self.file.map(self.capacity, true));
-        let map = match map {
-            Ok(map) => map,
-            Err(error) => {
-                self.discard(place);
-                return Err(error);
-            }
-        };
+        let written = self
+            .file
+            .write_at(0, &header.encode())
+            .and_then(|()| self.file.sync());
+        if let Err(error) = written {
+            self.discard(place);
+            return Err(error);
+        }
         let path = place.path(&FileName::Segment(header.base));
         place.storage.rename(self.file.path(), &path)?;
         self.file.set_path(&path);
         place.storage.sync_dir(&place.dir)?;
-        Ok(Active::new(place, header, self.file, map, expected))
+        Ok(Active::new(place, header, self.file, self.map, expected))
+    }
+}
+
+/// Creates a file, in the place of one that an earlier life or attempt may have left there.
+pub(crate) fn create_anew(place: &Place, path: &Path) -> Result<File> {
+    match place.storage.open(path, Open::Create) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            place.storage.remove(path)?;
+            place.storage.open(path, Open::Create)
+        }
+        other => other,
     }
 }
 
@@ -341,13 +359,7 @@ impl Active {
 pub(crate) fn copy_over(place: &Place, base: u64, end: u64) -> Result<()> {
     let (from, _) = place.open_segment(base, Open::Read)?;
     let temporary = place.path(&FileName::SegmentTemporary(base));
-    let to = match place.storage.open(&temporary, Open::Create) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            place.storage.remove(&temporary)?;
-            place.storage.open(&temporary, Open::Create)?
-        }
-        other => other?,
-    };
+    let to = create_anew(place, &temporary)?;
     let copied = copy_range(&from, 0, end, &to).and_then(|()| to.sync());
     if let Err(error) = copied {
         let _ = place.storage.remove(&temporary);

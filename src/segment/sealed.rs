@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
+use super::active::create_anew;
 use super::place::{Place, corrupt};
 use super::walk::{Stop, Walk};
 use crate::format::{Binding, FileName, FrameKeys, IndexDefect, SegmentHeader};
@@ -323,13 +324,7 @@ pub(crate) fn write_index(place: &Place, walk: &Walk<'_>, header: &SegmentHeader
 /// Puts an index file in place. It is derived: a crash may lose it, and a damaged one is built anew.
 fn store_index(place: &Place, base: u64, bytes: &[u8]) -> Result<()> {
     let temporary = place.path(&FileName::IndexTemporary(base));
-    let file = match place.storage.open(&temporary, Open::Create) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            place.storage.remove(&temporary)?;
-            place.storage.open(&temporary, Open::Create)?
-        }
-        other => other?,
-    };
+    let file = create_anew(place, &temporary)?;
     let stored = file.write_at(0, bytes).and_then(|()| file.sync()).and_then(|()| {
         place
             .storage
