@@ -7,6 +7,8 @@ mod index;
 mod meta;
 mod names;
 mod payload;
+#[cfg(test)]
+mod page_tests;
 mod segment;
 
 pub(crate) use checksum::{FrameKeys, Salt, checksum};

@@ -1,0 +1,59 @@
+//! `docs/format.md` says the truth.
+
+use super::*;
+use crate::{NewMessage, Timestamp};
+
+const PAGE: &str = include_str!("../../docs/format.md");
+
+/// Every constant that the page gives has the value that it gives.
+#[test]
+fn constants_are_those_of_the_code() {
+    let constants = [
+        ("VERSION", u64::from(VERSION)),
+        ("SEGMENT_HEADER_LEN", SEGMENT_HEADER_LEN),
+        ("RECORD_HEADER_LEN", RECORD_HEADER_LEN as u64),
+        ("LONE_HEADER_LEN", LONE_HEADER_LEN as u64),
+        ("BATCH_HEADER_LEN", BATCH_HEADER_LEN as u64),
+        ("META_LEN", META_LEN as u64),
+        ("INDEX_HEADER_LEN", INDEX_HEADER_LEN as u64),
+        ("INDEX_PAGE_LEN", INDEX_PAGE_LEN),
+        ("MESSAGE_SIZE_MAX", crate::MESSAGE_SIZE_MAX),
+        ("BATCH_SIZE_MAX", crate::BATCH_SIZE_MAX),
+        ("FRAME_LEN_MAX", u64::from(FRAME_LEN_MAX)),
+    ];
+    for (name, value) in constants {
+        assert!(PAGE.contains(&format!("| `{name}` | {value} |")), "{name} is {value}");
+    }
+}
+
+/// The worked example is what the code writes.
+#[test]
+fn the_worked_example_is_what_is_written() {
+    let keys = FrameKeys::new(Salt([2; 16]));
+    let mut bytes = Vec::new();
+    let first = NewMessage::new(b"k", b"v");
+    encode_record(&mut bytes, &first, Timestamp::from_micros(1), keys.record(0), Some(128));
+
+    let position = SEGMENT_HEADER_LEN + bytes.len() as u64;
+    let tombstone = NewMessage { value: None, ..first };
+    let keyless = NewMessage { headers: &[(b"h", b"w")], ..NewMessage::value(b"") };
+    let mut records = Vec::new();
+    encode_record(&mut records, &tombstone, Timestamp::from_micros(2), keys.record(1), None);
+    encode_record(&mut records, &keyless, Timestamp::from_micros(3), keys.record(2), None);
+    let len = u32::try_from(records.len()).expect("a few bytes");
+    let frontier = u32::try_from(position).expect("a few bytes");
+    let header = BatchHeader { checksum: 0, count: 2, len, first: 1, frontier };
+    bytes.extend_from_slice(&header.encode(keys.batch(position)));
+    bytes.extend_from_slice(&records);
+
+    let lines: Vec<String> = bytes
+        .chunks(16)
+        .zip((SEGMENT_HEADER_LEN..).step_by(16))
+        .map(|(chunk, at)| {
+            let hex: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{at:4}  {}", hex.join(" "))
+        })
+        .collect();
+    let example = lines.join("\n");
+    assert!(PAGE.contains(&example), "the example should be\n{example}");
+}
