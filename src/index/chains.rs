@@ -18,7 +18,7 @@ const ESTIMATE_FROM: u32 = 2048;
 ///
 /// They are kept in tables, each for a range of ordinals, that never grow: where the last one ends, the next begins.
 /// So nothing is ever moved or hashed again, a publisher never waits for that, and no key has to be kept or read for
-/// it. A search looks at every table, newest first; after the first three, which stay in the nearest cache, the next
+/// it. A search looks at every table, newest first: after the first three, which stay in the nearest cache, the next
 /// one is made as large as the segment is going to need.
 #[derive(Debug)]
 pub(super) struct Chains {
@@ -112,8 +112,9 @@ impl SegmentHints {
 
 impl Table {
     fn new(first: u32, len: u32) -> Table {
-        // A link and 0.3 heads, 5.2 bytes a record: on average a search passes three others, by their tags.
-        let heads = (len / 10 * 3).max(8);
+        // In a large table a link and 0.3 heads, 5.2 bytes a record: a search passes three others on average, by their
+        // tags. Small ones are looked at by every search and can afford a head for each.
+        let heads = if len < ESTIMATE_FROM { len } else { len / 10 * 3 }.max(1);
         Table {
             first,
             words: Words::new(len),
