@@ -228,11 +228,12 @@ impl SealedIndex {
         Candidates {
             index: self,
             tag: self.words.tag(hash),
+            // All, and the first once more, for the slots in front of the one that the search begins at.
+            lines_left: self.header.slots / SLOTS_IN_LINE + 1,
             slot: place(hash, self.header.slots),
-            slots_left: self.header.slots,
-            records_left: self.header.keyed,
             line: [0; SLOTS_IN_LINE as usize],
-            is_loaded: false,
+            matches: 0,
+            records_left: self.header.keyed,
             last: None,
             is_over: false,
         }
@@ -346,14 +347,14 @@ fn range_checksum(map: &Map, range: std::ops::Range<u64>) -> Option<u32> {
 pub(crate) struct Candidates<'a> {
     index: &'a SealedIndex,
     tag: u32,
-    /// The slot to look at next, and how many there are to look at.
+    /// Lines of slots that were not looked at, and the next slot to look at.
+    lines_left: u32,
     slot: u32,
-    slots_left: u32,
+    /// The line looked at last, and which of its slots have the tag and are still to be told.
+    line: [u32; SLOTS_IN_LINE as usize],
+    matches: u32,
     /// How many records there are to find: each is in one chain only.
     records_left: u32,
-    /// The line of `slot`, once it is loaded.
-    line: [u32; SLOTS_IN_LINE as usize],
-    is_loaded: bool,
     /// The record that was found last.
     last: Option<u32>,
     is_over: bool,
@@ -382,33 +383,45 @@ impl Candidates<'_> {
     /// The newest record of the next chain whose slot has the tag.
     #[inline]
     fn newest(&mut self) -> Result<Option<u32>, IndexDefect> {
-        while let Some(left) = self.slots_left.checked_sub(1) {
-            if !self.is_loaded {
-                self.line = self.index.slots_line(self.slot)?;
-                self.is_loaded = true;
-            }
-            let word = self.line[(self.slot % SLOTS_IN_LINE) as usize];
-            if word == 0 {
+        while self.matches == 0 {
+            if self.lines_left == 0 {
                 return Ok(None);
             }
-            self.slots_left = left;
-            self.slot = if self.slot + 1 < self.index.header.slots {
-                self.slot + 1
-            } else {
-                0
-            };
-            self.is_loaded = !self.slot.is_multiple_of(SLOTS_IN_LINE);
-            if self.index.words.has_tag(word, self.tag) {
-                let ordinal = self
-                    .index
-                    .words
-                    .ordinal(word)
-                    .filter(|&o| o < self.index.header.count);
-                return ordinal.map(Some).ok_or_else(|| self.nonsense());
-            }
+            self.next_line()?;
         }
-        // At least one slot of every table is empty.
-        Err(self.nonsense())
+        let word = self.line[(self.matches.trailing_zeros() % SLOTS_IN_LINE) as usize];
+        self.matches &= self.matches - 1;
+        let ordinal = self
+            .index
+            .words
+            .ordinal(word)
+            .filter(|&ordinal| ordinal < self.index.header.count);
+        ordinal.map(Some).ok_or_else(|| self.nonsense())
+    }
+
+    /// Looks at the line of `slot` from there on: at all its slots at once, as which one it will be cannot be
+    /// predicted (after Abseil's "Swiss tables").
+    #[inline]
+    fn next_line(&mut self) -> Result<(), IndexDefect> {
+        self.line = self.index.slots_line(self.slot)?;
+        let (mut matches, mut empty) = (0, 0);
+        for (lane, &word) in self.line.iter().enumerate() {
+            matches |= u32::from(self.index.words.has_tag(word, self.tag)) << lane;
+            empty |= u32::from(word == 0) << lane;
+        }
+        let from_slot = u32::MAX << (self.slot % SLOTS_IN_LINE);
+        let first_empty = empty & from_slot & (empty & from_slot).wrapping_neg();
+        if first_empty == 0 {
+            // At least one slot of every table is empty.
+            self.lines_left = self.lines_left.checked_sub(1).ok_or_else(|| self.nonsense())?;
+            let next = (self.slot / SLOTS_IN_LINE + 1) * SLOTS_IN_LINE;
+            self.slot = if next < self.index.header.slots { next } else { 0 };
+        } else {
+            self.lines_left = 0;
+        }
+        // Below the first empty slot, or all.
+        self.matches = matches & from_slot & first_empty.wrapping_sub(1);
+        Ok(())
     }
 
     #[cold]
