@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::super::{IndexBuilder, SealedIndex};
 use super::model::{BASE, BOTH, Model, NONE, Record, TestFile, large, models};
-use crate::format::{Binding, IndexDefect, IndexKinds};
+use crate::format::{Binding, IndexDefect, IndexKinds, checksum};
 
 fn check(model: &Model, kinds: IndexKinds, file: &TestFile) {
     let bytes = model.file(kinds);
@@ -197,4 +197,45 @@ fn records_out_of_order_are_refused() {
         .err(),
         Some(IndexDefect::Records)
     );
+}
+
+/// The bytes of a file of format version 1 do not change: here the smallest with all sections, field by field, and
+/// the checksum of a larger one.
+#[test]
+fn the_format_is_what_it_was() {
+    let times = [5, 3, 70_005];
+    let records = times.iter().zip(0..).map(|(&time, n)| Record {
+        offset: BASE + u64::from(n * n),
+        position: 128 + 100 * n,
+        time,
+        hash: (n != 1).then_some(0x8000_0007),
+    });
+    let bytes = Model {
+        records: records.collect(),
+        end: BASE + 5,
+    }
+    .file(BOTH);
+    let at = |from: usize, len: usize| &bytes[from..from + len];
+    assert_eq!(bytes.len(), 580);
+    assert_eq!(at(0, 16), b"DURAMENI\x01\0\x80\0\x07\0\0\0");
+    assert_eq!(at(16, 16), [7; 16]);
+    assert_eq!(at(32, 8), 1000_u64.to_le_bytes());
+    assert_eq!(at(40, 16), [1, 0, 0, 0, 0x70, 1, 0, 0, 99, 0, 0, 0, 3, 0, 0, 0]);
+    assert_eq!(
+        at(56, 16),
+        [[0xed, 3, 0, 0, 0, 0, 0, 0], [0x75, 0x11, 1, 0, 0, 0, 0, 0]].concat()
+    );
+    assert_eq!(at(72, 16), [16, 0, 0, 0, 2, 0, 0, 0, 0x44, 2, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        at(128, 12),
+        [128, 0, 0, 0, 228, 0, 0, 0, 72, 1, 0, 0],
+        "positions"
+    );
+    assert_eq!(at(192, 12), [0, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0], "offsets");
+    assert_eq!(at(256, 8), [5, 0, 0, 0, 0, 0, 0, 0], "time starts");
+    assert_eq!(at(320, 1), [1], "time shifts");
+    assert_eq!(at(384, 8), [0, 0, 0, 0, 0xb8, 0x88, 0xff, 0xff], "time steps");
+    assert_eq!(at(448, 12), [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], "links");
+    assert_eq!(at(512 + 32, 4), [0x1f, 0, 0, 0], "slot 8: tag 7, ordinal 2");
+    assert_eq!(checksum(0, &large(5000, 900, 3).file(BOTH)), 0xe891_7b2f);
 }
