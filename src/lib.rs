@@ -17,7 +17,7 @@ pub mod fault {
 }
 
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Durability, FileLog, Log, MessageRef, Options, Scan};
+pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Scan};
 pub use maintenance::{CheckReport, Problem, check, dump, stat};
 pub use types::{
     BATCH_SIZE_MAX, Batch, Headers, MESSAGE_SIZE_MAX, Message, NewMessage, ParseTimestampError,
