@@ -9,6 +9,9 @@ mod segment;
 mod sys;
 mod types;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 /// A disk in memory that loses and fails on command, for crash tests. No part of the stable interface.
 #[cfg(feature = "fault")]
 #[doc(hidden)]
