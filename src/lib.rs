@@ -9,6 +9,9 @@ mod segment;
 mod sys;
 mod types;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 /// A disk in memory that loses and fails on command, for crash tests. No part of the stable interface.
 #[cfg(feature = "fault")]
 #[doc(hidden)]
@@ -17,7 +20,7 @@ pub mod fault {
 }
 
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Durability, FileLog, Log, MessageRef, Options, Scan};
+pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Scan};
 pub use maintenance::{CheckReport, Problem, check, dump, stat};
 pub use types::{
     BATCH_SIZE_MAX, Batch, Headers, MESSAGE_SIZE_MAX, Message, NewMessage, ParseTimestampError,

@@ -1,10 +1,11 @@
-//! L5: the trait [`Log`] and its implementation over files.
+//! L5: the trait [`Log`] and its implementations over files and in memory.
 
 mod background;
 mod commit;
 mod contract;
 mod durability;
 mod file_log;
+mod memory;
 mod meta_store;
 mod open;
 mod options;
@@ -22,5 +23,6 @@ pub(crate) use open::{is_front_missing, segment_bases};
 pub use contract::Log;
 pub use durability::Durability;
 pub use file_log::FileLog;
+pub use memory::MemoryLog;
 pub use options::Options;
 pub use scan::{MessageRef, Scan};

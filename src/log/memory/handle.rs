@@ -1,0 +1,246 @@
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::state::State;
+use crate::{
+    BATCH_SIZE_MAX, Batch, Error, Headers, Log, MESSAGE_SIZE_MAX, Message, NewMessage, Options,
+    PublishOptions, Result, Start, Stats, Timestamp,
+};
+
+/// A [`Log`] without files, for the tests of applications: the same semantics, gone when it is dropped.
+///
+/// Memory is its stable storage: everything published is at once as durable as it will ever be, under any
+/// [`Durability`](crate::Durability). A publisher copies its messages before it takes the lock that readers share,
+/// and holds it only to hang them in.
+///
+/// ```
+/// use duramen::{Log, MemoryLog, NewMessage};
+///
+/// let log = MemoryLog::new();
+/// log.publish(&[NewMessage::new(b"user-7", b"created"), NewMessage::new(b"user-7", b"renamed")])?;
+/// assert_eq!(log.get_by_key(b"user-7")?.value.as_deref(), Some(&b"renamed"[..]));
+/// # Ok::<(), duramen::Error>(())
+/// ```
+pub struct MemoryLog {
+    key_index: bool,
+    time_index: bool,
+    /// `None` when the log is closed.
+    state: RwLock<Option<State>>,
+}
+
+impl MemoryLog {
+    /// What [`size`](Log::size) counts for a message on top of the bytes of its key, value and headers: 64.
+    ///
+    /// A fixed figure, so that tests which depend on it mean the same on every platform; about what the handle and
+    /// its index entries take.
+    pub const MESSAGE_OVERHEAD: u64 = 64;
+
+    /// An empty log with a key index and a time index.
+    #[must_use]
+    pub fn new() -> MemoryLog {
+        MemoryLog::with_options(&Options::new().key_index(true).time_index(true))
+    }
+
+    /// An empty log with the indexes that `options` name. Everything else in them is about files and changes
+    /// nothing here.
+    #[must_use]
+    pub fn with_options(options: &Options) -> MemoryLog {
+        MemoryLog {
+            key_index: options.key_index,
+            time_index: options.time_index,
+            state: RwLock::new(Some(State::default())),
+        }
+    }
+
+    fn read(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
+        RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
+    }
+
+    fn write(&self) -> Result<MappedRwLockWriteGuard<'_, State>> {
+        RwLockWriteGuard::try_map(self.state.write(), Option::as_mut).map_err(|_| Error::Closed)
+    }
+
+    fn need_key_index(&self) -> Result<()> {
+        if self.key_index {
+            Ok(())
+        } else {
+            Err(Error::NoIndex)
+        }
+    }
+
+    fn need_index_for(&self, start: Start) -> Result<()> {
+        match start {
+            Start::Time(_) if !self.time_index => Err(Error::NoIndex),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Log for MemoryLog {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+        // Closed comes before what else may be wrong with the call; the lock is not held while bytes are copied.
+        drop(self.read()?);
+        check_sizes(messages)?;
+        let now = Timestamp::now();
+        let copies = messages.iter().map(|message| copy(message, now)).collect();
+        let size = messages.iter().map(|message| self.size(message)).sum();
+
+        let mut state = self.write()?;
+        let actual = state.next_offset();
+        match how.expected_next_offset() {
+            Some(expected) if expected != actual => Err(Error::OffsetMismatch { expected, actual }),
+            _ => state.append(copies, size),
+        }
+    }
+
+    fn start_offset(&self) -> Result<u64> {
+        Ok(self.read()?.start_offset())
+    }
+
+    fn next_offset(&self) -> Result<u64> {
+        Ok(self.read()?.next_offset())
+    }
+
+    fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
+        let state = self.read()?;
+        self.need_index_for(from)?;
+        state.consume(from, max_count)
+    }
+
+    fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+        let state = self.read()?;
+        self.need_key_index()?;
+        self.need_index_for(from)?;
+        state.consume_by_key(key, from, max_count)
+    }
+
+    fn get(&self, at: Start) -> Result<Message> {
+        let state = self.read()?;
+        self.need_index_for(at)?;
+        state.get(at)
+    }
+
+    fn get_by_key(&self, key: &[u8]) -> Result<Message> {
+        let state = self.read()?;
+        self.need_key_index()?;
+        state.get_by_key(key)
+    }
+
+    fn get_by_time(&self, start: Timestamp) -> Result<Message> {
+        self.get(Start::Time(start))
+    }
+
+    /// Bytes of key, value and headers, and [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
+    fn size(&self, message: &NewMessage<'_>) -> u64 {
+        message.content_size().saturating_add(MemoryLog::MESSAGE_OVERHEAD)
+    }
+
+    /// One segment, and as its size the sum of [`size`](Log::size) over the messages; all is synced.
+    fn stat(&self) -> Result<Stats> {
+        let state = self.read()?;
+        Ok(Stats {
+            segments: 1,
+            messages: state.count(),
+            size: state.size(),
+            start_offset: state.start_offset(),
+            next_offset: state.next_offset(),
+            synced_offset: state.next_offset(),
+            epoch: 0,
+            key_index: self.key_index,
+            time_index: self.time_index,
+        })
+    }
+
+    fn sync(&self) -> Result<u64> {
+        self.next_offset()
+    }
+
+    fn gc(&self, _unused_for: Duration) -> Result<()> {
+        self.read().map(drop)
+    }
+
+    fn close(&self) -> Result<()> {
+        *self.state.write() = None;
+        Ok(())
+    }
+}
+
+impl Default for MemoryLog {
+    fn default() -> MemoryLog {
+        MemoryLog::new()
+    }
+}
+
+impl fmt::Debug for MemoryLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("MemoryLog");
+        text.field("key_index", &self.key_index)
+            .field("time_index", &self.time_index);
+        match self.read() {
+            Ok(state) => text
+                .field("start_offset", &state.start_offset())
+                .field("next_offset", &state.next_offset()),
+            Err(_) => text.field("closed", &true),
+        };
+        text.finish_non_exhaustive()
+    }
+}
+
+fn check_sizes(messages: &[NewMessage<'_>]) -> Result<()> {
+    let mut batch_size = 0;
+    for message in messages {
+        let size = message.content_size();
+        // In this order the sum cannot overflow.
+        if size > MESSAGE_SIZE_MAX || batch_size + size > BATCH_SIZE_MAX {
+            return Err(Error::TooLarge);
+        }
+        batch_size += size;
+    }
+    Ok(())
+}
+
+/// `message` with bytes of its own, and an offset that is set when it is appended.
+fn copy(message: &NewMessage<'_>, now: Timestamp) -> Message {
+    Message {
+        offset: 0,
+        time: message.time.unwrap_or(now),
+        key: message.key.map(Bytes::copy_from_slice),
+        value: message.value.map(Bytes::copy_from_slice),
+        headers: Headers::new(message.headers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An application's failed assertion may print the log: that shows its bounds, not all it holds.
+    #[test]
+    fn debug_shows_bounds_and_whether_it_is_closed() {
+        let log = MemoryLog::new();
+        log.publish(&[NewMessage::value(b"secret")]).unwrap();
+        let text = format!("{log:?}");
+        assert!(
+            text.contains("next_offset: 1") && !text.contains("secret"),
+            "{text}"
+        );
+        log.close().unwrap();
+        assert!(format!("{log:?}").contains("closed: true"));
+    }
+
+    #[test]
+    fn size_is_content_and_the_documented_constant() {
+        let log = MemoryLog::default();
+        let message = NewMessage {
+            headers: &[(b"ab", b"c")],
+            ..NewMessage::new(b"key", b"value")
+        };
+        assert_eq!(log.size(&message), 11 + MemoryLog::MESSAGE_OVERHEAD);
+        log.publish(&[message, message]).unwrap();
+        assert_eq!(log.stat().unwrap().size, 2 * log.size(&message));
+        assert_eq!(log.stat().unwrap().segments, 1);
+    }
+}

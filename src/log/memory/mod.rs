@@ -1,0 +1,6 @@
+//! A log in memory.
+
+mod handle;
+mod state;
+
+pub use handle::MemoryLog;

@@ -1,0 +1,229 @@
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use crate::{Batch, Error, Message, Result, Start, Timestamp};
+
+/// What a log in memory holds. Invariants:
+///
+/// 1. Offsets of `messages` go up strictly; all are at or above `start_offset` and below `next_offset`. Some may be
+///    missing between them.
+/// 2. `time_max[i]` is the largest time of `messages[..=i]`.
+/// 3. `by_key` holds, for every key, the offsets of exactly the messages with that key, going up.
+/// 4. `size` is the sum of the sizes given to [`append`](State::append) for `messages`.
+///
+/// Only [`push`](State::push) adds a message, so whatever removes some can build the rest anew with it.
+#[derive(Default)]
+pub(super) struct State {
+    start_offset: u64,
+    next_offset: u64,
+    messages: Vec<Message>,
+    time_max: Vec<Timestamp>,
+    by_key: HashMap<Bytes, Vec<u64>>,
+    size: u64,
+}
+
+impl State {
+    pub(super) fn start_offset(&self) -> u64 {
+        self.start_offset
+    }
+
+    pub(super) fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.messages.len() as u64
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds `messages`, whose offsets are given here, and returns the next offset.
+    pub(super) fn append(&mut self, messages: Vec<Message>, size: u64) -> Result<u64> {
+        self.next_offset
+            .checked_add(messages.len() as u64)
+            .ok_or(Error::Invalid("the log has given out all its offsets"))?;
+        for message in messages {
+            let offset = self.next_offset;
+            self.next_offset += 1;
+            self.push(Message { offset, ..message });
+        }
+        self.size += size;
+        Ok(self.next_offset)
+    }
+
+    fn push(&mut self, message: Message) {
+        let before = self.time_max.last().copied().unwrap_or(Timestamp::MIN);
+        self.time_max.push(before.max(message.time));
+        if let Some(key) = &message.key {
+            self.by_key.entry(key.clone()).or_default().push(message.offset);
+        }
+        self.messages.push(message);
+    }
+
+    pub(super) fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
+        let begin = self.position(from)?;
+        let messages = self.messages[begin..].iter().take(max_count).cloned();
+        Ok(self.batch(messages.collect(), begin, max_count))
+    }
+
+    pub(super) fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+        let begin = self.position(from)?;
+        let offset = self.offset_at(begin);
+        let offsets = self.by_key.get(key).map_or(&[][..], Vec::as_slice);
+        let matching = &offsets[offsets.partition_point(|o| *o < offset)..];
+        let messages = matching.iter().take(max_count).filter_map(|o| self.find(*o));
+        Ok(self.batch(messages.cloned().collect(), begin, max_count))
+    }
+
+    /// `messages`, all that were found from position `begin` on, as a batch.
+    fn batch(&self, messages: Vec<Message>, begin: usize, max_count: usize) -> Batch {
+        let next_offset = match messages.last() {
+            Some(last) => last.offset + 1,
+            None if max_count == 0 => self.offset_at(begin),
+            None => self.next_offset,
+        };
+        Batch {
+            messages,
+            next_offset,
+        }
+    }
+
+    pub(super) fn get(&self, at: Start) -> Result<Message> {
+        let found = match at {
+            Start::At(offset) if offset < self.start_offset || offset >= self.next_offset => {
+                return Err(self.out_of_range(offset));
+            }
+            Start::At(offset) => self.find(offset),
+            Start::Newest | Start::Last(0) => self.messages.last(),
+            Start::Oldest | Start::Time(_) | Start::Last(_) => self.messages.get(self.position(at)?),
+        };
+        found.cloned().ok_or(Error::NotFound)
+    }
+
+    pub(super) fn get_by_key(&self, key: &[u8]) -> Result<Message> {
+        let last = self.by_key.get(key).and_then(|offsets| offsets.last());
+        last.and_then(|offset| self.find(*offset))
+            .cloned()
+            .ok_or(Error::NotFound)
+    }
+
+    /// The position in `messages` of the first one that a reader sees who begins at `from`; at the end, how many
+    /// there are.
+    fn position(&self, from: Start) -> Result<usize> {
+        Ok(match from {
+            Start::Oldest => 0,
+            Start::Newest => self.messages.len(),
+            Start::At(offset) if offset < self.start_offset || offset > self.next_offset => {
+                return Err(self.out_of_range(offset));
+            }
+            Start::At(offset) => self.messages.partition_point(|m| m.offset < offset),
+            Start::Time(time) => self.time_max.partition_point(|max| *max < time),
+            Start::Last(count) => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                self.messages.len().saturating_sub(count)
+            }
+        })
+    }
+
+    /// The offset of the message at `position`, or the next offset at the end.
+    fn offset_at(&self, position: usize) -> u64 {
+        self.messages.get(position).map_or(self.next_offset, |m| m.offset)
+    }
+
+    fn find(&self, offset: u64) -> Option<&Message> {
+        let position = self.messages.binary_search_by_key(&offset, |m| m.offset).ok()?;
+        self.messages.get(position)
+    }
+
+    fn out_of_range(&self, offset: u64) -> Error {
+        Error::OffsetOutOfRange {
+            offset,
+            start: self.start_offset,
+            next: self.next_offset,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log from which offsets below 3 were trimmed, and 4, 7 and 8 deleted; the key is odd or even.
+    fn with_gaps() -> State {
+        let mut state = State {
+            start_offset: 3,
+            next_offset: 9,
+            ..State::default()
+        };
+        for offset in [3_u64, 5, 6] {
+            state.push(Message {
+                offset,
+                time: Timestamp::from_micros(offset.cast_signed()),
+                key: Some(Bytes::from_static(if offset % 2 == 1 { b"odd" } else { b"even" })),
+                value: None,
+                headers: crate::Headers::default(),
+            });
+        }
+        state
+    }
+
+    fn offsets(batch: Result<Batch>) -> (Vec<u64>, u64) {
+        let batch = batch.unwrap();
+        (
+            batch.messages.iter().map(|m| m.offset).collect(),
+            batch.next_offset,
+        )
+    }
+
+    #[test]
+    fn a_gap_is_passed_over_to_the_next_message_that_exists() {
+        let state = with_gaps();
+        assert_eq!(offsets(state.consume(Start::At(4), 9)), (vec![5, 6], 7));
+        assert_eq!(offsets(state.consume(Start::At(7), 9)), (vec![], 9));
+        assert_eq!(offsets(state.consume(Start::At(8), 9)), (vec![], 9));
+        assert_eq!(offsets(state.consume(Start::At(4), 0)), (vec![], 5));
+        assert_eq!(
+            offsets(state.consume_by_key(b"odd", Start::At(4), 9)),
+            (vec![5], 6)
+        );
+        assert_eq!(
+            offsets(state.consume_by_key(b"odd", Start::At(6), 9)),
+            (vec![], 9)
+        );
+        assert_eq!(offsets(state.consume(Start::Last(2), 9)), (vec![5, 6], 7));
+    }
+
+    #[test]
+    fn trimmed_offsets_are_out_of_range_and_deleted_ones_are_not_found() {
+        let state = with_gaps();
+        assert!(state.consume(Start::At(2), 9).unwrap_err().is_trimmed());
+        assert!(state.get(Start::At(2)).unwrap_err().is_trimmed());
+        assert!(matches!(state.get(Start::At(4)), Err(Error::NotFound)));
+        assert!(matches!(state.get(Start::At(8)), Err(Error::NotFound)));
+        assert!(matches!(
+            state.get(Start::At(9)),
+            Err(Error::OffsetOutOfRange {
+                offset: 9,
+                start: 3,
+                next: 9
+            })
+        ));
+        assert_eq!(state.get(Start::Oldest).unwrap().offset, 3);
+        assert_eq!(state.get(Start::Newest).unwrap().offset, 6);
+    }
+
+    #[test]
+    fn offsets_that_have_run_out_are_an_error_and_not_a_panic() {
+        let mut state = State {
+            next_offset: u64::MAX,
+            ..State::default()
+        };
+        let message = with_gaps().get(Start::Oldest).unwrap();
+        assert_eq!(state.append(vec![], 0).unwrap(), u64::MAX);
+        assert!(matches!(state.append(vec![message], 0), Err(Error::Invalid(_))));
+        assert_eq!(state.count(), 0);
+    }
+}

@@ -1,0 +1,113 @@
+use std::sync::LazyLock;
+
+use super::{
+    close, consume, consume_by_key, content, expect, forward, get, headers, keys, limits, model, next_offset,
+    publish, start, stat, sync, threads, times, visibility,
+};
+use crate::{Log, Options};
+
+/// Makes a new, empty log that was never used before, with the indexes that the [`Setup`] names.
+///
+/// A log that needs a directory or other things beside it is best wrapped together with them.
+pub type Factory<'a> = &'a dyn Fn(Setup) -> Box<dyn Log>;
+
+/// What a [`Case`] needs of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setup {
+    /// The log has a key index if and only if this is set.
+    pub key_index: bool,
+    /// The log has a time index if and only if this is set.
+    pub time_index: bool,
+}
+
+impl Setup {
+    /// [`Options`] with these indexes.
+    pub fn options(self) -> Options {
+        Options::new()
+            .key_index(self.key_index)
+            .time_index(self.time_index)
+    }
+
+    pub(super) const PLAIN: Setup = Setup {
+        key_index: false,
+        time_index: false,
+    };
+    pub(super) const KEYS: Setup = Setup {
+        key_index: true,
+        time_index: false,
+    };
+    pub(super) const TIMES: Setup = Setup {
+        key_index: false,
+        time_index: true,
+    };
+    pub(super) const INDEXED: Setup = Setup {
+        key_index: true,
+        time_index: true,
+    };
+}
+
+/// One behaviour that the contract demands.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Case {
+    /// The behaviour, such as `consume_at_next_offset_gives_no_messages_and_the_same_offset`.
+    pub name: &'static str,
+    /// Whether it takes more than 100 MiB of memory or of what the log is kept in, up to about 3 GiB.
+    pub heavy: bool,
+    /// Tries it on one or more logs of the factory; panics if the behaviour is another.
+    pub run: fn(Factory<'_>),
+}
+
+/// Names every case for the function it is.
+macro_rules! list {
+    ($($run:ident),* $(,)?) => {
+        &[$($crate::testing::Case { name: stringify!($run), heavy: false, run: $run }),*]
+    };
+}
+pub(super) use list;
+
+/// All cases, in an order that begins with what the others build on. Names are unique.
+#[must_use]
+pub fn cases() -> &'static [Case] {
+    static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+        [
+            publish::CASES,
+            expect::CASES,
+            limits::CASES,
+            limits::CASES_HEAVY,
+            visibility::CASES,
+            consume::CASES,
+            start::CASES,
+            next_offset::CASES,
+            get::CASES,
+            content::CASES,
+            headers::CASES,
+            keys::CASES,
+            consume_by_key::CASES,
+            times::CASES,
+            sync::CASES,
+            stat::CASES,
+            close::CASES,
+            forward::CASES,
+            model::CASES,
+            threads::CASES,
+        ]
+        .concat()
+    });
+    &CASES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn there_are_many_cases_and_no_name_stands_for_two() {
+        let names: BTreeSet<&str> = cases().iter().map(|case| case.name).collect();
+        assert_eq!(names.len(), cases().len());
+        assert!(names.len() >= 120, "{}", names.len());
+    }
+}

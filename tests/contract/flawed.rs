@@ -1,0 +1,231 @@
+//! A log with one flaw each, to see that the suite finds it.
+
+use std::thread;
+use std::time::Duration;
+
+use duramen::testing::Setup;
+use duramen::{
+    Batch, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message, NewMessage, PublishOptions, Result,
+    Start, Stats, Timestamp,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// No flaw: it returns at most two messages at a time and may return none, as a log is free to.
+    NoneButLittleAtATime,
+    NextOffsetBeyondTheEnd,
+    NextOffsetStaysBeforeTheEnd,
+    EmptyValueIsAbsent,
+    EmptyKeyIsAbsent,
+    ExpectationIgnored,
+    ExpectationOfEmptyBatchIgnored,
+    ExpectationCheckedTooEarly,
+    KeyFilterIgnoresStart,
+    KeyFilterForgetsTombstones,
+    OwnTimeForRunningMaximum,
+    NegativeTimesLost,
+    CloseForgotten,
+    LastIsOneTooMany,
+    BatchIsNotAtomic,
+    BeyondTheEndIsEmpty,
+    HeadersWithoutRepeats,
+    PanicsOnHugeCount,
+    LimitOneByteTooLow,
+}
+
+pub(crate) struct Flawed {
+    log: MemoryLog,
+    setup: Setup,
+    flaw: Flaw,
+}
+
+impl Flawed {
+    pub(crate) fn new(setup: Setup, flaw: Flaw) -> Flawed {
+        let log = MemoryLog::with_options(&setup.options());
+        Flawed { log, setup, flaw }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn start(&self, start: Start) -> Start {
+        match start {
+            Start::Last(count) if self.has(Flaw::LastIsOneTooMany) => Start::Last(count.saturating_add(1)),
+            Start::Last(count) if self.has(Flaw::PanicsOnHugeCount) => {
+                let end = self.log.next_offset().unwrap_or(0);
+                Start::At(end.checked_sub(count).expect("as many messages"))
+            }
+            start => start,
+        }
+    }
+
+    fn read(&self, message: Message) -> Message {
+        let message = match self.flaw {
+            Flaw::EmptyValueIsAbsent => Message {
+                value: message.value.filter(|value| !value.is_empty()),
+                ..message
+            },
+            Flaw::NegativeTimesLost => Message {
+                time: message.time.max(Timestamp::from_micros(0)),
+                ..message
+            },
+            _ => message,
+        };
+        if !self.has(Flaw::HeadersWithoutRepeats) {
+            return message;
+        }
+        let mut pairs = message.headers.as_slice().to_vec();
+        pairs.dedup_by_key(|(name, _)| *name);
+        let headers = Headers::new(&pairs);
+        Message { headers, ..message }
+    }
+
+    fn batch(&self, mut batch: Batch, from: Start) -> Batch {
+        let end = self.log.next_offset().unwrap_or(0);
+        match self.flaw {
+            Flaw::NextOffsetBeyondTheEnd if batch.next_offset == end => batch.next_offset += 1,
+            Flaw::NextOffsetStaysBeforeTheEnd => {
+                if let (Start::At(at), [_, _, ..]) = (from, &batch.messages[..]) {
+                    batch.next_offset = at;
+                }
+            }
+            _ => {}
+        }
+        batch.messages = batch.messages.into_iter().map(|m| self.read(m)).collect();
+        batch
+    }
+
+    /// What a log is free to return: no match of the key among the next two messages, so none at all, but progress.
+    fn little_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+        let begin = self.log.consume(from, 0)?.next_offset;
+        let some = self.log.consume(Start::At(begin), 2)?;
+        let mut matching = some.clone();
+        matching.messages.retain(|m| m.key.as_deref() == Some(key));
+        matching.messages.truncate(max_count);
+        match matching.messages.last() {
+            Some(last) => matching.next_offset = last.offset + 1,
+            None if max_count == 0 => matching.next_offset = begin,
+            None => {}
+        }
+        Ok(matching)
+    }
+}
+
+impl Log for Flawed {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+        let without_expectation = PublishOptions::new().sync(how.is_sync());
+        match self.flaw {
+            Flaw::ExpectationIgnored => self.log.publish_with(messages, &without_expectation),
+            Flaw::ExpectationOfEmptyBatchIgnored if messages.is_empty() => self.log.publish(&[]),
+            Flaw::ExpectationCheckedTooEarly => {
+                self.log.publish_with(&[], how)?;
+                thread::yield_now();
+                self.log.publish_with(messages, &without_expectation)
+            }
+            // Publishing most of a batch that is to be refused for its size would only take memory.
+            Flaw::BatchIsNotAtomic if messages.len() < 30 => {
+                let mut next_offset = self.log.publish_with(&[], how)?;
+                for (place, message) in messages.iter().enumerate() {
+                    next_offset = self.log.publish(std::slice::from_ref(message))?;
+                    if place == 2 {
+                        thread::yield_now();
+                    }
+                }
+                Ok(next_offset)
+            }
+            Flaw::EmptyKeyIsAbsent => {
+                let mut messages = messages.to_vec();
+                for message in &mut messages {
+                    message.key = message.key.filter(|key| !key.is_empty());
+                }
+                self.log.publish_with(&messages, how)
+            }
+            Flaw::LimitOneByteTooLow if messages.iter().any(|m| m.content_size() >= MESSAGE_SIZE_MAX) => {
+                Err(Error::TooLarge)
+            }
+            _ => self.log.publish_with(messages, how),
+        }
+    }
+
+    fn start_offset(&self) -> Result<u64> {
+        self.log.start_offset()
+    }
+
+    fn next_offset(&self) -> Result<u64> {
+        self.log.next_offset()
+    }
+
+    fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
+        let from = self.start(from);
+        let result = match self.flaw {
+            Flaw::NoneButLittleAtATime => self.log.consume(from, max_count.min(2)),
+            _ => self.log.consume(from, max_count),
+        };
+        match result {
+            Err(Error::OffsetOutOfRange { .. }) if self.has(Flaw::BeyondTheEndIsEmpty) => {
+                self.log.consume(Start::Newest, 0)
+            }
+            result => Ok(self.batch(result?, from)),
+        }
+    }
+
+    fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+        let checked = self.log.consume_by_key(key, from, max_count)?;
+        let batch = match self.flaw {
+            Flaw::NoneButLittleAtATime => self.little_by_key(key, from, max_count)?,
+            Flaw::KeyFilterIgnoresStart => self.log.consume_by_key(key, Start::Oldest, max_count)?,
+            _ => self.log.consume_by_key(key, self.start(from), max_count)?,
+        };
+        if !self.has(Flaw::KeyFilterForgetsTombstones) {
+            return Ok(self.batch(batch, from));
+        }
+        let mut checked = checked;
+        checked.messages.retain(|m| m.value.is_some());
+        Ok(checked)
+    }
+
+    fn get(&self, at: Start) -> Result<Message> {
+        match at {
+            Start::Time(time) => self.get_by_time(time),
+            at => Ok(self.read(self.log.get(self.start(at))?)),
+        }
+    }
+
+    fn get_by_key(&self, key: &[u8]) -> Result<Message> {
+        Ok(self.read(self.log.get_by_key(key)?))
+    }
+
+    fn get_by_time(&self, start: Timestamp) -> Result<Message> {
+        if !self.has(Flaw::OwnTimeForRunningMaximum) || !self.setup.time_index {
+            return Ok(self.read(self.log.get_by_time(start)?));
+        }
+        // A binary search over times that are not in order, as if they were.
+        let messages = self.log.consume(Start::Oldest, usize::MAX)?.messages;
+        let place = messages.partition_point(|m| m.time < start);
+        messages.get(place).cloned().ok_or(Error::NotFound)
+    }
+
+    fn size(&self, message: &NewMessage<'_>) -> u64 {
+        self.log.size(message)
+    }
+
+    fn stat(&self) -> Result<Stats> {
+        self.log.stat()
+    }
+
+    fn sync(&self) -> Result<u64> {
+        self.log.sync()
+    }
+
+    fn gc(&self, unused_for: Duration) -> Result<()> {
+        self.log.gc(unused_for)
+    }
+
+    fn close(&self) -> Result<()> {
+        match self.flaw {
+            Flaw::CloseForgotten => Ok(()),
+            _ => self.log.close(),
+        }
+    }
+}
