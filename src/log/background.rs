@@ -49,12 +49,14 @@ impl Background {
     }
 
     /// Has the thread do `job` after what was asked of it before.
+    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
         QUEUE.lock().jobs.push_back(Box::new(job));
         CHANGED.notify_one();
     }
 
     /// Has the thread do `job` at `time`.
+    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) {
         QUEUE.lock().timed.push((time, Box::new(job)));
         CHANGED.notify_one();

@@ -26,14 +26,21 @@ const REFUSED: [(i64, &str); 9] = [
     (0xca45_1a4e, COPY_ON_WRITE),
 ];
 const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
-const COPY_ON_WRITE: &str = "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
+const COPY_ON_WRITE: &str =
+    "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
 
 impl Storage for Os {
     fn check_supported(&self, dir: &Path) -> Result<()> {
         let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
         let stat = rustix::fs::fstatfs(&file).map_err(|error| failed("look at", dir)(error.into()))?;
-        match REFUSED.iter().find(|(number, _)| *number == i64::from(stat.f_type)) {
-            Some((_, what)) => Err(Error::Unsupported { path: dir.to_path_buf(), what }),
+        match REFUSED
+            .iter()
+            .find(|(number, _)| *number == i64::from(stat.f_type))
+        {
+            Some((_, what)) => Err(Error::Unsupported {
+                path: dir.to_path_buf(),
+                what,
+            }),
             None => Ok(()),
         }
     }
