@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use duramen::{Log, NewMessage, Options, PublishOptions, Start, Timestamp, check};
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 fn value(i: u64) -> Vec<u8> {
@@ -17,18 +19,32 @@ fn value(i: u64) -> Vec<u8> {
 /// 60 messages in several segments: alone and in batches, with and without keys, values and headers.
 fn write(dir: &Path) {
     let _ = fs::remove_dir_all(dir);
-    let options = Options::new().create_dirs(true).key_index(true).time_index(true).rollover(2048);
+    let options = Options::new()
+        .create_dirs(true)
+        .key_index(true)
+        .time_index(true)
+        .rollover(2048);
     let log = options.open(dir).expect("a new log");
     for i in 0..20 {
         let time = |n: u64| Timestamp::from_micros(1_000_000 * i64::try_from(n).expect("small"));
         let (key, bytes) = (format!("key {}", i % 7).into_bytes(), value(3 * i));
-        log.publish(&[NewMessage::new(&key, &bytes).time(time(3 * i))]).expect("alone");
+        log.publish(&[NewMessage::new(&key, &bytes).time(time(3 * i))])
+            .expect("alone");
         let (second, third) = (value(3 * i + 1), []);
         let batch = [
-            NewMessage { headers: &[(b"name", b"first"), (b"name", b"")], ..NewMessage::value(&second).time(time(3 * i + 1)) },
-            NewMessage { key: Some(&third), value: None, time: Some(time(3 * i)), headers: &[] },
+            NewMessage {
+                headers: &[(b"name", b"first"), (b"name", b"")],
+                ..NewMessage::value(&second).time(time(3 * i + 1))
+            },
+            NewMessage {
+                key: Some(&third),
+                value: None,
+                time: Some(time(3 * i)),
+                headers: &[],
+            },
         ];
-        log.publish_with(&batch, &PublishOptions::new().sync(i % 5 == 0)).expect("a batch");
+        log.publish_with(&batch, &PublishOptions::new().sync(i % 5 == 0))
+            .expect("a batch");
     }
     log.close().expect("closed");
 }
@@ -46,17 +62,34 @@ fn verify(dir: &Path) {
         assert_eq!(alone.key.as_deref(), Some(format!("key {}", i % 7).as_bytes()));
         assert!(alone.headers.is_empty());
         let second = log.get(Start::At(3 * i + 1)).expect("there");
-        assert_eq!((second.key, second.value.as_deref()), (None, Some(&value(3 * i + 1)[..])));
-        assert_eq!(second.headers.as_slice(), &[(&b"name"[..], &b"first"[..]), (b"name", b"")]);
+        assert_eq!(
+            (second.key, second.value.as_deref()),
+            (None, Some(&value(3 * i + 1)[..]))
+        );
+        assert_eq!(
+            second.headers.as_slice(),
+            &[(&b"name"[..], &b"first"[..]), (b"name", b"")]
+        );
         let third = log.get(Start::At(3 * i + 2)).expect("there");
         assert_eq!((third.key.as_deref(), third.value), (Some(&b""[..]), None));
-        assert_eq!(third.time, Timestamp::from_micros(i64::try_from(3_000_000 * i).expect("small")));
+        assert_eq!(
+            third.time,
+            Timestamp::from_micros(i64::try_from(3_000_000 * i).expect("small"))
+        );
     }
     for key in 0..7_u64 {
         let newest = (0..20).rev().find(|i| i % 7 == key).expect("one");
-        assert_eq!(log.offset_by_key(format!("key {key}").as_bytes()).expect("there"), 3 * newest);
+        assert_eq!(
+            log.offset_by_key(format!("key {key}").as_bytes()).expect("there"),
+            3 * newest
+        );
     }
-    assert_eq!(log.offset_by_time(Timestamp::from_micros(30_500_000)).expect("there").0, 31);
+    assert_eq!(
+        log.offset_by_time(Timestamp::from_micros(30_500_000))
+            .expect("there")
+            .0,
+        31
+    );
 }
 
 /// A log that was closed, and one that was left open by a process that died, are read, without and with write access.
@@ -69,18 +102,29 @@ fn golden_logs_of_version_1_are_read() {
         copy(&scratch.path().join("closed"), &golden("v1/closed"));
         let open = scratch.path().join("open");
         write(&open);
-        let log = Options::of(&open).expect("a log").rollover(2048).open(&open).expect("a log");
-        log.publish(&[NewMessage::value(b"unmarks the clean close")]).expect("published");
+        let log = Options::of(&open)
+            .expect("a log")
+            .rollover(2048)
+            .open(&open)
+            .expect("a log");
+        log.publish(&[NewMessage::value(b"unmarks the clean close")])
+            .expect("published");
         copy(&open, &golden("v1/open"));
     }
     verify(&golden("v1/closed"));
     for name in ["v1/closed", "v1/open"] {
         let scratch = tempfile::tempdir().expect("a folder");
         copy(&golden(name), scratch.path());
-        let log = Options::of(scratch.path()).expect("a log").open(scratch.path()).expect("a log");
+        let log = Options::of(scratch.path())
+            .expect("a log")
+            .open(scratch.path())
+            .expect("a log");
         let next = log.next_offset().expect("open");
         assert_eq!(next, if name == "v1/open" { 61 } else { 60 });
-        assert_eq!(log.publish(&[NewMessage::value(b"goes on")]).expect("published"), next + 1);
+        assert_eq!(
+            log.publish(&[NewMessage::value(b"goes on")]).expect("published"),
+            next + 1
+        );
         log.close().expect("closed");
         assert!(check(scratch.path(), &Options::new()).expect("a log").is_clean());
     }

@@ -16,13 +16,16 @@ fn constants_are_those_of_the_code() {
         ("BATCH_HEADER_LEN", BATCH_HEADER_LEN as u64),
         ("META_LEN", META_LEN as u64),
         ("INDEX_HEADER_LEN", INDEX_HEADER_LEN as u64),
-        ("INDEX_PAGE_LEN", INDEX_PAGE_LEN),
+        ("INDEX_PAGE_LEN", INDEX_PAGE_LEN as u64),
         ("MESSAGE_SIZE_MAX", crate::MESSAGE_SIZE_MAX),
         ("BATCH_SIZE_MAX", crate::BATCH_SIZE_MAX),
         ("FRAME_LEN_MAX", u64::from(FRAME_LEN_MAX)),
     ];
     for (name, value) in constants {
-        assert!(PAGE.contains(&format!("| `{name}` | {value} |")), "{name} is {value}");
+        assert!(
+            PAGE.contains(&format!("| `{name}` | {value} |")),
+            "{name} is {value}"
+        );
     }
 }
 
@@ -32,17 +35,44 @@ fn the_worked_example_is_what_is_written() {
     let keys = FrameKeys::new(Salt([2; 16]));
     let mut bytes = Vec::new();
     let first = NewMessage::new(b"k", b"v");
-    encode_record(&mut bytes, &first, Timestamp::from_micros(1), keys.record(0), Some(128));
+    encode_record(
+        &mut bytes,
+        &first,
+        Timestamp::from_micros(1),
+        keys.record(0),
+        Some(128),
+    );
 
     let position = SEGMENT_HEADER_LEN + bytes.len() as u64;
     let tombstone = NewMessage { value: None, ..first };
-    let keyless = NewMessage { headers: &[(b"h", b"w")], ..NewMessage::value(b"") };
+    let keyless = NewMessage {
+        headers: &[(b"h", b"w")],
+        ..NewMessage::value(b"")
+    };
     let mut records = Vec::new();
-    encode_record(&mut records, &tombstone, Timestamp::from_micros(2), keys.record(1), None);
-    encode_record(&mut records, &keyless, Timestamp::from_micros(3), keys.record(2), None);
+    encode_record(
+        &mut records,
+        &tombstone,
+        Timestamp::from_micros(2),
+        keys.record(1),
+        None,
+    );
+    encode_record(
+        &mut records,
+        &keyless,
+        Timestamp::from_micros(3),
+        keys.record(2),
+        None,
+    );
     let len = u32::try_from(records.len()).expect("a few bytes");
     let frontier = u32::try_from(position).expect("a few bytes");
-    let header = BatchHeader { checksum: 0, count: 2, len, first: 1, frontier };
+    let header = BatchHeader {
+        checksum: 0,
+        count: 2,
+        len,
+        first: 1,
+        frontier,
+    };
     bytes.extend_from_slice(&header.encode(keys.batch(position)));
     bytes.extend_from_slice(&records);
 
