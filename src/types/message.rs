@@ -108,6 +108,13 @@ pub struct Batch {
     pub next_offset: u64,
 }
 
+impl Batch {
+    /// The messages, in offset order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Message> {
+        self.messages.iter()
+    }
+}
+
 impl IntoIterator for Batch {
     type Item = Message;
     type IntoIter = std::vec::IntoIter<Message>;
@@ -122,6 +129,6 @@ impl<'a> IntoIterator for &'a Batch {
     type IntoIter = std::slice::Iter<'a, Message>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.messages.iter()
+        self.iter()
     }
 }
