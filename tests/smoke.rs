@@ -29,7 +29,7 @@ fn check_all(log: &dyn Log, n: u64) {
     for i in 0..n {
         assert_eq!(log.get(Start::At(i)).unwrap().offset, i);
         assert_eq!(
-            log.get_by_time(Timestamp::from_micros(i as i64 * 10 - 5))
+            log.get_by_time(Timestamp::from_micros(i.cast_signed() * 10 - 5))
                 .unwrap()
                 .offset,
             i
@@ -61,7 +61,7 @@ fn publish(log: &dyn Log, from: u64, to: u64, batch: usize) {
     let messages: Vec<_> = keys
         .iter()
         .zip(from..)
-        .map(|((k, v), i)| NewMessage::new(k, v).time(Timestamp::from_micros(i as i64 * 10)))
+        .map(|((k, v), i)| NewMessage::new(k, v).time(Timestamp::from_micros(i.cast_signed() * 10)))
         .collect();
     let mut n = from;
     for chunk in messages.chunks(batch) {

@@ -5,7 +5,9 @@ use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
 use super::segment::HeaderDefect;
 
 /// Bytes of one copy.
-pub(crate) const META_LEN: usize = 128;
+pub(crate) const META_LEN: usize = LEN as usize;
+
+const LEN: u16 = 128;
 
 const MAGIC: [u8; 8] = *b"DURAMENM";
 const NONE: u64 = u64::MAX;
@@ -57,7 +59,7 @@ impl Meta {
         Fields::new()
             .put(&MAGIC)
             .put(&VERSION.to_le_bytes())
-            .put(&(META_LEN as u16).to_le_bytes())
+            .put(&LEN.to_le_bytes())
             .put(&flags.to_le_bytes())
             .put(&self.log_id)
             .put(&self.sequence.to_le_bytes())
@@ -87,7 +89,7 @@ impl Meta {
 
     fn fields(bytes: &[u8]) -> Option<Meta> {
         let flags = u32_at(bytes, 12)?;
-        if usize::from(u16_at(bytes, 10)?) != META_LEN || flags & !KNOWN_FLAGS != 0 {
+        if u16_at(bytes, 10)? != LEN || flags & !KNOWN_FLAGS != 0 {
             return None;
         }
         let base = u64_at(bytes, 64)?;

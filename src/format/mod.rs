@@ -24,7 +24,9 @@ pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME};
 pub(crate) use payload::{
     Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,
 };
-pub(crate) use segment::{HeaderDefect, Previous, SEGMENT_HEADER_LEN, SegmentHeader};
+pub(crate) use segment::{
+    FRAMES_START, HeaderDefect, Previous, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
+};
 
 /// The version of the format that this crate writes, and the only one it reads.
 pub(crate) const VERSION: u16 = 1;

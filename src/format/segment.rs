@@ -4,7 +4,15 @@ use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
 use super::{Salt, VERSION};
 
 /// Bytes of a segment's header; frames begin behind it.
-pub(crate) const SEGMENT_HEADER_LEN: u64 = 128;
+pub(crate) const SEGMENT_HEADER_LEN: u64 = HEADER_LEN as u64;
+
+/// The position of a segment's first frame.
+pub(crate) const FRAMES_START: u32 = HEADER_LEN as u32;
+
+/// A segment's header as it is stored.
+pub(crate) type SegmentHeaderBytes = [u8; HEADER_LEN as usize];
+
+const HEADER_LEN: u16 = 128;
 
 const MAGIC: [u8; 8] = *b"DURAMENL";
 const NONE: u64 = u64::MAX;
@@ -47,7 +55,7 @@ pub(crate) enum HeaderDefect {
 }
 
 impl SegmentHeader {
-    pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_LEN as usize] {
+    pub(crate) fn encode(&self) -> SegmentHeaderBytes {
         let previous = self.previous.unwrap_or(Previous {
             base: NONE,
             len: 0,
@@ -56,7 +64,7 @@ impl SegmentHeader {
         Fields::new()
             .put(&MAGIC)
             .put(&VERSION.to_le_bytes())
-            .put(&(SEGMENT_HEADER_LEN as u16).to_le_bytes())
+            .put(&HEADER_LEN.to_le_bytes())
             .put(&[0; 4])
             .put(&self.log_id)
             .put(&self.salt.0)
@@ -76,7 +84,7 @@ impl SegmentHeader {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderDefect> {
         let damaged = HeaderDefect::Damaged;
-        let header = bytes.get(..SEGMENT_HEADER_LEN as usize).ok_or(damaged)?;
+        let header = bytes.get(..usize::from(HEADER_LEN)).ok_or(damaged)?;
         if !is_sealed(header) {
             // Only for the message: a file of another kind is named as such.
             return Err(if header.starts_with(&MAGIC) {
@@ -96,7 +104,7 @@ impl SegmentHeader {
     }
 
     fn fields(header: &[u8]) -> Option<SegmentHeader> {
-        if u64::from(u16_at(header, 10)?) != SEGMENT_HEADER_LEN {
+        if u16_at(header, 10)? != HEADER_LEN {
             return None;
         }
         let previous_base = u64_at(header, 64)?;

@@ -49,6 +49,7 @@ impl Background {
     }
 
     /// Has the thread do `job` after what was asked of it before; false if there is no thread.
+    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
         let mut queue = QUEUE.lock();
         let is_there = queue.thread.is_some();
@@ -60,6 +61,7 @@ impl Background {
     }
 
     /// Has the thread do `job` at `time`.
+    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) {
         QUEUE.lock().timed.push((time, Box::new(job)));
         CHANGED.notify_one();

@@ -143,10 +143,11 @@ impl super::write::Writer {
         self.unsynced_len = 0;
         self.unsynced
             .retain(|held| !segments.iter().any(|synced| Arc::ptr_eq(held, synced)));
-        if let (Some(ours), Some(active)) = (&self.active, active) {
-            if Arc::ptr_eq(ours, active) && self.end == end {
-                self.mark_end();
-            }
+        if let (Some(ours), Some(active)) = (&self.active, active)
+            && Arc::ptr_eq(ours, active)
+            && self.end == end
+        {
+            self.mark_end();
         }
     }
 }

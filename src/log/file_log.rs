@@ -115,10 +115,10 @@ impl FileLog {
             return;
         };
         for part in before {
-            if let Part::Active(active) = part {
-                if let Some(seal) = active.seal_from(active.visible()) {
-                    let _ = self.shared.seal(active, seal);
-                }
+            if let Part::Active(active) = part
+                && let Some(seal) = active.seal_from(active.visible())
+            {
+                let _ = self.shared.seal(active, seal);
             }
         }
     }

@@ -76,6 +76,10 @@ impl Options {
         Ok(())
     }
 
+    #[cfg_attr(
+        not(feature = "fault"),
+        expect(clippy::unused_self, reason = "there is only one")
+    )]
     pub(crate) fn file_system(&self) -> Arc<dyn Storage> {
         #[cfg(feature = "fault")]
         if let Some(disk) = &self.disk {

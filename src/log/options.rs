@@ -5,6 +5,10 @@ use super::Durability;
 /// Options may change between opens. Turning an index on builds it from the messages, turning it off drops it;
 /// neither loses data.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that do not depend on each other"
+)]
 #[must_use]
 pub struct Options {
     pub(crate) create_dirs: bool,

@@ -292,10 +292,10 @@ fn message(opened: &Opened<'_>, ordinal: u32) -> Result<Option<Message>, Fault> 
 fn first_from(opened: &Opened<'_>, time: Timestamp, ordinal: u32) -> Result<Option<Message>, Fault> {
     for ordinal in ordinal..opened.count() {
         let own = opened.time_at(opened.position(ordinal)?);
-        if own.is_none_or(|own| own >= time.as_micros()) {
-            if let Some(message) = message(opened, ordinal)?.filter(|found| found.time >= time) {
-                return Ok(Some(message));
-            }
+        if own.is_none_or(|own| own >= time.as_micros())
+            && let Some(message) = message(opened, ordinal)?.filter(|found| found.time >= time)
+        {
+            return Ok(Some(message));
         }
     }
     Ok(None)

@@ -57,15 +57,11 @@ struct Walked {
 impl Recovery<'_> {
     /// Finds the end of the log, and makes what is kept fit to go on from.
     pub(crate) fn run(mut self) -> Result<Recovered> {
-        if let Some((base, _)) = self.copies.durable_end() {
-            if self.bases.last().is_none_or(|last| *last < base) {
-                return Err(corrupt(
-                    &self.place.path(&FileName::Segment(base)),
-                    0,
-                    None,
-                    Corruption::Missing,
-                ));
-            }
+        if let Some((base, _)) = self.copies.durable_end()
+            && self.bases.last().is_none_or(|last| *last < base)
+        {
+            let path = self.place.path(&FileName::Segment(base));
+            return Err(corrupt(&path, 0, None, Corruption::Missing));
         }
         let mut has_cut = false;
         let mut walked = loop {
@@ -227,7 +223,7 @@ impl Recovery<'_> {
         let is_proven = extent.frontier == extent.end;
         let is_continued =
             is_last && recovered.next_offset == extent.next_offset && active.header.generation == 0;
-        if is_proven && is_continued && self.is_empty_behind(&active, &extent)? {
+        if is_proven && is_continued && is_empty_behind(&active, &extent)? {
             // Synced up to its end, and nothing was stored behind it: this file has not seen a failed sync.
             active.raise_frontier(end);
             let active = Arc::new(active);
@@ -287,16 +283,6 @@ impl Recovery<'_> {
         if is_last {
             recovered.previous = Some(link);
         }
-    }
-
-    /// Whether the file holds only zeros behind the end, and behind the marker that may stand there.
-    fn is_empty_behind(&self, active: &Active, extent: &Extent) -> Result<bool> {
-        let marker = if extent.stop == Stop::Marker {
-            BATCH_HEADER_LEN as u64
-        } else {
-            0
-        };
-        Ok(last_nonzero(active, extent.end + marker)?.is_none())
     }
 
     /// Keeps a copy of what stands behind the end of a segment.
@@ -387,6 +373,16 @@ fn durable_offset(active: &Active, extent: &Extent) -> u64 {
         }
     }
     active.header.base + u64::from(low)
+}
+
+/// Whether the file holds only zeros behind the end, and behind the marker that may stand there.
+fn is_empty_behind(active: &Active, extent: &Extent) -> Result<bool> {
+    let marker = if extent.stop == Stop::Marker {
+        BATCH_HEADER_LEN as u64
+    } else {
+        0
+    };
+    Ok(last_nonzero(active, extent.end + marker)?.is_none())
 }
 
 /// One past the last byte at or behind `from` that is not zero.

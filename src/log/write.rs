@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::shared::Shared;
 use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Previous, SEGMENT_HEADER_LEN, Salt, SegmentHeader,
-    encode_record, lone_len, record_len,
+    BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, FRAMES_START, Previous, SEGMENT_HEADER_LEN, Salt,
+    SegmentHeader, encode_record, lone_len, record_len,
 };
 use crate::index::key_hash;
 use crate::segment::{
@@ -231,11 +231,11 @@ impl Writer {
             self.unsynced.push(Arc::clone(left));
         }
         if self.unsynced.is_empty() {
-            active.raise_frontier(SEGMENT_HEADER_LEN as u32);
+            active.raise_frontier(FRAMES_START);
         }
         let left_end = self.end;
         let left_checksum = self.last_checksum;
-        self.begin(&active, 0, SEGMENT_HEADER_LEN as u32, active.header_checksum);
+        self.begin(&active, 0, FRAMES_START, active.header_checksum);
         shared.change_view(|view| {
             view.parts.push(Part::Active(Arc::clone(&active)));
             view.next_offset_min = view.next_offset_min.max(active.header.base);
@@ -243,7 +243,7 @@ impl Writer {
         match left {
             Some(left) => self.seal_left(
                 shared,
-                left,
+                &left,
                 Seal {
                     len: left_end,
                     last_checksum: left_checksum,
@@ -270,14 +270,14 @@ impl Writer {
     }
 
     /// Seals the segment that was left behind: on the background thread, or here where there is none.
-    fn seal_left(&mut self, shared: &Arc<Shared>, left: Arc<Active>, seal: Seal) -> Result<()> {
-        if shared.seal_later(&left, seal) {
+    fn seal_left(&mut self, shared: &Arc<Shared>, left: &Arc<Active>, seal: Seal) -> Result<()> {
+        if shared.seal_later(left, seal) {
             return Ok(());
         }
         shared.poison_on_error(left.sync(&shared.place))?;
-        self.note_synced(&left);
+        self.note_synced(left);
         // What remains is no loss if it fails: the next open does it.
-        let _ = shared.seal(&left, seal);
+        let _ = shared.seal(left, seal);
         Ok(())
     }
 
@@ -285,7 +285,7 @@ impl Writer {
     pub(crate) fn note_synced(&mut self, segment: &Arc<Active>) {
         self.unsynced.retain(|held| !Arc::ptr_eq(held, segment));
         if let Some(active) = self.active.as_ref().filter(|_| self.unsynced.is_empty()) {
-            active.raise_frontier(SEGMENT_HEADER_LEN as u32);
+            active.raise_frontier(FRAMES_START);
         }
     }
 

@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 use super::place::{Place, corrupt};
 use super::sealed::Seal;
 use super::walk::{Entry, Extent, Walk};
-use crate::format::{FileName, FrameKeys, PREPARED_NAME, Previous, SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::format::{
+    FRAMES_START, FileName, FrameKeys, PREPARED_NAME, Previous, SEGMENT_HEADER_LEN, SegmentHeader,
+};
 use crate::index::{ActiveIndex, SegmentHints};
 use crate::sys::{File, Map, Open};
 use crate::{Corruption, Error, Result};
@@ -176,7 +178,7 @@ impl Active {
             visible: AtomicU64::new(
                 Visible {
                     count: 0,
-                    end: SEGMENT_HEADER_LEN as u32,
+                    end: FRAMES_START,
                 }
                 .pack(),
             ),

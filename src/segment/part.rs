@@ -7,7 +7,7 @@ use super::active::{Active, Visible};
 use super::read::Fault;
 use super::sealed::{Mapped, Segment};
 use crate::Result;
-use crate::format::{FrameKeys, SEGMENT_HEADER_LEN};
+use crate::format::{FRAMES_START, FrameKeys};
 use crate::index::{self, Find};
 use crate::sys::Map;
 
@@ -55,7 +55,7 @@ impl Part {
                     active,
                     visible: active.visible(),
                 };
-                return read(&opened).map_err(|fault| fault.into_error(&active.file.path()));
+                return read(&opened).map_err(|fault| fault.into_error(active.file.path()));
             }
             Part::Sealed(segment) => segment,
         };
@@ -211,10 +211,7 @@ impl Opened<'_> {
             return Ok(self.end());
         }
         match self {
-            Opened::Active { active, .. } => Ok(active
-                .index
-                .position(ordinal)
-                .unwrap_or(SEGMENT_HEADER_LEN as u32)),
+            Opened::Active { active, .. } => Ok(active.index.position(ordinal).unwrap_or(FRAMES_START)),
             Opened::Sealed { files } => Ok(files.index.position(ordinal)?),
         }
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::format::IndexKinds;
-use crate::format::{FileName, HeaderDefect, SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::format::{FileName, HeaderDefect, SegmentHeader, SegmentHeaderBytes};
 use crate::sys::{File, Open, Storage};
 use crate::{Corruption, Error, Result};
 
@@ -36,7 +36,7 @@ impl Place {
             }
             other => other?,
         };
-        let mut bytes = [0; SEGMENT_HEADER_LEN as usize];
+        let mut bytes: SegmentHeaderBytes = [0; _];
         let len = file.read_at(0, &mut bytes)?;
         if len < bytes.len() {
             return Err(corrupt(&path, len as u64, None, Corruption::Short));

@@ -58,7 +58,7 @@ impl Opened<'_> {
         // shorter than the head of a lone one.
         let room = self.end().checked_sub(position)?;
         let at = u64::from(position);
-        let parsed = if room >= LONE_HEADER_LEN as u32 {
+        let parsed = if room as usize >= LONE_HEADER_LEN {
             Frame::parse(&self.map().array::<LONE_HEADER_LEN>(at)?)
         } else {
             Frame::parse(&self.map().array::<RECORD_HEADER_LEN>(at)?)

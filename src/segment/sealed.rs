@@ -240,10 +240,11 @@ impl Segment {
         let bytes = index_bytes(&walk, &self.place, header, seal).map_err(|stop| self.defect(stop))?;
         let defect = |_: IndexDefect| corrupt(&self.index_path(), 0, None, Corruption::Index);
         let binding = binding(header, seal);
-        if self.place.is_writable() && store_index(&self.place, self.base, &bytes).is_ok() {
-            if let Some(index) = self.open_index(&binding)? {
-                return Ok(index);
-            }
+        if self.place.is_writable()
+            && store_index(&self.place, self.base, &bytes).is_ok()
+            && let Some(index) = self.open_index(&binding)?
+        {
+            return Ok(index);
         }
         SealedIndex::open(Map::from_bytes(bytes), &binding, self.place.kinds).map_err(defect)
     }
