@@ -146,6 +146,16 @@ impl CheckReport {
     }
 }
 
+/// What is said of the segment before another one.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// Nobody speaks of it.
+    Unknown,
+    /// There is none.
+    Nothing,
+    Segment(Previous),
+}
+
 struct Checker {
     place: Arc<Place>,
     meta: Meta,
@@ -159,10 +169,11 @@ impl Checker {
         self.check_ends(report)?;
         // From the newest to the oldest, because each segment knows where the one before it ends.
         let mut found = Vec::new();
-        let mut successor = self.meta.clean.and_then(|clean| clean.last).map(Some);
+        let last = self.meta.clean.and_then(|clean| clean.last);
+        let mut known = last.map_or(Known::Unknown, Known::Segment);
         for base in self.bases.iter().rev() {
             let mut part = CheckReport::default();
-            successor = self.check_segment(*base, successor, &mut part)?;
+            known = self.check_segment(*base, known, &mut part)?;
             found.push(part);
         }
         for part in found.into_iter().rev() {
@@ -191,29 +202,24 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks one segment. `link` is how the segment behind it, or the metadata, knows it; `None` where nobody does,
-    /// `Some(None)` where that one knows of no segment before it. Returns what this one says of the one before it.
-    fn check_segment(
-        &self,
-        base: u64,
-        link: Option<Option<Previous>>,
-        report: &mut CheckReport,
-    ) -> Result<Option<Option<Previous>>> {
+    /// Checks one segment, of which the one behind it, or the metadata, knows this. Returns what this one says of the
+    /// one before it.
+    fn check_segment(&self, base: u64, known: Known, report: &mut CheckReport) -> Result<Known> {
         let path = self.place.path(&FileName::Segment(base));
-        let link = match link {
-            Some(Some(link)) if link.base == base => Some(link),
-            Some(_) => {
+        let link = match known {
+            Known::Segment(link) if link.base == base => Some(link),
+            Known::Segment(_) | Known::Nothing => {
                 report.add(path.clone(), 0, None, Corruption::Foreign);
                 None
             }
-            None => None,
+            Known::Unknown => None,
         };
         let limit = link.map(|link| u64::from(link.len));
         let (active, extent) = match Active::adopt(&self.place, base, limit, None) {
             Ok(walked) => walked,
             Err(error) => {
                 report.note(error)?;
-                return Ok(None);
+                return Ok(Known::Unknown);
             }
         };
         report.messages = u64::from(active.visible().count);
@@ -235,7 +241,7 @@ impl Checker {
                 report.add(path, u64::from(link.len), None, Corruption::Trailing);
             }
         }
-        Ok(Some(active.header.previous))
+        Ok(active.header.previous.map_or(Known::Nothing, Known::Segment))
     }
 
     /// That a segment reaches as far as it should.
@@ -288,7 +294,6 @@ impl Checker {
     fn check_index(&self, base: u64, seal: Seal, extent: &Extent, report: &mut CheckReport) -> Result<()> {
         let segment = Segment::new(Arc::clone(&self.place), base, SegmentEnd::Known(seal));
         match segment.check_index()? {
-            IndexState::Absent => Ok(()),
             IndexState::Damaged(position) => {
                 report.add(segment.index_path(), position, None, Corruption::Index);
                 Ok(())
@@ -310,7 +315,7 @@ impl Checker {
                 }
                 Ok(())
             }
-            IndexState::Good(_) => Ok(()),
+            IndexState::Good(_) | IndexState::Absent => Ok(()),
         }
     }
 }

@@ -132,11 +132,11 @@ impl SegmentDump<'_> {
             Some(range) => format!("{} bytes", range.len()),
             None => "none".to_owned(),
         };
-        let lone = record.lone.map_or_else(String::new, |frontier| {
+        let alone = record.lone.map_or_else(String::new, |frontier| {
             format!(", alone, durable below {frontier}")
         });
         let line = format!(
-            "record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{lone}",
+            "record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}",
             record.len,
             Timestamp::from_micros(record.time),
             size(layout.key),

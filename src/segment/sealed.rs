@@ -59,7 +59,7 @@ pub(crate) enum IndexState {
     Absent,
     /// It is damaged at this position.
     Damaged(u64),
-    Good(Mapped),
+    Good(Box<Mapped>),
 }
 
 impl Segment {
@@ -176,12 +176,12 @@ impl Segment {
             return Ok(IndexState::Damaged(defect.position()));
         }
         let map = file.map(u64::from(seal.len), false)?;
-        Ok(IndexState::Good(Mapped {
+        Ok(IndexState::Good(Box::new(Mapped {
             map,
             keys: FrameKeys::new(header.salt),
             index,
             len: seal.len,
-        }))
+        })))
     }
 
     fn open(&self, rebuild: bool) -> Result<Mapped> {

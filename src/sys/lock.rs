@@ -34,7 +34,7 @@ enum Inner {
         registered: Option<Registered>,
     },
     #[cfg(feature = "fault")]
-    Sim(super::sim::SimLock),
+    Sim(#[expect(dead_code, reason = "held for what dropping it does")] super::sim::SimLock),
 }
 
 #[derive(Debug)]

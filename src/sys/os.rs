@@ -33,10 +33,7 @@ impl Storage for Os {
     fn check_supported(&self, dir: &Path) -> Result<()> {
         let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
         let stat = rustix::fs::fstatfs(&file).map_err(|error| failed("look at", dir)(error.into()))?;
-        match REFUSED
-            .iter()
-            .find(|(number, _)| *number == i64::from(stat.f_type))
-        {
+        match REFUSED.iter().find(|(number, _)| *number == stat.f_type) {
             Some((_, what)) => Err(Error::Unsupported {
                 path: dir.to_path_buf(),
                 what,
