@@ -1,5 +1,6 @@
 //! Holds the implementations of `Log` against the contract's test-suite, and the suite against logs that break it.
 
+mod files;
 mod flawed;
 
 use std::sync::Arc;

@@ -1,0 +1,52 @@
+//! The file log, with the settings that change what happens underneath.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use duramen::testing::{self, Report, Setup};
+use duramen::{Durability, Log, Options};
+use tempfile::TempDir;
+
+/// A folder in memory where there is such a thing: the suite is about answers, not about disks.
+fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
+}
+
+/// Runs the suite over file logs opened with what `change` makes of the options; `heavy` with the cases that take
+/// gigabytes.
+fn run(heavy: bool, change: impl Fn(Options) -> Options + Sync) -> Report {
+    let dirs: Mutex<Vec<TempDir>> = Mutex::default();
+    let new = |setup: Setup| -> Box<dyn Log> {
+        let dir = scratch();
+        let log = change(setup.options()).open(dir.path()).expect("a new log");
+        dirs.lock().expect("no panic here").push(dir);
+        Box::new(log)
+    };
+    testing::run_where(&new, |case| heavy || !case.heavy)
+}
+
+#[test]
+fn a_file_log_keeps_the_contract() {
+    let report = run(true, |options| options);
+    assert!(report.is_ok(), "{report}");
+    assert!(report.skipped.is_empty());
+}
+
+#[test]
+fn a_file_log_of_small_segments_keeps_the_contract() {
+    let report = run(false, |options| options.rollover(8 << 10).segments_mapped_max(4));
+    assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn a_file_log_without_background_thread_keeps_the_contract() {
+    let report = run(false, |options| options.rollover(4 << 10).background(false));
+    assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn a_file_log_that_syncs_each_publish_keeps_the_contract() {
+    let report = run(false, |options| options.rollover(16 << 10).durability(Durability::EachPublish));
+    assert!(report.is_ok(), "{report}");
+}
