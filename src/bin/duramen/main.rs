@@ -1,1 +1,77 @@
-fn main() {}
+//! `duramen`: logs in directories, from the command line.
+//!
+//! The standard output is exactly data; everything said to a person goes to the standard error. Exit codes: 0 done,
+//! 1 failed or not found, 2 wrong usage, 3 corruption found.
+
+mod bench;
+mod check;
+mod completions;
+mod consume;
+mod dump;
+mod failure;
+mod follow;
+mod format;
+mod get;
+mod input;
+mod json;
+mod key;
+mod man;
+mod output;
+mod position;
+mod progress;
+mod publish;
+mod stat;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Work with duramen logs: append-only logs of messages, each in a directory of its own.
+///
+/// Data goes to the standard output, everything else to the standard error. Exit codes: 0 done, 1 failed or not
+/// found, 2 wrong usage, 3 corruption found. One process at a time may have a log open for publishing, or any number
+/// for reading.
+#[derive(Debug, Parser)]
+#[command(name = "duramen", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Publish(publish::Args),
+    Consume(consume::Args),
+    Get(get::Args),
+    Stat(stat::Args),
+    Check(check::Args),
+    Dump(dump::Args),
+    Bench(bench::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    fn run(&self) -> Result<(), Failure> {
+        match self {
+            Command::Publish(args) => publish::run(args),
+            Command::Consume(args) => consume::run(args),
+            Command::Get(args) => get::run(args),
+            Command::Stat(args) => stat::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Dump(args) => dump::run(args),
+            Command::Bench(args) => bench::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

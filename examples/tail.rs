@@ -1,0 +1,68 @@
+//! One thread publishes, two others tail the log: each reads what is there, then waits for more.
+//!
+//! `cargo run --example tail`
+
+use std::thread;
+use std::time::Duration;
+
+use duramen::{FileLog, Log, NewMessage, Options, Result, Start};
+
+/// Messages published, and the value of the last.
+const COUNT: u64 = 1_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = std::env::temp_dir().join(format!("duramen-tail-{}", std::process::id()));
+    let log = Options::new().create_dirs(true).open(&dir)?;
+    // One handle serves all threads; readers never wait for the publisher, nor it for them.
+    let log = &log;
+
+    thread::scope(|scope| -> Result<()> {
+        let all = scope.spawn(move || tail(log, Start::Oldest));
+        publish(log, 0..COUNT / 2)?;
+        // This one begins where the log ends now, and sees only what comes after.
+        let here = log.next_offset()?;
+        let new = scope.spawn(move || tail(log, Start::At(here)));
+        publish(log, COUNT / 2..COUNT)?;
+
+        let all = all.join().expect("tail does not panic")?;
+        let new = new.join().expect("tail does not panic")?;
+        println!(
+            "read {} messages from the oldest, {} from the middle",
+            all.len(),
+            new.len()
+        );
+        assert!(all.into_iter().eq(0..COUNT));
+        assert!(new.into_iter().eq(COUNT / 2..COUNT));
+        Ok(())
+    })?;
+
+    log.close()?;
+    std::fs::remove_dir_all(&dir)?;
+    Ok(())
+}
+
+fn publish(log: &FileLog, numbers: std::ops::Range<u64>) -> Result<()> {
+    for number in numbers {
+        log.publish(&[NewMessage::value(&number.to_be_bytes())])?;
+    }
+    Ok(())
+}
+
+/// Reads numbers as they come, up to the last.
+fn tail(log: &FileLog, mut from: Start) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    while numbers.last() != Some(&(COUNT - 1)) {
+        let batch = log.consume(from, 64)?;
+        if batch.messages.is_empty() {
+            // At the end. Whoever must not poll waits on whatever tells it of a publish.
+            thread::sleep(Duration::from_millis(1));
+        }
+        // Remember this offset, and reading goes on here after a restart.
+        from = Start::At(batch.next_offset);
+        for message in &batch {
+            let value = message.value.as_deref().unwrap_or_default();
+            numbers.push(u64::from_be_bytes(value.try_into().expect("eight bytes")));
+        }
+    }
+    Ok(numbers)
+}

@@ -1,0 +1,232 @@
+//! What is measured. A call's latency is the time since the call before it returned, so that one clock reading a call
+//! is enough; it includes making the batch or choosing what to get, a few nanoseconds.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use duramen::{FileLog, Log, Message, NewMessage, Start};
+
+use super::histogram::Histogram;
+use super::workload::{Random, Workload};
+use crate::failure::Failure;
+use crate::progress;
+
+/// What one phase took.
+pub(crate) struct Measured {
+    pub(crate) messages: u64,
+    /// Bytes of the messages' keys, values and headers.
+    pub(crate) content_size: u64,
+    pub(crate) elapsed: Duration,
+    /// A duration for each call.
+    pub(crate) latency: Histogram,
+}
+
+/// One thread's part of a phase.
+struct Part {
+    messages: u64,
+    content_size: u64,
+    latency: Histogram,
+    last: Instant,
+}
+
+impl Part {
+    fn start() -> Part {
+        Part {
+            messages: 0,
+            content_size: 0,
+            latency: Histogram::new(),
+            last: Instant::now(),
+        }
+    }
+
+    /// To be called whenever a call returned.
+    fn lap(&mut self, messages: u64, content_size: u64) {
+        let now = Instant::now();
+        self.latency.record(now - self.last);
+        self.last = now;
+        self.messages += messages;
+        self.content_size += content_size;
+    }
+}
+
+/// Runs `work` on as many threads as the workload says, and adds up.
+fn measure(
+    name: &'static str,
+    workload: &Workload,
+    work: impl Fn(usize) -> Result<Part, Failure> + Sync,
+) -> Result<Measured, Failure> {
+    let spinner = progress::spinner(name);
+    let started = Instant::now();
+    let parts: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workload.threads)
+            .map(|thread| {
+                scope.spawn({
+                    let work = &work;
+                    move || work(thread)
+                })
+            })
+            .collect();
+        threads.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    });
+    let mut measured = Measured {
+        messages: 0,
+        content_size: 0,
+        elapsed: started.elapsed(),
+        latency: Histogram::new(),
+    };
+    spinner.finish_and_clear();
+    for part in parts {
+        let part = part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        measured.messages += part.messages;
+        measured.content_size += part.content_size;
+        measured.latency.merge(&part.latency);
+    }
+    Ok(measured)
+}
+
+/// How many of `count` the given thread does, and the number of its first.
+fn share(count: u64, workload: &Workload, thread: usize) -> std::ops::Range<u64> {
+    let (thread, threads) = (thread as u64, workload.threads as u64);
+    let begin = |thread: u64| count / threads * thread + (count % threads).min(thread);
+    begin(thread)..begin(thread + 1)
+}
+
+/// All messages in batches; each thread publishes a range of them.
+pub(crate) fn publish(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
+    measure("publish", workload, |thread| {
+        let numbers = share(workload.messages, workload, thread);
+        let mut batch = Vec::with_capacity(workload.batch_len);
+        let mut next = numbers.start;
+        let mut part = Part::start();
+        while next < numbers.end {
+            let end = numbers.end.min(next + workload.batch_len as u64);
+            batch.clear();
+            batch.extend((next..end).map(|number| workload.message(number)));
+            log.publish(&batch)?;
+            part.lap(end - next, batch.iter().map(NewMessage::content_size).sum());
+            next = end;
+        }
+        Ok(part)
+    })
+}
+
+/// What `Durability::Os` leaves to be done after publishing.
+pub(crate) fn sync(log: &FileLog) -> Result<Measured, Failure> {
+    let mut part = Part::start();
+    let started = part.last;
+    log.sync()?;
+    part.lap(0, 0);
+    Ok(Measured {
+        messages: 0,
+        content_size: 0,
+        elapsed: part.last - started,
+        latency: part.latency,
+    })
+}
+
+/// All messages from the oldest to the newest, by every thread.
+pub(crate) fn consume(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
+    measure("consume", workload, |_| {
+        let mut from = Start::Oldest;
+        let mut part = Part::start();
+        loop {
+            let batch = log.consume(from, workload.batch_len)?;
+            if batch.messages.is_empty() && from == Start::At(batch.next_offset) {
+                break;
+            }
+            from = Start::At(batch.next_offset);
+            part.lap(
+                batch.messages.len() as u64,
+                batch.messages.iter().map(content_size).sum(),
+            );
+        }
+        if part.messages == workload.messages {
+            Ok(part)
+        } else {
+            let (read, written) = (part.messages, workload.messages);
+            Err(Failure::Mismatch(format!(
+                "consumed {read} of {written} messages"
+            )))
+        }
+    })
+}
+
+/// Messages by random offset.
+pub(crate) fn get(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
+    look_up("get", workload, |number| {
+        let message = log.get(Start::At(number))?;
+        Ok((message.offset == number).then_some(message))
+    })
+}
+
+/// Messages by the key of a random message.
+pub(crate) fn get_by_key(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
+    look_up("get by key", workload, |number| {
+        let key = workload.key(number).unwrap_or_default();
+        let message = log.get_by_key(key)?;
+        Ok((message.key.as_deref() == Some(key)).then_some(message))
+    })
+}
+
+/// Messages by the time of a random message.
+pub(crate) fn get_by_time(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
+    look_up("get by time", workload, |number| {
+        let time = Workload::time(number);
+        let message = log.get_by_time(time)?;
+        // Several publishers mix their times; the message found is the one that brought the maximum up to this.
+        Ok((message.time >= time).then_some(message))
+    })
+}
+
+/// `call` gets the message for a number, or nothing if it is not the right one.
+fn look_up(
+    name: &'static str,
+    workload: &Workload,
+    call: impl Fn(u64) -> duramen::Result<Option<Message>> + Sync,
+) -> Result<Measured, Failure> {
+    measure(name, workload, |thread| {
+        let mut random = Random::new(thread as u64 + 2);
+        let mut part = Part::start();
+        for _ in share(workload.gets, workload, thread) {
+            let number = random.below(workload.messages);
+            let message = call(number)?
+                .ok_or_else(|| Failure::Mismatch(format!("{name} of {number} found another message")))?;
+            part.lap(1, content_size(&message));
+        }
+        Ok(part)
+    })
+}
+
+/// Compares what is in the log with what was published, unmeasured: every message is there once, and whole.
+pub(crate) fn verify(log: &FileLog, workload: &Workload) -> Result<(), Failure> {
+    let spinner = progress::spinner("verify");
+    let mismatch = |what: &str, number: u64| Failure::Mismatch(format!("{what} {number} is wrong"));
+    let mut is_seen = vec![false; usize::try_from(workload.messages).unwrap_or(usize::MAX)];
+    let mut from = Start::Oldest;
+    loop {
+        let batch = log.consume(from, workload.batch_len)?;
+        if batch.messages.is_empty() && from == Start::At(batch.next_offset) {
+            break;
+        }
+        from = Start::At(batch.next_offset);
+        for message in &batch {
+            let number = workload.number_of(message).and_then(|n| usize::try_from(n).ok());
+            match number.and_then(|number| is_seen.get_mut(number)) {
+                Some(is_seen) if !*is_seen => *is_seen = true,
+                _ => return Err(mismatch("the message at offset", message.offset)),
+            }
+        }
+    }
+    if let Some(number) = (0..)
+        .zip(&is_seen)
+        .find_map(|(number, seen)| (!seen).then_some(number))
+    {
+        return Err(mismatch("message", number));
+    }
+    spinner.finish_and_clear();
+    Ok(())
+}
+
+fn content_size(message: &Message) -> u64 {
+    message.as_new().content_size()
+}

@@ -1,0 +1,106 @@
+//! `duramen check`: every byte of a log against its checksums and the format.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use duramen::{CheckReport, Corruption, Options, Problem};
+
+use crate::failure::{Failure, tell};
+use crate::output::Output;
+use crate::progress;
+
+/// Read everything in a log and print every problem on a line of its own; exit code 3 if there is any.
+///
+/// Nothing is changed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's directory
+    dir: PathBuf,
+
+    /// Print one JSON object instead: what was checked, whether it is clean, and problems with path, position, offset
+    /// (or null), kind and text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    clean: bool,
+    segments: u64,
+    messages: u64,
+    bytes: u64,
+    was_closed: bool,
+    problems: Vec<ProblemLine>,
+}
+
+#[derive(Serialize)]
+struct ProblemLine {
+    path: String,
+    position: u64,
+    offset: Option<u64>,
+    kind: &'static str,
+    text: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let spinner = progress::spinner("checking");
+    // Everything that is there is checked; no option has a say in it.
+    let report = duramen::check(&args.dir, &Options::new())?;
+    spinner.finish_and_clear();
+    let mut output = Output::stdout();
+    if args.json {
+        output.json(&as_json(&report))?;
+    } else {
+        for problem in &report.problems {
+            output.line(problem)?;
+        }
+    }
+    output.flush()?;
+    tell(format_args!(
+        "{} problems in {} segments, {} messages, {} bytes",
+        report.problems.len(),
+        report.segments,
+        report.messages,
+        report.bytes
+    ));
+    if report.is_clean() {
+        Ok(())
+    } else {
+        Err(Failure::CorruptionTold)
+    }
+}
+
+fn as_json(report: &CheckReport) -> Report {
+    let line = |problem: &Problem| ProblemLine {
+        path: problem.path.to_string_lossy().into_owned(),
+        position: problem.position,
+        offset: problem.offset,
+        kind: kind_name(problem.kind),
+        text: problem.to_string(),
+    };
+    Report {
+        clean: report.is_clean(),
+        segments: report.segments,
+        messages: report.messages,
+        bytes: report.bytes,
+        was_closed: report.was_closed,
+        problems: report.problems.iter().map(line).collect(),
+    }
+}
+
+fn kind_name(kind: Corruption) -> &'static str {
+    match kind {
+        Corruption::Magic => "magic",
+        Corruption::Header => "header",
+        Corruption::Batch => "batch",
+        Corruption::Record => "record",
+        Corruption::Short => "short",
+        Corruption::Trailing => "trailing",
+        Corruption::Foreign => "foreign",
+        Corruption::Missing => "missing",
+        Corruption::Index => "index",
+        Corruption::Meta => "meta",
+        _ => "other",
+    }
+}

@@ -1,0 +1,102 @@
+//! How a message is printed.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+
+use duramen::Message;
+
+use crate::json;
+
+/// How messages are printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// A JSON object a line, as `publish` reads it
+    Json,
+    /// Offset, time, key, value and headers (NAME=VALUE) on a line, separated by tabs; \N stands for an absent key or
+    /// value, and bytes that would not print are escaped with a backslash
+    Text,
+    /// The bytes of the values and nothing else, nothing between them either
+    Raw,
+}
+
+impl Format {
+    pub(crate) fn write(self, out: &mut impl Write, message: &Message) -> io::Result<()> {
+        match self {
+            Format::Json => json::write(out, message),
+            Format::Text => write_text(out, message),
+            Format::Raw => out.write_all(message.value.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+fn write_text(out: &mut impl Write, message: &Message) -> io::Result<()> {
+    write!(out, "{}\t{}", message.offset, message.time)?;
+    for field in [&message.key, &message.value] {
+        out.write_all(b"\t")?;
+        match field {
+            // As in PostgreSQL's COPY: a backslash in data is always doubled, so this stands for nothing else.
+            None => out.write_all(b"\\N")?,
+            Some(bytes) => write_escaped(out, bytes)?,
+        }
+    }
+    for (name, value) in &message.headers {
+        out.write_all(b"\t")?;
+        write_escaped(out, name)?;
+        out.write_all(b"=")?;
+        write_escaped(out, value)?;
+    }
+    out.write_all(b"\n")
+}
+
+fn write_escaped(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    for chunk in bytes.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match char {
+                '\\' => out.write_all(b"\\\\")?,
+                '\t' => out.write_all(b"\\t")?,
+                '\n' => out.write_all(b"\\n")?,
+                '\r' => out.write_all(b"\\r")?,
+                // Escape sequences in data must not drive the reader's terminal.
+                _ if char.is_control() => write!(out, "\\u{{{:x}}}", u32::from(char))?,
+                _ => write!(out, "{char}")?,
+            }
+        }
+        for byte in chunk.invalid() {
+            write!(out, "\\x{byte:02x}")?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use duramen::{Headers, Timestamp};
+
+    /// Whatever a message holds, its text is one line, and absent is told from empty and from the letters `\N`.
+    #[test]
+    fn a_text_line_is_one_line() {
+        let message = |key: Option<&'static [u8]>, value: Option<&'static [u8]>| Message {
+            offset: 7,
+            time: Timestamp::from_micros(0),
+            key: key.map(Into::into),
+            value: value.map(Into::into),
+            headers: Headers::new(&[(b"h", b"1\n2")]),
+        };
+        let cases: [(Message, &str); 3] = [
+            (message(None, Some(b"")), "\\N\t"),
+            (
+                message(Some(b"\\N"), Some(b"a\tb\x1b[1m")),
+                "\\\\N\ta\\tb\\u{1b}[1m",
+            ),
+            (message(Some(b"\xff\xc3\xa4"), None), "\\xff\u{e4}\t\\N"),
+        ];
+        for (message, expected) in cases {
+            let mut line = Vec::new();
+            Format::Text.write(&mut line, &message).expect("memory");
+            let line = String::from_utf8(line).expect("text");
+            assert_eq!(line, format!("7\t1970-01-01T00:00:00Z\t{expected}\th=1\\n2\n"));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `duramen get`: one message.
+
+use std::path::PathBuf;
+
+use clap::ArgGroup;
+
+use duramen::{Log as _, Options, Start, Timestamp};
+
+use crate::consume::OUTPUT_HELP;
+use crate::failure::Failure;
+use crate::format::Format;
+use crate::key::KeyArgs;
+use crate::output::Output;
+use crate::position;
+
+/// Print one message; exit code 1 if there is none.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = OUTPUT_HELP)]
+#[command(override_usage = "duramen get [OPTIONS] <DIR> <OFFSET|--key <K>|--key-base64 <K>|--time <T>>")]
+#[command(group = ArgGroup::new("which").args(["offset", "key", "key_base64", "time"]).required(true))]
+pub(crate) struct Args {
+    /// The log's directory
+    dir: PathBuf,
+
+    /// The message at this offset; also oldest, newest, or -N for the N-th from the end
+    #[arg(value_parser = position::parse, allow_negative_numbers = true)]
+    offset: Option<Start>,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    /// The first message at or after this time, such as 2009-03-22T09:30:00Z or us:1237714200000000 (needs a time
+    /// index)
+    #[arg(long, value_name = "T")]
+    time: Option<Timestamp>,
+
+    /// How the message is printed
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
+    let message = match (args.key.bytes(), args.time, args.offset) {
+        (Some(key), _, _) => log.get_by_key(key)?,
+        (None, Some(time), _) => log.get_by_time(time)?,
+        (None, None, at) => log.get(at.unwrap_or(Start::Newest))?,
+    };
+    log.close()?;
+    let mut output = Output::stdout();
+    output.message(&message, args.format)?;
+    output.flush()
+}

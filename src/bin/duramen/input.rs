@@ -1,0 +1,198 @@
+//! Lines of the standard input, and the moments when there are none.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use duramen::MESSAGE_SIZE_MAX;
+
+use crate::failure::Failure;
+
+/// Bytes read at a time, and how many such blocks may wait for us.
+const BLOCK_SIZE: usize = 64 << 10;
+const BLOCKS_MAX: usize = 16;
+
+/// The longest line. JSON takes six bytes at most for one of a message; the rest is room for everything around.
+const LINE_SIZE_MAX: usize = 385 << 20;
+const _: () = assert!(LINE_SIZE_MAX as u64 > 6 * MESSAGE_SIZE_MAX);
+
+/// What the input has for us next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event<'a> {
+    /// A line, without its end; the first is number 1.
+    Line { number: u64, bytes: &'a [u8] },
+    /// No line was complete by the time given.
+    Pause,
+    /// There is no more.
+    End,
+}
+
+/// Lines that a thread of their own reads, because a read cannot be given a time limit.
+pub(crate) struct Lines {
+    blocks: Receiver<io::Result<Vec<u8>>>,
+    /// Bytes not yet given out begin at `begin`; up to `scanned` there is no end of a line among them.
+    buffer: Vec<u8>,
+    begin: usize,
+    scanned: usize,
+    number: u64,
+}
+
+impl Lines {
+    pub(crate) fn of(input: impl Read + Send + 'static) -> Lines {
+        let (sender, blocks) = sync_channel(BLOCKS_MAX);
+        // Not joined: after an error it may wait for input for ever, and the process ends without it.
+        thread::spawn(move || read_blocks(input, &sender));
+        Lines {
+            blocks,
+            buffer: Vec::new(),
+            begin: 0,
+            scanned: 0,
+            number: 0,
+        }
+    }
+
+    /// The next line; waits until `deadline`, or, without one, for as long as it takes. What has already been read is
+    /// given out also after the deadline.
+    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Event<'_>, Failure> {
+        loop {
+            let rest = self.buffer.get(self.scanned..).unwrap_or_default();
+            if let Some(len) = rest.iter().position(|byte| *byte == b'\n') {
+                let end = self.scanned + len;
+                return Ok(self.give_out(end, end + 1));
+            }
+            self.scanned = self.buffer.len();
+            if self.scanned - self.begin > LINE_SIZE_MAX {
+                return Err(Failure::Line {
+                    number: self.number + 1,
+                    reason: format!("longer than {LINE_SIZE_MAX} bytes"),
+                });
+            }
+            let block = match deadline {
+                None => self.blocks.recv().map_err(RecvTimeoutError::from),
+                // A deadline in the past takes what waits in the channel and does not wait itself.
+                Some(deadline) => self
+                    .blocks
+                    .recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            };
+            match block {
+                Ok(Ok(bytes)) => self.append(&bytes),
+                Ok(Err(source)) => {
+                    return Err(Failure::Io {
+                        operation: "read the standard input",
+                        source,
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(Event::Pause),
+                Err(RecvTimeoutError::Disconnected) if self.begin < self.buffer.len() => {
+                    return Ok(self.give_out(self.buffer.len(), self.buffer.len()));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(Event::End),
+            }
+        }
+    }
+
+    fn give_out(&mut self, end: usize, next: usize) -> Event<'_> {
+        let begin = std::mem::replace(&mut self.begin, next);
+        self.scanned = next;
+        self.number += 1;
+        Event::Line {
+            number: self.number,
+            bytes: self.buffer.get(begin..end).unwrap_or_default(),
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.begin);
+        self.scanned -= self.begin;
+        self.begin = 0;
+        self.buffer.extend_from_slice(bytes);
+    }
+}
+
+fn read_blocks(mut input: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut block = vec![0; BLOCK_SIZE];
+        let block = match input.read(&mut block) {
+            Ok(0) => return,
+            Ok(len) => {
+                block.truncate(len);
+                Ok(block)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let is_last = block.is_err();
+        if sender.send(block).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::Sender;
+    use std::time::Duration;
+
+    /// Input that arrives in the pieces sent.
+    struct Pieces(Receiver<Vec<u8>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let piece = self.0.recv().unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(&piece);
+            Ok(piece.len())
+        }
+    }
+
+    fn pieces() -> (Sender<Vec<u8>>, Lines) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        (sender, Lines::of(Pieces(receiver)))
+    }
+
+    /// Lines are the same however the input is cut; the last needs no end.
+    #[test]
+    fn lines_do_not_depend_on_how_the_input_is_cut() {
+        let text = b"one\n\nthree is longer\r\nfour";
+        let expected: [&[u8]; 4] = [b"one", b"", b"three is longer\r", b"four"];
+        for size in 1..=text.len() {
+            let (sender, mut lines) = pieces();
+            for piece in text.chunks(size) {
+                sender.send(piece.to_vec()).expect("the reader lives");
+            }
+            drop(sender);
+            for (number, bytes) in (1..).zip(expected) {
+                assert_eq!(lines.next(None).expect("no error"), Event::Line { number, bytes });
+            }
+            assert_eq!(lines.next(None).expect("no error"), Event::End);
+        }
+    }
+
+    /// A pause is told when the deadline passes, also in the middle of a line, and loses nothing.
+    #[test]
+    fn a_pause_is_told_and_loses_nothing() {
+        let (sender, mut lines) = pieces();
+        let soon = || Some(Instant::now() + Duration::from_millis(5));
+        assert_eq!(lines.next(soon()).expect("no error"), Event::Pause);
+        sender.send(b"a\nhal".to_vec()).expect("the reader lives");
+        let event = lines.next(None).expect("no error");
+        assert_eq!(
+            event,
+            Event::Line {
+                number: 1,
+                bytes: b"a"
+            }
+        );
+        assert_eq!(lines.next(soon()).expect("no error"), Event::Pause);
+        sender.send(b"f\n".to_vec()).expect("the reader lives");
+        let event = lines.next(None).expect("no error");
+        assert_eq!(
+            event,
+            Event::Line {
+                number: 2,
+                bytes: b"half"
+            }
+        );
+    }
+}

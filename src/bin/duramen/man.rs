@@ -1,0 +1,36 @@
+//! `duramen man`: manual pages.
+
+use clap::CommandFactory as _;
+use clap_mangen::Man;
+
+use crate::Cli;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Print the manual page of duramen, or of one of its commands, for `man -l -`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The command
+    command: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let mut command = Cli::command();
+    // Fills in what the pages show of the commands' full names.
+    command.build();
+    let page = match &args.command {
+        None => command,
+        Some(name) => command
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::Usage(format!("there is no command {name}")))?,
+    };
+    let mut text = Vec::new();
+    Man::new(page).render(&mut text).map_err(|source| Failure::Io {
+        operation: "render the manual page",
+        source,
+    })?;
+    let mut output = Output::stdout();
+    output.bytes(&text)?;
+    output.flush()
+}

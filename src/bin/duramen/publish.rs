@@ -1,0 +1,217 @@
+//! `duramen publish`: JSON lines from the standard input into a log.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use duramen::{Error, FileLog, Log as _, MESSAGE_SIZE_MAX, Options, PublishOptions};
+
+use crate::failure::Failure;
+use crate::input::{Event, Lines};
+use crate::json::ParsedMessage;
+use crate::output::Output;
+use crate::progress;
+
+/// How long a line waits at most for the rest of its batch when the input is slow.
+const LINGER_MAX: Duration = Duration::from_millis(50);
+
+/// Bytes of messages after which a batch is published though it could hold more messages: so much memory a batch
+/// takes, and it stays far below the largest that the library takes.
+const BATCH_CONTENT_MAX: u64 = MESSAGE_SIZE_MAX;
+
+/// How long opening is tried: `consume --follow` holds the log again and again for a moment.
+const OPEN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Publish JSON lines from the standard input, and print a summary as one JSON line.
+///
+/// The directory is created if need be. An existing log keeps its indexes; flags add to them.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = INPUT_HELP)]
+pub(crate) struct Args {
+    /// The log's directory
+    dir: PathBuf,
+
+    /// Keep an index from keys to messages
+    #[arg(long)]
+    key_index: bool,
+
+    /// Keep an index from times to messages
+    #[arg(long)]
+    time_index: bool,
+
+    /// Begin a new segment file after so many bytes [default: 64 MiB]
+    #[arg(long, value_name = "BYTES")]
+    rollover: Option<u64>,
+
+    /// Publish so many messages as one atomic batch; fewer when the input pauses, and after 64 MiB
+    #[arg(long, value_name = "N", default_value = "1000")]
+    batch: NonZeroUsize,
+
+    /// Bring every batch to stable storage before reading on, instead of all of them once at the end
+    #[arg(long)]
+    sync: bool,
+}
+
+const INPUT_HELP: &str = "\
+A line of input is a JSON object:
+
+  {\"time_us\":1237714200000000,\"key\":\"a\",\"value\":\"b\",\"headers\":{\"h\":\"v\"}}
+
+Everything in it may be missing. time_us is in microseconds since 1970 (missing: now). A key or value that is null or \
+missing is absent; bytes that are not UTF-8 are given as \"key_base64\" and \"value_base64\". Headers are an object, or \
+an array of pairs [[\"h\",\"v\"],..], or \"headers_base64\", an array of pairs in Base64. \"offset\" is ignored, so the \
+output of `duramen consume` can be published again. Empty lines are skipped.
+
+A line that is not valid ends the work with an error that names its number; everything before it is published, synced \
+and counted in the summary, {\"published\":N,\"next_offset\":N}.";
+
+#[derive(Serialize)]
+struct Summary {
+    published: u64,
+    next_offset: u64,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let log = open(args)?;
+    let mut publisher = Publisher {
+        log: &log,
+        how: PublishOptions::new().sync(args.sync),
+        batch_len: args.batch.get(),
+        pending: Vec::new(),
+        pending_content: 0,
+        published: 0,
+    };
+    let outcome = publisher.publish_all(&mut Lines::of(io::stdin()));
+    // What came before a bad line stays published, and is synced and told like everything else.
+    let summary = publisher.finish();
+    if let Ok(summary) = &summary {
+        let mut output = Output::stdout();
+        let told = output.json(summary).and_then(|()| output.flush());
+        return outcome.and(told);
+    }
+    outcome.and(summary.map(drop))
+}
+
+fn open(args: &Args) -> Result<FileLog, Failure> {
+    let started = Instant::now();
+    loop {
+        match try_open(args) {
+            Err(Error::Locked { .. }) if started.elapsed() < OPEN_PATIENCE => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn try_open(args: &Args) -> duramen::Result<FileLog> {
+    let mut options = match Options::of(&args.dir) {
+        Err(Error::NoLog { .. }) => Options::new(),
+        found => found?,
+    };
+    options = options.create_dirs(true);
+    if args.key_index {
+        options = options.key_index(true);
+    }
+    if args.time_index {
+        options = options.time_index(true);
+    }
+    if let Some(bytes) = args.rollover {
+        options = options.rollover(bytes);
+    }
+    options.open(&args.dir)
+}
+
+struct Publisher<'a> {
+    log: &'a FileLog,
+    how: PublishOptions,
+    batch_len: usize,
+    pending: Vec<ParsedMessage>,
+    /// Bytes of content in `pending`.
+    pending_content: u64,
+    published: u64,
+}
+
+impl Publisher<'_> {
+    /// Publishes what `lines` holds up to its end or the first line that is not valid.
+    fn publish_all(&mut self, lines: &mut Lines) -> Result<(), Failure> {
+        let bar = progress::messages("publishing", None, &io::stdin());
+        let mut first_pending = None;
+        loop {
+            let deadline = first_pending.map(|first: Instant| first + LINGER_MAX);
+            let event = lines.next(deadline);
+            match event {
+                Ok(Event::Line { bytes, .. }) if bytes.trim_ascii().is_empty() => continue,
+                Ok(Event::Line { number, bytes }) => match self.parse(bytes) {
+                    Ok(()) => {}
+                    Err(reason) => {
+                        self.publish_pending()?;
+                        return Err(Failure::Line { number, reason });
+                    }
+                },
+                Ok(Event::Pause) => self.publish_pending()?,
+                Ok(Event::End) => return self.publish_pending(),
+                Err(failure) => {
+                    self.publish_pending()?;
+                    return Err(failure);
+                }
+            }
+            if self.pending.len() >= self.batch_len || self.pending_content >= BATCH_CONTENT_MAX {
+                self.publish_pending()?;
+            }
+            if self.pending.is_empty() {
+                first_pending = None;
+                bar.set_position(self.published);
+            } else if first_pending.is_none() {
+                first_pending = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Adds the message on a line to those pending, or says what is wrong with it.
+    fn parse(&mut self, line: &[u8]) -> Result<(), String> {
+        let message = ParsedMessage::parse(line)?;
+        let size = message.as_new(&message.header_slices()).content_size();
+        if size > MESSAGE_SIZE_MAX {
+            return Err(format!(
+                "a message of {size} bytes; it may hold {MESSAGE_SIZE_MAX}"
+            ));
+        }
+        self.pending_content += size;
+        self.pending.push(message);
+        Ok(())
+    }
+
+    fn publish_pending(&mut self) -> Result<(), Failure> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let headers: Vec<_> = self.pending.iter().map(ParsedMessage::header_slices).collect();
+        let batch: Vec<_> = self
+            .pending
+            .iter()
+            .zip(&headers)
+            .map(|(message, headers)| message.as_new(headers))
+            .collect();
+        self.log.publish_with(&batch, &self.how)?;
+        self.published += batch.len() as u64;
+        self.pending.clear();
+        self.pending_content = 0;
+        Ok(())
+    }
+
+    /// Brings everything to stable storage.
+    fn finish(&self) -> Result<Summary, Failure> {
+        self.log.sync()?;
+        let summary = Summary {
+            published: self.published,
+            next_offset: self.log.next_offset()?,
+        };
+        self.log.close()?;
+        Ok(summary)
+    }
+}

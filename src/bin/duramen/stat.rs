@@ -1,0 +1,70 @@
+//! `duramen stat`: what a log holds.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use duramen::Options;
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Print what a log holds: segments, messages, size in bytes, offsets, epoch and indexes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's directory
+    dir: PathBuf,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// [`duramen::Stats`], as it is printed.
+#[derive(Serialize)]
+struct Stats {
+    segments: u64,
+    messages: u64,
+    size: u64,
+    start_offset: u64,
+    next_offset: u64,
+    synced_offset: u64,
+    epoch: u64,
+    key_index: bool,
+    time_index: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let found = duramen::stat(&args.dir, &Options::of(&args.dir)?)?;
+    let stats = Stats {
+        segments: found.segments,
+        messages: found.messages,
+        size: found.size,
+        start_offset: found.start_offset,
+        next_offset: found.next_offset,
+        synced_offset: found.synced_offset,
+        epoch: found.epoch,
+        key_index: found.key_index,
+        time_index: found.time_index,
+    };
+    let mut output = Output::stdout();
+    if args.json {
+        output.json(&stats)?;
+    } else {
+        let lines: [(&str, &dyn std::fmt::Display); 9] = [
+            ("segments", &stats.segments),
+            ("messages", &stats.messages),
+            ("size", &stats.size),
+            ("start offset", &stats.start_offset),
+            ("next offset", &stats.next_offset),
+            ("synced offset", &stats.synced_offset),
+            ("epoch", &stats.epoch),
+            ("key index", &stats.key_index),
+            ("time index", &stats.time_index),
+        ];
+        for (name, value) in lines {
+            output.line(format_args!("{name:<14}{value}"))?;
+        }
+    }
+    output.flush()
+}

@@ -1,0 +1,171 @@
+use std::io::Write as _;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Place, command, finish, numbered, wait_until_locked};
+
+/// The summary is one JSON line, and counts on in a log that exists.
+#[test]
+fn the_summary_counts() {
+    let place = Place::new();
+    let summary = |published, next| format!("{{\"published\":{published},\"next_offset\":{next}}}\n");
+    assert_eq!(place.publish(&[], numbered(5).as_bytes()).ok(), summary(5, 5));
+    assert_eq!(place.publish(&[], numbered(3).as_bytes()).ok(), summary(3, 8));
+    assert_eq!(place.publish(&[], b"").ok(), summary(0, 8));
+    assert_eq!(place.publish(&[], b"\n  \n{}").ok(), summary(1, 9));
+}
+
+/// Whatever the batches and the syncs, the log holds the same.
+#[test]
+fn batches_do_not_show() {
+    let lines = numbered(2_500);
+    let expected = Place::with(&lines).consume(&[]).ok().to_owned();
+    for flags in [
+        &["--batch", "1"][..],
+        &["--batch", "7", "--sync"],
+        &["--batch", "100000"],
+        &["--rollover", "1024"],
+    ] {
+        let place = Place::new();
+        place.publish(flags, lines.as_bytes()).ok();
+        assert_eq!(place.consume(&[]).ok(), expected, "{flags:?}");
+    }
+}
+
+/// A bad line is told by its number, blank lines counted; what came before it is published, what comes after is not.
+#[test]
+fn a_bad_line_is_named_and_what_came_before_stays() {
+    let cases = [
+        (
+            "{\"value\":\"x\"}\n\nnonsense\n{}\n",
+            1,
+            "duramen: line 3: expected a JSON object\n",
+        ),
+        (
+            "{\"vlaue\":\"x\"}\n",
+            0,
+            "duramen: line 1: column 8: unknown field `vlaue`",
+        ),
+        (
+            "{}\n{}\n{\"key\":1}",
+            2,
+            "duramen: line 3: column 8: invalid type",
+        ),
+        (
+            "{}\n{\"time_us\":99999999999999999999}",
+            1,
+            "duramen: line 2: column",
+        ),
+    ];
+    for (input, published, error) in cases {
+        for batch in ["1", "1000"] {
+            let place = Place::new();
+            let run = place.publish(&["--batch", batch], input.as_bytes());
+            assert!(run.failed(1).starts_with(error), "{run:?}");
+            assert_eq!(
+                run.json(),
+                [json!({"published": published, "next_offset": published})]
+            );
+            assert_eq!(place.consume(&[]).json().len(), published);
+        }
+    }
+    let place = Place::new();
+    let run = place.publish(&[], b"{\"value\":\"\xff\"}\n");
+    assert!(run.failed(1).starts_with("duramen: line 1: "), "{run:?}");
+}
+
+/// A message over the limit is told like any other bad line.
+#[test]
+fn a_message_over_the_limit_is_a_bad_line() {
+    let place = Place::new();
+    let value = "x".repeat((64 << 20) + 1);
+    let input = format!("{{\"value\":\"before\"}}\n{{\"value\":\"{value}\"}}\n");
+    let run = place.publish(&[], input.as_bytes());
+    assert!(
+        run.failed(1)
+            .starts_with("duramen: line 2: a message of 67108865 bytes"),
+        "{run:?}"
+    );
+    assert_eq!(place.consume(&["--format", "raw"]).ok(), "before");
+}
+
+/// A log keeps its indexes; flags add to them, also without a single message.
+#[test]
+fn flags_add_to_the_indexes() {
+    let place = Place::new();
+    let indexes = || {
+        let stats = place.run("stat", &["--json"]).json();
+        (stats[0]["key_index"].clone(), stats[0]["time_index"].clone())
+    };
+    place.publish(&[], numbered(4).as_bytes()).ok();
+    assert_eq!(indexes(), (json!(false), json!(false)));
+    place.publish(&["--key-index"], b"").ok();
+    assert_eq!(indexes(), (json!(true), json!(false)));
+    place.publish(&["--time-index"], numbered(4).as_bytes()).ok();
+    assert_eq!(indexes(), (json!(true), json!(true)));
+    place.publish(&[], b"").ok();
+    assert_eq!(indexes(), (json!(true), json!(true)));
+    // The index that was added later knows the messages from before, too.
+    assert_eq!(
+        place.run("get", &["--time", "us:2", "--format", "raw"]).ok(),
+        "a2"
+    );
+}
+
+/// Without `time_us` a message gets the time of publishing.
+#[test]
+fn a_missing_time_is_now() {
+    let place = Place::new();
+    let before = duramen::Timestamp::now().as_micros();
+    place.publish(&[], b"{\"value\":\"x\"}").ok();
+    let after = duramen::Timestamp::now().as_micros();
+    let time = place.consume(&[]).json()[0]["time_us"].as_i64().expect("a time");
+    assert!((before..=after).contains(&time), "{before} {time} {after}");
+}
+
+/// Lines of a slow producer are published though their batch is not full: they are there when the publisher is killed.
+#[test]
+fn a_slow_producer_is_published_promptly() {
+    let place = Place::new();
+    let mut child = command(&["publish", place.dir()])
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    for line in numbered(3).lines() {
+        writeln!(stdin, "{line}").expect("it reads");
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_secs(1));
+    child.kill().expect("it still waits for input");
+    assert_eq!(finish(child).code, None);
+    assert_eq!(place.consume(&["--format", "raw"]).ok(), "a0a1a2");
+}
+
+/// While one publishes, nobody else publishes or reads, and says so.
+#[test]
+fn a_log_in_use_is_told() {
+    let place = Place::with(&numbered(1));
+    let mut child = command(&["publish", place.dir()])
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let line = numbered(1);
+    stdin.write_all(line.as_bytes()).expect("it reads");
+    // It has the log open at the latest when it publishes.
+    wait_until_locked(&place);
+    for run in [
+        place.publish(&[], line.as_bytes()),
+        place.consume(&[]),
+        place.run("get", &["0"]),
+        place.run("stat", &[]),
+        place.run("check", &[]),
+    ] {
+        assert!(run.failed(1).contains("the log is open elsewhere"), "{run:?}");
+        assert_eq!(run.stdout, b"");
+    }
+    drop(stdin);
+    assert_eq!(finish(child).ok(), "{\"published\":1,\"next_offset\":2}\n");
+    place.run("stat", &[]).ok();
+}
