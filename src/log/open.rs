@@ -120,6 +120,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
                 path: dir.to_path_buf(),
             });
         }
+        sync_above(&*storage, dir)?;
         create_log(&*storage, dir, options)?;
         copies = Copies::read(&*storage, dir)?;
     }
@@ -351,6 +352,19 @@ pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) 
         },
         _ => Ok(false),
     }
+}
+
+/// Makes the names that lead to `dir` durable: whoever created the directories may have been killed before it could.
+fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
+    for above in dir.ancestors().skip(1) {
+        let above = if above == Path::new("") { Path::new(".") } else { above };
+        match storage.sync_dir(above) {
+            // Where we may not look, we have not created anything either.
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {}
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {

@@ -387,7 +387,8 @@ fn is_empty_behind(active: &Active, extent: &Extent) -> Result<bool> {
 
 /// One past the last byte at or behind `from` that is not zero.
 fn last_nonzero(active: &Active, from: u64) -> Result<Option<u64>> {
-    let mut buffer = vec![0; 256 << 10];
+    let rest = active.file.len()?.saturating_sub(from);
+    let mut buffer = vec![0; usize::try_from(rest).unwrap_or(usize::MAX).clamp(1, 256 << 10)];
     let (mut at, mut last) = (from, None);
     loop {
         let read = active.file.read_at(at, &mut buffer)?;

@@ -375,7 +375,9 @@ pub(crate) fn copy_over(place: &Place, base: u64, end: u64) -> Result<()> {
 
 /// Copies `start..end` of one file to the start of another.
 pub(crate) fn copy_range(from: &File, start: u64, end: u64, to: &File) -> Result<()> {
-    let mut buffer = vec![0; 1 << 20];
+    const BUFFER_LEN_MAX: u64 = 1 << 20;
+    let len = end.saturating_sub(start).min(BUFFER_LEN_MAX);
+    let mut buffer = vec![0; usize::try_from(len).unwrap_or(0)];
     let mut at = start;
     while at < end {
         let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());

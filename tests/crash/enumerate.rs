@@ -14,7 +14,7 @@ use super::settings::{Settings, mix, shuffle};
 use super::workload::{Config, Workload, workloads};
 
 /// Of so many disks, one is crashed again during its recovery, after every operation.
-const AGAIN_EVERY: usize = 24;
+const AGAIN_EVERY: usize = 64;
 /// So many disks are then tried for each operation.
 const AGAIN_IMAGES: usize = 2;
 
@@ -47,16 +47,17 @@ impl Battery {
         }
     }
 
-    /// Runs the workloads until about `states` disks were tried, spread over all points.
+    /// Runs the workloads until about `states` disks were tried, spread over all points. `before_step` is called with
+    /// the number of each step that is about to be done.
     pub(crate) fn run(
         &mut self,
         workloads: &[Workload],
         states: usize,
-        start: impl Fn(&Workload) -> SimDisk,
+        before_step: impl Fn(&SimDisk, usize),
     ) -> Verdict<()> {
         let mut runs = Vec::new();
         for workload in workloads {
-            runs.push(run(workload, start(workload))?);
+            runs.push(run(workload, self.settings.seed, &before_step)?);
         }
         let points = |(run, first): &(Run, usize)| {
             (*first..=run.disk.point())
@@ -86,6 +87,8 @@ impl Battery {
     fn crash_at(&mut self, workload: &Workload, run: &Run, point: usize, images_max: usize) -> Verdict<()> {
         let expected = run.history.after_kill(point);
         let killed = run.disk.kill_at(point);
+        // Whatever the disk did so far, what it says from here on is true.
+        killed.tell_the_truth();
         self.tried.kills += 1;
         without_panic(|| recovers(&run.config, &killed, &expected))
             .map_err(|text| self.report(&text, &format!("{workload}:{point}:kill"), &killed))?;
@@ -158,11 +161,12 @@ impl Battery {
 }
 
 /// Does the steps of a workload. What happens before its last one is tried by a workload that is shorter.
-fn run(workload: &Workload, disk: SimDisk) -> Verdict<(Run, usize)> {
-    let mut run = Run::new(workload.config, disk);
+fn run(workload: &Workload, seed: u64, before_step: impl Fn(&SimDisk, usize)) -> Verdict<(Run, usize)> {
+    let mut run = Run::new(workload.config, workload.config.disk(seed));
     let mut first = 0;
     let steps = || {
-        for step in &workload.steps {
+        for (index, step) in workload.steps.iter().enumerate() {
+            before_step(&run.disk, index);
             first = if workload.steps.len() == 1 {
                 0
             } else {
@@ -201,7 +205,7 @@ fn battery(config: Config) {
     shuffle(&mut workloads, settings.seed);
     let mut battery = Battery::new(settings);
     let states = settings.states / Config::ALL.len();
-    let verdict = battery.run(&workloads, states, |workload| workload.config.disk(settings.seed));
+    let verdict = battery.run(&workloads, states, |_, _| {});
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "{}, seed {}: {:?} in {seconds:.1} s",
@@ -247,8 +251,7 @@ fn replay() {
     let mut words = line.split(':');
     let mut word = || words.next();
     let workload = word().and_then(Workload::parse).expect("a workload");
-    let (run, _) =
-        run(&workload, workload.config.disk(settings.seed)).unwrap_or_else(|text| panic!("{text}"));
+    let (run, _) = run(&workload, settings.seed, |_, _| {}).unwrap_or_else(|text| panic!("{text}"));
     let number = |text: &str| text.parse::<usize>().expect("a number");
     let point = word().map(number).expect("a point");
     let (mut disk, mut expected) = match word().expect("the number of a disk") {

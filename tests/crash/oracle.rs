@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use duramen::fault::SimDisk;
-use duramen::{Error, FileLog, Log, Message, Start, Timestamp};
+use duramen::{Corruption, Error, FileLog, Log, Message, Start, Timestamp};
 
 use super::history::{Expected, Promise};
 use super::workload::{Config, Content, as_new};
@@ -165,6 +165,21 @@ fn read_only_changes_nothing(config: &Config, disk: &SimDisk, expected: &Expecte
         disk.point() == point,
         "G8: opening for reading has changed something"
     );
+    match duramen::check(Config::DIR, &config.options(disk)) {
+        // Without waiting for syncs, a crash can tear segments before the last, which check cannot tell from damage.
+        Ok(_) if !config.is_visible_durable() => {}
+        Ok(report) => {
+            // One copy of the metadata may have been hit while it was written: check cannot know that this was all.
+            let first = report
+                .problems
+                .iter()
+                .find(|problem| problem.kind != Corruption::Meta);
+            ensure!(first.is_none(), "G1: before it is opened, check finds {first:?}");
+        }
+        Err(Error::NoLog { .. }) if expected.ends.contains(&0) => {}
+        Err(error) => return Err(format!("G1: check fails: {}", told(&error))),
+    }
+    ensure!(disk.point() == point, "G8: check has changed something");
     Ok(())
 }
 
@@ -173,11 +188,8 @@ fn is_sound(config: &Config, disk: &SimDisk) -> Verdict<()> {
     let point = disk.point();
     let report = duramen::check(Config::DIR, &config.options(disk));
     let report = report.map_err(|error| format!("G1: check fails: {}", told(&error)))?;
-    ensure!(
-        report.problems.is_empty(),
-        "G1: check finds {:?}",
-        report.problems
-    );
+    let first = report.problems.first();
+    ensure!(first.is_none(), "G1: check finds {first:?}");
     ensure!(disk.point() == point, "G8: check has changed something");
     Ok(())
 }

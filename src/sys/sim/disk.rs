@@ -69,13 +69,11 @@ impl SimDisk {
             .count()
     }
 
-    /// Whether the operation before `point` may make a difference to what is found after a power cut.
+    /// Whether to let the power fail at `point`: at all but those that a note follows, behind which the disk is the
+    /// same and more may have been promised.
     #[must_use]
     pub fn is_crash_point(&self, point: usize) -> bool {
-        let machine = self.machine.lock();
-        point
-            .checked_sub(1)
-            .is_none_or(|last| !matches!(machine.ops.get(last), None | Some(Op::Note(_))))
+        !matches!(self.machine.lock().ops.get(point), Some(Op::Note(_)))
     }
 
     /// How often a call was made.
@@ -150,9 +148,14 @@ impl SimDisk {
         self.machine.lock().faults.last()
     }
 
-    /// Breaks the word of the file system from now on.
-    pub fn lie(&self, lie: Lie) {
-        self.machine.lock().lies.push(lie);
+    /// Breaks the word of the file system from now on, of files and directories whose path contains `about`.
+    pub fn lie(&self, lie: Lie, about: &str) {
+        self.machine.lock().lies.push((lie, about.to_owned()));
+    }
+
+    /// Keeps the word of the file system again.
+    pub fn tell_the_truth(&self) {
+        self.machine.lock().lies.clear();
     }
 
     /// Limits the bytes that all files may take together, in pages of 4 KiB; `None` lifts the limit.
@@ -199,6 +202,15 @@ impl SimDisk {
         let machine = &mut *self.machine.lock();
         if !machine.ops.is_empty() {
             return Err(io::Error::other("the disk is in use"));
+        }
+        let above: Vec<&Path> = path.ancestors().skip(1).collect();
+        for dir in above.into_iter().rev() {
+            if machine.base.resolve(dir).is_err() {
+                let (parent, name) = machine.base.resolve_parent(dir)?;
+                let inode = machine.new_inode();
+                let dir = parent;
+                machine.base.apply(&Op::CreateDir { dir, name, inode });
+            }
         }
         let (dir, name) = machine.base.resolve_parent(path)?;
         let inode = machine

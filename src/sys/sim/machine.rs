@@ -21,7 +21,8 @@ pub(super) struct Machine {
     pub(super) ops: Vec<Op>,
     pub(super) locks: BTreeMap<Inode, Locks>,
     pub(super) faults: Faults,
-    pub(super) lies: Vec<Lie>,
+    /// Lies, and what a path has to contain for them to be told of it.
+    pub(super) lies: Vec<(Lie, String)>,
     /// Bytes that all files may take together.
     pub(super) space: Option<u64>,
     /// Stores to places for which no space was set aside: on a full disk each would have killed the process.
@@ -222,7 +223,7 @@ impl Machine {
             });
             return Err(errno.error());
         }
-        let lie = self.lies.iter().find_map(|lie| match lie {
+        let lie = self.lies_about(inode).find_map(|lie| match lie {
             Lie::Sync => Some(Outcome::Lied),
             Lie::SyncLength => Some(Outcome::ButLength),
             Lie::SyncLast => Some(Outcome::ButLast),
@@ -243,13 +244,38 @@ impl Machine {
             });
             return Err(errno.error());
         }
-        let outcome = if self.lies.contains(&Lie::SyncDir) {
+        let outcome = if self.lies_about(dir).any(|lie| lie == Lie::SyncDir) {
             Outcome::Lied
         } else {
             Outcome::Durable
         };
         self.record(Op::SyncDir { dir, outcome });
         Ok(())
+    }
+
+    /// The lies that are told of a file or directory.
+    fn lies_about(&self, inode: Inode) -> impl Iterator<Item = Lie> {
+        let names = if self.lies.is_empty() {
+            Vec::new()
+        } else {
+            self.seen.walk()
+        };
+        let path = names
+            .into_iter()
+            .find(|(_, other)| *other == inode)
+            .map_or(String::new(), |(path, _)| path);
+        self.lies
+            .iter()
+            .filter(move |(_, about)| path.contains(about.as_str()))
+            .map(|(lie, _)| *lie)
+    }
+
+    /// Whether the renaming of `path` can be found half done.
+    pub(super) fn lies_about_renaming(&self, path: &Path) -> bool {
+        let path = path.to_string_lossy();
+        self.lies
+            .iter()
+            .any(|(lie, about)| *lie == Lie::Rename && path.contains(about.as_str()))
     }
 
     pub(super) fn store(&mut self, inode: Inode, position: u64, bytes: &[u8]) {

@@ -70,8 +70,8 @@ impl Storage for SimDisk {
             machine.call(Call::Rename)?;
             let inode = machine.seen.resolve(from)?;
             let (from_dir, from) = machine.seen.resolve_parent(from)?;
+            let atomic = !machine.lies_about_renaming(to);
             let (to_dir, to) = machine.seen.resolve_parent(to)?;
-            let atomic = !machine.lies.contains(&super::Lie::Rename);
             machine.record(Op::Rename {
                 from_dir,
                 from,

@@ -226,7 +226,7 @@ fn a_rename_is_found_done_or_not_done() {
     );
 
     let liar = disk.power_cut();
-    liar.lie(Lie::Rename);
+    liar.lie(Lie::Rename, "/a");
     liar.rename(&path("b"), &path("a")).unwrap();
     let found: BTreeSet<_> = liar.crash_images(liar.point(), &PLAN).map(both).collect();
     assert!(found.contains(&(None, None)), "{found:?}");
@@ -270,7 +270,7 @@ fn names_are_kept_in_any_order() {
 #[test]
 fn a_directory_that_was_not_synced_takes_everything_with_it() {
     let disk = SimDisk::new(1);
-    disk.lie(Lie::SyncDir);
+    disk.lie(Lie::SyncDir, "");
     disk.create_dirs(Path::new("/p/q")).unwrap();
     let file = disk.open(Path::new("/p/q/a"), Open::Create).unwrap();
     file.write_at(0, b"x").unwrap();
@@ -333,7 +333,7 @@ fn lies_lose_what_they_say_was_kept() {
         (Lie::SyncLast, b"new\0\0\0"),
     ] {
         let (disk, file) = disk_with("a", b"old");
-        disk.lie(lie);
+        disk.lie(lie, "/a");
         file.write_at(0, b"new").unwrap();
         file.write_at(3, b"er!").unwrap();
         file.sync().unwrap();
