@@ -39,8 +39,11 @@ impl Drop for WorkDir {
     }
 }
 
-/// Has the page cache take and give back `bytes`: the first use of memory that a virtual machine's host has not yet
-/// provided is ten times slower than every later one.
+/// Has the page cache take and give back `bytes`.
+///
+/// The first use of memory that a virtual machine's host has not yet provided is ten times slower than every later
+/// one, and many hosts take back what a guest leaves free for two seconds. So this is done before the first
+/// measurement, and again right before each that takes much memory.
 pub(crate) fn warm_page_cache(dir: &Path, bytes: u64) -> Outcome {
     let path = dir.join("warm-up");
     let mut file = File::create(&path)?;

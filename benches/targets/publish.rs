@@ -157,13 +157,16 @@ fn batched(
 }
 
 impl Bench<'_> {
-    pub(crate) fn space(&self) -> Outcome<Reserved> {
+    /// Bytes that all messages take at most.
+    fn len(&self) -> usize {
         let batches = self.messages as usize / BATCH_COUNT + 1;
         let message_len = OVERHEAD_MAX + KEY_LEN + self.workload.value(0).len();
-        Reserved::create(
-            self.dir,
-            self.messages as usize * message_len + batches * OVERHEAD_MAX,
-        )
+        self.messages as usize * message_len + batches * OVERHEAD_MAX
+    }
+
+    pub(crate) fn space(&self) -> Outcome<Reserved> {
+        machine::warm_page_cache(self.dir, self.len() as u64 * 2)?;
+        Reserved::create(self.dir, self.len())
     }
 
     /// Builds all records in a mapping. Its pages are there but not yet touched by this process, unless `touch`.
@@ -240,6 +243,7 @@ impl Bench<'_> {
     pub(crate) fn open(&self, options: &Options) -> Outcome<FileLog> {
         let dir = self.dir.join("publish");
         machine::clear(&dir)?;
+        machine::warm_page_cache(self.dir, self.len() as u64 * 2)?;
         Ok(options.clone().create_dirs(true).open(dir)?)
     }
 
