@@ -15,6 +15,8 @@ pub(crate) const BATCH_COUNT: usize = 64;
 /// Bytes that a message takes on disk, roughly; only for sizing.
 pub(crate) const FRAME_LEN: u64 = 160;
 
+/// Which key a message has repeats after so many messages.
+const KEY_CYCLE: u64 = 1_000_000;
 const BLOCK_LEN: usize = 64 << 10;
 const BURST_COUNT: u64 = 1_000;
 const TIME_START: i64 = 1_700_000_000_000_000;
@@ -31,6 +33,7 @@ pub(crate) enum Check {
 /// Messages of one size.
 #[derive(Debug)]
 pub(crate) struct Workload {
+    /// In the order of the messages: whoever publishes has just made the key, so it is not far.
     keys: Vec<[u8; KEY_LEN]>,
     /// Values are pieces of this, from many different places: no two neighbours are alike, and making one costs
     /// neither side a copy.
@@ -44,7 +47,9 @@ impl Workload {
             .flat_map(|n| mix(n).to_le_bytes())
             .collect();
         Workload {
-            keys: (0..KEY_COUNT).map(key_text).collect(),
+            keys: (0..KEY_CYCLE)
+                .map(|number| key_text(key_number(number)))
+                .collect(),
             block,
             value_len,
         }
@@ -52,7 +57,7 @@ impl Workload {
 
     #[inline]
     pub(crate) fn key(&self, number: u64) -> &[u8] {
-        &self.keys[(mix(number) % KEY_COUNT) as usize]
+        &self.keys[(number % KEY_CYCLE) as usize]
     }
 
     #[inline]
@@ -92,7 +97,7 @@ impl Workload {
     pub(crate) fn last_by_key(messages: u64) -> Vec<Option<u64>> {
         let mut last = vec![None; KEY_COUNT as usize];
         for number in 0..messages {
-            last[(mix(number) % KEY_COUNT) as usize] = Some(number);
+            last[key_number(number) as usize] = Some(number);
         }
         last
     }
@@ -121,6 +126,11 @@ impl Workload {
         }
         Ok(())
     }
+}
+
+/// Which key the message has.
+fn key_number(number: u64) -> u64 {
+    mix(number % KEY_CYCLE) % KEY_COUNT
 }
 
 /// The text of the key with this number; numbers from [`KEY_COUNT`] on are of keys that no message has.
