@@ -21,6 +21,8 @@ const PAGE: u64 = 4096;
 const RESERVE_FIRST: u64 = 16 << 10;
 /// The largest step by which reserved space grows.
 const RESERVE_STEP_MAX: u64 = 8 << 20;
+/// Unsynced bytes from which on it pays to let go of their pages before a sync.
+const LET_GO_MIN: u32 = 128 << 10;
 /// The end of a segment is a `u32`, with room left for a marker and rounding.
 pub(crate) const SEGMENT_LEN_MAX: u64 = u32::MAX as u64 - 2 * PAGE;
 
@@ -278,12 +280,25 @@ impl Active {
             });
         }
         let synced = match self.unproven.load(Ordering::Acquire) {
-            0 => self.file.sync(),
+            0 => {
+                self.let_go_of_unsynced();
+                self.file.sync()
+            }
             end => copy_over(place, self.header.base, u64::from(end)),
         };
         *failed = synced.is_err();
         self.unproven.store(0, Ordering::Release);
         synced
+    }
+
+    /// Makes a sync of many bytes cheap for the threads that publish meanwhile: see [`Map::let_go`].
+    fn let_go_of_unsynced(&self) {
+        let last = self.index.count().checked_sub(1);
+        let stored = last.and_then(|last| self.index.position(last)).unwrap_or(0);
+        let durable = self.frontier();
+        if stored.saturating_sub(durable) >= LET_GO_MIN {
+            self.map.let_go(u64::from(durable), u64::from(stored));
+        }
     }
 
     /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of it is durable.

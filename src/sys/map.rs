@@ -92,25 +92,48 @@ impl Map {
 
     /// Makes the pages from `from` to `to` ready to be stored to, where the system can. Only a matter of speed.
     pub(crate) fn populate(&self, from: u64, to: u64) {
-        const PAGE: u64 = 4096;
-        let (from, to) = (from / PAGE * PAGE, to.min(self.len()) / PAGE * PAGE);
-        if to <= from {
-            return;
-        }
         match &self.inner {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "within the mapping, whose size is a usize"
-            )]
             Inner::Os { map, .. } => {
+                let Some((from, len)) = whole_pages(from, to.min(self.len())) else {
+                    return;
+                };
                 // SAFETY: the range lies within the mapping, as `to` is at most `len`, which is at most `capacity`.
                 // MADV_POPULATE_WRITE changes no byte and fails cleanly where a page cannot be had.
                 #[expect(unsafe_code, reason = "advice on a raw range")]
                 let _ = unsafe {
                     rustix::mm::madvise(
-                        map.as_mut_ptr().add(from as usize).cast(),
-                        (to - from) as usize,
+                        map.as_mut_ptr().add(from).cast(),
+                        len,
                         rustix::mm::Advice::LinuxPopulateWrite,
+                    )
+                };
+            }
+            Inner::Memory(_) => {}
+            #[cfg(feature = "fault")]
+            Inner::Sim(_) => {}
+        }
+    }
+
+    /// Lets go of the pages from `from` to `to`, which stay in the system's cache: to be called before a sync of many
+    /// bytes that were stored through this mapping.
+    ///
+    /// A sync takes back the permission to store from each page that it writes, and has every processor that runs
+    /// this process forget it, page by page. Letting go of all pages first does that once for all of them. Only a
+    /// matter of speed: whoever touches a page again gets it back.
+    pub(crate) fn let_go(&self, from: u64, to: u64) {
+        match &self.inner {
+            Inner::Os { map, .. } => {
+                let Some((from, len)) = whole_pages(from, to.min(self.capacity)) else {
+                    return;
+                };
+                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`. In a shared mapping of a
+                // file MADV_DONTNEED changes no byte.
+                #[expect(unsafe_code, reason = "advice on a raw range")]
+                let _ = unsafe {
+                    rustix::mm::madvise(
+                        map.as_mut_ptr().add(from).cast(),
+                        len,
+                        rustix::mm::Advice::LinuxDontNeed,
                     )
                 };
             }
@@ -219,4 +242,12 @@ impl Map {
         }
         usize::try_from(position).ok()
     }
+}
+
+/// The start and length of the whole pages from `from` to `to`, the one in which `from` lies included.
+fn whole_pages(from: u64, to: u64) -> Option<(usize, usize)> {
+    const PAGE: u64 = 4096;
+    let (from, to) = (from / PAGE * PAGE, to / PAGE * PAGE);
+    let len = to.checked_sub(from).filter(|len| *len > 0)?;
+    Some((usize::try_from(from).ok()?, usize::try_from(len).ok()?))
 }

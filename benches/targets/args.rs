@@ -1,0 +1,86 @@
+//! What to measure, and how much of it.
+
+use std::path::PathBuf;
+
+use crate::Outcome;
+use crate::workload::FRAME_LEN;
+
+/// The rows there are, by the names they are asked for by.
+const IDS: [&str; 12] = [
+    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W12",
+];
+
+/// The command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Rows asked for; empty: all.
+    only: Vec<String>,
+    /// Messages in W1, W2 and W5 to W8.
+    pub(crate) messages: u64,
+    /// Durable publishes in W3; four times as many, shared by all threads, in W4.
+    pub(crate) syncs: u64,
+    /// Bytes of the log that W9 and W9u open.
+    pub(crate) open_bytes: u64,
+    /// Measured rounds, after one that warms up and is not counted.
+    pub(crate) rounds: usize,
+    pub(crate) dir: PathBuf,
+    /// Also measure W1, W5, W6 and W8 with ten times the messages.
+    pub(crate) scale: bool,
+    pub(crate) json: bool,
+}
+
+impl Plan {
+    pub(crate) fn parse(arguments: &[String]) -> Outcome<Plan> {
+        let mut plan = Plan {
+            only: Vec::new(),
+            messages: 1_000_000,
+            syncs: 5_000,
+            open_bytes: 1 << 30,
+            rounds: 5,
+            dir: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench-data"),
+            scale: false,
+            json: false,
+        };
+        // `cargo test --benches` runs this too, without the argument that `cargo bench` adds: only to see that all
+        // still works.
+        if !arguments.iter().any(|argument| argument == "--bench") && arguments.is_empty() {
+            (plan.messages, plan.syncs, plan.open_bytes, plan.rounds) = (20_000, 50, 4 << 20, 1);
+        }
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--bench" => {}
+                "--messages" => plan.messages = value()?.parse()?,
+                "--syncs" => plan.syncs = value()?.parse()?,
+                "--open-mib" => plan.open_bytes = value()?.parse::<u64>()? << 20,
+                "--rounds" => plan.rounds = value()?.parse()?,
+                "--dir" => plan.dir = PathBuf::from(value()?),
+                "--scale" => plan.scale = true,
+                "--json" => plan.json = true,
+                id if IDS.contains(&id) => plan.only.push(id.to_owned()),
+                other => return Err(format!("unknown argument {other}").into()),
+            }
+        }
+        if plan.messages < 10_000 || plan.syncs == 0 || plan.rounds == 0 || plan.open_bytes < 1 << 20 {
+            return Err("too few messages (at least 10000), syncs, rounds or bytes".into());
+        }
+        Ok(plan)
+    }
+
+    /// Whether the row `id` is to be measured.
+    pub(crate) fn wants(&self, id: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == id)
+    }
+
+    /// About the most bytes that any row keeps in files at a time.
+    pub(crate) fn bytes_max(&self) -> u64 {
+        let scaled = if self.scale { 10 } else { 1 };
+        let opened = if self.wants("W9") || self.wants("W9u") {
+            self.open_bytes
+        } else {
+            0
+        };
+        2 * opened.max(self.messages * scaled * FRAME_LEN)
+    }
+}

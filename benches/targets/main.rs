@@ -1,0 +1,72 @@
+//! How fast the library is beside what the hardware allows.
+//!
+//! Every measurement of the library stands beside a *limit*: the same bytes stored, checked or found by code in this
+//! benchmark that does that and nothing else. Both are run in turns, limit, library, limit, library, and the medians
+//! are printed with their ratio, as rows of a Markdown table or, with `--json`, as JSON.
+//!
+//! ```text
+//! cargo bench --bench targets -- [W1 W5 ...] [--messages N] [--syncs N] [--open-mib N]
+//!                                [--rounds N] [--dir PATH] [--scale] [--json]
+//! ```
+//!
+//! What each row measures is described in `docs/benchmarks.md`.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures are rounded anyway, and counts are far below the limits of their types"
+)]
+
+mod args;
+mod durable;
+mod latency;
+mod limit;
+mod lookup;
+mod machine;
+mod measure;
+mod open;
+mod publish;
+mod read;
+mod report;
+mod workload;
+
+use std::process::ExitCode;
+
+use args::Plan;
+use report::Report;
+
+/// What every measurement returns: a failed check or call ends the whole run.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                text = format!("{text}: {error}");
+                cause = error.source();
+            }
+            eprintln!("targets: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Outcome {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if open::is_child(&arguments) {
+        return open::child(&arguments);
+    }
+    let plan = Plan::parse(&arguments)?;
+    let work = machine::WorkDir::create(&plan.dir)?;
+    machine::warm_page_cache(work.path(), plan.bytes_max())?;
+    let mut report = Report::new(&plan, work.path());
+    publish::run(&plan, work.path(), &mut report)?;
+    durable::run(&plan, work.path(), &mut report)?;
+    read::run(&plan, work.path(), &mut report)?;
+    lookup::run(&plan, work.path(), &mut report)?;
+    open::run(&plan, work.path(), &mut report)?;
+    report.print()
+}
