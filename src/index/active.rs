@@ -153,6 +153,7 @@ impl ActiveIndex {
     }
 
     /// Bytes of memory in use, without pages that nothing was stored to.
+    #[cfg(test)]
     pub(crate) fn memory_bytes(&self) -> usize {
         let count = self.count();
         let times = self.times.as_ref().map_or(0, |times| {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::active::SegmentHints;
-use super::chunks::{Chunks, Element, PAGE};
+use super::chunks::{Chunks, Element};
 use super::hash::{Words, place};
 
 /// Records of the first table.
@@ -78,6 +78,7 @@ impl Chains {
     }
 
     /// Bytes of memory in use with `count` records in the index.
+    #[cfg(test)]
     pub(super) fn memory_bytes(&self, count: u32) -> usize {
         let len = self.len.load(Acquire);
         let tables = (0..len)
@@ -143,9 +144,13 @@ impl Table {
         &self.heads[place(hash, self.heads.len() as u32) as usize]
     }
 
+    #[cfg(test)]
     fn memory_bytes(&self, count: u32) -> usize {
         let touched = 4 * self.links.len().min(count.saturating_sub(self.first) as usize);
-        size_of_val(&*self.heads) + touched.next_multiple_of(PAGE).min(size_of_val(&*self.links))
+        size_of_val(&*self.heads)
+            + touched
+                .next_multiple_of(super::chunks::PAGE)
+                .min(size_of_val(&*self.links))
     }
 }
 

@@ -78,6 +78,7 @@ impl<T: Element, const FIRST_BITS: u32> Chunks<T, FIRST_BITS> {
     }
 
     /// Bytes that the first `len` elements take, in whole pages where it is much.
+    #[cfg(test)]
     pub(super) fn memory_bytes(&self, len: u32) -> usize {
         if len == 0 {
             return 0;
@@ -102,6 +103,7 @@ impl<T: Element, const FIRST_BITS: u32> Chunks<T, FIRST_BITS> {
 }
 
 /// What the system gives memory out in.
+#[cfg(test)]
 pub(super) const PAGE: usize = 4096;
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ impl SealedIndex {
         })
     }
 
+    #[cfg(test)]
     pub(crate) fn kinds(&self) -> IndexKinds {
         self.header.kinds
     }
@@ -87,6 +88,7 @@ impl SealedIndex {
     }
 
     /// The offset up to which the index answers (exclusive); the next segment's base.
+    #[cfg(test)]
     pub(crate) fn end_offset(&self) -> u64 {
         self.header.end
     }

@@ -357,7 +357,11 @@ pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) 
 /// Makes the names that lead to `dir` durable: whoever created the directories may have been killed before it could.
 fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
     for above in dir.ancestors().skip(1) {
-        let above = if above == Path::new("") { Path::new(".") } else { above };
+        let above = if above == Path::new("") {
+            Path::new(".")
+        } else {
+            above
+        };
         match storage.sync_dir(above) {
             // Where we may not look, we have not created anything either.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {}

@@ -188,11 +188,7 @@ impl Checker {
     /// That the first and the last segment are there.
     fn check_ends(&self, report: &mut CheckReport) -> Result<()> {
         let path = |base| self.place.path(&FileName::Segment(base));
-        if self
-            .bases
-            .first()
-            .is_some_and(|first| self.meta.start_offset < *first)
-        {
+        if is_front_missing(&self.place, &self.bases, self.meta.start_offset)? {
             report.add(path(self.meta.start_offset), 0, None, Corruption::Missing);
         }
         let last_known = self.copies.durable_end().map(|(base, _)| base);

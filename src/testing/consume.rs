@@ -161,7 +161,7 @@ fn an_offset_out_of_range_comes_into_range_by_publishing(new: Factory<'_>) {
     let log = with_numbers(new, 3);
     assert_fails!(log.consume(Start::At(4), 10), Error::OffsetOutOfRange { .. });
     publish_numbers(&log, 3..4);
-    assert_eq!(offsets_from(&log, Start::At(4)), []);
+    assert_eq!(offsets_from(&log, Start::At(4)), [] as [u64; 0]);
     publish_numbers(&log, 4..5);
     assert_eq!(offsets_from(&log, Start::At(4)), [4]);
 }

@@ -41,7 +41,7 @@ fn consume_by_key_gives_only_messages_with_the_key(new: Factory<'_>) {
     assert_eq!(key_offsets_from(&log, b"a", Start::Oldest), [0, 2, 4]);
     assert_eq!(key_offsets_from(&log, b"b", Start::Oldest), [1, 5]);
     assert_eq!(key_offsets_from(&log, b"c", Start::Oldest), [3]);
-    assert_eq!(key_offsets_from(&log, b"d", Start::Oldest), []);
+    assert_eq!(key_offsets_from(&log, b"d", Start::Oldest), [] as [u64; 0]);
 }
 
 fn consume_by_key_gives_what_consume_gives(new: Factory<'_>) {
@@ -175,7 +175,7 @@ fn consume_by_key_from_a_time_begins_there(new: Factory<'_>) {
     assert_eq!(key_offsets_from(&log, b"a", Start::Time(us(0))), [0, 2, 3]);
     assert_eq!(key_offsets_from(&log, b"a", Start::Time(us(11))), [2, 3]);
     assert_eq!(key_offsets_from(&log, b"a", Start::Time(us(20))), [2, 3]);
-    assert_eq!(key_offsets_from(&log, b"a", Start::Time(us(21))), []);
+    assert_eq!(key_offsets_from(&log, b"a", Start::Time(us(21))), [] as [u64; 0]);
     assert_eq!(key_offsets_from(&log, b"b", Start::Time(us(11))), [4]);
 }
 

@@ -10,7 +10,12 @@ use tempfile::TempDir;
 /// A folder in memory where there is such a thing: the suite is about answers, not about disks.
 fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    }
+    .expect("a folder")
 }
 
 /// Runs the suite over file logs opened with what `change` makes of the options; `heavy` with the cases that take
@@ -47,6 +52,8 @@ fn a_file_log_without_background_thread_keeps_the_contract() {
 
 #[test]
 fn a_file_log_that_syncs_each_publish_keeps_the_contract() {
-    let report = run(false, |options| options.rollover(16 << 10).durability(Durability::EachPublish));
+    let report = run(false, |options| {
+        options.rollover(16 << 10).durability(Durability::EachPublish)
+    });
     assert!(report.is_ok(), "{report}");
 }

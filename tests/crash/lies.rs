@@ -166,10 +166,5 @@ fn a_recovery_that_replaces_a_segment_by_one_that_is_not_durable_is_caught() {
 #[test]
 fn a_recovery_that_shows_a_segment_whose_name_is_not_durable_is_caught() {
     let steps = [Small, Sync, Small, Reopen, Sync];
-    is_caught(
-        (Lie::SyncDir, "", 3),
-        OS,
-        &steps,
-        "G",
-    );
+    is_caught((Lie::SyncDir, "", 3), OS, &steps, "G");
 }
