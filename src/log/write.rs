@@ -220,6 +220,10 @@ impl Writer {
             Some(prepared) if prepared.capacity() >= capacity => prepared,
             _ => Prepared::create(&shared.place, capacity, first_reserve(plan.len))?,
         };
+        let prepared = match prepared.with_header(&shared.place, &header) {
+            Err(error @ Error::SyncFailed { .. }) => return shared.poison_on_error(Err(error)),
+            other => other?,
+        };
         // From here on a failure leaves open whether the new segment exists.
         let active = shared.poison_on_error(prepared.install(&shared.place, header, self.count))?;
         drop(ready);

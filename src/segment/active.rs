@@ -121,9 +121,8 @@ impl Prepared {
         let _ = place.storage.remove(self.file.path());
     }
 
-    /// Makes the file a segment of the log: header, sync, name, sync of the name, in this order, so that a `.log`
-    /// file that exists has a whole header whatever happens.
-    pub(crate) fn install(mut self, place: &Place, header: SegmentHeader, expected: u32) -> Result<Active> {
+    /// Gives the file its header, durably. When this fails the file is gone and the log as before.
+    pub(crate) fn with_header(self, place: &Place, header: &SegmentHeader) -> Result<Prepared> {
         let written = self
             .file
             .write_at(0, &header.encode())
@@ -132,6 +131,12 @@ impl Prepared {
             self.discard(place);
             return Err(error);
         }
+        Ok(self)
+    }
+
+    /// Makes the file a segment of the log: after [`with_header`](Prepared::with_header) it gets its name and that is
+    /// synced, in this order, so that a `.log` file that exists has a whole header whatever happens.
+    pub(crate) fn install(mut self, place: &Place, header: SegmentHeader, expected: u32) -> Result<Active> {
         let path = place.path(&FileName::Segment(header.base));
         place.storage.rename(self.file.path(), &path)?;
         self.file.set_path(&path);
