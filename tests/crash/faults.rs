@@ -44,7 +44,7 @@ fn each_call_fails_in_each_way_with_os() {
 fn battery(config: Config) {
     let started = Instant::now();
     let mut hits = Hits::new();
-    let mut failed = Vec::new();
+    let mut failed: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for steps in WORKLOADS {
         let workload = Workload {
             config,
@@ -63,7 +63,11 @@ fn battery(config: Config) {
                     match verdict {
                         Ok(true) => {}
                         Ok(false) => break,
-                        Err(text) => failed.push(format!("{workload} with {fault:?}: {text}")),
+                        Err(text) => {
+                            let kind = text.lines().next().unwrap_or_default().to_owned();
+                            let story = format!("{workload} with {fault:?}: {text}");
+                            failed.entry(kind).or_insert((0, story)).0 += 1;
+                        }
                     }
                     fault.index += 1;
                 }
@@ -76,12 +80,12 @@ fn battery(config: Config) {
         config.name,
         started.elapsed().as_secs_f64()
     );
-    assert!(
-        failed.is_empty(),
-        "{} of {runs} runs failed, such as {}",
-        failed.len(),
-        failed[0]
-    );
+    for (kind, (count, story)) in &failed {
+        println!("{count} runs failed: {kind}: {story}");
+    }
+    if let Some((_, first)) = failed.values().next() {
+        panic!("of {runs} runs some failed, such as {first}");
+    }
 }
 
 /// A workload with one fault; false if the fault was not met.

@@ -101,8 +101,7 @@ impl SimDisk {
     #[must_use]
     pub fn power_cut(&self) -> SimDisk {
         let machine = self.machine.lock();
-        let mut image = Pending::after(&machine.base, &machine.ops).durable;
-        image.prune();
+        let image = Pending::after(&machine.base, &machine.ops).certain();
         SimDisk::with(Machine::start(image, mix(machine.seed, 2)))
     }
 

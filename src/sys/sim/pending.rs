@@ -192,16 +192,32 @@ impl Pending {
         settled.iter().for_each(|edit| edit.apply(&mut self.durable));
     }
 
+    /// What is on the medium for certain, and nothing else.
+    pub(super) fn certain(&self) -> Image {
+        let mut image = self.with(|state| state == State::Durable);
+        self.names
+            .iter()
+            .filter(|edit| edit.is_durable())
+            .for_each(|edit| edit.apply(&mut image));
+        image.prune();
+        image
+    }
+
     /// What processes see once the system has dropped all pages that it believes to be on the medium.
     pub(super) fn without_forsaken(&self) -> Image {
+        let mut image = self.with(|state| state != State::Forsaken);
+        self.names.iter().for_each(|edit| edit.apply(&mut image));
+        image
+    }
+
+    fn with(&self, is_kept: impl Fn(State) -> bool) -> Image {
         let mut image = self.durable.clone();
         for (inode, edits) in &self.edits {
             let content = image.file_mut(*inode);
-            let kept = edits.iter().filter(|edit| edit.state != State::Forsaken);
+            let kept = edits.iter().filter(|edit| is_kept(edit.state));
             kept.for_each(|edit| edit.change.apply(content));
             content.clip();
         }
-        self.names.iter().for_each(|edit| edit.apply(&mut image));
         image
     }
 

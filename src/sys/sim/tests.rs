@@ -300,6 +300,7 @@ fn a_failed_sync_is_reported_once_and_its_bytes_are_forsaken() {
     file.write_at(1, b"2").unwrap();
     file.sync().unwrap();
     assert_eq!(found(&disk, "a"), BTreeSet::from([some(b".2"), some(b"12")]));
+    assert_eq!(disk.power_cut().read_file(&path("a")), some(b".2"));
     file.write_at(0, b"3").unwrap();
     file.sync().unwrap();
     assert_eq!(
