@@ -16,12 +16,14 @@ pub(crate) fn record_len(message: &NewMessage<'_>) -> u64 {
     } else {
         4 + 8 * message.headers.len() as u64
     };
-    RECORD_HEADER_LEN as u64 + message.content_size() + headers
+    message
+        .content_size()
+        .saturating_add(RECORD_HEADER_LEN as u64 + headers)
 }
 
 /// Bytes of the lone record of `message`.
 pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
-    record_len(message) + (LONE_HEADER_LEN - RECORD_HEADER_LEN) as u64
+    record_len(message).saturating_add((LONE_HEADER_LEN - RECORD_HEADER_LEN) as u64)
 }
 
 /// Appends the record of `message` to `buffer`, a lone one if `lone` has a frontier; returns its checksum. Its lengths

@@ -113,8 +113,8 @@ pub trait Log: Send + Sync {
 
     /// The first message at or after `start`, by the running maximum of the times of the messages that exist.
     ///
-    /// The running maximum never goes back, whatever times the messages were given: the message found may itself
-    /// have an earlier time than one before it.
+    /// The running maximum never goes back, whatever times the messages were given. The first message at which it
+    /// reaches `start` is the first whose own time does; messages behind it may have earlier times.
     ///
     /// # Errors
     ///

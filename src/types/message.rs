@@ -58,12 +58,15 @@ impl<'a> NewMessage<'a> {
     /// Bytes of key, value and headers together: what [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX) bounds.
     #[must_use]
     pub fn content_size(&self) -> u64 {
-        let headers: u64 = self
+        // Headers may share one large slice, so the sum may be larger than any memory.
+        let headers = self
             .headers
             .iter()
-            .map(|(name, value)| (name.len() + value.len()) as u64)
-            .sum();
-        self.key.map_or(0, <[u8]>::len) as u64 + self.value.map_or(0, <[u8]>::len) as u64 + headers
+            .flat_map(|(name, value)| [name.len(), value.len()]);
+        let parts = [self.key.map_or(0, <[u8]>::len), self.value.map_or(0, <[u8]>::len)];
+        headers
+            .chain(parts)
+            .fold(0, |size, len| size.saturating_add(len as u64))
     }
 }
 
