@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 type Job = Box<dyn FnOnce() + Send>;
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue {
+    urgent: VecDeque::new(),
     jobs: VecDeque::new(),
     timed: Vec::new(),
     users: 0,
@@ -21,6 +22,8 @@ static QUEUE: Mutex<Queue> = Mutex::new(Queue {
 static CHANGED: Condvar = Condvar::new();
 
 struct Queue {
+    /// Jobs that somebody may soon have to wait for: they come before all others, also before the rest of a long one.
+    urgent: VecDeque<Job>,
     jobs: VecDeque<Job>,
     timed: Vec<(Instant, Job)>,
     users: usize,
@@ -60,11 +63,47 @@ impl Background {
         is_there
     }
 
+    /// Has the thread do `job` as soon as it can, also in the pauses of long ones; false if there is no thread.
+    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
+    pub(crate) fn submit_urgent(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        let mut queue = QUEUE.lock();
+        let is_there = queue.thread.is_some();
+        if is_there {
+            queue.urgent.push_back(Box::new(job));
+            CHANGED.notify_one();
+        }
+        is_there
+    }
+
+    /// For long jobs to call now and then: does what is urgent.
+    pub(crate) fn pause() {
+        loop {
+            let mut queue = QUEUE.lock();
+            if !queue.is_run_here() {
+                return;
+            }
+            let Some(job) = queue.urgent.pop_front() else {
+                return;
+            };
+            drop(queue);
+            job();
+        }
+    }
+
     /// Has the thread do `job` at `time`.
     #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) {
         QUEUE.lock().timed.push((time, Box::new(job)));
         CHANGED.notify_one();
+    }
+}
+
+impl Queue {
+    /// Whether this is the thread that does the jobs.
+    fn is_run_here(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| thread.thread().id() == thread::current().id())
     }
 }
 
@@ -77,7 +116,11 @@ impl Drop for Background {
         }
         let thread = queue.thread.take();
         // Nobody is left to wait for what was asked; the jobs may hold files.
-        let undone = (std::mem::take(&mut queue.jobs), std::mem::take(&mut queue.timed));
+        let undone = (
+            std::mem::take(&mut queue.urgent),
+            std::mem::take(&mut queue.jobs),
+            std::mem::take(&mut queue.timed),
+        );
         drop(queue);
         drop(undone);
         CHANGED.notify_one();
@@ -92,11 +135,7 @@ fn work() {
     let mut queue = QUEUE.lock();
     loop {
         // Another thread has taken over if logs were closed and opened again meanwhile.
-        let ours = queue
-            .thread
-            .as_ref()
-            .is_some_and(|thread| thread.thread().id() == thread::current().id());
-        if !ours {
+        if !queue.is_run_here() {
             return;
         }
         let now = Instant::now();
@@ -104,7 +143,8 @@ fn work() {
             let (_, job) = queue.timed.swap_remove(due);
             queue.jobs.push_back(job);
         }
-        if let Some(job) = queue.jobs.pop_front() {
+        let urgent = queue.urgent.pop_front();
+        if let Some(job) = urgent.or_else(|| queue.jobs.pop_front()) {
             parking_lot::MutexGuard::unlocked(&mut queue, job);
         } else if let Some(next) = queue.timed.iter().map(|(time, _)| *time).min() {
             CHANGED.wait_until(&mut queue, next);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::background::Background;
 use super::durability::Durability;
 use super::shared::Shared;
 use crate::Result;
@@ -19,7 +20,7 @@ impl Shared {
     pub(crate) fn seal(&self, segment: &Arc<Active>, seal: Seal) -> Result<()> {
         segment.truncate(u64::from(seal.len))?;
         let walk = segment.walk(u64::from(seal.len), self.place.kinds.key);
-        write_index(&self.place, &walk, &segment.header, seal)?;
+        write_index(&self.place, &walk, &segment.header, seal, &Background::pause)?;
         let sealed = Segment::new(
             Arc::clone(&self.place),
             segment.header.base,
@@ -31,18 +32,29 @@ impl Shared {
 
     /// Runs `job` on the background thread, unless the log is closed by then; false if there is none.
     fn in_background(self: &Arc<Shared>, job: impl FnOnce(&Arc<Shared>) + Send + 'static) -> bool {
-        let Some(background) = &self.background else {
-            return false;
-        };
+        let background = self.background.as_ref();
+        background.is_some_and(|background| background.submit(self.unless_closed(job)))
+    }
+
+    /// As [`in_background`](Shared::in_background), before all else.
+    fn soon(self: &Arc<Shared>, job: impl FnOnce(&Arc<Shared>) + Send + 'static) -> bool {
+        let background = self.background.as_ref();
+        background.is_some_and(|background| background.submit_urgent(self.unless_closed(job)))
+    }
+
+    fn unless_closed(
+        self: &Arc<Shared>,
+        job: impl FnOnce(&Arc<Shared>) + Send + 'static,
+    ) -> impl FnOnce() + Send + 'static {
         let shared = Arc::downgrade(self);
-        background.submit(move || {
+        move || {
             if let Some(shared) = shared.upgrade() {
                 let _closing_waits = shared.job.lock();
                 if shared.check_writable().is_ok() {
                     job(&shared);
                 }
             }
-        })
+        }
     }
 
     /// Has a segment that was left behind synced and sealed in the background; false if there is no such thread.
@@ -72,16 +84,22 @@ impl Shared {
     fn prepare_more(self: &Arc<Shared>, active: &Arc<Active>, reserved: u64) {
         if reserved >= active.map.capacity().min(self.options.rollover) {
             if !self.prepare_requested.swap(true, Ordering::Relaxed) {
-                self.in_background(Shared::prepare_next);
+                self.soon(Shared::prepare_next);
             }
         } else if !active.growth_requested.swap(true, Ordering::Relaxed) {
             let active = Arc::clone(active);
-            self.in_background(move |_| {
+            self.soon(move |_| {
                 // If there is no space, the publisher who needs it will be told.
                 let _ = active.reserve(reserved + 1);
                 active.growth_requested.store(false, Ordering::Relaxed);
             });
         }
+    }
+
+    /// Has the space of a new segment made ready to be stored to, where there is a thread for it.
+    pub(crate) fn populate_soon(self: &Arc<Shared>, active: &Arc<Active>) {
+        let active = Arc::clone(active);
+        self.soon(move |_| active.populate());
     }
 
     /// Prepares a file for the next segment.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, ReentrantMutex};
 
 use super::background::Background;
 use super::commit::Committer;
@@ -33,8 +33,9 @@ pub(crate) struct Shared {
     pub(crate) prepare_requested: AtomicBool,
     /// Set while a paced sync is due.
     pub(crate) pace_requested: AtomicBool,
-    /// Held while a background job works on this log, so that closing can wait for it.
-    pub(crate) job: Mutex<()>,
+    /// Held while a background job works on this log, so that closing can wait for it. A long job may be paused for
+    /// an urgent one of the same log, on the same thread.
+    pub(crate) job: ReentrantMutex<()>,
     pub(crate) background: Option<Background>,
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
     mapped: Mutex<Vec<Arc<Segment>>>,
@@ -69,7 +70,7 @@ impl Shared {
             prepared: Mutex::new(None),
             prepare_requested: AtomicBool::new(false),
             pace_requested: AtomicBool::new(false),
-            job: Mutex::new(()),
+            job: ReentrantMutex::new(()),
             background,
             mapped: Mutex::new(Vec::new()),
             state: AtomicU8::new(OPEN),

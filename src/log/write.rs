@@ -230,6 +230,7 @@ impl Writer {
         shared.prepare_requested.store(false, Ordering::Relaxed);
         shared.poison_on_error(active.reserve(SEGMENT_HEADER_LEN + plan.len))?;
         let active = Arc::new(active);
+        shared.populate_soon(&active);
         let left = self.active.take();
         if let Some(left) = left.as_ref().filter(|_| !is_synced) {
             self.unsynced.push(Arc::clone(left));

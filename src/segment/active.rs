@@ -89,10 +89,7 @@ impl Prepared {
         let reserve = reserve.next_multiple_of(PAGE).min(capacity);
         let map = file.reserve(0, reserve).and_then(|()| file.map(capacity, true));
         match map {
-            Ok(map) => {
-                map.populate(0, reserve);
-                Ok(Prepared { file, map })
-            }
+            Ok(map) => Ok(Prepared { file, map }),
             Err(error) => {
                 let _ = place.storage.remove(&path);
                 Err(error)
@@ -345,9 +342,16 @@ impl Active {
             .next_multiple_of(PAGE)
             .min(self.map.capacity());
         self.file.reserve(from, to)?;
-        self.map.grow(to);
+        // In this order the publisher does not meet pages that are not ready yet.
         self.map.populate(from, to);
+        self.map.grow(to);
         Ok(())
+    }
+
+    /// Makes the space that is reserved already ready to be stored to. Before a sync that would be for nothing: it
+    /// takes the permission to store back.
+    pub(crate) fn populate(&self) {
+        self.map.populate(0, self.map.len());
     }
 
     /// The seal of a segment that is not written to any more and shows readers all it has.

@@ -14,6 +14,9 @@ use crate::index::{IndexBuilder, SealedIndex};
 use crate::sys::{Map, Open};
 use crate::{Corruption, Error, Result};
 
+/// Records between two pauses while an index is built: a fraction of a millisecond.
+const PAUSE_EVERY: u32 = 4096;
+
 /// Where a sealed segment ends, and the checksum of its last frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seal {
@@ -237,7 +240,8 @@ impl Segment {
             rewritten: header.generation > 0,
             hash_keys: self.place.kinds.key,
         };
-        let bytes = index_bytes(&walk, &self.place, header, seal).map_err(|stop| self.defect(stop))?;
+        let bytes =
+            index_bytes(&walk, &self.place, header, seal, &|| ()).map_err(|stop| self.defect(stop))?;
         let defect = |_: IndexDefect| corrupt(&self.index_path(), 0, None, Corruption::Index);
         let binding = binding(header, seal);
         if self.place.is_writable()
@@ -273,10 +277,24 @@ fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
 }
 
 /// Walks through a segment to its seal and returns the bytes of its index file; or says what is wrong with it.
-fn index_bytes(walk: &Walk<'_>, place: &Place, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, Stop> {
+///
+/// `pause` is called now and then, for a thread that has other things to do as well.
+fn index_bytes(
+    walk: &Walk<'_>,
+    place: &Place,
+    header: &SegmentHeader,
+    seal: Seal,
+    pause: &dyn Fn(),
+) -> Result<Vec<u8>, Stop> {
     let mut builder = IndexBuilder::new(place.kinds, walk.base);
     let mut pushed = Ok(());
+    let mut until_pause = PAUSE_EVERY;
     let extent = walk.run(|entry| {
+        until_pause -= 1;
+        if until_pause == 0 {
+            pause();
+            until_pause = PAUSE_EVERY;
+        }
         if pushed.is_ok() {
             pushed = builder.push(entry.offset, entry.position, entry.time, entry.key_hash);
         }
@@ -299,7 +317,13 @@ fn index_bytes(walk: &Walk<'_>, place: &Place, header: &SegmentHeader, seal: Sea
 }
 
 /// Builds the index file of a segment that has just been sealed, and that is mapped already.
-pub(crate) fn write_index(place: &Place, walk: &Walk<'_>, header: &SegmentHeader, seal: Seal) -> Result<()> {
+pub(crate) fn write_index(
+    place: &Place,
+    walk: &Walk<'_>,
+    header: &SegmentHeader,
+    seal: Seal,
+    pause: &dyn Fn(),
+) -> Result<()> {
     let damaged = |stop| match stop {
         Stop::Defect {
             position,
@@ -318,7 +342,7 @@ pub(crate) fn write_index(place: &Place, walk: &Walk<'_>, header: &SegmentHeader
             Corruption::Short,
         ),
     };
-    let bytes = index_bytes(walk, place, header, seal).map_err(damaged)?;
+    let bytes = index_bytes(walk, place, header, seal, pause).map_err(damaged)?;
     store_index(place, header.base, &bytes)
 }
 

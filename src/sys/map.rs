@@ -94,11 +94,11 @@ impl Map {
     pub(crate) fn populate(&self, from: u64, to: u64) {
         match &self.inner {
             Inner::Os { map, .. } => {
-                let Some((from, len)) = whole_pages(from, to.min(self.len())) else {
+                let Some((from, len)) = whole_pages(from, to.min(self.capacity)) else {
                     return;
                 };
-                // SAFETY: the range lies within the mapping, as `to` is at most `len`, which is at most `capacity`.
-                // MADV_POPULATE_WRITE changes no byte and fails cleanly where a page cannot be had.
+                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`. MADV_POPULATE_WRITE
+                // changes no byte and fails cleanly where a page cannot be had, as behind the file's end.
                 #[expect(unsafe_code, reason = "advice on a raw range")]
                 let _ = unsafe {
                     rustix::mm::madvise(
