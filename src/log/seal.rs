@@ -61,7 +61,10 @@ impl Shared {
     pub(crate) fn seal_later(self: &Arc<Shared>, left: &Arc<Active>, seal: Seal) -> bool {
         let left = Arc::clone(left);
         self.in_background(move |shared| {
-            if shared.poison_on_error(left.sync(&shared.place)).is_ok() {
+            if shared
+                .poison_on_error(left.sync_in_parts(&shared.place, &Background::pause))
+                .is_ok()
+            {
                 shared.writer.lock().note_synced(&left);
                 // If it fails, the segment stays as it is, and is sealed at close or by the next open.
                 let _ = shared.seal(&left, seal);

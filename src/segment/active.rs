@@ -23,6 +23,8 @@ const RESERVE_FIRST: u64 = 16 << 10;
 const RESERVE_STEP_MAX: u64 = 8 << 20;
 /// Unsynced bytes from which on it pays to let go of their pages before a sync.
 const LET_GO_MIN: u32 = 128 << 10;
+/// Bytes that are synced at a time where there are pauses in between.
+const SYNC_PART_LEN: u64 = 4 << 20;
 /// The end of a segment is a `u32`, with room left for a marker and rounding.
 pub(crate) const SEGMENT_LEN_MAX: u64 = u32::MAX as u64 - 2 * PAGE;
 
@@ -273,6 +275,12 @@ impl Active {
     /// One at a time, and never again after a failure: the system tells of lost bytes once only, so whoever comes
     /// second would be told that all is well.
     pub(crate) fn sync(&self, place: &Place) -> Result<()> {
+        self.sync_in_parts(place, &|| ())
+    }
+
+    /// As [`sync`](Active::sync), in parts of a few milliseconds with a call of `pause` in between, for a thread that
+    /// has other things to do as well.
+    pub(crate) fn sync_in_parts(&self, place: &Place, pause: &dyn Fn()) -> Result<()> {
         let mut failed = self.sync_failed.lock();
         if *failed {
             let source = std::io::Error::other("an earlier sync of this file failed");
@@ -282,10 +290,7 @@ impl Active {
             });
         }
         let synced = match self.unproven.load(Ordering::Acquire) {
-            0 => {
-                self.let_go_of_unsynced();
-                self.file.sync()
-            }
+            0 => self.sync_stored(pause),
             end => copy_over(place, self.header.base, u64::from(end)),
         };
         *failed = synced.is_err();
@@ -293,14 +298,25 @@ impl Active {
         synced
     }
 
-    /// Makes a sync of many bytes cheap for the threads that publish meanwhile: see [`Map::let_go`].
-    fn let_go_of_unsynced(&self) {
+    fn sync_stored(&self, pause: &dyn Fn()) -> Result<()> {
         let last = self.index.count().checked_sub(1);
         let stored = last.and_then(|last| self.index.position(last)).unwrap_or(0);
         let durable = self.frontier();
         if stored.saturating_sub(durable) >= LET_GO_MIN {
             self.map.let_go(u64::from(durable), u64::from(stored));
         }
+        // The last part is left to the sync of the whole file.
+        let mut at = u64::from(durable);
+        while at + 2 * SYNC_PART_LEN < u64::from(stored) {
+            let part = self.map.sync_part(at, at + SYNC_PART_LEN);
+            part.map_err(|source| Error::SyncFailed {
+                path: self.file.path().to_path_buf(),
+                source,
+            })?;
+            at += SYNC_PART_LEN;
+            pause();
+        }
+        self.file.sync()
     }
 
     /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of it is durable.

@@ -143,6 +143,20 @@ impl Map {
         }
     }
 
+    /// Brings the bytes from `from` to `to` to stable storage; a failure is that of a [`File::sync`](super::File::sync)
+    /// and has the same consequences. No substitute for that: the file's length is not included.
+    pub(crate) fn sync_part(&self, from: u64, to: u64) -> io::Result<()> {
+        match &self.inner {
+            Inner::Os { map, .. } => match whole_pages(from, to.min(self.capacity)) {
+                Some((from, len)) => map.flush_range(from, len),
+                None => Ok(()),
+            },
+            Inner::Memory(_) => Ok(()),
+            #[cfg(feature = "fault")]
+            Inner::Sim(_) => Ok(()),
+        }
+    }
+
     /// Copies `bytes` to `position`; false, and nothing done, if not all of it lies below [`len`](Map::len).
     #[must_use]
     pub(crate) fn store(&self, position: u64, bytes: &[u8]) -> bool {
