@@ -1,4 +1,35 @@
-//! duramen: an embedded, append-only log.
+//! An embedded, append-only log: think of a single Kafka partition in a directory, linked into your application.
+//!
+//! [`Options`] open a [`FileLog`]; the trait [`Log`] is what it can do, and what code that uses logs should ask for.
+//! [`NewMessage`]s go in as atomic batches, [`Message`]s come out in order, by offset, by key or by time.
+//!
+//! ```
+//! use duramen::{Log, NewMessage, Options, Start};
+//!
+//! # fn main() -> duramen::Result<()> {
+//! # let scratch = tempfile::tempdir().unwrap();
+//! # let dir = scratch.path().join("log");
+//! let log = Options::new().create_dirs(true).key_index(true).open(&dir)?;
+//! let next = log.publish(&[NewMessage::new(b"user-7", b"created")])?;
+//! log.publish(&[NewMessage::new(b"user-7", b"renamed")])?;
+//!
+//! assert_eq!(log.get_by_key(b"user-7")?.offset, next);
+//! assert_eq!(log.consume(Start::Oldest, 10)?.messages.len(), 2);
+//! # log.close()
+//! # }
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | publish, also under a condition | [`Log::publish`], [`Log::publish_with`], [`PublishOptions`] |
+//! | choose what survives what | [`Durability`], [`Log::sync`] |
+//! | read in order | [`Log::consume`], [`Start`]; at memory speed [`FileLog::scan`] |
+//! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
+//! | know what can go wrong | [`Error`], [`ErrorKind`] |
+//! | check, look inside | [`check`], [`stat`], [`dump`] |
+//! | test an application without files | [`MemoryLog`] |
+//! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
+//! | understand it | [`design`], [`on_disk`] |
 
 mod error;
 mod format;
@@ -17,6 +48,18 @@ pub mod testing;
 #[doc(hidden)]
 pub mod fault {
     pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk};
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[doc = include_str!("../docs/design.md")]
+pub mod design {}
+
+/// The format on disk: `docs/format.md` in the sources.
+pub mod on_disk {
+    #![doc = include_str!("../docs/format.md")]
 }
 
 pub use error::{Corruption, Error, ErrorKind, Result};
