@@ -28,8 +28,8 @@ pub(crate) struct DirLock {
 #[derive(Debug)]
 enum Inner {
     Os {
-        #[expect(dead_code, reason = "the lock lives as long as the open file")]
-        file: Option<fs::File>,
+        #[expect(dead_code, reason = "a lock lives as long as the open file")]
+        files: (fs::File, Option<fs::File>),
         #[expect(dead_code, reason = "held for what dropping it does")]
         registered: Option<Registered>,
     },
@@ -49,8 +49,9 @@ impl Drop for Registered {
 }
 
 impl DirLock {
-    /// Locks `dir`. A reader of a directory that holds no lock file, or one it may not open, goes without: where it
-    /// may not write, it could not create one.
+    /// Locks `dir`: the lock file in it, and the directory itself, because the file can be replaced by another one of
+    /// its name. A reader of a directory that holds no lock file, or one it may not open, goes without the former:
+    /// where it may not write, it could not create one.
     pub(super) fn os(dir: &Path, exclusive: bool) -> Result<DirLock> {
         let locked = || Error::Locked {
             path: dir.to_path_buf(),
@@ -72,34 +73,30 @@ impl DirLock {
             }
             None
         };
-        let path = dir.join(LOCK_NAME);
-        let Some(file) = open_lock_file(&path, exclusive)? else {
-            return Ok(DirLock {
-                inner: Inner::Os {
-                    file: None,
-                    registered,
-                },
-            });
-        };
-        let taken = if exclusive {
-            file.try_lock()
-        } else {
-            file.try_lock_shared()
-        };
-        match taken {
-            Ok(()) => {}
+        let folder = fs::File::open(dir).map_err(failed("open directory", dir))?;
+        match take(&folder, exclusive) {
             Err(fs::TryLockError::WouldBlock) => return Err(locked()),
-            Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+            // Some file systems lock files only.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => {}
         }
-        // Somebody may have replaced the file between opening and locking it; then our lock is on a ghost.
-        let ours = file.metadata().map_err(failed("look at", &path))?;
-        let named = fs::symlink_metadata(&path).map_err(failed("look at", &path))?;
-        if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
-            return Err(locked());
+        let path = dir.join(LOCK_NAME);
+        let file = open_lock_file(&path, exclusive)?;
+        if let Some(file) = &file {
+            match take(file, exclusive) {
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => return Err(locked()),
+                Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+            }
+            // Somebody may have replaced the file between opening and locking it; then our lock is on a ghost.
+            let ours = file.metadata().map_err(failed("look at", &path))?;
+            let named = fs::symlink_metadata(&path).map_err(failed("look at", &path))?;
+            if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
+                return Err(locked());
+            }
         }
         Ok(DirLock {
             inner: Inner::Os {
-                file: Some(file),
+                files: (folder, file),
                 registered,
             },
         })
@@ -110,6 +107,14 @@ impl DirLock {
         DirLock {
             inner: Inner::Sim(lock),
         }
+    }
+}
+
+fn take(file: &fs::File, exclusive: bool) -> std::result::Result<(), fs::TryLockError> {
+    if exclusive {
+        file.try_lock()
+    } else {
+        file.try_lock_shared()
     }
 }
 
@@ -125,7 +130,15 @@ fn open_lock_file(path: &Path, exclusive: bool) -> Result<Option<fs::File>> {
         .open(path);
     match opened {
         Ok(file) => Ok(Some(file)),
-        Err(error) if !exclusive && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error)
+            if !exclusive
+                && matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+                ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(failed("open", path)(error)),
     }
 }
