@@ -51,8 +51,14 @@ impl FileLog {
     ///
     /// [`Closed`](Error::Closed).
     pub fn synced_offset(&self) -> Result<u64> {
-        self.shared.check_open()?;
-        Ok(self.shared.commit.synced())
+        let reader = Reader::new(&self.shared)?;
+        let synced = self.shared.commit.synced();
+        // What is visible only when it is durable is shown a moment before it is counted.
+        Ok(if self.shared.visible_is_durable() {
+            synced.max(reader.next_offset())
+        } else {
+            synced
+        })
     }
 
     /// Goes through the messages from `from` on without copying each into memory of its own: for replaying a log at
@@ -246,7 +252,8 @@ impl Log for FileLog {
         for part in &reader.view().parts {
             let (count, end) = reader.read(part, |opened| {
                 let (first, _) = opened.find(stats.start_offset)?;
-                Ok((opened.count() - first, opened.end()))
+                let (past, _) = opened.find(stats.next_offset)?;
+                Ok((past.saturating_sub(first), opened.end()))
             })?;
             stats.messages += u64::from(count);
             stats.size += u64::from(end);

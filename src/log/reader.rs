@@ -23,8 +23,9 @@ const CHAIN_WALK_MAX: usize = 4096;
 impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn new(shared: &'a Shared) -> Result<Reader<'a>> {
-        shared.check_open()?;
         let view = shared.view.load();
+        // In this order: closing marks the log as closed first, then takes the segments away.
+        shared.check_open()?;
         let next_offset = view.next_offset();
         Ok(Reader {
             shared,
@@ -163,18 +164,12 @@ impl<'a> Reader<'a> {
                 match chain(opened, key, hash, from, wanted)? {
                     Some(ordinals) => ordinals
                         .into_iter()
-                        .map(|ordinal| message(opened, ordinal))
+                        .filter_map(|ordinal| message(opened, ordinal).transpose())
                         .collect(),
                     None => scan_for(opened, key, from, wanted),
                 }
             })?;
-            // The list may hold a record that is not a message, or one whose hash only is the same.
-            messages.extend(
-                found
-                    .into_iter()
-                    .flatten()
-                    .filter(|message| message.key.as_deref() == Some(key)),
-            );
+            messages.extend(found);
         }
         let next_offset = match messages.last() {
             Some(last) => last.offset + 1,
@@ -237,12 +232,10 @@ impl<'a> Reader<'a> {
         for part in self.view.parts.iter().rev() {
             let found = self.read(part, |opened| {
                 for ordinal in opened.candidates(hash) {
-                    let ordinal = ordinal?;
-                    if opened.may_have_key(opened.position(ordinal)?, key) {
-                        let message = message(opened, ordinal)?;
-                        if let Some(message) = message.filter(|found| found.key.as_deref() == Some(key)) {
-                            return Ok(Some(message));
-                        }
+                    // Read and verified also where its key looks like another one: that may be damage.
+                    let message = message(opened, ordinal?)?;
+                    if let Some(message) = message.filter(|found| found.key.as_deref() == Some(key)) {
+                        return Ok(Some(message));
                     }
                 }
                 Ok(None)
@@ -291,18 +284,16 @@ fn message(opened: &Opened<'_>, ordinal: u32) -> Result<Option<Message>, Fault> 
 /// The first record from `ordinal` on with its own time at or after `time`, one by one.
 fn first_from(opened: &Opened<'_>, time: Timestamp, ordinal: u32) -> Result<Option<Message>, Fault> {
     for ordinal in ordinal..opened.count() {
-        let own = opened.time_at(opened.position(ordinal)?);
-        if own.is_none_or(|own| own >= time.as_micros())
-            && let Some(message) = message(opened, ordinal)?.filter(|found| found.time >= time)
-        {
-            return Ok(Some(message));
+        let message = message(opened, ordinal)?.filter(|found| found.time >= time);
+        if message.is_some() {
+            return Ok(message);
         }
     }
     Ok(None)
 }
 
-/// The first `wanted` records from `from` on that may have `key`, ascending, by the key's chain; `None` if the chain
-/// is long.
+/// The first `wanted` records from `from` on that have `key`, ascending, by the key's chain; `None` if the chain is
+/// long.
 fn chain(
     opened: &Opened<'_>,
     key: &[u8],
@@ -316,7 +307,7 @@ fn chain(
         if followed >= CHAIN_WALK_MAX.max(wanted) {
             return Ok(None);
         }
-        if ordinal >= from && opened.may_have_key(opened.position(ordinal)?, key) {
+        if ordinal >= from && opened.has_key(ordinal, key)? {
             ordinals.push(ordinal);
         }
     }
@@ -326,20 +317,18 @@ fn chain(
 }
 
 /// The first `wanted` messages from `from` on with `key`, by looking at each.
-fn scan_for(
-    opened: &Opened<'_>,
-    key: &[u8],
-    from: u32,
-    wanted: usize,
-) -> Result<Vec<Option<Message>>, Fault> {
-    let mut found = Vec::new();
-    for ordinal in from..opened.count() {
-        if found.len() >= wanted {
-            break;
-        }
-        if opened.may_have_key(opened.position(ordinal)?, key) {
-            found.push(message(opened, ordinal)?);
-        }
+fn scan_for(opened: &Opened<'_>, key: &[u8], from: u32, wanted: usize) -> Result<Vec<Message>, Fault> {
+    const AT_ONCE: u32 = 64;
+    let (mut found, mut messages) = (Vec::new(), Vec::new());
+    let mut ordinal = from;
+    while ordinal < opened.count() && found.len() < wanted {
+        ordinal = opened.messages(ordinal, AT_ONCE, &mut messages)?;
+        found.extend(
+            messages
+                .drain(..)
+                .filter(|message| message.key.as_deref() == Some(key)),
+        );
     }
+    found.truncate(wanted);
     Ok(found)
 }

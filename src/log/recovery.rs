@@ -143,7 +143,13 @@ impl Recovery<'_> {
 
     /// Cuts the log behind the first segment that does not reach its end. Says whether durable messages were lost.
     fn cut(&mut self, walked: &mut Vec<Walked>) -> Result<bool> {
-        let Some(at) = walked.iter().position(Walked::is_short) else {
+        let durable_end = self.copies.durable_end();
+        let ends_early = |last: &Walked| {
+            durable_end.is_some_and(|(base, len)| {
+                base == last.active.header.base && u64::from(len) > last.extent.end
+            })
+        };
+        let Some(at) = walked.iter().position(|one| one.is_short() || ends_early(one)) else {
             return Ok(false);
         };
         let behind = walked.get(at + 1..).unwrap_or_default();
@@ -156,7 +162,7 @@ impl Recovery<'_> {
                 .active
                 .walk(u64::MAX, false)
                 .is_durable_behind(&short.extent)
-            || self.copies.durable_end().is_some_and(|(base, len)| {
+            || durable_end.is_some_and(|(base, len)| {
                 (base, u64::from(len)) > (short.active.header.base, short.extent.end)
             });
         if is_durable && !self.options.recover {

@@ -194,7 +194,7 @@ impl<'a> Scan<'a> {
                 self.next_offset = offset;
                 // What the window holds is of another segment.
                 self.window = Window::default();
-                let held = part.hold()?;
+                let held = part.hold(|segment| self.shared.note_mapped(segment))?;
                 return Ok(Some(Stretch {
                     held,
                     ordinal,

@@ -278,6 +278,14 @@ impl Checker {
             (_, Some(link)) if extent.end < u64::from(link.len) => {
                 report.add(path, extent.end, Some(extent.next_offset), Corruption::Short);
             }
+            (_, None)
+                if self
+                    .copies
+                    .durable_end()
+                    .is_some_and(|(base, len)| base == active.header.base && u64::from(len) > extent.end) =>
+            {
+                report.add(path, extent.end, Some(extent.next_offset), Corruption::Short);
+            }
             (_, Some(link)) if extent.last_checksum != link.last_checksum => {
                 report.add(path, 0, None, Corruption::Foreign);
             }

@@ -26,12 +26,15 @@ impl Part {
         }
     }
 
-    /// Keeps the segment's files open.
-    pub(crate) fn hold(&self) -> Result<Held> {
+    /// Keeps the segment's files open. `mapped` is told when they had to be opened.
+    pub(crate) fn hold(&self, mapped: impl FnOnce(&Arc<Segment>)) -> Result<Held> {
         match self {
             Part::Active(active) => Ok(Held::Active(Arc::clone(active))),
             Part::Sealed(segment) => {
-                let (files, _) = segment.mapped()?;
+                let (files, opened) = segment.mapped()?;
+                if opened {
+                    mapped(segment);
+                }
                 let files = files
                     .as_ref()
                     .ok_or_else(|| Fault::Index.into_error(&segment.index_path()))?;
@@ -46,7 +49,7 @@ impl Part {
     #[inline]
     pub(crate) fn read<T>(
         &self,
-        mapped: impl FnOnce(&Arc<Segment>),
+        mapped: impl Fn(&Arc<Segment>),
         read: impl Fn(&Opened<'_>) -> Result<T, Fault>,
     ) -> Result<T> {
         let segment = match self {
@@ -70,15 +73,12 @@ impl Part {
             }
         }
         drop(guard);
-        segment.rebuild_index()?;
-        let (guard, _) = segment.mapped()?;
-        match guard.as_deref() {
-            Some(files) => {
-                let again = read(&Opened::Sealed { files });
-                again.map_err(|fault| fault.into_error(&segment.index_path()))
-            }
-            None => Err(Fault::Index.into_error(&segment.index_path())),
-        }
+        let files = segment.rebuild_index()?;
+        mapped(segment);
+        read(&Opened::Sealed { files: &files }).map_err(|fault| match fault {
+            Fault::Index => fault.into_error(&segment.index_path()),
+            other => other.into_error(&segment.path()),
+        })
     }
 }
 
@@ -219,12 +219,27 @@ impl Opened<'_> {
     /// The ordinal of the first record whose running maximum time, within this segment, is at or after `time`.
     pub(crate) fn first_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
         // A time that cannot be read is taken for late, so that reading the record reports the damage.
-        let time_of = |position: u32| Ok::<_, Fault>(self.time_at(position).unwrap_or(i64::MAX));
+        let time_at = |position: u32| self.time_at(position).unwrap_or(i64::MAX);
         match self {
             Opened::Active { active, visible } => {
-                active.index.first_at_or_after(time, visible.count, time_of)
+                active
+                    .index
+                    .first_at_or_after(time, visible.count, |position| Ok(time_at(position)))
             }
-            Opened::Sealed { files } => files.index.first_at_or_after(time, time_of),
+            Opened::Sealed { files } => {
+                let mut passed_over = 0;
+                let found = files.index.first_at_or_after(time, |position| {
+                    let own = time_at(position);
+                    passed_over += u32::from(own < time);
+                    Ok::<_, Fault>(own)
+                })?;
+                // Those that were passed over lie in front of the one found, and their times may be damaged.
+                let end = found.unwrap_or(self.count());
+                for ordinal in end.saturating_sub(passed_over)..end {
+                    self.verify(ordinal)?;
+                }
+                Ok(found)
+            }
         }
     }
 

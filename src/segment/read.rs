@@ -74,18 +74,26 @@ impl Opened<'_> {
         self.map().array(u64::from(position) + 8).map(i64::from_le_bytes)
     }
 
-    /// Whether the record at `position` has this key, by its unverified bytes. A damaged record says yes, so that
-    /// reading it reports the damage.
-    pub(crate) fn may_have_key(&self, position: u32, key: &[u8]) -> bool {
-        let Some(header) = self.header_at(position) else {
-            return true;
-        };
-        header.key.is_some_and(|len| {
-            len as usize == key.len()
+    /// Whether a record, to which the index has led, has this key. It may be damaged where the answer is yes, so that
+    /// it still has to be read; where the answer is no it was verified.
+    pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, Fault> {
+        let position = self.position(ordinal)?;
+        let looks_the_same = self.header_at(position).is_none_or(|header| {
+            header.key.is_some_and(|len| len as usize == key.len())
                 && self
                     .map()
                     .equals(u64::from(position) + Layout::key_start(&header) as u64, key)
-        })
+        });
+        if !looks_the_same {
+            // Another key with the same hash, which is rare, or a damaged one.
+            self.verify(ordinal)?;
+        }
+        Ok(looks_the_same)
+    }
+
+    /// Verifies one record.
+    pub(crate) fn verify(&self, ordinal: u32) -> Result<(), Fault> {
+        self.message(ordinal, self.offset(ordinal)?).map(drop)
     }
 
     /// One record, verified. `None` for a record that is not a message.

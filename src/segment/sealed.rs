@@ -100,18 +100,22 @@ impl Segment {
             return Ok((mapped, false));
         }
         let _one_at_a_time = self.opening.lock();
-        let opened = self.mapped.load().is_none();
-        if opened {
-            self.mapped.store(Some(Arc::new(self.open(false)?)));
+        let mapped = self.mapped.load();
+        if mapped.is_some() {
+            return Ok((mapped, false));
         }
-        Ok((self.mapped.load(), opened))
+        // Not read back from where it is stored: others may let go of it at once.
+        let opened = Arc::new(self.open(false)?);
+        self.mapped.store(Some(Arc::clone(&opened)));
+        Ok((arc_swap::Guard::from_inner(Some(opened)), true))
     }
 
     /// Builds the index anew from the messages, because the one in use turned out to be damaged.
-    pub(crate) fn rebuild_index(&self) -> Result<()> {
+    pub(crate) fn rebuild_index(&self) -> Result<Arc<Mapped>> {
         let _one_at_a_time = self.opening.lock();
-        self.mapped.store(Some(Arc::new(self.open(true)?)));
-        Ok(())
+        let opened = Arc::new(self.open(true)?);
+        self.mapped.store(Some(Arc::clone(&opened)));
+        Ok(opened)
     }
 
     /// Lets go of the files if they were not used since the last time this was asked, or in any case if `anyway`.
