@@ -19,6 +19,11 @@ pub mod fault {
     pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk};
 }
 
+/// Entry points for the fuzz targets under `fuzz/`. No part of the stable interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use error::{Corruption, Error, ErrorKind, Result};
 pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Scan};
 pub use maintenance::{CheckReport, Problem, check, dump, stat};
