@@ -50,6 +50,10 @@ pub mod fault {
     pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk};
 }
 
+/// Entry points for the fuzz targets under `fuzz/`. No part of the stable interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -83,39 +83,7 @@ fn by_key(bench: &Bench, dir: &Path, rounds: usize, report: &mut Report) -> Outc
     )?;
 
     let [few, many] = segments;
-    let rows = [
-        (
-            "get by key".to_owned(),
-            limit,
-            present.clone(),
-            Target::Ratio(4.0),
-        ),
-        (
-            "get by key, missing; for limit, present".to_owned(),
-            present,
-            missing,
-            Target::Ratio(1.0),
-        ),
-        (
-            format!("get by key, {many} segments; for limit, {few}"),
-            few_present,
-            many_present.clone(),
-            Target::Ratio(4.0),
-        ),
-        (
-            format!("get by key, missing, {many} segments; for limit, {few}"),
-            few_missing,
-            many_missing.clone(),
-            Target::None,
-        ),
-        (
-            format!("get by key, missing, {many} segments; for limit, present"),
-            many_present,
-            many_missing,
-            Target::Ratio(1.0),
-        ),
-    ];
-    for (what, limit, library, target) in rows {
+    let mut add = |what: String, limit, library, target| {
         report.add(Row {
             id: "W7",
             what,
@@ -124,7 +92,21 @@ fn by_key(bench: &Bench, dir: &Path, rounds: usize, report: &mut Report) -> Outc
             library,
             target,
         });
-    }
+    };
+    add(
+        "get by key".to_owned(),
+        limit,
+        present.clone(),
+        Target::Ratio(4.0),
+    );
+    let what = "get by key, missing; for limit, present".to_owned();
+    add(what, present, missing, Target::Ratio(1.0));
+    let what = format!("get by key, {many} segments; for limit, {few}");
+    add(what, few_present, many_present.clone(), Target::Ratio(4.0));
+    let what = format!("get by key, missing, {many} segments; for limit, {few}");
+    add(what, few_missing, many_missing.clone(), Target::None);
+    let what = format!("get by key, missing, {many} segments; for limit, present");
+    add(what, many_present, many_missing, Target::Ratio(1.0));
     Ok(())
 }
 

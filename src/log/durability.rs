@@ -4,7 +4,7 @@ use std::time::Duration;
 ///
 /// | mode | `publish` returns | survives the process | survives a power cut |
 /// |---|---|---|---|
-/// | `Os` | after the copy | yes | what was synced by [`sync`](crate::Log::sync), by rollover in the background, or by the system on its own |
+/// | `Os` | after the copy | yes | what [`sync`](crate::Log::sync), rollover or the system has synced |
 /// | `EachPublish` | after the sync | yes | everything acknowledged, which is everything visible |
 /// | `Interval(t)` | after the copy | yes | all but about the last `t` |
 /// | `Bytes(n)` | after the copy | yes | all but about the last `n` bytes |

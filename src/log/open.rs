@@ -28,7 +28,8 @@ impl Options {
     ///
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty; [`Error::Locked`] at once if another
     /// handle has the log open; [`Error::Corrupt`] if bytes that were durable are damaged; [`Error::Version`];
-    /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is refused; [`Error::Io`]. Nothing is changed in any of these cases.
+    /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is refused;
+    /// [`Error::Io`]. Nothing is changed in any of these cases.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
         open(self, dir.as_ref())

@@ -15,5 +15,7 @@ pub(crate) use part::{Held, Opened, Part};
 pub(crate) use place::{Place, corrupt, header_error};
 pub(crate) use read::Fault;
 pub(crate) use sealed::{IndexState, Seal, Segment, SegmentEnd, write_index};
+#[cfg(feature = "fuzzing")]
+pub(crate) use walk::Walk;
 pub(crate) use walk::{Entry, Extent, Stop};
 pub(crate) use window::Window;

@@ -24,7 +24,8 @@ pub(crate) struct Args {
 
     /// Where to begin: oldest, newest, an offset, -N for the last N messages, or a time (needs a time index) such as
     /// 2009-03-22T09:30:00Z or us:1237714200000000
-    #[arg(long, value_name = "START", default_value = "oldest", value_parser = position::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "START", default_value = "oldest")]
+    #[arg(value_parser = position::parse, allow_negative_numbers = true)]
     from: Start,
 
     /// Print so many messages at most
@@ -53,8 +54,8 @@ In JSON, a message is an object on a line of its own:
   {\"offset\":7,\"time_us\":1237714200000000,\"key\":\"a\",\"value\":\"b\",\"headers\":{\"h\":\"v\"}}
 
 An absent key or value is null; one that is not UTF-8 is given as \"key_base64\" or \"value_base64\" instead. Without \
-headers there is no \"headers\"; with names that repeat it is an array of pairs [[\"h\",\"1\"],[\"h\",\"2\"]]; if any name \
-or value is not UTF-8 it is \"headers_base64\", an array of pairs in Base64.";
+headers there is no \"headers\"; with names that repeat it is an array of pairs [[\"h\",\"1\"],[\"h\",\"2\"]]; if any \
+name or value is not UTF-8 it is \"headers_base64\", an array of pairs in Base64.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut output = Output::stdout();

@@ -62,9 +62,9 @@ A line of input is a JSON object:
   {\"time_us\":1237714200000000,\"key\":\"a\",\"value\":\"b\",\"headers\":{\"h\":\"v\"}}
 
 Everything in it may be missing. time_us is in microseconds since 1970 (missing: now). A key or value that is null or \
-missing is absent; bytes that are not UTF-8 are given as \"key_base64\" and \"value_base64\". Headers are an object, or \
-an array of pairs [[\"h\",\"v\"],..], or \"headers_base64\", an array of pairs in Base64. \"offset\" is ignored, so the \
-output of `duramen consume` can be published again. Empty lines are skipped.
+missing is absent; bytes that are not UTF-8 are given as \"key_base64\" and \"value_base64\". Headers are an object, \
+or an array of pairs [[\"h\",\"v\"],..], or \"headers_base64\", an array of pairs in Base64. \"offset\" is ignored, so \
+the output of `duramen consume` can be published again. Empty lines are skipped.
 
 A line that is not valid ends the work with an error that names its number; everything before it is published, synced \
 and counted in the summary, {\"published\":N,\"next_offset\":N}.";
