@@ -160,9 +160,9 @@ fn a_second_handle_of_a_process_is_turned_away() {
         reader().open(&dir).expect("another"),
     ];
     assert!(is_locked(&options().open(&dir)), "a writer among readers");
-    readers
-        .iter()
-        .for_each(|log| read(log, 6).unwrap_or_else(|_| assert_eq!(log.next_offset().ok(), Some(6))));
+    for log in &readers {
+        read(log, 6).unwrap_or_else(|_| assert_eq!(log.next_offset().ok(), Some(6)));
+    }
     drop(readers);
     publish(&options().open(&dir).expect("when all have gone"), 6..9).expect("publishes");
 }

@@ -18,9 +18,9 @@ struct Page {
 const ZEROS_HASH: u64 = 0;
 
 impl Page {
-    fn new(bytes: [u8; PAGE_SIZE]) -> Page {
+    fn new(bytes: &[u8; PAGE_SIZE]) -> Page {
         Page {
-            bytes,
+            bytes: *bytes,
             hash: OnceLock::new(),
         }
     }
@@ -40,7 +40,7 @@ impl Page {
 impl Clone for Page {
     /// Copies are made to be changed.
     fn clone(&self) -> Page {
-        Page::new(self.bytes)
+        Page::new(&self.bytes)
     }
 }
 
@@ -128,7 +128,6 @@ impl Content {
             .all(|(page, held)| {
                 let start = from.saturating_sub(page * PAGE).min(PAGE);
                 let end = to.saturating_sub(page * PAGE).min(PAGE);
-                #[expect(clippy::cast_possible_truncation, reason = "at most a page")]
                 held.bytes[start as usize..end as usize]
                     .iter()
                     .all(|byte| *byte == 0)
@@ -146,7 +145,7 @@ impl Content {
     }
 
     /// Fills a page with anything.
-    pub(super) fn fill_page(&mut self, page: u64, bytes: [u8; PAGE_SIZE]) {
+    pub(super) fn fill_page(&mut self, page: u64, bytes: &[u8; PAGE_SIZE]) {
         self.place(page, page + 1);
         self.pages.insert(page, Arc::new(Page::new(bytes)));
     }
@@ -183,7 +182,6 @@ impl Content {
             if (start, end) == (0, PAGE) {
                 self.pages.remove(&page);
             } else {
-                #[expect(clippy::cast_possible_truncation, reason = "at most a page")]
                 self.page_mut(page)[start as usize..end as usize].fill(0);
             }
         }
@@ -193,7 +191,7 @@ impl Content {
         let page = self
             .pages
             .entry(page)
-            .or_insert_with(|| Arc::new(Page::new([0; PAGE_SIZE])));
+            .or_insert_with(|| Arc::new(Page::new(&[0; PAGE_SIZE])));
         let page = Arc::make_mut(page);
         page.hash.take();
         &mut page.bytes
@@ -227,7 +225,7 @@ fn pieces(position: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::o
         let position = position + start as u64;
         let at = usize::try_from(position % PAGE).unwrap_or(0);
         done = len.min(start + PAGE_SIZE - at);
-        (start < len).then(|| (position / PAGE, at, start..done))
+        (start < len).then_some((position / PAGE, at, start..done))
     })
 }
 

@@ -91,7 +91,9 @@ impl Pending {
                 if *atomic {
                     self.name(index, links.to_vec());
                 } else {
-                    links.into_iter().for_each(|link| self.name(index, vec![link]));
+                    for link in links {
+                        self.name(index, vec![link]);
+                    }
                 }
             }
             Op::Unlink { dir, name } => self.name(index, vec![(*dir, name.clone(), None)]),
@@ -189,7 +191,9 @@ impl Pending {
         });
         let settled = self.names.iter().take_while(|edit| edit.is_durable()).count();
         let settled: Vec<NameEdit> = self.names.drain(..settled).collect();
-        settled.iter().for_each(|edit| edit.apply(&mut self.durable));
+        for edit in &settled {
+            edit.apply(&mut self.durable);
+        }
     }
 
     /// What is on the medium for certain, and nothing else.

@@ -43,6 +43,7 @@ fn found(disk: &SimDisk, name: &str) -> BTreeSet<Option<Vec<u8>>> {
         .collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with what may be absent")]
 fn some(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(bytes.to_vec())
 }
@@ -86,7 +87,11 @@ fn contents_are_those_of_a_plain_vector() {
             file.set_len(len as u64).unwrap();
             model.resize(len, 0);
         } else {
-            let byte = if step % 2 == 0 { 0 } else { 1 + (step % 250) as u8 };
+            let byte = if step % 2 == 0 {
+                0
+            } else {
+                1 + u8::try_from(step % 250).unwrap_or(0)
+            };
             file.write_at(position as u64, &vec![byte; len]).unwrap();
             if len > 0 && position + len > model.len() {
                 model.resize(position + len, 0);

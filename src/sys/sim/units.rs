@@ -213,7 +213,6 @@ fn cut(edit: &Edit, edits: &[Edit], grain: Grain, is_target: bool) -> Vec<(u64, 
         return ranges(position, len, |at| (at + 1).next_multiple_of(step));
     }
     match grain {
-        Grain::Op => vec![(0, len)],
         Grain::Page => ranges(position, len, |at| (at + 1).next_multiple_of(PAGE)),
         Grain::Sector => ranges(position, len, |at| (at + 1).next_multiple_of(512)),
         Grain::Word => {
@@ -234,7 +233,7 @@ fn cut(edit: &Edit, edits: &[Edit], grain: Grain, is_target: bool) -> Vec<(u64, 
                 position + len - BYTES_MAX
             }
         }),
-        Grain::Byte(_) => vec![(0, len)],
+        Grain::Op | Grain::Byte(_) => vec![(0, len)],
     }
 }
 
@@ -283,7 +282,7 @@ pub(super) fn ground(pending: &Pending, fresh: Fresh, seed: u64) -> Image {
         for page in fresh_pages(pending, *inode) {
             let seed = mix(mix(seed, u64::from(*inode)), page);
             let bytes = spoiled_page(pending, *inode, fresh, seed);
-            image.file_mut(*inode).fill_page(page, bytes);
+            image.file_mut(*inode).fill_page(page, &bytes);
         }
     }
     image
