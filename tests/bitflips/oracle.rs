@@ -113,6 +113,7 @@ impl Examination<'_> {
     }
 
     /// As `answer`, for calls that find one message or none.
+    #[expect(clippy::option_option, reason = "reported or not, and if not, there or not")]
     fn found(&mut self, answer: Result<Message>) -> Verdict<Option<Option<Message>>> {
         match answer {
             Err(Error::NotFound) => Ok(Some(None)),
