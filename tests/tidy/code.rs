@@ -169,13 +169,13 @@ fn char_len(text: &str) -> Option<usize> {
 
 #[test]
 fn comments_and_literals_are_told_from_code() {
-    let text = r###"
+    let text = r##"
         // unsafe
         /* unsafe /* nested */ unsafe */
         let a: &'static str = "unsafe \" unsafe"; // unsafe
         let b = (b"unsafe", r#"unsafe " unsafe"#, 'u', '\'', '\u{75}', b'"');
         end
-    "###;
+    "##;
     let code = Code::new(text);
     let found: Vec<&str> = code.tokens.iter().map(|token| token.text.as_str()).collect();
     let wanted =
