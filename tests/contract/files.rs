@@ -28,7 +28,9 @@ fn run(heavy: bool, change: impl Fn(Options) -> Options + Sync) -> Report {
         dirs.lock().expect("no panic here").push(dir);
         Box::new(log)
     };
-    testing::run_where(&new, |case| heavy || !case.heavy)
+    // Thousands of segments of which a few are mapped make this one slow and show nothing new.
+    let many_keys = "a_hundred_thousand_keys_are_told_apart";
+    testing::run_where(&new, |case| heavy || !(case.heavy || case.name == many_keys))
 }
 
 #[test]
