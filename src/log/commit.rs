@@ -107,6 +107,14 @@ impl Drop for Leading<'_> {
 /// One sync of everything that has been written.
 fn lead(shared: &Arc<Shared>) -> Result<()> {
     let snapshot = shared.writer.lock().snapshot();
+    if shared.is_poisoned() {
+        // Closing may have taken the segments away and failed to sync them.
+        let source = std::io::Error::other("an earlier sync failed");
+        return Err(Error::SyncFailed {
+            path: shared.place.dir.clone(),
+            source,
+        });
+    }
     for segment in &snapshot.unsynced {
         segment.sync(&shared.place)?;
     }

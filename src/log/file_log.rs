@@ -5,7 +5,7 @@ use super::contract::Log;
 use super::reader::Reader;
 use super::scan::Scan;
 use super::shared::Shared;
-use super::write::Plan;
+use super::write::{Plan, Writer};
 use crate::format::{CleanEnd, Previous, lone_len};
 use crate::segment::{Part, Seal};
 use crate::{Batch, Error, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp};
@@ -87,6 +87,13 @@ impl FileLog {
         if let Some(prepared) = shared.prepared.lock().take() {
             prepared.discard(&shared.place);
         }
+        // Still under the lock: who waits for a sync finds no active segment now, and must find the failure.
+        shared.poison_on_error(self.settle(&mut writer))
+    }
+
+    /// Makes everything durable and gives back what is not needed, then marks the log as closed.
+    fn settle(&self, writer: &mut Writer) -> Result<()> {
+        let shared = &self.shared;
         for segment in std::mem::take(&mut writer.unsynced) {
             segment.sync(&shared.place)?;
         }
@@ -282,9 +289,6 @@ impl Log for FileLog {
             return Ok(());
         }
         let closed = self.close_files();
-        if closed.is_err() {
-            self.shared.poison();
-        }
         self.shared.let_go();
         closed
     }

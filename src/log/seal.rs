@@ -7,13 +7,17 @@ use std::time::Instant;
 use super::background::Background;
 use super::durability::Durability;
 use super::shared::Shared;
-use crate::Result;
 use crate::segment::{Active, Part, Prepared, Seal, Segment, SegmentEnd, capacity_for, write_index};
+use crate::{Error, Result};
 
 /// How far ahead of the end space is prepared, at most.
 const AHEAD_MAX: u64 = 12 << 20;
 /// What the next segment has reserved when it is prepared ahead.
 const NEXT_RESERVE_MAX: u64 = 4 << 20;
+
+/// Each segment that waits for being sealed has a descriptor and a mapping, and keeps its unused space. With more than
+/// these, publishers are made to seal for themselves.
+const SEALS_PENDING_MAX: usize = 8;
 
 impl Shared {
     /// Gives back a durable segment's unused space, writes its index file, and has readers use that from then on.
@@ -57,17 +61,27 @@ impl Shared {
         }
     }
 
-    /// Has a segment that was left behind synced and sealed in the background; false if there is no such thread.
+    /// Has a segment that was left behind synced and sealed in the background; false if there is no such thread, or
+    /// if it has fallen far behind.
+    pub(crate) fn seal_soon(self: &Arc<Shared>, left: &Arc<Active>, seal: Seal) -> bool {
+        self.seals_pending.load(Ordering::Relaxed) < SEALS_PENDING_MAX && self.seal_later(left, seal)
+    }
+
+    /// As [`seal_soon`](Shared::seal_soon), however many are waiting.
     pub(crate) fn seal_later(self: &Arc<Shared>, left: &Arc<Active>, seal: Seal) -> bool {
         let left = Arc::clone(left);
+        self.seals_pending.fetch_add(1, Ordering::Relaxed);
         self.in_background(move |shared| {
-            if shared
-                .poison_on_error(left.sync_in_parts(&shared.place, &Background::pause))
-                .is_ok()
-            {
-                shared.writer.lock().note_synced(&left);
-                // If it fails, the segment stays as it is, and is sealed at close or by the next open.
-                let _ = shared.seal(&left, seal);
+            shared.seals_pending.fetch_sub(1, Ordering::Relaxed);
+            match left.sync_in_parts(&shared.place, &Background::pause) {
+                Ok(()) => {
+                    shared.writer.lock().note_synced(&left);
+                    // If it fails, the segment stays as it is, and is sealed at close or by the next open.
+                    let _ = shared.seal(&left, seal);
+                }
+                // No space for a copy: the next sync, or closing, tries again.
+                Err(Error::Io { .. }) => {}
+                Err(_) => shared.poison(),
             }
         })
     }

@@ -1,7 +1,7 @@
 //! What a log's handle, its readers and the background thread share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, ReentrantMutex};
@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     /// an urgent one of the same log, on the same thread.
     pub(crate) job: ReentrantMutex<()>,
     pub(crate) background: Option<Background>,
+    /// Segments left behind that the background thread has been asked to seal and has not yet sealed.
+    pub(crate) seals_pending: AtomicUsize,
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
     mapped: Mutex<Vec<Arc<Segment>>>,
     state: AtomicU8,
@@ -72,6 +74,7 @@ impl Shared {
             pace_requested: AtomicBool::new(false),
             job: ReentrantMutex::new(()),
             background,
+            seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),
             state: AtomicU8::new(OPEN),
             lock: Mutex::new(Some(lock)),

@@ -217,7 +217,9 @@ impl Writer {
         // Held until the file has its own name: only one file can be in preparation.
         let mut ready = shared.prepared.lock();
         let prepared = match ready.take() {
-            Some(prepared) if prepared.capacity() >= capacity => prepared,
+            Some(prepared) if prepared.capacity() >= capacity => {
+                prepared.with_space(&shared.place, first_reserve(plan.len))?
+            }
             _ => Prepared::create(&shared.place, capacity, first_reserve(plan.len))?,
         };
         let prepared = match prepared.with_header(&shared.place, &header) {
@@ -228,7 +230,6 @@ impl Writer {
         let active = shared.poison_on_error(prepared.install(&shared.place, header, self.count))?;
         drop(ready);
         shared.prepare_requested.store(false, Ordering::Relaxed);
-        shared.poison_on_error(active.reserve(SEGMENT_HEADER_LEN + plan.len))?;
         let active = Arc::new(active);
         shared.populate_soon(&active);
         let left = self.active.take();
@@ -276,7 +277,7 @@ impl Writer {
 
     /// Seals the segment that was left behind: on the background thread, or here where there is none.
     fn seal_left(&mut self, shared: &Arc<Shared>, left: &Arc<Active>, seal: Seal) -> Result<()> {
-        if shared.seal_later(left, seal) {
+        if shared.seal_soon(left, seal) {
             return Ok(());
         }
         shared.poison_on_error(left.sync(&shared.place))?;
@@ -337,7 +338,14 @@ impl Writer {
             return Ok(false);
         }
         active.raise_frontier(previous.len);
-        active.reserve(end)?;
+        if let Err(error) = active.reserve(end) {
+            // Nothing was changed, and closing may say so again; unless even that is not certain.
+            return if active.file.len()? == u64::from(previous.len) {
+                Err(error)
+            } else {
+                shared.poison_on_error(Err(error))
+            };
+        }
         let active = Arc::new(active);
         self.begin(
             &active,

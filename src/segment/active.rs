@@ -99,6 +99,20 @@ impl Prepared {
         }
     }
 
+    /// Sees to it that so much space is reserved. When this fails the file is gone and the log as before.
+    pub(crate) fn with_space(self, place: &Place, reserve: u64) -> Result<Prepared> {
+        let from = self.map.len();
+        let to = reserve.next_multiple_of(PAGE).min(self.capacity());
+        if to > from {
+            if let Err(error) = self.file.reserve(from, to) {
+                self.discard(place);
+                return Err(error);
+            }
+            self.map.grow(to);
+        }
+        Ok(self)
+    }
+
     /// Brings the reserved space to stable storage, so that [`install`](Prepared::install) has little to sync.
     pub(crate) fn synced(self, place: &Place) -> Result<Prepared> {
         match self.file.sync() {
@@ -291,7 +305,11 @@ impl Active {
         }
         let synced = match self.unproven.load(Ordering::Acquire) {
             0 => self.sync_stored(pause),
-            end => copy_over(place, self.header.base, u64::from(end)),
+            end => match copy_over(place, self.header.base, u64::from(end)) {
+                // Nothing was replaced, for want of space most likely: it can be tried again.
+                Err(error @ Error::Io { .. }) => return Err(error),
+                other => other,
+            },
         };
         *failed = synced.is_err();
         self.unproven.store(0, Ordering::Release);

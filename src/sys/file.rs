@@ -95,7 +95,18 @@ impl File {
     ///
     /// Zeros and not a bare `fallocate`: after a failed sync some file systems never again write to space that was
     /// only allocated, and the first sync of such space has to record that it was written.
+    ///
+    /// `from` is where the file ends. When this fails, for want of space most likely, it ends there again.
     pub(crate) fn reserve(&self, from: u64, to: u64) -> Result<()> {
+        let written = self.write_zeros(from, to);
+        if written.is_err() {
+            // What was got of it others may need, and a file that was closed must not have grown.
+            let _ = self.set_len(from);
+        }
+        written
+    }
+
+    fn write_zeros(&self, from: u64, to: u64) -> Result<()> {
         let mut at = from;
         while at < to {
             let len = (to - at).min(ZEROS_LEN as u64);
