@@ -173,7 +173,10 @@ fn in_a_child() {
                     let count = if random.one_in(3) { 1 + random.below(20) } else { 1 };
                     let next = publish(log, life, writer, sequence, count).expect("a publish");
                     let report = format!("ack {writer} {sequence} {count} {next}\n");
-                    io::stdout().lock().write_all(report.as_bytes()).expect("a parent");
+                    io::stdout()
+                        .lock()
+                        .write_all(report.as_bytes())
+                        .expect("a parent");
                     sequence += count;
                 }
             });

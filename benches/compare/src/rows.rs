@@ -34,16 +34,22 @@ struct Bench<'a> {
 
 pub(crate) fn measure(kind: &Kind, plan: &Plan, table: &mut Table) -> Outcome {
     let (small, large) = (Workload::new(VALUE_LEN), Workload::new(1 << 10));
-    let bench = Bench { kind, plan, workload: &small };
+    let bench = Bench {
+        kind,
+        plan,
+        workload: &small,
+    };
     for (id, _) in ROWS.iter().filter(|(id, _)| kind.rows.contains(id)) {
         let mut figures = Vec::new();
         for round in 0..=plan.rounds {
             let figure = match *id {
                 "W1" => bench.publish(plan.messages, 1)?,
                 "W2" => bench.publish(plan.messages, BATCH_COUNT as u64)?,
-                "W2k" => {
-                    Bench { workload: &large, ..bench }.publish(plan.messages / 8, BATCH_COUNT as u64)?
+                "W2k" => Bench {
+                    workload: &large,
+                    ..bench
                 }
+                .publish(plan.messages / 8, BATCH_COUNT as u64)?,
                 "W3" => bench.publish_durably(1, plan.syncs)?,
                 "W4" => bench.publish_durably(16, plan.syncs * 4)?,
                 "W4b" => bench.publish_durably(64, plan.syncs * 4)?,
@@ -73,7 +79,9 @@ impl Bench<'_> {
         let mut batch: Vec<NewMessage<'_>> = Vec::with_capacity(batch_count as usize);
         for first in (0..messages).step_by(batch_count as usize) {
             batch.clear();
-            batch.extend((first..messages.min(first + batch_count)).map(|number| self.workload.message(number)));
+            batch.extend(
+                (first..messages.min(first + batch_count)).map(|number| self.workload.message(number)),
+            );
             peer.publish(first, &batch)?;
         }
         Ok(())
@@ -104,7 +112,9 @@ impl Bench<'_> {
                     })
                 })
                 .collect();
-            threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
         })?;
         let nanos = nanos_each(start, threads * each);
         peer.close()?;
@@ -130,14 +140,29 @@ impl Bench<'_> {
             }
             let open = nanos_each(start, 1);
             let done = [
-                if wants("W5") { self.scan(&*peer, check)? } else { 0.0 },
-                if wants("W6") { self.by_offset(&*peer, check)? } else { 0.0 },
-                if wants("W7") { self.by_key(&*peer, check, &last)? } else { 0.0 },
+                if wants("W5") {
+                    self.scan(&*peer, check)?
+                } else {
+                    0.0
+                },
+                if wants("W6") {
+                    self.by_offset(&*peer, check)?
+                } else {
+                    0.0
+                },
+                if wants("W7") {
+                    self.by_key(&*peer, check, &last)?
+                } else {
+                    0.0
+                },
                 open,
             ];
             peer.close()?;
             if round > 0 {
-                figures.iter_mut().zip(done).for_each(|(figures, figure)| figures.push(figure));
+                figures
+                    .iter_mut()
+                    .zip(done)
+                    .for_each(|(figures, figure)| figures.push(figure));
             }
         }
         for (id, figures) in ["W5", "W6", "W7", "W9"].into_iter().zip(figures) {
@@ -165,7 +190,10 @@ impl Bench<'_> {
         let mut count = 0;
         peer.get(number, &mut |key, value| {
             count += 1;
-            ensure(self.workload.matches(check, number, Some(key), Some(value)), WRONG)
+            ensure(
+                self.workload.matches(check, number, Some(key), Some(value)),
+                WRONG,
+            )
         })?;
         ensure(count == 1, "a message was not found")
     }
@@ -191,7 +219,10 @@ impl Bench<'_> {
             let mut count = 0;
             peer.get_by_key(wanted, &mut |key, value| {
                 count += 1;
-                ensure(self.workload.matches(check, *number, Some(key), Some(value)), WRONG)
+                ensure(
+                    self.workload.matches(check, *number, Some(key), Some(value)),
+                    WRONG,
+                )
             })?;
             ensure(count == 1, "a key was not found")?;
         }

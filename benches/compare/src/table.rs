@@ -44,9 +44,17 @@ impl Table {
         for (id, what) in ROWS {
             let cells: Vec<String> = names
                 .iter()
-                .map(|name| self.figures.get(&(id, *name)).map_or_else(String::new, |f| show(median(f))))
+                .map(|name| {
+                    self.figures
+                        .get(&(id, *name))
+                        .map_or_else(String::new, |f| show(median(f)))
+                })
                 .collect();
-            println!("| {} | {what} | {} |", id.trim_end_matches('b'), cells.join(" | "));
+            println!(
+                "| {} | {what} | {} |",
+                id.trim_end_matches('b'),
+                cells.join(" | ")
+            );
         }
         Ok(())
     }
@@ -56,7 +64,11 @@ fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        f64::midpoint(sorted[middle - 1], sorted[middle])
+    }
 }
 
 fn show(nanos: f64) -> String {
@@ -65,6 +77,10 @@ fn show(nanos: f64) -> String {
         n if n < 10e6 => (n / 1e3, "us"),
         n => (n / 1e6, "ms"),
     };
-    let digits = if scaled < 9.95 { 2 } else { usize::from(scaled < 99.5) };
+    let digits = if scaled < 9.95 {
+        2
+    } else {
+        usize::from(scaled < 99.5)
+    };
     format!("{scaled:.digits$} {unit}")
 }

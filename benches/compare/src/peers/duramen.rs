@@ -20,7 +20,11 @@ fn open(dir: &Path, durable: Durable) -> Outcome<Box<dyn Peer>> {
         Durable::Later => Durability::Os,
         Durable::AtOnce => Durability::EachPublish,
     };
-    let options = Options::new().create_dirs(true).key_index(true).time_index(true).durability(durability);
+    let options = Options::new()
+        .create_dirs(true)
+        .key_index(true)
+        .time_index(true)
+        .durability(durability);
     Ok(Box::new(Duramen(options.open(dir)?)))
 }
 
@@ -38,7 +42,10 @@ impl Peer for Duramen {
                 return Ok(());
             }
             for message in &batch {
-                visit(message.key.as_deref().unwrap_or_default(), message.value.as_deref().unwrap_or_default())?;
+                visit(
+                    message.key.as_deref().unwrap_or_default(),
+                    message.value.as_deref().unwrap_or_default(),
+                )?;
             }
             next = batch.next_offset;
         }
@@ -46,12 +53,18 @@ impl Peer for Duramen {
 
     fn get(&self, number: u64, visit: Visit<'_>) -> Outcome {
         let message = self.0.get(Start::At(number))?;
-        visit(&message.key.unwrap_or_default(), &message.value.unwrap_or_default())
+        visit(
+            &message.key.unwrap_or_default(),
+            &message.value.unwrap_or_default(),
+        )
     }
 
     fn get_by_key(&self, key: &[u8], visit: Visit<'_>) -> Outcome {
         let message = self.0.get_by_key(key)?;
-        visit(&message.key.unwrap_or_default(), &message.value.unwrap_or_default())
+        visit(
+            &message.key.unwrap_or_default(),
+            &message.value.unwrap_or_default(),
+        )
     }
 
     fn close(self: Box<Self>) -> Outcome {

@@ -25,7 +25,12 @@ fn open(dir: &Path, durable: Durable) -> Outcome<Box<dyn Peer>> {
     let database = Database::builder(dir).open()?;
     let messages = database.keyspace("messages", KeyspaceCreateOptions::default)?;
     let keys = database.keyspace("keys", KeyspaceCreateOptions::default)?;
-    Ok(Box::new(Fjall { database, messages, keys, durable }))
+    Ok(Box::new(Fjall {
+        database,
+        messages,
+        keys,
+        durable,
+    }))
 }
 
 impl Peer for Fjall {
@@ -50,7 +55,10 @@ impl Peer for Fjall {
     }
 
     fn get(&self, number: u64, visit: Visit<'_>) -> Outcome {
-        let value = self.messages.get(number.to_be_bytes())?.ok_or("a message was not found")?;
+        let value = self
+            .messages
+            .get(number.to_be_bytes())?
+            .ok_or("a message was not found")?;
         decode(&value, visit)
     }
 

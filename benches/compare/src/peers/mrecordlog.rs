@@ -10,8 +10,11 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Outcome;
 use crate::peer::{Durable, Kind, Peer, Visit, decode, encoded};
 
-pub(crate) const KIND: Kind =
-    Kind { name: "mrecordlog", rows: &["W1", "W2", "W2k", "W5", "W6", "W9"], open };
+pub(crate) const KIND: Kind = Kind {
+    name: "mrecordlog",
+    rows: &["W1", "W2", "W2k", "W5", "W6", "W9"],
+    open,
+};
 
 const QUEUE: &str = "messages";
 
@@ -26,7 +29,10 @@ fn open(dir: &Path, _durable: Durable) -> Outcome<Box<dyn Peer>> {
     if !log.queue_exists(QUEUE) {
         runtime.block_on(log.create_queue(QUEUE))?;
     }
-    Ok(Box::new(RecordLog { log: Mutex::new(log), runtime }))
+    Ok(Box::new(RecordLog {
+        log: Mutex::new(log),
+        runtime,
+    }))
 }
 
 impl Peer for RecordLog {
@@ -48,7 +54,10 @@ impl Peer for RecordLog {
 
     fn get(&self, number: u64, visit: Visit<'_>) -> Outcome {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, payload) = log.range(QUEUE, number..=number)?.next().ok_or("a message was not found")?;
+        let (_, payload) = log
+            .range(QUEUE, number..=number)?
+            .next()
+            .ok_or("a message was not found")?;
         decode(&payload, visit)
     }
 

@@ -9,7 +9,11 @@ use okaywal::{Configuration, Entry, EntryId, LogManager, SegmentReader, WriteAhe
 use crate::Outcome;
 use crate::peer::{Durable, Kind, Peer, encode};
 
-pub(crate) const KIND: Kind = Kind { name: "okaywal", rows: &["W3", "W4", "W4b"], open };
+pub(crate) const KIND: Kind = Kind {
+    name: "okaywal",
+    rows: &["W3", "W4", "W4b"],
+    open,
+};
 
 struct OkayWal(WriteAheadLog);
 

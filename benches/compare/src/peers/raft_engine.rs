@@ -31,18 +31,28 @@ impl MessageExt for Indexed {
     type Entry = BytesValue;
 
     fn index(entry: &BytesValue) -> u64 {
-        entry.value.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        entry
+            .value
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 
 fn open(dir: &Path, durable: Durable) -> Outcome<Box<dyn Peer>> {
     let config = Config {
-        dir: dir.to_str().ok_or("the directory's name is not UTF-8")?.to_owned(),
+        dir: dir
+            .to_str()
+            .ok_or("the directory's name is not UTF-8")?
+            .to_owned(),
         batch_compression_threshold: ReadableSize(0),
         ..Config::default()
     };
     let next_group = AtomicU64::new(GROUP + 1);
-    Ok(Box::new(RaftEngine { engine: Engine::open(config)?, durable, next_group }))
+    Ok(Box::new(RaftEngine {
+        engine: Engine::open(config)?,
+        durable,
+        next_group,
+    }))
 }
 
 const GROUP: u64 = 1;
@@ -88,7 +98,9 @@ impl Peer for RaftEngine {
     }
 
     fn scan(&self, visit: Visit<'_>) -> Outcome {
-        let Some(last) = self.engine.last_index(GROUP) else { return Ok(()) };
+        let Some(last) = self.engine.last_index(GROUP) else {
+            return Ok(());
+        };
         let mut entries = Vec::with_capacity(64);
         for first in (1..=last).step_by(64) {
             entries.clear();
@@ -107,7 +119,10 @@ impl Peer for RaftEngine {
     }
 
     fn get(&self, number: u64, visit: Visit<'_>) -> Outcome {
-        let entry = self.engine.get_entry::<Indexed>(GROUP, number + 1)?.ok_or("a message was not found")?;
+        let entry = self
+            .engine
+            .get_entry::<Indexed>(GROUP, number + 1)?
+            .ok_or("a message was not found")?;
         decode(&entry.value[8..], visit)
     }
 

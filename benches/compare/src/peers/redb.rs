@@ -9,8 +9,11 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition}
 use crate::Outcome;
 use crate::peer::{Durable, Kind, Peer, Visit, decode, encoded};
 
-pub(crate) const KIND: Kind =
-    Kind { name: "redb", rows: &["W3", "W4", "W4b", "W5", "W6", "W7", "W9"], open };
+pub(crate) const KIND: Kind = Kind {
+    name: "redb",
+    rows: &["W3", "W4", "W4b", "W5", "W6", "W7", "W9"],
+    open,
+};
 
 const MESSAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("messages");
 const KEYS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("keys");
@@ -59,7 +62,11 @@ impl Peer for Redb {
 
     fn get_by_key(&self, key: &[u8], visit: Visit<'_>) -> Outcome {
         let transaction = self.database.begin_read()?;
-        let number = transaction.open_table(KEYS)?.get(key)?.ok_or("a key was not found")?.value();
+        let number = transaction
+            .open_table(KEYS)?
+            .get(key)?
+            .ok_or("a key was not found")?
+            .value();
         let table = transaction.open_table(MESSAGES)?;
         let value = table.get(number)?.ok_or("a message was not found")?;
         decode(value.value(), visit)

@@ -21,7 +21,15 @@ fn open(dir: &Path, durable: Durable) -> Outcome<Box<dyn Peer>> {
     let connection = Connection::open(dir.join("log.sqlite"))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // NORMAL syncs at checkpoints only, FULL at each commit.
-    connection.pragma_update(None, "synchronous", if durable == Durable::AtOnce { "full" } else { "normal" })?;
+    connection.pragma_update(
+        None,
+        "synchronous",
+        if durable == Durable::AtOnce {
+            "full"
+        } else {
+            "normal"
+        },
+    )?;
     connection.execute_batch(
         "create table if not exists messages(offset integer primary key, time integer, key blob, value blob);
          create index if not exists by_key on messages(key, offset);

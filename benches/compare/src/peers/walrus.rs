@@ -9,8 +9,11 @@ use walrus_rust::{FsyncSchedule, ReadConsistency, Walrus};
 use crate::Outcome;
 use crate::peer::{Durable, Kind, Peer, encoded};
 
-pub(crate) const KIND: Kind =
-    Kind { name: "walrus-rust", rows: &["W1", "W2", "W2k", "W3", "W4", "W4b"], open };
+pub(crate) const KIND: Kind = Kind {
+    name: "walrus-rust",
+    rows: &["W1", "W2", "W2k", "W3", "W4", "W4b"],
+    open,
+};
 
 const TOPIC: &str = "messages";
 
