@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -86,15 +87,20 @@ impl Background {
                 return;
             };
             drop(queue);
-            job();
+            run(job);
         }
     }
 
-    /// Has the thread do `job` at `time`.
+    /// Has the thread do `job` at `time`; false if there is none.
     #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
-    pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) {
-        QUEUE.lock().timed.push((time, Box::new(job)));
-        CHANGED.notify_one();
+    pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) -> bool {
+        let mut queue = QUEUE.lock();
+        let is_there = queue.thread.is_some();
+        if is_there {
+            queue.timed.push((time, Box::new(job)));
+            CHANGED.notify_one();
+        }
+        is_there
     }
 }
 
@@ -131,6 +137,11 @@ impl Drop for Background {
     }
 }
 
+/// A job that panics must not take the thread, and with it all other logs' jobs, along.
+fn run(job: Job) {
+    let _ = catch_unwind(AssertUnwindSafe(job));
+}
+
 fn work() {
     let mut queue = QUEUE.lock();
     loop {
@@ -145,7 +156,7 @@ fn work() {
         }
         let urgent = queue.urgent.pop_front();
         if let Some(job) = urgent.or_else(|| queue.jobs.pop_front()) {
-            parking_lot::MutexGuard::unlocked(&mut queue, job);
+            parking_lot::MutexGuard::unlocked(&mut queue, || run(job));
         } else if let Some(next) = queue.timed.iter().map(|(time, _)| *time).min() {
             CHANGED.wait_until(&mut queue, next);
         } else {

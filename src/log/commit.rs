@@ -83,7 +83,8 @@ impl Committer {
             let guard = Leading { shared };
             let synced = lead(shared);
             std::mem::forget(guard);
-            if synced.is_err() {
+            // No space for the copy of a segment that is not proven: nothing was lost, and it can be tried again.
+            if !matches!(synced, Ok(()) | Err(Error::Io { .. })) {
                 shared.poison();
             }
             state = self.state.lock();

@@ -175,7 +175,11 @@ impl Log for FileLog {
             });
         }
         let Some(plan) = plan else {
+            let next_offset = writer.next_offset;
             drop(writer);
+            if how.sync {
+                shared.commit.wait_for(shared, next_offset)?;
+            }
             return self.next_offset();
         };
         writer.append(shared, messages, &plan)?;

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use parking_lot::Mutex;
+
 use super::durability::Durability;
 use super::file_log::FileLog;
 use super::meta_store::{Copies, MetaStore, initialise};
@@ -70,6 +72,9 @@ impl Options {
                 "at least one segment must be allowed to be mapped",
             ));
         }
+        if self.read_only && self.recover {
+            return Err(Error::Invalid("cutting a damaged log needs to write to it"));
+        }
         let is_paced = matches!(self.durability, Durability::Interval(_) | Durability::Bytes(_));
         if is_paced && !self.background {
             return Err(Error::Invalid("paced durability needs the background thread"));
@@ -135,6 +140,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
             time: options.time_index,
         },
         writable: AtomicBool::new(!options.read_only),
+        replacing: Mutex::new(()),
     });
     if !options.read_only {
         remove_leftovers(&place)?;
@@ -250,12 +256,15 @@ impl Opening<'_> {
             is_marked_clean: true,
             ..Writer::default()
         };
-        self.shared(lock, parts, writer, next_offset)
+        let meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
+        self.shared(lock, parts, writer, meta, next_offset)
     }
 
     /// A log that was not closed.
     fn recovered(self, lock: crate::sys::DirLock) -> Result<Arc<Shared>> {
+        let mut meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
         let recovery = Recovery {
+            meta: &mut meta,
             place: &self.place,
             options: self.options,
             copies: &self.copies,
@@ -286,8 +295,9 @@ impl Opening<'_> {
                 extent.last_checksum,
             );
         }
-        let may_have_lost = has_cut || !self.meta.visible_is_durable;
-        let shared = self.shared(lock, parts, writer, synced);
+        // A cut of durable messages has been counted already.
+        let may_have_lost = !has_cut && !self.meta.visible_is_durable;
+        let shared = self.shared(lock, parts, writer, meta, synced);
         if !shared.options.read_only {
             let durable = shared.visible_is_durable();
             shared.meta.lock().write_both(&*shared.place.storage, |meta| {
@@ -308,13 +318,19 @@ impl Opening<'_> {
         Ok(shared)
     }
 
-    fn shared(self, lock: crate::sys::DirLock, parts: Vec<Part>, writer: Writer, synced: u64) -> Arc<Shared> {
+    fn shared(
+        self,
+        lock: crate::sys::DirLock,
+        parts: Vec<Part>,
+        writer: Writer,
+        meta: MetaStore,
+        synced: u64,
+    ) -> Arc<Shared> {
         let view = View {
             start_offset: self.meta.start_offset,
             parts,
             next_offset_min: writer.next_offset,
         };
-        let meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
         Arc::new(Shared::new(
             self.place,
             self.options.clone(),

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::meta_store::Copies;
+use super::meta_store::{Copies, MetaStore};
 use super::options::Options;
 use crate::format::{BATCH_HEADER_LEN, FileName, Previous, QUARANTINE_NAME, SEGMENT_HEADER_LEN};
 use crate::segment::{
@@ -41,6 +41,7 @@ pub(crate) struct Recovery<'a> {
     pub(crate) place: &'a Arc<Place>,
     pub(crate) options: &'a Options,
     pub(crate) copies: &'a Copies,
+    pub(crate) meta: &'a mut MetaStore,
     /// Base offsets of the segment files there are, ascending.
     pub(crate) bases: Vec<u64>,
     pub(crate) next_offset_min: u64,
@@ -72,6 +73,7 @@ impl Recovery<'_> {
                         return Err(error);
                     };
                     self.next_offset_min = self.next_offset_min.max(self.offset_bound(last)?);
+                    self.announce_cut()?;
                     self.quarantine_segment(last)?;
                     has_cut = true;
                 }
@@ -149,7 +151,8 @@ impl Recovery<'_> {
                 base == last.active.header.base && u64::from(len) > last.extent.end
             })
         };
-        let Some(at) = walked.iter().position(|one| one.is_short() || ends_early(one)) else {
+        let is_cut_here = |one: &Walked| one.is_short() || ends_early(one) || one.has_durable_behind_marker();
+        let Some(at) = walked.iter().position(is_cut_here) else {
             return Ok(false);
         };
         let behind = walked.get(at + 1..).unwrap_or_default();
@@ -179,6 +182,7 @@ impl Recovery<'_> {
                     .next_offset_min
                     .max(self.offset_bound(segment.active.header.base)?);
             }
+            self.announce_cut()?;
         }
         let keep_bytes = is_durable
             || short
@@ -188,12 +192,24 @@ impl Recovery<'_> {
         if keep_bytes {
             self.quarantine_tail(short)?;
         }
-        for later in walked.drain(at + 1..) {
+        // The last one first: a crash in between leaves a log that is cut at the same place again.
+        for later in walked.drain(at + 1..).rev() {
             self.quarantine_segment(later.active.header.base)?;
         }
         let kept = walked[at].active.header.base;
         self.bases.retain(|base| *base <= kept);
         Ok(is_durable)
+    }
+
+    /// Before durable messages are cut off, the metadata gets to know which offsets were given out, and that this is
+    /// another epoch: after a crash in the middle of it, nothing else would tell.
+    fn announce_cut(&mut self) -> Result<()> {
+        let next_offset = self.next_offset_min;
+        self.meta.write_both(&*self.place.storage, |meta| {
+            meta.epoch += 1;
+            meta.next_offset = meta.next_offset.max(next_offset);
+            meta.clean = None;
+        })
     }
 
     /// An offset that is certainly above all that were ever given out in a segment file.
@@ -339,6 +355,13 @@ impl Walked {
             }
             None => matches!(self.extent.stop, Stop::Defect { .. }),
         }
+    }
+
+    /// Whether behind the marker at its end stands a batch that knows of durable bytes behind the marker: then the
+    /// batch that overwrote the marker was lost.
+    fn has_durable_behind_marker(&self) -> bool {
+        let is_marked = self.link.is_none() && self.extent.stop == Stop::Marker;
+        is_marked && self.active.walk(u64::MAX, false).is_durable_behind(&self.extent)
     }
 
     fn error(&self) -> Error {

@@ -71,7 +71,7 @@ impl Shared {
     pub(crate) fn seal_later(self: &Arc<Shared>, left: &Arc<Active>, seal: Seal) -> bool {
         let left = Arc::clone(left);
         self.seals_pending.fetch_add(1, Ordering::Relaxed);
-        self.in_background(move |shared| {
+        let is_taken = self.in_background(move |shared| {
             shared.seals_pending.fetch_sub(1, Ordering::Relaxed);
             match left.sync_in_parts(&shared.place, &Background::pause) {
                 Ok(()) => {
@@ -83,7 +83,11 @@ impl Shared {
                 Err(Error::Io { .. }) => {}
                 Err(_) => shared.poison(),
             }
-        })
+        });
+        if !is_taken {
+            self.seals_pending.fetch_sub(1, Ordering::Relaxed);
+        }
+        is_taken
     }
 
     /// After a publish: has space prepared and syncs made, where it is time. `end` is that of `active`.
@@ -147,7 +151,7 @@ impl Shared {
             return;
         }
         let shared = Arc::downgrade(self);
-        background.submit_at(time, move || {
+        let is_taken = background.submit_at(time, move || {
             if let Some(shared) = shared.upgrade() {
                 let _closing_waits = shared.job.lock();
                 shared.pace_requested.store(false, Ordering::Relaxed);
@@ -158,5 +162,11 @@ impl Shared {
                 }
             }
         });
+        if !is_taken {
+            // Without the thread the publisher keeps the pace.
+            self.pace_requested.store(false, Ordering::Relaxed);
+            let next = self.writer.lock().next_offset;
+            let _ = self.commit.wait_for(self, next);
+        }
     }
 }

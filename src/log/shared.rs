@@ -134,7 +134,10 @@ impl Shared {
 
     /// Lets go of all files and of the lock.
     pub(crate) fn let_go(&self) {
-        self.place.writable.store(false, Ordering::Release);
+        {
+            let _no_replacing = self.place.replacing.lock();
+            self.place.writable.store(false, Ordering::Release);
+        }
         self.view.store(Arc::new(View::default()));
         self.mapped.lock().clear();
         self.lock.lock().take();

@@ -337,7 +337,9 @@ impl Writer {
             // Damaged, or with deleted messages: leave it as it is and go on behind it.
             return Ok(false);
         }
-        active.raise_frontier(previous.len);
+        if self.unsynced.is_empty() {
+            active.raise_frontier(previous.len);
+        }
         if let Err(error) = active.reserve(end) {
             // Nothing was changed, and closing may say so again; unless even that is not certain.
             return if active.file.len()? == u64::from(previous.len) {

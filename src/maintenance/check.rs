@@ -100,6 +100,7 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
             time: meta.time_index,
         },
         writable: AtomicBool::new(false),
+        replacing: parking_lot::Mutex::new(()),
     };
     let checker = Checker {
         place: Arc::new(place),

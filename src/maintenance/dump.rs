@@ -110,7 +110,7 @@ impl SegmentDump<'_> {
                 if !batch.is_intact(head, self.keys.batch(at)) {
                     return None;
                 }
-                self.offset = header.base + u64::from(batch.first);
+                self.offset = header.base.saturating_add(u64::from(batch.first));
                 let what = if batch.is_marker() { "marker" } else { "batch" };
                 let line = format!(
                     "{what} of {} records, {} bytes, first offset {}, durable below {}, checksum {:08x}",
@@ -144,7 +144,7 @@ impl SegmentDump<'_> {
             layout.headers.len(),
             record.checksum,
         );
-        self.offset = offset + 1;
+        self.offset = offset.saturating_add(1);
         Some((line, u64::from(record.len)))
     }
 

@@ -45,7 +45,8 @@ pub(crate) struct Active {
     visible: AtomicU64,
     /// All bytes below this position, and all earlier segments, are durable; 0: not even those.
     frontier: AtomicU32,
-    growing: Mutex<()>,
+    /// Held while space is reserved; true when the segment has been cut to its end and gets no more.
+    growing: Mutex<bool>,
     /// Set while the background thread is to reserve more space.
     pub(crate) growth_requested: AtomicBool,
     sync_failed: Mutex<bool>,
@@ -203,7 +204,7 @@ impl Active {
                 .pack(),
             ),
             frontier: AtomicU32::new(0),
-            growing: Mutex::new(()),
+            growing: Mutex::new(false),
             growth_requested: AtomicBool::new(false),
             sync_failed: Mutex::new(false),
             unproven: AtomicU32::new(0),
@@ -348,7 +349,8 @@ impl Active {
 
     /// Gives back the space behind `end`. Nothing behind it is read from then on.
     pub(crate) fn truncate(&self, end: u64) -> Result<()> {
-        let _no_growing = self.growing.lock();
+        let mut is_cut = self.growing.lock();
+        *is_cut = true;
         self.map.shrink(end);
         self.file.set_len(end)
     }
@@ -366,9 +368,9 @@ impl Active {
     ///
     /// The publisher calls this when it has run out of space, the background thread ahead of it.
     pub(crate) fn reserve(&self, end: u64) -> Result<()> {
-        let _one_at_a_time = self.growing.lock();
+        let is_cut = self.growing.lock();
         let from = self.map.len();
-        if end <= from {
+        if end <= from || *is_cut {
             return Ok(());
         }
         let step = from.clamp(RESERVE_FIRST, RESERVE_STEP_MAX);
@@ -424,6 +426,12 @@ pub(crate) fn copy_over(place: &Place, base: u64, end: u64) -> Result<()> {
     if let Err(error) = copied {
         let _ = place.storage.remove(&temporary);
         return Err(error);
+    }
+    // A handle that was closed has given the directory up: somebody else may write to the segment by now.
+    let _hold = place.replacing.lock();
+    if !place.is_writable() {
+        let _ = place.storage.remove(&temporary);
+        return Err(Error::Closed);
     }
     place
         .storage

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::format::IndexKinds;
+use parking_lot::Mutex;
+
 use crate::format::{FileName, HeaderDefect, SegmentHeader, SegmentHeaderBytes};
 use crate::sys::{File, Open, Storage};
 use crate::{Corruption, Error, Result};
@@ -16,6 +18,8 @@ pub(crate) struct Place {
     pub(crate) kinds: IndexKinds,
     /// Whether files may be written. Taken back when the log is closed or poisoned.
     pub(crate) writable: AtomicBool,
+    /// Held while a segment is put in another one's place, so that nobody else is let into the directory meanwhile.
+    pub(crate) replacing: Mutex<()>,
 }
 
 impl Place {
