@@ -46,6 +46,7 @@ fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Resul
         map,
         keys: FrameKeys::new(header.salt),
         offset: header.base,
+        tries_len: map.len().saturating_mul(8).max(16 << 20),
         window: Window::default(),
     }
     .run(&header, out))
@@ -56,6 +57,8 @@ struct SegmentDump<'a> {
     keys: FrameKeys,
     /// The offset of the next record, as far as is known.
     offset: u64,
+    /// Bytes that may still be checksummed in vain, trying offsets: what keeps the work in proportion to the file.
+    tries_len: u64,
     window: Window,
 }
 
@@ -73,6 +76,7 @@ impl SegmentDump<'_> {
                 previous.base, previous.len, previous.last_checksum
             )?;
         }
+        let content_end = self.content_end();
         let mut at = SEGMENT_HEADER_LEN;
         let mut damaged_from = None;
         while at < self.map.len() {
@@ -84,7 +88,7 @@ impl SegmentDump<'_> {
                     writeln!(out, "{at} {line}")?;
                     at += len;
                 }
-                None if self.is_zero_from(at) => {
+                None if at >= content_end => {
                     if let Some(from) = damaged_from.take() {
                         writeln!(out, "{from} {} bytes that are not frames", at - from)?;
                     }
@@ -126,8 +130,13 @@ impl SegmentDump<'_> {
         let frame = self.window.get(self.map, at, record.len as usize, u64::MAX)?;
         let layout = Layout::of(record, frame)?;
         // After damage the count of offsets may be off; a marker or batch header sets it right again.
-        let offset = (self.offset..self.offset.saturating_add(OFFSETS_TRIED))
-            .find(|offset| is_intact(record, frame, self.keys.record(*offset)))?;
+        let tried = (self.tries_len / u64::from(record.len).max(1)).clamp(1, OFFSETS_TRIED);
+        let offset = (self.offset..self.offset.saturating_add(tried))
+            .find(|offset| is_intact(record, frame, self.keys.record(*offset)));
+        let Some(offset) = offset else {
+            self.tries_len = self.tries_len.saturating_sub(tried * u64::from(record.len));
+            return None;
+        };
         let size = |range: Option<std::ops::Range<usize>>| match range {
             Some(range) => format!("{} bytes", range.len()),
             None => "none".to_owned(),
@@ -148,14 +157,19 @@ impl SegmentDump<'_> {
         Some((line, u64::from(record.len)))
     }
 
-    fn is_zero_from(&mut self, mut at: u64) -> bool {
-        while at < self.map.len() {
-            match self.window.get_up_to(self.map, at, 4096, u64::MAX) {
-                Some(bytes) if bytes.iter().all(|byte| *byte == 0) => at += bytes.len() as u64,
-                _ => return false,
+    /// One past the last byte that is not zero.
+    fn content_end(&mut self) -> u64 {
+        let (mut at, mut end) = (0, 0);
+        while let Some(bytes) = self.window.get_up_to(self.map, at, 4096, u64::MAX) {
+            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                end = at + last as u64 + 1;
             }
+            if bytes.is_empty() {
+                break;
+            }
+            at += bytes.len() as u64;
         }
-        true
+        end
     }
 }
 
