@@ -28,13 +28,25 @@ pub(crate) struct DirLock {
 #[derive(Debug)]
 enum Inner {
     Os {
-        #[expect(dead_code, reason = "a lock lives as long as the open file")]
-        files: (fs::File, Option<fs::File>),
+        #[expect(dead_code, reason = "held for what dropping it does")]
+        files: (Locked, Option<Locked>),
         #[expect(dead_code, reason = "held for what dropping it does")]
         registered: Option<Registered>,
     },
     #[cfg(feature = "fault")]
     Sim(#[expect(dead_code, reason = "held for what dropping it does")] super::sim::SimLock),
+}
+
+/// A file with a lock on it.
+#[derive(Debug)]
+struct Locked(fs::File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing it is not enough: a child that another thread is just starting has a copy of the descriptor until it
+        // becomes another program, and the lock would last as long.
+        let _ = self.0.unlock();
+    }
 }
 
 #[derive(Debug)]
@@ -96,7 +108,7 @@ impl DirLock {
         }
         Ok(DirLock {
             inner: Inner::Os {
-                files: (folder, file),
+                files: (Locked(folder), file.map(Locked)),
                 registered,
             },
         })

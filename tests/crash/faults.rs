@@ -165,11 +165,11 @@ fn goes_on(run: &mut Run, fault: Fault, error: &Error) -> Verdict<bool> {
     }
     match run.publish(&[more]) {
         Ok(()) => Ok(!fault.from_then_on),
-        // Half of a new segment may be there.
+        // Half of a new segment may be there, or space behind the last one that could not be given back.
         Err(Error::Poisoned)
             if matches!(
                 call,
-                Some(Call::Rename | Call::OpenDir | Call::SyncDir | Call::Sync)
+                Some(Call::Rename | Call::OpenDir | Call::SyncDir | Call::Sync | Call::SetLen)
             ) =>
         {
             Ok(false)

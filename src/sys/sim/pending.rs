@@ -83,17 +83,12 @@ impl Pending {
                 atomic,
             } => {
                 let (from, to) = ((*from_dir, from.clone()), (*to_dir, to.clone()));
-                let links = [
-                    (from.0, from.1, None),
-                    (to.0, to.1.clone(), None),
-                    (to.0, to.1, Some(*inode)),
-                ];
-                if *atomic {
-                    self.name(index, links.to_vec());
-                } else {
-                    for link in links {
-                        self.name(index, vec![link]);
-                    }
+                let replaced = (to.0, to.1.clone(), None);
+                let links = vec![(from.0, from.1, None), replaced, (to.0, to.1, Some(*inode))];
+                // One that is not atomic is as many changes as there are links.
+                let at_once = if *atomic { links.len() } else { 1 };
+                for some in links.chunks(at_once) {
+                    self.name(index, some.to_vec());
                 }
             }
             Op::Unlink { dir, name } => self.name(index, vec![(*dir, name.clone(), None)]),
