@@ -84,7 +84,7 @@ impl Pending {
             } => {
                 let (from, to) = ((*from_dir, from.clone()), (*to_dir, to.clone()));
                 let replaced = (to.0, to.1.clone(), None);
-                let links = vec![(from.0, from.1, None), replaced, (to.0, to.1, Some(*inode))];
+                let links = [(from.0, from.1, None), replaced, (to.0, to.1, Some(*inode))];
                 // One that is not atomic is as many changes as there are links.
                 let at_once = if *atomic { links.len() } else { 1 };
                 for some in links.chunks(at_once) {
