@@ -15,10 +15,6 @@ const PRINTING_MACROS: [&str; 4] = ["print", "println", "eprint", "eprintln"];
 const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("tests/locks.rs", "there is no other way into the child of a fork"),
     (
-        "benches/compare/src/peers/walrus.rs",
-        "its settings are variables of the environment",
-    ),
-    (
         "benches/targets/limit.rs",
         "what the hardware allows is measured through a mapping",
     ),
