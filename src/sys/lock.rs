@@ -44,8 +44,8 @@ struct Locked(fs::File);
 impl Drop for Locked {
     fn drop(&mut self) {
         // Closing it is not enough: a child that another thread is just starting has a copy of the descriptor until it
-        // becomes another program, and the lock would last as long. The child of a fork that goes on as this program has
-        // such a copy too, and must not give away what its parent holds.
+        // becomes another program, and the lock would last as long. The child of a fork that goes on as this program
+        // has such a copy too, and must not give away what its parent holds.
         if !super::is_forked() {
             let _ = self.0.unlock();
         }
