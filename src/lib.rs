@@ -70,6 +70,6 @@ pub use error::{Corruption, Error, ErrorKind, Result};
 pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Scan};
 pub use maintenance::{CheckReport, Problem, check, dump, stat};
 pub use types::{
-    BATCH_SIZE_MAX, Batch, Headers, MESSAGE_SIZE_MAX, Message, NewMessage, ParseTimestampError,
-    PublishOptions, Start, Stats, Timestamp,
+    BATCH_SIZE_MAX, BackupReport, Batch, Deleted, Headers, MESSAGE_SIZE_MAX, Message, NewMessage,
+    ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,
 };

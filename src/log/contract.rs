@@ -1,6 +1,11 @@
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::{Batch, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp};
+use crate::{
+    BackupReport, Batch, Deleted, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp,
+    Trimmed,
+};
 
 /// An append-only log of messages, one Kafka-like partition.
 ///
@@ -142,6 +147,80 @@ pub trait Log: Send + Sync {
     /// See [`Log`].
     fn stat(&self) -> Result<Stats>;
 
+    /// Removes every named message that exists, wherever it is and while others publish and read. Offsets that are
+    /// not in the log are ignored. Readers keep what they hold.
+    ///
+    /// Deleting leaves gaps and does not move the start offset; the offsets are not given out again, not even those of
+    /// the newest messages after a reopen.
+    ///
+    /// # Durability
+    ///
+    /// When this returns the messages are gone from storage, and do not come back. A crash meanwhile leaves each
+    /// segment as it was or as it is to be.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::Error::Io), for instance when there is no space for the rest of a segment, and
+    /// [`Corrupt`](crate::Error::Corrupt) for a damaged segment, which stays as it is: what was removed before stays
+    /// removed. [`SyncFailed`](crate::Error::SyncFailed) and afterwards [`Poisoned`](crate::Error::Poisoned) as for
+    /// publishing; [`ReadOnly`](crate::Error::ReadOnly).
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+        let mut offsets = offsets.clone();
+        let mut deleted = Deleted::default();
+        while !offsets.is_empty() {
+            deleted += self.delete_some(&mut offsets)?;
+        }
+        Ok(deleted)
+    }
+
+    /// As [`delete`](Log::delete), of some of the messages: those in the first segment that has any. The offsets that
+    /// are done with are taken out of `offsets`, at least one if there are any.
+    ///
+    /// For removing many messages at a pace: see [`compact::delete_multi`](crate::compact::delete_multi).
+    ///
+    /// # Errors
+    ///
+    /// As `delete`; `offsets` then holds at least those that are not removed.
+    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted>;
+
+    /// Removes everything below `before` and moves the start offset there; never back, and never past the next
+    /// offset. It costs by segment, not by message.
+    ///
+    /// Storage is freed by whole segments. See [`trim`](crate::trim) for cuts by age, count and size.
+    ///
+    /// # Durability
+    ///
+    /// The new start offset is durable before any file goes, and the files are gone when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`SyncFailed`](crate::Error::SyncFailed), [`Poisoned`](crate::Error::Poisoned) and
+    /// [`ReadOnly`](crate::Error::ReadOnly) as for publishing.
+    fn trim(&self, before: u64) -> Result<Trimmed>;
+
+    /// Trims what the log's retention policy no longer keeps; with `dry_run` only says what that would be. A log
+    /// without a policy keeps everything.
+    ///
+    /// # Errors
+    ///
+    /// As [`trim`](Log::trim).
+    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed>;
+
+    /// Copies the log, as it is at one moment, to the directory `dir`, while publishing goes on. The copy opens as a
+    /// log. On the target of an earlier backup only what changed is copied, and what was trimmed or deleted goes
+    /// there too.
+    ///
+    /// # Durability
+    ///
+    /// The backup is on stable storage when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::Error::Invalid) if `dir` is the log's own or holds another log;
+    /// [`Locked`](crate::Error::Locked) if the backup is open; [`Corrupt`](crate::Error::Corrupt) if the log is
+    /// damaged: every byte is verified. The target then holds what it held before, or less, and nothing wrong.
+    fn backup(&self, dir: &Path) -> Result<BackupReport>;
+
     /// Brings everything published so far to stable storage and returns the offset below which all is durable.
     ///
     /// # Durability
@@ -211,6 +290,21 @@ macro_rules! forward_log {
             }
             fn stat(&self) -> Result<Stats> {
                 (**self).stat()
+            }
+            fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+                (**self).delete(offsets)
+            }
+            fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+                (**self).delete_some(offsets)
+            }
+            fn trim(&self, before: u64) -> Result<Trimmed> {
+                (**self).trim(before)
+            }
+            fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+                (**self).apply_retention(dry_run)
+            }
+            fn backup(&self, dir: &Path) -> Result<BackupReport> {
+                (**self).backup(dir)
             }
             fn sync(&self) -> Result<u64> {
                 (**self).sync()

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,10 @@ use super::shared::Shared;
 use super::write::{Plan, Writer};
 use crate::format::{CleanEnd, Previous, lone_len};
 use crate::segment::{Part, Seal};
-use crate::{Batch, Error, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp};
+use crate::{
+    BackupReport, Batch, Deleted, Error, Message, NewMessage, PublishOptions, Result, Start, Stats,
+    Timestamp, Trimmed,
+};
 
 /// A log in a directory of files.
 ///
@@ -273,6 +278,22 @@ impl Log for FileLog {
             }
         }
         Ok(stats)
+    }
+
+    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        self.shared.delete_some(offsets)
+    }
+
+    fn trim(&self, before: u64) -> Result<Trimmed> {
+        self.shared.trim(before)
+    }
+
+    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        self.shared.apply_retention(dry_run)
+    }
+
+    fn backup(&self, dir: &Path) -> Result<BackupReport> {
+        self.shared.backup(dir)
     }
 
     fn sync(&self) -> Result<u64> {

@@ -11,6 +11,7 @@ mod open;
 mod options;
 mod reader;
 mod recovery;
+mod remove;
 mod scan;
 mod seal;
 mod shared;

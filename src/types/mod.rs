@@ -1,15 +1,19 @@
 //! L0: the words users and the engine share. No I/O, no unsafe.
 
+mod backup;
 mod headers;
 mod message;
 mod options;
+mod removed;
 mod start;
 mod stats;
 mod timestamp;
 
+pub use backup::BackupReport;
 pub use headers::Headers;
 pub use message::{Batch, Message, NewMessage};
 pub use options::PublishOptions;
+pub use removed::{Deleted, Trimmed};
 pub use start::Start;
 pub use stats::Stats;
 pub use timestamp::{ParseTimestampError, Timestamp};

@@ -1,12 +1,14 @@
 //! A log with one flaw each, to see that the suite finds it.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use duramen::testing::Setup;
 use duramen::{
-    Batch, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message, NewMessage, PublishOptions, Result,
-    Start, Stats, Timestamp,
+    BackupReport, Batch, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message, NewMessage,
+    PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +214,22 @@ impl Log for Flawed {
 
     fn stat(&self) -> Result<Stats> {
         self.log.stat()
+    }
+
+    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        self.log.delete_some(offsets)
+    }
+
+    fn trim(&self, before: u64) -> Result<Trimmed> {
+        self.log.trim(before)
+    }
+
+    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        self.log.apply_retention(dry_run)
+    }
+
+    fn backup(&self, dir: &Path) -> Result<BackupReport> {
+        self.log.backup(dir)
     }
 
     fn sync(&self) -> Result<u64> {

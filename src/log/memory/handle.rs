@@ -1,4 +1,6 @@
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -6,8 +8,8 @@ use parking_lot::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockR
 
 use super::state::State;
 use crate::{
-    BATCH_SIZE_MAX, Batch, Error, Headers, Log, MESSAGE_SIZE_MAX, Message, NewMessage, Options,
-    PublishOptions, Result, Start, Stats, Timestamp,
+    BATCH_SIZE_MAX, BackupReport, Batch, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, Message, NewMessage,
+    Options, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications: the same semantics, gone when it is dropped.
@@ -151,6 +153,31 @@ impl Log for MemoryLog {
             epoch: 0,
             key_index: self.key_index,
             time_index: self.time_index,
+        })
+    }
+
+    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        let mut state = self.write()?;
+        let named = std::mem::take(offsets);
+        Ok(state.delete(&named, |message| self.size(&message.as_new())))
+    }
+
+    fn trim(&self, before: u64) -> Result<Trimmed> {
+        let mut state = self.write()?;
+        Ok(state.trim(before, |message| self.size(&message.as_new())))
+    }
+
+    /// There is no policy to apply.
+    fn apply_retention(&self, _dry_run: bool) -> Result<Trimmed> {
+        self.read().map(|_| Trimmed::default())
+    }
+
+    /// [`Unsupported`](Error::Unsupported): without files there is nothing to copy.
+    fn backup(&self, dir: &Path) -> Result<BackupReport> {
+        drop(self.read()?);
+        Err(Error::Unsupported {
+            path: dir.to_path_buf(),
+            what: "a backup of a log in memory",
         })
     }
 

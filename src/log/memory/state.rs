@@ -1,8 +1,8 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 
-use crate::{Batch, Error, Message, Result, Start, Timestamp};
+use crate::{Batch, Deleted, Error, Message, Result, Start, Timestamp, Trimmed};
 
 /// What a log in memory holds. Invariants:
 ///
@@ -12,7 +12,7 @@ use crate::{Batch, Error, Message, Result, Start, Timestamp};
 /// 3. `by_key` holds, for every key, the offsets of exactly the messages with that key, going up.
 /// 4. `size` is the sum of the sizes given to [`append`](State::append) for `messages`.
 ///
-/// Only [`push`](State::push) adds a message, so whatever removes some can build the rest anew with it.
+/// Only [`push`](State::push) adds a message; whatever removes some builds the rest anew with it.
 #[derive(Default)]
 pub(super) struct State {
     start_offset: u64,
@@ -61,6 +61,35 @@ impl State {
             self.by_key.entry(key.clone()).or_default().push(message.offset);
         }
         self.messages.push(message);
+    }
+
+    /// Removes the named messages.
+    pub(super) fn delete(&mut self, offsets: &BTreeSet<u64>, size: impl Fn(&Message) -> u64) -> Deleted {
+        let (messages, size) = self.retain(|message| !offsets.contains(&message.offset), size);
+        Deleted::new(messages, size)
+    }
+
+    /// Removes what is below `before` and moves the start offset there.
+    pub(super) fn trim(&mut self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
+        self.start_offset = before.clamp(self.start_offset, self.next_offset);
+        let start = self.start_offset;
+        let (count, size) = self.retain(|message| message.offset >= start, size);
+        Trimmed::new(count, size)
+    }
+
+    /// Keeps the messages that `is_kept` says; returns how many and what size went.
+    fn retain(&mut self, is_kept: impl Fn(&Message) -> bool, size: impl Fn(&Message) -> u64) -> (u64, u64) {
+        if self.messages.iter().all(&is_kept) {
+            return (0, 0);
+        }
+        let messages = std::mem::take(&mut self.messages);
+        self.time_max.clear();
+        self.by_key.clear();
+        let (kept, gone): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_kept);
+        kept.into_iter().for_each(|message| self.push(message));
+        let freed = gone.iter().map(size).sum();
+        self.size -= freed;
+        (gone.len() as u64, freed)
     }
 
     pub(super) fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
