@@ -129,6 +129,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         sync_above(&*storage, dir)?;
         create_log(&*storage, dir, options)?;
         copies = Copies::read(&*storage, dir)?;
+        copies.are_ours = true;
     }
     let mut meta = copies.newest(dir)?;
     let place = Arc::new(Place {
@@ -151,6 +152,13 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
             // Whoever renamed a segment may have been killed before the name was durable. What it shows is acted on
             // from here on, and counts as done for whoever asks for it again.
             place.storage.sync_dir(dir)?;
+        }
+        if !superseded.is_empty() && !copies.agree() {
+            // As may be the metadata, by which segments are removed now.
+            let newest = copies.newest(dir)?;
+            MetaStore::new(dir, newest, &copies).write(&*place.storage, |_| {})?;
+            copies = Copies::read(&*place.storage, dir)?;
+            meta.sequence += 1;
         }
         remove_leftovers(&place)?;
         place.remove_segments(superseded.iter().copied())?;
