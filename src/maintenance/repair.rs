@@ -78,8 +78,12 @@ pub(super) struct Repair {
     pub(super) how: RecoverOptions,
     pub(super) is_meta_good: bool,
     pub(super) is_meta_lost: bool,
+    /// Whether both copies of the metadata say the same.
+    pub(super) do_copies_agree: bool,
     /// The first offset that is lost.
     pub(super) lost_from: Option<u64>,
+    /// Whether segments are missing in front of the first one there is.
+    pub(super) is_front_lost: bool,
     pub(super) segments: Vec<Planned>,
 }
 
@@ -126,7 +130,7 @@ impl Repair {
     }
 
     fn is_lossy(&self) -> bool {
-        self.lost_from.is_some() || self.is_meta_lost
+        self.lost_from.is_some() || self.is_meta_lost || self.is_front_lost
     }
 
     /// Notes segments that are missing in front of the one with this header.
@@ -137,6 +141,7 @@ impl Repair {
             // Whatever was in front of the first one and was not trimmed.
             None if self.meta.current().start_offset < header.base => {
                 let start = self.meta.current().start_offset;
+                self.is_front_lost = true;
                 report.dropped.push(self.missing(start, Some(header.base)));
                 return;
             }

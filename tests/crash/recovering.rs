@@ -29,7 +29,7 @@ const LOGS: [&[Step]; 7] = [
     &[Fill, DeleteLast, Close],
     &[Fill, Trim, Batch, Close],
     &[Fill, DeleteMiddle, Reopen, Trim, Close],
-    &[Fill, Small, Sync],
+    &[Fill, Small, Sync, Small, Sync],
 ];
 
 /// What happens to a file.
@@ -159,8 +159,11 @@ impl Case {
                 self.recover(&recovered).map_err(|text| format!("{text}, {}", story()))?;
                 let found = self.found(&recovered, &before.at_most());
                 let found = found.map_err(|text| format!("{text}, {}", story()))?;
+                // A log that is open while messages are seen before they are durable may always have lost some.
+                let is_lossy = |found: &Found| found.epoch > before.found.epoch;
                 ensure!(
-                    found.offsets == after.offsets && (found.epoch > before.found.epoch) == (after.epoch > before.found.epoch),
+                    found.offsets == after.offsets
+                        && (is_lossy(&found) == is_lossy(&after) || !self.config().is_visible_durable()),
                     "G7: recovered to {found:?} instead of {after:?}, {}",
                     story()
                 );
@@ -182,7 +185,7 @@ impl Case {
         let Some(hit) = &before.hit else {
             return Err(format!("G1: {lost:?} are lost, but no segment was damaged"));
         };
-        ensure!(hit.contains(first), "G1: {lost:?} are lost, damaged were {hit:?}");
+        ensure!(*first >= hit.start, "G1: {lost:?} are lost, damaged were {hit:?}");
         ensure!(
             after.epoch > before.found.epoch,
             "G3: {lost:?} are lost, and the epoch is as before"
@@ -252,7 +255,10 @@ fn battery(config: Config) {
                 found: found.clone(),
                 hit: base.map(|base| base..end.unwrap_or(found.next)),
             };
-            for damage in DAMAGES {
+            // Of a log that was not closed nobody knows that its last segment is missing.
+            let is_known = workload.steps.ends_with(&[Close]) || base != bases.last().copied();
+            let damages = DAMAGES.into_iter().filter(|damage| is_known || !matches!(damage, Damage::Gone | Damage::Cut(_)));
+            for damage in damages {
                 for salvage in [false, true] {
                     let disk = disk.power_cut();
                     damage.happen(&disk, &path);
