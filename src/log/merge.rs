@@ -87,6 +87,10 @@ impl Shared {
     fn merge(&self, reader: &Reader<'_>, run: &[Part]) -> Result<()> {
         let [first, .., last] = run else { return Ok(()) };
         let (source, end) = (Source::of(self, reader, first)?, Source::of(self, reader, last)?);
+        // The metadata speaks of one merge: nothing may be left of the last one when it is told of another.
+        let left_over = self.left_over.lock().clone();
+        self.remove_files(left_over.into_iter())?;
+        self.left_over.lock().clear();
         let mut rewriter = Rewriter::create(&self.place, source.header)?;
         let mut generation = 0;
         for part in run {
@@ -98,7 +102,12 @@ impl Shared {
         }
         self.write_meta(|meta| meta.merge = Some((first.base(), end.end)))?;
         self.replace(rewriter, generation + 1, end.origin, end.end, run)?;
-        // What cannot be removed now is removed by the next open.
-        self.place.remove_segments(run.iter().skip(1).map(Part::base))
+        // What cannot be removed now is removed by the next merge or open.
+        let merged = || run.iter().skip(1).map(Part::base);
+        let removed = self.remove_files(merged());
+        if removed.is_err() {
+            self.left_over.lock().extend(merged());
+        }
+        removed
     }
 }

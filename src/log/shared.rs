@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) removal: Mutex<()>,
     /// Held while a segment is sealed, or put in the place of another.
     pub(crate) sealing: Mutex<()>,
+    /// Base offsets of segments that were merged into others and could not be removed.
+    pub(super) left_over: Mutex<Vec<u64>>,
     /// Set when a segment was begun since the retention policy was applied.
     pub(crate) retention_due: AtomicBool,
     /// Segments left behind that the background thread has been asked to seal and has not yet sealed.
@@ -83,6 +85,7 @@ impl Shared {
             background,
             removal: Mutex::new(()),
             sealing: Mutex::new(()),
+            left_over: Mutex::new(Vec::new()),
             retention_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),
