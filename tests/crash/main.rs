@@ -4,6 +4,7 @@
 //! | variable | means |
 //! |---|---|
 //! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 700,000 |
+//! | `DURAMEN_FAULTS_FULL` | calls fail in every way there is also while messages are removed |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 //! | `DURAMEN_CRASH_REPLAY` | a line printed by a failure: only that one is tried |
 

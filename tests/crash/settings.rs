@@ -7,6 +7,8 @@ use duramen::fault::CrashPlan;
 pub(crate) struct Settings {
     pub(crate) states: usize,
     pub(crate) seed: u64,
+    /// Whether calls fail in every way there is while messages are removed.
+    pub(crate) faults_full: bool,
 }
 
 impl Settings {
@@ -20,12 +22,14 @@ impl Settings {
         Settings {
             states: number("DURAMEN_CRASH_STATES").map_or(700_000, |states: u64| states as usize),
             seed: number("DURAMEN_SEED").unwrap_or(1),
+            faults_full: env::var_os("DURAMEN_FAULTS_FULL").is_some(),
         }
     }
 
     pub(crate) fn plan(self) -> CrashPlan {
         CrashPlan {
             seed: self.seed,
+            samples: 2048,
             ..CrashPlan::default()
         }
     }
