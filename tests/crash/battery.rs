@@ -16,8 +16,10 @@ use super::workload::{Config, Step, Workload};
 
 /// Of so many disks, one is crashed again during its recovery, after every operation.
 const AGAIN_EVERY: usize = 64;
+/// Of workloads that are longer than this, only one point in four is tried with a kill.
+const KILLS_ALL_MAX: usize = 3;
 /// Of so many kills, one.
-const KILL_AGAIN_EVERY: usize = 128;
+const KILL_AGAIN_EVERY: usize = 32;
 /// So many disks are then tried for each operation.
 const AGAIN_IMAGES: usize = 2;
 
@@ -75,24 +77,18 @@ impl Battery {
                 left = left.saturating_sub(self.states.len() - before);
             }
             self.tried.workloads += 1;
-            self.tried.points += points.len();
         }
         Ok(())
     }
 
     fn crash_at(&mut self, workload: &Workload, run: &Run, point: usize, images_max: usize) -> Verdict<()> {
-        let after_kill = run.history.after_kill(point);
         let expected = run.history.after_power_cut(point);
-        let killed = run.disk.kill_at(point);
-        // Whatever the disk did so far, what it says from here on is true.
-        killed.tell_the_truth();
-        self.tried.kills += 1;
-        let name = format!("{workload}:{point}:kill");
-        let found = without_panic(|| recovers(&run.config, &killed, &after_kill))
-            .map_err(|text| self.report(&text, &name, &killed))?;
-        if self.tried.kills.is_multiple_of(KILL_AGAIN_EVERY) {
-            self.crash_again(run.config, &name, (&killed, point), &expected, &found)?;
+        if workload.steps.len() <= KILLS_ALL_MAX
+            || mix(self.settings.seed, self.tried.points as u64).is_multiple_of(4)
+        {
+            self.kill_at(workload, run, point, &expected)?;
         }
+        self.tried.points += 1;
         let copy = run.history.of_copy(point);
         let images = run.disk.crash_images(point, &self.settings.plan());
         let mut new = 0;
@@ -117,6 +113,27 @@ impl Battery {
         Ok(())
     }
 
+    fn kill_at(
+        &mut self,
+        workload: &Workload,
+        run: &Run,
+        point: usize,
+        expected: &Expected<'_>,
+    ) -> Verdict<()> {
+        let after_kill = run.history.after_kill(point);
+        let killed = run.disk.kill_at(point);
+        // Whatever the disk did so far, what it says from here on is true.
+        killed.tell_the_truth();
+        self.tried.kills += 1;
+        let name = format!("{workload}:{point}:kill");
+        let found = without_panic(|| recovers(&run.config, &killed, &after_kill))
+            .map_err(|text| self.report(&text, &name, &killed))?;
+        if self.tried.kills.is_multiple_of(KILL_AGAIN_EVERY) {
+            self.crash_again(run.config, &name, (&killed, point), expected, &found)?;
+        }
+        Ok(())
+    }
+
     /// Whether this was not tried yet.
     fn is_new(&mut self, disk: &SimDisk, config: &Config, expected: &Expected<'_>) -> bool {
         let hash = disk.hash_in(Path::new(config.dir));
@@ -136,7 +153,8 @@ impl Battery {
         self.tried.copies += 1;
         // Its own disk: the log on the other one is looked at separately.
         let disk = disk.kill();
-        without_panic(|| copy_recovers(config, &disk, expected)).map_err(|text| self.report(&text, name, &disk))
+        without_panic(|| copy_recovers(config, &disk, expected))
+            .map_err(|text| self.report(&text, name, &disk))
     }
 
     /// The power fails again while the log is being opened, after more than `from` operations, and right after.
@@ -225,8 +243,21 @@ fn run(workload: &Workload, seed: u64, before_step: impl Fn(&SimDisk, usize)) ->
 fn key(config: &Config, expected: &Expected<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     let promise = expected.promise;
-    (&expected.ends, &expected.starts, &expected.gone, &expected.undecided).hash(&mut hasher);
-    (config.dir, expected.absent, promise.durable, promise.seen, promise.epoch).hash(&mut hasher);
+    (
+        &expected.ends,
+        &expected.starts,
+        &expected.gone,
+        &expected.undecided,
+    )
+        .hash(&mut hasher);
+    (
+        config.dir,
+        expected.absent,
+        promise.durable,
+        promise.seen,
+        promise.epoch,
+    )
+        .hash(&mut hasher);
     hasher.finish()
 }
 

@@ -13,8 +13,8 @@ use super::oracle::{Verdict, copy_recovers, recovers, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{
-    Backup, Batch, Close, Compact, DeleteAll, DeleteLast, DeleteMiddle, Fill, Merge, Page, Recover, Reopen, Retain,
-    Roll, Segment, Small, Sync, Trim, TrimAll,
+    Backup, Batch, Close, Compact, DeleteAll, DeleteLast, DeleteMiddle, Fill, Merge, Page, Recover, Reopen,
+    Retain, Roll, Segment, Small, Sync, Trim, TrimAll,
 };
 use super::workload::{Config, Step, Workload};
 
@@ -154,7 +154,10 @@ impl Battery {
     fn try_one(&mut self, workload: &Workload, fault: Fault, prepare: impl Fn(&SimDisk)) -> bool {
         let disk = workload.config.disk(Settings::get().seed);
         let mut run = Run::new(workload.config, disk);
-        if Config::REMOVING.iter().any(|config| config.name == workload.config.name) {
+        if Config::REMOVING
+            .iter()
+            .any(|config| config.name == workload.config.name)
+        {
             run.step(Fill).expect("no fault yet");
         }
         prepare(&run.disk);
@@ -260,10 +263,11 @@ fn goes_on(run: &mut Run, step: Step, fault: Fault, error: &Error) -> Verdict<bo
         Ok(()) => Ok(!fault.from_then_on),
         // Half of a new segment may be there, or space behind the last one that could not be given back.
         Err(Error::Poisoned)
-            if fault.from_then_on || matches!(
-                call,
-                Some(Call::Rename | Call::OpenDir | Call::SyncDir | Call::Sync | Call::SetLen)
-            ) =>
+            if fault.from_then_on
+                || matches!(
+                    call,
+                    Some(Call::Rename | Call::OpenDir | Call::SyncDir | Call::Sync | Call::SetLen)
+                ) =>
         {
             Ok(false)
         }

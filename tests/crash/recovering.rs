@@ -14,7 +14,9 @@ use super::history::{Expected, Promise, Published};
 use super::oracle::{Verdict, ensure, is_sound, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
-use super::workload::Step::{self, Batch, Close, DeleteLast, DeleteMiddle, Fill, Merge, Reopen, Small, Sync, Trim};
+use super::workload::Step::{
+    self, Batch, Close, DeleteLast, DeleteMiddle, Fill, Merge, Reopen, Small, Sync, Trim,
+};
 use super::workload::{Config, Workload};
 
 /// So many disks are tried for each operation.
@@ -146,7 +148,10 @@ impl Case {
         self.is_enough(before, &after, &report)?;
         let again = whole.kill();
         let second = self.recover(&again)?;
-        ensure!(!second.changed, "G7: recovering again changes something: {second:?}");
+        ensure!(
+            !second.changed,
+            "G7: recovering again changes something: {second:?}"
+        );
         ensure!(again.point() == done, "G7: recovering again writes");
         let mut tried = 0;
         for point in (1..=done).filter(|point| whole.is_crash_point(*point)) {
@@ -156,7 +161,8 @@ impl Case {
                 self.nothing_is_given_twice(before, &disk.kill())
                     .map_err(|text| format!("{text}, {}", story()))?;
                 let recovered = disk.kill();
-                self.recover(&recovered).map_err(|text| format!("{text}, {}", story()))?;
+                self.recover(&recovered)
+                    .map_err(|text| format!("{text}, {}", story()))?;
                 let found = self.found(&recovered, &before.at_most());
                 let found = found.map_err(|text| format!("{text}, {}", story()))?;
                 // A log that is open while messages are seen before they are durable may always have lost some.
@@ -180,7 +186,13 @@ impl Case {
     /// That no more is lost than has to be.
     fn is_enough(&self, before: &Before, after: &Found, report: &RecoverReport) -> Verdict<()> {
         let is_kept = |offset: &u64| after.offsets.binary_search(offset).is_ok();
-        let lost: Vec<u64> = before.found.offsets.iter().copied().filter(|offset| !is_kept(offset)).collect();
+        let lost: Vec<u64> = before
+            .found
+            .offsets
+            .iter()
+            .copied()
+            .filter(|offset| !is_kept(offset))
+            .collect();
         let Some(first) = lost.first() else { return Ok(()) };
         let Some(hit) = &before.hit else {
             return Err(format!("G1: {lost:?} are lost, but no segment was damaged"));
@@ -215,7 +227,11 @@ impl Case {
         let more = Content::new(u64::MAX, 0, 30);
         let next = as_new(&[more], |messages| log.publish(messages));
         let next = next.map_err(|error| format!("G7: does not go on: {}", told(&error)))?;
-        ensure!(next > before.found.next, "G3: offset {} is given out again", next - 1);
+        ensure!(
+            next > before.found.next,
+            "G3: offset {} is given out again",
+            next - 1
+        );
         Ok(())
     }
 }
@@ -224,13 +240,19 @@ impl Case {
 fn prepare(workload: &Workload) -> (Run, Found, SimDisk) {
     let mut run = Run::new(workload.config, workload.config.disk(Settings::get().seed));
     for step in &workload.steps {
-        run.step(*step).unwrap_or_else(|error| panic!("{workload}: {step:?}: {error}"));
+        run.step(*step)
+            .unwrap_or_else(|error| panic!("{workload}: {step:?}: {error}"));
     }
     run.disk = run.disk.kill();
     run.log = None;
     let point = run.disk.point();
     let disk = run.disk.power_cut();
-    let log = run.config.options(&disk).read_only(true).open(run.config.dir).expect("a log");
+    let log = run
+        .config
+        .options(&disk)
+        .read_only(true)
+        .open(run.config.dir)
+        .expect("a log");
     let found = examine(&run.config, &log, &run.history.after_power_cut(point)).expect("as it should be");
     drop(log);
     (run, found, disk)
@@ -246,7 +268,11 @@ fn battery(config: Config) {
         };
         let (run, found, disk) = prepare(&workload);
         let bases = run.bases();
-        for (path, _) in disk.files().into_iter().filter(|(path, _)| !path.ends_with("LOCK")) {
+        for (path, _) in disk
+            .files()
+            .into_iter()
+            .filter(|(path, _)| !path.ends_with("LOCK"))
+        {
             let base = path.strip_suffix(".log").and_then(|path| path.rsplit('/').next());
             let base: Option<u64> = base.and_then(|name| name.parse().ok());
             let end = bases.iter().copied().find(|other| Some(*other) > base);
@@ -257,7 +283,9 @@ fn battery(config: Config) {
             };
             // Of a log that was not closed nobody knows that its last segment is missing.
             let is_known = workload.steps.ends_with(&[Close]) || base != bases.last().copied();
-            let damages = DAMAGES.into_iter().filter(|damage| is_known || !matches!(damage, Damage::Gone | Damage::Cut(_)));
+            let damages = DAMAGES
+                .into_iter()
+                .filter(|damage| is_known || !matches!(damage, Damage::Gone | Damage::Cut(_)));
             for damage in damages {
                 for salvage in [false, true] {
                     let disk = disk.power_cut();
@@ -281,7 +309,12 @@ fn battery(config: Config) {
     for text in &failed {
         println!("{}", text.lines().next().unwrap_or_default());
     }
-    assert!(failed.is_empty(), "{} of {cases} failed, such as {}", failed.len(), failed[0]);
+    assert!(
+        failed.is_empty(),
+        "{} of {cases} failed, such as {}",
+        failed.len(),
+        failed[0]
+    );
 }
 
 #[test]
