@@ -25,12 +25,14 @@
 //! | choose what survives what | [`Durability`], [`Log::sync`] |
 //! | read in order | [`Log::consume`], [`Start`]; at memory speed [`FileLog::scan`] |
 //! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
+//! | remove messages | [`Log::delete`], [`Log::trim`]; by age, count or size: [`trim`]; by key: [`mod@compact`] |
 //! | know what can go wrong | [`Error`], [`ErrorKind`] |
 //! | check, look inside | [`check`], [`stat`], [`dump`] |
 //! | test an application without files | [`MemoryLog`] |
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
 //! | understand it | [`design`], [`on_disk`] |
 
+pub mod compact;
 mod error;
 mod format;
 mod index;
@@ -38,6 +40,7 @@ mod log;
 mod maintenance;
 mod segment;
 mod sys;
+pub mod trim;
 mod types;
 
 #[cfg(feature = "testing")]
