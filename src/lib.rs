@@ -27,7 +27,9 @@
 //! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
 //! | remove messages | [`Log::delete`], [`Log::trim`]; by age, count or size: [`trim`]; by key: [`mod@compact`] |
 //! | know what can go wrong | [`Error`], [`ErrorKind`] |
-//! | check, look inside | [`check`], [`stat`], [`dump`] |
+//! | remove | [`Log::delete`], [`Log::trim`], [`Retention`] |
+//! | keep safe | [`check`], [`backup`], [`restore`] |
+//! | look inside | [`stat`], [`dump`] |
 //! | test an application without files | [`MemoryLog`] |
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
 //! | understand it | [`design`], [`on_disk`] |
@@ -70,8 +72,8 @@ pub mod on_disk {
 }
 
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Scan};
-pub use maintenance::{CheckReport, Problem, check, dump, stat};
+pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Retention, Scan};
+pub use maintenance::{CheckReport, Problem, backup, check, dump, restore, stat};
 pub use types::{
     BATCH_SIZE_MAX, BackupReport, Batch, Deleted, Headers, MESSAGE_SIZE_MAX, Message, NewMessage,
     ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,

@@ -48,6 +48,14 @@ impl FrameKeys {
     }
 }
 
+/// What a checksum over `len` bytes that went on from the seed `from` is when it goes on from `to`.
+///
+/// It is worked out from the checksum alone, without the bytes: one that did not fit them does not fit afterwards.
+pub(crate) fn reseeded(checksum: u32, len: usize, from: u32, to: u32) -> u32 {
+    let moved = |seed| crc32c::crc32c_combine(seed, 0, len);
+    checksum ^ moved(from) ^ moved(to)
+}
+
 /// Multiplies to 128 bits and folds (the step of wyhash): every bit of the key reaches every bit of the seed.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "folding")]
@@ -67,6 +75,15 @@ mod tests {
         // RFC 3720, appendix B.4.
         assert_eq!(checksum(0, &[0; 32]), 0x8a91_36aa);
         assert_eq!(checksum(0, b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn a_checksum_is_moved_to_another_seed_without_its_bytes() {
+        for len in [0, 1, 7, 64, 5000] {
+            let bytes = vec![0x5a; len];
+            let (from, to) = (0x1234_5678, 0x9abc_def0);
+            assert_eq!(reseeded(checksum(from, &bytes), len, from, to), checksum(to, &bytes));
+        }
     }
 
     #[test]

@@ -16,7 +16,9 @@ const KEY_INDEX: u32 = 1;
 const TIME_INDEX: u32 = 1 << 1;
 const CLEAN: u32 = 1 << 2;
 const VISIBLE_IS_DURABLE: u32 = 1 << 3;
-const KNOWN_FLAGS: u32 = KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE;
+const HAS_GAPS: u32 = 1 << 4;
+const UNFINISHED: u32 = 1 << 5;
+const KNOWN_FLAGS: u32 = KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED;
 
 /// What a log knows about itself besides its segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,13 @@ pub(crate) struct Meta {
     pub(crate) time_index: bool,
     /// In the life that wrote this, nothing was visible before it was durable.
     pub(crate) visible_is_durable: bool,
+    /// Offsets may be missing between the start offset and the next one. Set, durably, before the first gap is made.
+    pub(crate) has_gaps: bool,
+    /// A backup onto this copy was begun and not finished: whatever there is behind the clean end does not count.
+    pub(crate) unfinished: bool,
+    /// Of the last merge, the base offset of the merged segment and the offset it reaches up to (exclusive): segments
+    /// in between are part of it if it reaches as far, and do not count.
+    pub(crate) merge: Option<(u64, u64)>,
     /// Set by a clean close, and taken back, durably, before the first write of the next life.
     pub(crate) clean: Option<CleanEnd>,
 }
@@ -49,7 +58,10 @@ impl Meta {
         let flags = flag(self.key_index, KEY_INDEX)
             | flag(self.time_index, TIME_INDEX)
             | flag(self.clean.is_some(), CLEAN)
-            | flag(self.visible_is_durable, VISIBLE_IS_DURABLE);
+            | flag(self.visible_is_durable, VISIBLE_IS_DURABLE)
+            | flag(self.has_gaps, HAS_GAPS)
+            | flag(self.unfinished, UNFINISHED);
+        let merge = self.merge.unwrap_or_default();
         let none = super::Previous {
             base: NONE,
             len: 0,
@@ -69,6 +81,8 @@ impl Meta {
             .put(&last.base.to_le_bytes())
             .put(&last.len.to_le_bytes())
             .put(&last.last_checksum.to_le_bytes())
+            .put(&merge.0.to_le_bytes())
+            .put(&merge.1.to_le_bytes())
             .seal()
     }
 
@@ -107,6 +121,9 @@ impl Meta {
             key_index: flags & KEY_INDEX != 0,
             time_index: flags & TIME_INDEX != 0,
             visible_is_durable: flags & VISIBLE_IS_DURABLE != 0,
+            has_gaps: flags & HAS_GAPS != 0,
+            unfinished: flags & UNFINISHED != 0,
+            merge: Some((u64_at(bytes, 80)?, u64_at(bytes, 88)?)).filter(|(_, end)| *end > 0),
             clean: (flags & CLEAN != 0).then(|| CleanEnd {
                 last: (base != NONE).then_some(last),
             }),
@@ -129,6 +146,9 @@ mod tests {
             key_index: true,
             time_index: false,
             visible_is_durable: true,
+            has_gaps: true,
+            unfinished: false,
+            merge: Some((6, 8)),
             clean: Some(CleanEnd {
                 last: Some(Previous {
                     base: 0,

@@ -11,7 +11,7 @@ mod page_tests;
 mod payload;
 mod segment;
 
-pub(crate) use checksum::{FrameKeys, Salt, checksum};
+pub(crate) use checksum::{FrameKeys, Salt, checksum, reseeded};
 pub(crate) use frame::{
     BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
 };
@@ -25,7 +25,7 @@ pub(crate) use payload::{
     Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,
 };
 pub(crate) use segment::{
-    FRAMES_START, HeaderDefect, Previous, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
+    FRAMES_START, HeaderDefect, Previous, Rewrite, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
 };
 
 /// The version of the format that this crate writes, and the only one it reads.

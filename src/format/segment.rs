@@ -28,13 +28,27 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous: Option<Previous>,
     /// When this segment was created, all segments with a base below this one were durable.
     pub(crate) durable_base: u64,
-    /// 0 as written by publishing; goes up with each rewrite.
+    /// When this segment was created, in seconds since the Unix epoch, and never before the one in front of it; 0: not
+    /// known.
+    pub(crate) created: u32,
+    /// `None` for a segment as it was published.
+    pub(crate) rewrite: Option<Rewrite>,
+}
+
+/// What a segment that was rewritten without some of its messages says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rewrite {
+    /// Goes up with each rewrite; not 0.
     pub(crate) generation: u32,
-    /// In a rewritten segment, length and last checksum it had before its first rewrite, which is what the segment
-    /// behind it knows it by.
-    pub(crate) origin: (u32, u32),
-    /// In a rewritten segment, the offset it reaches up to (exclusive).
+    /// The last of the segments that it stands for, as it was before its first rewrite: what the segment behind knows
+    /// it by.
+    pub(crate) origin: Previous,
+    /// The offset it reaches up to (exclusive).
     pub(crate) end: u64,
+    /// Where its frames end.
+    pub(crate) len: u32,
+    /// The checksum of its last frame; 0 if it has none.
+    pub(crate) last_checksum: u32,
 }
 
 /// How a segment knows the one before it.
@@ -61,6 +75,19 @@ impl SegmentHeader {
             len: 0,
             last_checksum: 0,
         });
+        let rewrite = self.rewrite.unwrap_or(Rewrite {
+            generation: 0,
+            origin: Previous {
+                base: self.base,
+                len: 0,
+                last_checksum: 0,
+            },
+            end: 0,
+            len: 0,
+            last_checksum: 0,
+        });
+        #[expect(clippy::cast_possible_truncation, reason = "whoever merges segments has compared")]
+        let origin_first = rewrite.origin.base.saturating_sub(self.base) as u32;
         Fields::new()
             .put(&MAGIC)
             .put(&VERSION.to_le_bytes())
@@ -74,12 +101,25 @@ impl SegmentHeader {
             .put(&previous.len.to_le_bytes())
             .put(&previous.last_checksum.to_le_bytes())
             .put(&self.durable_base.to_le_bytes())
-            .put(&self.generation.to_le_bytes())
-            .put(&self.origin.0.to_le_bytes())
-            .put(&self.origin.1.to_le_bytes())
-            .put(&[0; 4])
-            .put(&self.end.to_le_bytes())
+            .put(&rewrite.generation.to_le_bytes())
+            .put(&rewrite.origin.len.to_le_bytes())
+            .put(&rewrite.origin.last_checksum.to_le_bytes())
+            .put(&origin_first.to_le_bytes())
+            .put(&rewrite.end.to_le_bytes())
+            .put(&rewrite.len.to_le_bytes())
+            .put(&rewrite.last_checksum.to_le_bytes())
+            .put(&self.created.to_le_bytes())
             .seal()
+    }
+
+    /// The base offset of the last segment that this one stands for: its own, unless several were merged.
+    pub(crate) fn last_base(&self) -> u64 {
+        self.rewrite.map_or(self.base, |rewrite| rewrite.origin.base)
+    }
+
+    /// Goes up with each rewrite; 0 for a segment as it was published.
+    pub(crate) fn generation(&self) -> u32 {
+        self.rewrite.map_or(0, |rewrite| rewrite.generation)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderDefect> {
@@ -120,10 +160,28 @@ impl SegmentHeader {
             epoch: u64_at(header, 56)?,
             previous: (previous_base != NONE).then_some(previous),
             durable_base: u64_at(header, 80)?,
-            generation: u32_at(header, 88)?,
-            origin: (u32_at(header, 92)?, u32_at(header, 96)?),
-            end: u64_at(header, 104)?,
+            created: u32_at(header, 120)?,
+            rewrite: Self::rewrite(header, u64_at(header, 48)?)?,
         })
+    }
+
+    fn rewrite(header: &[u8], base: u64) -> Option<Option<Rewrite>> {
+        let generation = u32_at(header, 88)?;
+        if generation == 0 {
+            return Some(None);
+        }
+        let origin = Previous {
+            base: base.checked_add(u64::from(u32_at(header, 100)?))?,
+            len: u32_at(header, 92)?,
+            last_checksum: u32_at(header, 96)?,
+        };
+        Some(Some(Rewrite {
+            generation,
+            origin,
+            end: u64_at(header, 104)?,
+            len: u32_at(header, 112)?,
+            last_checksum: u32_at(header, 116)?,
+        }))
     }
 }
 
@@ -143,9 +201,18 @@ mod tests {
                 last_checksum: 5,
             }),
             durable_base: 3,
-            generation: 6,
-            origin: (7, 8),
-            end: 9,
+            created: 13,
+            rewrite: Some(Rewrite {
+                generation: 6,
+                origin: Previous {
+                    base: 5,
+                    len: 7,
+                    last_checksum: 8,
+                },
+                end: 9,
+                len: 11,
+                last_checksum: 12,
+            }),
         }
     }
 
@@ -155,6 +222,7 @@ mod tests {
             example(),
             SegmentHeader {
                 previous: None,
+                rewrite: None,
                 ..example()
             },
         ] {

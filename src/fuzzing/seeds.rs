@@ -214,6 +214,9 @@ fn metadata(clean: Option<CleanEnd>) -> Meta {
         next_offset: 5,
         key_index: true,
         time_index: false,
+        has_gaps: false,
+        unfinished: false,
+        merge: None,
         visible_is_durable: true,
         clean,
     }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::contract::Log;
@@ -78,13 +79,45 @@ impl FileLog {
         Scan::new(&self.shared, from)
     }
 
+    fn stat_of(&self, reader: &Reader<'_>) -> Result<Stats> {
+        let mut stats = Stats {
+            segments: reader.view().parts.len() as u64,
+            start_offset: reader.view().start_offset,
+            next_offset: reader.next_offset(),
+            synced_offset: self.shared.commit.synced().min(reader.next_offset()),
+            epoch: self.shared.meta.lock().current().epoch,
+            key_index: self.shared.place.kinds.key,
+            time_index: self.shared.place.kinds.time,
+            ..Stats::default()
+        };
+        for part in &reader.view().parts {
+            let (count, end) = reader.read(part, |opened| {
+                let (first, _) = opened.find(stats.start_offset)?;
+                let (past, _) = opened.find(stats.next_offset)?;
+                Ok((past.saturating_sub(first), opened.end()))
+            })?;
+            stats.messages += u64::from(count);
+            stats.size += u64::from(end);
+            if let Part::Sealed(segment) = part {
+                stats.size += segment.index_len()?;
+            }
+        }
+        Ok(stats)
+    }
+
+    /// Copies what is below the offset `end` to the directory `dir`, as a log of its own.
+    pub(crate) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
+        self.shared.copy_until(dir, end)
+    }
+
     fn close_files(&self) -> Result<()> {
         let shared = &self.shared;
         if crate::sys::is_forked() {
             return Ok(());
         }
-        // Whatever the background thread is doing to this log, it is done after this.
+        // Whatever the background thread, or somebody who removes messages, is doing to this log is done after this.
         drop(shared.job.lock());
+        let _no_removal = shared.removal.lock();
         let mut writer = shared.writer.lock();
         if shared.options.read_only || shared.is_poisoned() {
             return Ok(());
@@ -197,6 +230,9 @@ impl Log for FileLog {
             shared.look_ahead(active, writer.end);
         }
         drop(writer);
+        if shared.retention_due.load(Ordering::Relaxed) {
+            shared.retain_soon();
+        }
         if waits || how.sync {
             shared.commit.wait_for(shared, next_offset)?;
         } else {
@@ -215,28 +251,30 @@ impl Log for FileLog {
     }
 
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
-        let reader = Reader::new(&self.shared)?;
-        reader.consume(reader.resolve(from)?, max_count)
+        Reader::with(&self.shared, |reader| {
+            reader.consume(reader.resolve(from)?, max_count)
+        })
     }
 
     fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
-        let reader = Reader::new(&self.shared)?;
-        if !self.shared.place.kinds.key {
-            return Err(Error::NoIndex);
-        }
-        reader.consume_by_key(key, reader.resolve(from)?, max_count)
+        Reader::with(&self.shared, |reader| {
+            if !self.shared.place.kinds.key {
+                return Err(Error::NoIndex);
+            }
+            reader.consume_by_key(key, reader.resolve(from)?, max_count)
+        })
     }
 
     fn get(&self, at: Start) -> Result<Message> {
-        Reader::new(&self.shared)?.get(at)
+        Reader::with(&self.shared, |reader| reader.get(at))
     }
 
     fn get_by_key(&self, key: &[u8]) -> Result<Message> {
-        Reader::new(&self.shared)?.newest_by_key(key)
+        Reader::with(&self.shared, |reader| reader.newest_by_key(key))
     }
 
     fn get_by_time(&self, start: Timestamp) -> Result<Message> {
-        Reader::new(&self.shared)?.first_at_or_after(start)
+        Reader::with(&self.shared, |reader| reader.first_at_or_after(start))
     }
 
     fn size(&self, message: &NewMessage<'_>) -> u64 {
@@ -254,30 +292,7 @@ impl Log for FileLog {
     }
 
     fn stat(&self) -> Result<Stats> {
-        let reader = Reader::new(&self.shared)?;
-        let mut stats = Stats {
-            segments: reader.view().parts.len() as u64,
-            start_offset: reader.view().start_offset,
-            next_offset: reader.next_offset(),
-            synced_offset: self.shared.commit.synced().min(reader.next_offset()),
-            epoch: self.shared.meta.lock().current().epoch,
-            key_index: self.shared.place.kinds.key,
-            time_index: self.shared.place.kinds.time,
-            ..Stats::default()
-        };
-        for part in &reader.view().parts {
-            let (count, end) = reader.read(part, |opened| {
-                let (first, _) = opened.find(stats.start_offset)?;
-                let (past, _) = opened.find(stats.next_offset)?;
-                Ok((past.saturating_sub(first), opened.end()))
-            })?;
-            stats.messages += u64::from(count);
-            stats.size += u64::from(end);
-            if let Part::Sealed(segment) = part {
-                stats.size += segment.index_len()?;
-            }
-        }
-        Ok(stats)
+        Reader::with(&self.shared, |reader| self.stat_of(reader))
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {

@@ -1,29 +1,34 @@
 //! L5: the trait [`Log`] and its implementations over files and in memory.
 
 mod background;
+mod backup;
 mod commit;
 mod contract;
+mod delete;
 mod durability;
 mod file_log;
 mod memory;
+mod merge;
 mod meta_store;
 mod open;
 mod options;
 mod reader;
 mod recovery;
-mod remove;
+mod retention;
 mod scan;
 mod seal;
 mod shared;
+mod trim;
 mod view;
 mod write;
 
 pub(crate) use meta_store::Copies;
-pub(crate) use open::{is_front_missing, segment_bases};
+pub(crate) use open::{is_front_missing, segment_bases, settle_unfinished, sort_out};
 
 pub use contract::Log;
 pub use durability::Durability;
 pub use file_log::FileLog;
 pub use memory::MemoryLog;
 pub use options::Options;
+pub use retention::Retention;
 pub use scan::{MessageRef, Scan};

@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::view::View;
 use super::write::Writer;
 use crate::format::IndexKinds;
-use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME, Previous};
+use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME};
 use crate::segment::{Active, Part, Place, Seal, Segment, SegmentEnd, Stop, corrupt};
 use crate::sys::{Open, Os, Storage};
 use crate::{Corruption, Error, Result};
@@ -130,7 +130,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         create_log(&*storage, dir, options)?;
         copies = Copies::read(&*storage, dir)?;
     }
-    let meta = copies.newest(dir)?;
+    let mut meta = copies.newest(dir)?;
     let place = Arc::new(Place {
         storage,
         dir: dir.to_path_buf(),
@@ -142,8 +142,13 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         writable: AtomicBool::new(!options.read_only),
         replacing: Mutex::new(()),
     });
+    if meta.unfinished {
+        settle_unfinished(&place, &mut meta, &bases)?;
+    }
+    let (bases, superseded) = sort_out(&place, &meta, bases)?;
     if !options.read_only {
         remove_leftovers(&place)?;
+        place.remove_segments(superseded.iter().copied())?;
     }
     if is_front_missing(&place, &bases, meta.start_offset)? && !options.recover {
         let first = place.path(&FileName::Segment(meta.start_offset));
@@ -157,7 +162,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         bases,
     };
     let shared = match opening.clean_end()? {
-        Some(last) => opening.closed(last, lock),
+        Some(last) => opening.closed(last, lock)?,
         None => opening.recovered(lock)?,
     };
     Ok(FileLog::new(shared))
@@ -179,38 +184,55 @@ impl Opening<'_> {
             return Ok(None);
         };
         let path = |base| self.place.path(&FileName::Segment(base));
-        let last = match (end.last, self.bases.last()) {
+        let (last, base) = match (end.last, self.bases.last()) {
             (None, None) => return Ok(Some(end)),
-            (Some(last), Some(base)) if last.base == *base => last,
-            (Some(last), found) if found.is_none_or(|base| *base < last.base) => {
-                return Err(corrupt(&path(last.base), 0, None, Corruption::Missing));
-            }
-            (_, Some(base)) => return Err(corrupt(&path(*base), 0, None, Corruption::Foreign)),
+            (Some(last), Some(base)) => (last, *base),
             (Some(last), None) => return Err(corrupt(&path(last.base), 0, None, Corruption::Missing)),
+            (None, Some(base)) => return Err(corrupt(&path(*base), 0, None, Corruption::Foreign)),
         };
-        let (file, _) = match self.place.open_segment(last.base, Open::Read) {
+        let (file, header) = match self.place.open_segment(base, Open::Read) {
             Err(Error::Corrupt { .. }) if self.options.recover => return Ok(None),
             other => other?,
         };
-        let len = file.len()?;
-        let kind = match len.cmp(&u64::from(last.len)) {
+        let Some(seal) = Seal::of(&header, last) else {
+            return Err(if header.last_base() < last.base {
+                corrupt(&path(last.base), 0, None, Corruption::Missing)
+            } else {
+                corrupt(file.path(), 0, None, Corruption::Foreign)
+            });
+        };
+        let (len, sealed_len) = (file.len()?, u64::from(seal.len));
+        let kind = match len.cmp(&sealed_len) {
             std::cmp::Ordering::Less => Corruption::Short,
-            std::cmp::Ordering::Equal => return self.checked(end, last),
+            std::cmp::Ordering::Equal => return self.checked(end, base, seal),
+            std::cmp::Ordering::Greater if self.meta.unfinished => {
+                return self.cut_unfinished(end, base, sealed_len);
+            }
             std::cmp::Ordering::Greater => Corruption::Trailing,
         };
         if self.options.recover {
             return Ok(None);
         }
-        Err(corrupt(file.path(), len.min(u64::from(last.len)), None, kind))
+        Err(corrupt(file.path(), len.min(sealed_len), None, kind))
+    }
+
+    /// Cuts off what a backup onto this copy had added when it was interrupted.
+    fn cut_unfinished(&self, end: CleanEnd, base: u64, len: u64) -> Result<Option<CleanEnd>> {
+        if !self.options.read_only {
+            let (file, _) = self.place.open_segment(base, Open::Write)?;
+            file.set_len(len)?;
+            file.sync()?;
+        }
+        Ok(Some(end))
     }
 
     /// Verifies the last segment, if that was asked for.
-    fn checked(&self, end: CleanEnd, last: Previous) -> Result<Option<CleanEnd>> {
+    fn checked(&self, end: CleanEnd, base: u64, seal: Seal) -> Result<Option<CleanEnd>> {
         if !self.options.check && !self.options.recover {
             return Ok(Some(end));
         }
-        let (active, extent) = Active::adopt(&self.place, last.base, None, None)?;
-        let whole = extent.stop == Stop::Limit && extent.last_checksum == last.last_checksum;
+        let (active, extent) = Active::adopt(&self.place, base, None, None)?;
+        let whole = extent.stop == Stop::Limit && extent.last_checksum == seal.last_checksum;
         if whole {
             return Ok(Some(end));
         }
@@ -228,7 +250,7 @@ impl Opening<'_> {
     }
 
     /// A log that was closed: nothing of it is read.
-    fn closed(self, end: CleanEnd, lock: crate::sys::DirLock) -> Arc<Shared> {
+    fn closed(self, end: CleanEnd, lock: crate::sys::DirLock) -> Result<Arc<Shared>> {
         let mut parts = Vec::with_capacity(self.bases.len());
         for pair in self.bases.windows(2) {
             let end = SegmentEnd::Successor(pair[1]);
@@ -239,15 +261,9 @@ impl Opening<'_> {
             ))));
         }
         if let Some(last) = end.last {
-            let end = SegmentEnd::Known(Seal {
-                len: last.len,
-                last_checksum: last.last_checksum,
-            });
-            parts.push(Part::Sealed(Arc::new(Segment::new(
-                Arc::clone(&self.place),
-                last.base,
-                end,
-            ))));
+            let base = self.bases.last().copied().unwrap_or(last.base);
+            let segment = Segment::new(Arc::clone(&self.place), base, SegmentEnd::Known(last));
+            parts.push(Part::Sealed(Arc::new(segment)));
         }
         let next_offset = self.meta.next_offset;
         let writer = Writer {
@@ -256,8 +272,11 @@ impl Opening<'_> {
             is_marked_clean: true,
             ..Writer::default()
         };
-        let meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
-        self.shared(lock, parts, writer, meta, next_offset)
+        let mut meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
+        if self.meta.unfinished && !self.options.read_only {
+            meta.write_both(&*self.place.storage, |meta| meta.unfinished = false)?;
+        }
+        Ok(self.shared(lock, parts, writer, meta, next_offset))
     }
 
     /// A log that was not closed.
@@ -279,6 +298,7 @@ impl Opening<'_> {
             next_offset,
             synced,
             has_cut,
+            has_gap,
         } = recovery.run()?;
         let mut writer = Writer {
             next_offset,
@@ -303,7 +323,9 @@ impl Opening<'_> {
             shared.meta.lock().write_both(&*shared.place.storage, |meta| {
                 meta.epoch += u64::from(may_have_lost);
                 meta.next_offset = next_offset;
+                meta.has_gaps |= has_gap;
                 meta.clean = None;
+                meta.unfinished = false;
                 meta.visible_is_durable = durable;
             })?;
             for (segment, extent) in unsynced {
@@ -357,6 +379,59 @@ pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64
     Ok(bases)
 }
 
+/// In a copy whose backup was interrupted, the last segment may have been replaced already by what it was rewritten to:
+/// that is where the copy ends then.
+pub(crate) fn settle_unfinished(place: &Place, meta: &mut Meta, bases: &[u64]) -> Result<()> {
+    let Some(CleanEnd { last: Some(last) }) = meta.clean else {
+        return Ok(());
+    };
+    let Some(base) = bases.iter().rfind(|base| **base <= last.base) else {
+        return Ok(());
+    };
+    let rewrite = match place.open_segment(*base, Open::Read) {
+        Ok((_, header)) => header.rewrite.filter(|rewrite| rewrite.end > last.base),
+        // Opening it will say what is wrong with it.
+        Err(Error::Corrupt { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(rewrite) = rewrite {
+        meta.clean = Some(CleanEnd {
+            last: Some(rewrite.origin),
+        });
+        meta.next_offset = meta.next_offset.max(rewrite.end);
+    }
+    Ok(())
+}
+
+/// Divides the segment files into those that count, and those that do not and are to go: trimmed, merged into another
+/// one, or left by a backup that was interrupted.
+pub(crate) fn sort_out(place: &Place, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
+    let merged = match meta.merge {
+        Some((base, end)) if bases.contains(&base) => match place.open_segment(base, Open::Read) {
+            Ok((_, header)) => header
+                .rewrite
+                .filter(|rewrite| rewrite.end >= end)
+                .map(|rewrite| base + 1..rewrite.end),
+            // What is wrong with it will be said when it is opened.
+            Err(Error::Corrupt { .. } | Error::Version { .. }) => None,
+            Err(error) => return Err(error),
+        },
+        _ => None,
+    };
+    let unfinished_from = match meta.clean {
+        Some(end) if meta.unfinished => end.last.map_or(0, |last| last.base.saturating_add(1)),
+        _ => u64::MAX,
+    };
+    let is_merged = |base: &u64| merged.as_ref().is_some_and(|range| range.contains(base));
+    let (mut superseded, mut kept): (Vec<u64>, Vec<u64>) = bases
+        .into_iter()
+        .partition(|base| is_merged(base) || *base >= unfinished_from);
+    // All in a segment are trimmed if the next one begins at or below the start offset.
+    let trimmed = kept.partition_point(|base| *base <= meta.start_offset).saturating_sub(1);
+    superseded.extend(kept.drain(..trimmed));
+    Ok((kept, superseded))
+}
+
 /// Whether segments that were not trimmed are missing at the front: the first one there is begins behind the start
 /// offset and says that it followed another.
 pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) -> Result<bool> {
@@ -398,6 +473,9 @@ fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()
         key_index: options.key_index,
         time_index: options.time_index,
         visible_is_durable: options.durability == Durability::EachPublish,
+        has_gaps: false,
+        unfinished: false,
+        merge: None,
         clean: Some(CleanEnd { last: None }),
     };
     initialise(storage, dir, &meta)

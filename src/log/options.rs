@@ -1,4 +1,4 @@
-use super::Durability;
+use super::{Durability, Retention};
 
 /// How a log is opened: a builder like [`std::fs::OpenOptions`], with by-value setters.
 ///
@@ -21,6 +21,7 @@ pub struct Options {
     pub(crate) recover: bool,
     pub(crate) segments_mapped_max: usize,
     pub(crate) background: bool,
+    pub(crate) retention: Retention,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
 }
@@ -44,6 +45,7 @@ impl Options {
             recover: false,
             segments_mapped_max: 4096,
             background: true,
+            retention: Retention::new(),
             #[cfg(feature = "fault")]
             disk: None,
         }
@@ -118,6 +120,16 @@ impl Options {
     pub fn background(mut self, background: bool) -> Options {
         self.background = background;
         self
+    }
+
+    /// What the log keeps. Default: everything.
+    pub fn retention(mut self, retention: Retention) -> Options {
+        self.retention = retention;
+        self
+    }
+
+    pub(crate) fn has_retention(&self) -> bool {
+        self.retention.is_limited()
     }
 
     /// Keep the log on a simulated disk, which records every operation and fails on command.

@@ -20,7 +20,25 @@ pub(crate) struct Reader<'a> {
 /// Links of a key's chain that are followed before it is cheaper to go through the messages themselves.
 const CHAIN_WALK_MAX: usize = 4096;
 
+/// Times that reading begins anew because segments were removed meanwhile.
+const ATTEMPTS_MAX: usize = 64;
+
 impl<'a> Reader<'a> {
+    /// What `read` returns; called again with a newer snapshot when it fails because segments were removed meanwhile.
+    #[inline]
+    pub(crate) fn with<T>(shared: &'a Shared, read: impl Fn(&Reader<'a>) -> Result<T>) -> Result<T> {
+        let mut attempts = 0;
+        loop {
+            let reader = Reader::new(shared)?;
+            match read(&reader) {
+                Err(Error::Corrupt { .. } | Error::Io { .. }) if attempts < ATTEMPTS_MAX && reader.is_outdated() => {
+                    attempts += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
     #[inline]
     pub(crate) fn new(shared: &'a Shared) -> Result<Reader<'a>> {
         let view = shared.view.load();
@@ -40,6 +58,23 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn view(&self) -> &View {
         &self.view
+    }
+
+    /// The part with this base offset.
+    pub(crate) fn part(&self, base: u64) -> Option<&Part> {
+        let part = self.view.parts.get(self.view.part_at(base));
+        part.filter(|part| part.base() == base)
+    }
+
+    /// The offset that a part reaches up to (exclusive).
+    pub(crate) fn end_of(&self, part: &Part) -> u64 {
+        let next = self.view.parts.get(self.view.part_at(part.base()) + 1);
+        next.map_or(self.next_offset, Part::base)
+    }
+
+    /// Whether the list of segments has changed since: then files may be gone that this one would open.
+    pub(crate) fn is_outdated(&self) -> bool {
+        !Arc::ptr_eq(&self.view, &self.shared.view.load())
     }
 
     #[inline]
@@ -73,7 +108,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The offset of the `count`-th message from the end, or of the first there is.
-    fn last(&self, count: u64) -> Result<u64> {
+    pub(crate) fn last(&self, count: u64) -> Result<u64> {
         if count == 0 {
             return Ok(self.next_offset);
         }

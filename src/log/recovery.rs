@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::meta_store::{Copies, MetaStore};
 use super::options::Options;
-use crate::format::{BATCH_HEADER_LEN, FileName, Previous, QUARANTINE_NAME, SEGMENT_HEADER_LEN};
+use crate::format::{BATCH_HEADER_LEN, FileName, Previous, QUARANTINE_NAME, Rewrite, SEGMENT_HEADER_LEN};
 use crate::segment::{
     Active, Extent, Part, Place, Segment, SegmentEnd, Stop, capacity_for, copy_over, copy_range, corrupt,
 };
@@ -34,6 +34,8 @@ pub(crate) struct Recovered {
     pub(crate) synced: u64,
     /// Whether durable messages were cut off, which only happens where that was asked for.
     pub(crate) has_cut: bool,
+    /// Whether the next offset is not the one behind the last message.
+    pub(crate) has_gap: bool,
 }
 
 /// One run of recovery.
@@ -59,7 +61,7 @@ impl Recovery<'_> {
     /// Finds the end of the log, and makes what is kept fit to go on from.
     pub(crate) fn run(mut self) -> Result<Recovered> {
         if let Some((base, _)) = self.copies.durable_end()
-            && self.bases.last().is_none_or(|last| *last < base)
+            && self.last_base()?.is_none_or(|last| last < base)
         {
             let path = self.place.path(&FileName::Segment(base));
             return Err(corrupt(&path, 0, None, Corruption::Missing));
@@ -80,19 +82,30 @@ impl Recovery<'_> {
                 other => break other?,
             }
         };
-        let durable_base = walked.first().map_or(0, |first| first.active.header.base);
+        let unsure_from = walked.first().map(|first| first.active.header.base);
         has_cut |= self.cut(&mut walked)?;
-        let end = walked.last().map(|last| last.extent);
-        let next_offset = self.next_offset_min.max(end.map_or(0, |end| end.next_offset));
+        let rewritten = self.rewritten_last(&walked)?;
+        let reached = match (walked.last(), rewritten) {
+            (Some(last), _) => last.extent.next_offset,
+            (None, Some(rewrite)) => rewrite.end,
+            (None, None) => 0,
+        };
+        let next_offset = self.next_offset_min.max(reached);
         let mut recovered = Recovered {
-            parts: self.sealed_before(durable_base),
+            parts: self.sealed_before(unsure_from.unwrap_or(u64::MAX)),
             active: None,
-            previous: None,
+            previous: rewritten.map(|rewrite| rewrite.origin),
             unsynced: Vec::new(),
             next_offset,
             synced: next_offset,
             has_cut,
+            has_gap: next_offset != reached,
         };
+        if let (Some(rewrite), Some(base)) = (rewritten, self.bases.last()) {
+            let end = SegmentEnd::Known(rewrite.origin);
+            let segment = Segment::new(Arc::clone(self.place), *base, end);
+            recovered.parts.push(Part::Sealed(Arc::new(segment)));
+        }
         let last_base = walked.last().map(|last| last.active.header.base);
         for segment in walked {
             let is_last = Some(segment.active.header.base) == last_base;
@@ -101,7 +114,30 @@ impl Recovery<'_> {
         Ok(recovered)
     }
 
-    /// Walks through the last segment, and through those before it that may not be durable. Ascending.
+    /// The base offset of the last segment there is, or that the last one stands for.
+    fn last_base(&self) -> Result<Option<u64>> {
+        let Some(last) = self.bases.last() else {
+            return Ok(None);
+        };
+        match self.place.open_segment(*last, Open::Read) {
+            Ok((_, header)) => Ok(Some(header.last_base())),
+            // Walking will say what is wrong with it.
+            Err(Error::Corrupt { .. }) => Ok(Some(*last)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the last segment says of itself, if it was rewritten: then it is durable, and so are all before it, and
+    /// nothing was walked through.
+    fn rewritten_last(&self, walked: &[Walked]) -> Result<Option<Rewrite>> {
+        match self.bases.last() {
+            Some(last) if walked.is_empty() => Ok(self.place.open_segment(*last, Open::Read)?.1.rewrite),
+            _ => Ok(None),
+        }
+    }
+
+    /// Walks through the last segment, and through those before it that may not be durable. Ascending. A segment that
+    /// was rewritten was synced before it got its name, and after all before it.
     fn walk_unsure(&self) -> Result<Vec<Walked>> {
         let Some((last, before)) = self.bases.split_last() else {
             return Ok(Vec::new());
@@ -110,6 +146,9 @@ impl Recovery<'_> {
             .place
             .is_writable()
             .then(|| capacity_for(self.options.rollover, 0));
+        if self.is_rewritten(*last)? {
+            return Ok(Vec::new());
+        }
         let (active, extent) = Active::adopt(self.place, *last, None, capacity)?;
         let covered = extent.frontier >= SEGMENT_HEADER_LEN;
         let unsure_from = if covered {
@@ -124,6 +163,9 @@ impl Recovery<'_> {
             link: None,
         }];
         for base in before.iter().rev().take_while(|base| **base >= unsure_from) {
+            if self.is_rewritten(*base)? {
+                break;
+            }
             let path = self.place.path(&FileName::Segment(*base));
             let link = successor.filter(|link| link.base == *base);
             let link = link.ok_or_else(|| corrupt(&path, 0, None, Corruption::Missing))?;
@@ -141,6 +183,11 @@ impl Recovery<'_> {
         }
         walked.reverse();
         Ok(walked)
+    }
+
+    fn is_rewritten(&self, base: u64) -> Result<bool> {
+        let (_, header) = self.place.open_segment(base, Open::Read)?;
+        Ok(header.rewrite.is_some())
     }
 
     /// Cuts the log behind the first segment that does not reach its end. Says whether durable messages were lost.
@@ -219,7 +266,7 @@ impl Recovery<'_> {
         Ok(base.saturating_add(len / BATCH_HEADER_LEN as u64))
     }
 
-    /// The segments that need no looking at.
+    /// The segments with a base below this one, which need no looking at; the last of all is not among them.
     fn sealed_before(&self, base: u64) -> Vec<Part> {
         let sealed = |pair: &[u64]| {
             let end = SegmentEnd::Successor(pair[1]);
@@ -244,7 +291,7 @@ impl Recovery<'_> {
         }
         let is_proven = extent.frontier == extent.end;
         let is_continued =
-            is_last && recovered.next_offset == extent.next_offset && active.header.generation == 0;
+            is_last && recovered.next_offset == extent.next_offset && active.header.rewrite.is_none();
         if is_proven && is_continued && is_empty_behind(&active, &extent)? {
             // Synced up to its end, and nothing was stored behind it: this file has not seen a failed sync.
             active.raise_frontier(end);
@@ -296,11 +343,7 @@ impl Recovery<'_> {
             recovered.active = Some((active, extent));
             return;
         }
-        let end = SegmentEnd::Known(crate::segment::Seal {
-            len: link.len,
-            last_checksum: link.last_checksum,
-        });
-        let sealed = Segment::new(Arc::clone(self.place), active.header.base, end);
+        let sealed = Segment::new(Arc::clone(self.place), active.header.base, SegmentEnd::Known(link));
         recovered.parts.push(Part::Sealed(Arc::new(sealed)));
         if is_last {
             recovered.previous = Some(link);

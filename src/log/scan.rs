@@ -171,7 +171,15 @@ impl<'a> Scan<'a> {
 
     /// The next run of records, from where the scan stands; `None` at the end of the log.
     fn next_stretch(&mut self) -> Result<Option<Stretch>> {
-        let reader = Reader::new(self.shared)?;
+        let (found, next_offset) = Reader::with(self.shared, |reader| self.stretch_in(reader))?;
+        self.next_offset = self.next_offset.max(next_offset);
+        // What the window holds is of another segment.
+        self.window = Window::default();
+        Ok(found)
+    }
+
+    /// The next run of records and the offset it begins at, or the log's next offset.
+    fn stretch_in(&self, reader: &Reader<'_>) -> Result<(Option<Stretch>, u64)> {
         let from = reader.resolve(Start::At(self.next_offset))?;
         let view = reader.view();
         for part in view.parts.get(view.part_at(from)..).unwrap_or_default() {
@@ -191,22 +199,19 @@ impl<'a> Scan<'a> {
                 )))
             })?;
             if let Some((offset, position, ordinal, end_ordinal, end, is_dense)) = found {
-                self.next_offset = offset;
-                // What the window holds is of another segment.
-                self.window = Window::default();
                 let held = part.hold(|segment| self.shared.note_mapped(segment))?;
-                return Ok(Some(Stretch {
+                let stretch = Stretch {
                     held,
                     ordinal,
                     end_ordinal,
                     position,
                     end: u64::from(end),
                     is_dense,
-                }));
+                };
+                return Ok((Some(stretch), offset));
             }
         }
-        self.next_offset = self.next_offset.max(reader.next_offset());
-        Ok(None)
+        Ok((None, reader.next_offset()))
     }
 }
 

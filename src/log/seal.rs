@@ -22,14 +22,16 @@ const SEALS_PENDING_MAX: usize = 8;
 impl Shared {
     /// Gives back a durable segment's unused space, writes its index file, and has readers use that from then on.
     pub(crate) fn seal(&self, segment: &Arc<Active>, seal: Seal) -> Result<()> {
+        let _not_while_replacing = self.sealing.lock();
+        if !self.has_part(segment) {
+            // Trimmed, or rewritten, meanwhile.
+            return Ok(());
+        }
         segment.truncate(u64::from(seal.len))?;
         let walk = segment.walk(u64::from(seal.len), self.place.kinds.key);
         write_index(&self.place, &walk, &segment.header, seal, &Background::pause)?;
-        let sealed = Segment::new(
-            Arc::clone(&self.place),
-            segment.header.base,
-            SegmentEnd::Known(seal),
-        );
+        let end = SegmentEnd::Known(segment.link(seal.len, seal.last_checksum));
+        let sealed = Segment::new(Arc::clone(&self.place), segment.header.base, end);
         self.replace_part(segment.header.base, &Part::Sealed(Arc::new(sealed)));
         Ok(())
     }
@@ -88,6 +90,13 @@ impl Shared {
             self.seals_pending.fetch_sub(1, Ordering::Relaxed);
         }
         is_taken
+    }
+
+    /// Has the retention policy applied in the background; false if there is no such thread.
+    pub(crate) fn retain_later(self: &Arc<Shared>) -> bool {
+        self.in_background(|shared| {
+            let _ = shared.apply_retention(false);
+        })
     }
 
     /// After a publish: has space prepared and syncs made, where it is time. `end` is that of `active`.

@@ -13,13 +13,14 @@ use super::meta_store::MetaStore;
 use super::options::Options;
 use super::view::View;
 use super::write::Writer;
-use crate::segment::{Part, Place, Prepared, Segment};
+use crate::segment::{Active, Part, Place, Prepared, Segment};
 use crate::sys::{DirLock, is_forked};
 use crate::{Error, Result};
 
 /// A log that is open.
 ///
-/// Locks, in the order in which they may be taken: `job`, `writer`, `meta`, then any of a segment's own.
+/// Locks, in the order in which they may be taken: `job`, `removal`, `writer`, `sealing`, `meta`, then any of a
+/// segment's own.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) place: Arc<Place>,
@@ -37,6 +38,12 @@ pub(crate) struct Shared {
     /// an urgent one of the same log, on the same thread.
     pub(crate) job: ReentrantMutex<()>,
     pub(crate) background: Option<Background>,
+    /// Held while messages are removed, and while a backup is taken: one at a time.
+    pub(crate) removal: Mutex<()>,
+    /// Held while a segment is sealed, or put in the place of another.
+    pub(crate) sealing: Mutex<()>,
+    /// Set when a segment was begun since the retention policy was applied.
+    pub(crate) retention_due: AtomicBool,
     /// Segments left behind that the background thread has been asked to seal and has not yet sealed.
     pub(crate) seals_pending: AtomicUsize,
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
@@ -74,6 +81,9 @@ impl Shared {
             pace_requested: AtomicBool::new(false),
             job: ReentrantMutex::new(()),
             background,
+            removal: Mutex::new(()),
+            sealing: Mutex::new(()),
+            retention_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),
             state: AtomicU8::new(OPEN),
@@ -177,12 +187,25 @@ impl Shared {
         mapped.push(Arc::clone(segment));
     }
 
+    /// Forgets the segments whose files were let go of.
+    pub(crate) fn drop_unmapped(&self) {
+        self.mapped.lock().retain(|held| held.is_mapped());
+    }
+
     /// Lets go of what was not used since the last call, or of everything.
     pub(crate) fn release_unused(&self, anyway: bool) {
         self.mapped.lock().retain(|held| !held.release(anyway));
     }
 
-    /// The last part, where it is one that is written to.
+    /// Whether `segment` is still a part of the log, and not sealed yet.
+    pub(crate) fn has_part(&self, segment: &Arc<Active>) -> bool {
+        let view = self.view.load();
+        view.parts
+            .iter()
+            .any(|part| matches!(part, Part::Active(active) if Arc::ptr_eq(active, segment)))
+    }
+
+    /// Puts another part in the place of the one with this base.
     pub(crate) fn replace_part(&self, base: u64, with: &Part) {
         self.change_view(|view| {
             if let Some(part) = view.parts.iter_mut().find(|part| part.base() == base) {

@@ -12,6 +12,7 @@ use crate::index::key_hash;
 use crate::segment::{
     Active, Entry, Part, Prepared, SEGMENT_LEN_MAX, Seal, Stop, Visible, capacity_for, first_reserve,
 };
+use crate::sys::Open;
 use crate::{BATCH_SIZE_MAX, Error, MESSAGE_SIZE_MAX, NewMessage, Result, Timestamp};
 
 /// Bytes of a batch that are built before they are copied into the mapping: few enough to stay in the nearest cache.
@@ -183,16 +184,27 @@ impl Writer {
                 };
             }
         }
-        self.new_segment(shared, plan)
+        self.next_segment(shared, plan)
     }
 
     /// Goes on in a new segment, or in the last one of a log that was closed.
     #[cold]
-    fn new_segment(&mut self, shared: &Arc<Shared>, plan: &Plan) -> Result<()> {
+    fn next_segment(&mut self, shared: &Arc<Shared>, plan: &Plan) -> Result<()> {
         self.unmark_clean(shared)?;
         if self.active.is_none() && self.take_up_last(shared, plan)? {
             return Ok(());
         }
+        self.new_segment(shared, plan.len)
+    }
+
+    /// Leaves the segment behind that is written to, and begins a new one, so that it can be rewritten.
+    pub(crate) fn roll(&mut self, shared: &Arc<Shared>) -> Result<()> {
+        self.unmark_clean(shared)?;
+        self.new_segment(shared, 0)
+    }
+
+    /// Begins a segment that has room for so many framed bytes at least.
+    fn new_segment(&mut self, shared: &Arc<Shared>, needed: u64) -> Result<()> {
         let is_synced = self.sync_active(shared)?;
         let previous = match &self.active {
             Some(active) => Some(active.link(self.end, self.last_checksum)),
@@ -209,18 +221,17 @@ impl Writer {
             epoch: shared.meta.lock().current().epoch,
             previous,
             durable_base: oldest_unsynced.map_or(self.next_offset, |oldest| oldest.header.base),
-            generation: 0,
-            origin: (0, 0),
-            end: 0,
+            created: self.creation_time(shared),
+            rewrite: None,
         };
-        let capacity = capacity_for(shared.options.rollover, plan.len);
+        let capacity = capacity_for(shared.options.rollover, needed);
         // Held until the file has its own name: only one file can be in preparation.
         let mut ready = shared.prepared.lock();
         let prepared = match ready.take() {
             Some(prepared) if prepared.capacity() >= capacity => {
-                prepared.with_space(&shared.place, first_reserve(plan.len))?
+                prepared.with_space(&shared.place, first_reserve(needed))?
             }
-            _ => Prepared::create(&shared.place, capacity, first_reserve(plan.len))?,
+            _ => Prepared::create(&shared.place, capacity, first_reserve(needed))?,
         };
         let prepared = match prepared.with_header(&shared.place, &header) {
             Err(error @ Error::SyncFailed { .. }) => return shared.poison_on_error(Err(error)),
@@ -246,6 +257,7 @@ impl Writer {
             view.parts.push(Part::Active(Arc::clone(&active)));
             view.next_offset_min = view.next_offset_min.max(active.header.base);
         });
+        shared.retention_due.store(shared.options.has_retention(), Ordering::Relaxed);
         match left {
             Some(left) => self.seal_left(
                 shared,
@@ -257,6 +269,21 @@ impl Writer {
             ),
             None => Ok(()),
         }
+    }
+
+    /// When a segment that is begun now is said to be created: never before the one in front of it.
+    fn creation_time(&self, shared: &Shared) -> u32 {
+        let place = &shared.place;
+        let before = match &self.active {
+            Some(active) => active.header.created,
+            None => match shared.view.load().parts.last() {
+                Some(part) => place
+                    .open_segment(part.base(), Open::Read)
+                    .map_or(0, |(_, header)| header.created),
+                None => 0,
+            },
+        };
+        place.storage.now().max(before)
     }
 
     /// Where visible is durable, the old segment has to be both before a message in the new one is acknowledged. Says
@@ -332,7 +359,7 @@ impl Writer {
         let fits = extent.stop == Stop::Limit
             && extent.last_checksum == previous.last_checksum
             && extent.next_offset == self.next_offset
-            && active.header.generation == 0;
+            && active.header.rewrite.is_none();
         if !fits {
             // Damaged, or with deleted messages: leave it as it is and go on behind it.
             return Ok(false);

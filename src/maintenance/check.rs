@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::format::{FileName, IndexKinds, META_NAMES, Meta, Previous};
-use crate::log::{Copies, is_front_missing, segment_bases};
+use crate::format::{FileName, IndexKinds, META_NAMES, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::log::{Copies, is_front_missing, segment_bases, settle_unfinished, sort_out};
 use crate::segment::{Active, Extent, IndexState, Opened, Place, Seal, Segment, SegmentEnd, Stop};
+use crate::sys::Open;
 use crate::{Corruption, Error, Options, Result};
 
 /// What [`check`] found.
@@ -102,6 +103,11 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
         writable: AtomicBool::new(false),
         replacing: parking_lot::Mutex::new(()),
     };
+    let mut meta = meta;
+    if meta.unfinished {
+        settle_unfinished(&place, &mut meta, &bases)?;
+    }
+    let (bases, _) = sort_out(&place, &meta, bases)?;
     let checker = Checker {
         place: Arc::new(place),
         meta,
@@ -164,6 +170,15 @@ struct Checker {
     bases: Vec<u64>,
 }
 
+/// A segment that is being checked.
+struct Subject {
+    active: Active,
+    extent: Extent,
+    seal: Option<Seal>,
+    /// Whether all of it up to the seal is known to have been durable.
+    is_durable: bool,
+}
+
 impl Checker {
     fn run(&self, report: &mut CheckReport) -> Result<()> {
         report.was_closed = self.meta.clean.is_some();
@@ -172,9 +187,10 @@ impl Checker {
         let mut found = Vec::new();
         let last = self.meta.clean.and_then(|clean| clean.last);
         let mut known = last.map_or(Known::Unknown, Known::Segment);
+        let mut durable_below = if last.is_some() { u64::MAX } else { 0 };
         for base in self.bases.iter().rev() {
             let mut part = CheckReport::default();
-            known = self.check_segment(*base, known, &mut part)?;
+            known = self.check_segment(*base, known, &mut durable_below, &mut part)?;
             found.push(part);
         }
         for part in found.into_iter().rev() {
@@ -192,135 +208,157 @@ impl Checker {
         if is_front_missing(&self.place, &self.bases, self.meta.start_offset)? {
             report.add(path(self.meta.start_offset), 0, None, Corruption::Missing);
         }
-        let last_known = self.copies.durable_end().map(|(base, _)| base);
-        if let Some(base) = last_known.filter(|base| self.bases.last().is_none_or(|last| last < base)) {
-            report.add(path(base), 0, None, Corruption::Missing);
+        let Some((last_known, _)) = self.copies.durable_end() else {
+            return Ok(());
+        };
+        let last_base = match self.bases.last() {
+            Some(base) => match self.place.open_segment(*base, Open::Read) {
+                Ok((_, header)) => Some(header.last_base()),
+                // Checking that segment will say what is wrong with it.
+                Err(Error::Corrupt { .. }) => Some(*base),
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        if last_base.is_none_or(|last| last < last_known) {
+            report.add(path(last_known), 0, None, Corruption::Missing);
         }
         Ok(())
     }
 
     /// Checks one segment, of which the one behind it, or the metadata, knows this. Returns what this one says of the
-    /// one before it.
-    fn check_segment(&self, base: u64, known: Known, report: &mut CheckReport) -> Result<Known> {
+    /// one before it. Segments with a base below `durable_below` are known to be durable.
+    fn check_segment(
+        &self,
+        base: u64,
+        known: Known,
+        durable_below: &mut u64,
+        report: &mut CheckReport,
+    ) -> Result<Known> {
         let path = self.place.path(&FileName::Segment(base));
-        let link = match known {
-            Known::Segment(link) if link.base == base => Some(link),
-            Known::Segment(_) | Known::Nothing => {
-                report.add(path.clone(), 0, None, Corruption::Foreign);
-                None
-            }
-            Known::Unknown => None,
-        };
-        let limit = link.map(|link| u64::from(link.len));
-        let (active, extent) = match Active::adopt(&self.place, base, limit, None) {
-            Ok(walked) => walked,
+        let (active, extent, seal) = match self.walk(base, known) {
+            Ok((active, extent, seal)) => (active, extent, seal),
             Err(error) => {
                 report.note(error)?;
                 return Ok(Known::Unknown);
             }
         };
-        report.messages = u64::from(active.visible().count);
+        let has_link = matches!(known, Known::Segment(_));
+        if matches!(known, Known::Nothing) || (has_link && seal.is_none()) {
+            report.add(path.clone(), 0, None, Corruption::Foreign);
+        }
+        report.messages = u64::from(active.index.count());
         report.bytes = extent.end;
-        self.check_extent(&active, &extent, link, report);
-        if let Some(link) = link {
-            self.check_index(
-                base,
-                Seal {
-                    len: link.len,
-                    last_checksum: link.last_checksum,
-                },
-                &extent,
-                report,
-            )?;
-            if self.meta.clean.and_then(|clean| clean.last) == Some(link)
-                && active.file.len()? > u64::from(link.len)
-            {
-                report.add(path, u64::from(link.len), None, Corruption::Trailing);
+        let header = active.header;
+        let is_durable = base < *durable_below || header.rewrite.is_some();
+        if is_durable || extent.frontier >= SEGMENT_HEADER_LEN {
+            *durable_below = (*durable_below).max(base);
+        }
+        *durable_below = (*durable_below).max(header.durable_base);
+        let subject = Subject {
+            active,
+            extent,
+            seal,
+            is_durable,
+        };
+        self.check_extent(&subject, report);
+        if let Some(seal) = seal {
+            self.check_index(&subject, seal, report)?;
+            let is_clean_end = self.meta.clean.is_some() && self.bases.last() == Some(&base);
+            let is_longer = subject.active.file.len()? > u64::from(seal.len);
+            if is_longer && (is_clean_end && !self.meta.unfinished || header.rewrite.is_some()) {
+                report.add(path, u64::from(seal.len), None, Corruption::Trailing);
             }
         }
-        Ok(active.header.previous.map_or(Known::Nothing, Known::Segment))
+        Ok(header.previous.map_or(Known::Nothing, Known::Segment))
+    }
+
+    /// Walks through a segment; the seal is that by which the one behind it knows it, if it does.
+    fn walk(&self, base: u64, known: Known) -> Result<(Active, Extent, Option<Seal>)> {
+        let (_, header) = self.place.open_segment(base, Open::Read)?;
+        let seal = match (known, header.rewrite) {
+            (Known::Segment(link), _) => Seal::of(&header, link),
+            (_, Some(rewrite)) => Seal::of(&header, rewrite.origin),
+            _ => None,
+        };
+        let limit = seal.map(|seal| u64::from(seal.len));
+        let (active, extent) = Active::adopt(&self.place, base, limit, None)?;
+        Ok((active, extent, seal))
     }
 
     /// That a segment reaches as far as it should.
-    fn check_extent(
-        &self,
-        active: &Active,
-        extent: &Extent,
-        link: Option<Previous>,
-        report: &mut CheckReport,
-    ) {
+    fn check_extent(&self, subject: &Subject, report: &mut CheckReport) {
+        let Subject { active, extent, .. } = subject;
         let path = active.file.path().to_path_buf();
-        match (extent.stop, link) {
+        let short = (extent.end, Some(extent.next_offset), Corruption::Short);
+        let (position, offset, kind) = match (extent.stop, subject.seal) {
             (
                 Stop::Defect {
                     position,
                     offset,
                     kind,
                 },
-                Some(_),
-            ) => report.add(path, position, Some(offset), kind),
-            (
-                Stop::Defect {
-                    position,
-                    offset,
-                    kind,
-                },
-                None,
-            ) => {
-                // At the end of a log that was not closed: a torn tail, unless something knows better.
-                let durable = self
-                    .copies
-                    .durable_end()
-                    .is_some_and(|(base, len)| (base, u64::from(len)) > (active.header.base, extent.end));
-                if durable || active.walk(u64::MAX, false).is_durable_behind(extent) {
-                    report.add(path, position, Some(offset), kind);
-                }
-            }
-            (_, Some(link)) if extent.end < u64::from(link.len) => {
-                report.add(path, extent.end, Some(extent.next_offset), Corruption::Short);
-            }
-            (_, None)
-                if self
-                    .copies
-                    .durable_end()
-                    .is_some_and(|(base, len)| base == active.header.base && u64::from(len) > extent.end) =>
-            {
-                report.add(path, extent.end, Some(extent.next_offset), Corruption::Short);
-            }
-            (_, Some(link)) if extent.last_checksum != link.last_checksum => {
-                report.add(path, 0, None, Corruption::Foreign);
-            }
-            _ => {}
+                _,
+            ) => (position, Some(offset), kind),
+            (_, Some(seal)) if extent.end < u64::from(seal.len) => short,
+            (_, Some(seal)) if extent.last_checksum != seal.last_checksum => (0, None, Corruption::Foreign),
+            (_, None) if self.is_known_beyond(subject) => short,
+            _ => return,
+        };
+        // In a log that was not closed, and above what is known to be durable, it is a torn tail.
+        let is_durable = subject.is_durable
+            || self.is_known_beyond(subject)
+            || active.walk(u64::MAX, false).is_durable_behind(extent);
+        if is_durable {
+            report.add(path, position, offset, kind);
         }
+    }
+
+    /// Whether the metadata knows of durable bytes behind where this segment is in order.
+    fn is_known_beyond(&self, subject: &Subject) -> bool {
+        let here = (subject.active.header.last_base(), subject.extent.end);
+        subject.active.header.rewrite.is_none()
+            && self
+                .copies
+                .durable_end()
+                .is_some_and(|(base, len)| (base, u64::from(len)) > here)
     }
 
     /// That the index file, if there is one, is in order; and where the segment is not, what else of it is damaged,
     /// which only the index can tell.
-    fn check_index(&self, base: u64, seal: Seal, extent: &Extent, report: &mut CheckReport) -> Result<()> {
-        let segment = Segment::new(Arc::clone(&self.place), base, SegmentEnd::Known(seal));
-        match segment.check_index()? {
+    fn check_index(&self, subject: &Subject, seal: Seal, report: &mut CheckReport) -> Result<()> {
+        let header = &subject.active.header;
+        let link = header.rewrite.map_or(
+            Previous {
+                base: header.base,
+                len: seal.len,
+                last_checksum: seal.last_checksum,
+            },
+            |rewrite| rewrite.origin,
+        );
+        let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(link));
+        let files = match segment.check_index()? {
             IndexState::Damaged(position) => {
                 report.add(segment.index_path(), position, None, Corruption::Index);
-                Ok(())
+                return Ok(());
             }
-            IndexState::Good(files) if matches!(extent.stop, Stop::Defect { .. }) => {
-                let opened = Opened::Sealed { files: &files };
-                report.messages = 0;
-                report
-                    .problems
-                    .retain(|problem| problem.kind != Corruption::Record);
-                for ordinal in 0..opened.count() {
-                    let read = opened
-                        .offset(ordinal)
-                        .and_then(|offset| opened.message(ordinal, offset));
-                    match read.map_err(|fault| fault.into_error(&segment.path())) {
-                        Ok(_) => report.messages += 1,
-                        Err(error) => report.note(error)?,
-                    }
-                }
-                Ok(())
+            IndexState::Good(files) if matches!(subject.extent.stop, Stop::Defect { .. }) => files,
+            IndexState::Good(_) | IndexState::Absent => return Ok(()),
+        };
+        let opened = Opened::Sealed { files: &files };
+        report.messages = 0;
+        report
+            .problems
+            .retain(|problem| problem.kind != Corruption::Record);
+        for ordinal in 0..opened.count() {
+            let read = opened
+                .offset(ordinal)
+                .and_then(|offset| opened.message(ordinal, offset));
+            match read.map_err(|fault| fault.into_error(&segment.path())) {
+                Ok(_) => report.messages += 1,
+                Err(error) => report.note(error)?,
             }
-            IndexState::Good(_) | IndexState::Absent => Ok(()),
         }
+        Ok(())
     }
 }

@@ -67,7 +67,9 @@ impl SegmentDump<'_> {
         writeln!(
             out,
             "0 segment base {} epoch {} generation {}",
-            header.base, header.epoch, header.generation
+            header.base,
+            header.epoch,
+            header.generation()
         )?;
         if let Some(previous) = header.previous {
             writeln!(

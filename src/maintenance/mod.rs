@@ -1,10 +1,12 @@
 //! L6: what is done to a log's directory while nobody has it open for writing.
 
+mod backup;
 mod check;
 mod dump;
 
 use std::path::Path;
 
+pub use backup::{backup, restore};
 pub use check::{CheckReport, Problem, check};
 pub use dump::dump;
 

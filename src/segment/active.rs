@@ -257,7 +257,7 @@ impl Active {
             base: self.header.base,
             header_checksum: self.header_checksum,
             limit: limit.min(self.map.len()),
-            rewritten: self.header.generation > 0,
+            rewritten: self.header.rewrite.is_some(),
             hash_keys,
         }
     }
@@ -336,6 +336,13 @@ impl Active {
             pause();
         }
         self.file.sync()
+    }
+
+    /// Has it never again be copied to a new file of its name: it is about to be replaced or removed. Waits for a sync
+    /// that is under way.
+    pub(crate) fn retire(&self) {
+        let _not_while_syncing = self.sync_failed.lock();
+        self.unproven.store(0, Ordering::Release);
     }
 
     /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of it is durable.
@@ -437,6 +444,22 @@ pub(crate) fn copy_over(place: &Place, base: u64, end: u64) -> Result<()> {
         .storage
         .rename(&temporary, &place.path(&FileName::Segment(base)))?;
     place.storage.sync_dir(&place.dir)
+}
+
+/// Copies `start..end` of a mapping to a file, from `at` on.
+pub(crate) fn copy_range_of(map: &Map, start: u64, end: u64, to: &File, at: u64) -> Result<()> {
+    const BUFFER_LEN_MAX: u64 = 1 << 20;
+    let (mut from, mut buffer) = (start, Vec::new());
+    while from < end {
+        let len = usize::try_from((end - from).min(BUFFER_LEN_MAX)).unwrap_or(0);
+        buffer.clear();
+        if map.append_to(from, len, &mut buffer).is_none() {
+            return Err(corrupt(to.path(), from, None, Corruption::Short));
+        }
+        to.write_at(at + (from - start), &buffer)?;
+        from += len as u64;
+    }
+    Ok(())
 }
 
 /// Copies `start..end` of one file to the start of another.

@@ -4,16 +4,19 @@ mod active;
 mod part;
 mod place;
 mod read;
+mod rewrite;
 mod sealed;
 mod walk;
 mod window;
 
 pub(crate) use active::{
-    Active, Prepared, SEGMENT_LEN_MAX, Visible, capacity_for, copy_over, copy_range, first_reserve,
+    Active, Prepared, SEGMENT_LEN_MAX, Visible, capacity_for, copy_over, copy_range, copy_range_of, create_anew,
+    first_reserve,
 };
 pub(crate) use part::{Held, Opened, Part};
 pub(crate) use place::{Place, corrupt, header_error};
 pub(crate) use read::Fault;
+pub(crate) use rewrite::Rewriter;
 pub(crate) use sealed::{IndexState, Seal, Segment, SegmentEnd, write_index};
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;

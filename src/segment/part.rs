@@ -104,6 +104,17 @@ impl Held {
         }
     }
 
+    /// The segment as it is now.
+    pub(crate) fn opened(&self) -> Opened<'_> {
+        match self {
+            Held::Active(active) => Opened::Active {
+                active,
+                visible: active.visible(),
+            },
+            Held::Sealed(_, files) => Opened::Sealed { files },
+        }
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         match self {
             Held::Active(active) => active.file.path().to_path_buf(),

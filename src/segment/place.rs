@@ -31,6 +31,21 @@ impl Place {
         self.writable.load(Ordering::Acquire)
     }
 
+    /// Removes segments and their indexes, durably. Those that are gone already are no error.
+    pub(crate) fn remove_segments(&self, bases: impl Iterator<Item = u64>) -> Result<()> {
+        let mut is_any = false;
+        for base in bases {
+            is_any = true;
+            for name in [FileName::Segment(base), FileName::Index(base)] {
+                match self.storage.remove(&self.path(&name)) {
+                    Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                    other => other?,
+                }
+            }
+        }
+        if is_any { self.storage.sync_dir(&self.dir) } else { Ok(()) }
+    }
+
     /// Reads and verifies the header of the segment file with this base offset.
     pub(crate) fn open_segment(&self, base: u64, how: Open) -> Result<(File, SegmentHeader)> {
         let path = self.path(&FileName::Segment(base));

@@ -8,7 +8,7 @@ use super::part::Opened;
 use super::place::corrupt;
 use crate::format::{
     BATCH_HEADER_LEN, Frame, IndexDefect, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader,
-    decode_message,
+    decode_message, is_intact,
 };
 use crate::{Corruption, Error, Message};
 
@@ -121,6 +121,27 @@ impl Opened<'_> {
             Some(message) => Ok((!header.control).then_some(message)),
             None => Err(damaged),
         }
+    }
+
+    /// The bytes of one record, verified.
+    pub(crate) fn frame(&self, ordinal: u32, offset: u64, into: &mut Vec<u8>) -> Result<(), Fault> {
+        let position = self.position(ordinal)?;
+        let damaged = Fault::Record {
+            position: u64::from(position),
+            offset,
+        };
+        let Some(header) = self.header_at(position) else {
+            return Err(damaged);
+        };
+        into.clear();
+        let copied = self
+            .map()
+            .append_to(u64::from(position), header.len as usize, into);
+        let seed = self.keys().record(offset);
+        if copied.is_none() || !is_intact(&header, into, seed) || Layout::of(&header, into).is_none() {
+            return Err(damaged);
+        }
+        Ok(())
     }
 
     /// Up to `count` messages from `ordinal` on, verified, in one shared piece of memory; at least one if there is

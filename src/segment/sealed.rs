@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::active::create_anew;
 use super::place::{Place, corrupt};
 use super::walk::{Stop, Walk};
-use crate::format::{Binding, FileName, FrameKeys, IndexDefect, SegmentHeader};
+use crate::format::{Binding, FileName, FrameKeys, IndexDefect, Previous, SegmentHeader};
 use crate::index::{IndexBuilder, SealedIndex};
 use crate::sys::{Map, Open};
 use crate::{Corruption, Error, Result};
@@ -24,6 +24,22 @@ pub(crate) struct Seal {
     pub(crate) last_checksum: u32,
 }
 
+impl Seal {
+    /// The seal of the segment with this header, which the one behind it, or the metadata, knows by `link`.
+    pub(crate) fn of(header: &SegmentHeader, link: Previous) -> Option<Seal> {
+        match header.rewrite {
+            None => (link.base == header.base).then_some(Seal {
+                len: link.len,
+                last_checksum: link.last_checksum,
+            }),
+            Some(rewrite) => (link == rewrite.origin).then_some(Seal {
+                len: rewrite.len,
+                last_checksum: rewrite.last_checksum,
+            }),
+        }
+    }
+}
+
 /// A sealed segment. Its files are opened when they are needed, and may be let go of at any time.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -34,6 +50,8 @@ pub(crate) struct Segment {
     mapped: ArcSwapOption<Mapped>,
     opening: Mutex<()>,
     used: AtomicBool,
+    /// Set when its files were replaced or removed.
+    retired: AtomicBool,
 }
 
 /// How a sealed segment's end is known.
@@ -42,7 +60,7 @@ pub(crate) enum SegmentEnd {
     /// From the header of the segment with this base offset, the next one.
     Successor(u64),
     /// From the metadata of a log that was closed, or because this process sealed it.
-    Known(Seal),
+    Known(Previous),
 }
 
 /// A sealed segment's files, mapped.
@@ -74,6 +92,7 @@ impl Segment {
             mapped: ArcSwapOption::empty(),
             opening: Mutex::new(()),
             used: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
         }
     }
 
@@ -125,6 +144,18 @@ impl Segment {
         (anyway || !used) && self.mapped.swap(None).is_some()
     }
 
+    /// Whether it was rewritten without some of its messages.
+    pub(crate) fn is_rewritten(&self) -> Result<bool> {
+        let (_, header) = self.place.open_segment(self.base, Open::Read)?;
+        Ok(header.rewrite.is_some())
+    }
+
+    /// Has it touch no file of its name any more, because they are about to become those of another segment, or to go.
+    pub(crate) fn retire(&self) {
+        let _not_while_opening = self.opening.lock();
+        self.retired.store(true, Ordering::Release);
+    }
+
     pub(crate) fn is_mapped(&self) -> bool {
         self.mapped.load().is_some()
     }
@@ -137,27 +168,39 @@ impl Segment {
         }
     }
 
-    /// Where this segment ends, from whoever knows it.
-    pub(crate) fn seal(&self) -> Result<Seal> {
-        let successor = match self.end {
-            SegmentEnd::Known(seal) => return Ok(seal),
-            SegmentEnd::Successor(base) => base,
-        };
-        let (file, header) = self.place.open_segment(successor, Open::Read)?;
-        match header.previous {
-            Some(previous) if previous.base == self.base => Ok(Seal {
-                len: previous.len,
-                last_checksum: previous.last_checksum,
-            }),
-            // It follows a segment that is not there.
-            _ => Err(corrupt(file.path(), 0, None, Corruption::Missing)),
+    /// How the segment behind it, or the metadata, knows this one; and the file that says so.
+    pub(crate) fn link(&self) -> Result<(Previous, std::path::PathBuf)> {
+        match self.end {
+            SegmentEnd::Known(link) => Ok((link, self.path())),
+            SegmentEnd::Successor(base) => {
+                let (file, successor) = self.place.open_segment(base, Open::Read)?;
+                let path = file.path().to_path_buf();
+                match successor.previous {
+                    Some(link) => Ok((link, path)),
+                    None => Err(corrupt(&path, 0, None, Corruption::Missing)),
+                }
+            }
         }
+    }
+
+    /// Where this segment ends, from whoever knows it, compared with what its own `header` says.
+    fn seal(&self, header: &SegmentHeader) -> Result<Seal> {
+        let (link, known_from) = self.link()?;
+        Seal::of(header, link).ok_or_else(|| {
+            // It follows a segment that is not there, or one of that name that is another.
+            let kind = if header.last_base() == link.base {
+                Corruption::Foreign
+            } else {
+                Corruption::Missing
+            };
+            corrupt(&known_from, 0, None, kind)
+        })
     }
 
     /// Looks at the whole index file, without repairing it.
     pub(crate) fn check_index(&self) -> Result<IndexState> {
-        let seal = self.seal()?;
         let (file, header) = self.place.open_segment(self.base, Open::Read)?;
+        let seal = self.seal(&header)?;
         let index = match self.place.storage.open(&self.index_path(), Open::Read) {
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(IndexState::Absent);
@@ -192,8 +235,8 @@ impl Segment {
     }
 
     fn open(&self, rebuild: bool) -> Result<Mapped> {
-        let seal = self.seal()?;
         let (file, header) = self.place.open_segment(self.base, Open::Read)?;
+        let seal = self.seal(&header)?;
         let len = file.len()?;
         if len < u64::from(seal.len) {
             return Err(corrupt(file.path(), len, None, Corruption::Short));
@@ -241,7 +284,7 @@ impl Segment {
                 .copied()
                 .map_or(0, u32::from_le_bytes),
             limit: u64::from(seal.len),
-            rewritten: header.generation > 0,
+            rewritten: header.rewrite.is_some(),
             hash_keys: self.place.kinds.key,
         };
         let bytes =
@@ -249,6 +292,7 @@ impl Segment {
         let defect = |_: IndexDefect| corrupt(&self.index_path(), 0, None, Corruption::Index);
         let binding = binding(header, seal);
         if self.place.is_writable()
+            && !self.retired.load(Ordering::Acquire)
             && store_index(&self.place, self.base, &bytes).is_ok()
             && let Some(index) = self.open_index(&binding)?
         {
@@ -274,7 +318,7 @@ fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
     Binding {
         salt: header.salt,
         base: header.base,
-        generation: header.generation,
+        generation: header.generation(),
         segment_len: seal.len,
         last_checksum: seal.last_checksum,
     }
@@ -310,11 +354,7 @@ fn index_bytes(
     if !complete {
         return Err(extent.stop);
     }
-    let end = if header.generation > 0 {
-        header.end
-    } else {
-        extent.next_offset
-    };
+    let end = header.rewrite.map_or(extent.next_offset, |rewrite| rewrite.end);
     builder
         .finish(binding(header, seal), end)
         .map_err(|_| extent.stop)

@@ -72,7 +72,7 @@ impl Walk<'_> {
         let mut extent = Extent {
             end: SEGMENT_HEADER_LEN,
             next_offset: self.base,
-            last_checksum: self.header_checksum,
+            last_checksum: if self.rewritten { 0 } else { self.header_checksum },
             frontier: 0,
             stop: Stop::Limit,
         };

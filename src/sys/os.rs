@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::storage::failed;
 use super::{DirLock, File, Open, Storage};
@@ -68,6 +68,10 @@ impl Storage for Os {
         }
     }
 
+    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
+        fs::canonicalize(dir).map_err(failed("look at", dir))
+    }
+
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
@@ -120,6 +124,11 @@ impl Storage for Os {
 
     fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock> {
         DirLock::os(dir, exclusive)
+    }
+
+    fn now(&self) -> u32 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
     }
 
     fn random(&self) -> Result<[u8; 16]> {

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{DirLock, File};
 use crate::{Error, Result};
@@ -19,6 +19,9 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// Whether `dir` is a directory.
     fn is_dir(&self, dir: &Path) -> Result<bool>;
 
+    /// The path of a directory that exists without links and `..` in it.
+    fn real_path(&self, dir: &Path) -> Result<PathBuf>;
+
     /// The names in `dir` that are valid UTF-8, in no order.
     fn list(&self, dir: &Path) -> Result<Vec<String>>;
 
@@ -36,6 +39,9 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
 
     /// Locks `dir` for one writer or for any number of readers, at once or not at all.
     fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock>;
+
+    /// The time, in whole seconds since the Unix epoch.
+    fn now(&self) -> u32;
 
     /// 128 bits that no other log or segment has.
     fn random(&self) -> Result<[u8; 16]>;

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -48,6 +48,10 @@ impl Storage for SimDisk {
         let mut machine = self.machine.lock();
         machine.call(Call::IsDir).map_err(failed("look at", dir))?;
         Ok(machine.resolve_dir(dir).is_ok())
+    }
+
+    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
+        Ok(dir.to_path_buf())
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
@@ -122,6 +126,11 @@ impl Storage for SimDisk {
             }
         };
         Ok(DirLock::sim(SimLock { held, exclusive }))
+    }
+
+    /// Time stands still here, so that a run can be repeated.
+    fn now(&self) -> u32 {
+        1_700_000_000
     }
 
     fn random(&self) -> Result<[u8; 16]> {

@@ -1,0 +1,293 @@
+//! Copying a log, as it is at one moment, to another directory.
+//!
+//! The moment is when the list of segments and the end of the last one are looked at: bytes in front of that end do not
+//! change any more, and nothing is removed meanwhile. Segments that are there from an earlier backup are verified and
+//! kept; the one that was the last then is added to. The target's metadata says before the first change that a backup
+//! is unfinished, and where the copy ended until then; at the end that it is closed, with its new end. A target whose
+//! backup was interrupted opens as it was, less what was trimmed or deleted since.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use parking_lot::Mutex;
+
+use super::delete::{Source, copy};
+use super::meta_store::{Copies, MetaStore, initialise};
+use super::open::segment_bases;
+use super::reader::Reader;
+use super::shared::Shared;
+use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::segment::{Active, Held, Place, Rewriter, Stop, copy_range_of, corrupt, create_anew};
+use crate::sys::{DirLock, Open};
+use crate::{BackupReport, Corruption, Error, Result};
+
+/// Bytes that are copied or compared at a time.
+const CHUNK_LEN: u64 = 1 << 20;
+
+impl Shared {
+    /// See [`Log::backup`](crate::Log::backup).
+    pub(crate) fn backup(self: &Arc<Shared>, dir: &Path) -> Result<BackupReport> {
+        self.check_open()?;
+        let _one_at_a_time = self.removal.lock();
+        let reader = Reader::new(self)?;
+        let mut target = Target::open(self, dir)?;
+        target.refuse_diverged(self, &reader)?;
+        target.begin(reader.view().start_offset)?;
+        let last = target.copy_parts(self, &reader, u64::MAX)?;
+        target.finish(self, &reader, reader.next_offset(), last)
+    }
+
+    /// Copies what is below the offset `end` to the directory `dir`, which is empty, as a log of its own epoch.
+    pub(crate) fn copy_until(self: &Arc<Shared>, dir: &Path, end: u64) -> Result<BackupReport> {
+        self.check_open()?;
+        let _one_at_a_time = self.removal.lock();
+        let reader = Reader::new(self)?;
+        let mut target = Target::open(self, dir)?;
+        if target.meta.is_some() || !segment_bases(&*target.place.storage, dir)?.is_empty() {
+            return Err(Error::Invalid("there is a log already where one is to be restored"));
+        }
+        let last = target.copy_parts(self, &reader, end)?;
+        target.is_fork = true;
+        target.finish(self, &reader, end.min(reader.next_offset()), last)
+    }
+}
+
+/// The directory that a backup goes to.
+struct Target {
+    place: Arc<Place>,
+    meta: Option<MetaStore>,
+    /// Base offsets of the segments that make up the copy.
+    bases: Vec<u64>,
+    report: BackupReport,
+    /// Whether the copy is to go on in an epoch of its own.
+    is_fork: bool,
+    _lock: DirLock,
+}
+
+impl Target {
+    fn open(shared: &Shared, dir: &Path) -> Result<Target> {
+        let storage = Arc::clone(&shared.place.storage);
+        storage.create_dirs(dir)?;
+        let (own, other) = (storage.real_path(&shared.place.dir)?, storage.real_path(dir)?);
+        if other.starts_with(&own) {
+            return Err(Error::Invalid("a log cannot be copied into itself"));
+        }
+        storage.check_supported(dir)?;
+        let lock = storage.lock(dir, true)?;
+        let copies = Copies::read(&*storage, dir)?;
+        let meta = if copies.is_absent() {
+            None
+        } else {
+            let meta = copies.newest(dir)?;
+            if meta.log_id != shared.place.log_id {
+                return Err(Error::Invalid("the target of a backup holds another log"));
+            }
+            Some(MetaStore::new(dir, meta, &copies))
+        };
+        let place = Place {
+            storage,
+            dir: dir.to_path_buf(),
+            log_id: shared.place.log_id,
+            kinds: shared.place.kinds,
+            writable: AtomicBool::new(true),
+            replacing: Mutex::new(()),
+        };
+        Ok(Target {
+            place: Arc::new(place),
+            meta,
+            bases: Vec::new(),
+            report: BackupReport::default(),
+            is_fork: false,
+            _lock: lock,
+        })
+    }
+
+    /// Refuses a copy that was written to as a log of its own: what it has would be lost.
+    fn refuse_diverged(&self, shared: &Shared, reader: &Reader<'_>) -> Result<()> {
+        let Some(theirs) = self.meta.as_ref().map(MetaStore::current) else {
+            return Ok(());
+        };
+        let epoch = shared.meta.lock().current().epoch;
+        if theirs.clean.is_none() || theirs.next_offset > reader.next_offset() || theirs.epoch > epoch {
+            return Err(Error::Invalid("the target of a backup was written to as a log of its own"));
+        }
+        Ok(())
+    }
+
+    /// Says in the copy's metadata that what is there besides what was there does not count yet. What was trimmed is
+    /// trimmed there from now on.
+    fn begin(&mut self, start_offset: u64) -> Result<()> {
+        match &mut self.meta {
+            None => Ok(()),
+            Some(meta) => meta.write_both(&*self.place.storage, |meta| {
+                meta.unfinished = true;
+                meta.start_offset = meta.start_offset.max(start_offset);
+                meta.next_offset = meta.next_offset.max(meta.start_offset);
+                meta.has_gaps = true;
+            }),
+        }
+    }
+
+    /// Copies what is below `end`; returns how the last segment of the copy is known.
+    fn copy_parts(&mut self, shared: &Shared, reader: &Reader<'_>, end: u64) -> Result<Option<Previous>> {
+        let mut last = None;
+        for part in reader.view().parts.iter().take_while(|part| part.base() < end) {
+            let source = Source::of(shared, reader, part)?;
+            let held = part.hold(|segment| shared.note_mapped(segment))?;
+            let copied = if end < source.end {
+                self.copy_cut(&source, &held, end)?
+            } else {
+                self.copy_segment(&source, &held)?
+            };
+            self.report.bytes_copied += copied;
+            self.report.segments_copied += u64::from(copied > 0);
+            self.report.segments += 1;
+            self.bases.push(part.base());
+            last = Some(source.origin);
+        }
+        Ok(last)
+    }
+
+    /// Copies what is not there yet of one segment; returns how many bytes that was.
+    fn copy_segment(&mut self, source: &Source, held: &Held) -> Result<u64> {
+        let base = source.header.base;
+        let len = u64::from(source.len);
+        let there = self.place.open_segment(base, Open::Read);
+        let same = match &there {
+            Ok((file, header)) if *header == source.header => common_len(file, held, len)?,
+            Ok(_) | Err(Error::Corrupt { .. }) => 0,
+            Err(_) => return there.map(|_| 0),
+        };
+        let has_same_start = same > SEGMENT_HEADER_LEN || (same == SEGMENT_HEADER_LEN && len == same);
+        if has_same_start {
+            let file = self.place.open_segment(base, Open::Write)?.0;
+            let there_len = file.len()?;
+            if there_len != len || same < len {
+                copy_range_of(held.map(), same, len, &file, same)?;
+                file.set_len(len)?;
+                file.sync()?;
+            }
+            self.verify(source)?;
+            return Ok(len - same);
+        }
+        let temporary = self.place.path(&FileName::SegmentTemporary(base));
+        let file = create_anew(&self.place, &temporary)?;
+        file.write_at(0, &source.header.encode())?;
+        copy_range_of(held.map(), SEGMENT_HEADER_LEN, len, &file, SEGMENT_HEADER_LEN)?;
+        file.sync()?;
+        if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
+            // It may stand for several that are there.
+            meta.write_both(&*self.place.storage, |meta| meta.merge = Some((base, rewrite.end)))?;
+        }
+        self.place
+            .storage
+            .rename(&temporary, &self.place.path(&FileName::Segment(base)))?;
+        self.place.storage.sync_dir(&self.place.dir)?;
+        if let Some(rewrite) = source.header.rewrite {
+            self.remove(|there| base < there && there < rewrite.end)?;
+        }
+        self.verify(source)?;
+        Ok(len)
+    }
+
+    /// Removes segments that are not, or no longer, part of the copy.
+    fn remove(&mut self, is_stray: impl Fn(u64) -> bool) -> Result<()> {
+        let mut stray = segment_bases(&*self.place.storage, &self.place.dir)?;
+        stray.retain(|base| is_stray(*base));
+        self.report.files_removed += stray.len() as u64;
+        self.place.remove_segments(stray.into_iter())
+    }
+
+    /// Copies the messages below `end` of one segment.
+    fn copy_cut(&self, source: &Source, held: &Held, end: u64) -> Result<u64> {
+        let mut rewriter = Rewriter::create(&self.place, source.header)?;
+        copy(&held.opened(), &mut rewriter, &|offset| offset < end)
+            .map_err(|fault| fault.into_error(&held.path()))?;
+        rewriter.finish(source.header.generation() + 1, source.origin, end)?;
+        let len = rewriter.len();
+        rewriter.install()?;
+        Ok(len)
+    }
+
+    /// Reads the copy of a segment: every frame is to be whole, up to the same end.
+    fn verify(&self, source: &Source) -> Result<()> {
+        let (active, extent) = Active::adopt(&self.place, source.header.base, None, None)?;
+        let sealed = crate::segment::Seal::of(&active.header, source.origin);
+        let whole = extent.stop == Stop::Limit
+            && sealed.is_some_and(|seal| {
+                (u64::from(seal.len), seal.last_checksum) == (extent.end, extent.last_checksum)
+            });
+        if whole {
+            return Ok(());
+        }
+        // The bytes were read back from what was written: it is the log that is damaged, or the disk of the copy.
+        Err(match extent.stop {
+            Stop::Defect {
+                position,
+                offset,
+                kind,
+            } => corrupt(active.file.path(), position, Some(offset), kind),
+            _ => corrupt(active.file.path(), extent.end, None, Corruption::Foreign),
+        })
+    }
+
+    /// Removes what is not part of the copy, and closes it.
+    fn finish(
+        mut self,
+        shared: &Shared,
+        reader: &Reader<'_>,
+        next_offset: u64,
+        last: Option<Previous>,
+    ) -> Result<BackupReport> {
+        let kept = std::mem::take(&mut self.bases);
+        self.remove(|base| kept.binary_search(&base).is_err())?;
+        let start_offset = reader.view().start_offset.min(next_offset);
+        let ours = *shared.meta.lock().current();
+        let meta = Meta {
+            sequence: 1,
+            epoch: ours.epoch + u64::from(self.is_fork),
+            start_offset,
+            next_offset,
+            key_index: shared.place.kinds.key,
+            time_index: shared.place.kinds.time,
+            has_gaps: ours.has_gaps,
+            unfinished: false,
+            merge: None,
+            clean: Some(CleanEnd { last }),
+            ..ours
+        };
+        let storage = &*self.place.storage;
+        match &mut self.meta {
+            None => initialise(storage, &self.place.dir, &meta)?,
+            Some(store) => store.write_both(storage, |current| {
+                let sequence = current.sequence;
+                *current = Meta { sequence, ..meta };
+            })?,
+        }
+        self.report.start_offset = start_offset;
+        self.report.next_offset = next_offset;
+        Ok(self.report)
+    }
+}
+
+/// How many bytes of the file are the segment's.
+fn common_len(file: &crate::sys::File, held: &Held, len: u64) -> Result<u64> {
+    let end = file.len()?.min(len);
+    let (mut ours, mut theirs) = (Vec::new(), vec![0; usize::try_from(CHUNK_LEN.min(end)).unwrap_or(0)]);
+    let mut at = SEGMENT_HEADER_LEN.min(end);
+    while at < end {
+        let wanted = usize::try_from((end - at).min(CHUNK_LEN)).unwrap_or(0);
+        let read = file.read_at(at, &mut theirs[..wanted])?;
+        ours.clear();
+        if held.map().append_to(at, read, &mut ours).is_none() || read == 0 {
+            break;
+        }
+        let same = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
+        at += same as u64;
+        if same < wanted {
+            break;
+        }
+    }
+    Ok(at)
+}

@@ -1,0 +1,253 @@
+//! Removing messages from the middle of the log: a segment is written anew without them and put in the old one's
+//! place.
+//!
+//! 1. Only segments that are not written to are rewritten: the active one is left behind first.
+//! 2. Everything is synced first. So a rewritten segment is durable, and so are all before it; recovery relies on it.
+//! 3. One rename decides. The index of the old content is bound to the old generation, so nobody takes it for the new.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::reader::Reader;
+use super::shared::Shared;
+use crate::format::{Previous, SegmentHeader};
+use crate::segment::{Active, Fault, Opened, Part, Rewriter, Seal, Segment, SegmentEnd};
+use crate::sys::Open;
+use crate::{Deleted, Error, Result};
+
+/// A segment that was rewritten.
+pub(super) struct Replaced {
+    pub(super) removed: u64,
+    /// Bytes of the old files, and of the new ones.
+    pub(super) size: (u64, u64),
+}
+
+impl Shared {
+    /// See [`Log::delete_some`](crate::Log::delete_some).
+    pub(crate) fn delete_some(self: &Arc<Shared>, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        self.check_writable()?;
+        let _one_at_a_time = self.removal.lock();
+        self.check_writable()?;
+        while let Some((base, named)) = self.first_named(offsets)? {
+            let done: Vec<u64> = named.iter().copied().collect();
+            let found = self.delete_from(base, &named)?;
+            for offset in done {
+                offsets.remove(&offset);
+            }
+            if let Some(replaced) = found {
+                let (before, after) = replaced.size;
+                let deleted = Deleted::new(replaced.removed, before.saturating_sub(after));
+                self.merge_around(base)?;
+                return Ok(deleted);
+            }
+        }
+        Ok(Deleted::default())
+    }
+
+    /// The base of the first segment that may have one of `offsets`, and those that it may have. Takes out of
+    /// `offsets` what is not in the log.
+    fn first_named(&self, offsets: &mut BTreeSet<u64>) -> Result<Option<(u64, BTreeSet<u64>)>> {
+        let reader = Reader::new(self)?;
+        let (view, next_offset) = (reader.view(), reader.next_offset());
+        offsets.retain(|offset| (view.start_offset..next_offset).contains(offset));
+        let Some(first) = offsets.first() else {
+            return Ok(None);
+        };
+        let at = view.part_at(*first);
+        let Some(part) = view.parts.get(at) else {
+            offsets.clear();
+            return Ok(None);
+        };
+        let end = view.parts.get(at + 1).map_or(next_offset, Part::base);
+        Ok(Some((part.base(), offsets.range(..end).copied().collect())))
+    }
+
+    /// Removes from one segment; `None` if it has none of the messages.
+    fn delete_from(self: &Arc<Shared>, base: u64, named: &BTreeSet<u64>) -> Result<Option<Replaced>> {
+        if !self.has_any(base, named)? {
+            return Ok(None);
+        }
+        self.leave_behind(base)?;
+        let next_offset = self.writer.lock().next_offset;
+        self.commit.wait_for(self, next_offset)?;
+        if !self.meta.lock().current().has_gaps {
+            self.write_meta(|meta| meta.has_gaps = true)?;
+        }
+        self.rewrite(base, &|offset| !named.contains(&offset)).map(Some)
+    }
+
+    fn has_any(&self, base: u64, named: &BTreeSet<u64>) -> Result<bool> {
+        let reader = Reader::new(self)?;
+        let Some(part) = reader.part(base) else {
+            return Ok(false);
+        };
+        reader.read(part, |opened| {
+            for offset in named {
+                if let (_, true) = opened.find(*offset)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+    }
+
+    /// Sees to it that the segment with this base is not written to, and will not be.
+    pub(super) fn leave_behind(self: &Arc<Shared>, base: u64) -> Result<()> {
+        let mut writer = self.writer.lock();
+        self.check_writable()?;
+        let is_last = self.view.load().parts.last().is_some_and(|part| part.base() == base);
+        if is_last { writer.roll(self) } else { Ok(()) }
+    }
+
+    /// Writes both copies of the metadata.
+    pub(super) fn write_meta(&self, change: impl FnOnce(&mut crate::format::Meta)) -> Result<()> {
+        let written = self.meta.lock().write_both(&*self.place.storage, change);
+        match written {
+            Err(error @ Error::SyncFailed { .. }) => self.poison_on_error(Err(error)),
+            other => other,
+        }
+    }
+
+    /// Writes a segment that was left behind, and is durable, anew with the messages that `is_kept` says.
+    fn rewrite(&self, base: u64, is_kept: &dyn Fn(u64) -> bool) -> Result<Replaced> {
+        let _not_while_sealing = self.sealing.lock();
+        let reader = Reader::new(self)?;
+        let part = reader.part(base).ok_or(Error::Invalid("the segment is gone"))?;
+        let source = Source::of(self, &reader, part)?;
+        let size = source.size;
+        let (rewriter, removed) = reader.read(part, |opened| {
+            let mut rewriter = Rewriter::create(&self.place, source.header)?;
+            let removed = copy(opened, &mut rewriter, is_kept)?;
+            Ok((rewriter, removed))
+        })?;
+        let generation = source.header.generation() + 1;
+        let new = self.replace(rewriter, generation, source.origin, source.end, std::slice::from_ref(part))?;
+        Ok(Replaced {
+            removed,
+            size: (size, new),
+        })
+    }
+
+    /// Finishes a segment and puts it in the place of `parts`, of which the first has its base; returns the bytes of
+    /// its files. When this fails without poisoning the log, nothing has changed.
+    pub(super) fn replace(
+        &self,
+        mut rewriter: Rewriter<'_>,
+        generation: u32,
+        origin: Previous,
+        end: u64,
+        parts: &[Part],
+    ) -> Result<u64> {
+        rewriter.finish(generation, origin, end)?;
+        for part in parts {
+            match part {
+                Part::Active(active) => active.retire(),
+                Part::Sealed(segment) => segment.retire(),
+            }
+        }
+        let len = rewriter.len();
+        let header = match rewriter.install() {
+            Err(Error::Closed) => return Err(Error::Closed),
+            other => self.poison_on_error(other)?,
+        };
+        let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(origin));
+        let segment = Part::Sealed(Arc::new(segment));
+        let range = header.base..end;
+        self.change_view(|view| {
+            if let Some(first) = view.parts.iter_mut().find(|part| part.base() == header.base) {
+                *first = segment.clone();
+            }
+            view.parts
+                .retain(|part| part.base() == header.base || !range.contains(&part.base()));
+        });
+        self.forget_mapped(parts);
+        let Part::Sealed(segment) = &segment else {
+            return Ok(len);
+        };
+        // Builds the index. It is derived: without it, it is built when it is needed.
+        let index_len = segment.mapped().and_then(|_| segment.index_len()).unwrap_or(0);
+        self.note_mapped(segment);
+        Ok(len + index_len)
+    }
+
+    /// Lets go of the files of parts that are no longer of the log; readers keep what they hold.
+    pub(super) fn forget_mapped(&self, parts: &[Part]) {
+        for part in parts {
+            if let Part::Sealed(segment) = part {
+                segment.release(true);
+            }
+        }
+        self.drop_unmapped();
+    }
+}
+
+/// What has to be known of a segment before it is rewritten.
+pub(super) struct Source {
+    pub(super) header: SegmentHeader,
+    /// How the one behind it knows it.
+    pub(super) origin: Previous,
+    pub(super) end: u64,
+    /// Where its frames end.
+    pub(super) len: u32,
+    /// Bytes of its files.
+    pub(super) size: u64,
+}
+
+impl Source {
+    pub(super) fn of(shared: &Shared, reader: &Reader<'_>, part: &Part) -> Result<Source> {
+        let end = reader.end_of(part);
+        match part {
+            Part::Active(active) => {
+                let seal = sealed(active)?;
+                Ok(Source {
+                    header: active.header,
+                    origin: active.link(seal.len, seal.last_checksum),
+                    end,
+                    len: seal.len,
+                    size: u64::from(seal.len),
+                })
+            }
+            Part::Sealed(segment) => {
+                let (_, header) = shared.place.open_segment(segment.base(), Open::Read)?;
+                let origin = match header.rewrite {
+                    Some(rewrite) => rewrite.origin,
+                    None => segment.link()?.0,
+                };
+                let len = reader.read(part, |opened| Ok(opened.end()))?;
+                Ok(Source {
+                    header,
+                    origin,
+                    end,
+                    len,
+                    size: u64::from(len) + segment.index_len()?,
+                })
+            }
+        }
+    }
+}
+
+fn sealed(active: &Active) -> Result<Seal> {
+    active
+        .seal_from(active.visible())
+        .ok_or(Error::Invalid("the segment has no end"))
+}
+
+/// Copies the records that `is_kept` says to `to`; returns how many others there are. All are verified.
+pub(super) fn copy(
+    from: &Opened<'_>,
+    to: &mut Rewriter<'_>,
+    is_kept: &dyn Fn(u64) -> bool,
+) -> Result<u64, Fault> {
+    let (mut frame, mut left) = (Vec::new(), 0);
+    let keys = from.keys();
+    for ordinal in 0..from.count() {
+        let offset = from.offset(ordinal)?;
+        if is_kept(offset) {
+            from.frame(ordinal, offset, &mut frame)?;
+            to.push(&frame, offset, &keys)?;
+        } else {
+            left += 1;
+        }
+    }
+    Ok(left)
+}

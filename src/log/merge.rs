@@ -1,0 +1,86 @@
+//! Segments that deleting has left small become one, so that a compacted log is not thousands of files.
+//!
+//! The metadata first says which segments are to be one, durably; then the merged segment gets the name of the first
+//! of them; then the others go. Whoever opens the log in between knows from the metadata that they are in it already.
+
+use std::sync::Arc;
+
+use super::delete::{Source, copy};
+use super::reader::Reader;
+use super::shared::Shared;
+use crate::segment::{Part, Rewriter};
+use crate::{Error, Result};
+
+/// So many small segments side by side become one: fewer would mean that each message is copied often.
+const MERGED_MIN: usize = 4;
+
+/// A segment is small if it is at most this part of the rollover size.
+const SMALL_DIVISOR: u64 = 4;
+
+impl Shared {
+    /// Merges the segment with this base, which was rewritten, and small ones side by side with it. A run that has a
+    /// damaged segment in it, or no space to be merged in, is left as it is.
+    pub(super) fn merge_around(self: &Arc<Shared>, base: u64) -> Result<()> {
+        let _not_while_sealing = self.sealing.lock();
+        let reader = Reader::new(self)?;
+        let merged = match self.small_run(&reader, base) {
+            Ok(run) if run.len() >= MERGED_MIN => self.merge(&reader, &run),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match merged {
+            Err(Error::Corrupt { .. } | Error::Io { .. }) if !self.is_poisoned() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The rewritten small segments side by side around the one with this base, as many as one segment can hold.
+    fn small_run(&self, reader: &Reader<'_>, base: u64) -> Result<Vec<Part>> {
+        let parts = &reader.view().parts;
+        let at = reader.view().part_at(base);
+        let small_max = self.options.rollover / SMALL_DIVISOR;
+        // The last one is never part of it: it may be written to.
+        let candidates = parts.split_last().map_or(&[][..], |(_, before)| before);
+        let size_if_small = |part: &Part| -> Result<Option<u64>> {
+            let Part::Sealed(segment) = part else { return Ok(None) };
+            let len = u64::from(reader.read(part, |opened| Ok(opened.end()))?);
+            Ok((len <= small_max && segment.is_rewritten()?).then_some(len))
+        };
+        let mut first = at;
+        while let Some(before) = first.checked_sub(1)
+            && let Some(part) = candidates.get(before)
+            && size_if_small(part)?.is_some()
+        {
+            first = before;
+        }
+        let (mut run, mut total) = (Vec::new(), 0);
+        for part in candidates.get(first..).unwrap_or_default() {
+            let Some(len) = size_if_small(part)? else { break };
+            let reach = reader.end_of(part) - candidates.get(first).map_or(0, Part::base);
+            total += len;
+            if total > self.options.rollover || u32::try_from(reach).is_err() {
+                break;
+            }
+            run.push(part.clone());
+        }
+        Ok(run)
+    }
+
+    fn merge(&self, reader: &Reader<'_>, run: &[Part]) -> Result<()> {
+        let [first, .., last] = run else { return Ok(()) };
+        let (source, end) = (Source::of(self, reader, first)?, Source::of(self, reader, last)?);
+        let mut rewriter = Rewriter::create(&self.place, source.header)?;
+        let mut generation = 0;
+        for part in run {
+            let of = Source::of(self, reader, part)?;
+            generation = of.header.generation().max(generation);
+            // An index that turns out damaged meanwhile is built anew, and the merge tried another time.
+            let held = part.hold(|segment| self.note_mapped(segment))?;
+            copy(&held.opened(), &mut rewriter, &|_| true).map_err(|fault| fault.into_error(&held.path()))?;
+        }
+        self.write_meta(|meta| meta.merge = Some((first.base(), end.end)))?;
+        self.replace(rewriter, generation + 1, end.origin, end.end, run)?;
+        // What cannot be removed now is removed by the next open.
+        self.place.remove_segments(run.iter().skip(1).map(Part::base))
+    }
+}

@@ -1,0 +1,230 @@
+//! Removing messages from the front of the log, by asking or by the retention policy.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::reader::Reader;
+use super::retention::Retention;
+use super::shared::Shared;
+use crate::segment::Part;
+use crate::sys::Open;
+use crate::format::FileName;
+use crate::{Error, Result, Timestamp, Trimmed};
+
+impl Shared {
+    /// See [`Log::trim`](crate::Log::trim).
+    pub(crate) fn trim(self: &Arc<Shared>, before: u64) -> Result<Trimmed> {
+        self.check_writable()?;
+        let _one_at_a_time = self.removal.lock();
+        self.check_writable()?;
+        self.trim_locked(before)
+    }
+
+    /// See [`Log::apply_retention`](crate::Log::apply_retention).
+    pub(crate) fn apply_retention(self: &Arc<Shared>, dry_run: bool) -> Result<Trimmed> {
+        self.check_open()?;
+        if !dry_run {
+            self.check_writable()?;
+        }
+        let _one_at_a_time = self.removal.lock();
+        let policy = self.options.retention;
+        let cut = Reader::with(self, |reader| self.retention_cut(reader, &policy))?;
+        if dry_run {
+            return Reader::with(self, |reader| self.what_goes(reader, cut));
+        }
+        self.check_writable()?;
+        self.trim_locked(cut)
+    }
+
+    fn trim_locked(self: &Arc<Shared>, before: u64) -> Result<Trimmed> {
+        let reader = Reader::new(self)?;
+        let before = before.min(reader.next_offset());
+        if before <= reader.view().start_offset {
+            return Ok(Trimmed::default());
+        }
+        let trimmed = self.what_goes(&reader, before)?;
+        let gone = reader.view().parts.get(..reader.view().part_at(before)).unwrap_or_default();
+        // From here on nobody may read what is trimmed, whatever happens. No offset below is given out again, also
+        // where messages that were not synced are lost.
+        self.write_meta(|meta| {
+            meta.start_offset = before;
+            meta.next_offset = meta.next_offset.max(before);
+        })?;
+        self.change_view(|view| {
+            view.start_offset = before;
+            view.parts.drain(..view.part_at(before));
+        });
+        self.drop_parts(gone)?;
+        Ok(trimmed)
+    }
+
+    /// Removes the files of parts that are no longer of the log.
+    fn drop_parts(&self, gone: &[Part]) -> Result<()> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        for part in gone {
+            match part {
+                Part::Active(active) => active.retire(),
+                Part::Sealed(segment) => segment.retire(),
+            }
+        }
+        let is_gone = |base: u64| gone.iter().any(|part| part.base() == base);
+        self.writer.lock().unsynced.retain(|held| !is_gone(held.header.base));
+        let _not_while_sealing = self.sealing.lock();
+        self.forget_mapped(gone);
+        // What cannot be removed now is removed by the next open.
+        self.place.remove_segments(gone.iter().map(Part::base))
+    }
+
+    /// What trimming to `before` removes.
+    fn what_goes(&self, reader: &Reader<'_>, before: u64) -> Result<Trimmed> {
+        let start = reader.view().start_offset;
+        let mut trimmed = Trimmed::default();
+        if before <= start {
+            return Ok(trimmed);
+        }
+        let last = reader.view().part_at(before);
+        let has_gaps = self.meta.lock().current().has_gaps;
+        for (index, part) in reader.view().parts.iter().enumerate().take(last + 1) {
+            let (from, to) = (start.max(part.base()), before.min(reader.end_of(part)));
+            trimmed.count += if has_gaps {
+                u64::from(reader.read(part, |opened| {
+                    Ok(opened.find(to)?.0.saturating_sub(opened.find(from)?.0))
+                })?)
+            } else {
+                to.saturating_sub(from)
+            };
+            if index < last {
+                trimmed.size += self.size_on_disk(part)?;
+            }
+        }
+        Ok(trimmed)
+    }
+
+    fn size_on_disk(&self, part: &Part) -> Result<u64> {
+        let mut size = 0;
+        for name in [FileName::Segment(part.base()), FileName::Index(part.base())] {
+            match self.place.storage.open(&self.place.path(&name), Open::Read) {
+                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                other => size += other?.len()?,
+            }
+        }
+        Ok(size)
+    }
+
+    /// Has the retention policy applied: on the background thread, or here where there is none.
+    #[cold]
+    pub(crate) fn retain_soon(self: &Arc<Shared>) {
+        if !self.retention_due.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        // What fails now is tried again at the next rollover; a failed sync has poisoned the log.
+        if !self.retain_later() {
+            let _ = self.apply_retention(false);
+        }
+    }
+
+    /// The offset below which the policy keeps nothing.
+    fn retention_cut(&self, reader: &Reader<'_>, policy: &Retention) -> Result<u64> {
+        let mut cut = reader.view().start_offset;
+        if let Some(messages) = policy.messages_max {
+            cut = cut.max(reader.last(messages)?);
+        }
+        if let Some(bytes) = policy.bytes_max {
+            cut = cut.max(cut_by_bytes(reader, bytes)?);
+        }
+        if let Some(age) = policy.age_max {
+            let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+            let oldest = Timestamp::now().as_micros().saturating_sub(age);
+            cut = cut.max(self.cut_by_time(reader, oldest)?);
+        }
+        Ok(cut)
+    }
+
+    /// The first offset that is not older than `oldest` by the log's own time.
+    ///
+    /// That time never goes back, and never runs ahead of the clock by which segments are created: a message that
+    /// claims to be younger than the segment behind its own does not count.
+    fn cut_by_time(&self, reader: &Reader<'_>, oldest: i64) -> Result<u64> {
+        let now = Timestamp::now().as_micros();
+        let parts = &reader.view().parts;
+        for (index, part) in parts.iter().enumerate() {
+            let latest = match parts.get(index + 1) {
+                Some(next) => self.created_before(next)?.unwrap_or(now),
+                None => now,
+            };
+            if latest < oldest {
+                continue;
+            }
+            if let Some(offset) = first_between(reader, part, oldest, latest)? {
+                return Ok(offset.max(reader.view().start_offset));
+            }
+        }
+        Ok(reader.next_offset())
+    }
+
+    /// A time at which this segment had been created, in microseconds; `None` where it is not known.
+    fn created_before(&self, part: &Part) -> Result<Option<i64>> {
+        let created = match part {
+            Part::Active(active) => active.header.created,
+            Part::Sealed(segment) => self.place.open_segment(segment.base(), Open::Read)?.1.created,
+        };
+        // In whole seconds: it was in the one that begins there.
+        Ok((created > 0).then(|| (i64::from(created) + 1).saturating_mul(1_000_000)))
+    }
+}
+
+/// The first offset in a part with a time in `oldest..=latest`.
+fn first_between(reader: &Reader<'_>, part: &Part, oldest: i64, latest: i64) -> Result<Option<u64>> {
+    reader.read(part, |opened| {
+        if let Some(max) = opened.time_max() {
+            if max < oldest {
+                return Ok(None);
+            }
+            if max <= latest {
+                let found = opened.first_at_or_after(oldest)?;
+                return found.map(|ordinal| opened.offset(ordinal)).transpose();
+            }
+        }
+        // Without an index of times, or with a message from the future: one by one.
+        for ordinal in 0..opened.count() {
+            let offset = opened.offset(ordinal)?;
+            let message = opened.message(ordinal, offset)?;
+            if message.is_some_and(|message| (oldest..=latest).contains(&message.time.as_micros())) {
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
+    })
+}
+
+/// The first offset from which on the messages take at most so many bytes in their segments.
+fn cut_by_bytes(reader: &Reader<'_>, bytes_max: u64) -> Result<u64> {
+    let mut left = bytes_max;
+    for part in reader.view().parts.iter().rev() {
+        let found = reader.read(part, |opened| {
+            let count = opened.count();
+            let end = u64::from(opened.end());
+            let taken = |ordinal| Ok::<_, crate::segment::Fault>(end - u64::from(opened.position(ordinal)?));
+            if count == 0 || taken(0)? <= left {
+                return Ok(Err(if count == 0 { 0 } else { taken(0)? }));
+            }
+            let (mut low, mut high) = (0, count);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if taken(middle)? <= left {
+                    high = middle;
+                } else {
+                    low = middle + 1;
+                }
+            }
+            Ok(Ok(if low < count { Some(opened.offset(low)?) } else { None }))
+        })?;
+        match found {
+            Ok(offset) => return Ok(offset.unwrap_or_else(|| reader.end_of(part))),
+            Err(taken) => left -= taken,
+        }
+    }
+    Ok(reader.view().start_offset)
+}

@@ -1,0 +1,67 @@
+use std::path::Path;
+
+use crate::{BackupReport, Error, Log, Options, Result, Start};
+
+/// Copies the log in `src`, which nobody has open for writing, to the directory `dst`; see
+/// [`Log::backup`](crate::Log::backup), which does so while publishing goes on.
+///
+/// # Errors
+///
+/// As [`Options::open`] for reading only, and as [`Log::backup`](crate::Log::backup).
+///
+/// ```
+/// use duramen::{Log, NewMessage, Options, Start};
+///
+/// # fn main() -> duramen::Result<()> {
+/// # let scratch = tempfile::tempdir().unwrap();
+/// # let (dir, copy, until) = (scratch.path().join("log"), scratch.path().join("copy"), scratch.path().join("until"));
+/// let log = Options::new().create_dirs(true).open(&dir)?;
+/// log.publish(&[NewMessage::value(b"a"), NewMessage::value(b"b")])?;
+/// log.close()?;
+///
+/// assert_eq!(duramen::backup(&dir, &copy)?.next_offset, 2);
+/// assert_eq!(duramen::restore(&copy, &until, Start::At(1))?, 1);
+/// assert_eq!(Options::new().open(&until)?.consume(Start::Oldest, 9)?.messages.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupReport> {
+    let log = Options::of(src.as_ref())?.read_only(true).open(src)?;
+    let report = log.backup(dst.as_ref())?;
+    log.close()?;
+    Ok(report)
+}
+
+/// Makes a log in `dst`, a directory that is missing or empty, from the backup in `backup`: of everything before
+/// `until`, which is `Newest` for all of it. Returns the next offset of that log.
+///
+/// What comes from there is verified. The new log begins an epoch of its own, because it gives the offsets from `until`
+/// on to other messages.
+///
+/// # Errors
+///
+/// As [`Options::open`] for reading only; [`Error::Invalid`] if there is a log in `dst`;
+/// [`Error::OffsetOutOfRange`] for an offset that the backup does not know; [`Error::NoIndex`] for a time without a time
+/// index; [`Error::Corrupt`] if the backup is damaged: `dst` then holds no log.
+pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) -> Result<u64> {
+    let log = Options::of(backup.as_ref())?.read_only(true).open(backup)?;
+    let end = match until {
+        Start::Oldest => log.start_offset()?,
+        Start::Newest => log.next_offset()?,
+        Start::At(offset) => {
+            let (start, next) = (log.start_offset()?, log.next_offset()?);
+            if !(start..=next).contains(&offset) {
+                return Err(Error::OffsetOutOfRange { offset, start, next });
+            }
+            offset
+        }
+        // Where reading from there would begin.
+        Start::Time(_) | Start::Last(_) => {
+            let batch = log.consume(until, 1)?;
+            batch.messages.first().map_or(batch.next_offset, |first| first.offset)
+        }
+    };
+    let report = log.copy_until(dst.as_ref(), end)?;
+    log.close()?;
+    Ok(report.next_offset)
+}

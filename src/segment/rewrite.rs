@@ -1,0 +1,166 @@
+//! Writing a segment anew without some of its messages, or several as one.
+
+use std::path::PathBuf;
+
+use super::active::{SEGMENT_LEN_MAX, create_anew};
+use super::place::Place;
+use crate::format::{
+    BATCH_HEADER_LEN, BatchHeader, FileName, FrameKeys, Previous, Rewrite, SEGMENT_HEADER_LEN, SegmentHeader,
+    reseeded,
+};
+use crate::sys::File;
+use crate::{Error, Result};
+
+/// Records are gathered up to so many bytes before they are written as one batch.
+const RUN_LEN_MAX: usize = 256 << 10;
+
+/// A segment that is being put together under a temporary name. What was not [installed](Rewriter::install) is removed
+/// when this is dropped; the log is as before.
+///
+/// Records are copied as they are. Only where they come from a segment with another salt the checksum is moved to this
+/// one's, and that without looking at the bytes: damage is not made good by being copied.
+pub(crate) struct Rewriter<'a> {
+    place: &'a Place,
+    file: File,
+    path: PathBuf,
+    header: SegmentHeader,
+    keys: FrameKeys,
+    /// Room for a batch header, then records with consecutive offsets.
+    run: Vec<u8>,
+    run_first: u64,
+    run_count: u32,
+    /// Where the run is to stand.
+    position: u64,
+    last_checksum: u32,
+    is_installed: bool,
+}
+
+impl<'a> Rewriter<'a> {
+    /// Begins a segment with the base, salt and predecessor that `header` has.
+    pub(crate) fn create(place: &'a Place, header: SegmentHeader) -> Result<Rewriter<'a>> {
+        let path = place.path(&FileName::SegmentTemporary(header.base));
+        Ok(Rewriter {
+            place,
+            file: create_anew(place, &path)?,
+            path,
+            header,
+            keys: FrameKeys::new(header.salt),
+            run: vec![0; BATCH_HEADER_LEN],
+            run_first: header.base,
+            run_count: 0,
+            position: SEGMENT_HEADER_LEN,
+            last_checksum: 0,
+            is_installed: false,
+        })
+    }
+
+    /// Appends a record, which was verified with `keys`, those of the segment that it comes from. Offsets go up.
+    pub(crate) fn push(&mut self, frame: &[u8], offset: u64, keys: &FrameKeys) -> Result<()> {
+        if offset != self.run_first + u64::from(self.run_count)
+            || self.run.len() + frame.len() > RUN_LEN_MAX
+            || self.run_count == 0
+        {
+            self.flush()?;
+            self.run_first = offset;
+        }
+        let (from, to) = (keys.record(offset), self.keys.record(offset));
+        let Some((checksum, body)) = frame.split_first_chunk::<4>() else {
+            return Err(Error::Invalid("a record shorter than its checksum"));
+        };
+        let checksum = match u32::from_le_bytes(*checksum) {
+            same if from == to => same,
+            other => reseeded(other, body.len(), from, to),
+        };
+        self.run.extend_from_slice(&checksum.to_le_bytes());
+        self.run.extend_from_slice(body);
+        self.run_count += 1;
+        self.last_checksum = checksum;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.run_count == 0 {
+            return Ok(());
+        }
+        let first = self.run_first.saturating_sub(self.header.base);
+        let len = self.run.len() - BATCH_HEADER_LEN;
+        let end = self.position + self.run.len() as u64;
+        let (Ok(first), Ok(len)) = (u32::try_from(first), u32::try_from(len)) else {
+            return Err(Error::TooLarge);
+        };
+        if end > SEGMENT_LEN_MAX {
+            return Err(Error::TooLarge);
+        }
+        let header = BatchHeader {
+            checksum: 0,
+            count: self.run_count,
+            len,
+            first,
+            frontier: 0,
+        };
+        let header = header.encode(self.keys.batch(self.position));
+        if let Some(room) = self.run.first_chunk_mut() {
+            *room = header;
+        }
+        self.file.write_at(self.position, &self.run)?;
+        self.position = end;
+        self.run.truncate(BATCH_HEADER_LEN);
+        self.run_count = 0;
+        Ok(())
+    }
+
+    /// Makes it durable: a segment of this `generation` that reaches up to the offset `end`, and that whoever comes
+    /// behind knows by `origin`.
+    pub(crate) fn finish(&mut self, generation: u32, origin: Previous, end: u64) -> Result<()> {
+        self.flush()?;
+        let len = u32::try_from(self.position).map_err(|_| Error::TooLarge)?;
+        self.header.rewrite = Some(Rewrite {
+            generation,
+            origin,
+            end,
+            len,
+            last_checksum: self.last_checksum,
+        });
+        self.file.write_at(0, &self.header.encode())?;
+        // Nobody was told that these bytes are there: if they are not, that is no more than a copy that failed.
+        self.file.sync().map_err(|error| match error {
+            Error::SyncFailed { path, source } => Error::Io {
+                operation: "sync",
+                path,
+                source,
+            },
+            other => other,
+        })
+    }
+
+    /// Bytes of the segment, when it is finished.
+    pub(crate) fn len(&self) -> u64 {
+        self.position
+    }
+
+    /// Gives the finished segment its name, in the place of the one that has it, durably; returns its header.
+    ///
+    /// [`Error::Closed`]: nothing has changed. After any other error it is not known which of the two is there.
+    pub(crate) fn install(mut self) -> Result<SegmentHeader> {
+        // A handle that was closed has given the directory up: somebody else may write to the segment by now.
+        let place = self.place;
+        let _hold = place.replacing.lock();
+        if !place.is_writable() {
+            return Err(Error::Closed);
+        }
+        self.is_installed = true;
+        let name = FileName::Segment(self.header.base);
+        place.storage.rename(&self.path, &place.path(&name))?;
+        place.storage.sync_dir(&place.dir)?;
+        Ok(self.header)
+    }
+}
+
+impl Drop for Rewriter<'_> {
+    fn drop(&mut self) {
+        if !self.is_installed {
+            // If it cannot be removed now, the next open does.
+            let _ = self.place.storage.remove(&self.path);
+        }
+    }
+}
