@@ -39,6 +39,7 @@ pub(super) const CASES: &[Case] = case::list![
     the_offsets_of_deleted_newest_messages_are_not_given_out_again,
     the_offsets_of_an_emptied_log_are_not_given_out_again,
     an_emptied_log_can_be_published_to,
+    an_emptied_log_takes_a_batch_of_any_size,
     a_log_can_be_emptied_many_times,
     publishing_goes_on_after_each_delete,
     an_expected_offset_is_that_after_the_deleted_newest,
@@ -349,6 +350,21 @@ fn an_emptied_log_can_be_published_to(new: Factory<'_>) {
     assert_fails!(log.get_by_key(b"a"), Error::NotFound);
     assert_eq!(log.offset_by_key(b"b").unwrap(), 4);
     assert_eq!(offsets_from(&log, Start::At(0)), [2, 3, 4]);
+}
+
+fn an_emptied_log_takes_a_batch_of_any_size(new: Factory<'_>) {
+    let log = new(Setup::INDEXED);
+    let value = [7; 100_000];
+    let mut end = 0;
+    for len in [10, 100_000, 1000, 50_000, 100_000] {
+        let message = NewMessage::new(b"key", &value[..len]);
+        assert_eq!(log.publish(&[message]).unwrap(), end + 1);
+        check_left(&log, &[end]);
+        assert_eq!(log.get_by_key(b"key").unwrap().offset, end);
+        assert_eq!(delete(&log, &[end]).messages, 1);
+        check_left(&log, &[]);
+        end += 1;
+    }
 }
 
 fn a_log_can_be_emptied_many_times(new: Factory<'_>) {

@@ -17,7 +17,10 @@ fn values(dir: &str) -> String {
 fn a_backup_is_a_log_and_the_next_one_copies_what_changed() {
     let place = Place::new();
     place
-        .publish(&["--key-index", "--rollover", "1024"], numbered(100).as_bytes())
+        .publish(
+            &["--key-index", "--rollover", "1024", "--batch", "5"],
+            numbered(100).as_bytes(),
+        )
         .ok();
     let copy = beside(&place, "copy");
     let first = &backup(&place, "copy").json()[0];
