@@ -71,6 +71,18 @@ impl Default for Settings {
 }
 
 /// How far a compaction or [`delete_multi`](super::delete_multi) is, as told in between.
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use duramen::compact::Progress;
+///
+/// /// Ends the work when so many messages are gone.
+/// fn at_most(progress: &Progress) -> ControlFlow<()> {
+///     if progress.deleted.messages < 10_000 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+/// }
+/// # assert!(at_most(&Progress::default()).is_continue());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {

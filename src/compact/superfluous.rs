@@ -37,6 +37,22 @@ pub fn updates(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
 /// # Errors
 ///
 /// As [`updates`].
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use duramen::{Log, MemoryLog, NewMessage, compact};
+///
+/// let log = MemoryLog::new();
+/// log.publish(&[NewMessage::new(b"user-7", b"created"), NewMessage::new(b"user-7", b"renamed")])?;
+/// let mut calls = 0;
+/// let deleted = compact::updates_with(&log, &compact::Settings::new(), |_progress| {
+///     calls += 1;
+///     if calls < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+/// })?;
+/// assert_eq!(deleted.messages, 1);
+/// # Ok::<(), duramen::Error>(())
+/// ```
 pub fn updates_with(
     log: &(impl Log + ?Sized),
     settings: &Settings,
@@ -82,6 +98,22 @@ pub fn deletes(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
 /// # Errors
 ///
 /// As [`updates`].
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use duramen::{Log, MemoryLog, NewMessage, compact};
+///
+/// let log = MemoryLog::new();
+/// log.publish(&[NewMessage { key: Some(b"user-7"), ..NewMessage::default() }])?;
+/// let mut calls = 0;
+/// let deleted = compact::deletes_with(&log, &compact::Settings::new(), |_progress| {
+///     calls += 1;
+///     if calls < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+/// })?;
+/// assert_eq!(deleted.messages, 1);
+/// # Ok::<(), duramen::Error>(())
+/// ```
 pub fn deletes_with(
     log: &(impl Log + ?Sized),
     settings: &Settings,
@@ -128,6 +160,22 @@ pub fn compact(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
 /// # Errors
 ///
 /// As [`updates`].
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use duramen::{Log, MemoryLog, NewMessage, compact};
+///
+/// let log = MemoryLog::new();
+/// log.publish(&[NewMessage::new(b"user-7", b"created"), NewMessage::new(b"user-7", b"renamed")])?;
+/// let mut calls = 0;
+/// let deleted = compact::compact_with(&log, &compact::Settings::new(), |_progress| {
+///     calls += 1;
+///     if calls < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+/// })?;
+/// assert_eq!(deleted.messages, 1);
+/// # Ok::<(), duramen::Error>(())
+/// ```
 pub fn compact_with(
     log: &(impl Log + ?Sized),
     settings: &Settings,

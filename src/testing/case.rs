@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use super::{
     close, consume, consume_by_key, content, delete, expect, forward, gaps, get, headers, keys, limits,
-    model, next_offset, publish, removing, start, stat, sync, threads, times, trim, visibility,
+    model, next_offset, publish, removing, start, stat, sync, threads, times, trim, trimmed, visibility,
 };
 use crate::{Log, Options};
 
@@ -89,6 +89,7 @@ pub fn cases() -> &'static [Case] {
             delete::CASES,
             gaps::CASES,
             trim::CASES,
+            trimmed::CASES,
             sync::CASES,
             stat::CASES,
             close::CASES,

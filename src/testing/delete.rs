@@ -354,16 +354,14 @@ fn an_emptied_log_can_be_published_to(new: Factory<'_>) {
 
 fn an_emptied_log_takes_a_batch_of_any_size(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
-    let value = [7; 100_000];
-    let mut end = 0;
-    for len in [10, 100_000, 1000, 50_000, 100_000] {
+    let value = vec![7; 100_000];
+    for (end, len) in (0..).zip([10, 100_000, 1000, 50_000, 100_000]) {
         let message = NewMessage::new(b"key", &value[..len]);
         assert_eq!(log.publish(&[message]).unwrap(), end + 1);
         check_left(&log, &[end]);
         assert_eq!(log.get_by_key(b"key").unwrap().offset, end);
         assert_eq!(delete(&log, &[end]).messages, 1);
         check_left(&log, &[]);
-        end += 1;
     }
 }
 

@@ -43,6 +43,7 @@ mod sync;
 mod threads;
 mod times;
 mod trim;
+mod trimmed;
 mod visibility;
 
 pub use case::{Case, Factory, Setup, cases};

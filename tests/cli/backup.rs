@@ -76,7 +76,7 @@ fn a_backup_is_restored_up_to_an_offset_or_a_time() {
             format!("{{\"next_offset\":{next_offset}}}\n"),
             "{flags:?}"
         );
-        let expected: String = (0..next_offset).map(|i| format!("a{i}")).collect();
+        let expected: String = (0..next_offset).fold(String::new(), |text, i| text + &format!("a{i}"));
         assert_eq!(values(&dir).replace('\n', ""), expected);
         assert_eq!(run(&["check", &dir]).code, Some(0));
     }

@@ -153,9 +153,9 @@ impl Pair {
     }
 
     /// A delete that is ended after so many segments: what is then gone of the one has to go of the other.
-    fn delete_multi(&self, offsets: BTreeSet<u64>, mut calls: u8) {
+    fn delete_multi(&self, offsets: &BTreeSet<u64>, mut calls: u8) {
         let before = self.file.stat().expect("stat").messages;
-        let deleted = compact::delete_multi(&self.file, &offsets, |_| {
+        let deleted = compact::delete_multi(&self.file, offsets, |_| {
             if calls == 0 {
                 return ControlFlow::Break(());
             }
@@ -208,7 +208,8 @@ impl Pair {
             }
             Call::DeleteNewest(count) => self.delete(self.end().saturating_sub(u64::from(count))..self.end()),
             Call::DeleteMulti(parts, calls) => {
-                self.delete_multi(parts.into_iter().map(|part| self.offset(part)).collect(), calls);
+                let offsets = parts.into_iter().map(|part| self.offset(part)).collect();
+                self.delete_multi(&offsets, calls);
             }
             Call::Trim(part) => self.trim(self.offset(part / 4) + u64::from(part == 255)),
             Call::TrimByCount(count) => {
@@ -218,7 +219,7 @@ impl Pair {
             }
             // The two count bytes differently.
             Call::TrimBySize(size) => {
-                self.trim(trim::find_by_size(&self.file, u64::from(size)).expect("a cut"))
+                self.trim(trim::find_by_size(&self.file, u64::from(size)).expect("a cut"));
             }
             Call::Compact(offsets_max) => self.compact(offsets_max),
             Call::Reopen {
@@ -271,7 +272,7 @@ impl Pair {
             }
         }
         assert_eq!(found(file.get_by_time(time)), found(memory.get_by_time(time)));
-        let below = offset.checked_sub(u64::from(part)).unwrap_or_default();
+        let below = offset.saturating_sub(u64::from(part));
         let (ours, theirs) = (
             file.consume(Start::At(below), 1),
             memory.consume(Start::At(below), 1),

@@ -195,7 +195,7 @@ fn run(log: &FileLog, rounds: u32, seed: u64) -> BTreeSet<u64> {
             scope.spawn(move || follow(log, truth, seed ^ reader << 8));
             scope.spawn(move || look_up(log, truth, seed ^ reader << 16));
         }
-        let mut random = Random::new(seed ^ 0xde1e7e);
+        let mut random = Random::new(seed ^ 0xde1e);
         for round in 1..=rounds {
             // Something is there to be deleted.
             while log.next_offset().expect("an offset") < u64::from(round) * PER_ROUND / 2 {

@@ -12,8 +12,9 @@ use crate::{open, position, progress};
 
 /// Make a log from a backup, up to an offset or a time, and print a summary as one JSON line.
 ///
-/// The backup stays as it is. The summary is {"next_offset":N}.
+/// The backup stays as it is.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
     /// The backup's directory
     backup: PathBuf,
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "UNTIL", default_value = "newest", value_parser = position::parse, allow_negative_numbers = true)]
     until: Start,
 }
+
+const SUMMARY_HELP: &str = "\
+The summary is {\"next_offset\":N}: the offset that the next message published to the new log gets.";
 
 #[derive(Serialize)]
 struct Summary {
