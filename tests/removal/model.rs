@@ -282,12 +282,16 @@ impl Pair {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
+fn config() -> ProptestConfig {
+    ProptestConfig {
         cases: u32::try_from(common::number("PROPTEST_CASES", 100)).expect("a number of cases"),
         failure_persistence: None,
         ..ProptestConfig::default()
-    })]
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
 
     /// Goal: a log of files does whatever a log in memory does, in any order of calls, over many lives. Method: random
     /// calls on both, with segments so small that there are many; all answers are compared.

@@ -24,7 +24,8 @@ pub(crate) struct Args {
 
     /// The end: an offset, a time such as 2009-03-22T09:30:00Z or us:1237714200000000 (needs a time index), or newest;
     /// what is there is not part of the new log
-    #[arg(long, value_name = "UNTIL", default_value = "newest", value_parser = position::parse, allow_negative_numbers = true)]
+    #[arg(long, value_name = "UNTIL", default_value = "newest")]
+    #[arg(value_parser = position::parse, allow_negative_numbers = true)]
     until: Start,
 }
 
