@@ -28,7 +28,7 @@
 //! | remove messages | [`Log::delete`], [`Log::trim`]; by age, count or size: [`trim`]; by key: [`mod@compact`] |
 //! | know what can go wrong | [`Error`], [`ErrorKind`] |
 //! | remove | [`Log::delete`], [`Log::trim`], [`Retention`] |
-//! | keep safe | [`check`], [`backup`], [`restore`] |
+//! | keep safe | [`check`], [`recover`], [`backup`], [`restore`] |
 //! | look inside | [`stat`], [`dump`] |
 //! | test an application without files | [`MemoryLog`] |
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
@@ -73,7 +73,10 @@ pub mod on_disk {
 
 pub use error::{Corruption, Error, ErrorKind, Result};
 pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Retention, Scan};
-pub use maintenance::{CheckReport, Problem, backup, check, dump, restore, stat};
+pub use maintenance::{
+    CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, recover, recover_with,
+    restore, stat,
+};
 pub use types::{
     BATCH_SIZE_MAX, BackupReport, Batch, Deleted, Headers, MESSAGE_SIZE_MAX, Message, NewMessage,
     ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,

@@ -82,7 +82,10 @@ mod tests {
         for len in [0, 1, 7, 64, 5000] {
             let bytes = vec![0x5a; len];
             let (from, to) = (0x1234_5678, 0x9abc_def0);
-            assert_eq!(reseeded(checksum(from, &bytes), len, from, to), checksum(to, &bytes));
+            assert_eq!(
+                reseeded(checksum(from, &bytes), len, from, to),
+                checksum(to, &bytes)
+            );
         }
     }
 

@@ -86,7 +86,10 @@ impl SegmentHeader {
             len: 0,
             last_checksum: 0,
         });
-        #[expect(clippy::cast_possible_truncation, reason = "whoever merges segments has compared")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whoever merges segments has compared"
+        )]
         let origin_first = rewrite.origin.base.saturating_sub(self.base) as u32;
         Fields::new()
             .put(&MAGIC)

@@ -45,7 +45,9 @@ impl Shared {
         let reader = Reader::new(self)?;
         let mut target = Target::open(self, dir)?;
         if target.meta.is_some() || !segment_bases(&*target.place.storage, dir)?.is_empty() {
-            return Err(Error::Invalid("there is a log already where one is to be restored"));
+            return Err(Error::Invalid(
+                "there is a log already where one is to be restored",
+            ));
         }
         let last = target.copy_parts(self, &reader, end)?;
         target.is_fork = true;
@@ -110,7 +112,9 @@ impl Target {
         };
         let epoch = shared.meta.lock().current().epoch;
         if theirs.clean.is_none() || theirs.next_offset > reader.next_offset() || theirs.epoch > epoch {
-            return Err(Error::Invalid("the target of a backup was written to as a log of its own"));
+            return Err(Error::Invalid(
+                "the target of a backup was written to as a log of its own",
+            ));
         }
         Ok(())
     }
@@ -178,7 +182,9 @@ impl Target {
         file.sync()?;
         if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
             // It may stand for several that are there.
-            meta.write_both(&*self.place.storage, |meta| meta.merge = Some((base, rewrite.end)))?;
+            meta.write_both(&*self.place.storage, |meta| {
+                meta.merge = Some((base, rewrite.end))
+            })?;
         }
         self.place
             .storage
@@ -274,7 +280,10 @@ impl Target {
 /// How many bytes of the file are the segment's.
 fn common_len(file: &crate::sys::File, held: &Held, len: u64) -> Result<u64> {
     let end = file.len()?.min(len);
-    let (mut ours, mut theirs) = (Vec::new(), vec![0; usize::try_from(CHUNK_LEN.min(end)).unwrap_or(0)]);
+    let (mut ours, mut theirs) = (
+        Vec::new(),
+        vec![0; usize::try_from(CHUNK_LEN.min(end)).unwrap_or(0)],
+    );
     let mut at = SEGMENT_HEADER_LEN.min(end);
     while at < end {
         let wanted = usize::try_from((end - at).min(CHUNK_LEN)).unwrap_or(0);

@@ -95,7 +95,12 @@ impl Shared {
     pub(super) fn leave_behind(self: &Arc<Shared>, base: u64) -> Result<()> {
         let mut writer = self.writer.lock();
         self.check_writable()?;
-        let is_last = self.view.load().parts.last().is_some_and(|part| part.base() == base);
+        let is_last = self
+            .view
+            .load()
+            .parts
+            .last()
+            .is_some_and(|part| part.base() == base);
         if is_last { writer.roll(self) } else { Ok(()) }
     }
 
@@ -121,7 +126,13 @@ impl Shared {
             Ok((rewriter, removed))
         })?;
         let generation = source.header.generation() + 1;
-        let new = self.replace(rewriter, generation, source.origin, source.end, std::slice::from_ref(part))?;
+        let new = self.replace(
+            rewriter,
+            generation,
+            source.origin,
+            source.end,
+            std::slice::from_ref(part),
+        )?;
         Ok(Replaced {
             removed,
             size: (size, new),

@@ -10,7 +10,7 @@ use super::scan::Scan;
 use super::shared::Shared;
 use super::write::{Plan, Writer};
 use crate::format::{CleanEnd, Previous, lone_len};
-use crate::segment::{Part, Seal};
+use crate::segment::{IndexState, Part, Seal};
 use crate::{
     BackupReport, Batch, Deleted, Error, Message, NewMessage, PublishOptions, Result, Start, Stats,
     Timestamp, Trimmed,
@@ -103,6 +103,26 @@ impl FileLog {
             }
         }
         Ok(stats)
+    }
+
+    /// Builds the indexes of sealed segments that are damaged, and if `absent` those that are not there; returns how
+    /// many those were.
+    pub(crate) fn rebuild_indexes(&self, absent: bool) -> Result<u64> {
+        let reader = Reader::new(&self.shared)?;
+        let mut rebuilt = 0;
+        for part in &reader.view().parts {
+            let Part::Sealed(segment) = part else { continue };
+            let is_wrong = match segment.check_index()? {
+                IndexState::Damaged(_) => true,
+                IndexState::Absent => absent,
+                IndexState::Good(_) => false,
+            };
+            if is_wrong {
+                segment.rebuild_index()?;
+                rebuilt += 1;
+            }
+        }
+        Ok(rebuilt)
     }
 
     /// Copies what is below the offset `end` to the directory `dir`, as a log of its own.

@@ -11,11 +11,22 @@ use super::shared::Shared;
 use crate::segment::{Part, Rewriter};
 use crate::{Error, Result};
 
-/// So many small segments side by side become one: fewer would mean that each message is copied often.
-const MERGED_MIN: usize = 4;
-
 /// A segment is small if it is at most this part of the rollover size.
-const SMALL_DIVISOR: u64 = 4;
+const SMALL_DIVISOR: u64 = 2;
+
+/// Small segments side by side, and their bytes.
+struct Run {
+    parts: Vec<Part>,
+    total: u64,
+    largest: u64,
+}
+
+impl Run {
+    /// Whether merging at least doubles the largest: then each message is copied as often as its segment can double.
+    fn is_worth_it(&self) -> bool {
+        self.parts.len() > 1 && self.largest <= self.total / 2
+    }
+}
 
 impl Shared {
     /// Merges the segment with this base, which was rewritten, and small ones side by side with it. A run that has a
@@ -24,7 +35,7 @@ impl Shared {
         let _not_while_sealing = self.sealing.lock();
         let reader = Reader::new(self)?;
         let merged = match self.small_run(&reader, base) {
-            Ok(run) if run.len() >= MERGED_MIN => self.merge(&reader, &run),
+            Ok(run) if run.is_worth_it() => self.merge(&reader, &run.parts),
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
@@ -35,14 +46,16 @@ impl Shared {
     }
 
     /// The rewritten small segments side by side around the one with this base, as many as one segment can hold.
-    fn small_run(&self, reader: &Reader<'_>, base: u64) -> Result<Vec<Part>> {
+    fn small_run(&self, reader: &Reader<'_>, base: u64) -> Result<Run> {
         let parts = &reader.view().parts;
         let at = reader.view().part_at(base);
         let small_max = self.options.rollover / SMALL_DIVISOR;
         // The last one is never part of it: it may be written to.
         let candidates = parts.split_last().map_or(&[][..], |(_, before)| before);
         let size_if_small = |part: &Part| -> Result<Option<u64>> {
-            let Part::Sealed(segment) = part else { return Ok(None) };
+            let Part::Sealed(segment) = part else {
+                return Ok(None);
+            };
             let len = u64::from(reader.read(part, |opened| Ok(opened.end()))?);
             Ok((len <= small_max && segment.is_rewritten()?).then_some(len))
         };
@@ -53,15 +66,20 @@ impl Shared {
         {
             first = before;
         }
-        let (mut run, mut total) = (Vec::new(), 0);
+        let mut run = Run {
+            parts: Vec::new(),
+            total: 0,
+            largest: 0,
+        };
         for part in candidates.get(first..).unwrap_or_default() {
             let Some(len) = size_if_small(part)? else { break };
             let reach = reader.end_of(part) - candidates.get(first).map_or(0, Part::base);
-            total += len;
-            if total > self.options.rollover || u32::try_from(reach).is_err() {
+            if run.total + len > self.options.rollover || u32::try_from(reach).is_err() {
                 break;
             }
-            run.push(part.clone());
+            run.parts.push(part.clone());
+            run.total += len;
+            run.largest = run.largest.max(len);
         }
         Ok(run)
     }

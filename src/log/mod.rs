@@ -22,7 +22,7 @@ mod trim;
 mod view;
 mod write;
 
-pub(crate) use meta_store::Copies;
+pub(crate) use meta_store::{Copies, MetaStore};
 pub(crate) use open::{is_front_missing, segment_bases, settle_unfinished, sort_out};
 
 pub use contract::Log;

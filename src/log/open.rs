@@ -427,7 +427,9 @@ pub(crate) fn sort_out(place: &Place, meta: &Meta, bases: Vec<u64>) -> Result<(V
         .into_iter()
         .partition(|base| is_merged(base) || *base >= unfinished_from);
     // All in a segment are trimmed if the next one begins at or below the start offset.
-    let trimmed = kept.partition_point(|base| *base <= meta.start_offset).saturating_sub(1);
+    let trimmed = kept
+        .partition_point(|base| *base <= meta.start_offset)
+        .saturating_sub(1);
     superseded.extend(kept.drain(..trimmed));
     Ok((kept, superseded))
 }

@@ -31,7 +31,9 @@ impl<'a> Reader<'a> {
         loop {
             let reader = Reader::new(shared)?;
             match read(&reader) {
-                Err(Error::Corrupt { .. } | Error::Io { .. }) if attempts < ATTEMPTS_MAX && reader.is_outdated() => {
+                Err(Error::Corrupt { .. } | Error::Io { .. })
+                    if attempts < ATTEMPTS_MAX && reader.is_outdated() =>
+                {
                     attempts += 1;
                 }
                 other => return other,

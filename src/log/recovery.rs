@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::meta_store::{Copies, MetaStore};
 use super::options::Options;
-use crate::format::{BATCH_HEADER_LEN, FileName, Previous, QUARANTINE_NAME, Rewrite, SEGMENT_HEADER_LEN};
+use crate::format::{BATCH_HEADER_LEN, FileName, Previous, Rewrite, SEGMENT_HEADER_LEN};
 use crate::segment::{
-    Active, Extent, Part, Place, Segment, SegmentEnd, Stop, capacity_for, copy_over, copy_range, corrupt,
+    Active, Extent, Part, Place, Segment, SegmentEnd, Stop, capacity_for, copy_over, corrupt,
 };
 use crate::sys::Open;
 use crate::{Corruption, Error, Result};
@@ -76,7 +76,7 @@ impl Recovery<'_> {
                     };
                     self.next_offset_min = self.next_offset_min.max(self.offset_bound(last)?);
                     self.announce_cut()?;
-                    self.quarantine_segment(last)?;
+                    self.place.quarantine_segment(last)?;
                     has_cut = true;
                 }
                 other => break other?,
@@ -237,11 +237,11 @@ impl Recovery<'_> {
                 .walk(u64::MAX, false)
                 .is_frame_behind(&short.extent, 0);
         if keep_bytes {
-            self.quarantine_tail(short)?;
+            keep_tail(self.place, &short.active, short.extent.end)?;
         }
         // The last one first: a crash in between leaves a log that is cut at the same place again.
         for later in walked.drain(at + 1..).rev() {
-            self.quarantine_segment(later.active.header.base)?;
+            self.place.quarantine_segment(later.active.header.base)?;
         }
         let kept = walked[at].active.header.base;
         self.bases.retain(|base| *base <= kept);
@@ -343,49 +343,15 @@ impl Recovery<'_> {
             recovered.active = Some((active, extent));
             return;
         }
-        let sealed = Segment::new(Arc::clone(self.place), active.header.base, SegmentEnd::Known(link));
+        let sealed = Segment::new(
+            Arc::clone(self.place),
+            active.header.base,
+            SegmentEnd::Known(link),
+        );
         recovered.parts.push(Part::Sealed(Arc::new(sealed)));
         if is_last {
             recovered.previous = Some(link);
         }
-    }
-
-    /// Keeps a copy of what stands behind the end of a segment.
-    fn quarantine_tail(&self, short: &Walked) -> Result<()> {
-        let Some(end) = last_nonzero(&short.active, short.extent.end)? else {
-            return Ok(());
-        };
-        let name = format!("{:020}.{}.tail", short.active.header.base, short.extent.end);
-        let to = self.quarantine_file(&name)?;
-        let file = self.place.storage.open(&to, Open::Create)?;
-        copy_range(&short.active.file, short.extent.end, end, &file)?;
-        file.sync()?;
-        self.place.storage.sync_dir(&self.place.dir.join(QUARANTINE_NAME))
-    }
-
-    /// Moves a segment out of the log.
-    fn quarantine_segment(&self, base: u64) -> Result<()> {
-        let name = FileName::Segment(base);
-        let to = self.quarantine_file(&name.to_string())?;
-        self.place.storage.rename(&self.place.path(&name), &to)?;
-        self.place
-            .storage
-            .sync_dir(&self.place.dir.join(QUARANTINE_NAME))?;
-        self.place.storage.sync_dir(&self.place.dir)
-    }
-
-    /// A path in the quarantine folder that no file has.
-    fn quarantine_file(&self, name: &str) -> Result<std::path::PathBuf> {
-        let dir = self.place.dir.join(QUARANTINE_NAME);
-        self.place.storage.create_dirs(&dir)?;
-        let names = self.place.storage.list(&dir)?;
-        let mut free = name.to_owned();
-        let mut n = 1;
-        while names.contains(&free) {
-            free = format!("{name}.{n}");
-            n += 1;
-        }
-        Ok(dir.join(free))
     }
 }
 
@@ -445,6 +411,14 @@ fn durable_offset(active: &Active, extent: &Extent) -> u64 {
         }
     }
     active.header.base + u64::from(low)
+}
+
+/// Keeps a copy of what stands behind the end of a segment.
+fn keep_tail(place: &Place, active: &Active, end: u64) -> Result<()> {
+    match last_nonzero(active, end)? {
+        Some(last) => place.quarantine_range(&active.file, end, last, "tail").map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Whether the file holds only zeros behind the end, and behind the marker that may stand there.

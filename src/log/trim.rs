@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use super::reader::Reader;
 use super::retention::Retention;
 use super::shared::Shared;
+use crate::format::FileName;
 use crate::segment::Part;
 use crate::sys::Open;
-use crate::format::FileName;
 use crate::{Error, Result, Timestamp, Trimmed};
 
 impl Shared {
@@ -43,7 +43,11 @@ impl Shared {
             return Ok(Trimmed::default());
         }
         let trimmed = self.what_goes(&reader, before)?;
-        let gone = reader.view().parts.get(..reader.view().part_at(before)).unwrap_or_default();
+        let gone = reader
+            .view()
+            .parts
+            .get(..reader.view().part_at(before))
+            .unwrap_or_default();
         // From here on nobody may read what is trimmed, whatever happens. No offset below is given out again, also
         // where messages that were not synced are lost.
         self.write_meta(|meta| {
@@ -70,7 +74,10 @@ impl Shared {
             }
         }
         let is_gone = |base: u64| gone.iter().any(|part| part.base() == base);
-        self.writer.lock().unsynced.retain(|held| !is_gone(held.header.base));
+        self.writer
+            .lock()
+            .unsynced
+            .retain(|held| !is_gone(held.header.base));
         let _not_while_sealing = self.sealing.lock();
         self.forget_mapped(gone);
         // What cannot be removed now is removed by the next open.
@@ -219,7 +226,11 @@ fn cut_by_bytes(reader: &Reader<'_>, bytes_max: u64) -> Result<u64> {
                     low = middle + 1;
                 }
             }
-            Ok(Ok(if low < count { Some(opened.offset(low)?) } else { None }))
+            Ok(Ok(if low < count {
+                Some(opened.offset(low)?)
+            } else {
+                None
+            }))
         })?;
         match found {
             Ok(offset) => return Ok(offset.unwrap_or_else(|| reader.end_of(part))),

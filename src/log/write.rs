@@ -261,7 +261,9 @@ impl Writer {
             view.parts.push(Part::Active(Arc::clone(&active)));
             view.next_offset_min = view.next_offset_min.max(active.header.base);
         });
-        shared.retention_due.store(shared.options.has_retention(), Ordering::Relaxed);
+        shared
+            .retention_due
+            .store(shared.options.has_retention(), Ordering::Relaxed);
         match left {
             Some(left) => self.seal_left(
                 shared,

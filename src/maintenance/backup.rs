@@ -58,7 +58,10 @@ pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) ->
         // Where reading from there would begin.
         Start::Time(_) | Start::Last(_) => {
             let batch = log.consume(until, 1)?;
-            batch.messages.first().map_or(batch.next_offset, |first| first.offset)
+            batch
+                .messages
+                .first()
+                .map_or(batch.next_offset, |first| first.offset)
         }
     };
     let report = log.copy_until(dst.as_ref(), end)?;

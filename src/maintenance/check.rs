@@ -163,11 +163,12 @@ enum Known {
     Segment(Previous),
 }
 
-struct Checker {
-    place: Arc<Place>,
-    meta: Meta,
-    copies: Copies,
-    bases: Vec<u64>,
+pub(super) struct Checker {
+    pub(super) place: Arc<Place>,
+    pub(super) meta: Meta,
+    pub(super) copies: Copies,
+    /// Base offsets of the segments that count, ascending.
+    pub(super) bases: Vec<u64>,
 }
 
 /// A segment that is being checked.
@@ -183,6 +184,17 @@ impl Checker {
     fn run(&self, report: &mut CheckReport) -> Result<()> {
         report.was_closed = self.meta.clean.is_some();
         self.check_ends(report)?;
+        for part in self.segments()? {
+            report.problems.extend(part.problems);
+            report.segments += 1;
+            report.messages += part.messages;
+            report.bytes += part.bytes;
+        }
+        Ok(())
+    }
+
+    /// A report for each segment, ascending.
+    pub(super) fn segments(&self) -> Result<Vec<CheckReport>> {
         // From the newest to the oldest, because each segment knows where the one before it ends.
         let mut found = Vec::new();
         let last = self.meta.clean.and_then(|clean| clean.last);
@@ -193,13 +205,8 @@ impl Checker {
             known = self.check_segment(*base, known, &mut durable_below, &mut part)?;
             found.push(part);
         }
-        for part in found.into_iter().rev() {
-            report.problems.extend(part.problems);
-            report.segments += 1;
-            report.messages += part.messages;
-            report.bytes += part.bytes;
-        }
-        Ok(())
+        found.reverse();
+        Ok(found)
     }
 
     /// That the first and the last segment are there.

@@ -3,12 +3,15 @@
 mod backup;
 mod check;
 mod dump;
+mod recover;
+mod repair;
 
 use std::path::Path;
 
 pub use backup::{backup, restore};
 pub use check::{CheckReport, Problem, check};
 pub use dump::dump;
+pub use recover::{Dropped, RecoverOptions, RecoverReport, recover, recover_with};
 
 use crate::{Log, Options, Result, Stats};
 

@@ -43,7 +43,32 @@ impl Place {
                 }
             }
         }
-        if is_any { self.storage.sync_dir(&self.dir) } else { Ok(()) }
+        if is_any {
+            self.storage.sync_dir(&self.dir)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The header of a segment, if it can be read and is of this log.
+    pub(crate) fn header(&self, base: u64) -> Result<Option<SegmentHeader>> {
+        match self.open_segment(base, Open::Read) {
+            Ok((_, header)) => Ok(Some(header)),
+            Err(Error::Corrupt { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The header of a segment, of whatever log, if it can be read.
+    pub(crate) fn header_of_any_log(&self, base: u64) -> Result<Option<SegmentHeader>> {
+        let file = self
+            .storage
+            .open(&self.path(&FileName::Segment(base)), Open::Read)?;
+        let mut bytes: SegmentHeaderBytes = [0; _];
+        let len = file.read_at(0, &mut bytes)?;
+        Ok(SegmentHeader::decode(bytes.get(..len).unwrap_or_default())
+            .ok()
+            .filter(|header| header.base == base))
     }
 
     /// Reads and verifies the header of the segment file with this base offset.

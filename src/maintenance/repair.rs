@@ -1,0 +1,505 @@
+//! What `recover` does to a log's segments.
+//!
+//! 1. Before anything is cut off, the metadata says which offsets are not to be given out again and that this is
+//!    another epoch.
+//! 2. What is cut off is copied or moved to the quarantine before the segment is put anew in its own place.
+//! 3. A segment that others know keeps being known by them: it is written anew as one without the messages that were
+//!    lost, which says what it was before. Where the one behind it is lost, it says it was that one as well.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::check::CheckReport;
+use super::recover::{Dropped, RecoverOptions, RecoverReport};
+use crate::format::{
+    BATCH_HEADER_LEN, CleanEnd, FileName, FrameKeys, Previous, SEGMENT_HEADER_LEN, SegmentHeader,
+};
+use crate::log::MetaStore;
+use crate::segment::{
+    Active, Gap, Good, IndexState, Opened, Place, Rewriter, Salvage, Seal, Segment, SegmentEnd, salvage,
+};
+use crate::sys::Open;
+use crate::{Corruption, Error, Result};
+
+/// What checking a segment found.
+pub(super) struct Damage {
+    base: u64,
+    messages: u64,
+    is_index_damaged: bool,
+    /// What is wrong with its messages, as opposed to its index and to what others say of it.
+    kind: Option<Corruption>,
+}
+
+impl Damage {
+    pub(super) fn of(base: u64, report: &CheckReport) -> Damage {
+        let kinds = report.problems.iter().map(|problem| problem.kind);
+        let is_inside = |kind: &Corruption| {
+            !matches!(
+                kind,
+                Corruption::Index | Corruption::Foreign | Corruption::Missing | Corruption::Trailing
+            )
+        };
+        Damage {
+            base,
+            messages: report.messages,
+            is_index_damaged: report
+                .problems
+                .iter()
+                .any(|problem| problem.kind == Corruption::Index),
+            kind: kinds.into_iter().find(is_inside),
+        }
+    }
+}
+
+/// A segment, and what is to be done with it.
+pub(super) struct Planned {
+    base: u64,
+    header: Option<SegmentHeader>,
+    action: Action,
+}
+
+enum Action {
+    Keep,
+    /// Write anew with these records, as a segment that reaches up to this offset and is known in this way.
+    Rewrite {
+        good: Vec<Good>,
+        cut: Vec<Gap>,
+        end: u64,
+        origin: Option<Previous>,
+    },
+    /// Move to the quarantine.
+    Drop,
+}
+
+/// One run of recovering.
+pub(super) struct Repair {
+    pub(super) place: Arc<Place>,
+    pub(super) meta: MetaStore,
+    pub(super) how: RecoverOptions,
+    pub(super) is_meta_good: bool,
+    pub(super) is_meta_lost: bool,
+    /// The first offset that is lost.
+    pub(super) lost_from: Option<u64>,
+    pub(super) segments: Vec<Planned>,
+}
+
+impl Repair {
+    /// Finds out what is to be done.
+    pub(super) fn plan(&mut self, damage: Vec<Damage>) -> Result<RecoverReport> {
+        let mut report = RecoverReport {
+            changed: !self.is_meta_good || damage.iter().any(|one| one.is_index_damaged),
+            next_offset: self.meta.current().next_offset,
+            epoch: self.meta.current().epoch,
+            ..RecoverReport::default()
+        };
+        let bases: Vec<u64> = damage.iter().map(|one| one.base).collect();
+        for (index, one) in damage.iter().enumerate() {
+            let next = bases.get(index + 1).copied();
+            let header = self.place.header(one.base)?;
+            if let Some(header) = header {
+                self.note_missing_before(&header, &mut report);
+            }
+            let is_cut_off = self.lost_from.is_some() && !self.how.salvage;
+            let planned = match (header, one.kind) {
+                _ if is_cut_off => self.drop_segment(one, header, next, &mut report)?,
+                (None, _) => self.drop_segment(one, header, next, &mut report)?,
+                (Some(header), None) => {
+                    report.messages += one.messages;
+                    Planned {
+                        base: one.base,
+                        header: Some(header),
+                        action: Action::Keep,
+                    }
+                }
+                (Some(header), Some(kind)) => self.rewrite_segment(header, kind, next, &mut report)?,
+            };
+            self.segments.push(planned);
+        }
+        self.note_missing_last(&mut report);
+        self.mend_links()?;
+        let is_any = |planned: &Planned| !matches!(planned.action, Action::Keep);
+        report.changed |= self.segments.iter().any(is_any);
+        report.changed |= !report.dropped.is_empty();
+        report.segments = self.kept().count() as u64;
+        report.epoch += u64::from(self.is_lossy());
+        Ok(report)
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.lost_from.is_some() || self.is_meta_lost
+    }
+
+    /// Notes segments that are missing in front of the one with this header.
+    fn note_missing_before(&mut self, header: &SegmentHeader, report: &mut RecoverReport) {
+        let Some(previous) = header.previous else { return };
+        let before = match self.segments.last() {
+            Some(before) => before.header.map_or(before.base, |before| before.last_base()),
+            // Whatever was in front of the first one and was not trimmed.
+            None if self.meta.current().start_offset < header.base => {
+                let start = self.meta.current().start_offset;
+                report.dropped.push(self.missing(start, Some(header.base)));
+                return;
+            }
+            None => return,
+        };
+        if before < previous.base {
+            self.lost_from.get_or_insert(previous.base);
+            report
+                .dropped
+                .push(self.missing(previous.base, Some(header.base)));
+        }
+    }
+
+    /// Notes that the last segment is missing, of which the metadata knows.
+    fn note_missing_last(&mut self, report: &mut RecoverReport) {
+        let Some(last) = self.meta.current().clean.and_then(|clean| clean.last) else {
+            return;
+        };
+        let there = self.segments.last();
+        let there = there.map(|there| there.header.map_or(there.base, |header| header.last_base()));
+        if there.is_none_or(|there| there < last.base) {
+            self.lost_from.get_or_insert(last.base);
+            let next_offset = self.meta.current().next_offset;
+            report.dropped.push(self.missing(last.base, Some(next_offset)));
+        }
+    }
+
+    fn missing(&self, base: u64, end: Option<u64>) -> Dropped {
+        Dropped {
+            path: self.path(base),
+            position: 0,
+            len: 0,
+            first_offset: Some(base),
+            end_offset: end,
+            kind: Corruption::Missing,
+        }
+    }
+
+    fn kept(&self) -> impl Iterator<Item = &Planned> {
+        self.segments
+            .iter()
+            .filter(|planned| !matches!(planned.action, Action::Drop))
+    }
+
+    fn path(&self, base: u64) -> PathBuf {
+        self.place.path(&FileName::Segment(base))
+    }
+
+    fn file_len(&self, base: u64) -> Result<u64> {
+        self.place.storage.open(&self.path(base), Open::Read)?.len()
+    }
+
+    /// A segment of which nothing is kept.
+    fn drop_segment(
+        &mut self,
+        one: &Damage,
+        header: Option<SegmentHeader>,
+        next: Option<u64>,
+        report: &mut RecoverReport,
+    ) -> Result<Planned> {
+        self.lost_from.get_or_insert(one.base);
+        let kind = one.kind.unwrap_or(Corruption::Foreign);
+        let meta = self.meta.current();
+        let end = next.or(meta.clean.map(|_| meta.next_offset.max(one.base)));
+        report.dropped.push(Dropped {
+            path: self.path(one.base),
+            position: 0,
+            len: self.file_len(one.base)?,
+            first_offset: Some(one.base),
+            end_offset: end,
+            kind,
+        });
+        Ok(Planned {
+            base: one.base,
+            header,
+            action: Action::Drop,
+        })
+    }
+
+    /// A segment of which some is kept.
+    fn rewrite_segment(
+        &mut self,
+        header: SegmentHeader,
+        kind: Corruption,
+        next: Option<u64>,
+        report: &mut RecoverReport,
+    ) -> Result<Planned> {
+        let link = self.link_of(&header, next)?;
+        let limit = link
+            .and_then(|link| Seal::of(&header, link))
+            .map_or(self.file_len(header.base)?, |seal| u64::from(seal.len));
+        let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
+        let meta = self.meta.current();
+        let most = match meta.clean {
+            Some(_) => meta.next_offset.max(header.base),
+            None => header.base.saturating_add(limit / BATCH_HEADER_LEN as u64),
+        };
+        let end = next.or(header.rewrite.map(|rewrite| rewrite.end)).unwrap_or(most);
+        let hints = self.hints(&header, link)?;
+        let Salvage { mut good, mut gaps } = salvage(&active, limit, end, &hints);
+        let file_len = self.file_len(header.base)?;
+        if file_len < limit {
+            // The file is shorter than it was.
+            let reached = good.last().map_or(header.base, |last| last.offset + 1);
+            gaps.push(Gap {
+                position: file_len,
+                len: 0,
+                first_offset: reached,
+                end_offset: end.max(reached),
+            });
+        }
+        let mut end = if next.is_none() && header.rewrite.is_none() && meta.clean.is_none() {
+            // Nobody knows how far it reached: as far as what was found in it.
+            let last = good.last().map_or(header.base, |last| last.offset + 1);
+            let ends = gaps.iter().map(|gap| gap.end_offset);
+            ends.filter(|end| *end < most).fold(last, u64::max)
+        } else {
+            end
+        };
+        let mut cut = gaps.clone();
+        let lost = gaps.iter().find(|gap| gap.first_offset < gap.end_offset);
+        report
+            .dropped
+            .extend(gaps.iter().map(|gap| self.dropped(&header, gap, kind)));
+        if let Some(lost) = lost.copied() {
+            self.lost_from.get_or_insert(lost.first_offset);
+            if !self.how.salvage {
+                let behind = good.partition_point(|record| record.position < lost.position);
+                if let Some(first) = good.get(behind) {
+                    let rest = Gap {
+                        position: first.position,
+                        len: limit.saturating_sub(first.position),
+                        first_offset: first.offset,
+                        end_offset: end,
+                    };
+                    report.dropped.retain(|dropped| {
+                        dropped.path != self.path(header.base) || dropped.position <= lost.position
+                    });
+                    report.dropped.push(self.dropped(&header, &rest, kind));
+                    cut.retain(|gap| gap.position <= lost.position);
+                    cut.push(rest);
+                }
+                good.truncate(behind);
+                end = lost.first_offset;
+            }
+        }
+        report.messages += good.len() as u64;
+        Ok(Planned {
+            base: header.base,
+            header: Some(header),
+            action: Action::Rewrite {
+                good,
+                cut,
+                end,
+                origin: link,
+            },
+        })
+    }
+
+    fn dropped(&self, header: &SegmentHeader, gap: &Gap, kind: Corruption) -> Dropped {
+        Dropped {
+            path: self.path(header.base),
+            position: gap.position,
+            len: gap.len,
+            first_offset: Some(gap.first_offset),
+            end_offset: Some(gap.end_offset),
+            kind,
+        }
+    }
+
+    /// How a segment is known, by the one behind it or by the metadata.
+    fn link_of(&self, header: &SegmentHeader, next: Option<u64>) -> Result<Option<Previous>> {
+        if let Some(rewrite) = header.rewrite {
+            return Ok(Some(rewrite.origin));
+        }
+        let link = match next {
+            Some(next) => self.place.header(next)?.and_then(|next| next.previous),
+            None => self.meta.current().clean.and_then(|clean| clean.last),
+        };
+        Ok(link.filter(|link| link.base == header.base))
+    }
+
+    /// Positions and offsets that the segment's index knows.
+    fn hints(&self, header: &SegmentHeader, link: Option<Previous>) -> Result<Vec<(u32, u64)>> {
+        let Some(link) = link else { return Ok(Vec::new()) };
+        let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(link));
+        let Ok(IndexState::Good(files)) = segment.check_index() else {
+            return Ok(Vec::new());
+        };
+        let opened = Opened::Sealed { files: &files };
+        let known =
+            (0..opened.count()).map(|ordinal| Ok((opened.position(ordinal)?, opened.offset(ordinal)?)));
+        let known: Result<_, crate::segment::Fault> = known.collect();
+        Ok(known.unwrap_or_default())
+    }
+
+    /// Has each segment that is kept be known by the one that is kept behind it.
+    fn mend_links(&mut self) -> Result<()> {
+        let kept: Vec<usize> = (0..self.segments.len())
+            .filter(|index| !matches!(self.segments[*index].action, Action::Drop))
+            .collect();
+        let mut later: Option<SegmentHeader> = None;
+        for index in kept.into_iter().rev() {
+            let Some(header) = self.segments[index].header else {
+                continue;
+            };
+            if let Some(next) = later {
+                let link = next.previous.unwrap_or_else(|| unknown(&header));
+                if matches!(self.segments[index].action, Action::Keep) && Seal::of(&header, link).is_none() {
+                    self.segments[index].action = self.rewrite_whole(&header, next.base)?;
+                }
+                if let Action::Rewrite { origin, end, .. } = &mut self.segments[index].action {
+                    *origin = Some(link);
+                    *end = next.base;
+                }
+            }
+            later = Some(header);
+        }
+        Ok(())
+    }
+
+    /// Everything that is good in a segment, for being written anew only because others know it wrongly.
+    fn rewrite_whole(&self, header: &SegmentHeader, end: u64) -> Result<Action> {
+        let limit = header
+            .rewrite
+            .map_or(self.file_len(header.base)?, |rewrite| u64::from(rewrite.len));
+        let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
+        let found = salvage(&active, limit, end, &[]);
+        Ok(Action::Rewrite {
+            good: found.good,
+            cut: Vec::new(),
+            end,
+            origin: None,
+        })
+    }
+
+    /// Does what was planned; returns the files in quarantine.
+    pub(super) fn carry_out(&mut self, report: &RecoverReport) -> Result<Vec<PathBuf>> {
+        self.announce(report)?;
+        let mut quarantined = Vec::new();
+        // The last one first: a crash in between leaves a log that is damaged where it was.
+        for planned in self.segments.iter().rev() {
+            match &planned.action {
+                Action::Keep => {}
+                Action::Drop => quarantined.push(self.place.quarantine_segment(planned.base)?),
+                Action::Rewrite {
+                    good,
+                    cut,
+                    end,
+                    origin,
+                } => {
+                    quarantined.extend(self.rewrite(planned, good, cut, *end, *origin)?);
+                }
+            }
+        }
+        self.settle()?;
+        quarantined.reverse();
+        Ok(quarantined)
+    }
+
+    /// Has the metadata say, first of all, what must not be forgotten.
+    fn announce(&mut self, report: &RecoverReport) -> Result<()> {
+        let is_lost = self.is_lossy();
+        let ends = report.dropped.iter().filter_map(|dropped| dropped.end_offset);
+        let mut bound = ends.max().unwrap_or(0);
+        if self.is_meta_lost || self.meta.current().clean.is_none() {
+            bound = bound.max(self.offset_bound()?);
+        }
+        self.meta.write_both(&*self.place.storage, |meta| {
+            meta.epoch += u64::from(is_lost);
+            if is_lost {
+                meta.next_offset = meta.next_offset.max(bound);
+            }
+            meta.has_gaps = true;
+        })
+    }
+
+    /// An offset that is certainly above all that were ever given out, where nobody says which was the last.
+    fn offset_bound(&self) -> Result<u64> {
+        let Some(last) = self.segments.last() else {
+            return Ok(0);
+        };
+        match last.header.and_then(|header| header.rewrite) {
+            Some(rewrite) => Ok(rewrite.end),
+            None => Ok(last
+                .base
+                .saturating_add(self.file_len(last.base)? / BATCH_HEADER_LEN as u64)),
+        }
+    }
+
+    /// Writes one segment anew; returns the files that keep what it no longer has.
+    fn rewrite(
+        &self,
+        planned: &Planned,
+        good: &[Good],
+        cut: &[Gap],
+        end: u64,
+        origin: Option<Previous>,
+    ) -> Result<Vec<PathBuf>> {
+        let Some(header) = planned.header else {
+            return Ok(Vec::new());
+        };
+        let (file, _) = self.place.open_segment(planned.base, Open::Read)?;
+        let file_len = file.len()?;
+        let mut quarantined = Vec::new();
+        for gap in cut {
+            let to = (gap.position + gap.len).min(file_len);
+            if gap.position < to {
+                quarantined.push(self.place.quarantine_range(&file, gap.position, to, "cut")?);
+            }
+        }
+        let keys = FrameKeys::new(header.salt);
+        let mut rewriter = Rewriter::create(&self.place, header)?;
+        let mut frame = Vec::new();
+        for record in good {
+            frame.resize(record.len, 0);
+            if file.read_at(record.position, &mut frame)? < record.len {
+                return Err(Error::Invalid("the segment was changed while it was recovered"));
+            }
+            rewriter.push(&frame, record.offset, &keys)?;
+        }
+        let origin = origin.unwrap_or_else(|| unknown(&header));
+        rewriter.finish(header.generation() + 1, origin, end)?;
+        rewriter.install()?;
+        Ok(quarantined)
+    }
+
+    /// Has the metadata speak of the segments that there are now: where the log ends, if that is known, so that
+    /// opening it need not find out. What is lost in front of the first one counts as trimmed.
+    fn settle(&mut self) -> Result<()> {
+        let first = self.kept().next().map(|planned| planned.base);
+        let last = self.kept().last();
+        let clean = match last.map(|last| (last.header, &last.action)) {
+            None => Some(CleanEnd { last: None }),
+            Some((Some(header), Action::Rewrite { origin, .. })) => Some(CleanEnd {
+                last: Some(origin.unwrap_or_else(|| unknown(&header))),
+            }),
+            Some((Some(header), _)) => {
+                let next = self.segments.iter().find(|planned| planned.base > header.base);
+                let link = match next {
+                    Some(next) => next.header.and_then(|next| next.previous),
+                    None => self.meta.current().clean.and_then(|clean| clean.last),
+                };
+                let known = link.filter(|link| Seal::of(&header, *link).is_some());
+                known.map(|last| CleanEnd { last: Some(last) })
+            }
+            Some((None, _)) => None,
+        };
+        let bound = self.meta.current().next_offset;
+        self.meta.write_both(&*self.place.storage, |meta| {
+            meta.clean = clean;
+            meta.merge = None;
+            meta.unfinished = false;
+            meta.start_offset = meta.start_offset.max(first.unwrap_or(bound).min(bound));
+        })
+    }
+}
+
+/// How a segment is known that nobody knows.
+fn unknown(header: &SegmentHeader) -> Previous {
+    Previous {
+        base: header.base,
+        len: 0,
+        last_checksum: 0,
+    }
+}

@@ -1,0 +1,52 @@
+//! What is cut off a damaged log is kept in a subfolder.
+
+use std::path::PathBuf;
+
+use super::active::copy_range;
+use super::place::Place;
+use crate::Result;
+use crate::format::{FileName, QUARANTINE_NAME};
+use crate::sys::{File, Open};
+
+impl Place {
+    /// Keeps a copy of a part of a segment's file; returns its path.
+    pub(crate) fn quarantine_range(
+        &self,
+        from: &File,
+        start: u64,
+        end: u64,
+        ending: &str,
+    ) -> Result<PathBuf> {
+        let stem = from.path().file_stem().and_then(|stem| stem.to_str());
+        let to = self.quarantine_file(&format!("{}.{start}.{ending}", stem.unwrap_or_default()))?;
+        let file = self.storage.open(&to, Open::Create)?;
+        copy_range(from, start, end, &file)?;
+        file.sync()?;
+        self.storage.sync_dir(&self.dir.join(QUARANTINE_NAME))?;
+        Ok(to)
+    }
+
+    /// Moves a segment out of the log; returns its new path.
+    pub(crate) fn quarantine_segment(&self, base: u64) -> Result<PathBuf> {
+        let name = FileName::Segment(base);
+        let to = self.quarantine_file(&name.to_string())?;
+        self.storage.rename(&self.path(&name), &to)?;
+        self.storage.sync_dir(&self.dir.join(QUARANTINE_NAME))?;
+        self.storage.sync_dir(&self.dir)?;
+        Ok(to)
+    }
+
+    /// A path in the quarantine folder that no file has.
+    fn quarantine_file(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.dir.join(QUARANTINE_NAME);
+        self.storage.create_dirs(&dir)?;
+        let names = self.storage.list(&dir)?;
+        let mut free = name.to_owned();
+        let mut n = 1;
+        while names.contains(&free) {
+            free = format!("{name}.{n}");
+            n += 1;
+        }
+        Ok(dir.join(free))
+    }
+}

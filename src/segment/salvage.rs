@@ -1,0 +1,230 @@
+//! Finding what is still good in a damaged segment.
+
+use super::active::Active;
+use super::window::Window;
+use crate::format::{
+    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN,
+    are_headers_whole, is_intact,
+};
+
+/// A record that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Good {
+    pub(crate) offset: u64,
+    pub(crate) position: u64,
+    pub(crate) len: usize,
+}
+
+/// Bytes between whole frames, and the offsets of the messages that were there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) position: u64,
+    pub(crate) len: u64,
+    pub(crate) first_offset: u64,
+    /// Exclusive; the same where no message is lost.
+    pub(crate) end_offset: u64,
+}
+
+/// What is good in a segment, and what is between.
+#[derive(Debug, Default)]
+pub(crate) struct Salvage {
+    pub(crate) good: Vec<Good>,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// Bytes that a search may checksum in any case, and how many times those of the segment.
+const WORK_MIN: u64 = 64 << 20;
+const WORK_FACTOR: u64 = 16;
+
+/// Goes through a segment up to `limit` and behind damage goes on at the next frame that is whole, which carries a
+/// checksum keyed with the salt and its own place. `hints` are positions and offsets that an index knows. `end` is the
+/// offset that the segment reaches up to.
+pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)]) -> Salvage {
+    let mut search = Search {
+        active,
+        limit: limit.min(active.map.len()),
+        end,
+        hints,
+        window: Window::default(),
+        work: WORK_MIN.max(limit.saturating_mul(WORK_FACTOR)),
+    };
+    let mut found = Salvage::default();
+    let (mut at, mut offset) = (SEGMENT_HEADER_LEN, active.header.base);
+    while at < search.limit {
+        match search.frame(at, offset) {
+            Some(Step::Batch(first)) if first >= offset => {
+                at += BATCH_HEADER_LEN as u64;
+                offset = first;
+            }
+            Some(Step::Record(len)) if offset < end => {
+                found.good.push(Good {
+                    offset,
+                    position: at,
+                    len,
+                });
+                at += len as u64;
+                offset += 1;
+            }
+            Some(Step::End) => break,
+            _ => {
+                let next = search.next(at, offset);
+                let (position, next_offset) = next.unwrap_or((search.content_end(at), end.max(offset)));
+                if position > at {
+                    let (first_offset, end_offset) = search.known_between(offset, next_offset);
+                    found.gaps.push(Gap {
+                        position: at,
+                        len: position - at,
+                        first_offset,
+                        end_offset,
+                    });
+                }
+                if next.is_none() {
+                    break;
+                }
+                (at, offset) = (position, next_offset);
+            }
+        }
+    }
+    found
+}
+
+/// A frame that is whole.
+enum Step {
+    /// With the offset of the first record behind it.
+    Batch(u64),
+    /// With the length of its frame.
+    Record(usize),
+    /// The marker behind the last batch.
+    End,
+}
+
+struct Search<'a> {
+    active: &'a Active,
+    limit: u64,
+    end: u64,
+    hints: &'a [(u32, u64)],
+    window: Window,
+    /// Bytes that may still be checksummed.
+    work: u64,
+}
+
+impl Search<'_> {
+    /// The frame at `at`, if it is whole, and if a record is that of `offset`.
+    fn frame(&mut self, at: u64, offset: u64) -> Option<Step> {
+        let active = self.active;
+        let head = self
+            .window
+            .get_up_to(&active.map, at, LONE_HEADER_LEN, self.limit)?;
+        let header = match Frame::parse(head)? {
+            Frame::Batch(batch) => {
+                let first = active.header.base.checked_add(u64::from(batch.first))?;
+                if !batch.is_intact(head, active.keys.batch(at)) {
+                    return None;
+                }
+                let is_end = batch.is_marker() && active.header.rewrite.is_none();
+                return Some(if is_end { Step::End } else { Step::Batch(first) });
+            }
+            Frame::Record(header) => header,
+        };
+        let len = header.len as usize;
+        let frame = self.window.get(&active.map, at, len, self.limit)?;
+        self.work = self.work.saturating_sub(len as u64);
+        if !is_intact(&header, frame, active.keys.record(offset)) {
+            return None;
+        }
+        let layout = Layout::of(&header, frame)?;
+        are_headers_whole(&frame[layout.headers]).then_some(Step::Record(len))
+    }
+
+    /// Position and offset of the next whole frame behind `at`, where one was looked for that is of `offset` or later.
+    fn next(&mut self, at: u64, offset: u64) -> Option<(u64, u64)> {
+        let known = self
+            .hints
+            .partition_point(|(position, _)| u64::from(*position) <= at);
+        for (position, offset) in self.hints.get(known..).unwrap_or_default() {
+            let position = u64::from(*position);
+            if let Some(Step::Record(_)) = self.frame(position, *offset) {
+                // A batch header in front of it is good as well.
+                let before = position.saturating_sub(BATCH_HEADER_LEN as u64);
+                return match self.frame(before, *offset) {
+                    Some(Step::Batch(first)) if before > at && first == *offset => Some((before, *offset)),
+                    _ => Some((position, *offset)),
+                };
+            }
+        }
+        if self.hints.is_empty() {
+            self.search(at, offset)
+        } else {
+            None
+        }
+    }
+
+    /// The part of a range of offsets that had messages, if an index knows.
+    fn known_between(&self, first: u64, end: u64) -> (u64, u64) {
+        if self.hints.is_empty() {
+            return (first, end);
+        }
+        let at = |offset| self.hints.partition_point(|(_, known)| *known < offset);
+        match self.hints.get(at(first)..at(end)) {
+            Some([(_, only)]) => (*only, only + 1),
+            Some([(_, first), .., (_, last)]) => (*first, last + 1),
+            _ => (end, end),
+        }
+    }
+
+    /// As [`next`](Search::next), byte by byte.
+    fn search(&mut self, at: u64, offset: u64) -> Option<(u64, u64)> {
+        for position in at + 1..self.limit {
+            // At least 20 bytes went to each record that may have been lost; in a rewritten segment others may have
+            // been missing before.
+            let lost_max = match self.active.header.rewrite {
+                None => (position - at) / RECORD_HEADER_LEN as u64 + 1,
+                Some(_) => u64::MAX,
+            };
+            let head = self
+                .window
+                .get_up_to(&self.active.map, position, LONE_HEADER_LEN, self.limit)?;
+            match Frame::parse(head) {
+                None => continue,
+                Some(Frame::Batch(_)) => {
+                    if let Some(Step::Batch(first)) = self.frame(position, offset)
+                        && first >= offset
+                    {
+                        return Some((position, first));
+                    }
+                }
+                Some(Frame::Record(header)) => {
+                    if position + u64::from(header.len) > self.limit {
+                        continue;
+                    }
+                    for candidate in offset..self.end.min(offset.saturating_add(lost_max)) {
+                        if let Some(Step::Record(_)) = self.frame(position, candidate) {
+                            return Some((position, candidate));
+                        }
+                        if self.work == 0 {
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// One past the last byte at or behind `at` that is not zero.
+    fn content_end(&mut self, at: u64) -> u64 {
+        const LEN: usize = 4096;
+        let (mut position, mut end) = (at, at);
+        while position < self.limit {
+            let len = usize::try_from(self.limit - position).map_or(LEN, |left| left.min(LEN));
+            let Some(bytes) = self.window.get(&self.active.map, position, len, self.limit) else {
+                break;
+            };
+            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+                end = position + last as u64 + 1;
+            }
+            position += len as u64;
+        }
+        end
+    }
+}

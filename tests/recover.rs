@@ -1,0 +1,311 @@
+//! `recover` on logs with damage: it says exactly what is damaged, loses nothing else, and the second time does
+//! nothing.
+//!
+//! `DURAMEN_RECOVER_FLIPS` is how many bits are flipped, one at a time, in each kind of log.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use duramen::{
+    Corruption, Log, Message, NewMessage, Options, RecoverOptions, RecoverReport, Result, Start, check,
+    recover, recover_with,
+};
+
+mod common;
+use common::{Item, Random, fast_dir, files_of, number, seed, segment_paths, with_messages, write_files};
+
+const MESSAGES: u64 = 200;
+
+fn options() -> Options {
+    Options::new().rollover(4096).key_index(true).time_index(true)
+}
+
+/// A closed log of several segments, in batches of one to five, with what is in it.
+fn sound_log(random: &mut Random, dir: &Path, with_gaps: bool) -> Vec<Option<Item>> {
+    let log = options().create_dirs(true).open(dir).expect("a new log");
+    let mut model = Vec::new();
+    while (model.len() as u64) < MESSAGES {
+        let batch: Vec<Item> = (0..=random.below(4)).map(|_| Item::any(random, 7, 120)).collect();
+        with_messages(&batch, |messages| log.publish(messages)).expect("published");
+        model.extend(batch.into_iter().map(Some));
+    }
+    if with_gaps {
+        let gone: BTreeSet<u64> = (0..MESSAGES).filter(|_| random.one_in(3)).collect();
+        log.delete(&gone).expect("deleted");
+        for offset in gone {
+            model[usize::try_from(offset).expect("small")] = None;
+        }
+    }
+    log.close().expect("closed");
+    model
+}
+
+fn read_all(log: &dyn Log) -> Result<Vec<Message>> {
+    let (mut messages, mut from) = (Vec::new(), Start::Oldest);
+    loop {
+        let batch = log.consume(from, 64)?;
+        if batch.messages.is_empty() {
+            return Ok(messages);
+        }
+        from = Start::At(batch.next_offset);
+        messages.extend(batch.messages);
+    }
+}
+
+/// That the log holds what `model` says, but for the offsets in `lost`, and goes on above `next_min`.
+fn assert_holds(dir: &Path, model: &[Option<Item>], lost: &BTreeSet<u64>, next_min: u64, what: &str) {
+    let report = check(dir, &options()).expect("checked");
+    assert!(report.is_clean(), "{what}: {:?}", report.problems);
+    let log = options().open(dir).expect(what);
+    let found = read_all(&log).expect(what);
+    let expected: Vec<(u64, &Item)> = (0..)
+        .zip(model)
+        .filter_map(|(offset, item)| Some((offset, item.as_ref()?)))
+        .filter(|(offset, _)| !lost.contains(offset))
+        .collect();
+    let offsets: Vec<u64> = found.iter().map(|message| message.offset).collect();
+    let wanted: Vec<u64> = expected.iter().map(|(offset, _)| *offset).collect();
+    assert_eq!(offsets, wanted, "{what}");
+    for ((offset, item), message) in expected.iter().zip(&found) {
+        assert!(item.is(*offset, message), "{what}: offset {offset}");
+    }
+    let next = log.publish(&[NewMessage::value(b"more")]).expect(what) - 1;
+    assert!(next >= next_min, "{what}: offset {next} was given out before");
+    log.close().expect(what);
+}
+
+fn lost_of(report: &RecoverReport) -> BTreeSet<u64> {
+    let ranges = report.dropped.iter();
+    ranges
+        .flat_map(|dropped| dropped.first_offset.expect("known")..dropped.end_offset.expect("known"))
+        .collect()
+}
+
+/// Goal: what is lost is what was damaged, when salvaging, and what comes behind as well, when not. Method: one bit at
+/// a time is flipped in the records of a log, and the log recovered in both ways, each twice, and tried first.
+fn flips(with_gaps: bool, without_index: bool) {
+    let mut random = Random::new(seed("recover"));
+    let sound = fast_dir();
+    let model = sound_log(&mut random, &sound.path().join("log"), with_gaps);
+    let mut files = files_of(&sound.path().join("log"));
+    if without_index {
+        files.retain(|(name, _)| !name.ends_with(".idx"));
+    }
+    let is_filled = |(name, bytes): &(String, Vec<u8>)| name.ends_with(".log") && bytes.len() > 128;
+    let logs: Vec<usize> = (0..files.len()).filter(|i| is_filled(&files[*i])).collect();
+    let mut hits = 0;
+    for round in 0..number("DURAMEN_RECOVER_FLIPS", 40) {
+        let file = logs[usize::try_from(random.below(logs.len() as u64)).expect("small")];
+        let len = files[file].1.len() as u64;
+        let bit = 128 * 8 + random.below((len - 128) * 8);
+        let mut damaged = files.clone();
+        damaged[file].1[usize::try_from(bit / 8).expect("small")] ^= 1 << (bit % 8);
+        let what = format!("round {round}: bit {bit} of {}", files[file].0);
+        let mut lost_by = Vec::new();
+        for salvage in [false, true] {
+            let dir = fast_dir();
+            write_files(dir.path(), &damaged);
+            let how = RecoverOptions::new().salvage(salvage);
+            let planned = recover_with(dir.path(), &options(), &how.dry_run(true)).expect(&what);
+            assert_eq!(files_of(dir.path()), damaged, "{what}: a dry run changes nothing");
+            let report = recover_with(dir.path(), &options(), &how).expect(&what);
+            assert!(report.changed, "{what}");
+            assert_eq!(report.dropped, planned.dropped, "{what}");
+            assert_eq!(report.epoch, planned.epoch, "{what}");
+            assert_eq!(report.messages, planned.messages, "{what}");
+            let again = recover_with(dir.path(), &options(), &how).expect(&what);
+            assert!(
+                !again.changed && again.dropped.is_empty() && again.epoch == report.epoch,
+                "{what}"
+            );
+            let mut lost = lost_of(&report);
+            lost.retain(|offset| model[usize::try_from(*offset).expect("small")].is_some());
+            assert_holds(dir.path(), &model, &lost, model.len() as u64, &what);
+            assert!(lost.is_empty() || report.epoch == 1, "{what}");
+            // What was cut off is there to be looked at.
+            let kept: u64 = report
+                .quarantined
+                .iter()
+                .map(|path| fs::metadata(path).expect("kept").len())
+                .sum();
+            let cut: u64 = report.dropped.iter().map(|dropped| dropped.len).sum();
+            assert!(kept >= cut, "{what}: {kept} of {cut} bytes kept");
+            lost_by.push((lost, report));
+        }
+        let (cut, cut_report) = &lost_by[0];
+        let (salvaged, report) = &lost_by[1];
+        let damage = &report.dropped[0];
+        let at = damage.position..damage.position + damage.len;
+        assert!(at.contains(&(bit / 8)), "{what}: said to be in {at:?}");
+        let place =
+            |dropped: &duramen::Dropped| (dropped.position, dropped.len, dropped.first_offset, dropped.kind);
+        assert_eq!(place(damage), place(&cut_report.dropped[0]), "{what}");
+        assert!(
+            salvaged.len() <= 1,
+            "{what}: one bit cost the offsets {salvaged:?}"
+        );
+        assert_eq!(report.dropped.len(), 1, "{what}");
+        hits += salvaged.len();
+        if let Some(first) = salvaged.first() {
+            assert_eq!(cut.first(), Some(first), "{what}");
+            let behind = model
+                .iter()
+                .skip(usize::try_from(*first).expect("small"))
+                .flatten();
+            assert_eq!(cut.len(), behind.count(), "{what}");
+        } else if !(with_gaps && without_index) {
+            // Only an index knows whether the offsets that are missing were missing before.
+            assert!(cut.is_empty(), "{what}");
+        }
+    }
+    println!("  {hits} flips cost a message");
+}
+
+#[test]
+fn one_bit_costs_one_message_at_most() {
+    flips(false, false);
+}
+
+#[test]
+fn one_bit_costs_one_message_at_most_in_a_log_with_gaps() {
+    flips(true, false);
+}
+
+#[test]
+fn one_bit_costs_one_message_at_most_without_an_index() {
+    flips(false, true);
+    flips(true, true);
+}
+
+/// A segment whose header is gone, or that is gone as a whole, is cut off with all behind it, or left out.
+#[test]
+fn a_segment_that_cannot_be_read_is_left_out() {
+    let mut random = Random::new(seed("recover"));
+    for (is_missing, which) in [
+        (false, 2),
+        (true, 2),
+        (false, 0),
+        (true, 0),
+        (false, 100),
+        (true, 100),
+    ] {
+        for salvage in [false, true] {
+            let dir = fast_dir();
+            let model = sound_log(&mut random, &dir.path().join("log"), false);
+            let dir = dir.path().join("log");
+            let paths = segment_paths(&dir);
+            let which = paths.len().min(which + 1) - 1;
+            let base = |index: usize| {
+                let name = paths[index]
+                    .file_stem()
+                    .expect("a name")
+                    .to_str()
+                    .expect("a plain name");
+                name.parse::<u64>().expect("an offset")
+            };
+            let end = if which + 1 < paths.len() {
+                base(which + 1)
+            } else {
+                model.len() as u64
+            };
+            if is_missing {
+                fs::remove_file(&paths[which]).expect("removed");
+            } else {
+                let mut bytes = fs::read(&paths[which]).expect("a segment");
+                bytes[20] ^= 1;
+                fs::write(&paths[which], bytes).expect("a segment");
+            }
+            let what = format!("segment {which} missing {is_missing} salvage {salvage}");
+            let how = RecoverOptions::new().salvage(salvage);
+            let report = recover_with(&dir, &options(), &how).expect(&what);
+            assert!(report.changed, "{what}");
+            let front = is_missing && which == 0;
+            let lost: BTreeSet<u64> = if salvage || front {
+                (base(which)..end).collect()
+            } else {
+                (base(which)..model.len() as u64).collect()
+            };
+            assert_eq!(lost_of(&report), lost, "{what}: {:?}", report.dropped);
+            assert!(
+                !recover_with(&dir, &options(), &how).expect(&what).changed,
+                "{what}"
+            );
+            assert_holds(&dir, &model, &lost, model.len() as u64, &what);
+        }
+    }
+}
+
+/// Without a readable copy of the metadata the log is put together from what its segments say.
+#[test]
+fn lost_metadata_is_made_anew() {
+    let mut random = Random::new(seed("recover"));
+    let dir = fast_dir();
+    let dir = dir.path().join("log");
+    let model = sound_log(&mut random, &dir, false);
+    for name in ["meta.0", "meta.1"] {
+        fs::write(dir.join(name), b"nonsense").expect("written");
+    }
+    assert!(options().open(&dir).is_err());
+    let report = recover(&dir, &options()).expect("recovered");
+    assert!(
+        report.changed && report.dropped.is_empty() && report.epoch > 0,
+        "{report:?}"
+    );
+    assert_holds(
+        &dir,
+        &model,
+        &BTreeSet::new(),
+        model.len() as u64,
+        "lost metadata",
+    );
+}
+
+/// A damaged index costs nothing.
+#[test]
+fn a_damaged_index_is_built_anew() {
+    let mut random = Random::new(seed("recover"));
+    let dir = fast_dir();
+    let dir = dir.path().join("log");
+    let model = sound_log(&mut random, &dir, true);
+    let index = segment_paths(&dir)
+        .iter()
+        .map(|path| path.with_extension("idx"))
+        .find(|path| path.exists());
+    let index = index.expect("an index");
+    let mut bytes = fs::read(&index).expect("an index");
+    bytes[200] ^= 8;
+    fs::write(&index, bytes).expect("an index");
+    let problems = check(&dir, &options()).expect("checked").problems;
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].kind, Corruption::Index);
+    let report = recover(&dir, &options()).expect("recovered");
+    assert!(
+        report.changed && report.dropped.is_empty() && report.epoch == 0,
+        "{report:?}"
+    );
+    assert!(report.indexes_rebuilt > 0);
+    assert_holds(
+        &dir,
+        &model,
+        &BTreeSet::new(),
+        model.len() as u64,
+        "damaged index",
+    );
+}
+
+/// A log in order is not touched.
+#[test]
+fn a_log_in_order_stays_as_it_is() {
+    let mut random = Random::new(seed("recover"));
+    let dir = fast_dir();
+    let dir = dir.path().join("log");
+    sound_log(&mut random, &dir, true);
+    let before = files_of(&dir);
+    for salvage in [false, true] {
+        let how = RecoverOptions::new().salvage(salvage);
+        let report = recover_with(&dir, &options(), &how).expect("recovered");
+        assert!(!report.changed, "{report:?}");
+        assert!(files_of(&dir) == before);
+    }
+}
