@@ -7,7 +7,7 @@
 //! | by | what is kept | how the cut is found |
 //! |---|---|---|
 //! | [offset](by_offset) | from this offset on | it is given |
-//! | [age](by_age) | from the first message young enough on | by one lookup in a time index, else by reading what goes |
+//! | [age](by_age) | from the first message young enough on | by a lookup in the time index, or by reading what goes |
 //! | [count](by_count) | so many messages | by one lookup |
 //! | [size](by_size) | so many bytes of messages | by reading what is kept |
 //!
