@@ -25,6 +25,7 @@
 //! | choose what survives what | [`Durability`], [`Log::sync`] |
 //! | read in order | [`Log::consume`], [`Start`]; at memory speed [`FileLog::scan`] |
 //! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
+//! | remove messages | [`Log::delete`], [`Log::trim`]; by age, count or size: [`trim`]; by key: [`mod@compact`] |
 //! | know what can go wrong | [`Error`], [`ErrorKind`] |
 //! | remove | [`Log::delete`], [`Log::trim`], [`Retention`] |
 //! | keep safe | [`check`], [`recover`], [`backup`], [`restore`] |
@@ -33,6 +34,7 @@
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
 //! | understand it | [`design`], [`on_disk`] |
 
+pub mod compact;
 mod error;
 mod format;
 mod index;
@@ -40,6 +42,7 @@ mod log;
 mod maintenance;
 mod segment;
 mod sys;
+pub mod trim;
 mod types;
 
 #[cfg(feature = "testing")]

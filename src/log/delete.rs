@@ -153,7 +153,7 @@ impl Shared {
         for part in parts {
             match part {
                 Part::Active(active) => active.retire(),
-                Part::Sealed(segment) => segment.retire(),
+                Part::Sealed(segment) => segment.retire_readable()?,
             }
         }
         let len = rewriter.len();

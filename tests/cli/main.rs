@@ -1,8 +1,11 @@
 //! The command line, from outside: the built binary, its output byte for byte, and its exit codes.
 
+mod backup;
 mod bench;
 mod check;
+mod compact;
 mod consume;
+mod delete;
 mod dump;
 mod follow;
 mod get;
@@ -10,4 +13,5 @@ mod harness;
 mod history;
 mod publish;
 mod stat;
+mod trim;
 mod usage;
