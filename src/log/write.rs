@@ -261,9 +261,7 @@ impl Writer {
             view.parts.push(Part::Active(Arc::clone(&active)));
             view.next_offset_min = view.next_offset_min.max(active.header.base);
         });
-        shared
-            .upkeep_due
-            .store(shared.options.has_retention(), Ordering::Relaxed);
+        shared.upkeep_due.store(true, Ordering::Relaxed);
         match left {
             Some(left) => self.seal_left(
                 shared,
