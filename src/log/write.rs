@@ -208,10 +208,9 @@ impl Writer {
         let is_synced = self.sync_active(shared)?;
         // An empty segment that is too small for the batch is replaced, not followed: the new one has its name.
         let empty = self.empty_last(shared)?;
-        let previous = match (&empty, &self.active) {
-            (Some(empty), _) => empty.previous,
-            (None, Some(active)) => Some(active.link(self.end, self.last_checksum)),
-            (None, None) => self.previous,
+        let previous = match &empty {
+            Some(empty) => empty.previous,
+            None => self.link_of_last(),
         };
         let oldest_unsynced = self
             .unsynced
@@ -274,6 +273,14 @@ impl Writer {
                 },
             ),
             None => Ok(()),
+        }
+    }
+
+    /// How the segment behind the last one knows it.
+    fn link_of_last(&self) -> Option<Previous> {
+        match &self.active {
+            Some(active) => Some(active.link(self.end, self.last_checksum)),
+            None => self.previous,
         }
     }
 
