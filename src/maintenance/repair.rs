@@ -81,6 +81,8 @@ pub(super) struct Repair {
     /// The first offset that is lost.
     pub(super) lost_from: Option<u64>,
     pub(super) segments: Vec<Planned>,
+    /// Base offsets of files that are no longer of the log: trimmed, or merged into another.
+    pub(super) superseded: Vec<u64>,
 }
 
 impl Repair {
@@ -376,6 +378,8 @@ impl Repair {
     /// Does what was planned; returns the files in quarantine.
     pub(super) fn carry_out(&mut self, report: &RecoverReport) -> Result<Vec<PathBuf>> {
         self.announce(report)?;
+        // Where the last segments go, one of these would be taken for the last.
+        self.place.remove_segments(self.superseded.iter().copied())?;
         let mut quarantined = Vec::new();
         // The last one first: a crash in between leaves a log that is damaged where it was.
         for planned in self.segments.iter().rev() {
