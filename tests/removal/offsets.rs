@@ -235,3 +235,30 @@ fn no_offset_is_given_out_twice() {
         history.check();
     }
 }
+
+/// A segment that was trimmed while it was the last is still there when the one behind it is damaged.
+#[test]
+fn damage_behind_a_trimmed_segment_is_recovered() {
+    for salvage in [false, true] {
+        let dir = common::fast_dir();
+        let options = Options::new().rollover(1024).background(false);
+        let log = options.open(dir.path()).expect("a new log");
+        log.publish(&[NewMessage::value(&[7; 800])]).expect("a publish");
+        log.trim(1).expect("a trim");
+        log.publish(&[NewMessage::value(&[7; 800])]).expect("a publish");
+        log.close().expect("a close");
+
+        let path = common::segment_paths(dir.path()).pop().expect("a segment");
+        let mut bytes = fs::read(&path).expect("a file");
+        bytes[12] ^= 1;
+        fs::write(&path, &bytes).expect("a file");
+        let how = RecoverOptions::new().salvage(salvage);
+        let report = duramen::recover_with(dir.path(), &options, &how).expect("a recovery");
+        assert_eq!(
+            (report.dropped.len(), report.messages, report.next_offset),
+            (1, 0, 2)
+        );
+        let log = options.open(dir.path()).expect("a reopen");
+        assert_eq!(log.publish(&[NewMessage::value(b"x")]).expect("a publish"), 3);
+    }
+}
