@@ -144,7 +144,7 @@ fn only_what_changed_is_copied() {
     assert_eq!((second.bytes_copied, second.segments_copied), (0, 0));
     publish(&log, 1000, 1);
     let third = log.backup(&copy).expect("a backup");
-    assert!(third.bytes_copied < 100, "{third:?}");
+    assert!(third.bytes_copied < 300, "{third:?}");
     println!(
         "  first {}, unchanged {}, one message more {} bytes",
         first.bytes_copied, 0, third.bytes_copied

@@ -18,7 +18,9 @@ use super::open::segment_bases;
 use super::reader::Reader;
 use super::shared::Shared;
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::segment::{Active, Held, Place, Rewriter, Stop, copy_range_of, corrupt, create_anew};
+use crate::segment::{
+    Active, Held, Part, Place, Rewriter, Stop, Visible, copy_range_of, corrupt, create_anew,
+};
 use crate::sys::{DirLock, Open};
 use crate::{BackupReport, Corruption, Error, Result};
 
@@ -34,8 +36,9 @@ impl Shared {
         let mut target = Target::open(self, dir)?;
         target.refuse_diverged(self, &reader)?;
         target.begin(reader.view().start_offset)?;
-        let last = target.copy_parts(self, &reader, u64::MAX)?;
-        target.finish(self, &reader, reader.next_offset(), last)
+        let moment = Moment::of(&reader);
+        let last = target.copy_parts(self, &moment, u64::MAX)?;
+        target.finish(self, &moment, moment.next_offset, last)
     }
 
     /// Copies what is below the offset `end` to the directory `dir`, which is empty, as a log of its own epoch.
@@ -49,9 +52,46 @@ impl Shared {
                 "there is a log already where one is to be restored",
             ));
         }
-        let last = target.copy_parts(self, &reader, end)?;
+        let moment = Moment::of(&reader);
+        let last = target.copy_parts(self, &moment, end)?;
         target.is_fork = true;
-        target.finish(self, &reader, end.min(reader.next_offset()), last)
+        target.finish(self, &moment, end.min(moment.next_offset), last)
+    }
+}
+
+/// The moment of which the copy is.
+struct Moment<'a> {
+    reader: &'a Reader<'a>,
+    /// How far the last segment goes, if it is written to.
+    visible: Option<Visible>,
+    next_offset: u64,
+}
+
+impl Moment<'_> {
+    fn of<'a>(reader: &'a Reader<'a>) -> Moment<'a> {
+        let (visible, next_offset) = match reader.view().parts.last() {
+            Some(Part::Active(active)) => {
+                let visible = active.visible();
+                let next = active.header.base + u64::from(visible.count);
+                (Some(visible), next.max(reader.view().next_offset_min))
+            }
+            _ => (None, reader.next_offset()),
+        };
+        Moment {
+            reader,
+            visible,
+            next_offset,
+        }
+    }
+
+    fn source(&self, shared: &Shared, part: &Part) -> Result<Source> {
+        let last = self.reader.view().parts.last().map(Part::base);
+        match (part, self.visible) {
+            (Part::Active(active), Some(visible)) if Some(part.base()) == last => {
+                Source::of_active(active, visible)
+            }
+            _ => Source::of(shared, self.reader, part),
+        }
     }
 }
 
@@ -134,10 +174,11 @@ impl Target {
     }
 
     /// Copies what is below `end`; returns how the last segment of the copy is known.
-    fn copy_parts(&mut self, shared: &Shared, reader: &Reader<'_>, end: u64) -> Result<Option<Previous>> {
+    fn copy_parts(&mut self, shared: &Shared, moment: &Moment<'_>, end: u64) -> Result<Option<Previous>> {
         let mut last = None;
-        for part in reader.view().parts.iter().take_while(|part| part.base() < end) {
-            let source = Source::of(shared, reader, part)?;
+        let parts = moment.reader.view().parts.iter();
+        for part in parts.take_while(|part| part.base() < end) {
+            let source = moment.source(shared, part)?;
             let held = part.hold(|segment| shared.note_mapped(segment))?;
             let copied = if end < source.end {
                 self.copy_cut(&source, &held, end)?
@@ -242,13 +283,13 @@ impl Target {
     fn finish(
         mut self,
         shared: &Shared,
-        reader: &Reader<'_>,
+        moment: &Moment<'_>,
         next_offset: u64,
         last: Option<Previous>,
     ) -> Result<BackupReport> {
         let kept = std::mem::take(&mut self.bases);
         self.remove(|base| kept.binary_search(&base).is_err())?;
-        let start_offset = reader.view().start_offset.min(next_offset);
+        let start_offset = moment.reader.view().start_offset.min(next_offset);
         let ours = *shared.meta.lock().current();
         let meta = Meta {
             sequence: 1,

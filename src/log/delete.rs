@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::reader::Reader;
 use super::shared::Shared;
 use crate::format::{Previous, SegmentHeader};
-use crate::segment::{Active, Fault, Opened, Part, Rewriter, Seal, Segment, SegmentEnd};
+use crate::segment::{Active, Fault, Opened, Part, Rewriter, Segment, SegmentEnd, Visible};
 use crate::sys::Open;
 use crate::{Deleted, Error, Result};
 
@@ -205,19 +205,24 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// A segment that is written to, or was until now, as far as `visible` says.
+    pub(super) fn of_active(active: &Active, visible: Visible) -> Result<Source> {
+        let seal = active
+            .seal_from(visible)
+            .ok_or(Error::Invalid("the segment has no end"))?;
+        Ok(Source {
+            header: active.header,
+            origin: active.link(seal.len, seal.last_checksum),
+            end: active.header.base + u64::from(visible.count),
+            len: seal.len,
+            size: u64::from(seal.len),
+        })
+    }
+
     pub(super) fn of(shared: &Shared, reader: &Reader<'_>, part: &Part) -> Result<Source> {
         let end = reader.end_of(part);
         match part {
-            Part::Active(active) => {
-                let seal = sealed(active)?;
-                Ok(Source {
-                    header: active.header,
-                    origin: active.link(seal.len, seal.last_checksum),
-                    end,
-                    len: seal.len,
-                    size: u64::from(seal.len),
-                })
-            }
+            Part::Active(active) => Source::of_active(active, active.visible()),
             Part::Sealed(segment) => {
                 let (_, header) = shared.place.open_segment(segment.base(), Open::Read)?;
                 let origin = match header.rewrite {
@@ -235,12 +240,6 @@ impl Source {
             }
         }
     }
-}
-
-fn sealed(active: &Active) -> Result<Seal> {
-    active
-        .seal_from(active.visible())
-        .ok_or(Error::Invalid("the segment has no end"))
 }
 
 /// Copies the records that `is_kept` says to `to`; returns how many others there are. All are verified.
