@@ -252,8 +252,7 @@ impl Writer {
         if self.unsynced.is_empty() {
             active.raise_frontier(FRAMES_START);
         }
-        let left_end = self.end;
-        let left_checksum = self.last_checksum;
+        let (left_end, left_checksum) = (self.end, self.last_checksum);
         self.begin(&active, 0, FRAMES_START, active.header_checksum);
         shared.change_view(|view| {
             view.parts.retain(|part| part.base() != active.header.base);
