@@ -146,7 +146,11 @@ fn golden_logs_with_gaps_of_version_1_are_read() {
         let scratch = tempfile::tempdir().expect("a folder");
         let dir = scratch.path().join("removed");
         write(&dir);
-        let log = Options::of(&dir).expect("a log").rollover(2048).open(&dir).expect("a log");
+        let log = Options::of(&dir)
+            .expect("a log")
+            .rollover(2048)
+            .open(&dir)
+            .expect("a log");
         log.delete(&(0..60).filter(removed).collect()).expect("deleted");
         log.trim(7).expect("trimmed");
         log.close().expect("closed");

@@ -250,8 +250,8 @@ impl Log for FileLog {
             shared.look_ahead(active, writer.end);
         }
         drop(writer);
-        if shared.retention_due.load(Ordering::Relaxed) {
-            shared.retain_soon();
+        if shared.upkeep_due.load(Ordering::Relaxed) {
+            shared.keep_up();
         }
         if waits || how.sync {
             shared.commit.wait_for(shared, next_offset)?;

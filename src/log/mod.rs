@@ -15,6 +15,7 @@ mod options;
 mod reader;
 mod recovery;
 mod retention;
+mod runs;
 mod scan;
 mod seal;
 mod shared;
@@ -24,6 +25,7 @@ mod write;
 
 pub(crate) use meta_store::{Copies, MetaStore};
 pub(crate) use open::{is_front_missing, segment_bases, settle_unfinished, sort_out};
+pub(crate) use runs::damaged_runs;
 
 pub use contract::Log;
 pub use durability::Durability;

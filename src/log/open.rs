@@ -11,6 +11,7 @@ use super::file_log::FileLog;
 use super::meta_store::{Copies, MetaStore, initialise};
 use super::options::Options;
 use super::recovery::{Recovered, Recovery};
+use super::runs::{Run, runs_among};
 use super::shared::Shared;
 use super::view::View;
 use super::write::Writer;
@@ -154,8 +155,14 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         let first = place.path(&FileName::Segment(meta.start_offset));
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
+    let runs = if options.key_index {
+        runs_of(&place, meta.start_offset)?
+    } else {
+        Vec::new()
+    };
     let opening = Opening {
         place,
+        runs,
         options,
         copies,
         meta,
@@ -165,7 +172,19 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         Some(last) => opening.closed(last, lock)?,
         None => opening.recovered(lock)?,
     };
+    shared.build_runs_soon();
     Ok(FileLog::new(shared))
+}
+
+/// The key runs there are. Those that others cover, or that were trimmed, are removed.
+fn runs_of(place: &Place, start_offset: u64) -> Result<Vec<Arc<Run>>> {
+    let (runs, rest) = runs_among(&place.storage.list(&place.dir)?, start_offset);
+    if place.is_writable() {
+        for name in rest {
+            place.storage.remove(&place.path(&name))?;
+        }
+    }
+    Ok(runs)
 }
 
 /// What opening has found so far.
@@ -175,6 +194,7 @@ struct Opening<'a> {
     copies: Copies,
     meta: Meta,
     bases: Vec<u64>,
+    runs: Vec<Arc<Run>>,
 }
 
 impl Opening<'_> {
@@ -352,6 +372,8 @@ impl Opening<'_> {
             start_offset: self.meta.start_offset,
             parts,
             next_offset_min: writer.next_offset,
+            runs: self.runs,
+            ..View::default()
         };
         Arc::new(Shared::new(
             self.place,
@@ -489,7 +511,11 @@ fn remove_leftovers(place: &Place) -> Result<()> {
         let is_leftover = name == PREPARED_NAME
             || matches!(
                 FileName::parse(&name),
-                Some(FileName::SegmentTemporary(_) | FileName::IndexTemporary(_))
+                Some(
+                    FileName::SegmentTemporary(_)
+                        | FileName::IndexTemporary(_)
+                        | FileName::KeysTemporary { .. }
+                )
             );
         if is_leftover {
             place.storage.remove(&place.dir.join(&name))?;

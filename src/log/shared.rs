@@ -42,8 +42,8 @@ pub(crate) struct Shared {
     pub(crate) removal: Mutex<()>,
     /// Held while a segment is sealed, or put in the place of another.
     pub(crate) sealing: Mutex<()>,
-    /// Set when a segment was begun since the retention policy was applied.
-    pub(crate) retention_due: AtomicBool,
+    /// Set when a segment was begun since what is due then was done.
+    pub(crate) upkeep_due: AtomicBool,
     /// Segments left behind that the background thread has been asked to seal and has not yet sealed.
     pub(crate) seals_pending: AtomicUsize,
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
@@ -83,7 +83,7 @@ impl Shared {
             background,
             removal: Mutex::new(()),
             sealing: Mutex::new(()),
-            retention_due: AtomicBool::new(false),
+            upkeep_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),
             state: AtomicU8::new(OPEN),

@@ -58,7 +58,12 @@ impl Shared {
             view.start_offset = before;
             view.parts.drain(..view.part_at(before));
         });
+        let runs = self.drop_runs(before);
         self.drop_parts(gone)?;
+        for run in runs {
+            // Derived: if it cannot be removed now, the next open does.
+            let _ = self.place.storage.remove(&self.place.path(&run));
+        }
         Ok(trimmed)
     }
 
@@ -120,15 +125,19 @@ impl Shared {
         Ok(size)
     }
 
-    /// Has the retention policy applied: on the background thread, or here where there is none.
+    /// Does what is due when a segment was begun, or has it done where there is a background thread: applies the
+    /// retention policy, and gathers the keys of the segments behind.
     #[cold]
-    pub(crate) fn retain_soon(self: &Arc<Shared>) {
-        if !self.retention_due.swap(false, Ordering::Relaxed) {
+    pub(crate) fn keep_up(self: &Arc<Shared>) {
+        if !self.upkeep_due.swap(false, Ordering::Relaxed) {
             return;
         }
         // What fails now is tried again at the next rollover; a failed sync has poisoned the log.
-        if !self.retain_later() {
+        if self.options.has_retention() && !self.retain_later() {
             let _ = self.apply_retention(false);
+        }
+        if self.background.is_none() {
+            self.build_runs_soon();
         }
     }
 

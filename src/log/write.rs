@@ -260,7 +260,7 @@ impl Writer {
             view.next_offset_min = view.next_offset_min.max(active.header.base);
         });
         shared
-            .retention_due
+            .upkeep_due
             .store(shared.options.has_retention(), Ordering::Relaxed);
         match left {
             Some(left) => self.seal_left(

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::check::Checker;
 use super::repair::{Damage, Repair};
 use crate::format::{IndexKinds, Meta};
-use crate::log::{Copies, MetaStore, segment_bases, settle_unfinished, sort_out};
+use crate::log::{Copies, MetaStore, damaged_runs, segment_bases, settle_unfinished, sort_out};
 use crate::segment::Place;
 use crate::{Corruption, Error, Log, Options, Result};
 
@@ -203,6 +203,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         lost_from: None,
         segments: Vec::new(),
         superseded,
+        runs_damaged: damaged_runs(&checker.place)?,
     };
     let damage = checker.bases.iter().zip(reports);
     let damage = damage.map(|(base, report)| Damage::of(*base, &report)).collect();
@@ -249,7 +250,7 @@ fn finish(dir: &Path, options: &Options, meta: &Meta, report: &mut RecoverReport
         .time_index(meta.time_index);
     let log = options.open(dir)?;
     // A log in order may have segments without an index file, which are made when they are needed.
-    report.indexes_rebuilt = log.rebuild_indexes(report.changed)?;
+    report.indexes_rebuilt += log.rebuild_indexes(report.changed)?;
     report.changed |= report.indexes_rebuilt > 0;
     let stats = log.stat()?;
     report.segments = stats.segments;

@@ -83,13 +83,18 @@ pub(super) struct Repair {
     pub(super) segments: Vec<Planned>,
     /// Base offsets of files that are no longer of the log: trimmed, or merged into another.
     pub(super) superseded: Vec<u64>,
+    /// Files that gather the keys of many segments, and are damaged: they are made anew when there is time.
+    pub(super) runs_damaged: Vec<PathBuf>,
 }
 
 impl Repair {
     /// Finds out what is to be done.
     pub(super) fn plan(&mut self, damage: Vec<Damage>) -> Result<RecoverReport> {
         let mut report = RecoverReport {
-            changed: !self.is_meta_good || damage.iter().any(|one| one.is_index_damaged),
+            changed: !self.is_meta_good
+                || !self.runs_damaged.is_empty()
+                || damage.iter().any(|one| one.is_index_damaged),
+            indexes_rebuilt: self.runs_damaged.len() as u64,
             next_offset: self.meta.current().next_offset,
             epoch: self.meta.current().epoch,
             ..RecoverReport::default()
@@ -380,6 +385,9 @@ impl Repair {
         self.announce(report)?;
         // Where the last segments go, one of these would be taken for the last.
         self.place.remove_segments(self.superseded.iter().copied())?;
+        for path in &self.runs_damaged {
+            self.place.storage.remove(path)?;
+        }
         let mut quarantined = Vec::new();
         // The last one first: a crash in between leaves a log that is damaged where it was.
         for planned in self.segments.iter().rev() {

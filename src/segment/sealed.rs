@@ -1,7 +1,7 @@
 //! A segment that is complete: mapped on demand, searched through its index file.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -50,6 +50,8 @@ pub(crate) struct Segment {
     mapped: ArcSwapOption<Mapped>,
     opening: Mutex<()>,
     used: AtomicBool,
+    /// The latest time in it, once it was opened; `None` inside: it has none.
+    time_max: OnceLock<Option<i64>>,
     /// Set when its files were replaced or removed.
     retired: AtomicBool,
     /// Its files as they were when they were replaced: who still has an older list of segments reads on in them. What
@@ -96,6 +98,7 @@ impl Segment {
             opening: Mutex::new(()),
             used: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            time_max: OnceLock::new(),
             kept: OnceLock::new(),
         }
     }
@@ -270,12 +273,18 @@ impl Segment {
             Some(index) => index,
             None => self.build_index(&map, &header, seal)?,
         };
+        self.time_max.get_or_init(|| index.time_max());
         Ok(Mapped {
             map,
             keys,
             index,
             len: seal.len,
         })
+    }
+
+    /// The latest time in it, if that is known without opening it.
+    pub(crate) fn time_max(&self) -> Option<i64> {
+        self.time_max.get().map(|max| max.unwrap_or(i64::MIN))
     }
 
     /// The index file, if there is one that belongs to exactly this segment and has what is asked for.
