@@ -208,10 +208,9 @@ impl Writer {
         let is_synced = self.sync_active(shared)?;
         // An empty segment that is too small for the batch is replaced, not followed: the new one has its name.
         let empty = self.empty_last(shared)?;
-        let previous = match (&empty, &self.active) {
-            (Some(empty), _) => empty.previous,
-            (None, Some(active)) => Some(active.link(self.end, self.last_checksum)),
-            (None, None) => self.previous,
+        let previous = match &empty {
+            Some(empty) => empty.previous,
+            None => self.link_of_last(),
         };
         let oldest_unsynced = self
             .unsynced
@@ -253,8 +252,7 @@ impl Writer {
         if self.unsynced.is_empty() {
             active.raise_frontier(FRAMES_START);
         }
-        let left_end = self.end;
-        let left_checksum = self.last_checksum;
+        let (left_end, left_checksum) = (self.end, self.last_checksum);
         self.begin(&active, 0, FRAMES_START, active.header_checksum);
         shared.change_view(|view| {
             view.parts.retain(|part| part.base() != active.header.base);
@@ -272,6 +270,14 @@ impl Writer {
                 },
             ),
             None => Ok(()),
+        }
+    }
+
+    /// How the segment behind the last one knows it.
+    fn link_of_last(&self) -> Option<Previous> {
+        match &self.active {
+            Some(active) => Some(active.link(self.end, self.last_checksum)),
+            None => self.previous,
         }
     }
 

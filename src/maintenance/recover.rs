@@ -184,7 +184,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
     if meta.unfinished {
         settle_unfinished(&place, &mut meta, &bases)?;
     }
-    let (bases, _) = sort_out(&place, &meta, bases)?;
+    let (bases, superseded) = sort_out(&place, &meta, bases)?;
     let store = MetaStore::new(dir, meta, &copies);
     let are_copies_good = copies.read.iter().all(|copy| matches!(copy, Some(Ok(_))));
     let checker = Checker {
@@ -202,6 +202,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         is_meta_lost: !has_meta,
         lost_from: None,
         segments: Vec::new(),
+        superseded,
         runs_damaged: damaged_runs(&checker.place)?,
     };
     let damage = checker.bases.iter().zip(reports);

@@ -81,6 +81,8 @@ pub(super) struct Repair {
     /// The first offset that is lost.
     pub(super) lost_from: Option<u64>,
     pub(super) segments: Vec<Planned>,
+    /// Base offsets of files that are no longer of the log: trimmed, or merged into another.
+    pub(super) superseded: Vec<u64>,
     /// Files that gather the keys of many segments, and are damaged: they are made anew when there is time.
     pub(super) runs_damaged: Vec<PathBuf>,
 }
@@ -381,6 +383,8 @@ impl Repair {
     /// Does what was planned; returns the files in quarantine.
     pub(super) fn carry_out(&mut self, report: &RecoverReport) -> Result<Vec<PathBuf>> {
         self.announce(report)?;
+        // Where the last segments go, one of these would be taken for the last.
+        self.place.remove_segments(self.superseded.iter().copied())?;
         for path in &self.runs_damaged {
             self.place.storage.remove(path)?;
         }

@@ -12,6 +12,7 @@ mod get;
 mod harness;
 mod history;
 mod publish;
+mod recover;
 mod stat;
 mod trim;
 mod usage;

@@ -39,7 +39,7 @@ fn help_and_version_are_data() {
 fn completions_and_manual_pages() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(&["completions", shell]);
-        for word in ["key-index", "max-messages", "older-than", "until"] {
+        for word in ["key-index", "max-messages", "older-than", "salvage", "until"] {
             assert!(script.ok().contains(word), "{shell}: {word}");
         }
     }
@@ -53,6 +53,7 @@ fn completions_and_manual_pages() {
         "trim",
         "compact",
         "delete",
+        "recover",
         "backup",
         "restore",
         "dump",

@@ -1,12 +1,15 @@
 //! Any calls on a log of files, held against a log in memory.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use duramen::compact::{self, Settings};
 use duramen::{
-    Batch, Error, FileLog, Log, MemoryLog, Message, NewMessage, Options, Result, Start, Timestamp, trim,
+    Batch, Error, FileLog, Log, MemoryLog, Message, NewMessage, Options, Result, Retention, Start, Timestamp,
+    trim,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -34,9 +37,19 @@ enum Call {
     TrimByCount(u8),
     TrimBySize(u16),
     Compact(u8),
-    Reopen { rollover: u8, is_in_background: bool },
+    Reopen {
+        rollover: u8,
+        is_in_background: bool,
+    },
     Gc,
     Sync,
+    /// The process dies: what is left is its files.
+    Kill,
+    /// There is nothing to be recovered.
+    Recover,
+    Retain(u8),
+    Backup,
+    Restore(Part),
     Read(Part, u8),
 }
 
@@ -65,13 +78,21 @@ fn call() -> impl Strategy<Value = Call> {
             .prop_map(|(rollover, is_in_background)| Call::Reopen { rollover, is_in_background }),
         1 => Just(Call::Gc),
         1 => Just(Call::Sync),
+        1 => Just(Call::Kill),
+        1 => Just(Call::Recover),
+        1 => any::<u8>().prop_map(Call::Retain),
+        2 => Just(Call::Backup),
+        1 => any::<Part>().prop_map(Call::Restore),
         5 => (any::<Part>(), 1_u8..20).prop_map(|(part, count)| Call::Read(part, count)),
     ]
 }
 
 /// The two logs.
 struct Pair {
-    dir: TempDir,
+    root: TempDir,
+    /// Every kill moves the log to a new directory.
+    kills: u32,
+    restores: u32,
     file: FileLog,
     memory: MemoryLog,
 }
@@ -109,13 +130,20 @@ fn drain(read: impl Fn(Start) -> Result<Batch>, from: Start, end: u64) -> Vec<Me
 
 impl Pair {
     fn new() -> Pair {
-        let dir = common::fast_dir();
-        let file = options(0, true).open(dir.path()).expect("a new log");
+        let root = common::fast_dir();
+        let dir = root.path().join("0");
+        let file = options(0, true).create_dirs(true).open(dir).expect("a new log");
         Pair {
-            dir,
+            root,
+            kills: 0,
+            restores: 0,
             file,
             memory: MemoryLog::new(),
         }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.root.path().join(self.kills.to_string())
     }
 
     fn end(&self) -> u64 {
@@ -190,12 +218,88 @@ impl Pair {
         );
     }
 
-    fn reopen(&mut self, rollover: u8, is_in_background: bool) {
+    fn reopen(&mut self, options: &Options) {
         self.file.close().expect("a close");
-        let options = options(rollover, is_in_background);
-        let report = duramen::check(self.dir.path(), &options).expect("a check");
+        let report = duramen::check(self.dir(), options).expect("a check");
         assert!(report.is_clean(), "{:?}", report.problems);
-        self.file = options.open(self.dir.path()).expect("a reopen");
+        self.file = options.open(self.dir()).expect("a reopen");
+    }
+
+    fn kill(&mut self) {
+        let before = self.dir();
+        self.kills += 1;
+        fs::create_dir(self.dir()).expect("a directory");
+        common::write_files(&self.dir(), &common::files_of(&before));
+        self.file = options(0, true).open(self.dir()).expect("an open after a kill");
+        let old = fs::remove_dir_all(before);
+        old.expect("a directory that can be removed");
+    }
+
+    fn recover(&mut self) {
+        self.file.close().expect("a close");
+        let options = options(1, true);
+        let report = duramen::recover(self.dir(), &options).expect("a recovery");
+        assert!(report.dropped.is_empty() && !report.changed, "{report:?}");
+        self.file = options.open(self.dir()).expect("a reopen");
+    }
+
+    fn retain(&mut self, messages_max: u8) {
+        let policy = Retention::new().max_messages(u64::from(messages_max));
+        self.reopen(&options(0, false).retention(policy));
+        let dry = self.file.apply_retention(true).expect("a dry run");
+        self.compare_bounds();
+        let trimmed = self.file.apply_retention(false).expect("a retention");
+        assert_eq!(dry.count, trimmed.count);
+        let left = self
+            .memory
+            .stat()
+            .expect("stat")
+            .messages
+            .min(u64::from(messages_max));
+        let start = self.file.start_offset().expect("an offset");
+        assert_eq!(trimmed.count, self.memory.trim(start).expect("a trim").count);
+        assert_eq!(self.memory.stat().expect("stat").messages, left);
+        self.reopen(&options(0, true));
+    }
+
+    /// Onto the same target every time: it is then what the log is.
+    fn backup(&self) {
+        let target = self.root.path().join("backup");
+        let report = self.file.backup(&target).expect("a backup");
+        assert_eq!(report.next_offset, self.end());
+        self.compare_copy(&target, self.end());
+        let again = self.file.backup(&target).expect("a backup");
+        assert_eq!((again.bytes_copied, again.files_removed), (0, 0));
+    }
+
+    fn restore(&mut self, until: u64) {
+        let (backup, target) = (
+            self.root.path().join("source"),
+            self.root.path().join(format!("to-{}", self.restores)),
+        );
+        self.restores += 1;
+        self.file.backup(&backup).expect("a backup");
+        let until = until.max(self.memory.start_offset().expect("an offset"));
+        let next = duramen::restore(&backup, &target, Start::At(until)).expect("a restore");
+        assert_eq!(next, until);
+        self.compare_copy(&target, until);
+        fs::remove_dir_all(target).expect("a directory that can be removed");
+    }
+
+    /// The copy in `dir` is what the log in memory is below `end`.
+    fn compare_copy(&self, dir: &Path, end: u64) {
+        let options = Options::of(dir).expect("a log").read_only(true);
+        let report = duramen::check(dir, &options).expect("a check");
+        assert!(report.is_clean(), "{:?}", report.problems);
+        let copy = options.open(dir).expect("an open");
+        assert_eq!(copy.next_offset().expect("an offset"), end);
+        assert_eq!(
+            copy.start_offset().expect("an offset"),
+            self.memory.start_offset().expect("an offset")
+        );
+        let mut expected = drain(|at| self.memory.consume(at, 1000), Start::Oldest, self.end());
+        expected.retain(|message| message.offset < end);
+        assert_eq!(drain(|at| copy.consume(at, 1000), Start::Oldest, end), expected);
     }
 
     fn call(&mut self, call: Call) {
@@ -225,7 +329,12 @@ impl Pair {
             Call::Reopen {
                 rollover,
                 is_in_background,
-            } => self.reopen(rollover, is_in_background),
+            } => self.reopen(&options(rollover, is_in_background)),
+            Call::Kill => self.kill(),
+            Call::Recover => self.recover(),
+            Call::Retain(messages_max) => self.retain(messages_max),
+            Call::Backup => self.backup(),
+            Call::Restore(part) => self.restore(self.offset(part)),
             Call::Gc => self.file.gc(Duration::ZERO).expect("a gc"),
             Call::Sync => assert_eq!(self.file.sync().expect("a sync"), self.end()),
             Call::Read(part, count) => self.read(part, usize::from(count)),
@@ -236,9 +345,11 @@ impl Pair {
     fn compare_bounds(&self) {
         let (file, memory) = (self.file.stat().expect("stat"), self.memory.stat().expect("stat"));
         assert_eq!(
-            (file.messages, file.start_offset, file.next_offset, file.epoch),
-            (memory.messages, memory.start_offset, memory.next_offset, 0)
+            (file.messages, file.start_offset, file.next_offset),
+            (memory.messages, memory.start_offset, memory.next_offset)
         );
+        // Only a kill may have cost something.
+        assert!(file.epoch <= u64::from(self.kills), "{file:?}");
     }
 
     /// Asks both logs the same questions.
@@ -302,7 +413,7 @@ proptest! {
             pair.call(call);
         }
         pair.read(255, 7);
-        pair.reopen(0, true);
+        pair.reopen(&options(0, true));
         pair.read(0, 100);
         pair.read(128, 3);
         pair.compare_bounds();

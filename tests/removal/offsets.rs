@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use duramen::{Durability, FileLog, Log, NewMessage, Options, Start};
+use duramen::{Durability, FileLog, Log, NewMessage, Options, RecoverOptions, Start};
 use tempfile::TempDir;
 
 use crate::common::{self, Random};
@@ -142,6 +142,37 @@ impl History {
         self.note("kill");
     }
 
+    /// A bit of a closed log's files turns, and the log is recovered: what was lost keeps its offsets.
+    fn damage(&mut self) {
+        self.log();
+        self.close();
+        let paths = common::segment_paths(&self.dir());
+        let Some(path) =
+            paths.get(usize::try_from(self.random.below(paths.len().max(1) as u64)).expect("small"))
+        else {
+            return;
+        };
+        let mut bytes = fs::read(path).expect("a file");
+        let position = usize::try_from(self.random.below(bytes.len() as u64)).expect("small");
+        bytes[position] ^= 1 << self.random.below(8);
+        fs::write(path, &bytes).expect("a file");
+        let options = Options::new().key_index(true);
+        let how = RecoverOptions::new().salvage(self.random.one_in(2));
+        self.note(format!("damage at {position} of {}, {how:?}", path.display()));
+        let report = match duramen::recover_with(self.dir(), &options, &how) {
+            Ok(report) => report,
+            Err(error) => panic!("recover: {error:?} after {:#?}", self.steps),
+        };
+        self.note(format!("recovered: {report:?}"));
+        assert!(report.next_offset >= self.next_min, "{:#?}", self.steps);
+        let again = duramen::recover_with(self.dir(), &options, &how).expect("a recovery");
+        assert!(
+            !again.changed,
+            "recovered again: {again:?} after {:#?}",
+            self.steps
+        );
+    }
+
     /// Every message is one that was given its offset, and nothing else.
     fn check(&mut self) {
         let next_min = self.next_min;
@@ -169,7 +200,7 @@ impl History {
     }
 
     fn step(&mut self) {
-        match self.random.below(12) {
+        match self.random.below(13) {
             0..=3 => self.publish(),
             4..=6 => self.delete(),
             7 => self.trim(),
@@ -177,6 +208,7 @@ impl History {
             9 => {
                 self.log().gc(Duration::ZERO).expect("a gc");
             }
+            10 => self.damage(),
             _ => self.close(),
         }
     }
@@ -188,8 +220,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Goal: an offset stands for one message for ever. Method: random histories of publishing, deleting (mostly of the
-/// newest), trimming, closing and killing; each message published gets an offset above all that were ever given out,
-/// and whatever is read is what was published there.
+/// newest), trimming, closing, killing, and recovering from damage; each message published gets an offset above all
+/// that were ever given out, and whatever is read is what was published there.
 #[test]
 fn no_offset_is_given_out_twice() {
     let seed = common::seed("offsets");
@@ -201,5 +233,32 @@ fn no_offset_is_given_out_twice() {
         }
         history.publish();
         history.check();
+    }
+}
+
+/// A segment that was trimmed while it was the last is still there when the one behind it is damaged.
+#[test]
+fn damage_behind_a_trimmed_segment_is_recovered() {
+    for salvage in [false, true] {
+        let dir = common::fast_dir();
+        let options = Options::new().rollover(1024).background(false);
+        let log = options.open(dir.path()).expect("a new log");
+        log.publish(&[NewMessage::value(&[7; 800])]).expect("a publish");
+        log.trim(1).expect("a trim");
+        log.publish(&[NewMessage::value(&[7; 800])]).expect("a publish");
+        log.close().expect("a close");
+
+        let path = common::segment_paths(dir.path()).pop().expect("a segment");
+        let mut bytes = fs::read(&path).expect("a file");
+        bytes[12] ^= 1;
+        fs::write(&path, &bytes).expect("a file");
+        let how = RecoverOptions::new().salvage(salvage);
+        let report = duramen::recover_with(dir.path(), &options, &how).expect("a recovery");
+        assert_eq!(
+            (report.dropped.len(), report.messages, report.next_offset),
+            (1, 0, 2)
+        );
+        let log = options.open(dir.path()).expect("a reopen");
+        assert_eq!(log.publish(&[NewMessage::value(b"x")]).expect("a publish"), 3);
     }
 }

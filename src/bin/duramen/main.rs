@@ -24,6 +24,7 @@ mod output;
 mod position;
 mod progress;
 mod publish;
+mod recover;
 mod restore;
 mod stat;
 mod trim;
@@ -56,6 +57,7 @@ enum Command {
     Trim(trim::Args),
     Compact(compact::Args),
     Delete(delete::Args),
+    Recover(recover::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Dump(dump::Args),
@@ -75,6 +77,7 @@ impl Command {
             Command::Trim(args) => trim::run(args),
             Command::Compact(args) => compact::run(args),
             Command::Delete(args) => delete::run(args),
+            Command::Recover(args) => recover::run(args),
             Command::Backup(args) => backup::run(args),
             Command::Restore(args) => restore::run(args),
             Command::Dump(args) => dump::run(args),
