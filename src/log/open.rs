@@ -148,6 +148,11 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     }
     let (bases, superseded) = sort_out(&place, &meta, bases)?;
     if !options.read_only {
+        if meta.clean.is_none() || !copies.agree() || !superseded.is_empty() {
+            // Whoever renamed a segment may have been killed before the name was durable. What it shows is acted on
+            // from here on, and counts as done for whoever asks for it again.
+            place.storage.sync_dir(dir)?;
+        }
         remove_leftovers(&place)?;
         place.remove_segments(superseded.iter().copied())?;
     }

@@ -6,11 +6,13 @@ use std::time::Instant;
 use duramen::fault::{Call, Errno, Fault};
 use duramen::{Error, ErrorKind, Log};
 
-use super::oracle::{Verdict, examine, recovers, told, without_panic};
+use super::content::{Content, as_new};
+use super::examine::examine;
+use super::oracle::{Verdict, recovers, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{Batch, Close, Page, Reopen, Roll, Segment, Small, Sync};
-use super::workload::{Config, Content, Step, Workload};
+use super::workload::{Config, Step, Workload};
 
 const WORKLOADS: [&[Step]; 10] = [
     &[Small, Small, Sync, Small],
@@ -155,7 +157,7 @@ fn goes_on(run: &mut Run, fault: Fault, error: &Error) -> Verdict<bool> {
     if unknown {
         // What may or may not be there takes its offsets with it.
         let log = run.log.as_ref().expect("open");
-        let again = super::workload::as_new(&[more], |messages| log.publish(messages));
+        let again = as_new(&[more], |messages| log.publish(messages));
         return match again {
             Err(Error::Poisoned) => Ok(false),
             other => Err(format!(

@@ -1,39 +1,85 @@
-use super::workload::Content;
+//! What was done to a log, and from that what may be found of it at any moment.
 
-/// What was published to a log, and what was promised about it when.
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::content::Content;
+
+/// A message as it was published, by its offset.
+pub(crate) type Published = Arc<Content>;
+
+/// What was done to a log, and what was promised about it when.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     /// By offset.
-    pub(crate) messages: Vec<Content>,
+    pub(crate) messages: Vec<Published>,
     /// Where batches end, and after how many operations of the disk their publish began.
     ends: Vec<(u64, usize)>,
     promises: Vec<Promise>,
+    removals: Vec<Removal>,
+    pub(crate) copies: Vec<Copy>,
 }
 
 /// What holds from some number of operations of the disk on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Promise {
     pub(crate) point: usize,
-    /// Every message below this offset survives a power cut.
+    /// Every message below this offset survives a power cut, unless it was removed.
     pub(crate) durable: u64,
     /// Every message below this offset was seen by readers.
     pub(crate) seen: u64,
     pub(crate) epoch: u64,
 }
 
+/// Messages that were taken out of the log.
+#[derive(Clone, Debug)]
+struct Removal {
+    what: Removed,
+    /// After how many operations of the disk it began.
+    begun: usize,
+    /// After how many it was said to be done.
+    done: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Removed {
+    /// These, all or none.
+    Offsets(BTreeSet<u64>),
+    /// All below.
+    Before(u64),
+}
+
+/// A backup, and what the log held when it was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    pub(crate) begun: usize,
+    pub(crate) done: Option<usize>,
+    pub(crate) start: u64,
+    pub(crate) next: u64,
+    pub(crate) epoch: u64,
+    pub(crate) offsets: BTreeSet<u64>,
+}
+
 /// What a log may hold when it is opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected<'a> {
-    pub(crate) messages: &'a [Content],
-    /// The next offsets that do not split a batch.
+    pub(crate) messages: &'a [Published],
+    /// The next offsets that do not split a batch. Where the start offset is above one, that is the next.
     pub(crate) ends: Vec<u64>,
+    pub(crate) starts: Vec<u64>,
+    /// Offsets whose messages are not there any more.
+    pub(crate) gone: BTreeSet<u64>,
+    /// Offsets whose messages may be gone: of each set all or none.
+    pub(crate) undecided: Vec<BTreeSet<u64>>,
+    /// Whether there may be no log at all.
+    pub(crate) absent: bool,
     pub(crate) promise: Promise,
 }
 
 impl History {
     /// A batch whose publish is about to begin.
     pub(crate) fn begin(&mut self, batch: &[Content], point: usize) {
-        self.messages.extend_from_slice(batch);
+        self.messages.extend(batch.iter().cloned().map(Arc::new));
         self.ends.push((self.messages.len() as u64, point));
     }
 
@@ -46,6 +92,11 @@ impl History {
 
     pub(crate) fn promise(&mut self, promise: Promise) {
         self.promises.push(promise);
+    }
+
+    /// Messages that were removed between two points, or may have been since the first.
+    pub(crate) fn remove(&mut self, what: Removed, begun: usize, done: Option<usize>) {
+        self.removals.push(Removal { what, begun, done });
     }
 
     pub(crate) fn next_offset(&self) -> u64 {
@@ -71,12 +122,20 @@ impl History {
         let ends = std::iter::once(0)
             .chain(begun)
             .filter(|end| *end >= promise.durable)
-            .collect();
-        Expected {
+            .collect::<Vec<_>>();
+        let mut expected = Expected {
             messages: &self.messages,
+            absent: ends.contains(&0),
             ends,
+            starts: vec![0],
+            gone: BTreeSet::new(),
+            undecided: Vec::new(),
             promise,
+        };
+        for removal in self.removals.iter().filter(|removal| removal.begun <= point) {
+            expected.remove(&removal.what, removal.done.is_some_and(|done| done <= point));
         }
+        expected
     }
 
     /// What may be found when the process is killed at `point`: nothing that was seen is lost.
@@ -86,21 +145,79 @@ impl History {
         expected.ends.retain(|end| *end >= expected.promise.seen);
         expected
     }
+
+    /// What may be found of the backup at `point`; `None` if none was begun.
+    pub(crate) fn of_copy(&self, point: usize) -> Option<Expected<'_>> {
+        let begun = || self.copies.iter().filter(|copy| copy.begun <= point);
+        let is_done = |copy: &&Copy| copy.done.is_some_and(|done| done <= point);
+        let newest = begun().next_back()?;
+        let last = begun().rfind(is_done);
+        let old = last.unwrap_or(newest);
+        let mut expected = Expected {
+            messages: &self.messages,
+            ends: vec![old.next],
+            starts: vec![old.start],
+            gone: (0..newest.next).filter(|offset| !newest.offsets.contains(offset)).collect(),
+            undecided: Vec::new(),
+            absent: last.is_none(),
+            promise: Promise {
+                point,
+                durable: old.next,
+                seen: old.next,
+                epoch: old.epoch,
+            },
+        };
+        if old.begun < newest.begun {
+            // Unfinished: as it was, less what was removed since, or as it is to be. Where the last segment was
+            // replaced already it may end in between.
+            let between = self.ends.iter().map(|(end, _)| *end);
+            expected.ends.extend(between.filter(|end| (old.next + 1..=newest.next).contains(end)));
+            expected.starts.push(newest.start);
+            for offset in old.offsets.difference(&newest.offsets) {
+                expected.gone.remove(offset);
+                expected.undecided.push(BTreeSet::from([*offset]));
+            }
+        }
+        Some(expected)
+    }
 }
 
 impl Expected<'_> {
-    /// The same if exactly the messages below `next` are there.
-    pub(crate) fn exactly(&self, next: u64, epoch: u64) -> Expected<'_> {
+    fn remove(&mut self, what: &Removed, done: bool) {
+        match what {
+            Removed::Before(start) if done => {
+                self.starts.retain(|other| other > start);
+                self.starts.push(*start);
+            }
+            Removed::Before(start) => self.starts.push(*start),
+            Removed::Offsets(offsets) if done => self.gone.extend(offsets),
+            Removed::Offsets(offsets) => self.undecided.push(offsets.clone()),
+        }
+    }
+
+    /// The same if exactly what was found is there.
+    pub(crate) fn exactly(&self, found: &super::examine::Found) -> Expected<'_> {
         let promise = Promise {
-            durable: next,
-            seen: next,
-            epoch,
+            durable: found.next,
+            seen: found.next,
+            epoch: found.epoch,
             ..self.promise
         };
         Expected {
             messages: self.messages,
-            ends: vec![next],
+            ends: vec![found.next],
+            starts: vec![found.start],
+            gone: (found.start..found.next)
+                .filter(|offset| found.offsets.binary_search(offset).is_err())
+                .collect(),
+            undecided: Vec::new(),
+            absent: false,
             promise,
         }
+    }
+
+    /// Whether `next` is a next offset that may be found with this start offset.
+    pub(crate) fn may_end_at(&self, next: u64, start: u64) -> bool {
+        self.ends.iter().any(|end| (*end).max(start) == next)
     }
 }

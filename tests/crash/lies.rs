@@ -5,7 +5,7 @@
 
 use duramen::fault::Lie;
 
-use super::enumerate::Battery;
+use super::battery::Battery;
 use super::settings::Settings;
 use super::workload::Step::{Batch, Close, Reopen, Segment, Small, Sync};
 use super::workload::{Config, Step, Workload};

@@ -3,7 +3,7 @@
 //!
 //! | variable | means |
 //! |---|---|
-//! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 200,000 |
+//! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 700,000 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 //! | `DURAMEN_CRASH_REPLAY` | a line printed by a failure: only that one is tried |
 
@@ -14,11 +14,16 @@
     reason = "numbers of messages and operations are small"
 )]
 
+mod battery;
+mod content;
 mod enumerate;
+mod examine;
 mod faults;
 mod history;
 mod lies;
 mod oracle;
+mod recovering;
+mod removal;
 mod run;
 mod settings;
 mod workload;

@@ -1,41 +1,16 @@
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use duramen::fault::SimDisk;
-use duramen::{Corruption, Error, FileLog, Log, Message, Start, Timestamp};
+use duramen::{Corruption, Error, FileLog, Log};
 
+use super::content::{Content, as_new};
+use super::examine::{Found, examine};
 use super::history::{Expected, Promise};
-use super::workload::{Config, Content, as_new};
+use super::workload::Config;
 
 /// What is wrong, beginning with the guarantee that was broken.
 pub(crate) type Verdict<T> = std::result::Result<T, String>;
-
-/// What a log held when it was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) next: u64,
-    pub(crate) epoch: u64,
-    pub(crate) synced: u64,
-    /// After how many operations of the disk the log was open.
-    pub(crate) point: usize,
-}
-
-impl Found {
-    /// What the log promises now that it is open, besides what was promised before.
-    pub(crate) fn promise(&self, config: &Config, before: Promise) -> Promise {
-        let durable = if config.is_visible_durable() {
-            self.next
-        } else {
-            self.synced
-        };
-        Promise {
-            durable: before.durable.max(durable),
-            seen: self.next,
-            epoch: self.epoch,
-            ..before
-        }
-    }
-}
 
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
@@ -44,6 +19,7 @@ macro_rules! ensure {
         }
     };
 }
+pub(crate) use ensure;
 
 /// Runs a check that must not panic, whatever the disk holds.
 pub(crate) fn without_panic<T>(check: impl FnOnce() -> Verdict<T>) -> Verdict<T> {
@@ -65,7 +41,7 @@ pub(crate) fn without_panic<T>(check: impl FnOnce() -> Verdict<T>) -> Verdict<T>
 pub(crate) fn open(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<(FileLog, Found)> {
     let log = config
         .options(disk)
-        .open(Config::DIR)
+        .open(config.dir)
         .map_err(|error| format!("G1: does not open: {}", told(&error)))?;
     let point = disk.point();
     let found = Found {
@@ -95,17 +71,21 @@ pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>)
     // The process is killed right after: nothing that was visible may be lost.
     let again = disk.kill();
     drop(log);
-    let as_found = expected.exactly(found.next, found.epoch);
+    let as_found = expected.exactly(&found);
     let (log, second) =
         open(config, &again, &as_found).map_err(|text| format!("G7: opened again: {text}"))?;
-    ensure!(
-        second.next == found.next,
-        "G7: opened again: {} messages, then {}",
-        found.next,
-        second.next
-    );
+    goes_on(config, &again, log, second, &as_found)?;
+    Ok(found)
+}
 
-    // The log goes on, and what it says to be durable is.
+/// The log goes on, and what it says to be durable is; closed, it is in order.
+fn goes_on(
+    config: &Config,
+    disk: &SimDisk,
+    log: FileLog,
+    found: Found,
+    expected: &Expected<'_>,
+) -> Verdict<()> {
     let more = Content::new(u64::MAX, found.next, 30);
     let next = as_new(std::slice::from_ref(&more), |messages| log.publish(messages));
     let next = next.map_err(|error| format!("G1: does not go on: {}", told(&error)))?;
@@ -120,19 +100,25 @@ pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>)
         .map_err(|error| format!("G1: does not sync: {}", told(&error)))?;
     ensure!(synced == next, "G1: synced up to {synced}, not {next}");
     let mut messages = expected.messages[..found.next as usize].to_vec();
-    messages.push(more);
-    let after_cut = again.power_cut();
+    messages.push(Arc::new(more));
+    // With a limit on messages, publishing one may have removed others.
+    let stats = log
+        .stat()
+        .map_err(|error| format!("G1: stat: {}", told(&error)))?;
+    let after_cut = disk.power_cut();
     drop(log);
     let promise = Promise {
         durable: next,
         seen: next,
-        epoch: second.epoch,
+        epoch: found.epoch,
         ..expected.promise
     };
     let expected = Expected {
         messages: &messages,
         ends: vec![next],
+        starts: vec![stats.start_offset],
         promise,
+        ..expected.clone()
     };
     let (log, _) = open(config, &after_cut, &expected).map_err(|text| format!("gone on: {text}"))?;
     log.close()
@@ -143,8 +129,7 @@ pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>)
         "G6: {} files or mappings left open",
         after_cut.open_handles()
     );
-    is_sound(config, &after_cut)?;
-    Ok(found)
+    is_sound(config, &after_cut)
 }
 
 /// Opening for reading works without recovery, shows a part of what was published, and changes nothing.
@@ -153,21 +138,19 @@ fn read_only_changes_nothing(config: &Config, disk: &SimDisk, expected: &Expecte
     // A reader cannot say in an epoch of its own that something was lost.
     let mut expected = expected.clone();
     expected.promise.seen = expected.promise.durable;
-    match config.options(disk).read_only(true).open(Config::DIR) {
+    match config.options(disk).read_only(true).open(config.dir) {
         Ok(log) => {
             let found = examine(config, &log, &expected).map_err(|text| format!("read only: {text}"))?;
             ensure!(found.synced <= found.next, "G1: synced beyond the end");
         }
-        Err(Error::NoLog { .. }) if expected.ends.contains(&0) => {}
+        Err(Error::NoLog { .. }) if expected.absent => {}
         Err(error) => return Err(format!("G1: does not open for reading: {}", told(&error))),
     }
     ensure!(
         disk.point() == point,
         "G8: opening for reading has changed something"
     );
-    match duramen::check(Config::DIR, &config.options(disk)) {
-        // Without waiting for syncs, a crash can tear segments before the last, which check cannot tell from damage.
-        Ok(_) if !config.is_visible_durable() => {}
+    match duramen::check(config.dir, &config.options(disk)) {
         Ok(report) => {
             // One copy of the metadata may have been hit while it was written: check cannot know that this was all.
             let first = report
@@ -176,7 +159,7 @@ fn read_only_changes_nothing(config: &Config, disk: &SimDisk, expected: &Expecte
                 .find(|problem| problem.kind != Corruption::Meta);
             ensure!(first.is_none(), "G1: before it is opened, check finds {first:?}");
         }
-        Err(Error::NoLog { .. }) if expected.ends.contains(&0) => {}
+        Err(Error::NoLog { .. }) if expected.absent => {}
         Err(error) => return Err(format!("G1: check fails: {}", told(&error))),
     }
     ensure!(disk.point() == point, "G8: check has changed something");
@@ -184,9 +167,9 @@ fn read_only_changes_nothing(config: &Config, disk: &SimDisk, expected: &Expecte
 }
 
 /// A check finds nothing, and changes nothing.
-fn is_sound(config: &Config, disk: &SimDisk) -> Verdict<()> {
+pub(crate) fn is_sound(config: &Config, disk: &SimDisk) -> Verdict<()> {
     let point = disk.point();
-    let report = duramen::check(Config::DIR, &config.options(disk));
+    let report = duramen::check(config.dir, &config.options(disk));
     let report = report.map_err(|error| format!("G1: check fails: {}", told(&error)))?;
     let first = report.problems.first();
     ensure!(first.is_none(), "G1: check finds {first:?}");
@@ -194,159 +177,25 @@ fn is_sound(config: &Config, disk: &SimDisk) -> Verdict<()> {
     Ok(())
 }
 
-/// Reads everything in every way there is.
-pub(crate) fn examine(config: &Config, log: &FileLog, expected: &Expected<'_>) -> Verdict<Found> {
-    let stats = log
-        .stat()
-        .map_err(|error| format!("G1: stat: {}", told(&error)))?;
-    let (next, promise) = (stats.next_offset, expected.promise);
-    ensure!(
-        next >= promise.durable,
-        "G1: {} messages were durable, {next} are left",
-        promise.durable
-    );
-    ensure!(
-        expected.ends.contains(&next),
-        "G2: next offset {next} is none of {:?}",
-        expected.ends
-    );
-    ensure!(
-        stats.synced_offset <= next,
-        "G1: synced up to {}, beyond {next}",
-        stats.synced_offset
-    );
-    ensure!(
-        stats.messages == next,
-        "G2: {} messages up to {next}",
-        stats.messages
-    );
-    ensure!(
-        next >= promise.seen || stats.epoch > promise.epoch,
-        "G3: {} were seen, {next} are left, and the epoch is {} as before",
-        promise.seen,
-        stats.epoch
-    );
-    let messages = read_all(log)?;
-    ensure!(
-        messages.len() as u64 == next,
-        "G2: {} messages are read of {next}",
-        messages.len()
-    );
-    for ((message, content), offset) in messages.iter().zip(expected.messages).zip(0_u64..) {
-        same(message, content, offset)?;
-        let got = log
-            .get(Start::At(offset))
-            .map_err(|error| format!("G1: get {offset}: {}", told(&error)))?;
-        ensure!(
-            got == *message,
-            "G1: get {offset} gives another message than consume"
-        );
+/// What must hold of a backup: it is a log like any other, or none where it was never finished.
+pub(crate) fn copy_recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<()> {
+    let copy = config.copy();
+    if expected.absent && !has_meta(&copy, disk) {
+        let opened = copy.options(disk).read_only(true).open(copy.dir);
+        return match opened {
+            Err(Error::NoLog { .. } | Error::Corrupt { kind: Corruption::Meta, .. }) => Ok(()),
+            other => Err(format!("G5: an unfinished backup: {other:?}")),
+        };
     }
-    let contents = &expected.messages[..messages.len()];
-    if config.key_index {
-        keys_are_found(log, contents)?;
-    }
-    if config.time_index {
-        times_are_found(log, contents)?;
-    }
-    Ok(Found {
-        next,
-        epoch: stats.epoch,
-        synced: stats.synced_offset,
-        point: 0,
-    })
+    recovers(&copy, disk, expected)
+        .map(drop)
+        .map_err(|text| format!("{}: the backup: {text}", &text[..2.min(text.len())]))
 }
 
-fn read_all(log: &FileLog) -> Verdict<Vec<Message>> {
-    let mut all = Vec::new();
-    let mut from = Start::Oldest;
-    loop {
-        let batch = log
-            .consume(from, 64)
-            .map_err(|error| format!("G1: consume: {}", told(&error)))?;
-        let is_end =
-            from == Start::At(batch.next_offset) || (batch.messages.is_empty() && from == Start::Oldest);
-        from = Start::At(batch.next_offset);
-        all.extend(batch);
-        if is_end {
-            return Ok(all);
-        }
-    }
-}
-
-fn same(message: &Message, content: &Content, offset: u64) -> Verdict<()> {
-    let headers = message
-        .headers
-        .as_slice()
-        .iter()
-        .map(|(name, value)| (name.to_vec(), value.to_vec()));
-    let read = Content {
-        time: message.time.as_micros(),
-        key: message.key.as_deref().map(<[u8]>::to_vec),
-        value: message.value.as_deref().map(<[u8]>::to_vec),
-        headers: headers.collect(),
-    };
-    ensure!(
-        message.offset == offset,
-        "G2: offset {} instead of {offset}",
-        message.offset
-    );
-    ensure!(
-        read == *content,
-        "G1: at {offset} not what was published: {read:?} instead of {content:?}"
-    );
-    Ok(())
-}
-
-fn keys_are_found(log: &FileLog, contents: &[Content]) -> Verdict<()> {
-    let mut last: BTreeMap<&[u8], u64> = BTreeMap::new();
-    last.extend(
-        contents
-            .iter()
-            .zip(0..)
-            .filter_map(|(content, offset)| Some((content.key.as_deref()?, offset))),
-    );
-    for (key, offset) in &last {
-        let found = log
-            .offset_by_key(key)
-            .map_err(|error| format!("G1: key {key:?}: {}", told(&error)))?;
-        ensure!(
-            found == *offset,
-            "G1: key {key:?} is found at {found}, not {offset}"
-        );
-    }
-    let absent = log.offset_by_key(b"nobody has this key");
-    ensure!(
-        matches!(absent, Err(Error::NotFound)),
-        "G1: a key that nobody has: {absent:?}"
-    );
-    Ok(())
-}
-
-fn times_are_found(log: &FileLog, contents: &[Content]) -> Verdict<()> {
-    let mut running_max = i64::MIN;
-    for (content, offset) in contents.iter().zip(0..) {
-        if content.time <= running_max {
-            continue;
-        }
-        // Any time after the largest so far, up to this one, leads here.
-        for time in [running_max.saturating_add(1), content.time] {
-            let found = log.offset_by_time(Timestamp::from_micros(time));
-            let found = found.map_err(|error| format!("G1: time {time}: {}", told(&error)))?;
-            let wanted = (offset, Timestamp::from_micros(content.time));
-            ensure!(
-                found == wanted,
-                "G1: time {time} is found at {found:?}, not {wanted:?}"
-            );
-        }
-        running_max = content.time;
-    }
-    let after = log.offset_by_time(Timestamp::from_micros(running_max.saturating_add(1)));
-    ensure!(
-        matches!(after, Err(Error::NotFound)),
-        "G1: a time after all: {after:?}"
-    );
-    Ok(())
+fn has_meta(config: &Config, disk: &SimDisk) -> bool {
+    let prefix = format!("{}/meta.", config.dir);
+    let files = disk.files();
+    files.iter().any(|(path, _)| path.starts_with(&prefix) && !path.ends_with(".tmp"))
 }
 
 /// An error with its causes.

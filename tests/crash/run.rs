@@ -1,8 +1,9 @@
 use duramen::fault::SimDisk;
 use duramen::{ErrorKind, FileLog, Log, Result};
 
-use super::history::{History, Promise};
-use super::workload::{Config, Content, Step, as_new};
+use super::content::{Content, as_new};
+use super::history::{History, Promise, Removed};
+use super::workload::{Config, Step};
 
 /// A log on a simulated disk, with what was done to it.
 #[derive(Debug)]
@@ -11,8 +12,13 @@ pub(crate) struct Run {
     pub(crate) disk: SimDisk,
     pub(crate) log: Option<FileLog>,
     pub(crate) history: History,
+    /// The start offset as far as it is known.
+    start: u64,
     life: u64,
 }
+
+/// Messages that [`Step::Fill`] publishes.
+const FILL: u64 = 12;
 
 impl Run {
     pub(crate) fn new(config: Config, disk: SimDisk) -> Run {
@@ -21,6 +27,7 @@ impl Run {
             disk,
             log: None,
             history: History::default(),
+            start: 0,
             life: 0,
         }
     }
@@ -30,7 +37,7 @@ impl Run {
         if self.log.is_none() {
             self.disk.note("open");
             self.life += 1;
-            self.log = Some(self.config.options(&self.disk).open(Config::DIR)?);
+            self.log = Some(self.config.options(&self.disk).open(self.config.dir)?);
             self.note_promise()?;
         }
         Ok(self.log.as_ref().expect("just opened"))
@@ -62,9 +69,12 @@ impl Run {
 
     pub(crate) fn step(&mut self, step: Step) -> Result<()> {
         self.disk.note(format!("{step:?}"));
-        if step == Step::Reopen {
+        if matches!(step, Step::Reopen | Step::Recover) {
             self.disk = self.disk.kill();
             self.log = None;
+        }
+        if step == Step::Recover {
+            return self.recover();
         }
         self.open()?;
         match step {
@@ -72,10 +82,17 @@ impl Run {
             Step::Page => self.publish(&[self.content(5000)]),
             Step::Segment => self.publish(&[self.content(self.config.rollover as usize)]),
             Step::Batch => self.publish(&Content::batch(self.life, self.history.next_offset())),
+            Step::Fill => (0..FILL).try_for_each(|_| self.publish(&[self.content(250)])),
             Step::Roll => self.roll(),
             Step::Sync => self.sync(),
-            Step::Reopen => Ok(()),
             Step::Close => self.close(),
+            Step::Reopen | Step::Recover => Ok(()),
+            Step::DeleteFirst | Step::DeleteMiddle | Step::DeleteLast | Step::DeleteAll => self.delete(step),
+            Step::Compact | Step::Merge => self.delete(step),
+            Step::Trim => self.trim(|start, next| start + (next - start) / 2),
+            Step::TrimAll => self.trim(|_, next| next),
+            Step::Retain => self.retain(),
+            Step::Backup => self.backup(),
         }
     }
 
@@ -84,32 +101,69 @@ impl Run {
     }
 
     pub(crate) fn publish(&mut self, batch: &[Content]) -> Result<()> {
-        self.history.begin(batch, self.disk.point());
+        let point = self.disk.point();
+        self.history.begin(batch, point);
         let log = self.log.as_ref().expect("open");
         let next = as_new(batch, |messages| log.publish(messages)).inspect_err(|error| {
             // Only a failed sync leaves open whether the batch is there.
             if error.kind() != ErrorKind::Unknown {
                 self.history.take_back();
             }
-        })?;
+        });
+        self.note_policy(point)?;
         assert_eq!(
-            next,
+            next?,
             self.history.next_offset(),
             "G2: publish returned another offset"
         );
         self.note_promise()
     }
 
+    /// The retention policy may have been applied since `point`.
+    fn note_policy(&mut self, point: usize) -> Result<()> {
+        self.note_start(point)?;
+        if self.config.kept_max.is_some() && self.disk.faults_hit() > 0 {
+            // Or half of it.
+            let before = self.first_kept()?;
+            self.history.remove(Removed::Before(before), point, None);
+        }
+        Ok(())
+    }
+
+    /// Notes where the log begins, if that has changed since `point`.
+    pub(super) fn note_start(&mut self, point: usize) -> Result<()> {
+        let start = self.log.as_ref().map_or(Ok(self.start), Log::start_offset)?;
+        if start != self.start {
+            self.start = start;
+            self.history
+                .remove(Removed::Before(start), point, Some(self.disk.point()));
+        }
+        Ok(())
+    }
+
     fn roll(&mut self) -> Result<()> {
         const TRIES_MAX: usize = 12;
-        let segments = self.open()?.stat()?.segments;
+        // The first segment is no new one.
+        let last = self.bases().pop().unwrap_or(self.history.next_offset());
         for _ in 0..TRIES_MAX {
             self.publish(&[self.content(self.config.rollover as usize / 3)])?;
-            if self.open()?.stat()?.segments > segments.max(1) {
+            if self.bases().pop() > Some(last) {
                 return Ok(());
             }
         }
         panic!("no new segment after {TRIES_MAX} messages of a third of one");
+    }
+
+    /// The base offsets of the log's segments, ascending.
+    pub(super) fn bases(&self) -> Vec<u64> {
+        let base = |path: &str| {
+            let name = path.strip_prefix(self.config.dir)?.strip_prefix('/')?;
+            name.strip_suffix(".log")?.parse().ok()
+        };
+        let files = self.disk.files();
+        let mut bases: Vec<u64> = files.iter().filter_map(|(path, _)| base(path)).collect();
+        bases.sort_unstable();
+        bases
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -119,13 +173,7 @@ impl Run {
             self.history.next_offset(),
             "G1: sync returned less than all"
         );
-        let seen = durable;
-        self.history.promise(Promise {
-            point: self.disk.point(),
-            durable,
-            seen,
-            epoch: 0,
-        });
+        self.promise_all();
         self.note_promise()
     }
 
@@ -133,6 +181,13 @@ impl Run {
         let closed = self.open()?.close();
         self.log = None;
         closed?;
+        self.promise_all();
+        self.disk.note("closed");
+        Ok(())
+    }
+
+    /// Everything published so far is durable.
+    pub(super) fn promise_all(&mut self) {
         let all = self.history.next_offset();
         self.history.promise(Promise {
             point: self.disk.point(),
@@ -140,7 +195,5 @@ impl Run {
             seen: all,
             epoch: 0,
         });
-        self.disk.note("closed");
-        Ok(())
     }
 }

@@ -18,7 +18,7 @@ impl Settings {
             })
         };
         Settings {
-            states: number("DURAMEN_CRASH_STATES").map_or(120_000, |states: u64| states as usize),
+            states: number("DURAMEN_CRASH_STATES").map_or(700_000, |states: u64| states as usize),
             seed: number("DURAMEN_SEED").unwrap_or(1),
         }
     }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use duramen::fault::SimDisk;
-use duramen::{Durability, NewMessage, Options, Timestamp};
+use duramen::{Durability, Options, Retention};
 
 use super::settings::mix;
 
@@ -23,10 +23,30 @@ pub(crate) enum Step {
     Reopen,
     /// Closes the log. The next step, if there is one, opens it again.
     Close,
+    /// Publishes messages that fill a few segments.
+    Fill,
+    DeleteFirst,
+    DeleteMiddle,
+    DeleteLast,
+    DeleteAll,
+    /// Trims the first half.
+    Trim,
+    TrimAll,
+    /// Deletes messages that a later one with the same key supersedes.
+    Compact,
+    /// Deletes most messages of all segments, so that some become one.
+    Merge,
+    /// Applies the retention policy.
+    Retain,
+    /// Takes a backup to another directory of the same disk; a later one onto the same.
+    Backup,
+    /// Kills the process and recovers the log.
+    Recover,
 }
 
 impl Step {
-    pub(crate) const ALL: [Step; 8] = [
+    /// Those that add to a log.
+    pub(crate) const ADDING: [Step; 8] = [
         Step::Small,
         Step::Page,
         Step::Segment,
@@ -37,19 +57,41 @@ impl Step {
         Step::Close,
     ];
 
+    /// Those that take from it, or copy it, and some that add to it.
+    pub(crate) const REMOVING: [Step; 17] = [
+        Step::DeleteFirst,
+        Step::DeleteMiddle,
+        Step::DeleteLast,
+        Step::DeleteAll,
+        Step::Trim,
+        Step::TrimAll,
+        Step::Compact,
+        Step::Merge,
+        Step::Retain,
+        Step::Backup,
+        Step::Recover,
+        Step::Small,
+        Step::Batch,
+        Step::Roll,
+        Step::Sync,
+        Step::Reopen,
+        Step::Close,
+    ];
+
     fn parse(text: &str) -> Option<Step> {
-        Step::ALL.into_iter().find(|step| format!("{step:?}") == text)
+        let mut all = [Step::Fill].into_iter().chain(Step::ADDING).chain(Step::REMOVING);
+        all.find(|step| format!("{step:?}") == text)
     }
 }
 
 /// All sequences of 1 to `len_max` steps.
-pub(crate) fn workloads(len_max: usize) -> Vec<Vec<Step>> {
+pub(crate) fn workloads(of: &[Step], len_max: usize) -> Vec<Vec<Step>> {
     let mut all: Vec<Vec<Step>> = Vec::new();
     let mut of_len = vec![Vec::new()];
     for _ in 0..len_max {
         of_len = of_len
             .iter()
-            .flat_map(|steps| Step::ALL.map(|step| [&steps[..], &[step]].concat()))
+            .flat_map(|steps: &Vec<Step>| of.iter().map(|step| [&steps[..], &[*step]].concat()))
             .collect();
         all.extend(of_len.iter().cloned());
     }
@@ -60,63 +102,106 @@ pub(crate) fn workloads(len_max: usize) -> Vec<Vec<Step>> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
     pub(crate) name: &'static str,
+    pub(crate) dir: &'static str,
     pub(crate) durability: Durability,
     pub(crate) rollover: u64,
     pub(crate) key_index: bool,
     pub(crate) time_index: bool,
     /// Whether the directory is there already, with a file in it that is not ours.
     pub(crate) has_stranger: bool,
+    /// How many messages the retention policy keeps.
+    pub(crate) kept_max: Option<u64>,
 }
 
 impl Config {
     pub(crate) const ALL: [Config; 4] = [
         Config {
             name: "each-1k-both",
+            dir: Config::DIR,
             durability: Durability::EachPublish,
             rollover: 1 << 10,
             key_index: true,
             time_index: true,
             has_stranger: true,
+            kept_max: None,
         },
         Config {
             name: "each-8k",
+            dir: Config::DIR,
             durability: Durability::EachPublish,
             rollover: 8 << 10,
             key_index: false,
             time_index: false,
             has_stranger: false,
+            kept_max: None,
         },
         Config {
             name: "os-1k",
+            dir: Config::DIR,
             durability: Durability::Os,
             rollover: 1 << 10,
             key_index: false,
             time_index: true,
             has_stranger: true,
+            kept_max: None,
         },
         Config {
             name: "os-8k-both",
+            dir: Config::DIR,
             durability: Durability::Os,
             rollover: 8 << 10,
             key_index: true,
             time_index: true,
             has_stranger: false,
+            kept_max: None,
+        },
+    ];
+
+    /// For the steps that remove messages.
+    pub(crate) const REMOVING: [Config; 2] = [
+        Config {
+            name: "each-1k-removing",
+            has_stranger: false,
+            ..Config::ALL[0]
+        },
+        Config {
+            name: "os-1k-retaining",
+            key_index: true,
+            has_stranger: false,
+            kept_max: Some(9),
+            ..Config::ALL[2]
         },
     ];
 
     pub(crate) const DIR: &'static str = "/data/log";
+    const COPY: &'static str = "/data/copy";
     pub(crate) const STRANGER: &'static str = "/data/log/notes.txt";
     pub(crate) const STRANGER_BYTES: &'static [u8] = b"leave me alone";
 
     pub(crate) fn options(&self, disk: &SimDisk) -> Options {
+        let retention = match self.kept_max {
+            Some(messages) => Retention::new().max_messages(messages),
+            None => Retention::new(),
+        };
         Options::new()
             .create_dirs(true)
+            .retention(retention)
             .key_index(self.key_index)
             .time_index(self.time_index)
             .durability(self.durability)
             .rollover(self.rollover)
             .background(false)
             .storage(disk)
+    }
+
+    /// Its backup.
+    pub(crate) fn copy(&self) -> Config {
+        Config {
+            dir: Config::COPY,
+            has_stranger: false,
+            kept_max: None,
+            ..*self
+        }
     }
 
     /// Whether nothing is seen before it is durable.
@@ -153,77 +238,9 @@ impl Workload {
     pub(crate) fn parse(text: &str) -> Option<Workload> {
         let mut words = text.split(',');
         let name = words.next()?;
-        let config = Config::ALL.into_iter().find(|config| config.name == name)?;
+        let mut all = Config::ALL.into_iter().chain(Config::REMOVING);
+        let config = all.find(|config| config.name == name)?;
         let steps = words.map(Step::parse).collect::<Option<_>>()?;
         Some(Workload { config, steps })
     }
-}
-
-/// A message as it was published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Content {
-    pub(crate) time: i64,
-    pub(crate) key: Option<Vec<u8>>,
-    pub(crate) value: Option<Vec<u8>>,
-    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl Content {
-    /// The `n`-th message of a life, with a value of `len` bytes. No two lives have a message in common, so that one
-    /// that comes back in another's place is noticed.
-    pub(crate) fn new(life: u64, n: u64, len: usize) -> Content {
-        let seed = mix(mix(7, life), n);
-        let value: Vec<u8> = (0..).flat_map(|i| mix(seed, i).to_le_bytes()).take(len).collect();
-        let keys: [Option<&[u8]>; 4] = [Some(b"one"), Some(b"two"), Some(b""), None];
-        Content {
-            // Times go back now and then.
-            time: 1_000_000 + 1000 * (n as i64) - 2500 * (n as i64 % 3),
-            key: keys[(seed % 4) as usize].map(<[u8]>::to_vec),
-            value: Some(value),
-            headers: Vec::new(),
-        }
-    }
-
-    /// Five messages of all shapes.
-    pub(crate) fn batch(life: u64, n: u64) -> Vec<Content> {
-        let mut batch: Vec<Content> = (0..5)
-            .map(|i| Content::new(life, n + i, 10 + 40 * i as usize))
-            .collect();
-        batch[1] = Content {
-            key: Some(b"one".to_vec()),
-            value: None,
-            ..batch[1].clone()
-        };
-        batch[2].value = Some(Vec::new());
-        batch[3].headers = vec![
-            (b"name".to_vec(), b"value".to_vec()),
-            (Vec::new(), n.to_le_bytes().to_vec()),
-        ];
-        batch
-    }
-}
-
-/// Calls `f` with `contents` in the form in which they are published.
-pub(crate) fn as_new<T>(contents: &[Content], f: impl FnOnce(&[NewMessage<'_>]) -> T) -> T {
-    let headers: Vec<Vec<(&[u8], &[u8])>> = contents
-        .iter()
-        .map(|content| {
-            content
-                .headers
-                .iter()
-                .map(|(name, value)| (&name[..], &value[..]))
-                .collect()
-        })
-        .collect();
-    let messages: Vec<NewMessage<'_>> = contents
-        .iter()
-        .zip(&headers)
-        .map(|(content, headers)| NewMessage {
-            time: Some(Timestamp::from_micros(content.time)),
-            key: content.key.as_deref(),
-            value: content.value.as_deref(),
-            headers,
-        })
-        .collect();
-    f(&messages)
 }

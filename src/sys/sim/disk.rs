@@ -256,6 +256,12 @@ impl SimDisk {
         found.unwrap_or_else(|| self.machine.lock().seen.hash())
     }
 
+    /// As [`hash`](SimDisk::hash), of what is in one directory.
+    #[must_use]
+    pub fn hash_in(&self, dir: &Path) -> u64 {
+        self.machine.lock().seen.hash_in(dir)
+    }
+
     /// The log of operations, with what led to the disk it began with.
     #[must_use]
     pub fn op_log(&self) -> String {

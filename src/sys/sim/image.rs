@@ -107,6 +107,11 @@ impl Image {
         self.hash_dir(ROOT, 0)
     }
 
+    /// The same for one directory; 0 if there is none.
+    pub(super) fn hash_in(&self, dir: &Path) -> u64 {
+        self.resolve(dir).map_or(0, |dir| self.hash_dir(dir, 1))
+    }
+
     fn hash_dir(&self, dir: Inode, seed: u64) -> u64 {
         let names = self.dirs.get(&dir).into_iter().flat_map(|names| names.iter());
         names.fold(seed, |hash, (name, inode)| {
