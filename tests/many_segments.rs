@@ -100,8 +100,8 @@ fn open(dir: &Path, background: bool) -> FileLog {
     options().background(background).open(dir).expect("opens")
 }
 
-/// Goal: what gathers keys never changes an answer. Method: against a log in memory, through reopens, deletes, trims and
-/// damage, with and without the background thread.
+/// Goal: what gathers keys never changes an answer. Method: against a log in memory, through reopens, deletes, trims
+/// and damage, with and without the background thread.
 #[test]
 fn keys_and_times_are_found_among_hundreds_of_segments() {
     for background in [true, false] {

@@ -32,7 +32,7 @@ impl Options {
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty; [`Error::Locked`] at once if another
     /// handle has the log open; [`Error::Corrupt`] if bytes that were durable are damaged; [`Error::Version`];
     /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is refused;
-    /// [`Error::Io`]. Nothing is changed in any of these cases.
+    /// [`Error::Io`]. The log is as it was in any of these cases; files that are not part of it any more may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
         open(self, dir.as_ref())
@@ -110,27 +110,8 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         storage.check_supported(dir)?;
     }
     let lock = storage.lock(dir, !options.read_only)?;
-    let mut copies = Copies::read(&*storage, dir)?;
     let bases = segment_bases(&*storage, dir)?;
-    if copies.is_absent() {
-        if !bases.is_empty() {
-            // Segments without metadata are not an empty log.
-            return Err(corrupt(
-                &dir.join(crate::format::META_NAMES[0]),
-                0,
-                None,
-                Corruption::Meta,
-            ));
-        }
-        if options.read_only {
-            return Err(Error::NoLog {
-                path: dir.to_path_buf(),
-            });
-        }
-        sync_above(&*storage, dir)?;
-        create_log(&*storage, dir, options)?;
-        copies = Copies::read(&*storage, dir)?;
-    }
+    let copies = read_or_create(&*storage, dir, options, &bases)?;
     let mut meta = copies.newest(dir)?;
     let place = Arc::new(Place {
         storage,
@@ -179,6 +160,27 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     };
     shared.build_runs_soon();
     Ok(FileLog::new(shared))
+}
+
+/// What the two copies of the metadata say; in an empty directory they are written first.
+fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &[u64]) -> Result<Copies> {
+    let copies = Copies::read(storage, dir)?;
+    if !copies.is_absent() {
+        return Ok(copies);
+    }
+    if !bases.is_empty() {
+        // Segments without metadata are not an empty log.
+        let path = dir.join(crate::format::META_NAMES[0]);
+        return Err(corrupt(&path, 0, None, Corruption::Meta));
+    }
+    if options.read_only {
+        return Err(Error::NoLog {
+            path: dir.to_path_buf(),
+        });
+    }
+    sync_above(storage, dir)?;
+    create_log(storage, dir, options)?;
+    Copies::read(storage, dir)
 }
 
 /// The key runs there are. Those that others cover, or that were trimmed, are removed.

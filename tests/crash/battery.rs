@@ -137,7 +137,8 @@ impl Battery {
         self.tried.copies += 1;
         // Its own disk: the log on the other one is looked at separately.
         let disk = disk.kill();
-        without_panic(|| copy_recovers(config, &disk, expected)).map_err(|text| self.report(&text, name, &disk))
+        without_panic(|| copy_recovers(config, &disk, expected))
+            .map_err(|text| self.report(&text, name, &disk))
     }
 
     /// The power fails again while the log is being opened, after more than `from` operations, and right after.
@@ -226,8 +227,21 @@ fn run(workload: &Workload, seed: u64, before_step: impl Fn(&SimDisk, usize)) ->
 fn key(config: &Config, expected: &Expected<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     let promise = expected.promise;
-    (&expected.ends, &expected.starts, &expected.gone, &expected.undecided).hash(&mut hasher);
-    (config.dir, expected.absent, promise.durable, promise.seen, promise.epoch).hash(&mut hasher);
+    (
+        &expected.ends,
+        &expected.starts,
+        &expected.gone,
+        &expected.undecided,
+    )
+        .hash(&mut hasher);
+    (
+        config.dir,
+        expected.absent,
+        promise.durable,
+        promise.seen,
+        promise.epoch,
+    )
+        .hash(&mut hasher);
     hasher.finish()
 }
 

@@ -6,7 +6,12 @@ use super::workload::{Config, Step, workloads};
 
 /// All workloads of up to three steps that add to a log, in one configuration.
 fn adding(config: Config, states_min: usize) {
-    battery(config, workloads(&Step::ADDING, 3), Settings::get().states / 10, states_min);
+    battery(
+        config,
+        workloads(&Step::ADDING, 3),
+        Settings::get().states / 10,
+        states_min,
+    );
 }
 
 #[test]

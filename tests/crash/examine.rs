@@ -132,11 +132,18 @@ fn those_that_should_be_there(found: &Found, expected: &Expected<'_>) -> Verdict
         if expected.gone.contains(&offset) {
             ensure!(!is_there(&offset), "G4: {offset} was removed and is back");
         } else if !is_undecided {
-            ensure!(is_there(&offset), "G1: {offset} is gone, left are {:?}", found.offsets);
+            ensure!(
+                is_there(&offset),
+                "G1: {offset} is gone, left are {:?}",
+                found.offsets
+            );
         }
     }
     for some in &expected.undecided {
-        let count = || some.iter().filter(|offset| known.contains(offset) && !expected.gone.contains(offset));
+        let count = || {
+            some.iter()
+                .filter(|offset| known.contains(offset) && !expected.gone.contains(offset))
+        };
         let there = count().filter(|offset| is_there(offset)).count();
         ensure!(
             there == 0 || there == count().count(),
@@ -173,8 +180,14 @@ fn same(message: &Message, content: &Content) -> Verdict<()> {
             .as_slice()
             .iter()
             .map(|(name, value)| (&name[..], &value[..]))
-            .eq(content.headers.iter().map(|(name, value)| (&name[..], &value[..])));
-    ensure!(is_same, "G1: not what was published: {message:?} instead of {content:?}");
+            .eq(content
+                .headers
+                .iter()
+                .map(|(name, value)| (&name[..], &value[..])));
+    ensure!(
+        is_same,
+        "G1: not what was published: {message:?} instead of {content:?}"
+    );
     Ok(())
 }
 
@@ -206,7 +219,11 @@ fn keys_are_found(log: &FileLog, contents: &[(u64, &Published)]) -> Verdict<()> 
             .iter()
             .filter_map(|(offset, content)| Some((content.key.as_deref()?, *offset))),
     );
-    for key in Content::KEYS.into_iter().flatten().chain([&b"nobody has this key"[..]]) {
+    for key in Content::KEYS
+        .into_iter()
+        .flatten()
+        .chain([&b"nobody has this key"[..]])
+    {
         let found = log.offset_by_key(key);
         match (last.get(key), found) {
             (Some(offset), Ok(found)) if found == *offset => {}

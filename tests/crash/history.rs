@@ -157,7 +157,9 @@ impl History {
             messages: &self.messages,
             ends: vec![old.next],
             starts: vec![old.start],
-            gone: (0..newest.next).filter(|offset| !newest.offsets.contains(offset)).collect(),
+            gone: (0..newest.next)
+                .filter(|offset| !newest.offsets.contains(offset))
+                .collect(),
             undecided: Vec::new(),
             absent: last.is_none(),
             promise: Promise {
@@ -171,7 +173,9 @@ impl History {
             // Unfinished: as it was, less what was removed since, or as it is to be. Where the last segment was
             // replaced already it may end in between.
             let between = self.ends.iter().map(|(end, _)| *end);
-            expected.ends.extend(between.filter(|end| (old.next + 1..=newest.next).contains(end)));
+            expected
+                .ends
+                .extend(between.filter(|end| (old.next + 1..=newest.next).contains(end)));
             expected.starts.push(newest.start);
             for offset in old.offsets.difference(&newest.offsets) {
                 expected.gone.remove(offset);

@@ -183,7 +183,13 @@ pub(crate) fn copy_recovers(config: &Config, disk: &SimDisk, expected: &Expected
     if expected.absent && !has_meta(&copy, disk) {
         let opened = copy.options(disk).read_only(true).open(copy.dir);
         return match opened {
-            Err(Error::NoLog { .. } | Error::Corrupt { kind: Corruption::Meta, .. }) => Ok(()),
+            Err(
+                Error::NoLog { .. }
+                | Error::Corrupt {
+                    kind: Corruption::Meta,
+                    ..
+                },
+            ) => Ok(()),
             other => Err(format!("G5: an unfinished backup: {other:?}")),
         };
     }
@@ -195,7 +201,9 @@ pub(crate) fn copy_recovers(config: &Config, disk: &SimDisk, expected: &Expected
 fn has_meta(config: &Config, disk: &SimDisk) -> bool {
     let prefix = format!("{}/meta.", config.dir);
     let files = disk.files();
-    files.iter().any(|(path, _)| path.starts_with(&prefix) && !path.ends_with(".tmp"))
+    files
+        .iter()
+        .any(|(path, _)| path.starts_with(&prefix) && !path.ends_with(".tmp"))
 }
 
 /// An error with its causes.

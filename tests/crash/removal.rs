@@ -57,7 +57,9 @@ impl Run {
             let mut named: BTreeSet<u64> = before.difference(&left).copied().collect();
             if deleted.is_err() && named.is_empty() {
                 // Those in the first segment that has any may be gone.
-                let end = bases.into_iter().find(|base| before.first().is_some_and(|first| base > first));
+                let end = bases
+                    .into_iter()
+                    .find(|base| before.first().is_some_and(|first| base > first));
                 named = before.range(..end.unwrap_or(u64::MAX)).copied().collect();
             }
             let done = deleted.is_ok().then(|| self.disk.point());
@@ -94,7 +96,10 @@ impl Run {
     pub(super) fn first_kept(&mut self) -> Result<u64> {
         let kept = self.config.kept_max.map_or(usize::MAX, |kept| kept as usize);
         let messages = self.messages()?;
-        let first = messages.len().checked_sub(kept).and_then(|first| messages.get(first));
+        let first = messages
+            .len()
+            .checked_sub(kept)
+            .and_then(|first| messages.get(first));
         first.map_or(self.open()?.start_offset(), |first| Ok(first.0))
     }
 
