@@ -12,6 +12,8 @@ use crate::{Corruption, Error, Result};
 pub(crate) struct Copies {
     /// Each copy, or what is wrong with it; `None` where there is no file.
     pub(crate) read: [Option<std::result::Result<Meta, HeaderDefect>>; 2],
+    /// Whether both were written, durably, by this process.
+    pub(crate) are_ours: bool,
 }
 
 impl Copies {
@@ -36,6 +38,7 @@ impl Copies {
         };
         Ok(Copies {
             read: [read(META_NAMES[0])?, read(META_NAMES[1])?],
+            are_ours: false,
         })
     }
 
@@ -87,6 +90,8 @@ pub(crate) struct MetaStore {
     current: Meta,
     /// Which copy is to be written next: never the only good one.
     next: usize,
+    /// Whether the other one is known to be durable. Whoever wrote it may have been killed before it was.
+    is_other_durable: bool,
 }
 
 impl MetaStore {
@@ -97,6 +102,7 @@ impl MetaStore {
             dir: dir.to_path_buf(),
             current,
             next: usize::from(first_holds),
+            is_other_durable: copies.are_ours,
         }
     }
 
@@ -122,6 +128,32 @@ impl MetaStore {
     }
 
     fn write_copy(&mut self, storage: &dyn Storage, meta: &Meta) -> Result<()> {
+        if self.is_other_durable {
+            self.overwrite(storage, meta)?;
+        } else {
+            match create(storage, &self.dir, META_NAMES[self.next], meta) {
+                // No space for another file: the one there is will do once the other copy is synced.
+                Err(Error::Io { .. }) => {
+                    self.sync_other(storage)?;
+                    self.overwrite(storage, meta)?;
+                }
+                other => other?,
+            }
+            self.is_other_durable = true;
+        }
+        self.next = 1 - self.next;
+        Ok(())
+    }
+
+    fn sync_other(&self, storage: &dyn Storage) -> Result<()> {
+        let other = self.dir.join(META_NAMES[1 - self.next]);
+        match storage.open(&other, Open::Write) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            file => file?.sync(),
+        }
+    }
+
+    fn overwrite(&self, storage: &dyn Storage, meta: &Meta) -> Result<()> {
         let path = self.dir.join(META_NAMES[self.next]);
         match storage.open(&path, Open::Write) {
             Ok(file) => {
@@ -129,15 +161,13 @@ impl MetaStore {
                 if file.len()? > META_LEN as u64 {
                     file.set_len(META_LEN as u64)?;
                 }
-                file.sync()?;
+                file.sync()
             }
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                create(storage, &self.dir, META_NAMES[self.next], meta)?;
+                create(storage, &self.dir, META_NAMES[self.next], meta)
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-        self.next = 1 - self.next;
-        Ok(())
     }
 }
 

@@ -134,6 +134,13 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
             // from here on, and counts as done for whoever asks for it again.
             place.storage.sync_dir(dir)?;
         }
+        if !superseded.is_empty() && !copies.agree() {
+            // As may be the metadata, by which segments are removed now.
+            let newest = copies.newest(dir)?;
+            MetaStore::new(dir, newest, &copies).write(&*place.storage, |_| {})?;
+            copies = Copies::read(&*place.storage, dir)?;
+            meta.sequence += 1;
+        }
         remove_leftovers(&place)?;
         place.remove_segments(superseded.iter().copied())?;
     }
@@ -180,7 +187,9 @@ fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &
     }
     sync_above(storage, dir)?;
     create_log(storage, dir, options)?;
-    Copies::read(storage, dir)
+    let mut copies = Copies::read(storage, dir)?;
+    copies.are_ours = true;
+    Ok(copies)
 }
 
 /// The key runs there are. Those that others cover, or that were trimmed, are removed.

@@ -251,13 +251,14 @@ impl Walk<'_> {
         };
         let mut at = extent.end + 1;
         while at + BATCH_HEADER_LEN as u64 <= self.limit {
-            // Reserved space is passed over by the page; a frame that begins in it has its kind in bytes 4 to 7.
+            // Zeros are passed over: a frame that begins in them has its kind in bytes 4 to 7.
             let ahead = search
                 .window
                 .get_up_to(self.map, at, ZEROS_LEN, self.limit)
                 .unwrap_or_default();
-            if ahead.len() == ZEROS_LEN && ahead.iter().all(|byte| *byte == 0) {
-                at += (ZEROS_LEN - LONE_HEADER_LEN) as u64;
+            let zeros = ahead.iter().position(|byte| *byte != 0).unwrap_or(ahead.len());
+            if zeros > LONE_HEADER_LEN {
+                at += (zeros - LONE_HEADER_LEN) as u64;
                 continue;
             }
             if self.is_frame_at(&mut search, at, extent).unwrap_or(false) || search.work == 0 {
@@ -301,7 +302,7 @@ impl Walk<'_> {
     }
 }
 
-/// Zeros that are passed over at a time.
+/// Zeros that are passed over at a time, at most.
 const ZEROS_LEN: usize = 4096;
 
 /// Bytes that a search may checksum in any case.

@@ -17,7 +17,7 @@ use super::workload::{Config, Step, Workload};
 /// Of so many disks, one is crashed again during its recovery, after every operation.
 const AGAIN_EVERY: usize = 64;
 /// Of so many kills, one.
-const KILL_AGAIN_EVERY: usize = 8;
+const KILL_AGAIN_EVERY: usize = 128;
 /// So many disks are then tried for each operation.
 const AGAIN_IMAGES: usize = 2;
 
@@ -77,7 +77,6 @@ impl Battery {
             self.tried.workloads += 1;
             self.tried.points += points.len();
         }
-        self.tried.states = self.states.len();
         Ok(())
     }
 
@@ -259,6 +258,7 @@ pub(crate) fn battery(config: Config, workloads: Vec<Vec<Step>>, states: usize, 
     shuffle(&mut workloads, settings.seed);
     let mut battery = Battery::new(settings);
     let verdict = battery.run(&workloads, states, |_, _| {});
+    battery.tried.states = battery.states.len();
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "{}, seed {}: {:?} in {seconds:.1} s",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use duramen::fault::{Call, Errno, Fault};
+use duramen::fault::{Call, Errno, Fault, Lie, SimDisk};
 use duramen::{Error, ErrorKind, Log};
 
 use super::content::{Content, as_new};
@@ -30,102 +30,127 @@ const WORKLOADS: [&[Step]; 10] = [
 /// So many disks are tried after the power fails behind a fault.
 const IMAGES: usize = 2;
 
-/// How often a call failed in some way.
-type Hits = BTreeMap<String, usize>;
-
 #[test]
 fn each_call_fails_in_each_way_with_each_publish() {
-    battery(Config::ALL[0]);
+    Battery::new(Config::ALL[0]).run(Errno::ALL, None, |_| {});
 }
 
 #[test]
 fn each_call_fails_in_each_way_with_os() {
-    battery(Config::ALL[3]);
+    Battery::new(Config::ALL[3]).run(Errno::ALL, None, |_| {});
 }
 
-fn battery(config: Config) {
-    let started = Instant::now();
-    let mut hits = Hits::new();
-    let mut failed: BTreeMap<String, (usize, String)> = BTreeMap::new();
-    for steps in WORKLOADS {
-        let workload = Workload {
+/// As above, on a file system that never again keeps what is written to a file of which a sync has failed.
+#[test]
+fn a_file_is_never_trusted_after_a_failed_sync() {
+    for config in [Config::ALL[0], Config::ALL[3]] {
+        Battery::new(config).run(&[Errno::Eio], Some(Call::Sync), |disk| {
+            disk.lie(Lie::AfterFailure, ".log")
+        });
+    }
+}
+
+/// All workloads of one configuration with one fault each.
+struct Battery {
+    config: Config,
+    /// How often which call has failed in which way.
+    hits: BTreeMap<String, usize>,
+    /// What went wrong, how often, and one example.
+    failed: BTreeMap<String, (usize, String)>,
+}
+
+impl Battery {
+    fn new(config: Config) -> Battery {
+        Battery {
             config,
-            steps: steps.to_vec(),
-        };
-        for &errno in Errno::ALL {
-            for from_then_on in [false, true] {
-                let mut fault = Fault {
-                    errno,
-                    call: None,
-                    index: 0,
-                    from_then_on,
-                };
-                loop {
-                    let verdict = without_panic(|| one(&workload, fault, &mut hits));
-                    match verdict {
-                        Ok(true) => {}
-                        Ok(false) => break,
-                        Err(text) => {
-                            let kind = text.lines().next().unwrap_or_default().to_owned();
-                            let story = format!("{workload} with {fault:?}: {text}");
-                            failed.entry(kind).or_insert((0, story)).0 += 1;
-                        }
+            hits: BTreeMap::new(),
+            failed: BTreeMap::new(),
+        }
+    }
+
+    fn run(mut self, errnos: &[Errno], call: Option<Call>, prepare: impl Fn(&SimDisk)) {
+        let started = Instant::now();
+        for steps in WORKLOADS {
+            let workload = Workload {
+                config: self.config,
+                steps: steps.to_vec(),
+            };
+            for &errno in errnos {
+                for from_then_on in [false, true] {
+                    let mut fault = Fault {
+                        errno,
+                        call,
+                        index: 0,
+                        from_then_on,
+                    };
+                    while self.try_one(&workload, fault, &prepare) {
+                        fault.index += 1;
                     }
-                    fault.index += 1;
                 }
             }
         }
+        let runs: usize = self.hits.values().sum();
+        println!(
+            "{}: {runs} runs in {:.1} s; {:#?}",
+            self.config.name,
+            started.elapsed().as_secs_f64(),
+            self.hits
+        );
+        for (kind, (count, _)) in &self.failed {
+            println!("{count} runs failed: {kind}");
+        }
+        if let Some((_, first)) = self.failed.values().next() {
+            panic!("of {runs} runs some failed, such as {first}");
+        }
     }
-    let runs: usize = hits.values().sum();
-    println!(
-        "{}: {runs} runs in {:.1} s; {hits:#?}",
-        config.name,
-        started.elapsed().as_secs_f64()
-    );
-    for (kind, (count, story)) in &failed {
-        println!("{count} runs failed: {kind}: {story}");
-    }
-    if let Some((_, first)) = failed.values().next() {
-        panic!("of {runs} runs some failed, such as {first}");
+
+    /// False if the workload is over before the fault comes.
+    fn try_one(&mut self, workload: &Workload, fault: Fault, prepare: impl Fn(&SimDisk)) -> bool {
+        let disk = workload.config.disk(Settings::get().seed);
+        prepare(&disk);
+        disk.inject(fault);
+        let mut run = Run::new(workload.config, disk);
+        if let Err(text) = without_panic(|| one(&mut run, workload, fault)) {
+            let kind = text.lines().next().unwrap_or_default().to_owned();
+            self.failed
+                .entry(kind)
+                .or_insert((0, format!("{workload} with {fault:?}: {text}")))
+                .0 += 1;
+        }
+        if let Some(call) = run.disk.last_fault() {
+            *self
+                .hits
+                .entry(format!("{call:?} {:?}", fault.errno))
+                .or_default() += 1;
+        }
+        run.disk.faults_hit() > 0
     }
 }
 
-/// A workload with one fault; false if the fault was not met.
-fn one(workload: &Workload, fault: Fault, hits: &mut Hits) -> Verdict<bool> {
-    let settings = Settings::get();
-    let mut run = Run::new(workload.config, workload.config.disk(settings.seed));
-    run.disk.inject(fault);
+/// A workload with one fault.
+fn one(run: &mut Run, workload: &Workload, fault: Fault) -> Verdict<()> {
     for step in &workload.steps {
         let faults_before = run.disk.faults_hit();
         let Err(error) = run.step(*step) else { continue };
-        let met = run.disk.faults_hit() > faults_before;
         let failed = |what: &str| {
+            let call = run.disk.last_fault();
             Err(format!(
-                "{what}: {step:?}, {:?}: {}",
-                run.disk.last_fault(),
-                told(&error)
+                "{what}: {step:?}, {call:?}: {}\n{}",
+                told(&error),
+                run.disk.op_log()
             ))
         };
-        if !met {
+        if run.disk.faults_hit() == faults_before {
             return failed("G6: failed without a reason");
         }
         if let Err(text) = is_fitting(fault.errno, &error) {
             return failed(&text);
         }
-        if !goes_on(&mut run, fault, &error)? {
+        if !goes_on(run, fault, &error)? {
             break;
         }
     }
-    // The disk of a process that was killed in between has no faults any more; a fault may have come before that.
-    let met = run.disk.faults_hit() > 0;
-    if met {
-        let call = run
-            .disk
-            .last_fault()
-            .map_or(String::new(), |call: Call| format!("{call:?}"));
-        *hits.entry(format!("{call} {:?}", fault.errno)).or_default() += 1;
-    }
-    settled(run).map(|()| met)
+    settled(run)
 }
 
 /// The error has to be of the right kind and say what the system said.
@@ -184,7 +209,7 @@ fn goes_on(run: &mut Run, fault: Fault, error: &Error) -> Verdict<bool> {
 }
 
 /// The disk works again: the handle reads, and after a kill, a kill with an empty cache and a power cut the log opens.
-fn settled(mut run: Run) -> Verdict<()> {
+fn settled(run: &mut Run) -> Verdict<()> {
     run.disk.heal();
     let point = run.disk.point();
     let after_kill = run.history.after_kill(point);
@@ -196,7 +221,7 @@ fn settled(mut run: Run) -> Verdict<()> {
     if handles > 0 {
         return Err(format!("G6: {handles} files or mappings left open"));
     }
-    let tell = |what: &str, disk: &duramen::fault::SimDisk| format!("{what}\n{}", disk.op_log());
+    let tell = |what: &str, disk: &SimDisk| format!("{what}\n{}", disk.op_log());
     let killed = run.disk.kill_at(point);
     recovers(&run.config, &killed, &after_kill)
         .map_err(|text| tell(&format!("after a kill: {text}"), &killed))?;

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
-    /// Print one JSON object instead: what was dropped, with path, position, len, first_offset and end_offset (or
+    /// Print one JSON object instead: what was dropped, with path, position, len, `first_offset` and `end_offset` (or
     /// null), kind and text; the files in quarantine; and what the log holds now
     #[arg(long)]
     json: bool,

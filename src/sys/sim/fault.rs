@@ -121,6 +121,9 @@ pub enum Lie {
     SyncLast,
     /// A rename can be found half done: no name, or both.
     Rename,
+    /// What is written to a file after a sync of it has failed is lost, whatever later syncs say. That is how ext4
+    /// treats space that was allocated but never written.
+    AfterFailure,
 }
 
 /// The faults of a machine and how far they have come.

@@ -217,17 +217,20 @@ impl Machine {
 
     pub(super) fn sync(&mut self, inode: Inode) -> io::Result<()> {
         if let Err(errno) = self.meet(Call::Sync) {
-            self.record(Op::Sync {
-                inode,
-                outcome: Outcome::Failed,
-            });
+            let for_good = self.lies_about(inode).any(|lie| lie == Lie::AfterFailure);
+            let outcome = if for_good {
+                Outcome::FailedForGood
+            } else {
+                Outcome::Failed
+            };
+            self.record(Op::Sync { inode, outcome });
             return Err(errno.error());
         }
         let lie = self.lies_about(inode).find_map(|lie| match lie {
             Lie::Sync => Some(Outcome::Lied),
             Lie::SyncLength => Some(Outcome::ButLength),
             Lie::SyncLast => Some(Outcome::ButLast),
-            Lie::SyncDir | Lie::Rename => None,
+            Lie::SyncDir | Lie::Rename | Lie::AfterFailure => None,
         });
         self.record(Op::Sync {
             inode,

@@ -69,6 +69,8 @@ pub(super) enum Outcome {
     Durable,
     /// It failed: what it was to cover may or may not be there, and no later sync will try again.
     Failed,
+    /// As that, and nothing written to the file from then on is kept either.
+    FailedForGood,
     /// It said that all went well, but did nothing.
     Lied,
     /// It said that all went well, but left the length as it was.

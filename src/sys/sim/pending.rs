@@ -17,6 +17,8 @@ pub(super) struct Pending {
     pub(super) durable: Image,
     pub(super) edits: BTreeMap<Inode, Vec<Edit>>,
     pub(super) names: Vec<NameEdit>,
+    /// Files that keep nothing any more.
+    broken: BTreeSet<Inode>,
 }
 
 /// A change to a file, with the operation that made it.
@@ -145,6 +147,10 @@ impl Pending {
     }
 
     fn sync(&mut self, inode: Inode, outcome: Outcome) {
+        if outcome == Outcome::FailedForGood {
+            self.broken.insert(inode);
+        }
+        let is_broken = self.broken.contains(&inode);
         let Some(edits) = self.edits.get_mut(&inode) else {
             return;
         };
@@ -158,7 +164,8 @@ impl Pending {
         {
             edit.state = match outcome {
                 Outcome::Lied => State::Dirty,
-                Outcome::Failed => State::Forsaken,
+                Outcome::Failed | Outcome::FailedForGood => State::Forsaken,
+                _ if is_broken => State::Forsaken,
                 Outcome::ButLength if matches!(edit.change, Change::Len(_)) => State::Dirty,
                 Outcome::ButLast if Some(index) == last => State::Dirty,
                 Outcome::Durable | Outcome::ButLength | Outcome::ButLast => State::Durable,

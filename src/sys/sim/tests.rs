@@ -545,3 +545,26 @@ fn files_can_be_planted_and_taken_before_the_start() {
     disk.remove(&path("b")).unwrap();
     assert!(disk.set_file(&path("b"), b"").is_err());
 }
+
+#[test]
+fn a_file_that_failed_for_good_keeps_nothing_more() {
+    let (disk, file) = disk_with("a", b"..");
+    disk.lie(Lie::AfterFailure, "/a");
+    file.write_at(0, b"1").unwrap();
+    file.sync().unwrap();
+    disk.inject(Fault {
+        errno: Errno::Eio,
+        call: Some(Call::Sync),
+        index: 0,
+        from_then_on: false,
+    });
+    file.sync().unwrap_err();
+    file.write_at(1, b"2").unwrap();
+    file.sync().unwrap();
+    assert_eq!(found(&disk, "a"), BTreeSet::from([some(b"1."), some(b"12")]));
+    let other = disk.open(&path("b"), Open::Create).unwrap();
+    other.write_at(0, b"x").unwrap();
+    other.sync().unwrap();
+    disk.sync_dir(dir()).unwrap();
+    assert_eq!(found(&disk, "b"), BTreeSet::from([some(b"x")]));
+}
