@@ -31,13 +31,16 @@
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
 //! | understand it | [`design`], [`on_disk`] |
 
+mod blocking;
 mod error;
 mod format;
 mod index;
 mod log;
+mod log_ext;
 mod maintenance;
 mod segment;
 mod sys;
+mod typed;
 mod types;
 
 #[cfg(feature = "testing")]
@@ -66,10 +69,15 @@ pub mod on_disk {
     #![doc = include_str!("../docs/format.md")]
 }
 
+#[cfg(feature = "stream")]
+pub use blocking::LogStream;
+pub use blocking::{BlockingLog, Follow};
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Scan};
+pub use log::{Changes, Durability, FileLog, Log, MemoryLog, MessageRef, Options, Scan, Watch};
+pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{CheckReport, Problem, check, dump, stat};
+pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, codec};
 pub use types::{
-    BATCH_SIZE_MAX, BackupReport, Batch, Deleted, Headers, MESSAGE_SIZE_MAX, Message, NewMessage,
-    ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,
+    BATCH_SIZE_MAX, BackupReport, Batch, DecodeError, Deleted, Headers, MESSAGE_SIZE_MAX, Message,
+    MessagePart, NewMessage, ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,
 };

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::changes::Changes;
 use super::contract::Log;
 use super::reader::Reader;
 use super::scan::Scan;
@@ -197,6 +198,9 @@ impl Log for FileLog {
             shared.look_ahead(active, writer.end);
         }
         drop(writer);
+        if !waits {
+            shared.changes.notify();
+        }
         if waits || how.sync {
             shared.commit.wait_for(shared, next_offset)?;
         } else {
@@ -281,15 +285,21 @@ impl Log for FileLog {
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        self.shared.delete_some(offsets)
+        let deleted = self.shared.delete_some(offsets);
+        self.shared.changes.notify();
+        deleted
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
-        self.shared.trim(before)
+        let trimmed = self.shared.trim(before);
+        self.shared.changes.notify();
+        trimmed
     }
 
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
-        self.shared.apply_retention(dry_run)
+        let trimmed = self.shared.apply_retention(dry_run);
+        self.shared.changes.notify();
+        trimmed
     }
 
     fn backup(&self, dir: &Path) -> Result<BackupReport> {
@@ -316,6 +326,10 @@ impl Log for FileLog {
         let closed = self.close_files();
         self.shared.let_go();
         closed
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        Some(&self.shared.changes)
     }
 }
 

@@ -1,6 +1,7 @@
 //! L5: the trait [`Log`] and its implementations over files and in memory.
 
 mod background;
+mod changes;
 mod commit;
 mod contract;
 mod durability;
@@ -21,6 +22,7 @@ mod write;
 pub(crate) use meta_store::Copies;
 pub(crate) use open::{is_front_missing, segment_bases};
 
+pub use changes::{Changes, Watch};
 pub use contract::Log;
 pub use durability::Durability;
 pub use file_log::FileLog;
