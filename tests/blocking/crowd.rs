@@ -9,19 +9,20 @@ use std::time::{Duration, Instant};
 use duramen::{BlockingLog, Durability, FileLog, Log, MemoryLog, NewMessage, Start};
 
 use crate::common::number;
-use crate::support::{LONG, file_log, publish};
+use crate::support::{LONG, file_log, publish, until};
 
 const READERS: usize = 64;
 const PUBLISHERS: u64 = 4;
 
 /// Reads all numbers up to the close and checks them: every message once, in order, none left out.
-fn read_all<L: Log>(log: &BlockingLog<L>, counts: &[AtomicU64]) -> u64 {
+fn read_all<L: Log>(log: &BlockingLog<L>, count: &AtomicU64) -> u64 {
     let mut expected = 0;
-    let mut next = vec![0; counts.len()];
+    let mut next = [0; 4];
     for message in log.follow(Start::Oldest) {
         let message = message.expect("no error");
         assert_eq!(message.offset, expected);
         expected += 1;
+        count.store(expected, Ordering::Relaxed);
         let value = u64::from_le_bytes(*message.value.as_deref().unwrap().first_chunk().unwrap());
         let (publisher, sequence) = (usize::try_from(value >> 48).unwrap(), value & 0xffff_ffff);
         assert_eq!(
@@ -36,47 +37,41 @@ fn read_all<L: Log>(log: &BlockingLog<L>, counts: &[AtomicU64]) -> u64 {
 /// Readers that wait all the time, and publishers that let them: bursts, and pauses in between.
 fn crowd<L: Log + 'static>(log: &BlockingLog<L>) {
     let seconds = number("DURAMEN_SECONDS", 1);
-    let counts: Vec<AtomicU64> = (0..PUBLISHERS).map(|_| AtomicU64::new(0)).collect();
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let end = AtomicU64::new(0);
+    let until_when = Instant::now() + Duration::from_secs(seconds);
+    let counts: Vec<AtomicU64> = (0..READERS).map(|_| AtomicU64::new(0)).collect();
     thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS)
-            .map(|_| scope.spawn(|| read_all(log, &counts)))
-            .collect();
-        let publishers: Vec<_> = counts
+        let readers: Vec<_> = counts
             .iter()
-            .zip(0_u64..)
-            .map(|(count, publisher)| {
-                let end = &end;
-                scope.spawn(move || {
-                    let mut sequence = 0;
-                    while Instant::now() < until {
-                        for _ in 0..=sequence % 7 {
-                            let value = (publisher << 48 | sequence).to_le_bytes();
-                            let next = log.publish(&[NewMessage::value(&value)]).expect("published");
-                            end.fetch_max(next, Ordering::Relaxed);
-                            sequence += 1;
-                        }
-                        thread::sleep(Duration::from_micros(500 + publisher * 300));
-                    }
-                    count.store(sequence, Ordering::Relaxed);
-                })
-            })
+            .map(|count| scope.spawn(move || read_all(log, count)))
             .collect();
-        publishers
+        let publishers: Vec<_> = (0..PUBLISHERS)
+            .map(|publisher| scope.spawn(move || publish_until(until_when, log, publisher)))
+            .collect();
+        let published = publishers
             .into_iter()
-            .for_each(|publisher| publisher.join().expect("no panic"));
-        // Everybody gets to the end before it is closed.
-        let end = end.load(Ordering::Relaxed);
-        let last = log.consume_blocking(Start::At(end - 1), 1, Some(LONG)).unwrap();
-        assert_eq!(last.next_offset, end);
-        thread::sleep(Duration::from_millis(500));
+            .map(|publisher| publisher.join().expect("no panic"));
+        let end: u64 = published.sum();
+        until(|| counts.iter().all(|count| count.load(Ordering::Relaxed) == end));
         log.close().unwrap();
         for reader in readers {
             assert_eq!(reader.join().expect("no panic"), end);
         }
         println!("{end} messages to each of {READERS} readers in {seconds} s");
     });
+}
+
+/// Publishes numbers in bursts, and returns how many.
+fn publish_until<L: Log>(until: Instant, log: &BlockingLog<L>, publisher: u64) -> u64 {
+    let mut sequence = 0;
+    while Instant::now() < until {
+        for _ in 0..=sequence % 7 {
+            let value = (publisher << 48 | sequence).to_le_bytes();
+            log.publish(&[NewMessage::value(&value)]).expect("published");
+            sequence += 1;
+        }
+        thread::sleep(Duration::from_micros(500 + publisher * 300));
+    }
+    sequence
 }
 
 #[test]

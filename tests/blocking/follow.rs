@@ -21,7 +21,9 @@ fn it_replays_then_tails_and_ends_at_the_close() {
         let got = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&got);
         let tail = subject.log.follow(Start::Oldest);
-        let tail = tail.inspect(move |_| drop(counted.fetch_add(1, Ordering::Relaxed)));
+        let tail = tail.inspect(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
         let waiter = Waiter::new(move || offsets(tail.collect()));
         for _ in 0..50 {
             publish(&*subject.beside, "new");

@@ -1,13 +1,14 @@
 //! `BlockingLog::stream`, on a runtime.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use duramen::{BlockingLog, Error, Log, LogStream, MemoryLog, NewMessage, Start};
 use tokio::runtime::{Builder, Runtime};
 use tokio_stream::StreamExt;
 
-use crate::support::{LONG, Silent, on_each, publish, publish_many};
+use crate::support::{LONG, Silent, on_each, publish, publish_many, until};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread()
@@ -33,18 +34,19 @@ fn it_replays_then_tails_and_ends_at_the_close() {
             return;
         }
         publish_many(&subject.log, 600);
-        let stream = subject.log.stream(Start::Oldest);
+        let got = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&got);
+        let stream = subject.log.stream(Start::Oldest).map(move |message| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            message.unwrap().offset
+        });
         let runtime = runtime();
-        let task = runtime.spawn(
-            stream
-                .map(|message| message.unwrap().offset)
-                .collect::<Vec<u64>>(),
-        );
+        let task = runtime.spawn(stream.collect::<Vec<u64>>());
         for _ in 0..50 {
             publish(&*subject.beside, "new");
             std::thread::sleep(Duration::from_micros(300));
         }
-        std::thread::sleep(Duration::from_millis(200));
+        until(|| got.load(Ordering::Relaxed) == 650);
         subject.log.close().unwrap();
         let got = runtime.block_on(async { tokio::time::timeout(LONG, task).await });
         assert_eq!(
