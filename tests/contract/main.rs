@@ -2,6 +2,7 @@
 
 mod files;
 mod flawed;
+mod wrapped;
 
 use std::sync::Arc;
 
