@@ -5,6 +5,11 @@
 //! A lost wake-up leaves a thread asleep for ever, which loom reports as a deadlock. The same models, over an
 //! eventcount that is broken, must find that.
 
+#![expect(
+    clippy::duplicate_mod,
+    reason = "the same file over different locks is the point"
+)]
+
 mod primitives;
 
 use std::process::Command;
@@ -46,10 +51,20 @@ eventcount!(
     }
 );
 
+/// How often the scheduler may take a thread's turn away in one run: a bound that keeps CI short. Nearly all faults
+/// show with two or three; `DURAMEN_PREEMPTIONS=all` takes a minute and tries everything.
+fn preemptions() -> Option<usize> {
+    match std::env::var("DURAMEN_PREEMPTIONS") {
+        Ok(text) if text == "all" => None,
+        Ok(text) => Some(text.parse().expect("a number or `all`")),
+        Err(_) => Some(3),
+    }
+}
+
 /// Runs a model in every order.
 fn explore(model: fn()) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = None;
+    builder.preemption_bound = preemptions();
     builder.check(model);
 }
 
