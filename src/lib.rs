@@ -24,6 +24,9 @@
 //! | publish, also under a condition | [`Log::publish`], [`Log::publish_with`], [`PublishOptions`] |
 //! | choose what survives what | [`Durability`], [`Log::sync`] |
 //! | read in order | [`Log::consume`], [`Start`]; at memory speed [`FileLog::scan`] |
+//! | wait for messages, tail, stream | [`BlockingLog`], [`TBlockingLog`] |
+//! | have keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
+//! | iterate, also backwards; the state by key | [`LogExt`] |
 //! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
 //! | know what can go wrong | [`Error`], [`ErrorKind`] |
 //! | check, look inside | [`check`], [`stat`], [`dump`] |

@@ -43,7 +43,12 @@ fn decode_all(bytes: &[u8]) {
 
 proptest! {
     #[test]
-    fn items_come_back(number in any::<i64>(), text in ".{0,40}", bytes in any::<Vec<u8>>(), flag in any::<Option<bool>>()) {
+    fn items_come_back(
+        number in any::<i64>(),
+        text in ".{0,40}",
+        bytes in any::<Vec<u8>>(),
+        flag in any::<Option<bool>>(),
+    ) {
         comes_back(&Varint, &number);
         comes_back(&U64, &number.cast_unsigned());
         comes_back(&Utf8, &text);
