@@ -150,14 +150,10 @@ impl Changes {
     fn sleep(&self, round: u64, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         while state.round == round {
-            match deadline {
-                None => self.changed.wait(&mut state),
-                Some(deadline) => {
-                    if self.changed.wait_until(&mut state, deadline).timed_out() {
-                        return state.round != round;
-                    }
-                }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return false;
             }
+            state = self.changed.wait(state, deadline);
         }
         true
     }
@@ -172,9 +168,9 @@ impl Changes {
         self.is_awaited.store(false, Ordering::Relaxed);
         state.round += 1;
         let watchers = std::mem::take(&mut state.watchers);
-        // With the lock held the sleepers wake one another as each gets it: that is not the publisher's work.
-        self.changed.notify_all();
         drop(state);
+        // Without the lock, which each of them takes when it wakes.
+        self.changed.notify_all();
         for (_, waker) in watchers {
             waker.wake();
         }
