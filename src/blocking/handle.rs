@@ -11,6 +11,8 @@ use crate::{Batch, Changes, Error, Log, Result, Start};
 /// batch is on stable storage. [`close`](Log::close) wakes everybody with [`Error::Closed`], and a log that is poisoned
 /// by a failed write or sync with [`Error::Poisoned`], after all that can still be read was.
 ///
+/// A log that is open for reading only does not change, in no process, as long as it is: there is nothing to wait for.
+///
 /// [`FileLog`](crate::FileLog) and [`MemoryLog`](crate::MemoryLog) say when they change (see [`Log::changes`]). Of
 /// another log that does not, what goes through this wrapper and its clones is noticed at once, and anything else when
 /// a reader looks again, every [`LOOK_AGAIN`](BlockingLog::LOOK_AGAIN).

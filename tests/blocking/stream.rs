@@ -1,12 +1,14 @@
 //! `BlockingLog::stream`, on a runtime.
 
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use duramen::{BlockingLog, Error, Log, LogStream, MemoryLog, NewMessage, Start};
 use tokio::runtime::{Builder, Runtime};
-use tokio_stream::StreamExt;
+use tokio_stream::{Stream, StreamExt};
 
 use crate::support::{LONG, Silent, on_each, publish, publish_many, until};
 
@@ -127,4 +129,26 @@ fn a_stream_of_a_log_that_does_not_tell_says_so_at_the_end() {
         assert!(matches!(stream.next().await, Some(Err(Error::Invalid(_)))));
         assert!(stream.next().await.is_none());
     });
+}
+
+/// A waker that owns a stream of the same log: letting go of it must not meet a lock.
+#[test]
+fn a_task_may_end_when_its_waker_is_replaced() {
+    struct Owner(Mutex<Option<LogStream<Arc<MemoryLog>>>>);
+    impl Wake for Owner {
+        fn wake(self: Arc<Owner>) {
+            drop(self.0.lock().expect("no panic").take());
+        }
+    }
+    let log = BlockingLog::new(Arc::new(MemoryLog::new()));
+    let mut stream = log.stream(Start::Oldest);
+    for _ in 0..3 {
+        let owner = Arc::new(Owner(Mutex::new(Some(log.stream(Start::Newest)))));
+        let waker = Waker::from(owner);
+        let polled = Pin::new(&mut stream).poll_next(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+    publish(&log, "0");
+    let polled = Pin::new(&mut stream).poll_next(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_ready());
 }

@@ -9,6 +9,7 @@
 //!    the waiter finds the change, or the other finds the mark and steps `round`, and nobody sleeps in a round that is
 //!    over.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -52,7 +53,7 @@ pub struct Changes {
 struct State {
     round: u64,
     /// Tasks to wake when the round ends.
-    watchers: Vec<(u64, Waker)>,
+    watchers: BTreeMap<u64, Waker>,
 }
 
 impl Changes {
@@ -96,7 +97,7 @@ impl Changes {
     /// Sleeps in between. No change is missed that was [told](Changes::notify) after `look` began.
     pub fn wait_until<T>(&self, deadline: Option<Instant>, mut look: impl FnMut() -> Option<T>) -> Option<T> {
         loop {
-            let round = self.join(|_| ());
+            let (round, ()) = self.join(|_| ());
             if let Some(found) = look() {
                 return Some(found);
             }
@@ -114,36 +115,28 @@ impl Changes {
         context: &Context<'_>,
         look: impl FnOnce() -> Option<T>,
     ) -> Poll<T> {
-        self.join(|state| {
-            let waker = context.waker().clone();
-            match state.watchers.iter_mut().find(|(id, _)| *id == watch.id()) {
-                Some((_, held)) => *held = waker,
-                None => state.watchers.push((watch.id(), waker)),
-            }
-        });
+        let waker = context.waker().clone();
+        let (_, replaced) = self.join(|state| state.watchers.insert(watch.id(), waker));
+        // Like all that may run code of others, as letting go of the last waker of a task may, without the lock.
+        drop(replaced);
         look().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// The task that [`poll_until`](Changes::poll_until) was called with is not to be woken any more.
     pub fn forget(&self, watch: &Watch) {
-        let mut state = self.state.lock();
-        let place = state.watchers.iter().position(|(id, _)| *id == watch.id());
-        // Whatever dropping the waker does, it does it without the lock.
-        let forgotten = place.map(|place| state.watchers.swap_remove(place));
-        drop(state);
+        let forgotten = self.state.lock().watchers.remove(&watch.id());
         drop(forgotten);
     }
 
     /// Makes known that somebody waits, and returns the round whose end that is for.
-    fn join(&self, enter: impl FnOnce(&mut State)) -> u64 {
+    fn join<T>(&self, enter: impl FnOnce(&mut State) -> T) -> (u64, T) {
         let mut state = self.state.lock();
         self.is_awaited.store(true, Ordering::Relaxed);
-        let round = state.round;
-        enter(&mut state);
+        let joined = (state.round, enter(&mut state));
         drop(state);
         // Invariant 2.
         fence(Ordering::SeqCst);
-        round
+        joined
     }
 
     /// Sleeps until the round is over, which is true, or the deadline has passed.
@@ -171,7 +164,7 @@ impl Changes {
         drop(state);
         // Without the lock, which each of them takes when it wakes.
         self.changed.notify_all();
-        for (_, waker) in watchers {
+        for waker in watchers.into_values() {
             waker.wake();
         }
     }
