@@ -1,8 +1,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    close, consume, consume_by_key, content, expect, forward, get, headers, keys, limits, model, next_offset,
-    publish, start, stat, sync, threads, times, visibility,
+    changes, close, consume, consume_by_key, content, expect, forward, get, headers, keys, limits, model,
+    next_offset, publish, start, stat, sync, threads, times, visibility,
 };
 use crate::{Log, Options};
 
@@ -89,6 +89,7 @@ pub fn cases() -> &'static [Case] {
             sync::CASES,
             stat::CASES,
             close::CASES,
+            changes::CASES,
             forward::CASES,
             model::CASES,
             threads::CASES,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use duramen::testing::Setup;
 use duramen::{
-    BackupReport, Batch, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message, NewMessage,
-    PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
+    BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message,
+    NewMessage, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) enum Flaw {
     KeyFilterIgnoresStart,
     KeyFilterForgetsTombstones,
     OwnTimeForRunningMaximum,
+    ChangesNeverTold,
     NegativeTimesLost,
     CloseForgotten,
     LastIsOneTooMany,
@@ -39,12 +40,18 @@ pub(crate) struct Flawed {
     log: MemoryLog,
     setup: Setup,
     flaw: Flaw,
+    never_told: Changes,
 }
 
 impl Flawed {
     pub(crate) fn new(setup: Setup, flaw: Flaw) -> Flawed {
         let log = MemoryLog::with_options(&setup.options());
-        Flawed { log, setup, flaw }
+        Flawed {
+            log,
+            setup,
+            flaw,
+            never_told: Changes::new(),
+        }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -244,6 +251,15 @@ impl Log for Flawed {
         match self.flaw {
             Flaw::CloseForgotten => Ok(()),
             _ => self.log.close(),
+        }
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        match self.flaw {
+            Flaw::ChangesNeverTold => Some(&self.never_told),
+            // It need not tell.
+            Flaw::NoneButLittleAtATime => None,
+            _ => self.log.changes(),
         }
     }
 }

@@ -104,6 +104,10 @@ const FLAWS: &[(Flaw, &[&str])] = &[
         ],
     ),
     (
+        Flaw::ChangesNeverTold,
+        &["a_publish_wakes_those_who_wait", "close_wakes_those_who_wait"],
+    ),
+    (
         Flaw::CloseForgotten,
         &["publish_after_close_is_closed", "close_can_be_repeated"],
     ),
