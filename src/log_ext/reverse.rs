@@ -46,10 +46,7 @@ impl<'a, L: Log + ?Sized> ReverseIter<'a, L> {
             match self.read(from, end) {
                 // Trimmed since: what is left begins later.
                 Err(error) if error.is_trimmed() => {}
-                Err(error) => {
-                    self.end = None;
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
                 // Too many for one stretch: behind a gap stands a dense piece.
                 Ok(false) => self.len = (self.len / 2).max(STRETCH),
                 Ok(true) if self.stretch.is_empty() => {
@@ -96,7 +93,11 @@ impl<L: Log + ?Sized> Iterator for ReverseIter<'_, L> {
         match self.read_back() {
             Ok(true) => self.stretch.pop().map(Ok),
             Ok(false) => None,
-            Err(error) => Some(Err(error)),
+            Err(error) => {
+                self.end = None;
+                self.stretch.clear();
+                Some(Err(error))
+            }
         }
     }
 }
