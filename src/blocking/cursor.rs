@@ -1,4 +1,4 @@
-use crate::{Batch, Changes, Error, Message, Result, Start};
+use crate::{Batch, Changes, Error, Result, Start};
 
 /// A place in a log that moves forward as it is read.
 #[derive(Clone, Copy, Debug)]
@@ -56,22 +56,4 @@ pub(super) fn start_if_trimmed(error: &Error) -> Option<u64> {
 /// Where a reader that is to begin at `from` begins.
 pub(super) fn begin(from: Start, consume: impl Fn(Start, usize) -> Result<Batch>) -> Result<u64> {
     Ok(consume(from, 0)?.next_offset)
-}
-
-/// Messages that were read ahead, and the offset behind the last that was handed out.
-#[derive(Debug, Default)]
-pub(super) struct ReadAhead {
-    messages: std::vec::IntoIter<Message>,
-}
-
-impl ReadAhead {
-    pub(super) fn new(batch: Batch) -> ReadAhead {
-        ReadAhead {
-            messages: batch.into_iter(),
-        }
-    }
-
-    pub(super) fn next(&mut self) -> Option<Message> {
-        self.messages.next()
-    }
 }

@@ -1,7 +1,7 @@
 use std::iter::FusedIterator;
 
 use super::BlockingLog;
-use super::cursor::{Cursor, ReadAhead, begin, start_if_trimmed};
+use super::cursor::{Cursor, begin, start_if_trimmed};
 use crate::{Error, Log, Message, Result, Start};
 
 /// So many messages are read at a time.
@@ -16,11 +16,12 @@ pub struct Follow<L: Log>(Tail<L>);
 pub(super) struct Tail<L: Log> {
     pub(super) log: BlockingLog<L>,
     cursor: Cursor,
-    ahead: ReadAhead,
+    /// Read and not yet handed out.
+    ahead: std::vec::IntoIter<Message>,
     /// Behind the last message that was handed out.
     next_offset: u64,
     /// What went wrong before the first message was read.
-    begun: Result<()>,
+    begun: Option<Error>,
     is_ended: bool,
 }
 
@@ -98,29 +99,29 @@ impl<L: Log> Tail<L> {
         Tail {
             log,
             cursor,
-            ahead: ReadAhead::default(),
+            ahead: Vec::new().into_iter(),
             next_offset: next_offset.unwrap_or(0),
-            begun: begun.map(drop),
+            begun: begun.err(),
             is_ended: false,
         }
     }
 
     /// What comes next; `None` if that is still to come.
     pub(super) fn look(&mut self) -> Option<Next> {
+        if let Some(message) = self.ahead.next() {
+            return Some(Some(Ok(self.handed_out(message))));
+        }
         if self.is_ended {
             return Some(None);
         }
-        if let Err(error) = std::mem::replace(&mut self.begun, Ok(())) {
+        if let Some(error) = self.begun.take() {
             return Some(self.failed(error));
-        }
-        if let Some(message) = self.ahead.next() {
-            return Some(Some(Ok(self.handed_out(message))));
         }
         let log = &self.log;
         let read = |at| log.consume(at, READ_AHEAD);
         match self.cursor.look(log.noticed(), read)? {
             Ok(batch) => {
-                self.ahead = ReadAhead::new(batch);
+                self.ahead = batch.into_iter();
                 let message = self.ahead.next()?;
                 Some(Some(Ok(self.handed_out(message))))
             }

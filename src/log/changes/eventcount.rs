@@ -109,6 +109,20 @@ impl Changes {
 
     /// As [`wait_until`](Changes::wait_until), for a task: calls `look` once, and if that returns nothing the task is
     /// woken after the next change.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use duramen::{Log, Watch};
+    ///
+    /// /// The first offset behind `at`, once there is one.
+    /// async fn behind(log: &dyn Log, at: u64) -> Option<u64> {
+    ///     let (changes, watch) = (log.changes()?, Watch::new());
+    ///     let look = || log.next_offset().ok().filter(|next| *next > at);
+    ///     let next = poll_fn(|context| changes.poll_until(&watch, context, look)).await;
+    ///     changes.forget(&watch);
+    ///     Some(next)
+    /// }
+    /// ```
     pub fn poll_until<T>(
         &self,
         watch: &Watch,
