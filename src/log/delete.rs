@@ -171,6 +171,7 @@ impl Shared {
             view.parts
                 .retain(|part| part.base() == header.base || !range.contains(&part.base()));
         });
+        self.changes.notify();
         self.forget_mapped(parts);
         let Part::Sealed(segment) = &segment else {
             return Ok(len);

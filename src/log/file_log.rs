@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::changes::Changes;
 use super::contract::Log;
 use super::reader::Reader;
 use super::scan::Scan;
@@ -250,6 +251,9 @@ impl Log for FileLog {
             shared.look_ahead(active, writer.end);
         }
         drop(writer);
+        if !waits {
+            shared.changes.notify();
+        }
         if shared.upkeep_due.load(Ordering::Relaxed) {
             shared.keep_up();
         }
@@ -316,15 +320,21 @@ impl Log for FileLog {
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        self.shared.delete_some(offsets)
+        let deleted = self.shared.delete_some(offsets);
+        self.shared.changes.notify();
+        deleted
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
-        self.shared.trim(before)
+        let trimmed = self.shared.trim(before);
+        self.shared.changes.notify();
+        trimmed
     }
 
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
-        self.shared.apply_retention(dry_run)
+        let trimmed = self.shared.apply_retention(dry_run);
+        self.shared.changes.notify();
+        trimmed
     }
 
     fn backup(&self, dir: &Path) -> Result<BackupReport> {
@@ -351,6 +361,10 @@ impl Log for FileLog {
         let closed = self.close_files();
         self.shared.let_go();
         closed
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        Some(&self.shared.changes)
     }
 }
 

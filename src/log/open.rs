@@ -111,7 +111,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     }
     let lock = storage.lock(dir, !options.read_only)?;
     let bases = segment_bases(&*storage, dir)?;
-    let copies = read_or_create(&*storage, dir, options, &bases)?;
+    let mut copies = read_or_create(&*storage, dir, options, &bases)?;
     let mut meta = copies.newest(dir)?;
     let place = Arc::new(Place {
         storage,

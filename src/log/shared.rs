@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, ReentrantMutex};
 
 use super::background::Background;
+use super::changes::Changes;
 use super::commit::Committer;
 use super::durability::Durability;
 use super::meta_store::MetaStore;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) meta: Mutex<MetaStore>,
     pub(crate) commit: Committer,
+    /// Who waits for the log to change.
+    pub(crate) changes: Changes,
     /// A file for the next segment, if the background thread has one ready.
     pub(crate) prepared: Mutex<Option<Prepared>>,
     pub(crate) prepare_requested: AtomicBool,
@@ -76,6 +79,7 @@ impl Shared {
             writer: Mutex::new(writer),
             meta: Mutex::new(meta),
             commit: Committer::new(synced),
+            changes: Changes::new(),
             prepared: Mutex::new(None),
             prepare_requested: AtomicBool::new(false),
             pace_requested: AtomicBool::new(false),
@@ -127,6 +131,7 @@ impl Shared {
         self.state.fetch_or(POISONED, Ordering::AcqRel);
         self.place.writable.store(false, Ordering::Release);
         self.commit.fail_all();
+        self.changes.poison();
     }
 
     /// Poisons the log if `result` is a failed sync, or any failure behind which the state on disk is unknown.
@@ -139,7 +144,9 @@ impl Shared {
 
     /// Marks the handle as closed; false if it was already.
     pub(crate) fn mark_closed(&self) -> bool {
-        self.state.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
+        let was_open = self.state.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0;
+        self.changes.notify();
+        was_open
     }
 
     /// Lets go of all files and of the lock.

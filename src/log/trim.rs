@@ -58,6 +58,7 @@ impl Shared {
             view.start_offset = before;
             view.parts.drain(..view.part_at(before));
         });
+        self.changes.notify();
         let runs = self.drop_runs(before);
         self.drop_parts(gone)?;
         for run in runs {

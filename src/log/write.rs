@@ -327,6 +327,7 @@ impl Writer {
         shared.poison_on_error(active.sync(&shared.place))?;
         active.raise_frontier(self.end);
         active.show_at_least(self.written());
+        shared.changes.notify();
         shared.commit.advance(self.next_offset);
         Ok(true)
     }

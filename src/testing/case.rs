@@ -1,8 +1,9 @@
 use std::sync::LazyLock;
 
 use super::{
-    close, consume, consume_by_key, content, delete, expect, forward, gaps, get, headers, keys, limits,
-    model, next_offset, publish, removing, start, stat, sync, threads, times, trim, trimmed, visibility,
+    changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get, headers, keys,
+    limits, model, next_offset, publish, removing, start, stat, sync, threads, times, trim, trimmed,
+    visibility,
 };
 use crate::{Log, Options};
 
@@ -93,6 +94,7 @@ pub fn cases() -> &'static [Case] {
             sync::CASES,
             stat::CASES,
             close::CASES,
+            changes::CASES,
             forward::CASES,
             model::CASES,
             threads::CASES,

@@ -21,6 +21,7 @@ mod case;
 mod report;
 mod support;
 
+mod changes;
 mod close;
 mod consume;
 mod consume_by_key;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use duramen::testing::Setup;
 use duramen::{
-    BackupReport, Batch, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message, NewMessage,
-    PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
+    BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message,
+    NewMessage, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub(crate) enum Flaw {
     KeyFilterIgnoresStart,
     KeyFilterForgetsTombstones,
     OwnTimeForRunningMaximum,
+    ChangesNeverTold,
     NegativeTimesLost,
     CloseForgotten,
     LastIsOneTooMany,
@@ -60,6 +61,7 @@ pub(crate) struct Flawed {
     keys_gone: Mutex<BTreeSet<Vec<u8>>>,
     /// What the last trim asked for.
     trimmed_to: AtomicU64,
+    never_told: Changes,
 }
 
 impl Flawed {
@@ -71,6 +73,7 @@ impl Flawed {
             whole: MemoryLog::with_options(&setup.options()),
             keys_gone: Mutex::default(),
             trimmed_to: AtomicU64::new(0),
+            never_told: Changes::new(),
         }
     }
 
@@ -338,6 +341,15 @@ impl Log for Flawed {
         match self.flaw {
             Flaw::CloseForgotten => Ok(()),
             _ => self.log.close(),
+        }
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        match self.flaw {
+            Flaw::ChangesNeverTold => Some(&self.never_told),
+            // It need not tell.
+            Flaw::NoneButLittleAtATime => None,
+            _ => self.log.changes(),
         }
     }
 }

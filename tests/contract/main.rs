@@ -2,6 +2,7 @@
 
 mod files;
 mod flawed;
+mod wrapped;
 
 use std::sync::Arc;
 
@@ -101,6 +102,10 @@ const FLAWS: &[(Flaw, &[&str])] = &[
             "times_may_be_negative",
             "times_may_be_the_earliest_and_the_latest",
         ],
+    ),
+    (
+        Flaw::ChangesNeverTold,
+        &["a_publish_wakes_those_who_wait", "close_wakes_those_who_wait"],
     ),
     (
         Flaw::CloseForgotten,
