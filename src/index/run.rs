@@ -78,7 +78,6 @@ impl KeyRun {
     pub(crate) fn find(&self, hash: u32) -> Option<u64> {
         let count = self.header.count;
         let hash_at = |ordinal: u32| self.entry(ordinal).map(hash_of);
-        #[expect(clippy::cast_possible_truncation, reason = "less than the count")]
         let guess = ((u64::from(hash) * u64::from(count)) >> 32) as u32;
         let (mut low, mut high) = (0, count);
         let mut step = 4;

@@ -224,7 +224,7 @@ impl Target {
         if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
             // It may stand for several that are there.
             meta.write_both(&*self.place.storage, |meta| {
-                meta.merge = Some((base, rewrite.end))
+                meta.merge = Some((base, rewrite.end));
             })?;
         }
         self.place

@@ -320,21 +320,15 @@ impl Log for FileLog {
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        let deleted = self.shared.delete_some(offsets);
-        self.shared.changes.notify();
-        deleted
+        self.shared.delete_some(offsets)
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
-        let trimmed = self.shared.trim(before);
-        self.shared.changes.notify();
-        trimmed
+        self.shared.trim(before)
     }
 
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
-        let trimmed = self.shared.apply_retention(dry_run);
-        self.shared.changes.notify();
-        trimmed
+        self.shared.apply_retention(dry_run)
     }
 
     fn backup(&self, dir: &Path) -> Result<BackupReport> {

@@ -155,11 +155,11 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     };
     let opening = Opening {
         place,
-        runs,
         options,
         copies,
         meta,
         bases,
+        runs,
     };
     let shared = match opening.clean_end()? {
         Some(last) => opening.closed(last, lock)?,

@@ -334,24 +334,28 @@ impl<'a> Reader<'a> {
     /// Found by a binary search over running maxima, which are gathered once for each list of segments; parts that are
     /// not sealed may still get later times and are left to be asked.
     fn reached_by(&self, time: i64) -> Result<usize> {
-        let maxima = match self.view.time_maxima.get() {
-            Some(maxima) => maxima,
-            None => {
-                let mut maxima = Vec::new();
-                let mut reached = i64::MIN;
-                for part in self.view.parts.iter().skip(1) {
-                    let Part::Sealed(segment) = part else { break };
-                    let max = match segment.time_max() {
-                        Some(max) => max,
-                        None => self.read(part, |opened| Ok(opened.time_max().unwrap_or(i64::MIN)))?,
-                    };
-                    reached = reached.max(max);
-                    maxima.push(reached);
-                }
-                self.view.time_maxima.fill(maxima)
-            }
+        let maxima = if let Some(maxima) = self.view.time_maxima.get() {
+            maxima
+        } else {
+            let maxima = self.time_maxima()?;
+            self.view.time_maxima.fill(maxima)
         };
         Ok(maxima.partition_point(|reached| *reached < time))
+    }
+
+    fn time_maxima(&self) -> Result<Vec<i64>> {
+        let mut maxima = Vec::new();
+        let mut reached = i64::MIN;
+        for part in self.view.parts.iter().skip(1) {
+            let Part::Sealed(segment) = part else { break };
+            let max = match segment.time_max() {
+                Some(max) => max,
+                None => self.read(part, |opened| Ok(opened.time_max().unwrap_or(i64::MIN)))?,
+            };
+            reached = reached.max(max);
+            maxima.push(reached);
+        }
+        Ok(maxima)
     }
 
     /// The first message whose running maximum time is at or after `time`: the first whose own time is.

@@ -145,13 +145,13 @@ impl Shared {
     /// The offset below which the policy keeps nothing.
     fn retention_cut(&self, reader: &Reader<'_>, policy: &Retention) -> Result<u64> {
         let mut cut = reader.view().start_offset;
-        if let Some(messages) = policy.messages_max {
+        if let Some(messages) = policy.messages {
             cut = cut.max(reader.last(messages)?);
         }
-        if let Some(bytes) = policy.bytes_max {
+        if let Some(bytes) = policy.bytes {
             cut = cut.max(cut_by_bytes(reader, bytes)?);
         }
-        if let Some(age) = policy.age_max {
+        if let Some(age) = policy.age {
             let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
             let oldest = Timestamp::now().as_micros().saturating_sub(age);
             cut = cut.max(self.cut_by_time(reader, oldest)?);

@@ -132,7 +132,7 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     }
     let lock = storage.lock(dir, !how.dry_run)?;
     let (mut repair, damage) = examine(dir, options, *how)?;
-    let mut report = repair.plan(damage)?;
+    let mut report = repair.plan(&damage)?;
     let is_in_order = !report.changed && repair.meta.current().clean.is_some();
     if how.dry_run || is_in_order {
         return Ok(report);

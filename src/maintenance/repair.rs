@@ -89,7 +89,7 @@ pub(super) struct Repair {
 
 impl Repair {
     /// Finds out what is to be done.
-    pub(super) fn plan(&mut self, damage: Vec<Damage>) -> Result<RecoverReport> {
+    pub(super) fn plan(&mut self, damage: &[Damage]) -> Result<RecoverReport> {
         let mut report = RecoverReport {
             changed: !self.is_meta_good
                 || !self.runs_damaged.is_empty()
@@ -270,7 +270,7 @@ impl Repair {
         let end = end.or(meta.clean.map(|_| meta.next_offset.max(header.base)));
         let most = end.unwrap_or(header.base.saturating_add(limit / BATCH_HEADER_LEN as u64));
         let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
-        let mut found = salvage(&active, limit, most, &self.hints(header, link)?);
+        let mut found = salvage(&active, limit, most, &self.hints(header, link));
         let reached = found.good.last().map_or(header.base, |last| last.offset + 1);
         if file_len < limit {
             // The file is shorter than it was.
@@ -311,17 +311,17 @@ impl Repair {
     }
 
     /// Positions and offsets that the segment's index knows.
-    fn hints(&self, header: &SegmentHeader, link: Option<Previous>) -> Result<Vec<(u32, u64)>> {
-        let Some(link) = link else { return Ok(Vec::new()) };
+    fn hints(&self, header: &SegmentHeader, link: Option<Previous>) -> Vec<(u32, u64)> {
+        let Some(link) = link else { return Vec::new() };
         let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(link));
         let Ok(IndexState::Good(files)) = segment.check_index() else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let opened = Opened::Sealed { files: &files };
         let known =
             (0..opened.count()).map(|ordinal| Ok((opened.position(ordinal)?, opened.offset(ordinal)?)));
         let known: Result<_, crate::segment::Fault> = known.collect();
-        Ok(known.unwrap_or_default())
+        known.unwrap_or_default()
     }
 
     /// Has each segment that is kept be known by the one that is kept behind it.
