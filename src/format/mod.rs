@@ -21,7 +21,7 @@ pub(crate) use index::{
     TIME_BLOCK_LEN,
 };
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
-pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME};
+pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{
     Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,
 };

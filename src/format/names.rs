@@ -6,6 +6,9 @@ pub(crate) const META_NAMES: [&str; 2] = ["meta.0", "meta.1"];
 /// A segment with reserved space that is not yet part of the log.
 pub(crate) const PREPARED_NAME: &str = "segment.tmp";
 
+/// Space that is given back when messages are removed and the disk is full.
+pub(crate) const SPARE_NAME: &str = "spare";
+
 /// The subfolder that receives what recovery cuts off.
 pub(crate) const QUARANTINE_NAME: &str = "quarantine";
 

@@ -20,6 +20,7 @@ mod runs;
 mod scan;
 mod seal;
 mod shared;
+mod spare;
 mod trim;
 mod view;
 mod write;

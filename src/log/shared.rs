@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) removal: Mutex<()>,
     /// Held while a segment is sealed, or put in the place of another.
     pub(crate) sealing: Mutex<()>,
+    /// Whether there is spare space for removing messages, as far as this handle knows.
+    pub(crate) has_spare: AtomicBool,
     /// Set when a segment was begun since what is due then was done.
     pub(crate) upkeep_due: AtomicBool,
     /// Segments left behind that the background thread has been asked to seal and has not yet sealed.
@@ -87,6 +89,7 @@ impl Shared {
             background,
             removal: Mutex::new(()),
             sealing: Mutex::new(()),
+            has_spare: AtomicBool::new(false),
             upkeep_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),

@@ -115,9 +115,15 @@ impl Shared {
         Ok(trimmed)
     }
 
-    fn size_on_disk(&self, part: &Part) -> Result<u64> {
+    /// Bytes of a part's files. Space reserved ahead of the end does not count.
+    pub(super) fn size_on_disk(&self, part: &Part) -> Result<u64> {
+        let base = part.base();
+        let names = match part {
+            Part::Active(active) => return Ok(u64::from(active.visible().end)),
+            Part::Sealed(_) => [FileName::Segment(base), FileName::Index(base)],
+        };
         let mut size = 0;
-        for name in [FileName::Segment(part.base()), FileName::Index(part.base())] {
+        for name in names {
             match self.place.storage.open(&self.place.path(&name), Open::Read) {
                 Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
                 other => size += other?.len()?,
@@ -137,6 +143,7 @@ impl Shared {
         if self.options.has_retention() && !self.retain_later() {
             let _ = self.apply_retention(false);
         }
+        self.make_spare_soon();
         if self.background.is_none() {
             self.build_runs_soon();
         }
