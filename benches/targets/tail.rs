@@ -108,6 +108,8 @@ fn delivery(dir: &Path, count: u64) -> Outcome<Histogram> {
     let dir = dir.join("tail");
     machine::clear(&dir)?;
     let log = BlockingLog::new(Options::new().create_dirs(true).open(dir)?);
+    // The first segment is made by the first publish, once.
+    log.publish(&[NewMessage::default()])?;
     let begun = Instant::now();
     let histogram = thread::scope(|scope| -> Outcome<Histogram> {
         let readers: Vec<_> = (0..READERS)
@@ -130,8 +132,8 @@ fn delivery(dir: &Path, count: u64) -> Outcome<Histogram> {
 
 fn receive(log: &BlockingLog<FileLog>, begun: Instant, count: u64) -> duramen::Result<Histogram> {
     let mut histogram = Histogram::new();
-    let mut at = 0;
-    while at < count {
+    let mut at = 1;
+    while at <= count {
         let batch = log.consume_blocking(Start::At(at), 64, None)?;
         let now = begun.elapsed();
         for message in &batch {
