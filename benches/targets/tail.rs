@@ -19,6 +19,9 @@ const READERS: u64 = 4;
 /// Between two messages whose delivery is timed: long enough for every reader to be asleep again.
 const PAUSE: Duration = Duration::from_micros(200);
 
+/// For the readers' threads to start: a message that waited for that was not delivered late.
+const SETTLE: Duration = Duration::from_millis(20);
+
 pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     if !plan.wants("W13") {
         return Ok(());
@@ -115,6 +118,7 @@ fn delivery(dir: &Path, count: u64) -> Outcome<Histogram> {
         let readers: Vec<_> = (0..READERS)
             .map(|_| scope.spawn(|| receive(&log, begun, count)))
             .collect();
+        thread::sleep(SETTLE);
         for _ in 0..count {
             thread::sleep(PAUSE);
             let sent_at = begun.elapsed().as_nanos() as u64;
@@ -167,6 +171,7 @@ fn bare_wake_ups(count: u64) -> Histogram {
             histogram
         };
         let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(receive)).collect();
+        thread::sleep(SETTLE);
         for number in 1..=count {
             thread::sleep(PAUSE);
             *state.lock().expect("no panic under it") = (number, begun.elapsed());
