@@ -19,6 +19,9 @@ const READERS: u64 = 4;
 /// Between two messages whose delivery is timed: long enough for every reader to be asleep again.
 const PAUSE: Duration = Duration::from_micros(200);
 
+/// For the readers' threads to start: a message that waited for that was not delivered late.
+const SETTLE: Duration = Duration::from_millis(20);
+
 pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     if !plan.wants("W13") {
         return Ok(());
@@ -108,11 +111,14 @@ fn delivery(dir: &Path, count: u64) -> Outcome<Histogram> {
     let dir = dir.join("tail");
     machine::clear(&dir)?;
     let log = BlockingLog::new(Options::new().create_dirs(true).open(dir)?);
+    // The first segment is made by the first publish, once.
+    log.publish(&[NewMessage::default()])?;
     let begun = Instant::now();
     let histogram = thread::scope(|scope| -> Outcome<Histogram> {
         let readers: Vec<_> = (0..READERS)
             .map(|_| scope.spawn(|| receive(&log, begun, count)))
             .collect();
+        thread::sleep(SETTLE);
         for _ in 0..count {
             thread::sleep(PAUSE);
             let sent_at = begun.elapsed().as_nanos() as u64;
@@ -130,8 +136,8 @@ fn delivery(dir: &Path, count: u64) -> Outcome<Histogram> {
 
 fn receive(log: &BlockingLog<FileLog>, begun: Instant, count: u64) -> duramen::Result<Histogram> {
     let mut histogram = Histogram::new();
-    let mut at = 0;
-    while at < count {
+    let mut at = 1;
+    while at <= count {
         let batch = log.consume_blocking(Start::At(at), 64, None)?;
         let now = begun.elapsed();
         for message in &batch {
@@ -165,6 +171,7 @@ fn bare_wake_ups(count: u64) -> Histogram {
             histogram
         };
         let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(receive)).collect();
+        thread::sleep(SETTLE);
         for number in 1..=count {
             thread::sleep(PAUSE);
             *state.lock().expect("no panic under it") = (number, begun.elapsed());

@@ -51,13 +51,13 @@ impl<L: Log> BlockingLog<L> {
     /// let log = BlockingLog::new(MemoryLog::new());
     /// log.publish(&[NewMessage::value(b"0")])?;
     /// let tail = log.follow(Start::Oldest);
-    /// let tail = std::thread::spawn(move || tail.map(|message| Ok(message?.offset)).collect());
+    /// let tail = std::thread::spawn(move || {
+    ///     let two = tail.take(2).map(|message| Ok(message?.offset));
+    ///     two.collect::<duramen::Result<Vec<u64>>>()
+    /// });
     /// log.publish(&[NewMessage::value(b"1")])?;
-    /// # std::thread::sleep(std::time::Duration::from_millis(100));
-    /// log.close()?;
-    /// let offsets: duramen::Result<Vec<u64>> = tail.join().unwrap();
-    /// assert_eq!(offsets?, [0, 1]);
-    /// # Ok(())
+    /// assert_eq!(tail.join().unwrap()?, [0, 1]);
+    /// # log.close()
     /// # }
     /// ```
     #[must_use]

@@ -253,7 +253,8 @@ pub trait Log: Send + Sync {
     /// tell: whoever waits for such a log looks at it again and again, as [`BlockingLog`](crate::BlockingLog) does.
     ///
     /// A log that has it notifies after every change that readers can see: messages that became visible, a trim, a
-    /// delete, the close, and poisoning.
+    /// delete, the close, and poisoning. A wrapper passes on what the log in it has: one of its own would miss what
+    /// goes past it.
     fn changes(&self) -> Option<&Changes> {
         None
     }

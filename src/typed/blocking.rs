@@ -87,6 +87,13 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
     }
 }
 
+/// Waits by the `BlockingLog` that there is already.
+impl<KC, VC, L: Log> From<TLog<KC, VC, BlockingLog<L>>> for TBlockingLog<KC, VC, L> {
+    fn from(log: TLog<KC, VC, BlockingLog<L>>) -> Self {
+        TBlockingLog { log }
+    }
+}
+
 impl<KC, VC, L: Log> Deref for TBlockingLog<KC, VC, L> {
     type Target = TLog<KC, VC, BlockingLog<L>>;
 

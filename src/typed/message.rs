@@ -2,7 +2,6 @@ use crate::{DecodeError, Headers, Timestamp};
 
 /// A message with a key and a value of the application's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct TMessage<K, V> {
     /// Its logical place in the log.
     pub offset: u64,
@@ -128,7 +127,6 @@ impl<'a, K, V> TNewMessage<'a, K, V> {
 /// # }
 /// ```
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct TBatch<K, V> {
     /// The messages; those that cannot be decoded with their offset and raw bytes.
     pub messages: Vec<Result<TMessage<K, V>, DecodeError>>,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use duramen::codec::{Codec, CodecError, Utf8, Varint};
 use duramen::{
-    Error, ErrorKind, Headers, Log, MemoryLog, MessagePart, NewMessage, PublishOptions, Start, TBlockingLog,
-    TLog, TNewMessage, Timestamp,
+    BlockingLog, Error, ErrorKind, Headers, Log, MemoryLog, MessagePart, NewMessage, PublishOptions, Start,
+    TBlockingLog, TLog, TNewMessage, Timestamp,
 };
 
 type Readings = TLog<Utf8, Varint, MemoryLog>;
@@ -312,6 +312,17 @@ fn typed_readers_wait() {
         (Some(-1), Some(7), 3, true)
     );
     assert!(matches!(second, Error::Decode(error) if error.offset() == 1));
+}
+
+#[test]
+fn a_typed_reader_waits_by_a_blocking_log_that_is_there() {
+    let raw = BlockingLog::new(MemoryLog::new());
+    let typed = TBlockingLog::from(TLog::new(raw.clone(), Utf8, Varint));
+    let reader = typed.clone();
+    let reader = std::thread::spawn(move || reader.consume_blocking(Start::Oldest, 1, None));
+    raw.publish(&[NewMessage::value(&[14])]).unwrap();
+    let batch = reader.join().unwrap().unwrap();
+    assert_eq!(batch.iter().flatten().next().unwrap().value, Some(7));
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct Changes {
 #[derive(Default)]
 struct State {
     round: u64,
+    /// Threads that sleep, as opposed to those that have joined and look.
+    sleepers: usize,
     /// Tasks to wake when the round ends.
     watchers: BTreeMap<u64, Waker>,
 }
@@ -160,7 +162,9 @@ impl Changes {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return false;
             }
+            state.sleepers += 1;
             state = self.changed.wait(state, deadline);
+            state.sleepers -= 1;
         }
         true
     }
@@ -175,9 +179,12 @@ impl Changes {
         self.is_awaited.store(false, Ordering::Relaxed);
         state.round += 1;
         let watchers = std::mem::take(&mut state.watchers);
+        let has_sleepers = state.sleepers > 0;
         drop(state);
-        // Without the lock, which each of them takes when it wakes.
-        self.changed.notify_all();
+        if has_sleepers {
+            // Without the lock, which each of them takes when it wakes. It is a system call.
+            self.changed.notify_all();
+        }
         for waker in watchers.into_values() {
             waker.wake();
         }
