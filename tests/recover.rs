@@ -90,9 +90,9 @@ fn flips(with_gaps: bool, without_index: bool) {
     let model = sound_log(&mut random, &sound.path().join("log"), with_gaps);
     let mut files = files_of(&sound.path().join("log"));
     if without_index {
-        files.retain(|(name, _)| !name.ends_with(".idx"));
+        files.retain(|(name, _)| !is_kind(name, "idx"));
     }
-    let is_filled = |(name, bytes): &(String, Vec<u8>)| name.ends_with(".log") && bytes.len() > 128;
+    let is_filled = |(name, bytes): &(String, Vec<u8>)| is_kind(name, "log") && bytes.len() > 128;
     let logs: Vec<usize> = (0..files.len()).filter(|i| is_filled(&files[*i])).collect();
     let mut hits = 0;
     for round in 0..number("DURAMEN_RECOVER_FLIPS", 40) {
@@ -136,6 +136,10 @@ fn flips(with_gaps: bool, without_index: bool) {
         hits += judge(&lost_by, &model, bit, !(with_gaps && without_index), &what);
     }
     println!("  {hits} flips cost a message");
+}
+
+fn is_kind(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|end| end == ending)
 }
 
 /// What is said of one bit without and with salvaging agrees with the model; returns how many messages it cost.

@@ -95,10 +95,20 @@ impl Moment<'_> {
     }
 }
 
+/// What was found where a backup goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    /// A whole backup.
+    Finished,
+    /// Nothing, or a backup that another was begun onto; with the last segment of that.
+    Unfinished { last: Option<u64> },
+}
+
 /// The directory that a backup goes to.
 struct Target {
     place: Arc<Place>,
     meta: Option<MetaStore>,
+    condition: Condition,
     /// Base offsets of the segments that make up the copy.
     bases: Vec<u64>,
     report: BackupReport,
@@ -127,6 +137,13 @@ impl Target {
             }
             Some(MetaStore::new(dir, meta, &copies))
         };
+        let condition = match meta.as_ref().map(MetaStore::current) {
+            Some(meta) if !meta.unfinished => Condition::Finished,
+            Some(meta) => Condition::Unfinished {
+                last: meta.clean.and_then(|clean| clean.last).map(|last| last.base),
+            },
+            None => Condition::Unfinished { last: None },
+        };
         let place = Place {
             storage,
             dir: dir.to_path_buf(),
@@ -138,6 +155,7 @@ impl Target {
         Ok(Target {
             place: Arc::new(place),
             meta,
+            condition,
             bases: Vec::new(),
             report: BackupReport::default(),
             is_fork: false,
@@ -205,16 +223,18 @@ impl Target {
             Err(_) => return there.map(|_| 0),
         };
         let has_same_start = same > SEGMENT_HEADER_LEN || (same == SEGMENT_HEADER_LEN && len == same);
-        if has_same_start {
+        if has_same_start && self.is_durable(base) {
             let file = self.place.open_segment(base, Open::Write)?.0;
-            let there_len = file.len()?;
-            if there_len != len || same < len {
+            let is_same = file.len()? == len && same == len;
+            if !is_same && self.is_finished() {
                 copy_range_of(held.map(), same, len, &file, same)?;
                 file.set_len(len)?;
                 file.sync()?;
             }
-            self.verify(source)?;
-            return Ok(len - same);
+            if is_same || self.is_finished() {
+                self.verify(source)?;
+                return Ok(len - same);
+            }
         }
         let temporary = self.place.path(&FileName::SegmentTemporary(base));
         let file = create_anew(&self.place, &temporary)?;
@@ -236,6 +256,18 @@ impl Target {
         }
         self.verify(source)?;
         Ok(len)
+    }
+
+    /// Whether what is there is a whole backup.
+    fn is_finished(&self) -> bool {
+        self.condition == Condition::Finished
+    }
+
+    /// Whether what is in this segment of the copy is on stable storage. All have been synced before they got their
+    /// names; but an earlier backup may have failed while it added to the last one, and then what is read from there
+    /// proves nothing.
+    fn is_durable(&self, base: u64) -> bool {
+        self.condition != Condition::Unfinished { last: Some(base) }
     }
 
     /// Removes segments that are not, or no longer, part of the copy.
@@ -289,6 +321,8 @@ impl Target {
     ) -> Result<BackupReport> {
         let kept = std::mem::take(&mut self.bases);
         self.remove(|base| kept.binary_search(&base).is_err())?;
+        // Of a backup that was interrupted, names may have been left that are not durable.
+        self.place.storage.sync_dir(&self.place.dir)?;
         let start_offset = moment.reader.view().start_offset.min(next_offset);
         let ours = *shared.meta.lock().current();
         let meta = Meta {

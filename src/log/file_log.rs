@@ -158,7 +158,9 @@ impl FileLog {
         }
         let mut last = writer.previous;
         if let Some(active) = writer.active.take() {
-            active.sync(&shared.place)?;
+            if !writer.is_all_durable(&active) {
+                active.sync(&shared.place)?;
+            }
             active.show_at_least(writer.written());
             let seal = Seal {
                 len: writer.end,

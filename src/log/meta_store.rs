@@ -74,12 +74,12 @@ impl Copies {
         matches!(self.read, [Some(Ok(a)), Some(Ok(b))] if a == b)
     }
 
-    /// The furthest end at which a copy says that the log was closed: all before it was durable.
+    /// The end at which the log was closed last: all before it was durable. That of the newest copy, which may have
+    /// been set back by recovering, or of the other one where that says that the log is open.
     pub(crate) fn durable_end(&self) -> Option<(u64, u32)> {
-        self.good()
-            .filter_map(|meta| meta.clean?.last)
-            .map(|last| (last.base, last.len))
-            .max()
+        let closed = self.good().filter(|meta| meta.clean.is_some());
+        let last = closed.max_by_key(|meta| meta.sequence)?.clean?.last?;
+        Some((last.base, last.len))
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct MetaStore {
 impl MetaStore {
     /// For a log that exists.
     pub(crate) fn new(dir: &Path, current: Meta, copies: &Copies) -> MetaStore {
-        let first_holds = matches!(copies.read[0], Some(Ok(meta)) if meta == current);
+        let first_holds = matches!(copies.read[0], Some(Ok(meta)) if meta.sequence == current.sequence);
         MetaStore {
             dir: dir.to_path_buf(),
             current,

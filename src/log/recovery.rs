@@ -60,13 +60,7 @@ struct Walked {
 impl Recovery<'_> {
     /// Finds the end of the log, and makes what is kept fit to go on from.
     pub(crate) fn run(mut self) -> Result<Recovered> {
-        if let Some((base, _)) = self.copies.durable_end()
-            && self.last_base()?.is_none_or(|last| last < base)
-        {
-            let path = self.place.path(&FileName::Segment(base));
-            return Err(corrupt(&path, 0, None, Corruption::Missing));
-        }
-        let mut has_cut = false;
+        let mut has_cut = self.is_last_missing()?;
         let mut walked = loop {
             match self.walk_unsure() {
                 Err(error @ Error::Corrupt { .. }) if self.options.recover => {
@@ -112,6 +106,25 @@ impl Recovery<'_> {
             self.keep(segment, is_last, &mut recovered)?;
         }
         Ok(recovered)
+    }
+
+    /// Whether a segment is missing that was durable; an error where nobody has asked for going on without it.
+    fn is_last_missing(&mut self) -> Result<bool> {
+        let Some((base, _)) = self.copies.durable_end() else {
+            return Ok(false);
+        };
+        if self.last_base()?.is_some_and(|last| last >= base) {
+            return Ok(false);
+        }
+        if !self.options.recover {
+            let path = self.place.path(&FileName::Segment(base));
+            return Err(corrupt(&path, 0, None, Corruption::Missing));
+        }
+        // Offsets that were given out in it must not be given out again; so many it can have had.
+        let count_max = self.options.rollover / BATCH_HEADER_LEN as u64;
+        self.next_offset_min = self.next_offset_min.max(base.saturating_add(count_max));
+        self.announce_cut()?;
+        Ok(true)
     }
 
     /// The base offset of the last segment there is, or that the last one stands for.

@@ -324,12 +324,20 @@ impl Writer {
         if !shared.visible_is_durable() {
             return Ok(shared.commit.synced() >= self.next_offset);
         }
-        shared.poison_on_error(active.sync(&shared.place))?;
-        active.raise_frontier(self.end);
+        if !self.is_all_durable(active) {
+            shared.poison_on_error(active.sync(&shared.place))?;
+            active.raise_frontier(self.end);
+        }
         active.show_at_least(self.written());
         shared.changes.notify();
         shared.commit.advance(self.next_offset);
         Ok(true)
+    }
+
+    /// Whether every batch in the active segment is durable. Then it is not synced again: if that failed, the end marker
+    /// would still say, to the next life, that this file has seen no failed sync.
+    pub(crate) fn is_all_durable(&self, active: &Active) -> bool {
+        active.frontier() == self.end
     }
 
     /// Seals the segment that was left behind: on the background thread, or here where there is none.

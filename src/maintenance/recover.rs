@@ -7,6 +7,7 @@ use super::repair::{Damage, Repair};
 use crate::format::{IndexKinds, Meta};
 use crate::log::{Copies, MetaStore, damaged_runs, segment_bases, settle_unfinished, sort_out};
 use crate::segment::Place;
+use crate::sys::Open;
 use crate::{Corruption, Error, Log, Options, Result};
 
 /// How [`recover_with`] goes about it.
@@ -133,7 +134,8 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     let lock = storage.lock(dir, !how.dry_run)?;
     let (mut repair, damage) = examine(dir, options, *how)?;
     let mut report = repair.plan(&damage)?;
-    let is_in_order = !report.changed && repair.meta.current().clean.is_some();
+    let is_closed = repair.meta.current().clean.is_some() && repair.do_copies_agree;
+    let is_in_order = !report.changed && is_closed;
     if how.dry_run || is_in_order {
         return Ok(report);
     }
@@ -185,7 +187,11 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         settle_unfinished(&place, &mut meta, &bases)?;
     }
     let (bases, superseded) = sort_out(&place, &meta, bases)?;
+    if !copies.agree() && has_gone_on(&place, &meta, &bases)? {
+        meta.clean = None;
+    }
     let store = MetaStore::new(dir, meta, &copies);
+    let do_copies_agree = copies.agree();
     let are_copies_good = copies.read.iter().all(|copy| matches!(copy, Some(Ok(_))));
     let checker = Checker {
         place: Arc::clone(&place),
@@ -200,7 +206,9 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         how,
         is_meta_good: has_meta && are_copies_good,
         is_meta_lost: !has_meta,
+        do_copies_agree,
         lost_from: None,
+        is_front_lost: false,
         segments: Vec::new(),
         superseded,
         runs_damaged: damaged_runs(&checker.place)?,
@@ -208,6 +216,20 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
     let damage = checker.bases.iter().zip(reports);
     let damage = damage.map(|(base, report)| Damage::of(*base, &report)).collect();
     Ok((repair, damage))
+}
+
+/// Whether the log was opened again after it was closed as `meta` says. The copy that says so may be the damaged one.
+fn has_gone_on(place: &Place, meta: &Meta, bases: &[u64]) -> Result<bool> {
+    let (Some(end), Some(base)) = (meta.clean, bases.last()) else {
+        return Ok(false);
+    };
+    let Some(last) = end.last else { return Ok(true) };
+    let Some(header) = place.header(*base)? else {
+        return Ok(*base > last.base);
+    };
+    let (file, _) = place.open_segment(*base, Open::Read)?;
+    let is_longer = header.rewrite.is_none() && file.len()? > u64::from(last.len);
+    Ok(header.last_base() > last.base || (*base == last.base && is_longer))
 }
 
 /// What the metadata said, as far as the segments tell.

@@ -72,14 +72,22 @@ enum Action {
 }
 
 /// One run of recovering.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "findings that do not depend on each other"
+)]
 pub(super) struct Repair {
     pub(super) place: Arc<Place>,
     pub(super) meta: MetaStore,
     pub(super) how: RecoverOptions,
     pub(super) is_meta_good: bool,
     pub(super) is_meta_lost: bool,
+    /// Whether both copies of the metadata say the same.
+    pub(super) do_copies_agree: bool,
     /// The first offset that is lost.
     pub(super) lost_from: Option<u64>,
+    /// Whether segments are missing in front of the first one there is.
+    pub(super) is_front_lost: bool,
     pub(super) segments: Vec<Planned>,
     /// Base offsets of files that are no longer of the log: trimmed, or merged into another.
     pub(super) superseded: Vec<u64>,
@@ -133,7 +141,7 @@ impl Repair {
     }
 
     fn is_lossy(&self) -> bool {
-        self.lost_from.is_some() || self.is_meta_lost
+        self.lost_from.is_some() || self.is_meta_lost || self.is_front_lost
     }
 
     /// Notes segments that are missing in front of the one with this header.
@@ -144,6 +152,7 @@ impl Repair {
             // Whatever was in front of the first one and was not trimmed.
             None if self.meta.current().start_offset < header.base => {
                 let start = self.meta.current().start_offset;
+                self.is_front_lost = true;
                 report.dropped.push(self.missing(start, Some(header.base)));
                 return;
             }

@@ -153,7 +153,7 @@ impl Map {
             },
             Inner::Memory(_) => Ok(()),
             #[cfg(feature = "fault")]
-            Inner::Sim(_) => Ok(()),
+            Inner::Sim(map) => map.sync_part(),
         }
     }
 

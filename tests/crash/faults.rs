@@ -8,10 +8,14 @@ use duramen::{Error, ErrorKind, Log};
 
 use super::content::{Content, as_new};
 use super::examine::examine;
-use super::oracle::{Verdict, recovers, told, without_panic};
+use super::history::Expected;
+use super::oracle::{Verdict, copy_recovers, recovers, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
-use super::workload::Step::{Batch, Close, Page, Reopen, Roll, Segment, Small, Sync};
+use super::workload::Step::{
+    Backup, Batch, Close, Compact, DeleteAll, DeleteLast, DeleteMiddle, Fill, Merge, Page, Recover, Reopen,
+    Retain, Roll, Segment, Small, Sync, Trim, TrimAll,
+};
 use super::workload::{Config, Step, Workload};
 
 const WORKLOADS: [&[Step]; 10] = [
@@ -27,25 +31,52 @@ const WORKLOADS: [&[Step]; 10] = [
     &[Page, Roll, Reopen, Close],
 ];
 
+/// What comes after filling a few segments, without faults.
+const REMOVING: [&[Step]; 12] = [
+    &[DeleteMiddle, Small, Reopen],
+    &[DeleteLast, Small],
+    &[DeleteAll, Small],
+    &[Merge, Small, Close],
+    &[Merge, Fill, Merge],
+    &[Trim, Small, TrimAll],
+    &[Compact, Trim, Close],
+    &[Retain, Roll],
+    &[Backup, Small, Backup],
+    &[Backup, Merge, Backup],
+    &[Small, Recover, Small],
+    &[Trim, Close, Recover],
+];
+
 /// So many disks are tried after the power fails behind a fault.
 const IMAGES: usize = 2;
 
 #[test]
 fn each_call_fails_in_each_way_with_each_publish() {
-    Battery::new(Config::ALL[0]).run(Errno::ALL, None, |_| {});
+    Battery::new(Config::ALL[0]).run(&WORKLOADS, Errno::ALL, None, |_| {});
 }
 
 #[test]
 fn each_call_fails_in_each_way_with_os() {
-    Battery::new(Config::ALL[3]).run(Errno::ALL, None, |_| {});
+    Battery::new(Config::ALL[3]).run(&WORKLOADS, Errno::ALL, None, |_| {});
+}
+
+/// As above, while messages are removed, copied to a backup, and recovered.
+#[test]
+fn each_call_fails_in_each_way_while_removing_with_each_publish() {
+    Battery::new(Config::REMOVING[0]).run(&REMOVING, Errno::ALL, None, |_| {});
+}
+
+#[test]
+fn each_call_fails_in_each_way_while_removing_with_os() {
+    Battery::new(Config::REMOVING[1]).run(&REMOVING, Errno::ALL, None, |_| {});
 }
 
 /// As above, on a file system that never again keeps what is written to a file of which a sync has failed.
 #[test]
 fn a_file_is_never_trusted_after_a_failed_sync() {
     for config in [Config::ALL[0], Config::ALL[3]] {
-        Battery::new(config).run(&[Errno::Eio], Some(Call::Sync), |disk| {
-            disk.lie(Lie::AfterFailure, ".log")
+        Battery::new(config).run(&WORKLOADS, &[Errno::Eio], Some(Call::Sync), |disk| {
+            disk.lie(Lie::AfterFailure, ".log");
         });
     }
 }
@@ -68,9 +99,15 @@ impl Battery {
         }
     }
 
-    fn run(mut self, errnos: &[Errno], call: Option<Call>, prepare: impl Fn(&SimDisk)) {
+    fn run(
+        mut self,
+        workloads: &[&[Step]],
+        errnos: &[Errno],
+        call: Option<Call>,
+        prepare: impl Fn(&SimDisk),
+    ) {
         let started = Instant::now();
-        for steps in WORKLOADS {
+        for steps in workloads {
             let workload = Workload {
                 config: self.config,
                 steps: steps.to_vec(),
@@ -107,9 +144,15 @@ impl Battery {
     /// False if the workload is over before the fault comes.
     fn try_one(&mut self, workload: &Workload, fault: Fault, prepare: impl Fn(&SimDisk)) -> bool {
         let disk = workload.config.disk(Settings::get().seed);
-        prepare(&disk);
-        disk.inject(fault);
         let mut run = Run::new(workload.config, disk);
+        if Config::REMOVING
+            .iter()
+            .any(|config| config.name == workload.config.name)
+        {
+            run.step(Fill).expect("no fault yet");
+        }
+        prepare(&run.disk);
+        run.disk.inject(fault);
         if let Err(text) = without_panic(|| one(&mut run, workload, fault)) {
             let kind = text.lines().next().unwrap_or_default().to_owned();
             self.failed
@@ -146,11 +189,23 @@ fn one(run: &mut Run, workload: &Workload, fault: Fault) -> Verdict<()> {
         if let Err(text) = is_fitting(fault.errno, &error) {
             return failed(&text);
         }
-        if !goes_on(run, fault, &error)? {
+        if !goes_on(run, *step, fault, &error)? {
             break;
+        }
+        if is_to_be_repeated(*step) && run.log.is_some() && !fault.from_then_on {
+            run.step(*step)
+                .map_err(|error| format!("G1: {step:?} once more: {}", told(&error)))?;
         }
     }
     settled(run)
+}
+
+/// Whether a step that failed can be done again and then has to succeed.
+fn is_to_be_repeated(step: Step) -> bool {
+    matches!(
+        step,
+        DeleteMiddle | DeleteLast | DeleteAll | Compact | Merge | Trim | TrimAll | Retain | Backup
+    )
 }
 
 /// The error has to be of the right kind and say what the system said.
@@ -169,7 +224,7 @@ fn is_fitting(errno: Errno, error: &Error) -> Verdict<()> {
 }
 
 /// After a failed step: whether the handle is still of use, as it has to be where nothing was written.
-fn goes_on(run: &mut Run, fault: Fault, error: &Error) -> Verdict<bool> {
+fn goes_on(run: &mut Run, step: Step, fault: Fault, error: &Error) -> Verdict<bool> {
     let call = run.disk.last_fault();
     if run.log.is_none() {
         return Ok(true);
@@ -178,8 +233,8 @@ fn goes_on(run: &mut Run, fault: Fault, error: &Error) -> Verdict<bool> {
         run.disk.heal();
     }
     let more = Content::new(99, run.history.next_offset(), 10);
-    let unknown = error.kind() == ErrorKind::Unknown;
-    if unknown {
+    // A backup that fails is no matter of the log's.
+    if error.kind() == ErrorKind::Unknown && step != Backup {
         // What may or may not be there takes its offsets with it.
         let log = run.log.as_ref().expect("open");
         let again = as_new(&[more], |messages| log.publish(messages));
@@ -221,18 +276,22 @@ fn settled(run: &mut Run) -> Verdict<()> {
     if handles > 0 {
         return Err(format!("G6: {handles} files or mappings left open"));
     }
-    let tell = |what: &str, disk: &SimDisk| format!("{what}\n{}", disk.op_log());
-    let killed = run.disk.kill_at(point);
-    recovers(&run.config, &killed, &after_kill)
-        .map_err(|text| tell(&format!("after a kill: {text}"), &killed))?;
-
+    let copy = run.history.of_copy(point);
+    let try_one = |what: &str, disk: &SimDisk, expected: &Expected<'_>| {
+        let on_copy = copy.as_ref().map_or(Ok(()), |copy| {
+            copy_recovers(&run.config, &disk.kill(), copy).map_err(|text| format!("{what}{text}"))
+        });
+        on_copy
+            .and_then(|()| recovers(&run.config, disk, expected).map(drop))
+            .map_err(|text| format!("{what}{text}\n{}", disk.op_log()))
+    };
+    try_one("after a kill: ", &run.disk.kill_at(point), &after_kill)?;
     let after_cut = run.history.after_power_cut(point);
     let evicted = run.disk.kill_at(point);
     evicted.evict();
-    recovers(&run.config, &evicted, &after_cut)
-        .map_err(|text| tell(&format!("evicted: {text}"), &evicted))?;
-    for disk in run.disk.crash_images(point, &Settings::get().plan()).take(IMAGES) {
-        recovers(&run.config, &disk, &after_cut).map_err(|text| tell(&text, &disk))?;
-    }
-    Ok(())
+    try_one("evicted: ", &evicted, &after_cut)?;
+    run.disk
+        .crash_images(point, &Settings::get().plan())
+        .take(IMAGES)
+        .try_for_each(|disk| try_one("", &disk, &after_cut))
 }

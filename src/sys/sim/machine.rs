@@ -216,16 +216,7 @@ impl Machine {
     }
 
     pub(super) fn sync(&mut self, inode: Inode) -> io::Result<()> {
-        if let Err(errno) = self.meet(Call::Sync) {
-            let for_good = self.lies_about(inode).any(|lie| lie == Lie::AfterFailure);
-            let outcome = if for_good {
-                Outcome::FailedForGood
-            } else {
-                Outcome::Failed
-            };
-            self.record(Op::Sync { inode, outcome });
-            return Err(errno.error());
-        }
+        self.sync_part(inode)?;
         let lie = self.lies_about(inode).find_map(|lie| match lie {
             Lie::Sync => Some(Outcome::Lied),
             Lie::SyncLength => Some(Outcome::ButLength),
@@ -237,6 +228,21 @@ impl Machine {
             outcome: lie.unwrap_or(Outcome::Durable),
         });
         Ok(())
+    }
+
+    /// Fails as a sync does, and makes nothing durable.
+    pub(super) fn sync_part(&mut self, inode: Inode) -> io::Result<()> {
+        let Err(errno) = self.meet(Call::Sync) else {
+            return Ok(());
+        };
+        let for_good = self.lies_about(inode).any(|lie| lie == Lie::AfterFailure);
+        let outcome = if for_good {
+            Outcome::FailedForGood
+        } else {
+            Outcome::Failed
+        };
+        self.record(Op::Sync { inode, outcome });
+        Err(errno.error())
     }
 
     pub(super) fn sync_dir(&mut self, dir: Inode) -> io::Result<()> {
