@@ -98,17 +98,7 @@ impl Options {
 
 fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     let storage = options.file_system();
-    if !storage.is_dir(dir)? {
-        if options.read_only || !options.create_dirs {
-            return Err(Error::NoLog {
-                path: dir.to_path_buf(),
-            });
-        }
-        storage.create_dirs(dir)?;
-    }
-    if !options.read_only {
-        storage.check_supported(dir)?;
-    }
+    prepare_dir(&*storage, dir, options)?;
     let lock = storage.lock(dir, !options.read_only)?;
     let bases = segment_bases(&*storage, dir)?;
     let mut copies = read_or_create(&*storage, dir, options, &bases)?;
@@ -167,6 +157,22 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     };
     shared.build_runs_soon();
     Ok(FileLog::new(shared))
+}
+
+/// Sees to it that there is a directory that can be used.
+fn prepare_dir(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {
+    if !storage.is_dir(dir)? {
+        if options.read_only || !options.create_dirs {
+            return Err(Error::NoLog {
+                path: dir.to_path_buf(),
+            });
+        }
+        storage.create_dirs(dir)?;
+    }
+    if options.read_only {
+        return Ok(());
+    }
+    storage.check_supported(dir)
 }
 
 /// What the two copies of the metadata say; in an empty directory they are written first.

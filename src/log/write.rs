@@ -334,8 +334,8 @@ impl Writer {
         Ok(true)
     }
 
-    /// Whether every batch in the active segment is durable. Then it is not synced again: if that failed, the end marker
-    /// would still say, to the next life, that this file has seen no failed sync.
+    /// Whether every batch in the active segment is durable. Then it is not synced again: if that failed, the end
+    /// marker would still say, to the next life, that this file has seen no failed sync.
     pub(crate) fn is_all_durable(&self, active: &Active) -> bool {
         active.frontier() == self.end
     }
