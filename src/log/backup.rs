@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::delete::{Source, copy};
 use super::meta_store::{Copies, MetaStore, initialise};
-use super::open::segment_bases;
+use super::open::{segment_bases, sync_above};
 use super::reader::Reader;
 use super::shared::Shared;
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
@@ -129,6 +129,7 @@ impl Target {
         let lock = storage.lock(dir, true)?;
         let copies = Copies::read(&*storage, dir)?;
         let meta = if copies.is_absent() {
+            sync_above(&*storage, dir)?;
             None
         } else {
             let meta = copies.newest(dir)?;

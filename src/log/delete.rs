@@ -112,6 +112,14 @@ impl Shared {
         if is_last { writer.roll(self) } else { Ok(()) }
     }
 
+    /// Removes the files of segments that are no longer of the log.
+    pub(super) fn remove_files(&self, bases: impl Iterator<Item = u64>) -> Result<()> {
+        match self.place.remove_segments(bases) {
+            Err(error @ Error::SyncFailed { .. }) => self.poison_on_error(Err(error)),
+            other => other,
+        }
+    }
+
     /// Writes both copies of the metadata.
     pub(super) fn write_meta(&self, change: impl FnOnce(&mut crate::format::Meta)) -> Result<()> {
         let written = self.meta.lock().write_both(&*self.place.storage, change);

@@ -91,6 +91,10 @@ impl Shared {
             .map(|part| self.size_on_disk(part))
             .sum::<Result<u64>>()?;
         let (source, end) = (Source::of(self, reader, first)?, Source::of(self, reader, last)?);
+        // The metadata speaks of one merge: nothing may be left of the last one when it is told of another.
+        let left_over = self.left_over.lock().clone();
+        self.remove_files(left_over.into_iter())?;
+        self.left_over.lock().clear();
         let mut rewriter = Rewriter::create(&self.place, source.header)?;
         let mut generation = 0;
         let start = reader.view().start_offset;
@@ -104,8 +108,12 @@ impl Shared {
         }
         self.write_meta(|meta| meta.merge = Some((first.base(), end.end)))?;
         let after = self.replace(rewriter, generation + 1, end.origin, end.end, run)?;
-        // What cannot be removed now is removed by the next open.
-        self.place.remove_segments(run.iter().skip(1).map(Part::base))?;
-        Ok(before.saturating_sub(after))
+        // What cannot be removed now is removed by the next merge or open.
+        let merged = || run.iter().skip(1).map(Part::base);
+        let removed = self.remove_files(merged());
+        if removed.is_err() {
+            self.left_over.lock().extend(merged());
+        }
+        removed.map(|()| before.saturating_sub(after))
     }
 }

@@ -131,13 +131,14 @@ impl MetaStore {
         if self.is_other_durable {
             self.overwrite(storage, meta)?;
         } else {
-            match create(storage, &self.dir, META_NAMES[self.next], meta) {
+            let name = META_NAMES[self.next];
+            match write_temporary(storage, &self.dir, name, meta) {
                 // No space for another file: the one there is will do once the other copy is synced.
                 Err(Error::Io { .. }) => {
                     self.sync_other(storage)?;
                     self.overwrite(storage, meta)?;
                 }
-                other => other?,
+                temporary => rename(storage, &self.dir, &temporary?, name)?,
             }
             self.is_other_durable = true;
         }
@@ -180,6 +181,11 @@ pub(crate) fn initialise(storage: &dyn Storage, dir: &Path, meta: &Meta) -> Resu
 
 /// Creates one copy under a temporary name first: a metadata file that exists has been whole.
 fn create(storage: &dyn Storage, dir: &Path, name: &str, meta: &Meta) -> Result<()> {
+    let temporary = write_temporary(storage, dir, name, meta)?;
+    rename(storage, dir, &temporary, name)
+}
+
+fn write_temporary(storage: &dyn Storage, dir: &Path, name: &str, meta: &Meta) -> Result<PathBuf> {
     let temporary = dir.join(format!("{name}.tmp"));
     let file = match storage.open(&temporary, Open::Create) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -190,6 +196,10 @@ fn create(storage: &dyn Storage, dir: &Path, name: &str, meta: &Meta) -> Result<
     };
     file.write_at(0, &meta.encode())?;
     file.sync()?;
-    storage.rename(&temporary, &dir.join(name))?;
+    Ok(temporary)
+}
+
+fn rename(storage: &dyn Storage, dir: &Path, temporary: &Path, name: &str) -> Result<()> {
+    storage.rename(temporary, &dir.join(name))?;
     storage.sync_dir(dir)
 }

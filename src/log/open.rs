@@ -493,7 +493,7 @@ pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) 
 }
 
 /// Makes the names that lead to `dir` durable: whoever created the directories may have been killed before it could.
-fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
+pub(super) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
     for above in dir.ancestors().skip(1) {
         let above = if above == Path::new("") {
             Path::new(".")

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) removal: Mutex<()>,
     /// Held while a segment is sealed, or put in the place of another.
     pub(crate) sealing: Mutex<()>,
+    /// Base offsets of segments that were merged into others and could not be removed.
+    pub(super) left_over: Mutex<Vec<u64>>,
     /// Whether there is spare space for removing messages, as far as this handle knows.
     pub(crate) has_spare: AtomicBool,
     /// Set when a segment was begun since what is due then was done.
@@ -89,6 +91,7 @@ impl Shared {
             background,
             removal: Mutex::new(()),
             sealing: Mutex::new(()),
+            left_over: Mutex::new(Vec::new()),
             has_spare: AtomicBool::new(false),
             upkeep_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),

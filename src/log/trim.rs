@@ -87,7 +87,7 @@ impl Shared {
         let _not_while_sealing = self.sealing.lock();
         self.forget_mapped(gone);
         // What cannot be removed now is removed by the next open.
-        self.place.remove_segments(gone.iter().map(Part::base))
+        self.remove_files(gone.iter().map(Part::base))
     }
 
     /// What trimming to `before` removes.

@@ -23,6 +23,8 @@ impl Place {
         copy_range(from, start, end, &file)?;
         file.sync()?;
         self.storage.sync_dir(&self.dir.join(QUARANTINE_NAME))?;
+        // The folder may have been created by somebody who was killed before its name was durable.
+        self.storage.sync_dir(&self.dir)?;
         Ok(to)
     }
 

@@ -186,6 +186,11 @@ fn one(run: &mut Run, workload: &Workload, fault: Fault) -> Verdict<()> {
         if run.disk.faults_hit() == faults_before {
             return failed("G6: failed without a reason");
         }
+        // What is done behind a publish may have failed, and the next one is told.
+        let is_told_late = matches!(step, Fill | Roll) && matches!(error, Error::Poisoned);
+        if is_told_late {
+            break;
+        }
         if let Err(text) = is_fitting(fault.errno, &error) {
             return failed(&text);
         }
@@ -249,10 +254,11 @@ fn goes_on(run: &mut Run, step: Step, fault: Fault, error: &Error) -> Verdict<bo
         Ok(()) => Ok(!fault.from_then_on),
         // Half of a new segment may be there, or space behind the last one that could not be given back.
         Err(Error::Poisoned)
-            if matches!(
-                call,
-                Some(Call::Rename | Call::OpenDir | Call::SyncDir | Call::Sync | Call::SetLen)
-            ) =>
+            if fault.from_then_on
+                || matches!(
+                    call,
+                    Some(Call::Rename | Call::OpenDir | Call::SyncDir | Call::Sync | Call::SetLen)
+                ) =>
         {
             Ok(false)
         }

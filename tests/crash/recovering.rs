@@ -31,7 +31,7 @@ const LOGS: [&[Step]; 7] = [
     &[Fill, DeleteLast, Close],
     &[Fill, Trim, Batch, Close],
     &[Fill, DeleteMiddle, Reopen, Trim, Close],
-    &[Fill, Small, Sync, Small, Sync],
+    &[Fill, Small, Sync, Small, Sync, Small, Sync],
 ];
 
 /// What happens to a file.
