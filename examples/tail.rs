@@ -54,7 +54,7 @@ fn tail(log: &FileLog, mut from: Start) -> Result<Vec<u64>> {
     while numbers.last() != Some(&(COUNT - 1)) {
         let batch = log.consume(from, 64)?;
         if batch.messages.is_empty() {
-            // At the end. Whoever must not poll waits on whatever tells it of a publish.
+            // At the end. `BlockingLog` waits here without looking again and again: see tail_with_timeout.
             thread::sleep(Duration::from_millis(1));
         }
         // Remember this offset, and reading goes on here after a restart.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::types::{DecodeError, MessagePart};
+
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -101,6 +103,22 @@ pub enum Error {
     #[error("the log was opened for reading only")]
     ReadOnly,
 
+    /// A key or value cannot be encoded by its codec; nothing was written.
+    #[error("the {part} of message {index} of the batch cannot be encoded")]
+    Encode {
+        /// The message's place in the batch, from 0.
+        index: usize,
+        /// What cannot be encoded.
+        part: MessagePart,
+        /// What the codec said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A key or value cannot be decoded by its codec: the message was written by another, or is not one for this
+    /// reader. It is kept in the error.
+    #[error(transparent)]
+    Decode(Box<DecodeError>),
+
     /// An option or argument makes no sense.
     #[error("{0}")]
     Invalid(&'static str),
@@ -142,6 +160,8 @@ pub enum ErrorKind {
     Unknown,
     /// The handle is of no more use: open the log again.
     Unusable,
+    /// A message is not in the form that the codec reads: step past it, or read it raw.
+    Undecodable,
     /// Stored bytes are wrong: run `check`, then `recover` or restore a backup.
     Corrupt,
 }
@@ -193,11 +213,13 @@ impl Error {
             | Error::NoIndex
             | Error::ReadOnly
             | Error::Unsupported { .. }
+            | Error::Encode { .. }
             | Error::Invalid(_) => ErrorKind::Usage,
             Error::OffsetMismatch { .. } | Error::Locked { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } => ErrorKind::Unknown,
             Error::Closed | Error::Poisoned => ErrorKind::Unusable,
+            Error::Decode(_) => ErrorKind::Undecodable,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
         }
     }
@@ -206,6 +228,12 @@ impl Error {
     #[must_use]
     pub fn is_trimmed(&self) -> bool {
         matches!(self, Error::OffsetOutOfRange { offset, start, .. } if offset < start)
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Error {
+        Error::Decode(Box::new(error))
     }
 }
 

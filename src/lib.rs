@@ -24,7 +24,11 @@
 //! | publish, also under a condition | [`Log::publish`], [`Log::publish_with`], [`PublishOptions`] |
 //! | choose what survives what | [`Durability`], [`Log::sync`] |
 //! | read in order | [`Log::consume`], [`Start`]; at memory speed [`FileLog::scan`] |
+//! | wait for messages, tail, stream | [`BlockingLog`], [`TBlockingLog`] |
+//! | have keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
+//! | iterate, also backwards; the state by key | [`LogExt`] |
 //! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
+//! | remove messages | [`Log::delete`], [`Log::trim`]; by age, count or size: [`trim`]; by key: [`mod@compact`] |
 //! | know what can go wrong | [`Error`], [`ErrorKind`] |
 //! | remove | [`Log::delete`], [`Log::trim`], [`Retention`] |
 //! | keep safe | [`check`], [`recover`], [`backup`], [`restore`] |
@@ -33,13 +37,18 @@
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
 //! | understand it | [`design`], [`on_disk`] |
 
+mod blocking;
+pub mod compact;
 mod error;
 mod format;
 mod index;
 mod log;
+mod log_ext;
 mod maintenance;
 mod segment;
 mod sys;
+pub mod trim;
+mod typed;
 mod types;
 
 #[cfg(feature = "testing")]
@@ -68,13 +77,18 @@ pub mod on_disk {
     #![doc = include_str!("../docs/format.md")]
 }
 
+#[cfg(feature = "stream")]
+pub use blocking::LogStream;
+pub use blocking::{BlockingLog, Follow};
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Durability, FileLog, Log, MemoryLog, MessageRef, Options, Retention, Scan};
+pub use log::{Changes, Durability, FileLog, Log, MemoryLog, MessageRef, Options, Retention, Scan, Watch};
+pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{
     CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, recover, recover_with,
     restore, stat,
 };
+pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, codec};
 pub use types::{
-    BATCH_SIZE_MAX, BackupReport, Batch, Deleted, Headers, MESSAGE_SIZE_MAX, Message, NewMessage,
-    ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,
+    BATCH_SIZE_MAX, BackupReport, Batch, DecodeError, Deleted, Headers, MESSAGE_SIZE_MAX, Message,
+    MessagePart, NewMessage, ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,
 };

@@ -242,9 +242,7 @@ fn a_log_is_restored_to_an_offset_or_a_time() {
         let (key, value) = (format!("key-{}", offset % 13), format!("value {offset}"));
         let time = Timestamp::from_micros(i64::try_from(offset * 10).expect("small"));
         let message = NewMessage::new(key.as_bytes(), value.as_bytes()).time(time);
-        log.publish(&[message, message])
-            .map(drop)
-            .unwrap_or_else(|error| panic!("{error}"));
+        log.publish(&[message, message]).expect("published");
     }
     log.delete(&(3..1200).step_by(7).collect()).expect("deleted");
     log.close().expect("closed");

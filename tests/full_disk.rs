@@ -11,6 +11,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ fn in_a_child() {
     match role.as_str() {
         "fill" => fill_at_every_step(&mount(), seed),
         "open" => open_on_a_full_disk(&mount(), seed),
+        "remove" => remove_on_a_full_disk(&mount(), seed),
         "file size" => limit_file_size(seed),
         "descriptors" => limit_descriptors(seed),
         "many segments" => have_many_segments(seed),
@@ -249,6 +251,72 @@ fn fill_at_every_step(disk: &Path, seed: u64) {
     }
     println!("  {steps} times filled up, {poisoned} times of no use without a reopen");
     assert_eq!(poisoned, 0);
+}
+
+/// Goal: messages can be removed from a log on a disk that is filled to the last page, and that makes room. Method: a
+/// tenth of the messages deleted everywhere, then half of the log trimmed, with nothing free.
+#[test]
+fn messages_are_removed_on_a_full_disk() {
+    in_a_namespace("remove");
+}
+
+fn remove_on_a_full_disk(disk: &Path, seed: u64) {
+    for background in [true, false] {
+        let when = format!("background {background}");
+        let options = options().background(background);
+        let dir = disk.join("log");
+        let mut known = Known::new(seed, 300, 5);
+        let log = options.open(&dir).expect("a new log");
+        assert!(known.publish_up_to(&log, 2000).is_none(), "{when}");
+        while !dir.join("spare").exists() || dir.join("segment.tmp").exists() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let hog = Hog::leaving(disk, 0);
+        let refused = known.publish_up_to(&log, 1 << 20).expect("a full disk");
+        assert!(is_refusal(&refused), "{when}: {refused:?}");
+
+        let end = known.items.len() as u64;
+        let gone: BTreeSet<u64> = (0..end).filter(|_| known.random.one_in(10)).collect();
+        let deleted = log
+            .delete(&gone)
+            .unwrap_or_else(|error| panic!("{when}: {error:?}"));
+        assert_eq!(deleted.messages, gone.len() as u64, "{when}");
+        let trimmed = log
+            .trim(end / 2)
+            .unwrap_or_else(|error| panic!("{when}: {error:?}"));
+        assert!(trimmed.count > 0 && trimmed.size > 0, "{when}");
+        let (mut found, mut from) = (Vec::new(), Start::Oldest);
+        loop {
+            let batch = log.consume(from, 500).expect("consumed");
+            if batch.messages.is_empty() {
+                break;
+            }
+            for message in &batch {
+                let item = &known.items[usize::try_from(message.offset).expect("small")];
+                assert!(item.is(message.offset, message), "{when}: {}", message.offset);
+                found.push(message.offset);
+            }
+            from = Start::At(batch.next_offset);
+        }
+        let expected: Vec<u64> = (end / 2..end).filter(|offset| !gone.contains(offset)).collect();
+        assert!(found == expected, "{when}: {} of {}", found.len(), expected.len());
+        assert!(
+            known.publish_up_to(&log, 20).is_none(),
+            "{when}: there is room now"
+        );
+        log.close().expect("closed");
+        drop(hog);
+        assert!(
+            duramen::check(&dir, &options).expect("checked").is_clean(),
+            "{when}"
+        );
+        println!(
+            "  {when}: {} of {end} messages deleted, {} trimmed",
+            gone.len(),
+            trimmed.count
+        );
+        fs::remove_dir_all(&dir).expect("a directory");
+    }
 }
 
 /// Goal: a log can be read on a disk without a byte to spare, and opened for writing if it was closed; whatever is

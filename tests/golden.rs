@@ -137,3 +137,43 @@ fn copy(from: &Path, to: &Path) {
         fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
     }
 }
+
+/// Rewritten segments, some merged: offsets of one in three messages from 7 on, and a trimmed front.
+#[test]
+fn golden_logs_with_gaps_of_version_1_are_read() {
+    let removed = |offset: &u64| offset % 3 == 1 || (30..45).contains(offset);
+    if std::env::var_os("DURAMEN_WRITE_GOLDEN_REMOVED").is_some() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let dir = scratch.path().join("removed");
+        write(&dir);
+        let log = Options::of(&dir)
+            .expect("a log")
+            .rollover(2048)
+            .open(&dir)
+            .expect("a log");
+        log.delete(&(0..60).filter(removed).collect()).expect("deleted");
+        log.trim(7).expect("trimmed");
+        log.close().expect("closed");
+        let _ = fs::remove_dir_all(golden("v1/removed"));
+        copy(&dir, &golden("v1/removed"));
+    }
+    let dir = golden("v1/removed");
+    let options = Options::of(&dir).expect("its metadata").read_only(true);
+    let report = check(&dir, &options).expect("a log");
+    assert!(report.is_clean(), "{:?}", report.problems);
+    let log = options.open(&dir).expect("a log");
+    assert_eq!(log.start_offset().expect("open"), 7);
+    assert_eq!(log.next_offset().expect("open"), 60);
+    let (mut found, mut from) = (Vec::new(), Start::Oldest);
+    loop {
+        let batch = log.consume(from, 100).expect("consumed");
+        if batch.messages.is_empty() {
+            break;
+        }
+        from = Start::At(batch.next_offset);
+        found.extend(batch.messages.iter().map(|message| message.offset));
+    }
+    let expected: Vec<u64> = (7..60).filter(|offset| !removed(offset)).collect();
+    assert_eq!(found, expected);
+    assert_eq!(log.offset_by_key(b"key 6").expect("there"), 18);
+}

@@ -90,9 +90,9 @@ fn flips(with_gaps: bool, without_index: bool) {
     let model = sound_log(&mut random, &sound.path().join("log"), with_gaps);
     let mut files = files_of(&sound.path().join("log"));
     if without_index {
-        files.retain(|(name, _)| !name.ends_with(".idx"));
+        files.retain(|(name, _)| !is_kind(name, "idx"));
     }
-    let is_filled = |(name, bytes): &(String, Vec<u8>)| name.ends_with(".log") && bytes.len() > 128;
+    let is_filled = |(name, bytes): &(String, Vec<u8>)| is_kind(name, "log") && bytes.len() > 128;
     let logs: Vec<usize> = (0..files.len()).filter(|i| is_filled(&files[*i])).collect();
     let mut hits = 0;
     for round in 0..number("DURAMEN_RECOVER_FLIPS", 40) {
@@ -133,33 +133,48 @@ fn flips(with_gaps: bool, without_index: bool) {
             assert!(kept >= cut, "{what}: {kept} of {cut} bytes kept");
             lost_by.push((lost, report));
         }
-        let (cut, cut_report) = &lost_by[0];
-        let (salvaged, report) = &lost_by[1];
-        let damage = &report.dropped[0];
-        let at = damage.position..damage.position + damage.len;
-        assert!(at.contains(&(bit / 8)), "{what}: said to be in {at:?}");
-        let place =
-            |dropped: &duramen::Dropped| (dropped.position, dropped.len, dropped.first_offset, dropped.kind);
-        assert_eq!(place(damage), place(&cut_report.dropped[0]), "{what}");
-        assert!(
-            salvaged.len() <= 1,
-            "{what}: one bit cost the offsets {salvaged:?}"
-        );
-        assert_eq!(report.dropped.len(), 1, "{what}");
-        hits += salvaged.len();
-        if let Some(first) = salvaged.first() {
-            assert_eq!(cut.first(), Some(first), "{what}");
-            let behind = model
-                .iter()
-                .skip(usize::try_from(*first).expect("small"))
-                .flatten();
-            assert_eq!(cut.len(), behind.count(), "{what}");
-        } else if !(with_gaps && without_index) {
-            // Only an index knows whether the offsets that are missing were missing before.
-            assert!(cut.is_empty(), "{what}");
-        }
+        hits += judge(&lost_by, &model, bit, !(with_gaps && without_index), &what);
     }
     println!("  {hits} flips cost a message");
+}
+
+fn is_kind(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|end| end == ending)
+}
+
+/// What is said of one bit without and with salvaging agrees with the model; returns how many messages it cost.
+fn judge(
+    lost_by: &[(BTreeSet<u64>, RecoverReport)],
+    model: &[Option<Item>],
+    bit: u64,
+    is_known: bool,
+    what: &str,
+) -> usize {
+    let (cut, cut_report) = &lost_by[0];
+    let (salvaged, report) = &lost_by[1];
+    let damage = &report.dropped[0];
+    let at = damage.position..damage.position + damage.len;
+    assert!(at.contains(&(bit / 8)), "{what}: said to be in {at:?}");
+    let place =
+        |dropped: &duramen::Dropped| (dropped.position, dropped.len, dropped.first_offset, dropped.kind);
+    assert_eq!(place(damage), place(&cut_report.dropped[0]), "{what}");
+    assert!(
+        salvaged.len() <= 1,
+        "{what}: one bit cost the offsets {salvaged:?}"
+    );
+    assert_eq!(report.dropped.len(), 1, "{what}");
+    if let Some(first) = salvaged.first() {
+        assert_eq!(cut.first(), Some(first), "{what}");
+        let behind = model
+            .iter()
+            .skip(usize::try_from(*first).expect("small"))
+            .flatten();
+        assert_eq!(cut.len(), behind.count(), "{what}");
+    } else if is_known {
+        // Only an index knows whether the offsets that are missing were missing before.
+        assert!(cut.is_empty(), "{what}");
+    }
+    salvaged.len()
 }
 
 #[test]

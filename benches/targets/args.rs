@@ -6,8 +6,8 @@ use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
 /// The rows there are, by the names they are asked for by.
-const IDS: [&str; 12] = [
-    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W12",
+const IDS: [&str; 13] = [
+    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W12", "W13",
 ];
 
 /// The command line.

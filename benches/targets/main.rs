@@ -28,6 +28,7 @@ mod open;
 mod publish;
 mod read;
 mod report;
+mod tail;
 mod workload;
 
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ fn run() -> Outcome {
     durable::run(&plan, work.path(), &mut report)?;
     read::run(&plan, work.path(), &mut report)?;
     lookup::run(&plan, work.path(), &mut report)?;
+    tail::run(&plan, work.path(), &mut report)?;
     open::run(&plan, work.path(), &mut report)?;
     report.print()
 }

@@ -156,7 +156,15 @@ fn batched(
     Ok(())
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    pub(crate) fn new(dir: &'a Path, workload: &'a Workload, messages: u64) -> Bench<'a> {
+        Bench {
+            dir,
+            workload,
+            messages,
+        }
+    }
+
     /// Bytes that all messages take at most.
     fn len(&self) -> usize {
         let batches = self.messages as usize / BATCH_COUNT + 1;

@@ -22,6 +22,10 @@ const KNOWN_FLAGS: u32 = KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | H
 
 /// What a log knows about itself besides its segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags that do not depend on each other"
+)]
 pub(crate) struct Meta {
     pub(crate) log_id: [u8; 16],
     /// Goes up with every write; of two good copies the one with the larger number holds.

@@ -9,6 +9,7 @@ mod names;
 #[cfg(test)]
 mod page_tests;
 mod payload;
+mod run;
 mod segment;
 
 pub(crate) use checksum::{FrameKeys, Salt, checksum, reseeded};
@@ -20,10 +21,11 @@ pub(crate) use index::{
     TIME_BLOCK_LEN,
 };
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
-pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME};
+pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{
     Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,
 };
+pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};
 pub(crate) use segment::{
     FRAMES_START, HeaderDefect, Previous, Rewrite, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
 };

@@ -6,6 +6,9 @@ pub(crate) const META_NAMES: [&str; 2] = ["meta.0", "meta.1"];
 /// A segment with reserved space that is not yet part of the log.
 pub(crate) const PREPARED_NAME: &str = "segment.tmp";
 
+/// Space that is given back when messages are removed and the disk is full.
+pub(crate) const SPARE_NAME: &str = "spare";
+
 /// The subfolder that receives what recovery cuts off.
 pub(crate) const QUARANTINE_NAME: &str = "quarantine";
 
@@ -20,6 +23,10 @@ pub(crate) enum FileName {
     SegmentTemporary(u64),
     /// `.idx.tmp`: an index that was not finished.
     IndexTemporary(u64),
+    /// `.<level>.keys`, behind the first offset and the end in 20 digits each with a hyphen between: a key run.
+    Keys { first: u64, end: u64, level: u8 },
+    /// `.keys.tmp`: a key run that was not finished.
+    KeysTemporary { first: u64 },
 }
 
 impl FileName {
@@ -35,8 +42,18 @@ impl FileName {
             ".idx" => Some(FileName::Index(base)),
             ".log.tmp" => Some(FileName::SegmentTemporary(base)),
             ".idx.tmp" => Some(FileName::IndexTemporary(base)),
-            _ => None,
+            ".keys.tmp" => Some(FileName::KeysTemporary { first: base }),
+            _ => FileName::parse_keys(base, ending).filter(|found| found.to_string() == name),
         }
+    }
+
+    fn parse_keys(first: u64, ending: &str) -> Option<FileName> {
+        let (end, level) = ending.strip_prefix('-')?.strip_suffix(".keys")?.split_once('.')?;
+        Some(FileName::Keys {
+            first,
+            end: end.parse().ok()?,
+            level: level.parse().ok()?,
+        })
     }
 }
 
@@ -47,6 +64,8 @@ impl std::fmt::Display for FileName {
             FileName::Index(base) => write!(f, "{base:020}.idx"),
             FileName::SegmentTemporary(base) => write!(f, "{base:020}.log.tmp"),
             FileName::IndexTemporary(base) => write!(f, "{base:020}.idx.tmp"),
+            FileName::Keys { first, end, level } => write!(f, "{first:020}-{end:020}.{level}.keys"),
+            FileName::KeysTemporary { first } => write!(f, "{first:020}.keys.tmp"),
         }
     }
 }
@@ -63,6 +82,12 @@ mod tests {
                 FileName::Index(base),
                 FileName::SegmentTemporary(base),
                 FileName::IndexTemporary(base),
+                FileName::KeysTemporary { first: base },
+                FileName::Keys {
+                    first: base,
+                    end: 9,
+                    level: 2,
+                },
             ] {
                 assert_eq!(FileName::parse(&name.to_string()), Some(name));
             }
@@ -70,6 +95,9 @@ mod tests {
         for name in [
             "",
             "1.log",
+            "00000000000000000001-1.1.keys",
+            "00000000000000000001-00000000000000000002.+1.keys",
+            "00000000000000000001-00000000000000000002.keys",
             "+0000000000000000001.log",
             "99999999999999999999.log",
             "00000000000000000001.LOG",

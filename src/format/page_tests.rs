@@ -17,6 +17,8 @@ fn constants_are_those_of_the_code() {
         ("META_LEN", META_LEN as u64),
         ("INDEX_HEADER_LEN", INDEX_HEADER_LEN as u64),
         ("INDEX_PAGE_LEN", INDEX_PAGE_LEN as u64),
+        ("RUN_HEADER_LEN", RUN_HEADER_LEN as u64),
+        ("RUN_ENTRY_LEN", RUN_ENTRY_LEN as u64),
         ("MESSAGE_SIZE_MAX", crate::MESSAGE_SIZE_MAX),
         ("BATCH_SIZE_MAX", crate::BATCH_SIZE_MAX),
         ("FRAME_LEN_MAX", u64::from(FRAME_LEN_MAX)),

@@ -164,27 +164,26 @@ impl SegmentHeader {
             previous: (previous_base != NONE).then_some(previous),
             durable_base: u64_at(header, 80)?,
             created: u32_at(header, 120)?,
-            rewrite: Self::rewrite(header, u64_at(header, 48)?)?,
+            rewrite: match u32_at(header, 88)? {
+                0 => None,
+                generation => Some(Self::rewrite(header, u64_at(header, 48)?, generation)?),
+            },
         })
     }
 
-    fn rewrite(header: &[u8], base: u64) -> Option<Option<Rewrite>> {
-        let generation = u32_at(header, 88)?;
-        if generation == 0 {
-            return Some(None);
-        }
+    fn rewrite(header: &[u8], base: u64, generation: u32) -> Option<Rewrite> {
         let origin = Previous {
             base: base.checked_add(u64::from(u32_at(header, 100)?))?,
             len: u32_at(header, 92)?,
             last_checksum: u32_at(header, 96)?,
         };
-        Some(Some(Rewrite {
+        Some(Rewrite {
             generation,
             origin,
             end: u64_at(header, 104)?,
             len: u32_at(header, 112)?,
             last_checksum: u32_at(header, 116)?,
-        }))
+        })
     }
 }
 

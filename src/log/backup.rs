@@ -95,12 +95,20 @@ impl Moment<'_> {
     }
 }
 
+/// What was found where a backup goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    /// A whole backup.
+    Finished,
+    /// Nothing, or a backup that another was begun onto; with the last segment of that.
+    Unfinished { last: Option<u64> },
+}
+
 /// The directory that a backup goes to.
 struct Target {
     place: Arc<Place>,
     meta: Option<MetaStore>,
-    /// In a copy that is not a whole backup, the last segment of what is one.
-    unfinished_from: Option<Option<u64>>,
+    condition: Condition,
     /// Base offsets of the segments that make up the copy.
     bases: Vec<u64>,
     report: BackupReport,
@@ -130,10 +138,12 @@ impl Target {
             }
             Some(MetaStore::new(dir, meta, &copies))
         };
-        let unfinished_from = match meta.as_ref().map(MetaStore::current) {
-            Some(meta) if !meta.unfinished => None,
-            Some(meta) => Some(meta.clean.and_then(|clean| clean.last).map(|last| last.base)),
-            None => Some(None),
+        let condition = match meta.as_ref().map(MetaStore::current) {
+            Some(meta) if !meta.unfinished => Condition::Finished,
+            Some(meta) => Condition::Unfinished {
+                last: meta.clean.and_then(|clean| clean.last).map(|last| last.base),
+            },
+            None => Condition::Unfinished { last: None },
         };
         let place = Place {
             storage,
@@ -146,7 +156,7 @@ impl Target {
         Ok(Target {
             place: Arc::new(place),
             meta,
-            unfinished_from,
+            condition,
             bases: Vec::new(),
             report: BackupReport::default(),
             is_fork: false,
@@ -235,7 +245,7 @@ impl Target {
         if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
             // It may stand for several that are there.
             meta.write_both(&*self.place.storage, |meta| {
-                meta.merge = Some((base, rewrite.end))
+                meta.merge = Some((base, rewrite.end));
             })?;
         }
         self.place
@@ -251,14 +261,14 @@ impl Target {
 
     /// Whether what is there is a whole backup.
     fn is_finished(&self) -> bool {
-        self.unfinished_from.is_none()
+        self.condition == Condition::Finished
     }
 
     /// Whether what is in this segment of the copy is on stable storage. All have been synced before they got their
     /// names; but an earlier backup may have failed while it added to the last one, and then what is read from there
     /// proves nothing.
     fn is_durable(&self, base: u64) -> bool {
-        self.unfinished_from != Some(Some(base))
+        self.condition != Condition::Unfinished { last: Some(base) }
     }
 
     /// Removes segments that are not, or no longer, part of the copy.

@@ -124,6 +124,7 @@ fn lead(shared: &Arc<Shared>) -> Result<()> {
         active.raise_frontier(snapshot.visible.end);
         if shared.visible_is_durable() {
             active.show_at_least(snapshot.visible);
+            shared.changes.notify();
         }
     }
     shared

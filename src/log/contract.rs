@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use super::changes::Changes;
 use crate::{
     BackupReport, Batch, Deleted, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp,
     Trimmed,
@@ -247,6 +248,16 @@ pub trait Log: Send + Sync {
     ///
     /// As [`sync`](Log::sync). The handle is closed all the same.
     fn close(&self) -> Result<()>;
+
+    /// What wakes those who wait for the log to change, whoever changes it. `None`, the default, if the log does not
+    /// tell: whoever waits for such a log looks at it again and again, as [`BlockingLog`](crate::BlockingLog) does.
+    ///
+    /// A log that has it notifies after every change that readers can see: messages that became visible, a trim, a
+    /// delete, the close, and poisoning. A wrapper passes on what the log in it has: one of its own would miss what
+    /// goes past it.
+    fn changes(&self) -> Option<&Changes> {
+        None
+    }
 }
 
 macro_rules! forward_log {
@@ -314,6 +325,9 @@ macro_rules! forward_log {
             }
             fn close(&self) -> Result<()> {
                 (**self).close()
+            }
+            fn changes(&self) -> Option<&Changes> {
+                (**self).changes()
             }
         }
     };

@@ -10,17 +10,11 @@ use std::sync::Arc;
 
 use super::reader::Reader;
 use super::shared::Shared;
+use super::spare::is_out_of_space;
 use crate::format::{Previous, SegmentHeader};
 use crate::segment::{Active, Fault, Opened, Part, Rewriter, Segment, SegmentEnd, Visible};
 use crate::sys::Open;
 use crate::{Deleted, Error, Result};
-
-/// A segment that was rewritten.
-pub(super) struct Replaced {
-    pub(super) removed: u64,
-    /// Bytes of the old files, and of the new ones.
-    pub(super) size: (u64, u64),
-}
 
 impl Shared {
     /// See [`Log::delete_some`](crate::Log::delete_some).
@@ -30,15 +24,19 @@ impl Shared {
         self.check_writable()?;
         while let Some((base, named)) = self.first_named(offsets)? {
             let done: Vec<u64> = named.iter().copied().collect();
-            let found = self.delete_from(base, &named)?;
+            let found = match self.delete_from(base, &named) {
+                // On a full disk there is some space for just this.
+                Err(error) if is_out_of_space(&error) && self.give_back_spare() => {
+                    self.delete_from(base, &named)?
+                }
+                other => other?,
+            };
             for offset in done {
                 offsets.remove(&offset);
             }
-            if let Some(replaced) = found {
-                let (before, after) = replaced.size;
-                let deleted = Deleted::new(replaced.removed, before.saturating_sub(after));
-                self.merge_around(base)?;
-                return Ok(deleted);
+            if let Some(deleted) = found {
+                let merged = Deleted::new(0, self.merge_around(base)?);
+                return Ok(deleted + merged);
             }
         }
         Ok(Deleted::default())
@@ -63,8 +61,11 @@ impl Shared {
     }
 
     /// Removes from one segment; `None` if it has none of the messages.
-    fn delete_from(self: &Arc<Shared>, base: u64, named: &BTreeSet<u64>) -> Result<Option<Replaced>> {
-        if !self.has_any(base, named)? {
+    fn delete_from(self: &Arc<Shared>, base: u64, named: &BTreeSet<u64>) -> Result<Option<Deleted>> {
+        // Before anything is looked at: that may build an index.
+        let before = self.size_of(base)?;
+        let removed = self.count_of(base, named)?;
+        if removed == 0 {
             return Ok(None);
         }
         self.leave_behind(base)?;
@@ -73,22 +74,29 @@ impl Shared {
         if !self.meta.lock().current().has_gaps {
             self.write_meta(|meta| meta.has_gaps = true)?;
         }
-        self.rewrite(base, &|offset| !named.contains(&offset)).map(Some)
+        let start = self.view.load().start_offset;
+        let after = self.rewrite(base, &|offset| offset >= start && !named.contains(&offset))?;
+        Ok(Some(Deleted::new(removed, before.saturating_sub(after))))
     }
 
-    fn has_any(&self, base: u64, named: &BTreeSet<u64>) -> Result<bool> {
+    /// How many of the messages are in this segment.
+    fn count_of(&self, base: u64, named: &BTreeSet<u64>) -> Result<u64> {
         let reader = Reader::new(self)?;
         let Some(part) = reader.part(base) else {
-            return Ok(false);
+            return Ok(0);
         };
         reader.read(part, |opened| {
+            let mut count = 0;
             for offset in named {
-                if let (_, true) = opened.find(*offset)? {
-                    return Ok(true);
-                }
+                count += u64::from(opened.find(*offset)?.1);
             }
-            Ok(false)
+            Ok(count)
         })
+    }
+
+    fn size_of(&self, base: u64) -> Result<u64> {
+        let reader = Reader::new(self)?;
+        reader.part(base).map_or(Ok(0), |part| self.size_on_disk(part))
     }
 
     /// Sees to it that the segment with this base is not written to, and will not be.
@@ -121,30 +129,26 @@ impl Shared {
         }
     }
 
-    /// Writes a segment that was left behind, and is durable, anew with the messages that `is_kept` says.
-    fn rewrite(&self, base: u64, is_kept: &dyn Fn(u64) -> bool) -> Result<Replaced> {
+    /// Writes a segment that was left behind, and is durable, anew with the messages that `is_kept` says; returns the
+    /// bytes of its files.
+    fn rewrite(&self, base: u64, is_kept: &dyn Fn(u64) -> bool) -> Result<u64> {
         let _not_while_sealing = self.sealing.lock();
         let reader = Reader::new(self)?;
         let part = reader.part(base).ok_or(Error::Invalid("the segment is gone"))?;
         let source = Source::of(self, &reader, part)?;
-        let size = source.size;
-        let (rewriter, removed) = reader.read(part, |opened| {
+        let rewriter = reader.read(part, |opened| {
             let mut rewriter = Rewriter::create(&self.place, source.header)?;
-            let removed = copy(opened, &mut rewriter, is_kept)?;
-            Ok((rewriter, removed))
+            copy(opened, &mut rewriter, is_kept)?;
+            Ok(rewriter)
         })?;
         let generation = source.header.generation() + 1;
-        let new = self.replace(
+        self.replace(
             rewriter,
             generation,
             source.origin,
             source.end,
             std::slice::from_ref(part),
-        )?;
-        Ok(Replaced {
-            removed,
-            size: (size, new),
-        })
+        )
     }
 
     /// Finishes a segment and puts it in the place of `parts`, of which the first has its base; returns the bytes of
@@ -161,7 +165,7 @@ impl Shared {
         for part in parts {
             match part {
                 Part::Active(active) => active.retire(),
-                Part::Sealed(segment) => segment.retire(),
+                Part::Sealed(segment) => segment.retire_readable()?,
             }
         }
         let len = rewriter.len();
@@ -179,6 +183,7 @@ impl Shared {
             view.parts
                 .retain(|part| part.base() == header.base || !range.contains(&part.base()));
         });
+        self.changes.notify();
         self.forget_mapped(parts);
         let Part::Sealed(segment) = &segment else {
             return Ok(len);
@@ -208,8 +213,6 @@ pub(super) struct Source {
     pub(super) end: u64,
     /// Where its frames end.
     pub(super) len: u32,
-    /// Bytes of its files.
-    pub(super) size: u64,
 }
 
 impl Source {
@@ -223,7 +226,6 @@ impl Source {
             origin: active.link(seal.len, seal.last_checksum),
             end: active.header.base + u64::from(visible.count),
             len: seal.len,
-            size: u64::from(seal.len),
         })
     }
 
@@ -243,7 +245,6 @@ impl Source {
                     origin,
                     end,
                     len,
-                    size: u64::from(len) + segment.index_len()?,
                 })
             }
         }

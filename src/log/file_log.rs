@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::changes::Changes;
 use super::contract::Log;
 use super::reader::Reader;
 use super::scan::Scan;
@@ -252,8 +253,11 @@ impl Log for FileLog {
             shared.look_ahead(active, writer.end);
         }
         drop(writer);
-        if shared.retention_due.load(Ordering::Relaxed) {
-            shared.retain_soon();
+        if !waits {
+            shared.changes.notify();
+        }
+        if shared.upkeep_due.load(Ordering::Relaxed) {
+            shared.keep_up();
         }
         if waits || how.sync {
             shared.commit.wait_for(shared, next_offset)?;
@@ -353,6 +357,10 @@ impl Log for FileLog {
         let closed = self.close_files();
         self.shared.let_go();
         closed
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        Some(&self.shared.changes)
     }
 }
 

@@ -30,17 +30,17 @@ impl Run {
 
 impl Shared {
     /// Merges the segment with this base, which was rewritten, and small ones side by side with it. A run that has a
-    /// damaged segment in it, or no space to be merged in, is left as it is.
-    pub(super) fn merge_around(self: &Arc<Shared>, base: u64) -> Result<()> {
+    /// damaged segment in it, or no space to be merged in, is left as it is. Returns the bytes that this freed.
+    pub(super) fn merge_around(self: &Arc<Shared>, base: u64) -> Result<u64> {
         let _not_while_sealing = self.sealing.lock();
         let reader = Reader::new(self)?;
         let merged = match self.small_run(&reader, base) {
             Ok(run) if run.is_worth_it() => self.merge(&reader, &run.parts),
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(0),
             Err(error) => Err(error),
         };
         match merged {
-            Err(Error::Corrupt { .. } | Error::Io { .. }) if !self.is_poisoned() => Ok(()),
+            Err(Error::Corrupt { .. } | Error::Io { .. }) if !self.is_poisoned() => Ok(0),
             other => other,
         }
     }
@@ -84,8 +84,12 @@ impl Shared {
         Ok(run)
     }
 
-    fn merge(&self, reader: &Reader<'_>, run: &[Part]) -> Result<()> {
-        let [first, .., last] = run else { return Ok(()) };
+    fn merge(&self, reader: &Reader<'_>, run: &[Part]) -> Result<u64> {
+        let [first, .., last] = run else { return Ok(0) };
+        let before: u64 = run
+            .iter()
+            .map(|part| self.size_on_disk(part))
+            .sum::<Result<u64>>()?;
         let (source, end) = (Source::of(self, reader, first)?, Source::of(self, reader, last)?);
         // The metadata speaks of one merge: nothing may be left of the last one when it is told of another.
         let left_over = self.left_over.lock().clone();
@@ -93,21 +97,23 @@ impl Shared {
         self.left_over.lock().clear();
         let mut rewriter = Rewriter::create(&self.place, source.header)?;
         let mut generation = 0;
+        let start = reader.view().start_offset;
         for part in run {
             let of = Source::of(self, reader, part)?;
             generation = of.header.generation().max(generation);
             // An index that turns out damaged meanwhile is built anew, and the merge tried another time.
             let held = part.hold(|segment| self.note_mapped(segment))?;
-            copy(&held.opened(), &mut rewriter, &|_| true).map_err(|fault| fault.into_error(&held.path()))?;
+            copy(&held.opened(), &mut rewriter, &|offset| offset >= start)
+                .map_err(|fault| fault.into_error(&held.path()))?;
         }
         self.write_meta(|meta| meta.merge = Some((first.base(), end.end)))?;
-        self.replace(rewriter, generation + 1, end.origin, end.end, run)?;
+        let after = self.replace(rewriter, generation + 1, end.origin, end.end, run)?;
         // What cannot be removed now is removed by the next merge or open.
         let merged = || run.iter().skip(1).map(Part::base);
         let removed = self.remove_files(merged());
         if removed.is_err() {
             self.left_over.lock().extend(merged());
         }
-        removed
+        removed.map(|()| before.saturating_sub(after))
     }
 }

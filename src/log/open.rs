@@ -11,6 +11,7 @@ use super::file_log::FileLog;
 use super::meta_store::{Copies, MetaStore, initialise};
 use super::options::Options;
 use super::recovery::{Recovered, Recovery};
+use super::runs::{Run, runs_among};
 use super::shared::Shared;
 use super::view::View;
 use super::write::Writer;
@@ -31,7 +32,7 @@ impl Options {
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty; [`Error::Locked`] at once if another
     /// handle has the log open; [`Error::Corrupt`] if bytes that were durable are damaged; [`Error::Version`];
     /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is refused;
-    /// [`Error::Io`]. Nothing is changed in any of these cases.
+    /// [`Error::Io`]. The log is as it was in any of these cases; files that are not part of it any more may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
         open(self, dir.as_ref())
@@ -97,40 +98,10 @@ impl Options {
 
 fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     let storage = options.file_system();
-    if !storage.is_dir(dir)? {
-        if options.read_only || !options.create_dirs {
-            return Err(Error::NoLog {
-                path: dir.to_path_buf(),
-            });
-        }
-        storage.create_dirs(dir)?;
-    }
-    if !options.read_only {
-        storage.check_supported(dir)?;
-    }
+    prepare_dir(&*storage, dir, options)?;
     let lock = storage.lock(dir, !options.read_only)?;
-    let mut copies = Copies::read(&*storage, dir)?;
     let bases = segment_bases(&*storage, dir)?;
-    if copies.is_absent() {
-        if !bases.is_empty() {
-            // Segments without metadata are not an empty log.
-            return Err(corrupt(
-                &dir.join(crate::format::META_NAMES[0]),
-                0,
-                None,
-                Corruption::Meta,
-            ));
-        }
-        if options.read_only {
-            return Err(Error::NoLog {
-                path: dir.to_path_buf(),
-            });
-        }
-        sync_above(&*storage, dir)?;
-        create_log(&*storage, dir, options)?;
-        copies = Copies::read(&*storage, dir)?;
-        copies.are_ours = true;
-    }
+    let mut copies = read_or_create(&*storage, dir, options, &bases)?;
     let mut meta = copies.newest(dir)?;
     let place = Arc::new(Place {
         storage,
@@ -167,18 +138,75 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         let first = place.path(&FileName::Segment(meta.start_offset));
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
+    let runs = if options.key_index {
+        runs_of(&place, meta.start_offset)?
+    } else {
+        Vec::new()
+    };
     let opening = Opening {
         place,
         options,
         copies,
         meta,
         bases,
+        runs,
     };
     let shared = match opening.clean_end()? {
         Some(last) => opening.closed(last, lock)?,
         None => opening.recovered(lock)?,
     };
+    shared.build_runs_soon();
     Ok(FileLog::new(shared))
+}
+
+/// Sees to it that there is a directory that can be used.
+fn prepare_dir(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {
+    if !storage.is_dir(dir)? {
+        if options.read_only || !options.create_dirs {
+            return Err(Error::NoLog {
+                path: dir.to_path_buf(),
+            });
+        }
+        storage.create_dirs(dir)?;
+    }
+    if options.read_only {
+        return Ok(());
+    }
+    storage.check_supported(dir)
+}
+
+/// What the two copies of the metadata say; in an empty directory they are written first.
+fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &[u64]) -> Result<Copies> {
+    let copies = Copies::read(storage, dir)?;
+    if !copies.is_absent() {
+        return Ok(copies);
+    }
+    if !bases.is_empty() {
+        // Segments without metadata are not an empty log.
+        let path = dir.join(crate::format::META_NAMES[0]);
+        return Err(corrupt(&path, 0, None, Corruption::Meta));
+    }
+    if options.read_only {
+        return Err(Error::NoLog {
+            path: dir.to_path_buf(),
+        });
+    }
+    sync_above(storage, dir)?;
+    create_log(storage, dir, options)?;
+    let mut copies = Copies::read(storage, dir)?;
+    copies.are_ours = true;
+    Ok(copies)
+}
+
+/// The key runs there are. Those that others cover, or that were trimmed, are removed.
+fn runs_of(place: &Place, start_offset: u64) -> Result<Vec<Arc<Run>>> {
+    let (runs, rest) = runs_among(&place.storage.list(&place.dir)?, start_offset);
+    if place.is_writable() {
+        for name in rest {
+            place.storage.remove(&place.path(&name))?;
+        }
+    }
+    Ok(runs)
 }
 
 /// What opening has found so far.
@@ -188,6 +216,7 @@ struct Opening<'a> {
     copies: Copies,
     meta: Meta,
     bases: Vec<u64>,
+    runs: Vec<Arc<Run>>,
 }
 
 impl Opening<'_> {
@@ -365,6 +394,8 @@ impl Opening<'_> {
             start_offset: self.meta.start_offset,
             parts,
             next_offset_min: writer.next_offset,
+            runs: self.runs,
+            ..View::default()
         };
         Arc::new(Shared::new(
             self.place,
@@ -502,7 +533,11 @@ fn remove_leftovers(place: &Place) -> Result<()> {
         let is_leftover = name == PREPARED_NAME
             || matches!(
                 FileName::parse(&name),
-                Some(FileName::SegmentTemporary(_) | FileName::IndexTemporary(_))
+                Some(
+                    FileName::SegmentTemporary(_)
+                        | FileName::IndexTemporary(_)
+                        | FileName::KeysTemporary { .. }
+                )
             );
         if is_leftover {
             place.storage.remove(&place.dir.join(&name))?;

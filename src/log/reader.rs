@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
+use super::runs::Known;
 use super::shared::Shared;
 use super::view::View;
 use crate::index::key_hash;
@@ -60,6 +61,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn view(&self) -> &View {
         &self.view
+    }
+
+    pub(crate) fn shared(&self) -> &'a Shared {
+        self.shared
     }
 
     /// The part with this base offset.
@@ -186,12 +191,19 @@ impl<'a> Reader<'a> {
         }
         let hash = key_hash(key);
         let mut messages = Vec::new();
-        for part in self
-            .view
-            .parts
-            .get(self.view.part_at(offset)..)
-            .unwrap_or_default()
-        {
+        let mut index = self.view.part_at(offset);
+        let mut asked_up_to = 0;
+        while let Some(part) = self.view.parts.get(index) {
+            if part.base() >= asked_up_to
+                && let Some(run) = self.run_with(index)
+            {
+                asked_up_to = run.end;
+                if let Known::Absent = self.ask(run, hash)? {
+                    index = self.view.parts.partition_point(|part| part.base() < run.end);
+                    continue;
+                }
+            }
+            index += 1;
             let wanted = max_count - messages.len();
             if wanted == 0 {
                 break;
@@ -260,13 +272,42 @@ impl<'a> Reader<'a> {
         found.ok_or(Error::NotFound)
     }
 
+    /// The message at `offset`, if there is one.
+    fn in_log(&self, offset: u64) -> Result<Option<Message>> {
+        match self.at(offset) {
+            Ok(message) => Ok(Some(message)),
+            Err(Error::NotFound | Error::OffsetOutOfRange { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The last message with `key`.
     pub(crate) fn newest_by_key(&self, key: &[u8]) -> Result<Message> {
         if !self.shared.place.kinds.key {
             return Err(Error::NoIndex);
         }
         let hash = key_hash(key);
-        for part in self.view.parts.iter().rev() {
+        let mut left = self.view.parts.len();
+        while let Some(index) = left.checked_sub(1) {
+            let Some(part) = self.view.parts.get(index) else {
+                break;
+            };
+            left = index;
+            if let Some(run) = self.run_ending_with(index) {
+                match self.ask(run, hash)? {
+                    Known::Absent => {
+                        left = self.view.parts.partition_point(|part| part.base() < run.first);
+                        continue;
+                    }
+                    Known::At(offset) => {
+                        let found = self.in_log(offset)?;
+                        if let Some(message) = found.filter(|found| found.key.as_deref() == Some(key)) {
+                            return Ok(message);
+                        }
+                    }
+                    Known::Nothing => {}
+                }
+            }
             let found = self.read(part, |opened| {
                 for ordinal in opened.candidates(hash) {
                     // Read and verified also where its key looks like another one: that may be damage.
@@ -288,12 +329,47 @@ impl<'a> Reader<'a> {
         Err(Error::NotFound)
     }
 
+    /// How many of the parts behind the first have only times before `time`, and all between.
+    ///
+    /// Found by a binary search over running maxima, which are gathered once for each list of segments; parts that are
+    /// not sealed may still get later times and are left to be asked.
+    fn reached_by(&self, time: i64) -> Result<usize> {
+        let maxima = if let Some(maxima) = self.view.time_maxima.get() {
+            maxima
+        } else {
+            let maxima = self.time_maxima()?;
+            self.view.time_maxima.fill(maxima)
+        };
+        Ok(maxima.partition_point(|reached| *reached < time))
+    }
+
+    fn time_maxima(&self) -> Result<Vec<i64>> {
+        let mut maxima = Vec::new();
+        let mut reached = i64::MIN;
+        for part in self.view.parts.iter().skip(1) {
+            let Part::Sealed(segment) = part else { break };
+            let max = match segment.time_max() {
+                Some(max) => max,
+                None => self.read(part, |opened| Ok(opened.time_max().unwrap_or(i64::MIN)))?,
+            };
+            reached = reached.max(max);
+            maxima.push(reached);
+        }
+        Ok(maxima)
+    }
+
     /// The first message whose running maximum time is at or after `time`: the first whose own time is.
     pub(crate) fn first_at_or_after(&self, time: Timestamp) -> Result<Message> {
         if !self.shared.place.kinds.time {
             return Err(Error::NoIndex);
         }
-        for part in &self.view.parts {
+        let parts = &self.view.parts;
+        // The first may be trimmed in part, and is asked by itself.
+        let behind = match parts.get(1..) {
+            Some(rest) if !rest.is_empty() => self.reached_by(time.as_micros())?,
+            _ => 0,
+        };
+        for part in parts.iter().take(1).chain(parts.iter().skip(1 + behind)) {
             let found = self.read(part, |opened| {
                 if opened.time_max().is_none_or(|max| max < time.as_micros()) {
                     return Ok(None);

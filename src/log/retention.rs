@@ -8,9 +8,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Retention {
-    pub(crate) age_max: Option<Duration>,
-    pub(crate) bytes_max: Option<u64>,
-    pub(crate) messages_max: Option<u64>,
+    pub(crate) age: Option<Duration>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) messages: Option<u64>,
 }
 
 impl Retention {
@@ -23,19 +23,19 @@ impl Retention {
     /// message that claims to be younger than the clock says does not count. So one message from the future keeps
     /// nothing alive. A time index makes it cheap.
     pub fn max_age(mut self, age: Duration) -> Retention {
-        self.age_max = Some(age);
+        self.age = Some(age);
         self
     }
 
     /// Keep the newest messages that take at most so many bytes in their segments.
     pub fn max_bytes(mut self, bytes: u64) -> Retention {
-        self.bytes_max = Some(bytes);
+        self.bytes = Some(bytes);
         self
     }
 
     /// Keep so many of the newest messages.
     pub fn max_messages(mut self, messages: u64) -> Retention {
-        self.messages_max = Some(messages);
+        self.messages = Some(messages);
         self
     }
 

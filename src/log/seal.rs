@@ -37,7 +37,7 @@ impl Shared {
     }
 
     /// Runs `job` on the background thread, unless the log is closed by then; false if there is none.
-    fn in_background(self: &Arc<Shared>, job: impl FnOnce(&Arc<Shared>) + Send + 'static) -> bool {
+    pub(super) fn in_background(self: &Arc<Shared>, job: impl FnOnce(&Arc<Shared>) + Send + 'static) -> bool {
         let background = self.background.as_ref();
         background.is_some_and(|background| background.submit(self.unless_closed(job)))
     }
@@ -80,6 +80,7 @@ impl Shared {
                     shared.writer.lock().note_synced(&left);
                     // If it fails, the segment stays as it is, and is sealed at close or by the next open.
                     let _ = shared.seal(&left, seal);
+                    shared.build_runs_soon();
                 }
                 // No space for a copy: the next sync, or closing, tries again.
                 Err(Error::Io { .. }) => {}

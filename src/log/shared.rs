@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use parking_lot::{Mutex, ReentrantMutex};
 
 use super::background::Background;
+use super::changes::Changes;
 use super::commit::Committer;
 use super::durability::Durability;
 use super::meta_store::MetaStore;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) meta: Mutex<MetaStore>,
     pub(crate) commit: Committer,
+    /// Who waits for the log to change.
+    pub(crate) changes: Changes,
     /// A file for the next segment, if the background thread has one ready.
     pub(crate) prepared: Mutex<Option<Prepared>>,
     pub(crate) prepare_requested: AtomicBool,
@@ -44,8 +47,10 @@ pub(crate) struct Shared {
     pub(crate) sealing: Mutex<()>,
     /// Base offsets of segments that were merged into others and could not be removed.
     pub(super) left_over: Mutex<Vec<u64>>,
-    /// Set when a segment was begun since the retention policy was applied.
-    pub(crate) retention_due: AtomicBool,
+    /// Whether there is spare space for removing messages, as far as this handle knows.
+    pub(crate) has_spare: AtomicBool,
+    /// Set when a segment was begun since what is due then was done.
+    pub(crate) upkeep_due: AtomicBool,
     /// Segments left behind that the background thread has been asked to seal and has not yet sealed.
     pub(crate) seals_pending: AtomicUsize,
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
@@ -78,6 +83,7 @@ impl Shared {
             writer: Mutex::new(writer),
             meta: Mutex::new(meta),
             commit: Committer::new(synced),
+            changes: Changes::new(),
             prepared: Mutex::new(None),
             prepare_requested: AtomicBool::new(false),
             pace_requested: AtomicBool::new(false),
@@ -86,7 +92,8 @@ impl Shared {
             removal: Mutex::new(()),
             sealing: Mutex::new(()),
             left_over: Mutex::new(Vec::new()),
-            retention_due: AtomicBool::new(false),
+            has_spare: AtomicBool::new(false),
+            upkeep_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),
             state: AtomicU8::new(OPEN),
@@ -130,6 +137,7 @@ impl Shared {
         self.state.fetch_or(POISONED, Ordering::AcqRel);
         self.place.writable.store(false, Ordering::Release);
         self.commit.fail_all();
+        self.changes.poison();
     }
 
     /// Poisons the log if `result` is a failed sync, or any failure behind which the state on disk is unknown.
@@ -142,7 +150,9 @@ impl Shared {
 
     /// Marks the handle as closed; false if it was already.
     pub(crate) fn mark_closed(&self) -> bool {
-        self.state.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0
+        let was_open = self.state.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0;
+        self.changes.notify();
+        was_open
     }
 
     /// Lets go of all files and of the lock.

@@ -58,7 +58,13 @@ impl Shared {
             view.start_offset = before;
             view.parts.drain(..view.part_at(before));
         });
+        self.changes.notify();
+        let runs = self.drop_runs(before);
         self.drop_parts(gone)?;
+        for run in runs {
+            // Derived: if it cannot be removed now, the next open does.
+            let _ = self.place.storage.remove(&self.place.path(&run));
+        }
         Ok(trimmed)
     }
 
@@ -109,9 +115,15 @@ impl Shared {
         Ok(trimmed)
     }
 
-    fn size_on_disk(&self, part: &Part) -> Result<u64> {
+    /// Bytes of a part's files. Space reserved ahead of the end does not count.
+    pub(super) fn size_on_disk(&self, part: &Part) -> Result<u64> {
+        let base = part.base();
+        let names = match part {
+            Part::Active(active) => return Ok(u64::from(active.visible().end)),
+            Part::Sealed(_) => [FileName::Segment(base), FileName::Index(base)],
+        };
         let mut size = 0;
-        for name in [FileName::Segment(part.base()), FileName::Index(part.base())] {
+        for name in names {
             match self.place.storage.open(&self.place.path(&name), Open::Read) {
                 Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
                 other => size += other?.len()?,
@@ -120,28 +132,33 @@ impl Shared {
         Ok(size)
     }
 
-    /// Has the retention policy applied: on the background thread, or here where there is none.
+    /// Does what is due when a segment was begun, or has it done where there is a background thread: applies the
+    /// retention policy, and gathers the keys of the segments behind.
     #[cold]
-    pub(crate) fn retain_soon(self: &Arc<Shared>) {
-        if !self.retention_due.swap(false, Ordering::Relaxed) {
+    pub(crate) fn keep_up(self: &Arc<Shared>) {
+        if !self.upkeep_due.swap(false, Ordering::Relaxed) {
             return;
         }
         // What fails now is tried again at the next rollover; a failed sync has poisoned the log.
-        if !self.retain_later() {
+        if self.options.has_retention() && !self.retain_later() {
             let _ = self.apply_retention(false);
+        }
+        self.make_spare_soon();
+        if self.background.is_none() {
+            self.build_runs_soon();
         }
     }
 
     /// The offset below which the policy keeps nothing.
     fn retention_cut(&self, reader: &Reader<'_>, policy: &Retention) -> Result<u64> {
         let mut cut = reader.view().start_offset;
-        if let Some(messages) = policy.messages_max {
+        if let Some(messages) = policy.messages {
             cut = cut.max(reader.last(messages)?);
         }
-        if let Some(bytes) = policy.bytes_max {
+        if let Some(bytes) = policy.bytes {
             cut = cut.max(cut_by_bytes(reader, bytes)?);
         }
-        if let Some(age) = policy.age_max {
+        if let Some(age) = policy.age {
             let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
             let oldest = Timestamp::now().as_micros().saturating_sub(age);
             cut = cut.max(self.cut_by_time(reader, oldest)?);

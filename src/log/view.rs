@@ -1,4 +1,28 @@
+use std::sync::{Arc, OnceLock};
+
+use super::runs::Run;
 use crate::segment::Part;
+
+/// Something that is worked out from a list of segments when it is first needed. A copy of the list, which is about to
+/// be changed, has none.
+#[derive(Debug, Default)]
+pub(crate) struct Maxima(OnceLock<Vec<i64>>);
+
+impl Clone for Maxima {
+    fn clone(&self) -> Maxima {
+        Maxima::default()
+    }
+}
+
+impl Maxima {
+    pub(crate) fn get(&self) -> Option<&[i64]> {
+        self.0.get().map(Vec::as_slice)
+    }
+
+    pub(crate) fn fill(&self, maxima: Vec<i64>) -> &[i64] {
+        self.0.get_or_init(|| maxima)
+    }
+}
 
 /// A log's segments as readers see them: immutable, replaced as a whole when a segment is added, sealed or dropped.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +33,10 @@ pub(crate) struct View {
     pub(crate) parts: Vec<Part>,
     /// The next offset is at least this one, whatever the segments say.
     pub(crate) next_offset_min: u64,
+    /// What is known of the keys of many segments together; in order, and none covers what another does.
+    pub(crate) runs: Vec<Arc<Run>>,
+    /// For the sealed parts behind the first, the latest time up to there.
+    pub(crate) time_maxima: Maxima,
 }
 
 impl View {

@@ -206,9 +206,11 @@ impl Writer {
     /// Begins a segment that has room for so many framed bytes at least.
     fn new_segment(&mut self, shared: &Arc<Shared>, needed: u64) -> Result<()> {
         let is_synced = self.sync_active(shared)?;
-        let previous = match &self.active {
-            Some(active) => Some(active.link(self.end, self.last_checksum)),
-            None => self.previous,
+        // An empty segment that is too small for the batch is replaced, not followed: the new one has its name.
+        let empty = self.empty_last(shared)?;
+        let previous = match &empty {
+            Some(empty) => empty.previous,
+            None => self.link_of_last(),
         };
         let oldest_unsynced = self
             .unsynced
@@ -243,23 +245,21 @@ impl Writer {
         shared.prepare_requested.store(false, Ordering::Relaxed);
         let active = Arc::new(active);
         shared.populate_soon(&active);
-        let left = self.active.take();
+        let left = self.active.take().filter(|_| empty.is_none());
         if let Some(left) = left.as_ref().filter(|_| !is_synced) {
             self.unsynced.push(Arc::clone(left));
         }
         if self.unsynced.is_empty() {
             active.raise_frontier(FRAMES_START);
         }
-        let left_end = self.end;
-        let left_checksum = self.last_checksum;
+        let (left_end, left_checksum) = (self.end, self.last_checksum);
         self.begin(&active, 0, FRAMES_START, active.header_checksum);
         shared.change_view(|view| {
+            view.parts.retain(|part| part.base() != active.header.base);
             view.parts.push(Part::Active(Arc::clone(&active)));
             view.next_offset_min = view.next_offset_min.max(active.header.base);
         });
-        shared
-            .retention_due
-            .store(shared.options.has_retention(), Ordering::Relaxed);
+        shared.upkeep_due.store(true, Ordering::Relaxed);
         match left {
             Some(left) => self.seal_left(
                 shared,
@@ -270,6 +270,33 @@ impl Writer {
                 },
             ),
             None => Ok(()),
+        }
+    }
+
+    /// How the segment behind the last one knows it.
+    fn link_of_last(&self) -> Option<Previous> {
+        match &self.active {
+            Some(active) => Some(active.link(self.end, self.last_checksum)),
+            None => self.previous,
+        }
+    }
+
+    /// The header of the last segment, if a new one would have its name because there is no message in it.
+    fn empty_last(&self, shared: &Shared) -> Result<Option<SegmentHeader>> {
+        match (&self.active, &self.previous) {
+            (Some(active), _) if active.header.base == self.next_offset => {
+                active.retire();
+                Ok(Some(active.header))
+            }
+            (None, Some(previous)) if previous.base == self.next_offset => {
+                let view = shared.view.load();
+                if let Some(Part::Sealed(last)) = view.parts.last() {
+                    last.retire();
+                }
+                let (_, header) = shared.place.open_segment(previous.base, Open::Read)?;
+                Ok(Some(header))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -302,12 +329,13 @@ impl Writer {
             active.raise_frontier(self.end);
         }
         active.show_at_least(self.written());
+        shared.changes.notify();
         shared.commit.advance(self.next_offset);
         Ok(true)
     }
 
-    /// Whether every batch in the active segment is durable. Then it is not synced again: if that failed, the end marker
-    /// would still say, to the next life, that this file has seen no failed sync.
+    /// Whether every batch in the active segment is durable. Then it is not synced again: if that failed, the end
+    /// marker would still say, to the next life, that this file has seen no failed sync.
     pub(crate) fn is_all_durable(&self, active: &Active) -> bool {
         active.frontier() == self.end
     }

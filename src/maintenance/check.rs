@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::format::{FileName, IndexKinds, META_NAMES, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::log::{Copies, is_front_missing, segment_bases, settle_unfinished, sort_out};
+use crate::log::{Copies, damaged_runs, is_front_missing, segment_bases, settle_unfinished, sort_out};
 use crate::segment::{Active, Extent, IndexState, Opened, Place, Seal, Segment, SegmentEnd, Stop};
 use crate::sys::Open;
 use crate::{Corruption, Error, Options, Result};
@@ -184,6 +184,9 @@ impl Checker {
     fn run(&self, report: &mut CheckReport) -> Result<()> {
         report.was_closed = self.meta.clean.is_some();
         self.check_ends(report)?;
+        for path in damaged_runs(&self.place)? {
+            report.add(path, 0, None, Corruption::Index);
+        }
         for part in self.segments()? {
             report.problems.extend(part.problems);
             report.segments += 1;

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::check::Checker;
 use super::repair::{Damage, Repair};
 use crate::format::{IndexKinds, Meta};
-use crate::log::{Copies, MetaStore, segment_bases, settle_unfinished, sort_out};
+use crate::log::{Copies, MetaStore, damaged_runs, segment_bases, settle_unfinished, sort_out};
 use crate::segment::Place;
 use crate::sys::Open;
 use crate::{Corruption, Error, Log, Options, Result};
@@ -133,7 +133,7 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     }
     let lock = storage.lock(dir, !how.dry_run)?;
     let (mut repair, damage) = examine(dir, options, *how)?;
-    let mut report = repair.plan(damage)?;
+    let mut report = repair.plan(&damage)?;
     let is_closed = repair.meta.current().clean.is_some() && repair.do_copies_agree;
     let is_in_order = !report.changed && is_closed;
     if how.dry_run || is_in_order {
@@ -186,7 +186,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
     if meta.unfinished {
         settle_unfinished(&place, &mut meta, &bases)?;
     }
-    let (bases, _) = sort_out(&place, &meta, bases)?;
+    let (bases, superseded) = sort_out(&place, &meta, bases)?;
     if !copies.agree() && has_gone_on(&place, &meta, &bases)? {
         meta.clean = None;
     }
@@ -210,6 +210,8 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         lost_from: None,
         is_front_lost: false,
         segments: Vec::new(),
+        superseded,
+        runs_damaged: damaged_runs(&checker.place)?,
     };
     let damage = checker.bases.iter().zip(reports);
     let damage = damage.map(|(base, report)| Damage::of(*base, &report)).collect();
@@ -270,7 +272,7 @@ fn finish(dir: &Path, options: &Options, meta: &Meta, report: &mut RecoverReport
         .time_index(meta.time_index);
     let log = options.open(dir)?;
     // A log in order may have segments without an index file, which are made when they are needed.
-    report.indexes_rebuilt = log.rebuild_indexes(report.changed)?;
+    report.indexes_rebuilt += log.rebuild_indexes(report.changed)?;
     report.changed |= report.indexes_rebuilt > 0;
     let stats = log.stat()?;
     report.segments = stats.segments;

@@ -72,6 +72,10 @@ enum Action {
 }
 
 /// One run of recovering.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "findings that do not depend on each other"
+)]
 pub(super) struct Repair {
     pub(super) place: Arc<Place>,
     pub(super) meta: MetaStore,
@@ -85,13 +89,20 @@ pub(super) struct Repair {
     /// Whether segments are missing in front of the first one there is.
     pub(super) is_front_lost: bool,
     pub(super) segments: Vec<Planned>,
+    /// Base offsets of files that are no longer of the log: trimmed, or merged into another.
+    pub(super) superseded: Vec<u64>,
+    /// Files that gather the keys of many segments, and are damaged: they are made anew when there is time.
+    pub(super) runs_damaged: Vec<PathBuf>,
 }
 
 impl Repair {
     /// Finds out what is to be done.
-    pub(super) fn plan(&mut self, damage: Vec<Damage>) -> Result<RecoverReport> {
+    pub(super) fn plan(&mut self, damage: &[Damage]) -> Result<RecoverReport> {
         let mut report = RecoverReport {
-            changed: !self.is_meta_good || damage.iter().any(|one| one.is_index_damaged),
+            changed: !self.is_meta_good
+                || !self.runs_damaged.is_empty()
+                || damage.iter().any(|one| one.is_index_damaged),
+            indexes_rebuilt: self.runs_damaged.len() as u64,
             next_offset: self.meta.current().next_offset,
             epoch: self.meta.current().epoch,
             ..RecoverReport::default()
@@ -229,76 +240,60 @@ impl Repair {
         next: Option<u64>,
         report: &mut RecoverReport,
     ) -> Result<Planned> {
-        let link = self.link_of(&header, next)?;
-        let limit = link
-            .and_then(|link| Seal::of(&header, link))
-            .map_or(self.file_len(header.base)?, |seal| u64::from(seal.len));
-        let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
-        let meta = self.meta.current();
-        let most = match meta.clean {
-            Some(_) => meta.next_offset.max(header.base),
-            None => header.base.saturating_add(limit / BATCH_HEADER_LEN as u64),
-        };
-        let end = next.or(header.rewrite.map(|rewrite| rewrite.end)).unwrap_or(most);
-        let hints = self.hints(&header, link)?;
-        let Salvage { mut good, mut gaps } = salvage(&active, limit, end, &hints);
-        let file_len = self.file_len(header.base)?;
-        if file_len < limit {
-            // The file is shorter than it was.
-            let reached = good.last().map_or(header.base, |last| last.offset + 1);
-            gaps.push(Gap {
-                position: file_len,
-                len: 0,
-                first_offset: reached,
-                end_offset: end.max(reached),
-            });
-        }
-        let mut end = if next.is_none() && header.rewrite.is_none() && meta.clean.is_none() {
-            // Nobody knows how far it reached: as far as what was found in it.
-            let last = good.last().map_or(header.base, |last| last.offset + 1);
-            let ends = gaps.iter().map(|gap| gap.end_offset);
-            ends.filter(|end| *end < most).fold(last, u64::max)
-        } else {
-            end
-        };
-        let mut cut = gaps.clone();
-        let lost = gaps.iter().find(|gap| gap.first_offset < gap.end_offset);
-        report
-            .dropped
-            .extend(gaps.iter().map(|gap| self.dropped(&header, gap, kind)));
-        if let Some(lost) = lost.copied() {
+        let origin = self.link_of(&header, next)?;
+        let (Salvage { mut good, mut gaps }, mut end) = self.salvage(&header, next, origin)?;
+        if let Some(lost) = gaps.iter().find(|gap| gap.first_offset < gap.end_offset).copied() {
             self.lost_from.get_or_insert(lost.first_offset);
             if !self.how.salvage {
-                let behind = good.partition_point(|record| record.position < lost.position);
-                if let Some(first) = good.get(behind) {
-                    let rest = Gap {
-                        position: first.position,
-                        len: limit.saturating_sub(first.position),
-                        first_offset: first.offset,
-                        end_offset: end,
-                    };
-                    report.dropped.retain(|dropped| {
-                        dropped.path != self.path(header.base) || dropped.position <= lost.position
-                    });
-                    report.dropped.push(self.dropped(&header, &rest, kind));
-                    cut.retain(|gap| gap.position <= lost.position);
-                    cut.push(rest);
-                }
-                good.truncate(behind);
+                cut_behind(&lost, &mut good, &mut gaps, end);
                 end = lost.first_offset;
             }
         }
+        let dropped = gaps.iter().map(|gap| self.dropped(&header, gap, kind));
+        report.dropped.extend(dropped);
         report.messages += good.len() as u64;
         Ok(Planned {
             base: header.base,
             header: Some(header),
             action: Action::Rewrite {
                 good,
-                cut,
+                cut: gaps,
                 end,
-                origin: link,
+                origin,
             },
         })
+    }
+
+    /// What is good in a segment, and the offset that it reaches up to.
+    fn salvage(
+        &self,
+        header: &SegmentHeader,
+        next: Option<u64>,
+        link: Option<Previous>,
+    ) -> Result<(Salvage, u64)> {
+        let file_len = self.file_len(header.base)?;
+        let sealed = link.and_then(|link| Seal::of(header, link));
+        let limit = sealed.map_or(file_len, |seal| u64::from(seal.len));
+        let meta = self.meta.current();
+        let end = next.or(header.rewrite.map(|rewrite| rewrite.end));
+        let end = end.or(meta.clean.map(|_| meta.next_offset.max(header.base)));
+        let most = end.unwrap_or(header.base.saturating_add(limit / BATCH_HEADER_LEN as u64));
+        let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
+        let mut found = salvage(&active, limit, most, &self.hints(header, link));
+        let reached = found.good.last().map_or(header.base, |last| last.offset + 1);
+        if file_len < limit {
+            // The file is shorter than it was.
+            found.gaps.push(Gap {
+                position: file_len,
+                len: 0,
+                first_offset: reached,
+                end_offset: most.max(reached),
+            });
+        }
+        // Where nobody knows how far it reached: as far as what was found in it.
+        let ends = found.gaps.iter().map(|gap| gap.end_offset);
+        let reached = ends.filter(|end| *end < most).fold(reached, u64::max);
+        Ok((found, end.unwrap_or(reached)))
     }
 
     fn dropped(&self, header: &SegmentHeader, gap: &Gap, kind: Corruption) -> Dropped {
@@ -325,17 +320,17 @@ impl Repair {
     }
 
     /// Positions and offsets that the segment's index knows.
-    fn hints(&self, header: &SegmentHeader, link: Option<Previous>) -> Result<Vec<(u32, u64)>> {
-        let Some(link) = link else { return Ok(Vec::new()) };
+    fn hints(&self, header: &SegmentHeader, link: Option<Previous>) -> Vec<(u32, u64)> {
+        let Some(link) = link else { return Vec::new() };
         let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(link));
         let Ok(IndexState::Good(files)) = segment.check_index() else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let opened = Opened::Sealed { files: &files };
         let known =
             (0..opened.count()).map(|ordinal| Ok((opened.position(ordinal)?, opened.offset(ordinal)?)));
         let known: Result<_, crate::segment::Fault> = known.collect();
-        Ok(known.unwrap_or_default())
+        known.unwrap_or_default()
     }
 
     /// Has each segment that is kept be known by the one that is kept behind it.
@@ -381,6 +376,11 @@ impl Repair {
     /// Does what was planned; returns the files in quarantine.
     pub(super) fn carry_out(&mut self, report: &RecoverReport) -> Result<Vec<PathBuf>> {
         self.announce(report)?;
+        // Where the last segments go, one of these would be taken for the last.
+        self.place.remove_segments(self.superseded.iter().copied())?;
+        for path in &self.runs_damaged {
+            self.place.storage.remove(path)?;
+        }
         let mut quarantined = Vec::new();
         // The last one first: a crash in between leaves a log that is damaged where it was.
         for planned in self.segments.iter().rev() {
@@ -498,6 +498,23 @@ impl Repair {
             meta.start_offset = meta.start_offset.max(first.unwrap_or(bound).min(bound));
         })
     }
+}
+
+/// Has what is behind the first message that is lost go as well, in one piece.
+fn cut_behind(lost: &Gap, good: &mut Vec<Good>, gaps: &mut Vec<Gap>, end: u64) {
+    let behind = good.partition_point(|record| record.position < lost.position);
+    if let Some(first) = good.get(behind) {
+        let last_end = good.last().map_or(0, |last| last.position + last.len as u64);
+        let gaps_end = gaps.iter().map(|gap| gap.position + gap.len).max();
+        gaps.retain(|gap| gap.position <= lost.position);
+        gaps.push(Gap {
+            position: first.position,
+            len: last_end.max(gaps_end.unwrap_or(0)) - first.position,
+            first_offset: first.offset,
+            end_offset: end,
+        });
+    }
+    good.truncate(behind);
 }
 
 /// How a segment is known that nobody knows.

@@ -144,6 +144,21 @@ impl Opened<'_> {
         Ok(())
     }
 
+    /// The key of one record, verified; `frame` receives its bytes.
+    pub(crate) fn key_of<'f>(
+        &self,
+        ordinal: u32,
+        offset: u64,
+        frame: &'f mut Vec<u8>,
+    ) -> Result<Option<&'f [u8]>, Fault> {
+        self.frame(ordinal, offset, frame)?;
+        let Some(Frame::Record(header)) = Frame::parse(frame) else {
+            return Ok(None);
+        };
+        let key = Layout::of(&header, frame).and_then(|layout| layout.key);
+        Ok(key.filter(|_| !header.control).and_then(|range| frame.get(range)))
+    }
+
     /// Up to `count` messages from `ordinal` on, verified, in one shared piece of memory; at least one if there is
     /// one. Returns the ordinal to go on at.
     pub(crate) fn messages(&self, ordinal: u32, count: u32, into: &mut Vec<Message>) -> Result<u32, Fault> {

@@ -185,7 +185,7 @@ impl Search<'_> {
                 .window
                 .get_up_to(&self.active.map, position, LONE_HEADER_LEN, self.limit)?;
             match Frame::parse(head) {
-                None => continue,
+                None => {}
                 Some(Frame::Batch(_)) => {
                     if let Some(Step::Batch(first)) = self.frame(position, offset)
                         && first >= offset

@@ -1,7 +1,7 @@
 //! A segment that is complete: mapped on demand, searched through its index file.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -50,8 +50,13 @@ pub(crate) struct Segment {
     mapped: ArcSwapOption<Mapped>,
     opening: Mutex<()>,
     used: AtomicBool,
+    /// The latest time in it, once it was opened; `None` inside: it has none.
+    time_max: OnceLock<Option<i64>>,
     /// Set when its files were replaced or removed.
     retired: AtomicBool,
+    /// Its files as they were when they were replaced: who still has an older list of segments reads on in them. What
+    /// is there under the name now has other messages, and does not belong to that list.
+    kept: OnceLock<Arc<Mapped>>,
 }
 
 /// How a sealed segment's end is known.
@@ -93,6 +98,8 @@ impl Segment {
             opening: Mutex::new(()),
             used: AtomicBool::new(false),
             retired: AtomicBool::new(false),
+            time_max: OnceLock::new(),
+            kept: OnceLock::new(),
         }
     }
 
@@ -122,6 +129,9 @@ impl Segment {
         let mapped = self.mapped.load();
         if mapped.is_some() {
             return Ok((mapped, false));
+        }
+        if let Some(kept) = self.kept.get() {
+            return Ok((arc_swap::Guard::from_inner(Some(Arc::clone(kept))), false));
         }
         // Not read back from where it is stored: others may let go of it at once.
         let opened = Arc::new(self.open(false)?);
@@ -154,6 +164,20 @@ impl Segment {
     pub(crate) fn retire(&self) {
         let _not_while_opening = self.opening.lock();
         self.retired.store(true, Ordering::Release);
+    }
+
+    /// As [`retire`](Segment::retire), and has it keep its files as they are for as long as anybody has this segment.
+    pub(crate) fn retire_readable(&self) -> Result<()> {
+        let _not_while_opening = self.opening.lock();
+        if self.kept.get().is_none() {
+            let files = match self.mapped.load_full() {
+                Some(files) => files,
+                None => Arc::new(self.open(false)?),
+            };
+            self.kept.get_or_init(|| files);
+        }
+        self.retired.store(true, Ordering::Release);
+        Ok(())
     }
 
     pub(crate) fn is_mapped(&self) -> bool {
@@ -249,12 +273,18 @@ impl Segment {
             Some(index) => index,
             None => self.build_index(&map, &header, seal)?,
         };
+        self.time_max.get_or_init(|| index.time_max());
         Ok(Mapped {
             map,
             keys,
             index,
             len: seal.len,
         })
+    }
+
+    /// The latest time in it, if that is known without opening it.
+    pub(crate) fn time_max(&self) -> Option<i64> {
+        self.time_max.get().map(|max| max.unwrap_or(i64::MIN))
     }
 
     /// The index file, if there is one that belongs to exactly this segment and has what is asked for.

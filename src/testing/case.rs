@@ -1,8 +1,9 @@
 use std::sync::LazyLock;
 
 use super::{
-    close, consume, consume_by_key, content, expect, forward, get, headers, keys, limits, model, next_offset,
-    publish, start, stat, sync, threads, times, visibility,
+    changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get, headers, keys,
+    limits, model, next_offset, publish, removing, start, stat, sync, threads, times, trim, trimmed,
+    visibility,
 };
 use crate::{Log, Options};
 
@@ -86,12 +87,18 @@ pub fn cases() -> &'static [Case] {
             keys::CASES,
             consume_by_key::CASES,
             times::CASES,
+            delete::CASES,
+            gaps::CASES,
+            trim::CASES,
+            trimmed::CASES,
             sync::CASES,
             stat::CASES,
             close::CASES,
+            changes::CASES,
             forward::CASES,
             model::CASES,
             threads::CASES,
+            removing::CASES,
         ]
         .concat()
     });
@@ -108,6 +115,6 @@ mod tests {
     fn there_are_many_cases_and_no_name_stands_for_two() {
         let names: BTreeSet<&str> = cases().iter().map(|case| case.name).collect();
         assert_eq!(names.len(), cases().len());
-        assert!(names.len() >= 120, "{}", names.len());
+        assert!(names.len() >= 400, "{}", names.len());
     }
 }

@@ -1,10 +1,11 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::support::{assert_fails, join, us};
 use super::{Case, Factory, Setup, case};
-use crate::{Error, Log, NewMessage, PublishOptions, Start};
+use crate::{Error, Log, NewMessage, PublishOptions, Start, Trimmed};
 
 pub(super) const CASES: &[Case] = case::list![
     a_box_of_a_log_is_that_log,
@@ -48,6 +49,14 @@ fn tour<L: Log>(log: L, same: &dyn Log) {
     assert_eq!(log.sync().unwrap(), 3);
     assert_eq!(log.stat().unwrap(), same.stat().unwrap());
     log.gc(Duration::ZERO).unwrap();
+    assert_eq!(log.apply_retention(false).unwrap(), Trimmed::default());
+    assert_eq!(log.delete(&BTreeSet::from([1])).unwrap().messages, 1);
+    assert_eq!(log.delete_some(&mut BTreeSet::from([1])).unwrap().messages, 0);
+    assert_eq!(log.trim(2).unwrap().count, 1);
+    assert_eq!(
+        (same.start_offset().unwrap(), same.next_offset().unwrap()),
+        (2, 3)
+    );
     log.close().unwrap();
     assert_fails!(same.next_offset(), Error::Closed);
 }

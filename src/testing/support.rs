@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
-use crate::{Batch, Log, Message, NewMessage, Result, Start, Timestamp};
+use crate::{Batch, Deleted, Log, Message, NewMessage, Result, Start, Timestamp};
 
 /// Panics unless the call fails with an error that the pattern fits.
 macro_rules! assert_fails {
@@ -76,6 +76,12 @@ pub(super) fn publish_times(log: &dyn Log, times: &[i64]) {
         .map(|time| NewMessage::default().time(us(*time)))
         .collect();
     log.publish(&messages).unwrap();
+}
+
+/// Deletes the messages at these offsets.
+#[track_caller]
+pub(super) fn delete(log: &dyn Log, offsets: &[u64]) -> Deleted {
+    log.delete(&offsets.iter().copied().collect()).unwrap()
 }
 
 /// The value as a number; see [`publish_numbers`].

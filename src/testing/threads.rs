@@ -37,7 +37,7 @@ const COUNT_MIN: u64 = 200;
 const READS_MIN: u64 = 20;
 
 /// Runs `publish(thread, batch)` for every thread and batch, all threads at once.
-fn on_all_threads(publish: impl Fn(u64, u64) + Sync) {
+pub(super) fn on_all_threads(publish: impl Fn(u64, u64) + Sync) {
     let barrier = Barrier::new(THREADS.try_into().unwrap_or(1));
     in_threads(THREADS, |thread| {
         barrier.wait();
@@ -47,7 +47,7 @@ fn on_all_threads(publish: impl Fn(u64, u64) + Sync) {
 
 /// Runs `publish` for the numbers from 0 on while `read` runs again and again, and `read` once more after. Returns
 /// how many numbers there were: so many that the two really ran side by side, however busy the machine is.
-fn while_publishing(publish: impl Fn(u64), mut read: impl FnMut() + Send) -> u64 {
+pub(super) fn while_publishing(publish: impl Fn(u64), mut read: impl FnMut() + Send) -> u64 {
     let done = &AtomicBool::new(false);
     // Only reads between which something was published count, not those of a time slice in which nothing was.
     let (published, reads) = (&AtomicU64::new(0), &AtomicU64::new(0));
@@ -85,7 +85,7 @@ fn while_publishing(publish: impl Fn(u64), mut read: impl FnMut() + Send) -> u64
 }
 
 /// Publishes [`BATCH_LEN`] numbers, which go on from one batch to the next.
-fn publish_batch(log: &dyn Log, batch: u64) {
+pub(super) fn publish_batch(log: &dyn Log, batch: u64) {
     publish_numbers(log, batch * BATCH_LEN..(batch + 1) * BATCH_LEN);
 }
 

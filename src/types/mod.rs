@@ -8,6 +8,7 @@ mod removed;
 mod start;
 mod stats;
 mod timestamp;
+mod undecoded;
 
 pub use backup::BackupReport;
 pub use headers::Headers;
@@ -17,6 +18,7 @@ pub use removed::{Deleted, Trimmed};
 pub use start::Start;
 pub use stats::Stats;
 pub use timestamp::{ParseTimestampError, Timestamp};
+pub use undecoded::{DecodeError, MessagePart};
 
 /// Largest message, in bytes of key, value and headers together: 64 MiB.
 pub const MESSAGE_SIZE_MAX: u64 = 64 << 20;

@@ -21,3 +21,9 @@ impl From<u64> for Start {
         Start::At(offset)
     }
 }
+
+impl From<Timestamp> for Start {
+    fn from(time: Timestamp) -> Start {
+        Start::Time(time)
+    }
+}

@@ -13,14 +13,14 @@ use crate::harness::Place;
 /// Processes at a time.
 const THREADS: usize = 4;
 
-struct History {
-    text: String,
+pub(crate) struct History {
+    pub(crate) text: String,
     lines: Vec<String>,
-    events: Vec<Value>,
+    pub(crate) events: Vec<Value>,
 }
 
 impl History {
-    fn read() -> History {
+    pub(crate) fn read() -> History {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/redis-history.jsonl.gz");
         let mut text = String::new();
         GzDecoder::new(File::open(path).expect("the data"))
@@ -39,7 +39,7 @@ impl History {
     }
 
     /// The event at an offset as `get` prints it.
-    fn printed(&self, offset: usize) -> String {
+    pub(crate) fn printed(&self, offset: usize) -> String {
         format!("{{\"offset\":{offset},{}\n", &self.lines[offset][1..])
     }
 }

@@ -1,13 +1,18 @@
 //! The command line, from outside: the built binary, its output byte for byte, and its exit codes.
 
+mod backup;
 mod bench;
 mod check;
+mod compact;
 mod consume;
+mod delete;
 mod dump;
 mod follow;
 mod get;
 mod harness;
 mod history;
 mod publish;
+mod recover;
 mod stat;
+mod trim;
 mod usage;

@@ -39,7 +39,9 @@ fn help_and_version_are_data() {
 fn completions_and_manual_pages() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(&["completions", shell]);
-        assert!(script.ok().contains("key-index"), "{shell}");
+        for word in ["key-index", "max-messages", "older-than", "salvage", "until"] {
+            assert!(script.ok().contains(word), "{shell}: {word}");
+        }
     }
     assert!(run(&["man"]).ok().contains(".TH duramen"));
     for command in [
@@ -48,6 +50,12 @@ fn completions_and_manual_pages() {
         "get",
         "stat",
         "check",
+        "trim",
+        "compact",
+        "delete",
+        "recover",
+        "backup",
+        "restore",
         "dump",
         "bench",
         "completions",

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use duramen::testing::{self, Report, Setup};
-use duramen::{Durability, Log, Options};
+use duramen::{Durability, FileLog, Log, Options};
 use tempfile::TempDir;
 
 /// A folder in memory where there is such a thing: the suite is about answers, not about disks.
@@ -21,12 +21,25 @@ fn scratch() -> TempDir {
 /// Runs the suite over file logs opened with what `change` makes of the options; `heavy` with the cases that take
 /// gigabytes.
 fn run(heavy: bool, change: impl Fn(Options) -> Options + Sync) -> Report {
+    run_wrapped(heavy, change, |log| Box::new(log))
+}
+
+/// Runs the light part of the suite over what `wrap` makes of file logs.
+pub(crate) fn run_as(wrap: fn(FileLog) -> Box<dyn Log>) -> Report {
+    run_wrapped(false, |options| options, wrap)
+}
+
+fn run_wrapped(
+    heavy: bool,
+    change: impl Fn(Options) -> Options + Sync,
+    wrap: fn(FileLog) -> Box<dyn Log>,
+) -> Report {
     let dirs: Mutex<Vec<TempDir>> = Mutex::default();
     let new = |setup: Setup| -> Box<dyn Log> {
         let dir = scratch();
         let log = change(setup.options()).open(dir.path()).expect("a new log");
         dirs.lock().expect("no panic here").push(dir);
-        Box::new(log)
+        wrap(log)
     };
     // Thousands of segments of which a few are mapped make this one slow and show nothing new.
     let many_keys = "a_hundred_thousand_keys_are_told_apart";

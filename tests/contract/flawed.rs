@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use duramen::testing::Setup;
 use duramen::{
-    BackupReport, Batch, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message, NewMessage,
-    PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
+    BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message,
+    NewMessage, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub(crate) enum Flaw {
     KeyFilterIgnoresStart,
     KeyFilterForgetsTombstones,
     OwnTimeForRunningMaximum,
+    ChangesNeverTold,
     NegativeTimesLost,
     CloseForgotten,
     LastIsOneTooMany,
@@ -33,18 +36,45 @@ pub(crate) enum Flaw {
     HeadersWithoutRepeats,
     PanicsOnHugeCount,
     LimitOneByteTooLow,
+    DeletesTheFirstOnly,
+    DeleteLosesARace,
+    DeleteCountsWhatIsNamed,
+    DeleteMovesTheStart,
+    DeletedIsTrimmed,
+    NextOffsetAfterTheLastMessage,
+    LastCountsOffsets,
+    KeyGoesWithItsLast,
+    TimesOfTheDeletedCount,
+    TrimTakesAnyOffset,
+    TrimLeavesAFew,
+    TrimCountsOffsets,
+    TrimmedIsPassedOver,
 }
 
 pub(crate) struct Flawed {
     log: MemoryLog,
     setup: Setup,
     flaw: Flaw,
+    /// Everything that was ever published.
+    whole: MemoryLog,
+    /// Keys whose last message was deleted.
+    keys_gone: Mutex<BTreeSet<Vec<u8>>>,
+    /// What the last trim asked for.
+    trimmed_to: AtomicU64,
+    never_told: Changes,
 }
 
 impl Flawed {
     pub(crate) fn new(setup: Setup, flaw: Flaw) -> Flawed {
-        let log = MemoryLog::with_options(&setup.options());
-        Flawed { log, setup, flaw }
+        Flawed {
+            log: MemoryLog::with_options(&setup.options()),
+            setup,
+            flaw,
+            whole: MemoryLog::with_options(&setup.options()),
+            keys_gone: Mutex::default(),
+            trimmed_to: AtomicU64::new(0),
+            never_told: Changes::new(),
+        }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -57,6 +87,10 @@ impl Flawed {
             Start::Last(count) if self.has(Flaw::PanicsOnHugeCount) => {
                 let end = self.log.next_offset().unwrap_or(0);
                 Start::At(end.checked_sub(count).expect("as many messages"))
+            }
+            Start::Last(count) if self.has(Flaw::LastCountsOffsets) => {
+                let (start, end) = (self.log.start_offset(), self.log.next_offset());
+                Start::At(end.unwrap_or(0).saturating_sub(count).max(start.unwrap_or(0)))
             }
             start => start,
         }
@@ -143,6 +177,10 @@ impl Log for Flawed {
                 }
                 self.log.publish_with(&messages, how)
             }
+            Flaw::TimesOfTheDeletedCount => {
+                self.whole.publish(messages)?;
+                self.log.publish_with(messages, how)
+            }
             Flaw::LimitOneByteTooLow if messages.iter().any(|m| m.content_size() >= MESSAGE_SIZE_MAX) => {
                 Err(Error::TooLarge)
             }
@@ -151,11 +189,20 @@ impl Log for Flawed {
     }
 
     fn start_offset(&self) -> Result<u64> {
-        self.log.start_offset()
+        match self.flaw {
+            Flaw::DeleteMovesTheStart => Ok(self.log.get(Start::Oldest).map_or(0, |oldest| oldest.offset)),
+            Flaw::TrimTakesAnyOffset => Ok(self.trimmed_to.load(Ordering::Relaxed)),
+            _ => self.log.start_offset(),
+        }
     }
 
     fn next_offset(&self) -> Result<u64> {
-        self.log.next_offset()
+        match self.flaw {
+            Flaw::NextOffsetAfterTheLastMessage => {
+                Ok(self.log.get(Start::Newest).map_or(0, |newest| newest.offset + 1))
+            }
+            _ => self.log.next_offset(),
+        }
     }
 
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
@@ -167,6 +214,9 @@ impl Log for Flawed {
         match result {
             Err(Error::OffsetOutOfRange { .. }) if self.has(Flaw::BeyondTheEndIsEmpty) => {
                 self.log.consume(Start::Newest, 0)
+            }
+            Err(error) if error.is_trimmed() && self.has(Flaw::TrimmedIsPassedOver) => {
+                self.log.consume(Start::Oldest, max_count)
             }
             result => Ok(self.batch(result?, from)),
         }
@@ -190,15 +240,31 @@ impl Log for Flawed {
     fn get(&self, at: Start) -> Result<Message> {
         match at {
             Start::Time(time) => self.get_by_time(time),
+            Start::At(offset) if self.has(Flaw::DeletedIsTrimmed) => match self.log.get(at) {
+                Err(Error::NotFound) => Err(Error::OffsetOutOfRange {
+                    offset,
+                    start: offset + 1,
+                    next: self.log.next_offset()?,
+                }),
+                result => result,
+            },
             at => Ok(self.read(self.log.get(self.start(at))?)),
         }
     }
 
     fn get_by_key(&self, key: &[u8]) -> Result<Message> {
+        if self.keys_gone.lock().expect("no panic here").contains(key) {
+            return Err(Error::NotFound);
+        }
         Ok(self.read(self.log.get_by_key(key)?))
     }
 
     fn get_by_time(&self, start: Timestamp) -> Result<Message> {
+        if self.has(Flaw::TimesOfTheDeletedCount) {
+            let offset = self.whole.get_by_time(start)?.offset;
+            let rest = self.log.consume(Start::At(offset), 1)?;
+            return rest.messages.into_iter().next().ok_or(Error::NotFound);
+        }
         if !self.has(Flaw::OwnTimeForRunningMaximum) || !self.setup.time_index {
             return Ok(self.read(self.log.get_by_time(start)?));
         }
@@ -217,11 +283,42 @@ impl Log for Flawed {
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        self.log.delete_some(offsets)
+        let named = std::mem::take(offsets);
+        match self.flaw {
+            Flaw::DeletesTheFirstOnly => return self.log.delete(&named.into_iter().take(1).collect()),
+            Flaw::DeleteLosesARace => {
+                let end = self.log.next_offset()?;
+                thread::sleep(Duration::from_micros(200));
+                if self.log.next_offset()? != end {
+                    return Ok(Deleted::default());
+                }
+            }
+            Flaw::DeleteCountsWhatIsNamed => {
+                return Ok(Deleted::new(named.len() as u64, self.log.delete(&named)?.size));
+            }
+            Flaw::KeyGoesWithItsLast => {
+                let messages = named
+                    .iter()
+                    .filter_map(|offset| self.log.get(Start::At(*offset)).ok());
+                let keys = messages.filter_map(|message| message.key).map(|key| key.to_vec());
+                self.keys_gone.lock().expect("no panic here").extend(keys);
+            }
+            _ => {}
+        }
+        self.log.delete(&named)
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
-        self.log.trim(before)
+        self.trimmed_to.store(before, Ordering::Relaxed);
+        match self.flaw {
+            Flaw::TrimLeavesAFew => self.log.trim(before - before % 4),
+            Flaw::TrimCountsOffsets => {
+                let start = self.log.start_offset()?;
+                let size = self.log.trim(before)?.size;
+                Ok(Trimmed::new(self.log.start_offset()? - start, size))
+            }
+            _ => self.log.trim(before),
+        }
     }
 
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
@@ -244,6 +341,15 @@ impl Log for Flawed {
         match self.flaw {
             Flaw::CloseForgotten => Ok(()),
             _ => self.log.close(),
+        }
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        match self.flaw {
+            Flaw::ChangesNeverTold => Some(&self.never_told),
+            // It need not tell.
+            Flaw::NoneButLittleAtATime => None,
+            _ => self.log.changes(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod flawed;
+mod wrapped;
 
 use std::sync::Arc;
 
@@ -103,6 +104,10 @@ const FLAWS: &[(Flaw, &[&str])] = &[
         ],
     ),
     (
+        Flaw::ChangesNeverTold,
+        &["a_publish_wakes_those_who_wait", "close_wakes_those_who_wait"],
+    ),
+    (
         Flaw::CloseForgotten,
         &["publish_after_close_is_closed", "close_can_be_repeated"],
     ),
@@ -139,6 +144,55 @@ const FLAWS: &[(Flaw, &[&str])] = &[
     (
         Flaw::LimitOneByteTooLow,
         &["a_value_of_exactly_64_mib_is_published"],
+    ),
+    (
+        Flaw::DeletesTheFirstOnly,
+        &[
+            "delete_removes_every_named_message_and_no_other",
+            "delete_of_messages_far_apart_removes_all_of_them",
+        ],
+    ),
+    (
+        Flaw::DeleteLosesARace,
+        &["delete_while_others_publish_removes_every_named_message"],
+    ),
+    (
+        Flaw::DeleteCountsWhatIsNamed,
+        &["delete_tells_no_more_than_the_messages_that_existed"],
+    ),
+    (Flaw::DeleteMovesTheStart, &["delete_leaves_the_start_offset"]),
+    (Flaw::DeletedIsTrimmed, &["get_at_a_deleted_offset_is_not_found"]),
+    (
+        Flaw::NextOffsetAfterTheLastMessage,
+        &["delete_leaves_the_next_offset"],
+    ),
+    (
+        Flaw::LastCountsOffsets,
+        &[
+            "consume_last_n_counts_messages_and_not_offsets",
+            "get_last_n_counts_messages_and_not_offsets",
+        ],
+    ),
+    (
+        Flaw::KeyGoesWithItsLast,
+        &["get_by_key_after_the_delete_of_the_last_is_the_one_before"],
+    ),
+    (
+        Flaw::TimesOfTheDeletedCount,
+        &["get_by_time_forgets_the_time_of_a_deleted_message"],
+    ),
+    (
+        Flaw::TrimTakesAnyOffset,
+        &[
+            "trim_back_removes_nothing_and_moves_nothing",
+            "trim_beyond_the_next_offset_stops_there",
+        ],
+    ),
+    (Flaw::TrimLeavesAFew, &["trim_moves_the_start_offset"]),
+    (Flaw::TrimCountsOffsets, &["trim_tells_no_deleted_messages"]),
+    (
+        Flaw::TrimmedIsPassedOver,
+        &["consume_below_the_start_offset_is_out_of_range_and_trimmed"],
     ),
 ];
 

@@ -89,7 +89,7 @@ fn as_json(report: &CheckReport) -> Report {
     }
 }
 
-fn kind_name(kind: Corruption) -> &'static str {
+pub(crate) fn kind_name(kind: Corruption) -> &'static str {
     match kind {
         Corruption::Magic => "magic",
         Corruption::Header => "header",

@@ -3,10 +3,13 @@
 //! The standard output is exactly data; everything said to a person goes to the standard error. Exit codes: 0 done,
 //! 1 failed or not found, 2 wrong usage, 3 corruption found.
 
+mod backup;
 mod bench;
 mod check;
+mod compact;
 mod completions;
 mod consume;
+mod delete;
 mod dump;
 mod failure;
 mod follow;
@@ -16,11 +19,15 @@ mod input;
 mod json;
 mod key;
 mod man;
+mod open;
 mod output;
 mod position;
 mod progress;
 mod publish;
+mod recover;
+mod restore;
 mod stat;
+mod trim;
 
 use std::process::ExitCode;
 
@@ -47,6 +54,12 @@ enum Command {
     Get(get::Args),
     Stat(stat::Args),
     Check(check::Args),
+    Trim(trim::Args),
+    Compact(compact::Args),
+    Delete(delete::Args),
+    Recover(recover::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Dump(dump::Args),
     Bench(bench::Args),
     Completions(completions::Args),
@@ -61,6 +74,12 @@ impl Command {
             Command::Get(args) => get::run(args),
             Command::Stat(args) => stat::run(args),
             Command::Check(args) => check::run(args),
+            Command::Trim(args) => trim::run(args),
+            Command::Compact(args) => compact::run(args),
+            Command::Delete(args) => delete::run(args),
+            Command::Recover(args) => recover::run(args),
+            Command::Backup(args) => backup::run(args),
+            Command::Restore(args) => restore::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Completions(args) => completions::run(args),

@@ -3,7 +3,6 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::failure::Failure;
 use crate::input::{Event, Lines};
 use crate::json::ParsedMessage;
 use crate::output::Output;
-use crate::progress;
+use crate::{open, progress};
 
 /// How long a line waits at most for the rest of its batch when the input is slow.
 const LINGER_MAX: Duration = Duration::from_millis(50);
@@ -22,9 +21,6 @@ const LINGER_MAX: Duration = Duration::from_millis(50);
 /// Bytes of messages after which a batch is published though it could hold more messages: so much memory a batch
 /// takes, and it stays far below the largest that the library takes.
 const BATCH_CONTENT_MAX: u64 = MESSAGE_SIZE_MAX;
-
-/// How long opening is tried: `consume --follow` holds the log again and again for a moment.
-const OPEN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Publish JSON lines from the standard input, and print a summary as one JSON line.
 ///
@@ -76,7 +72,7 @@ struct Summary {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let log = open(args)?;
+    let log = open::patiently(|| try_open(args))?;
     let mut publisher = Publisher {
         log: &log,
         how: PublishOptions::new().sync(args.sync),
@@ -94,18 +90,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return outcome.and(told);
     }
     outcome.and(summary.map(drop))
-}
-
-fn open(args: &Args) -> Result<FileLog, Failure> {
-    let started = Instant::now();
-    loop {
-        match try_open(args) {
-            Err(Error::Locked { .. }) if started.elapsed() < OPEN_PATIENCE => {
-                thread::sleep(Duration::from_millis(1));
-            }
-            result => return Ok(result?),
-        }
-    }
 }
 
 fn try_open(args: &Args) -> duramen::Result<FileLog> {

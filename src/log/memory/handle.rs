@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 
 use super::state::State;
 use crate::{
-    BATCH_SIZE_MAX, BackupReport, Batch, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, Message, NewMessage,
-    Options, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
+    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, Message,
+    NewMessage, Options, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications: the same semantics, gone when it is dropped.
@@ -31,6 +31,7 @@ pub struct MemoryLog {
     time_index: bool,
     /// `None` when the log is closed.
     state: RwLock<Option<State>>,
+    changes: Changes,
 }
 
 impl MemoryLog {
@@ -54,6 +55,7 @@ impl MemoryLog {
             key_index: options.key_index,
             time_index: options.time_index,
             state: RwLock::new(Some(State::default())),
+            changes: Changes::new(),
         }
     }
 
@@ -61,8 +63,11 @@ impl MemoryLog {
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
 
-    fn write(&self) -> Result<MappedRwLockWriteGuard<'_, State>> {
-        RwLockWriteGuard::try_map(self.state.write(), Option::as_mut).map_err(|_| Error::Closed)
+    /// Changes what is held, and tells whoever waits for that when the lock is free again.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let changed = change(self.state.write().as_mut().ok_or(Error::Closed)?);
+        self.changes.notify();
+        changed
     }
 
     fn need_key_index(&self) -> Result<()> {
@@ -90,12 +95,13 @@ impl Log for MemoryLog {
         let copies = messages.iter().map(|message| copy(message, now)).collect();
         let size = messages.iter().map(|message| self.size(message)).sum();
 
-        let mut state = self.write()?;
-        let actual = state.next_offset();
-        match how.expected_next_offset() {
-            Some(expected) if expected != actual => Err(Error::OffsetMismatch { expected, actual }),
-            _ => state.append(copies, size),
-        }
+        self.change(|state| {
+            let actual = state.next_offset();
+            match how.expected_next_offset() {
+                Some(expected) if expected != actual => Err(Error::OffsetMismatch { expected, actual }),
+                _ => state.append(copies, size),
+            }
+        })
     }
 
     fn start_offset(&self) -> Result<u64> {
@@ -157,14 +163,14 @@ impl Log for MemoryLog {
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        let mut state = self.write()?;
-        let named = std::mem::take(offsets);
-        Ok(state.delete(&named, |message| self.size(&message.as_new())))
+        self.change(|state| {
+            let named = std::mem::take(offsets);
+            Ok(state.delete(&named, |message| self.size(&message.as_new())))
+        })
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
-        let mut state = self.write()?;
-        Ok(state.trim(before, |message| self.size(&message.as_new())))
+        self.change(|state| Ok(state.trim(before, |message| self.size(&message.as_new()))))
     }
 
     /// There is no policy to apply.
@@ -191,7 +197,12 @@ impl Log for MemoryLog {
 
     fn close(&self) -> Result<()> {
         *self.state.write() = None;
+        self.changes.notify();
         Ok(())
+    }
+
+    fn changes(&self) -> Option<&Changes> {
+        Some(&self.changes)
     }
 }
 

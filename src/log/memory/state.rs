@@ -86,7 +86,9 @@ impl State {
         self.time_max.clear();
         self.by_key.clear();
         let (kept, gone): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_kept);
-        kept.into_iter().for_each(|message| self.push(message));
+        for message in kept {
+            self.push(message);
+        }
         let freed = gone.iter().map(size).sum();
         self.size -= freed;
         (gone.len() as u64, freed)

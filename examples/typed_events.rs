@@ -1,0 +1,92 @@
+//! Events of an application's own type, as JSON with a version, among them some of an older program and one of nobody.
+//!
+//! `cargo run --features json --example typed_events`
+
+use std::collections::BTreeMap;
+
+use duramen::codec::{Json, Utf8, Versioned};
+use duramen::{Log, NewMessage, Options, Start, TLog, TNewMessage};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Event {
+    Opened { owner: String },
+    Deposited { cents: i64 },
+    Withdrawn { cents: i64 },
+}
+
+/// What version 1 of this program wrote: it knew deposits only, in whole units.
+#[derive(Debug, Serialize, Deserialize)]
+struct DepositV1 {
+    units: i64,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = std::env::temp_dir().join(format!("duramen-typed-events-{}", std::process::id()));
+    let log = Options::new().create_dirs(true).key_index(true).open(&dir)?;
+
+    // The log of long ago, in the form of then.
+    let old = TLog::new(&log, Utf8, Versioned::new(1, Json::<DepositV1>::new()));
+    let (ada, grace) = ("ada".to_owned(), "grace".to_owned());
+    old.publish(&[TNewMessage::new(&ada, &DepositV1 { units: 5 })])?;
+    // And something that is no event at all.
+    log.publish(&[NewMessage::new(b"ada", b"\x02{oops")])?;
+
+    // Version 2 writes its own form and reads both.
+    let events =
+        Versioned::new(2, Json::<Event>::new()).older(1, Json::<DepositV1>::new(), |old| Event::Deposited {
+            cents: old.units * 100,
+        });
+    let accounts = TLog::new(&log, Utf8, events);
+    let opened = Event::Opened {
+        owner: "Grace".to_owned(),
+    };
+    accounts.publish(&[
+        TNewMessage::new(&grace, &opened),
+        TNewMessage::new(&grace, &Event::Deposited { cents: 1_250 }),
+        TNewMessage::new(&ada, &Event::Withdrawn { cents: 120 }),
+    ])?;
+
+    let mut balances: BTreeMap<String, i64> = BTreeMap::new();
+    let mut skipped = Vec::new();
+    let mut at = Start::Oldest;
+    loop {
+        let batch = accounts.consume(at, 2)?;
+        if batch.messages.is_empty() {
+            break;
+        }
+        at = Start::At(batch.next_offset);
+        for message in batch {
+            // What cannot be decoded is an error by itself, and the next message comes all the same.
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    println!("passed over: {error}: {}", error.source);
+                    skipped.push(error.offset());
+                    continue;
+                }
+            };
+            println!("{} {:?} {:?}", message.offset, message.key, message.value);
+            let change = match message.value {
+                Some(Event::Deposited { cents }) => cents,
+                Some(Event::Withdrawn { cents }) => -cents,
+                Some(Event::Opened { .. }) | None => 0,
+            };
+            *balances.entry(message.key.unwrap_or_default()).or_default() += change;
+        }
+    }
+    assert_eq!(skipped, [1]);
+    assert_eq!(
+        balances,
+        BTreeMap::from([("ada".to_owned(), 380), ("grace".to_owned(), 1_250)])
+    );
+    assert_eq!(
+        accounts.get_by_key(&ada)?.value,
+        Some(Event::Withdrawn { cents: 120 })
+    );
+    println!("{balances:?}");
+
+    log.close()?;
+    std::fs::remove_dir_all(&dir)?;
+    Ok(())
+}

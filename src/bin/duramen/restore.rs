@@ -1,0 +1,47 @@
+//! `duramen restore`: a log from a backup.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use duramen::Start;
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::{open, position, progress};
+
+/// Make a log from a backup, up to an offset or a time, and print a summary as one JSON line.
+///
+/// The backup stays as it is.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = SUMMARY_HELP)]
+pub(crate) struct Args {
+    /// The backup's directory
+    backup: PathBuf,
+
+    /// The new log's directory, missing or empty
+    dst: PathBuf,
+
+    /// The end: an offset, a time such as 2009-03-22T09:30:00Z or us:1237714200000000 (needs a time index), or newest;
+    /// what is there is not part of the new log
+    #[arg(long, value_name = "UNTIL", default_value = "newest")]
+    #[arg(value_parser = position::parse, allow_negative_numbers = true)]
+    until: Start,
+}
+
+const SUMMARY_HELP: &str = "\
+The summary is {\"next_offset\":N}: the offset that the next message published to the new log gets.";
+
+#[derive(Serialize)]
+struct Summary {
+    next_offset: u64,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let spinner = progress::spinner("restoring");
+    let next_offset = open::patiently(|| duramen::restore(&args.backup, &args.dst, args.until))?;
+    spinner.finish_and_clear();
+    let mut output = Output::stdout();
+    output.json(&Summary { next_offset })?;
+    output.flush()
+}

@@ -1,0 +1,59 @@
+use crate::{Batch, Changes, Error, Result, Start};
+
+/// A place in a log that moves forward as it is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    pub(super) at: Start,
+    /// Whether nothing was read yet and reading is to begin with whatever is the oldest: then a trim is no loss.
+    from_oldest: bool,
+}
+
+impl Cursor {
+    pub(super) fn new(from: Start) -> Cursor {
+        Cursor {
+            at: from,
+            from_oldest: from == Start::Oldest,
+        }
+    }
+
+    /// What there is to return from here on: messages or an error. `None` at the end of the log, where more may come.
+    pub(super) fn look(
+        &mut self,
+        changes: &Changes,
+        read: impl Fn(Start) -> Result<Batch>,
+    ) -> Option<Result<Batch>> {
+        // In this order what became visible before the log was poisoned is still read.
+        let is_poisoned = changes.is_poisoned();
+        loop {
+            match read(self.at) {
+                Ok(batch) if !batch.messages.is_empty() => {
+                    self.from_oldest = false;
+                    self.at = Start::At(batch.next_offset);
+                    return Some(Ok(batch));
+                }
+                Ok(batch) if self.at != Start::At(batch.next_offset) => {
+                    self.at = Start::At(batch.next_offset);
+                }
+                Ok(_) if is_poisoned => return Some(Err(Error::Poisoned)),
+                Ok(_) => return None,
+                Err(error) => match start_if_trimmed(&error) {
+                    Some(start) if self.from_oldest => self.at = Start::At(start),
+                    _ => return Some(Err(error)),
+                },
+            }
+        }
+    }
+}
+
+/// The log's start offset, if the error says that what was asked for is below it.
+pub(super) fn start_if_trimmed(error: &Error) -> Option<u64> {
+    match error {
+        Error::OffsetOutOfRange { start, .. } if error.is_trimmed() => Some(*start),
+        _ => None,
+    }
+}
+
+/// Where a reader that is to begin at `from` begins.
+pub(super) fn begin(from: Start, consume: impl Fn(Start, usize) -> Result<Batch>) -> Result<u64> {
+    Ok(consume(from, 0)?.next_offset)
+}

@@ -1,0 +1,48 @@
+//! What `eventcount` is built from. `tests/notifier` puts others in its place, under which every order is tried.
+//!
+//! It is the standard library's: its condition variable wakes all sleepers with one system call and lets them run at
+//! once, where that of `parking_lot` hands the lock from one to the next.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Instant;
+
+pub(super) use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+/// A mutex that does not mind a panic under the lock.
+pub(super) struct Mutex<T>(std::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(super) const fn new(value: T) -> Mutex<T> {
+        Mutex(std::sync::Mutex::new(value))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct Condvar(std::sync::Condvar);
+
+impl Condvar {
+    pub(super) const fn new() -> Condvar {
+        Condvar(std::sync::Condvar::new())
+    }
+
+    /// Sleeps until it is woken or the deadline has passed; may wake for no reason, too.
+    pub(super) fn wait<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, T> {
+        let Some(deadline) = deadline else {
+            return self.0.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let woken = self.0.wait_timeout(guard, left);
+        woken.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub(super) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}

@@ -1,0 +1,409 @@
+//! Finding a key among thousands of segments: runs of 16 segments have a file together that says which key hashes they
+//! have and where each was last; 16 such runs become one of the next level, and so on. So a lookup asks at most 15
+//! files of each level and 15 segments, and the number of levels grows with the logarithm of the number of segments
+//! (the idea is that of log-structured merge trees, O'Neil et al., 1996).
+//!
+//! The files are derived. What is removed from segments stays in them, and costs a look at the segments; nothing is
+//! ever added to sealed segments, so a hash that is not in a run is in none of its segments.
+
+use std::sync::{Arc, OnceLock};
+
+use super::background::Background;
+use super::reader::Reader;
+use super::shared::Shared;
+use crate::format::{FileName, Previous, RUN_HEADER_LEN, RunHeader, checksum};
+use crate::index::{KeyRun, key_hash, newest_of_each, run_entry};
+use crate::segment::{Part, Place, create_anew};
+use crate::sys::{File, Open};
+use crate::{Error, Result};
+
+/// Segments in a run of the first level, and runs in one of the next.
+const FAN: usize = 16;
+/// Bytes written at a time.
+const WRITE_LEN: usize = 64 << 10;
+
+/// A key run as the list of segments knows it. Its file is opened when it is first asked.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) first: u64,
+    /// Exclusive.
+    pub(crate) end: u64,
+    pub(crate) level: u8,
+    opened: OnceLock<Option<KeyRun>>,
+}
+
+impl Run {
+    fn new(first: u64, end: u64, level: u8) -> Run {
+        Run {
+            first,
+            end,
+            level,
+            opened: OnceLock::new(),
+        }
+    }
+
+    fn name(&self) -> FileName {
+        FileName::Keys {
+            first: self.first,
+            end: self.end,
+            level: self.level,
+        }
+    }
+
+    /// The file, if it is whole and of the segments that are there; `link` tells how the last of them is known.
+    fn get(&self, place: &Place, link: impl FnOnce() -> Result<Previous>) -> Result<Option<&KeyRun>> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened.as_ref());
+        }
+        let run = match open(place, &self.name())? {
+            Some(run) if run.header().last == link()? => Some(run),
+            _ => None,
+        };
+        Ok(self.opened.get_or_init(|| run).as_ref())
+    }
+}
+
+/// Opens a key run's file; `None` if it cannot be used.
+fn open(place: &Place, name: &FileName) -> Result<Option<KeyRun>> {
+    let file = match place.storage.open(&place.path(name), Open::Read) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let len = file.len()?;
+    if len < RUN_HEADER_LEN as u64 {
+        return Ok(None);
+    }
+    let FileName::Keys { first, end, .. } = *name else {
+        return Ok(None);
+    };
+    let run = KeyRun::open(file.map(len, false)?).ok();
+    Ok(run.filter(|run| {
+        let header = run.header();
+        header.log_id == place.log_id && (header.first, header.end) == (first, end)
+    }))
+}
+
+/// The runs whose files are in the directory, in order and without those that others cover; and the names of the rest.
+pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<Run>>, Vec<FileName>) {
+    let mut found: Vec<Run> = names
+        .iter()
+        .filter_map(|name| match FileName::parse(name) {
+            Some(FileName::Keys { first, end, level }) => Some(Run::new(first, end, level)),
+            _ => None,
+        })
+        .collect();
+    found.sort_unstable_by_key(|run| (run.first, std::cmp::Reverse(run.end)));
+    let (mut kept, mut rest): (Vec<Arc<Run>>, Vec<FileName>) = (Vec::new(), Vec::new());
+    for run in found {
+        let is_covered = kept.last().is_some_and(|last| run.first < last.end);
+        if is_covered || run.end <= start_offset || run.first >= run.end {
+            rest.push(run.name());
+        } else {
+            kept.push(Arc::new(run));
+        }
+    }
+    (kept, rest)
+}
+
+/// The key runs among the files of a log that are damaged.
+pub(crate) fn damaged_runs(place: &Place) -> Result<Vec<std::path::PathBuf>> {
+    let mut damaged = Vec::new();
+    for name in place.storage.list(&place.dir)? {
+        if let Some(name @ FileName::Keys { .. }) = FileName::parse(&name)
+            && open(place, &name)?.is_none()
+        {
+            damaged.push(place.path(&name));
+        }
+    }
+    damaged.sort_unstable();
+    Ok(damaged)
+}
+
+/// What a run knows of a key.
+pub(super) enum Known {
+    /// No message in its segments has it.
+    Absent,
+    /// If any has it, this is the newest offset that it may have.
+    At(u64),
+    /// The segments have to be asked.
+    Nothing,
+}
+
+impl Reader<'_> {
+    /// The run that ends where the part with this index does, and has no part in part only.
+    pub(super) fn run_ending_with(&self, index: usize) -> Option<&Arc<Run>> {
+        let view = self.view();
+        let end = view.parts.get(index + 1).map(Part::base)?;
+        let at = view.runs.binary_search_by_key(&end, |run| run.end).ok()?;
+        let base = view.parts.get(index).map(Part::base)?;
+        view.runs.get(at).filter(|run| run.first <= base)
+    }
+
+    /// The run that the part with this index is in as a whole, and that ends where a part does.
+    pub(super) fn run_with(&self, index: usize) -> Option<&Arc<Run>> {
+        let view = self.view();
+        let part = view.parts.get(index)?;
+        let run = view
+            .runs
+            .get(view.runs.partition_point(|run| run.end <= part.base()))?;
+        let is_inside = run.first <= part.base() && self.end_of(part) <= run.end;
+        let ends = view.parts.binary_search_by_key(&run.end, Part::base).is_ok();
+        (is_inside && ends).then_some(run)
+    }
+
+    /// What a run of whole parts knows of a key hash.
+    pub(super) fn ask(&self, run: &Run, hash: u32) -> Result<Known> {
+        let shared = self.shared();
+        let last = self.view().part_at(run.end - 1);
+        let link = || match self.view().parts.get(last) {
+            Some(Part::Sealed(segment)) => Ok(segment.link()?.0),
+            _ => Err(Error::Invalid("a run of segments that are written to")),
+        };
+        Ok(match run.get(&shared.place, link)? {
+            None => Known::Nothing,
+            Some(keys) => keys.find(hash).map_or(Known::Absent, Known::At),
+        })
+    }
+}
+
+impl Shared {
+    /// Makes the runs that there are segments for; where there is a background thread, on that.
+    pub(crate) fn build_runs_soon(self: &Arc<Shared>) {
+        let view = self.view.load();
+        let covered = view.runs.last().map_or(0, |run| run.end);
+        let sealed = view.parts.len() - view.part_at(covered).min(view.parts.len());
+        if self.place.kinds.key && !self.options.read_only && sealed > FAN {
+            // Without them everything is found all the same.
+            let is_taken = self.in_background(|shared| {
+                let _ = shared.build_runs();
+            });
+            if !is_taken && self.background.is_none() {
+                let _ = self.build_runs();
+            }
+        }
+    }
+
+    fn build_runs(&self) -> Result<()> {
+        // Not while segments are rewritten; whoever seals the next one comes back.
+        let Some(_no_removal) = self.removal.try_lock() else {
+            return Ok(());
+        };
+        self.drop_unusable();
+        loop {
+            let reader = Reader::new(self)?;
+            let made = match self.next_of_segments(&reader)? {
+                Some(run) => Some(run),
+                None => self.next_of_runs(&reader)?,
+            };
+            let Some(run) = made else { return Ok(()) };
+            let run = Arc::new(run);
+            let replaced: Vec<FileName> = reader
+                .view()
+                .runs
+                .iter()
+                .filter(|old| run.first <= old.first && old.end <= run.end)
+                .map(|old| old.name())
+                .collect();
+            self.change_view(|view| {
+                view.runs
+                    .retain(|old| old.end <= run.first || run.end <= old.first);
+                let at = view.runs.partition_point(|old| old.first < run.first);
+                view.runs.insert(at, Arc::clone(&run));
+            });
+            for name in replaced {
+                // If it cannot be removed now, the next open does.
+                let _ = self.place.storage.remove(&self.place.path(&name));
+            }
+        }
+    }
+
+    /// Forgets runs that turned out to be damaged, or of other segments, so that they are made anew.
+    fn drop_unusable(&self) {
+        let is_unusable = |run: &Arc<Run>| matches!(run.opened.get(), Some(None));
+        let view = self.view.load();
+        for run in view.runs.iter().filter(|run| is_unusable(run)) {
+            self.change_view(|view| view.runs.retain(|held| !Arc::ptr_eq(held, run)));
+            let _ = self.place.storage.remove(&self.place.path(&run.name()));
+        }
+    }
+
+    /// Makes the run of the first 16 sealed segments side by side that are in none.
+    fn next_of_segments(&self, reader: &Reader<'_>) -> Result<Option<Run>> {
+        let view = reader.view();
+        let Some((_, sealed)) = view.parts.split_last() else {
+            return Ok(None);
+        };
+        let is_free = |part: &Part| {
+            let at = view.runs.partition_point(|run| run.end <= part.base());
+            let is_in_run = view
+                .runs
+                .get(at)
+                .is_some_and(|run| run.first < reader.end_of(part));
+            matches!(part, Part::Sealed(_)) && !is_in_run
+        };
+        let mut from = 0;
+        for (at, part) in sealed.iter().enumerate() {
+            if !is_free(part) {
+                from = at + 1;
+            }
+            if at + 1 - from == FAN {
+                return self.run_of_segments(reader, &sealed[from..=at]).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn run_of_segments(&self, reader: &Reader<'_>, parts: &[Part]) -> Result<Run> {
+        let (Some(first), Some(Part::Sealed(last))) = (parts.first().map(Part::base), parts.last()) else {
+            return Err(Error::Invalid("a run of no segments"));
+        };
+        let mut entries = Vec::new();
+        for part in parts {
+            let mut found = reader.read(part, |opened| {
+                let (mut found, mut frame) = (Vec::new(), Vec::new());
+                for ordinal in 0..opened.count() {
+                    if ordinal % 4096 == 0 {
+                        Background::pause();
+                    }
+                    let offset = opened.offset(ordinal)?;
+                    if let Some(key) = opened.key_of(ordinal, offset, &mut frame)? {
+                        let relative = u32::try_from(offset - first).map_err(|_| Error::TooLarge)?;
+                        found.push(run_entry(key_hash(key), relative));
+                    }
+                }
+                newest_of_each(&mut found);
+                Ok(found)
+            })?;
+            entries.append(&mut found);
+        }
+        newest_of_each(&mut entries);
+        let end = reader.end_of(&Part::Sealed(Arc::clone(last)));
+        let run = Run::new(first, end, 1);
+        let mut writer = Writer::create(&self.place, &run)?;
+        entries.into_iter().try_for_each(|entry| writer.push(entry))?;
+        writer.finish(&self.place, &run, last.link()?.0)?;
+        Ok(run)
+    }
+
+    /// Makes one run of the first 16 side by side that have the same level.
+    fn next_of_runs(&self, reader: &Reader<'_>) -> Result<Option<Run>> {
+        let runs = &reader.view().runs;
+        for runs in runs.windows(FAN) {
+            let is_one = runs
+                .windows(2)
+                .all(|pair| pair[0].end == pair[1].first && pair[0].level == pair[1].level);
+            let [first, .., last] = runs else { continue };
+            if is_one && u32::try_from(last.end - first.first).is_ok() {
+                return self.run_of_runs(runs).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn run_of_runs(&self, runs: &[Arc<Run>]) -> Result<Run> {
+        let [first, .., last] = runs else {
+            return Err(Error::Invalid("a run of no runs"));
+        };
+        let damaged = || Error::Invalid("a key run is damaged");
+        let open = |run: &Arc<Run>| open(&self.place, &run.name())?.ok_or_else(damaged);
+        let sources: Vec<KeyRun> = runs.iter().map(open).collect::<Result<_>>()?;
+        let run = Run::new(first.first, last.end, first.level + 1);
+        let mut writer = Writer::create(&self.place, &run)?;
+        let mut at = vec![0_u32; sources.len()];
+        let mut written = 0_u32;
+        // Of each hash the entry of the last run that has it.
+        loop {
+            let heads = sources.iter().zip(&at).map(|(source, at)| source.entry(*at));
+            let Some(hash) = heads.flatten().map(|entry| entry >> 32).min() else {
+                break;
+            };
+            let mut newest = 0;
+            for (source, at) in sources.iter().zip(&mut at) {
+                if let Some(entry) = source.entry(*at).filter(|entry| entry >> 32 == hash) {
+                    let moved = source.header().first - run.first;
+                    newest = entry + moved;
+                    *at += 1;
+                }
+            }
+            writer.push(newest)?;
+            written += 1;
+            if written.is_multiple_of(4096) {
+                Background::pause();
+            }
+        }
+        let link = sources
+            .last()
+            .map(|source| source.header().last)
+            .ok_or_else(damaged)?;
+        writer.finish(&self.place, &run, link)?;
+        Ok(run)
+    }
+
+    /// Forgets the runs below the start offset; returns the names of their files.
+    pub(super) fn drop_runs(&self, start_offset: u64) -> Vec<FileName> {
+        let view = self.view.load();
+        let gone = view.runs.iter().filter(|run| run.end <= start_offset);
+        let names: Vec<FileName> = gone.map(|run| run.name()).collect();
+        self.change_view(|view| view.runs.retain(|run| run.end > start_offset));
+        names
+    }
+}
+
+/// Writes a key run's file under a temporary name. It is derived: a crash may lose it.
+struct Writer {
+    file: File,
+    buffer: Vec<u8>,
+    position: u64,
+    count: u32,
+    checksum: u32,
+}
+
+impl Writer {
+    fn create(place: &Place, run: &Run) -> Result<Writer> {
+        let path = place.path(&FileName::KeysTemporary { first: run.first });
+        Ok(Writer {
+            file: create_anew(place, &path)?,
+            buffer: Vec::with_capacity(WRITE_LEN),
+            position: RUN_HEADER_LEN as u64,
+            count: 0,
+            checksum: 0,
+        })
+    }
+
+    fn push(&mut self, entry: u64) -> Result<()> {
+        self.buffer.extend_from_slice(&entry.to_le_bytes());
+        self.count += 1;
+        if self.buffer.len() >= WRITE_LEN {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.checksum = checksum(self.checksum, &self.buffer);
+        self.file.write_at(self.position, &self.buffer)?;
+        self.position += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, place: &Place, run: &Run, last: Previous) -> Result<()> {
+        self.flush()?;
+        let header = RunHeader {
+            log_id: place.log_id,
+            first: run.first,
+            end: run.end,
+            last,
+            count: self.count,
+            checksum: self.checksum,
+        };
+        self.file.write_at(0, &header.encode())?;
+        self.file.sync()?;
+        let _hold = place.replacing.lock();
+        if !place.is_writable() {
+            return Err(Error::Closed);
+        }
+        place.storage.rename(self.file.path(), &place.path(&run.name()))
+    }
+}

@@ -1,0 +1,111 @@
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::support::{assert_fails, join, publish_one};
+use super::{Case, Factory, Setup, case};
+use crate::{Error, Log, NewMessage, Start};
+
+/// For logs that tell of their changes; of one that does not, nothing is demanded.
+pub(super) const CASES: &[Case] = case::list![
+    a_publish_wakes_those_who_wait,
+    each_publish_wakes_those_who_wait,
+    a_publish_through_one_pointer_wakes_those_who_wait_at_another,
+    close_wakes_those_who_wait,
+    a_log_is_not_poisoned_from_the_start,
+];
+
+/// Far longer than it takes to wake somebody.
+const LONG: Duration = Duration::from_secs(5);
+
+const MESSAGE: NewMessage<'static> = NewMessage::value(b"value");
+
+/// Has somebody wait for `look` to return something while `change` is made, which must wake them.
+fn wakes<T: Send>(
+    log: &dyn Log,
+    look: impl Fn(&dyn Log) -> Option<T> + Sync,
+    change: impl FnOnce(),
+) -> Option<T> {
+    thread::scope(|scope| {
+        let changes = log.changes()?;
+        let waiter = scope.spawn(|| {
+            let begun = Instant::now();
+            let found = changes.wait_until(Some(begun + LONG), || look(log));
+            assert!(begun.elapsed() < LONG, "those who wait are not told of a change");
+            found
+        });
+        // Time to fall asleep; if it has not, it passes all the same.
+        thread::sleep(Duration::from_millis(5));
+        change();
+        let found = join(waiter);
+        assert!(
+            found.is_some(),
+            "those who wait are told of a change that they cannot see"
+        );
+        found
+    })
+}
+
+fn message_behind(log: &dyn Log, at: u64) -> Option<u64> {
+    let batch = log.consume(Start::At(at), 1).unwrap();
+    batch.messages.first().map(|message| message.offset)
+}
+
+fn a_publish_wakes_those_who_wait(new: Factory<'_>) {
+    let log = new(Setup::PLAIN);
+    let found = wakes(
+        &log,
+        |log| message_behind(log, 0),
+        || {
+            log.publish(&[MESSAGE]).unwrap();
+        },
+    );
+    assert!(found.is_none_or(|offset| offset == 0));
+}
+
+fn each_publish_wakes_those_who_wait(new: Factory<'_>) {
+    let log = new(Setup::INDEXED);
+    for offset in 0..10 {
+        wakes(
+            &log,
+            |log| message_behind(log, offset),
+            || {
+                publish_one(&log, MESSAGE);
+            },
+        );
+    }
+}
+
+fn a_publish_through_one_pointer_wakes_those_who_wait_at_another(new: Factory<'_>) {
+    let log: Arc<dyn Log> = Arc::from(new(Setup::PLAIN));
+    let pointer: Box<dyn Log> = Box::new(Arc::clone(&log));
+    assert_eq!(log.changes().is_some(), pointer.changes().is_some());
+    wakes(
+        &&pointer,
+        |log| message_behind(log, 0),
+        || {
+            publish_one(&*log, MESSAGE);
+        },
+    );
+    wakes(
+        &log,
+        |log| message_behind(log, 1),
+        || {
+            publish_one(&*pointer, MESSAGE);
+        },
+    );
+}
+
+fn close_wakes_those_who_wait(new: Factory<'_>) {
+    let log = new(Setup::PLAIN);
+    wakes(&log, |log| log.next_offset().err(), || log.close().unwrap());
+    if log.changes().is_some() {
+        assert_fails!(log.next_offset(), Error::Closed);
+    }
+}
+
+fn a_log_is_not_poisoned_from_the_start(new: Factory<'_>) {
+    let log = new(Setup::PLAIN);
+    publish_one(&log, MESSAGE);
+    assert!(!log.changes().is_some_and(crate::Changes::is_poisoned));
+}

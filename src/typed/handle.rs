@@ -1,0 +1,338 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::codec::Codec;
+use super::message::{TBatch, TMessage, TNewMessage};
+use super::scratch::Scratch;
+use crate::{
+    BackupReport, Batch, DecodeError, Deleted, Log, Message, MessagePart, PublishOptions, Result, Start,
+    Stats, Timestamp, Trimmed,
+};
+
+/// A log of keys and values of the application's types: a wrapper for any [`Log`], with a [`Codec`] for each.
+///
+/// Every method is that of `Log` of the same name, with its semantics and errors; in addition, [`Error::Encode`] for a
+/// key or value that cannot be encoded, before anything is written. No key and no value stay what they are: codecs
+/// never see them.
+///
+/// A message that *cannot be decoded* is an error by itself, a [`DecodeError`] that has its offset and its bytes, and
+/// is in nobody's way: in a batch it stands in its place among the others, and `next_offset` is past it.
+///
+/// Publishing encodes into memory that each thread uses again: with codecs that do not allocate, it allocates nothing
+/// per message.
+///
+/// ```
+/// use duramen::{MemoryLog, Start, TLog, TNewMessage, codec};
+///
+/// # fn main() -> duramen::Result<()> {
+/// let names = TLog::new(MemoryLog::new(), codec::U64, codec::Utf8);
+/// names.publish(&[TNewMessage::new(&7, &"Ada".to_owned())])?;
+/// names.publish(&[TNewMessage::new(&8, &"Grace".to_owned()), TNewMessage::tombstone(&7)])?;
+///
+/// assert_eq!(names.get_by_key(&8)?.value.as_deref(), Some("Grace"));
+/// assert_eq!(names.get_by_key(&7)?.value, None);
+/// for message in names.consume(Start::Oldest, 100)? {
+///     let message = message?;
+///     println!("{}: {:?}", message.offset, message.value);
+/// }
+/// # names.close()
+/// # }
+/// ```
+///
+/// [`Error::Encode`]: crate::Error::Encode
+pub struct TLog<KC, VC, L> {
+    log: L,
+    keys: KC,
+    values: VC,
+}
+
+impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
+    /// Wraps a log. To go on using it by itself, wrap an [`Arc`](std::sync::Arc) of it or a reference to it.
+    pub fn new(log: L, keys: KC, values: VC) -> TLog<KC, VC, L> {
+        TLog { log, keys, values }
+    }
+
+    /// The log in the wrapper, to read and publish bytes.
+    pub fn raw(&self) -> &L {
+        &self.log
+    }
+
+    /// Takes the log out of the wrapper.
+    pub fn into_raw(self) -> L {
+        self.log
+    }
+
+    /// Publishes `messages` as one atomic batch and returns the next offset: see [`Log::publish`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Encode`](crate::Error::Encode): nothing was written.
+    pub fn publish(&self, messages: &[TNewMessage<'_, KC::Item, VC::Item>]) -> Result<u64> {
+        self.encoded(messages, |encoded| self.log.publish(encoded))
+    }
+
+    /// As [`publish`](TLog::publish), under a condition or with a durability of its own: see [`Log::publish_with`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Encode`](crate::Error::Encode): nothing was written.
+    pub fn publish_with(
+        &self,
+        messages: &[TNewMessage<'_, KC::Item, VC::Item>],
+        how: &PublishOptions,
+    ) -> Result<u64> {
+        self.encoded(messages, |encoded| self.log.publish_with(encoded, how))
+    }
+
+    /// See [`Log::start_offset`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn start_offset(&self) -> Result<u64> {
+        self.log.start_offset()
+    }
+
+    /// See [`Log::next_offset`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn next_offset(&self) -> Result<u64> {
+        self.log.next_offset()
+    }
+
+    /// Up to `max_count` messages in offset order: see [`Log::consume`]. Those that cannot be decoded count.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn consume(&self, from: Start, max_count: usize) -> Result<TBatch<KC::Item, VC::Item>> {
+        Ok(self.decode_batch(self.log.consume(from, max_count)?))
+    }
+
+    /// As [`consume`](TLog::consume), of the messages whose key is encoded as this one is: see
+    /// [`Log::consume_by_key`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Encode`](crate::Error::Encode).
+    pub fn consume_by_key(
+        &self,
+        key: &KC::Item,
+        from: Start,
+        max_count: usize,
+    ) -> Result<TBatch<KC::Item, VC::Item>> {
+        let batch = self.with_key(key, |key| self.log.consume_by_key(key, from, max_count))?;
+        Ok(self.decode_batch(batch))
+    }
+
+    /// One message: see [`Log::get`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Decode`](crate::Error::Decode).
+    pub fn get(&self, at: Start) -> Result<TMessage<KC::Item, VC::Item>> {
+        Ok(self.decode(self.log.get(at)?)?)
+    }
+
+    /// The last message whose key is encoded as this one is: see [`Log::get_by_key`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Encode`](crate::Error::Encode) and [`Error::Decode`](crate::Error::Decode).
+    pub fn get_by_key(&self, key: &KC::Item) -> Result<TMessage<KC::Item, VC::Item>> {
+        let message = self.with_key(key, |key| self.log.get_by_key(key))?;
+        Ok(self.decode(message)?)
+    }
+
+    /// See [`Log::offset_by_key`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Encode`](crate::Error::Encode).
+    pub fn offset_by_key(&self, key: &KC::Item) -> Result<u64> {
+        self.with_key(key, |key| self.log.offset_by_key(key))
+    }
+
+    /// The first message at or after `start`: see [`Log::get_by_time`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and [`Error::Decode`](crate::Error::Decode).
+    pub fn get_by_time(&self, start: Timestamp) -> Result<TMessage<KC::Item, VC::Item>> {
+        Ok(self.decode(self.log.get_by_time(start)?)?)
+    }
+
+    /// See [`Log::offset_by_time`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
+        self.log.offset_by_time(start)
+    }
+
+    /// Bytes of storage that `message` takes when it is published alone: see [`Log::size`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Encode`](crate::Error::Encode).
+    pub fn size(&self, message: &TNewMessage<'_, KC::Item, VC::Item>) -> Result<u64> {
+        self.encoded(std::slice::from_ref(message), |encoded| {
+            Ok(encoded.iter().map(|message| self.log.size(message)).sum())
+        })
+    }
+
+    /// See [`Log::stat`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn stat(&self) -> Result<Stats> {
+        self.log.stat()
+    }
+
+    /// See [`Log::delete`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+        self.log.delete(offsets)
+    }
+
+    /// See [`Log::delete_some`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        self.log.delete_some(offsets)
+    }
+
+    /// See [`Log::trim`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn trim(&self, before: u64) -> Result<Trimmed> {
+        self.log.trim(before)
+    }
+
+    /// See [`Log::apply_retention`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        self.log.apply_retention(dry_run)
+    }
+
+    /// See [`Log::backup`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn backup(&self, dir: &Path) -> Result<BackupReport> {
+        self.log.backup(dir)
+    }
+
+    /// See [`Log::sync`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn sync(&self) -> Result<u64> {
+        self.log.sync()
+    }
+
+    /// See [`Log::gc`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn gc(&self, unused_for: Duration) -> Result<()> {
+        self.log.gc(unused_for)
+    }
+
+    /// See [`Log::close`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn close(&self) -> Result<()> {
+        self.log.close()
+    }
+
+    /// Decodes a message that was read raw, for instance from a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], which gives the message back.
+    pub fn decode(&self, message: Message) -> Result<TMessage<KC::Item, VC::Item>, DecodeError> {
+        let key = message.key.as_ref().map(|key| self.keys.decode_shared(key));
+        let key = match key.transpose() {
+            Ok(key) => key,
+            Err(source) => return Err(DecodeError::new(message, MessagePart::Key, source)),
+        };
+        let value = message
+            .value
+            .as_ref()
+            .map(|value| self.values.decode_shared(value));
+        match value.transpose() {
+            Ok(value) => Ok(TMessage {
+                offset: message.offset,
+                time: message.time,
+                key,
+                value,
+                headers: message.headers,
+            }),
+            Err(source) => Err(DecodeError::new(message, MessagePart::Value, source)),
+        }
+    }
+
+    pub(super) fn decode_batch(&self, batch: Batch) -> TBatch<KC::Item, VC::Item> {
+        TBatch {
+            next_offset: batch.next_offset,
+            messages: batch.into_iter().map(|message| self.decode(message)).collect(),
+        }
+    }
+
+    /// Calls `find` with the bytes of `key`.
+    pub(super) fn with_key<T>(&self, key: &KC::Item, find: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        Scratch::lend(|scratch| find(scratch.key(&self.keys, key)?))
+    }
+
+    fn encoded<T>(
+        &self,
+        messages: &[TNewMessage<'_, KC::Item, VC::Item>],
+        publish: impl FnOnce(&[crate::NewMessage<'_>]) -> Result<T>,
+    ) -> Result<T> {
+        Scratch::lend(|scratch| scratch.publish((&self.keys, &self.values), messages, publish))
+    }
+}
+
+impl<KC, VC, L: Clone> Clone for TLog<KC, VC, L>
+where
+    KC: Clone,
+    VC: Clone,
+{
+    fn clone(&self) -> Self {
+        TLog {
+            log: self.log.clone(),
+            keys: self.keys.clone(),
+            values: self.values.clone(),
+        }
+    }
+}
+
+impl<KC, VC, L: fmt::Debug> fmt::Debug for TLog<KC, VC, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TLog")
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
+}

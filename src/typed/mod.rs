@@ -1,0 +1,13 @@
+//! L6: logs of keys and values of any type, over any [`Log`](crate::Log).
+
+pub mod codec;
+
+mod blocking;
+mod handle;
+mod message;
+mod scratch;
+
+pub use blocking::{TBlockingLog, TFollow};
+pub use codec::Codec;
+pub use handle::TLog;
+pub use message::{TBatch, TMessage, TNewMessage};

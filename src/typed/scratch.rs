@@ -1,0 +1,101 @@
+//! Memory for encoding, one piece a thread, used again and again.
+
+use std::cell::Cell;
+
+use super::codec::Codec;
+use super::message::TNewMessage;
+use crate::{Error, MessagePart, NewMessage, Result};
+
+/// A thread that has encoded a batch larger than this gives the memory back.
+const KEPT_MAX: usize = 1 << 20;
+
+#[derive(Default)]
+pub(super) struct Scratch {
+    bytes: Vec<u8>,
+    /// For each message of the batch the ends of its key and of its value in `bytes`.
+    ends: Vec<(usize, usize)>,
+    /// Empty: only its memory matters.
+    messages: Vec<NewMessage<'static>>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    /// Lends the thread's scratch memory, empty. Who encodes while encoding gets another one.
+    pub(super) fn lend<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let mut scratch = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let result = work(&mut scratch);
+        scratch.bytes.clear();
+        scratch.ends.clear();
+        let len = scratch.messages.capacity() * size_of::<NewMessage<'_>>();
+        if scratch.bytes.capacity().max(len) <= KEPT_MAX {
+            // A thread that ends keeps nothing.
+            let _ = SCRATCH.try_with(|kept| kept.set(Some(scratch)));
+        }
+        result
+    }
+
+    /// The bytes of one key.
+    pub(super) fn key<C: Codec>(&mut self, codec: &C, key: &C::Item) -> Result<&[u8]> {
+        self.append(codec, Some(key), 0, MessagePart::Key)?;
+        Ok(&self.bytes)
+    }
+
+    /// Encodes `messages` and calls `publish` with them.
+    pub(super) fn publish<KC: Codec, VC: Codec, T>(
+        &mut self,
+        (keys, values): (&KC, &VC),
+        messages: &[TNewMessage<'_, KC::Item, VC::Item>],
+        publish: impl FnOnce(&[NewMessage<'_>]) -> Result<T>,
+    ) -> Result<T> {
+        for (index, message) in messages.iter().enumerate() {
+            let key_end = self.append(keys, message.key, index, MessagePart::Key)?;
+            let value_end = self.append(values, message.value, index, MessagePart::Value)?;
+            self.ends.push((key_end, value_end));
+        }
+        let mut encoded = emptied(std::mem::take(&mut self.messages));
+        let mut start = 0;
+        for (message, (key_end, value_end)) in messages.iter().zip(&self.ends) {
+            let part = |start, end| self.bytes.get(start..end).unwrap_or_default();
+            encoded.push(NewMessage {
+                time: message.time,
+                key: message.key.map(|_| part(start, *key_end)),
+                value: message.value.map(|_| part(*key_end, *value_end)),
+                headers: message.headers,
+            });
+            start = *value_end;
+        }
+        let published = publish(&encoded);
+        self.messages = emptied(encoded);
+        published
+    }
+
+    /// Appends the bytes of an item, if there is one, and returns where they end.
+    fn append<C: Codec>(
+        &mut self,
+        codec: &C,
+        item: Option<&C::Item>,
+        index: usize,
+        part: MessagePart,
+    ) -> Result<usize> {
+        let start = self.bytes.len();
+        if let Some(item) = item {
+            let encoded = codec.encode(item, &mut self.bytes).and_then(|()| {
+                if self.bytes.len() < start {
+                    return Err("the codec took bytes away that were not its own".into());
+                }
+                Ok(())
+            });
+            encoded.map_err(|source| Error::Encode { index, part, source })?;
+        }
+        Ok(self.bytes.len())
+    }
+}
+
+/// The memory of a list of messages, for messages that borrow from elsewhere. Collecting in place, the standard
+/// library takes the same memory; should it ever not, this costs an allocation a batch.
+fn emptied<'a>(messages: Vec<NewMessage<'_>>) -> Vec<NewMessage<'a>> {
+    messages.into_iter().map_while(|_| None).collect()
+}

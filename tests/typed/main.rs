@@ -1,0 +1,6 @@
+//! Typed logs and codecs.
+
+mod codecs;
+mod golden;
+mod log;
+mod throughput;
