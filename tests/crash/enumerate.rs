@@ -16,22 +16,22 @@ fn adding(config: Config, states_min: usize) {
 
 #[test]
 fn each_publish_with_small_segments_and_both_indexes() {
-    adding(Config::ALL[0], 50_000);
+    adding(Config::ALL[0], 60_000);
 }
 
 #[test]
 fn each_publish_with_larger_segments() {
-    adding(Config::ALL[1], 50_000);
+    adding(Config::ALL[1], 60_000);
 }
 
 #[test]
 fn os_with_small_segments_and_a_time_index() {
-    adding(Config::ALL[2], 50_000);
+    adding(Config::ALL[2], 60_000);
 }
 
 #[test]
 fn os_with_larger_segments_and_both_indexes() {
-    adding(Config::ALL[3], 50_000);
+    adding(Config::ALL[3], 60_000);
 }
 
 /// All workloads of up to three steps on a log that has a few segments already.

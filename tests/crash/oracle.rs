@@ -1,4 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
 use duramen::fault::SimDisk;
@@ -74,7 +75,7 @@ pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>)
     let as_found = expected.exactly(&found);
     let (log, second) =
         open(config, &again, &as_found).map_err(|text| format!("G7: opened again: {text}"))?;
-    goes_on(config, &again, log, second, &as_found)?;
+    goes_on(config, &again, log, &second, &as_found)?;
     Ok(found)
 }
 
@@ -83,7 +84,7 @@ fn goes_on(
     config: &Config,
     disk: &SimDisk,
     log: FileLog,
-    found: Found,
+    found: &Found,
     expected: &Expected<'_>,
 ) -> Verdict<()> {
     let more = Content::new(u64::MAX, found.next, 30);
@@ -199,11 +200,8 @@ pub(crate) fn copy_recovers(config: &Config, disk: &SimDisk, expected: &Expected
 }
 
 fn has_meta(config: &Config, disk: &SimDisk) -> bool {
-    let prefix = format!("{}/meta.", config.dir);
-    let files = disk.files();
-    files
-        .iter()
-        .any(|(path, _)| path.starts_with(&prefix) && !path.ends_with(".tmp"))
+    let is_meta = |name: &str| disk.read_file(&Path::new(config.dir).join(name)).is_some();
+    is_meta("meta.0") || is_meta("meta.1")
 }
 
 /// An error with its causes.

@@ -87,8 +87,12 @@ impl Run {
             Step::Sync => self.sync(),
             Step::Close => self.close(),
             Step::Reopen | Step::Recover => Ok(()),
-            Step::DeleteFirst | Step::DeleteMiddle | Step::DeleteLast | Step::DeleteAll => self.delete(step),
-            Step::Compact | Step::Merge => self.delete(step),
+            Step::DeleteFirst
+            | Step::DeleteMiddle
+            | Step::DeleteLast
+            | Step::DeleteAll
+            | Step::Compact
+            | Step::Merge => self.delete(step),
             Step::Trim => self.trim(|start, next| start + (next - start) / 2),
             Step::TrimAll => self.trim(|_, next| next),
             Step::Retain => self.retain(),
