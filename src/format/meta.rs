@@ -18,7 +18,9 @@ const CLEAN: u32 = 1 << 2;
 const VISIBLE_IS_DURABLE: u32 = 1 << 3;
 const HAS_GAPS: u32 = 1 << 4;
 const UNFINISHED: u32 = 1 << 5;
-const KNOWN_FLAGS: u32 = KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED;
+const IS_COPY: u32 = 1 << 6;
+const KNOWN_FLAGS: u32 =
+    KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED | IS_COPY;
 
 /// What a log knows about itself besides its segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) struct Meta {
     pub(crate) has_gaps: bool,
     /// A backup onto this copy was begun and not finished: whatever there is behind the clean end does not count.
     pub(crate) unfinished: bool,
+    /// This is a backup, and nobody has written to it as a log of its own.
+    pub(crate) is_copy: bool,
     /// Of the last merge, the base offset of the merged segment and the offset it reaches up to (exclusive): segments
     /// in between are part of it if it reaches as far, and do not count.
     pub(crate) merge: Option<(u64, u64)>,
@@ -64,7 +68,8 @@ impl Meta {
             | flag(self.clean.is_some(), CLEAN)
             | flag(self.visible_is_durable, VISIBLE_IS_DURABLE)
             | flag(self.has_gaps, HAS_GAPS)
-            | flag(self.unfinished, UNFINISHED);
+            | flag(self.unfinished, UNFINISHED)
+            | flag(self.is_copy, IS_COPY);
         let merge = self.merge.unwrap_or_default();
         let none = super::Previous {
             base: NONE,
@@ -127,6 +132,7 @@ impl Meta {
             visible_is_durable: flags & VISIBLE_IS_DURABLE != 0,
             has_gaps: flags & HAS_GAPS != 0,
             unfinished: flags & UNFINISHED != 0,
+            is_copy: flags & IS_COPY != 0,
             merge: Some((u64_at(bytes, 80)?, u64_at(bytes, 88)?)).filter(|(_, end)| *end > 0),
             clean: (flags & CLEAN != 0).then(|| CleanEnd {
                 last: (base != NONE).then_some(last),
@@ -152,6 +158,7 @@ mod tests {
             visible_is_durable: true,
             has_gaps: true,
             unfinished: false,
+            is_copy: true,
             merge: Some((6, 8)),
             clean: Some(CleanEnd {
                 last: Some(Previous {

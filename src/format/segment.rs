@@ -120,6 +120,12 @@ impl SegmentHeader {
         self.rewrite.map_or(self.base, |rewrite| rewrite.origin.base)
     }
 
+    /// The generation of a rewrite of this segment.
+    pub(crate) fn next_generation(&self) -> crate::Result<u32> {
+        let next = self.generation().checked_add(1);
+        next.ok_or(crate::Error::Invalid("the segment was rewritten too often"))
+    }
+
     /// Goes up with each rewrite; 0 for a segment as it was published.
     pub(crate) fn generation(&self) -> u32 {
         self.rewrite.map_or(0, |rewrite| rewrite.generation)

@@ -216,6 +216,7 @@ fn metadata(clean: Option<CleanEnd>) -> Meta {
         time_index: false,
         has_gaps: false,
         unfinished: false,
+        is_copy: false,
         merge: None,
         visible_is_durable: true,
         clean,

@@ -21,7 +21,7 @@ use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{
     Active, Held, Part, Place, Rewriter, Stop, Visible, copy_range_of, corrupt, create_anew,
 };
-use crate::sys::{DirLock, Open};
+use crate::sys::{DirLock, Open, Storage};
 use crate::{BackupReport, Corruption, Error, Result};
 
 /// Bytes that are copied or compared at a time.
@@ -98,8 +98,8 @@ impl Moment<'_> {
 /// What was found where a backup goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Condition {
-    /// A whole backup.
-    Finished,
+    /// A whole backup, and where it ends.
+    Finished(Option<Previous>),
     /// Nothing, or a backup that another was begun onto; with the last segment of that.
     Unfinished { last: Option<u64> },
 }
@@ -130,6 +130,7 @@ impl Target {
         let copies = Copies::read(&*storage, dir)?;
         let meta = if copies.is_absent() {
             sync_above(&*storage, dir)?;
+            refuse_others(shared, &*storage, dir)?;
             None
         } else {
             let meta = copies.newest(dir)?;
@@ -139,7 +140,7 @@ impl Target {
             Some(MetaStore::new(dir, meta, &copies))
         };
         let condition = match meta.as_ref().map(MetaStore::current) {
-            Some(meta) if !meta.unfinished => Condition::Finished,
+            Some(meta) if !meta.unfinished => Condition::Finished(meta.clean.and_then(|clean| clean.last)),
             Some(meta) => Condition::Unfinished {
                 last: meta.clean.and_then(|clean| clean.last).map(|last| last.base),
             },
@@ -170,7 +171,8 @@ impl Target {
             return Ok(());
         };
         let epoch = shared.meta.lock().current().epoch;
-        if theirs.clean.is_none() || theirs.next_offset > reader.next_offset() || theirs.epoch > epoch {
+        let is_ahead = theirs.next_offset > reader.next_offset() || theirs.epoch > epoch;
+        if !theirs.is_copy || theirs.clean.is_none() || is_ahead {
             return Err(Error::Invalid(
                 "the target of a backup was written to as a log of its own",
             ));
@@ -182,14 +184,21 @@ impl Target {
     /// trimmed there from now on.
     fn begin(&mut self, start_offset: u64) -> Result<()> {
         match &mut self.meta {
-            None => Ok(()),
+            None => {}
             Some(meta) => meta.write_both(&*self.place.storage, |meta| {
                 meta.unfinished = true;
                 meta.start_offset = meta.start_offset.max(start_offset);
                 meta.next_offset = meta.next_offset.max(meta.start_offset);
                 meta.has_gaps = true;
-            }),
+            })?,
         }
+        // What is derived from what was there may not be right for what will be.
+        for name in self.place.storage.list(&self.place.dir)? {
+            if let Some(FileName::Keys { .. }) = FileName::parse(&name) {
+                self.place.storage.remove(&self.place.dir.join(&name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Copies what is below `end`; returns how the last segment of the copy is known.
@@ -223,19 +232,23 @@ impl Target {
             Ok(_) | Err(Error::Corrupt { .. }) => 0,
             Err(_) => return there.map(|_| 0),
         };
-        let has_same_start = same > SEGMENT_HEADER_LEN || (same == SEGMENT_HEADER_LEN && len == same);
-        if has_same_start && self.is_durable(base) {
+        let is_same = match &there {
+            Ok((file, _)) => same == len && file.len()? == len,
+            Err(_) => false,
+        };
+        if is_same && self.is_durable(base) {
+            self.remove_merged(source)?;
+            self.verify(source)?;
+            return Ok(0);
+        }
+        self.place.remove_index(base)?;
+        if self.may_add_to(base, same) {
             let file = self.place.open_segment(base, Open::Write)?.0;
-            let is_same = file.len()? == len && same == len;
-            if !is_same && self.is_finished() {
-                copy_range_of(held.map(), same, len, &file, same)?;
-                file.set_len(len)?;
-                file.sync()?;
-            }
-            if is_same || self.is_finished() {
-                self.verify(source)?;
-                return Ok(len - same);
-            }
+            copy_range_of(held.map(), same, len, &file, same)?;
+            file.set_len(len)?;
+            file.sync()?;
+            self.verify(source)?;
+            return Ok(len - same);
         }
         let temporary = self.place.path(&FileName::SegmentTemporary(base));
         let file = create_anew(&self.place, &temporary)?;
@@ -252,16 +265,27 @@ impl Target {
             .storage
             .rename(&temporary, &self.place.path(&FileName::Segment(base)))?;
         self.place.storage.sync_dir(&self.place.dir)?;
-        if let Some(rewrite) = source.header.rewrite {
-            self.remove(|there| base < there && there < rewrite.end)?;
-        }
+        self.remove_merged(source)?;
         self.verify(source)?;
         Ok(len)
     }
 
-    /// Whether what is there is a whole backup.
-    fn is_finished(&self) -> bool {
-        self.condition == Condition::Finished
+    /// Removes the segments of an earlier backup that are part of this one now.
+    fn remove_merged(&mut self, source: &Source) -> Result<()> {
+        let base = source.header.base;
+        match source.header.rewrite {
+            Some(rewrite) => self.remove(|there| base < there && there < rewrite.end),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether bytes may be added to this segment, of which so many are the same: to the last one of a whole backup,
+    /// behind its end.
+    fn may_add_to(&self, base: u64, same: u64) -> bool {
+        match self.condition {
+            Condition::Finished(Some(last)) => last.base == base && same >= u64::from(last.len),
+            _ => false,
+        }
     }
 
     /// Whether what is in this segment of the copy is on stable storage. All have been synced before they got their
@@ -284,9 +308,10 @@ impl Target {
         let mut rewriter = Rewriter::create(&self.place, source.header)?;
         copy(&held.opened(), &mut rewriter, &|offset| offset < end)
             .map_err(|fault| fault.into_error(&held.path()))?;
-        rewriter.finish(source.header.generation() + 1, source.origin, end)?;
+        rewriter.finish(source.header.next_generation()?, source.origin, end)?;
         let len = rewriter.len();
         rewriter.install()?;
+        self.verify(source)?;
         Ok(len)
     }
 
@@ -328,13 +353,14 @@ impl Target {
         let ours = *shared.meta.lock().current();
         let meta = Meta {
             sequence: 1,
-            epoch: ours.epoch + u64::from(self.is_fork),
+            epoch: ours.epoch.saturating_add(u64::from(self.is_fork)),
             start_offset,
             next_offset,
             key_index: shared.place.kinds.key,
             time_index: shared.place.kinds.time,
             has_gaps: ours.has_gaps,
             unfinished: false,
+            is_copy: !self.is_fork,
             merge: None,
             clean: Some(CleanEnd { last }),
             ..ours
@@ -351,6 +377,26 @@ impl Target {
         self.report.next_offset = next_offset;
         Ok(self.report)
     }
+}
+
+/// Refuses a directory with the segments of another log.
+fn refuse_others(shared: &Shared, storage: &dyn Storage, dir: &Path) -> Result<()> {
+    let there = Place {
+        storage: Arc::clone(&shared.place.storage),
+        dir: dir.to_path_buf(),
+        log_id: shared.place.log_id,
+        kinds: shared.place.kinds,
+        writable: AtomicBool::new(false),
+        replacing: Mutex::new(()),
+    };
+    for base in segment_bases(storage, dir)? {
+        if there.header(base)?.is_none() {
+            return Err(Error::Invalid(
+                "the target of a backup holds segments of another log",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// How many bytes of the file are the segment's.

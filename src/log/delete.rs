@@ -71,8 +71,12 @@ impl Shared {
         self.leave_behind(base)?;
         let next_offset = self.writer.lock().next_offset;
         self.commit.wait_for(self, next_offset)?;
-        if !self.meta.lock().current().has_gaps {
-            self.write_meta(|meta| meta.has_gaps = true)?;
+        let meta = *self.meta.lock().current();
+        if !meta.has_gaps || meta.is_copy {
+            self.write_meta(|meta| {
+                meta.has_gaps = true;
+                meta.is_copy = false;
+            })?;
         }
         let start = self.view.load().start_offset;
         let after = self.rewrite(base, &|offset| offset >= start && !named.contains(&offset))?;
@@ -135,13 +139,17 @@ impl Shared {
         let _not_while_sealing = self.sealing.lock();
         let reader = Reader::new(self)?;
         let part = reader.part(base).ok_or(Error::Invalid("the segment is gone"))?;
+        if let Part::Active(active) = part {
+            // The background may be copying it to a new file of the same temporary name.
+            self.poison_on_error(active.sync(&self.place))?;
+        }
         let source = Source::of(self, &reader, part)?;
         let rewriter = reader.read(part, |opened| {
             let mut rewriter = Rewriter::create(&self.place, source.header)?;
             copy(opened, &mut rewriter, is_kept)?;
             Ok(rewriter)
         })?;
-        let generation = source.header.generation() + 1;
+        let generation = source.header.next_generation()?;
         self.replace(
             rewriter,
             generation,

@@ -100,14 +100,14 @@ impl Shared {
         let start = reader.view().start_offset;
         for part in run {
             let of = Source::of(self, reader, part)?;
-            generation = of.header.generation().max(generation);
+            generation = of.header.next_generation()?.max(generation);
             // An index that turns out damaged meanwhile is built anew, and the merge tried another time.
             let held = part.hold(|segment| self.note_mapped(segment))?;
             copy(&held.opened(), &mut rewriter, &|offset| offset >= start)
                 .map_err(|fault| fault.into_error(&held.path()))?;
         }
         self.write_meta(|meta| meta.merge = Some((first.base(), end.end)))?;
-        let after = self.replace(rewriter, generation + 1, end.origin, end.end, run)?;
+        let after = self.replace(rewriter, generation, end.origin, end.end, run)?;
         // What cannot be removed now is removed by the next merge or open.
         let merged = || run.iter().skip(1).map(Part::base);
         let removed = self.remove_files(merged());

@@ -114,7 +114,10 @@ impl MetaStore {
     pub(crate) fn write(&mut self, storage: &dyn Storage, change: impl FnOnce(&mut Meta)) -> Result<()> {
         let mut meta = self.current;
         change(&mut meta);
-        meta.sequence += 1;
+        meta.sequence = meta
+            .sequence
+            .checked_add(1)
+            .ok_or(Error::Invalid("the metadata was written too often"))?;
         self.write_copy(storage, &meta)?;
         self.current = meta;
         Ok(())

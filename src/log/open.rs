@@ -307,7 +307,15 @@ impl Opening<'_> {
             let segment = Segment::new(Arc::clone(&self.place), base, SegmentEnd::Known(last));
             parts.push(Part::Sealed(Arc::new(segment)));
         }
-        let next_offset = self.meta.next_offset;
+        // A rewritten segment says itself how far it reaches.
+        let reached = match self.bases.last() {
+            Some(base) => self.place.open_segment(*base, Open::Read)?.1.rewrite,
+            None => None,
+        };
+        let next_offset = self
+            .meta
+            .next_offset
+            .max(reached.map_or(0, |rewrite| rewrite.end));
         let writer = Writer {
             next_offset,
             previous: end.last,
@@ -363,7 +371,8 @@ impl Opening<'_> {
         if !shared.options.read_only {
             let durable = shared.visible_is_durable();
             shared.meta.lock().write_both(&*shared.place.storage, |meta| {
-                meta.epoch += u64::from(may_have_lost);
+                meta.epoch = meta.epoch.saturating_add(u64::from(may_have_lost));
+                meta.is_copy = false;
                 meta.next_offset = next_offset;
                 meta.has_gaps |= has_gap;
                 meta.clean = None;
@@ -423,13 +432,34 @@ pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64
     Ok(bases)
 }
 
+/// The bases that segments may have which are part of a merged one, if the last merge has taken place.
+fn merged(place: &Place, meta: &Meta, bases: &[u64]) -> Result<Option<std::ops::Range<u64>>> {
+    let Some((base, end)) = meta.merge.filter(|(base, _)| bases.contains(base)) else {
+        return Ok(None);
+    };
+    match place.open_segment(base, Open::Read) {
+        Ok((_, header)) => Ok(header
+            .rewrite
+            .filter(|rewrite| rewrite.end >= end)
+            .map(|rewrite| base.saturating_add(1)..rewrite.end)),
+        // What is wrong with it will be said when it is opened.
+        Err(Error::Corrupt { .. } | Error::Version { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// In a copy whose backup was interrupted, the last segment may have been replaced already by what it was rewritten to:
 /// that is where the copy ends then.
 pub(crate) fn settle_unfinished(place: &Place, meta: &mut Meta, bases: &[u64]) -> Result<()> {
     let Some(CleanEnd { last: Some(last) }) = meta.clean else {
         return Ok(());
     };
-    let Some(base) = bases.iter().rfind(|base| **base <= last.base) else {
+    let merged = merged(place, meta, bases)?;
+    let is_merged = |base: u64| merged.as_ref().is_some_and(|range| range.contains(&base));
+    let Some(base) = bases
+        .iter()
+        .rfind(|base| **base <= last.base && !is_merged(**base))
+    else {
         return Ok(());
     };
     let rewrite = match place.open_segment(*base, Open::Read) {
@@ -450,18 +480,7 @@ pub(crate) fn settle_unfinished(place: &Place, meta: &mut Meta, bases: &[u64]) -
 /// Divides the segment files into those that count, and those that do not and are to go: trimmed, merged into another
 /// one, or left by a backup that was interrupted.
 pub(crate) fn sort_out(place: &Place, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
-    let merged = match meta.merge {
-        Some((base, end)) if bases.contains(&base) => match place.open_segment(base, Open::Read) {
-            Ok((_, header)) => header
-                .rewrite
-                .filter(|rewrite| rewrite.end >= end)
-                .map(|rewrite| base + 1..rewrite.end),
-            // What is wrong with it will be said when it is opened.
-            Err(Error::Corrupt { .. } | Error::Version { .. }) => None,
-            Err(error) => return Err(error),
-        },
-        _ => None,
-    };
+    let merged = merged(place, meta, &bases)?;
     let unfinished_from = match meta.clean {
         Some(end) if meta.unfinished => end.last.map_or(0, |last| last.base.saturating_add(1)),
         _ => u64::MAX,
@@ -521,6 +540,7 @@ fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()
         visible_is_durable: options.durability == Durability::EachPublish,
         has_gaps: false,
         unfinished: false,
+        is_copy: false,
         merge: None,
         clean: Some(CleanEnd { last: None }),
     };

@@ -350,7 +350,11 @@ impl<'a> Reader<'a> {
             let Part::Sealed(segment) = part else { break };
             let max = match segment.time_max() {
                 Some(max) => max,
-                None => self.read(part, |opened| Ok(opened.time_max().unwrap_or(i64::MIN)))?,
+                None => match self.read(part, |opened| Ok(opened.time_max().unwrap_or(i64::MIN))) {
+                    // From one that cannot be opened on they are asked one by one.
+                    Err(Error::Corrupt { .. } | Error::Io { .. }) => break,
+                    other => other?,
+                },
             };
             reached = reached.max(max);
             maxima.push(reached);

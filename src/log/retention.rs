@@ -19,9 +19,9 @@ impl Retention {
         Retention::default()
     }
 
-    /// Keep messages for this long, by the log's own time: the running maximum of the messages' times, in which a
-    /// message that claims to be younger than the clock says does not count. So one message from the future keeps
-    /// nothing alive. A time index makes it cheap.
+    /// Keep messages for this long, by the log's own time: the running maximum of the messages' times, which does not
+    /// run ahead of the clock: a message that claims to be younger than the segment behind its own is as old as that.
+    /// So one message from the future keeps its own segment for that long, and no other. A time index makes it cheap.
     pub fn max_age(mut self, age: Duration) -> Retention {
         self.age = Some(age);
         self

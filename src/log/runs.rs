@@ -155,11 +155,11 @@ impl Reader<'_> {
     pub(super) fn ask(&self, run: &Run, hash: u32) -> Result<Known> {
         let shared = self.shared();
         let last = self.view().part_at(run.end - 1);
-        let link = || match self.view().parts.get(last) {
-            Some(Part::Sealed(segment)) => Ok(segment.link()?.0),
-            _ => Err(Error::Invalid("a run of segments that are written to")),
+        let Some(Part::Sealed(last)) = self.view().parts.get(last) else {
+            // Recovery has not done with it yet.
+            return Ok(Known::Nothing);
         };
-        Ok(match run.get(&shared.place, link)? {
+        Ok(match run.get(&shared.place, || Ok(last.link()?.0))? {
             None => Known::Nothing,
             Some(keys) => keys.find(hash).map_or(Known::Absent, Known::At),
         })
@@ -307,7 +307,8 @@ impl Shared {
         let damaged = || Error::Invalid("a key run is damaged");
         let open = |run: &Arc<Run>| open(&self.place, &run.name())?.ok_or_else(damaged);
         let sources: Vec<KeyRun> = runs.iter().map(open).collect::<Result<_>>()?;
-        let run = Run::new(first.first, last.end, first.level + 1);
+        let level = first.level.checked_add(1).ok_or_else(damaged)?;
+        let run = Run::new(first.first, last.end, level);
         let mut writer = Writer::create(&self.place, &run)?;
         let mut at = vec![0_u32; sources.len()];
         let mut written = 0_u32;
@@ -321,7 +322,7 @@ impl Shared {
             for (source, at) in sources.iter().zip(&mut at) {
                 if let Some(entry) = source.entry(*at).filter(|entry| entry >> 32 == hash) {
                     let moved = source.header().first - run.first;
-                    newest = entry + moved;
+                    newest = entry.checked_add(moved).ok_or_else(damaged)?;
                     *at += 1;
                 }
             }

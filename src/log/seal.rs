@@ -95,9 +95,7 @@ impl Shared {
 
     /// Has the retention policy applied in the background; false if there is no such thread.
     pub(crate) fn retain_later(self: &Arc<Shared>) -> bool {
-        self.in_background(|shared| {
-            let _ = shared.apply_retention(false);
-        })
+        self.in_background(Shared::apply_retention_if_free)
     }
 
     /// After a publish: has space prepared and syncs made, where it is time. `end` is that of `active`.

@@ -27,6 +27,21 @@ impl Shared {
             self.check_writable()?;
         }
         let _one_at_a_time = self.removal.lock();
+        self.retain_locked(dry_run)
+    }
+
+    /// As [`apply_retention`](Shared::apply_retention), unless something else is being removed, or a backup taken: the
+    /// background thread waits for neither.
+    pub(super) fn apply_retention_if_free(self: &Arc<Shared>) {
+        match self.removal.try_lock() {
+            Some(_one_at_a_time) => {
+                let _ = self.retain_locked(false);
+            }
+            None => self.upkeep_due.store(true, Ordering::Relaxed),
+        }
+    }
+
+    fn retain_locked(self: &Arc<Shared>, dry_run: bool) -> Result<Trimmed> {
         let policy = self.options.retention;
         let cut = Reader::with(self, |reader| self.retention_cut(reader, &policy))?;
         if dry_run {
@@ -52,11 +67,14 @@ impl Shared {
         // where messages that were not synced are lost.
         self.write_meta(|meta| {
             meta.start_offset = before;
+            meta.is_copy = false;
             meta.next_offset = meta.next_offset.max(before);
         })?;
+        let kept_from = gone.len();
+        let kept_from = reader.view().parts.get(kept_from).map_or(0, Part::base);
         self.change_view(|view| {
             view.start_offset = before;
-            view.parts.drain(..view.part_at(before));
+            view.parts.retain(|part| part.base() >= kept_from);
         });
         self.changes.notify();
         let runs = self.drop_runs(before);
@@ -101,12 +119,17 @@ impl Shared {
         let has_gaps = self.meta.lock().current().has_gaps;
         for (index, part) in reader.view().parts.iter().enumerate().take(last + 1) {
             let (from, to) = (start.max(part.base()), before.min(reader.end_of(part)));
-            trimmed.count += if has_gaps {
-                u64::from(reader.read(part, |opened| {
-                    Ok(opened.find(to)?.0.saturating_sub(opened.find(from)?.0))
-                })?)
+            let count = if has_gaps {
+                reader.read(part, |opened| {
+                    Ok(u64::from(opened.find(to)?.0.saturating_sub(opened.find(from)?.0)))
+                })
             } else {
-                to.saturating_sub(from)
+                Ok(to.saturating_sub(from))
+            };
+            trimmed.count += match count {
+                // What cannot be read can go all the same.
+                Err(Error::Corrupt { .. }) => to.saturating_sub(from),
+                other => other?,
             };
             if index < last {
                 trimmed.size += self.size_on_disk(part)?;
@@ -169,7 +192,7 @@ impl Shared {
     /// The first offset that is not older than `oldest` by the log's own time.
     ///
     /// That time never goes back, and never runs ahead of the clock by which segments are created: a message that
-    /// claims to be younger than the segment behind its own does not count.
+    /// claims to be younger than the segment behind its own is as old as that.
     fn cut_by_time(&self, reader: &Reader<'_>, oldest: i64) -> Result<u64> {
         let now = Timestamp::now().as_micros();
         let parts = &reader.view().parts;
@@ -181,7 +204,7 @@ impl Shared {
             if latest < oldest {
                 continue;
             }
-            if let Some(offset) = first_between(reader, part, oldest, latest)? {
+            if let Some(offset) = first_since(reader, part, oldest)? {
                 return Ok(offset.max(reader.view().start_offset));
             }
         }
@@ -199,23 +222,21 @@ impl Shared {
     }
 }
 
-/// The first offset in a part with a time in `oldest..=latest`.
-fn first_between(reader: &Reader<'_>, part: &Part, oldest: i64, latest: i64) -> Result<Option<u64>> {
+/// The first offset in a part with a time at or after `oldest`.
+fn first_since(reader: &Reader<'_>, part: &Part, oldest: i64) -> Result<Option<u64>> {
     reader.read(part, |opened| {
         if let Some(max) = opened.time_max() {
             if max < oldest {
                 return Ok(None);
             }
-            if max <= latest {
-                let found = opened.first_at_or_after(oldest)?;
-                return found.map(|ordinal| opened.offset(ordinal)).transpose();
-            }
+            let found = opened.first_at_or_after(oldest)?;
+            return found.map(|ordinal| opened.offset(ordinal)).transpose();
         }
-        // Without an index of times, or with a message from the future: one by one.
+        // Without an index of times: one by one.
         for ordinal in 0..opened.count() {
             let offset = opened.offset(ordinal)?;
             let message = opened.message(ordinal, offset)?;
-            if message.is_some_and(|message| (oldest..=latest).contains(&message.time.as_micros())) {
+            if message.is_some_and(|message| message.time.as_micros() >= oldest) {
                 return Ok(Some(offset));
             }
         }

@@ -100,6 +100,9 @@ impl Writer {
         messages: &[NewMessage<'_>],
         plan: &Plan,
     ) -> Result<()> {
+        if self.next_offset.checked_add(u64::from(plan.count)).is_none() {
+            return Err(Error::Invalid("the log has given out all its offsets"));
+        }
         self.make_room(shared, plan)?;
         let mut staging = std::mem::take(&mut self.staging);
         staging.clear();
@@ -366,6 +369,7 @@ impl Writer {
             let durable = shared.visible_is_durable();
             let written = shared.meta.lock().write(&*shared.place.storage, |meta| {
                 meta.clean = None;
+                meta.is_copy = false;
                 meta.visible_is_durable = durable;
             });
             match written {

@@ -313,6 +313,8 @@ impl Checker {
             (_, Some(seal)) if extent.end < u64::from(seal.len) => short,
             (_, Some(seal)) if extent.last_checksum != seal.last_checksum => (0, None, Corruption::Foreign),
             (_, None) if self.is_known_beyond(subject) => short,
+            // An old marker that came back: whole batches stand behind it.
+            (Stop::Marker, None) if active.walk(u64::MAX, false).is_durable_behind(extent) => short,
             _ => return,
         };
         // In a log that was not closed, and above what is known to be durable, it is a torn tail.

@@ -207,6 +207,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         is_meta_good: has_meta && are_copies_good,
         is_meta_lost: !has_meta,
         do_copies_agree,
+        is_end_wrong: false,
         lost_from: None,
         is_front_lost: false,
         segments: Vec::new(),
@@ -257,6 +258,7 @@ fn from_segments(place: &Place, bases: &[u64]) -> Result<Meta> {
         has_gaps: true,
         unfinished: false,
         merge: None,
+        is_copy: false,
         clean: None,
     })
 }

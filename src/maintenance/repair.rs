@@ -26,6 +26,8 @@ pub(super) struct Damage {
     base: u64,
     messages: u64,
     is_index_damaged: bool,
+    /// Whether it is not what others know it as.
+    is_other: bool,
     /// What is wrong with its messages, as opposed to its index and to what others say of it.
     kind: Option<Corruption>,
 }
@@ -42,6 +44,10 @@ impl Damage {
         Damage {
             base,
             messages: report.messages,
+            is_other: report
+                .problems
+                .iter()
+                .any(|problem| matches!(problem.kind, Corruption::Foreign | Corruption::Trailing)),
             is_index_damaged: report
                 .problems
                 .iter()
@@ -84,6 +90,8 @@ pub(super) struct Repair {
     pub(super) is_meta_lost: bool,
     /// Whether both copies of the metadata say the same.
     pub(super) do_copies_agree: bool,
+    /// Whether the last segment is not as the metadata says.
+    pub(super) is_end_wrong: bool,
     /// The first offset that is lost.
     pub(super) lost_from: Option<u64>,
     /// Whether segments are missing in front of the first one there is.
@@ -131,6 +139,11 @@ impl Repair {
             self.segments.push(planned);
         }
         self.note_missing_last(&mut report);
+        // Opening would go by the end that the metadata tells, and refuse.
+        self.is_end_wrong = damage
+            .last()
+            .is_some_and(|last| last.is_other && last.kind.is_none());
+        report.changed |= self.is_end_wrong;
         self.mend_links()?;
         let is_any = |planned: &Planned| !matches!(planned.action, Action::Keep);
         report.changed |= self.segments.iter().any(is_any);
@@ -411,7 +424,7 @@ impl Repair {
             bound = bound.max(self.offset_bound()?);
         }
         self.meta.write_both(&*self.place.storage, |meta| {
-            meta.epoch += u64::from(is_lost);
+            meta.epoch = meta.epoch.saturating_add(u64::from(is_lost));
             if is_lost {
                 meta.next_offset = meta.next_offset.max(bound);
             }
@@ -464,7 +477,7 @@ impl Repair {
             rewriter.push(&frame, record.offset, &keys)?;
         }
         let origin = origin.unwrap_or_else(|| unknown(&header));
-        rewriter.finish(header.generation() + 1, origin, end)?;
+        rewriter.finish(header.next_generation()?, origin, end)?;
         rewriter.install()?;
         Ok(quarantined)
     }
@@ -490,8 +503,15 @@ impl Repair {
             }
             Some((None, _)) => None,
         };
-        let bound = self.meta.current().next_offset;
+        let clean = clean.filter(|_| !self.is_end_wrong);
+        let reached = match last.map(|last| &last.action) {
+            Some(Action::Rewrite { end, .. }) => *end,
+            _ => 0,
+        };
+        let bound = self.meta.current().next_offset.max(reached);
         self.meta.write_both(&*self.place.storage, |meta| {
+            meta.next_offset = bound;
+            meta.is_copy = false;
             meta.clean = clean;
             meta.merge = None;
             meta.unfinished = false;

@@ -50,6 +50,14 @@ impl Place {
         }
     }
 
+    /// Removes the index of a segment, which is derived, if there is one.
+    pub(crate) fn remove_index(&self, base: u64) -> Result<()> {
+        match self.storage.remove(&self.path(&FileName::Index(base))) {
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
     /// The header of a segment, if it can be read and is of this log.
     pub(crate) fn header(&self, base: u64) -> Result<Option<SegmentHeader>> {
         match self.open_segment(base, Open::Read) {

@@ -65,7 +65,8 @@ pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)
                 at += len as u64;
                 offset += 1;
             }
-            Some(Step::End) => break,
+            // Nothing should stand behind it; if whole frames do, it is an old one that came back.
+            Some(Step::End) if search.next(at, offset).is_none() => break,
             _ => {
                 let next = search.next(at, offset);
                 let (position, next_offset) = next.unwrap_or((search.content_end(at), end.max(offset)));
@@ -194,7 +195,7 @@ impl Search<'_> {
                     }
                 }
                 Some(Frame::Record(header)) => {
-                    if position + u64::from(header.len) > self.limit {
+                    if !self.is_border(position + u64::from(header.len)) {
                         continue;
                     }
                     for candidate in offset..self.end.min(offset.saturating_add(lost_max)) {
@@ -209,6 +210,17 @@ impl Search<'_> {
             }
         }
         None
+    }
+
+    /// Whether a frame may end here: at the end, in front of another one, or of space that was never written.
+    fn is_border(&mut self, position: u64) -> bool {
+        if position >= self.limit {
+            return position == self.limit;
+        }
+        let head = self
+            .window
+            .get_up_to(&self.active.map, position, LONE_HEADER_LEN, self.limit);
+        head.is_some_and(|head| Frame::parse(head).is_some() || head.iter().all(|byte| *byte == 0))
     }
 
     /// One past the last byte at or behind `at` that is not zero.

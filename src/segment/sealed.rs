@@ -142,6 +142,10 @@ impl Segment {
     /// Builds the index anew from the messages, because the one in use turned out to be damaged.
     pub(crate) fn rebuild_index(&self) -> Result<Arc<Mapped>> {
         let _one_at_a_time = self.opening.lock();
+        if self.kept.get().is_some() {
+            // What has its name now is another segment: who reads begins again with a newer list.
+            return Err(corrupt(&self.index_path(), 0, None, Corruption::Index));
+        }
         let opened = Arc::new(self.open(true)?);
         self.mapped.store(Some(Arc::clone(&opened)));
         Ok(opened)
