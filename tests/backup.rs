@@ -214,6 +214,10 @@ fn a_target_that_is_no_copy_is_refused() {
     }
     assert!(check(&home, &options()).is_err() || read_all(&log).len() == 10);
     assert_eq!(read_all(&options().open(&copy).expect("the copy")).len(), 11);
+    // Also when the log has got further than its copy.
+    publish(&log, 10, 50);
+    assert!(matches!(log.backup(&copy), Err(Error::Invalid(_))));
+    assert_eq!(read_all(&options().open(&copy).expect("the copy")).len(), 11);
 }
 
 /// A damaged log is not copied as if it were sound.

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use duramen::{
-    Corruption, Log, Message, NewMessage, Options, RecoverOptions, RecoverReport, Result, Start, check,
-    recover, recover_with,
+    Corruption, Durability, Log, Message, NewMessage, Options, RecoverOptions, RecoverReport, Result, Start,
+    check, recover, recover_with,
 };
 
 mod common;
@@ -323,4 +323,42 @@ fn a_log_in_order_stays_as_it_is() {
         assert!(!report.changed, "{report:?}");
         assert!(files_of(&dir) == before);
     }
+}
+
+/// A log that was killed says nothing of its end in its metadata: recovering it gives no offset out again, also where no
+/// message was lost.
+#[test]
+fn a_killed_log_goes_on_behind_all_it_had() {
+    let scratch = fast_dir();
+    let (dir, killed) = (scratch.path().join("log"), scratch.path().join("killed"));
+    let log = options()
+        .create_dirs(true)
+        .durability(Durability::EachPublish)
+        .open(&dir)
+        .expect("a new log");
+    for _ in 0..6 {
+        log.publish(&[NewMessage::value(b"one"), NewMessage::value(b"two")])
+            .expect("published");
+    }
+    fs::create_dir(&killed).expect("a directory");
+    write_files(&killed, &files_of(&dir));
+    let path = segment_paths(&killed)[0].clone();
+    let mut bytes = fs::read(&path).expect("a segment");
+    // In the header of the second batch: its records stay whole.
+    let header = 128 + 20 + 2 * (20 + 3);
+    bytes[header + 2] ^= 1;
+    fs::write(&path, bytes).expect("a segment");
+    assert!(options().open(&killed).is_err());
+    let report = recover(&killed, &options()).expect("recovered");
+    assert!(
+        report
+            .dropped
+            .iter()
+            .all(|dropped| dropped.first_offset == dropped.end_offset),
+        "{report:?}"
+    );
+    assert_eq!((report.messages, report.next_offset), (12, 12));
+    let log = options().open(&killed).expect("the recovered log");
+    assert_eq!(read_all(&log).expect("read").len(), 12);
+    assert_eq!(log.publish(&[NewMessage::value(b"more")]).expect("published"), 13);
 }
