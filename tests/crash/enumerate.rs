@@ -47,12 +47,12 @@ fn removing(config: Config, states_min: usize) {
 
 #[test]
 fn removing_with_each_publish() {
-    removing(Config::REMOVING[0], 250_000);
+    removing(Config::REMOVING[0], 100_000);
 }
 
 #[test]
 fn removing_and_retaining_with_os() {
-    removing(Config::REMOVING[1], 250_000);
+    removing(Config::REMOVING[1], 100_000);
 }
 
 /// Tries again what a failure has printed.

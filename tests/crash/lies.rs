@@ -156,10 +156,10 @@ fn a_recovery_that_replaces_a_segment_by_halves_is_caught() {
 #[test]
 fn a_recovery_that_replaces_a_segment_by_one_that_is_not_durable_is_caught() {
     is_caught(
-        (Lie::Sync, ".tmp", 3),
+        (Lie::Sync, ".log.tmp", 3),
         OS,
         &[Small, Sync, Small, Reopen],
-        "the file header is damaged",
+        "G1: does not open for reading",
     );
 }
 

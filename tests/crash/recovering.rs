@@ -268,11 +268,7 @@ fn battery(config: Config) {
         };
         let (run, found, disk) = prepare(&workload);
         let bases = run.bases();
-        for (path, _) in disk
-            .files()
-            .into_iter()
-            .filter(|(path, _)| !path.ends_with("LOCK"))
-        {
+        for (path, _) in disk.files().into_iter().filter(|(_, len)| *len > 0) {
             let base = path.strip_suffix(".log").and_then(|path| path.rsplit('/').next());
             let base: Option<u64> = base.and_then(|name| name.parse().ok());
             let end = bases.iter().copied().find(|other| Some(*other) > base);
