@@ -26,7 +26,7 @@ impl Shared {
             let done: Vec<u64> = named.iter().copied().collect();
             let found = match self.delete_from(base, &named) {
                 // On a full disk there is some space for just this.
-                Err(error) if is_out_of_space(&error) && self.give_back_spare() => {
+                Err(error) if is_out_of_space(&error) && !self.is_poisoned() && self.give_back_spare() => {
                     self.delete_from(base, &named)?
                 }
                 other => other?,

@@ -7,6 +7,8 @@ use duramen::fault::CrashPlan;
 pub(crate) struct Settings {
     pub(crate) states: usize,
     pub(crate) seed: u64,
+    /// Of the longest workloads with steps that remove, one in so many is tried.
+    pub(crate) one_in: u64,
     /// Whether calls fail in every way there is while messages are removed.
     pub(crate) faults_full: bool,
 }
@@ -22,6 +24,7 @@ impl Settings {
         Settings {
             states: number("DURAMEN_CRASH_STATES").map_or(700_000, |states: u64| states as usize),
             seed: number("DURAMEN_SEED").unwrap_or(1),
+            one_in: number("DURAMEN_CRASH_ONE_IN").unwrap_or(12).max(1),
             faults_full: env::var_os("DURAMEN_FAULTS_FULL").is_some(),
         }
     }
