@@ -70,7 +70,8 @@ impl What {
 pub(crate) fn all(subject: &Subject, stride: usize) -> Vec<Damage> {
     let mut damages = Vec::new();
     for (file, (name, bytes)) in subject.files.iter().enumerate() {
-        if name == "LOCK" {
+        // Nobody reads these.
+        if name == "LOCK" || name == "spare" {
             continue;
         }
         let used = subject
