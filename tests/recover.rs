@@ -325,8 +325,8 @@ fn a_log_in_order_stays_as_it_is() {
     }
 }
 
-/// A log that was killed says nothing of its end in its metadata: recovering it gives no offset out again, also where no
-/// message was lost.
+/// A log that was killed says nothing of its end in its metadata: recovering it gives no offset out again, also where
+/// no message was lost.
 #[test]
 fn a_killed_log_goes_on_behind_all_it_had() {
     let scratch = fast_dir();
