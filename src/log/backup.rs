@@ -8,9 +8,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use parking_lot::Mutex;
 
 use super::delete::{Source, copy};
 use super::meta_store::{Copies, MetaStore, initialise};
@@ -21,7 +18,7 @@ use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{
     Active, Held, Part, Place, Rewriter, Stop, Visible, copy_range_of, corrupt, create_anew,
 };
-use crate::sys::{DirLock, Open, Storage};
+use crate::sys::{DirLock, Open};
 use crate::{BackupReport, Corruption, Error, Result};
 
 /// Bytes that are copied or compared at a time.
@@ -127,10 +124,12 @@ impl Target {
         }
         storage.check_supported(dir)?;
         let lock = storage.lock(dir, true)?;
+        let (log_id, kinds) = (shared.place.log_id, shared.place.kinds);
+        let place = Place::new(Arc::clone(&storage), dir, log_id, kinds, true);
         let copies = Copies::read(&*storage, dir)?;
         let meta = if copies.is_absent() {
             sync_above(&*storage, dir)?;
-            refuse_others(shared, &*storage, dir)?;
+            refuse_others(&place)?;
             None
         } else {
             let meta = copies.newest(dir)?;
@@ -145,14 +144,6 @@ impl Target {
                 last: meta.clean.and_then(|clean| clean.last).map(|last| last.base),
             },
             None => Condition::Unfinished { last: None },
-        };
-        let place = Place {
-            storage,
-            dir: dir.to_path_buf(),
-            log_id: shared.place.log_id,
-            kinds: shared.place.kinds,
-            writable: AtomicBool::new(true),
-            replacing: Mutex::new(()),
         };
         Ok(Target {
             place: Arc::new(place),
@@ -380,16 +371,8 @@ impl Target {
 }
 
 /// Refuses a directory with the segments of another log.
-fn refuse_others(shared: &Shared, storage: &dyn Storage, dir: &Path) -> Result<()> {
-    let there = Place {
-        storage: Arc::clone(&shared.place.storage),
-        dir: dir.to_path_buf(),
-        log_id: shared.place.log_id,
-        kinds: shared.place.kinds,
-        writable: AtomicBool::new(false),
-        replacing: Mutex::new(()),
-    };
-    for base in segment_bases(storage, dir)? {
+fn refuse_others(there: &Place) -> Result<()> {
+    for base in segment_bases(&*there.storage, &there.dir)? {
         if there.header(base)?.is_none() {
             return Err(Error::Invalid(
                 "the target of a backup holds segments of another log",

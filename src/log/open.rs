@@ -2,9 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
-use parking_lot::Mutex;
 
 use super::durability::Durability;
 use super::file_log::FileLog;
@@ -103,17 +100,11 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     let bases = segment_bases(&*storage, dir)?;
     let mut copies = read_or_create(&*storage, dir, options, &bases)?;
     let mut meta = copies.newest(dir)?;
-    let place = Arc::new(Place {
-        storage,
-        dir: dir.to_path_buf(),
-        log_id: meta.log_id,
-        kinds: IndexKinds {
-            key: options.key_index,
-            time: options.time_index,
-        },
-        writable: AtomicBool::new(!options.read_only),
-        replacing: Mutex::new(()),
-    });
+    let kinds = IndexKinds {
+        key: options.key_index,
+        time: options.time_index,
+    };
+    let place = Arc::new(Place::new(storage, dir, meta.log_id, kinds, !options.read_only));
     if meta.unfinished {
         settle_unfinished(&place, &mut meta, &bases)?;
     }

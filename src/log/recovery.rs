@@ -113,7 +113,11 @@ impl Recovery<'_> {
         let Some((base, _)) = self.copies.durable_end() else {
             return Ok(false);
         };
-        if self.last_base()?.is_some_and(|last| last >= base) {
+        if self
+            .place
+            .last_base(&self.bases)?
+            .is_some_and(|last| last >= base)
+        {
             return Ok(false);
         }
         if !self.options.recover {
@@ -125,19 +129,6 @@ impl Recovery<'_> {
         self.next_offset_min = self.next_offset_min.max(base.saturating_add(count_max));
         self.announce_cut()?;
         Ok(true)
-    }
-
-    /// The base offset of the last segment there is, or that the last one stands for.
-    fn last_base(&self) -> Result<Option<u64>> {
-        let Some(last) = self.bases.last() else {
-            return Ok(None);
-        };
-        match self.place.open_segment(*last, Open::Read) {
-            Ok((_, header)) => Ok(Some(header.last_base())),
-            // Walking will say what is wrong with it.
-            Err(Error::Corrupt { .. }) => Ok(Some(*last)),
-            Err(error) => Err(error),
-        }
     }
 
     /// What the last segment says of itself, if it was rewritten: then it is durable, and so are all before it, and

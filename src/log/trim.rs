@@ -70,8 +70,7 @@ impl Shared {
             meta.is_copy = false;
             meta.next_offset = meta.next_offset.max(before);
         })?;
-        let kept_from = gone.len();
-        let kept_from = reader.view().parts.get(kept_from).map_or(0, Part::base);
+        let kept_from = reader.view().parts.get(gone.len()).map_or(0, Part::base);
         self.change_view(|view| {
             view.start_offset = before;
             view.parts.retain(|part| part.base() >= kept_from);

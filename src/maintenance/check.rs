@@ -1,7 +1,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::format::{FileName, IndexKinds, META_NAMES, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::log::{Copies, damaged_runs, is_front_missing, segment_bases, settle_unfinished, sort_out};
@@ -92,17 +91,11 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
         Err(Error::Corrupt { .. }) => return Ok(report),
         Err(error) => return Err(error),
     };
-    let place = Place {
-        storage,
-        dir: dir.to_path_buf(),
-        log_id: meta.log_id,
-        kinds: IndexKinds {
-            key: meta.key_index,
-            time: meta.time_index,
-        },
-        writable: AtomicBool::new(false),
-        replacing: parking_lot::Mutex::new(()),
+    let kinds = IndexKinds {
+        key: meta.key_index,
+        time: meta.time_index,
     };
+    let place = Place::new(storage, dir, meta.log_id, kinds, false);
     let mut meta = meta;
     if meta.unfinished {
         settle_unfinished(&place, &mut meta, &bases)?;
@@ -221,15 +214,7 @@ impl Checker {
         let Some((last_known, _)) = self.copies.durable_end() else {
             return Ok(());
         };
-        let last_base = match self.bases.last() {
-            Some(base) => match self.place.open_segment(*base, Open::Read) {
-                Ok((_, header)) => Some(header.last_base()),
-                // Checking that segment will say what is wrong with it.
-                Err(Error::Corrupt { .. }) => Some(*base),
-                Err(error) => return Err(error),
-            },
-            None => None,
-        };
+        let last_base = self.place.last_base(&self.bases)?;
         if last_base.is_none_or(|last| last < last_known) {
             report.add(path(last_known), 0, None, Corruption::Missing);
         }

@@ -1,6 +1,5 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::check::Checker;
 use super::repair::{Damage, Repair};
@@ -159,14 +158,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
             path: dir.to_path_buf(),
         });
     }
-    let place = |log_id, kinds| Place {
-        storage: Arc::clone(&storage),
-        dir: dir.to_path_buf(),
-        log_id,
-        kinds,
-        writable: AtomicBool::new(!how.dry_run),
-        replacing: parking_lot::Mutex::new(()),
-    };
+    let place = |log_id, kinds| Place::new(Arc::clone(&storage), dir, log_id, kinds, !how.dry_run);
     let (mut meta, has_meta) = match copies.newest(dir) {
         Ok(meta) => (meta, true),
         Err(Error::Corrupt { .. }) => {

@@ -23,6 +23,34 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The directory of the log with this id, for reading and, unless told otherwise, for writing.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        log_id: [u8; 16],
+        kinds: IndexKinds,
+        is_writable: bool,
+    ) -> Place {
+        Place {
+            storage,
+            dir: dir.to_path_buf(),
+            log_id,
+            kinds,
+            writable: AtomicBool::new(is_writable),
+            replacing: Mutex::new(()),
+        }
+    }
+
+    /// The base offset of the last of these segments, or of the last that it stands for. Of one that cannot be read,
+    /// its own: whoever reads it will say what is wrong with it.
+    pub(crate) fn last_base(&self, bases: &[u64]) -> Result<Option<u64>> {
+        let Some(last) = bases.last() else {
+            return Ok(None);
+        };
+        let header = self.header(*last)?;
+        Ok(Some(header.map_or(*last, |header| header.last_base())))
+    }
+
     pub(crate) fn path(&self, name: &FileName) -> PathBuf {
         self.dir.join(name.to_string())
     }
