@@ -23,10 +23,11 @@ fn reading() -> Reading {
 
 fn new_log() -> (FileLog, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a folder");
-    // The background thread's allocations are its own, and would not be counted here.
+    // A background thread's allocations would not be counted here: how many are left to the caller would be chance.
     (
         Options::new()
             .key_index(true)
+            .background(false)
             .open(dir.path())
             .expect("a new log"),
         dir,
