@@ -6,8 +6,8 @@ use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
 /// The rows there are, by the names they are asked for by.
-const IDS: [&str; 13] = [
-    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W12", "W13",
+const IDS: [&str; 14] = [
+    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13",
 ];
 
 /// The command line.
@@ -19,7 +19,7 @@ pub(crate) struct Plan {
     pub(crate) messages: u64,
     /// Durable publishes in W3; four times as many, shared by all threads, in W4.
     pub(crate) syncs: u64,
-    /// Bytes of the log that W9 and W9u open.
+    /// Bytes of the log that W9 and W9u open and W10 trims.
     pub(crate) open_bytes: u64,
     /// Measured rounds, after one that warms up and is not counted.
     pub(crate) rounds: usize,
@@ -76,7 +76,7 @@ impl Plan {
     /// About the most bytes that any row keeps in files at a time.
     pub(crate) fn bytes_max(&self) -> u64 {
         let scaled = if self.scale { 10 } else { 1 };
-        let opened = if self.wants("W9") || self.wants("W9u") {
+        let opened = if ["W9", "W9u", "W10"].into_iter().any(|id| self.wants(id)) {
             self.open_bytes
         } else {
             0

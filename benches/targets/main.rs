@@ -29,6 +29,7 @@ mod publish;
 mod read;
 mod report;
 mod tail;
+mod trim;
 mod workload;
 
 use std::process::ExitCode;
@@ -70,5 +71,6 @@ fn run() -> Outcome {
     lookup::run(&plan, work.path(), &mut report)?;
     tail::run(&plan, work.path(), &mut report)?;
     open::run(&plan, work.path(), &mut report)?;
+    trim::run(&plan, work.path(), &mut report)?;
     report.print()
 }

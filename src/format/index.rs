@@ -4,8 +4,9 @@
 //! another content is built again. What is in it is described in `docs/format.md`; `index::sealed` searches it in
 //! place.
 
-use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
-use super::{Salt, VERSION};
+use super::Salt;
+use super::bytes::{array, u32_at, u64_at};
+use super::header::{HeaderDefect, begin, checked};
 
 /// Bytes of an index file's header; its first section begins behind it.
 pub(crate) const INDEX_HEADER_LEN: usize = HEADER_LEN as usize;
@@ -76,6 +77,16 @@ pub(crate) enum IndexDefect {
     Records,
 }
 
+impl From<HeaderDefect> for IndexDefect {
+    fn from(defect: HeaderDefect) -> IndexDefect {
+        match defect {
+            HeaderDefect::Magic => IndexDefect::Magic,
+            HeaderDefect::Version(version) => IndexDefect::Version(version),
+            HeaderDefect::Damaged => IndexDefect::Header,
+        }
+    }
+}
+
 impl IndexDefect {
     /// Where in the file it is, in bytes; 0 where it is the header, or the file as a whole.
     pub(crate) fn position(self) -> u64 {
@@ -111,10 +122,7 @@ impl IndexHeader {
     pub(crate) fn encode(&self) -> [u8; INDEX_HEADER_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
         let flags = flag(self.kinds.key, KEYS) | flag(self.kinds.time, TIMES) | flag(self.gaps, GAPS);
-        Fields::new()
-            .put(&MAGIC)
-            .put(&VERSION.to_le_bytes())
-            .put(&HEADER_LEN.to_le_bytes())
+        begin(&MAGIC, HEADER_LEN)
             .put(&flags.to_le_bytes())
             .put(&self.binding.salt.0)
             .put(&self.binding.base.to_le_bytes())
@@ -133,17 +141,7 @@ impl IndexHeader {
 
     /// Reads the header of a file of `file_len` bytes.
     pub(crate) fn decode(bytes: &[u8], file_len: u64) -> Result<IndexHeader, IndexDefect> {
-        let header = bytes.get(..INDEX_HEADER_LEN).ok_or(IndexDefect::Length)?;
-        if !header.starts_with(&MAGIC) {
-            return Err(IndexDefect::Magic);
-        }
-        if !is_sealed(header) {
-            return Err(IndexDefect::Header);
-        }
-        match u16_at(header, 8) {
-            Some(VERSION) => {}
-            version => return Err(version.map_or(IndexDefect::Header, IndexDefect::Version)),
-        }
+        let header = checked(bytes, &MAGIC, HEADER_LEN)?;
         let decoded = Self::fields(header).ok_or(IndexDefect::Header)?;
         let computed = decoded.sections().file_len;
         if u64_at(header, 80) != Some(computed) {
@@ -178,7 +176,6 @@ impl IndexHeader {
             table_checksum: u32_at(header, 88)?,
         };
         let plain = flags & !KNOWN_FLAGS == 0
-            && u16_at(header, 10)? == HEADER_LEN
             && array::<32>(header, 92)? == [0; 32];
         (plain && decoded.is_consistent()?).then_some(decoded)
     }

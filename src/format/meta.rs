@@ -1,8 +1,7 @@
 //! The log's metadata, of which two copies are kept.
 
-use super::VERSION;
-use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
-use super::segment::HeaderDefect;
+use super::bytes::{array, u32_at, u64_at};
+use super::header::{HeaderDefect, begin, checked};
 
 /// Bytes of one copy.
 pub(crate) const META_LEN: usize = LEN as usize;
@@ -77,10 +76,7 @@ impl Meta {
             last_checksum: 0,
         };
         let last = self.clean.and_then(|clean| clean.last).unwrap_or(none);
-        Fields::new()
-            .put(&MAGIC)
-            .put(&VERSION.to_le_bytes())
-            .put(&LEN.to_le_bytes())
+        begin(&MAGIC, LEN)
             .put(&flags.to_le_bytes())
             .put(&self.log_id)
             .put(&self.sequence.to_le_bytes())
@@ -96,23 +92,13 @@ impl Meta {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Meta, HeaderDefect> {
-        let damaged = HeaderDefect::Damaged;
-        if !is_sealed(bytes.get(..META_LEN).ok_or(damaged)?) {
-            return Err(damaged);
-        }
-        if !bytes.starts_with(&MAGIC) {
-            return Err(HeaderDefect::Magic);
-        }
-        match u16_at(bytes, 8) {
-            Some(VERSION) => {}
-            version => return Err(version.map_or(damaged, HeaderDefect::Version)),
-        }
-        Self::fields(bytes).ok_or(damaged)
+        let header = checked(bytes, &MAGIC, LEN)?;
+        Self::fields(header).ok_or(HeaderDefect::Damaged)
     }
 
     fn fields(bytes: &[u8]) -> Option<Meta> {
         let flags = u32_at(bytes, 12)?;
-        if u16_at(bytes, 10)? != LEN || flags & !KNOWN_FLAGS != 0 {
+        if flags & !KNOWN_FLAGS != 0 {
             return None;
         }
         let base = u64_at(bytes, 64)?;

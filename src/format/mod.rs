@@ -3,6 +3,7 @@
 mod bytes;
 mod checksum;
 mod frame;
+mod header;
 mod index;
 mod meta;
 mod names;
@@ -16,6 +17,7 @@ pub(crate) use checksum::{FrameKeys, Salt, checksum, reseeded};
 pub(crate) use frame::{
     BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
 };
+pub(crate) use header::HeaderDefect;
 pub(crate) use index::{
     Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
     TIME_BLOCK_LEN,
@@ -27,7 +29,7 @@ pub(crate) use payload::{
 };
 pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};
 pub(crate) use segment::{
-    FRAMES_START, HeaderDefect, Previous, Rewrite, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
+    FRAMES_START, Previous, Rewrite, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
 };
 
 /// The version of the format that this crate writes, and the only one it reads.

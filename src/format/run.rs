@@ -1,6 +1,7 @@
 //! The header of a key run: the newest offset of every key hash in a range of segments.
 
-use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
+use super::bytes::{array, u32_at, u64_at};
+use super::header::{begin, checked};
 use super::index::IndexDefect;
 use super::segment::Previous;
 
@@ -11,8 +12,6 @@ pub(crate) const RUN_ENTRY_LEN: usize = 8;
 
 const LEN: u16 = 96;
 const MAGIC: [u8; 8] = *b"DURAMENK";
-/// The version of this kind of file.
-const VERSION: u16 = 1;
 
 /// What a key run says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +31,7 @@ pub(crate) struct RunHeader {
 
 impl RunHeader {
     pub(crate) fn encode(&self) -> [u8; RUN_HEADER_LEN] {
-        Fields::new()
-            .put(&MAGIC)
-            .put(&VERSION.to_le_bytes())
-            .put(&LEN.to_le_bytes())
+        begin(&MAGIC, LEN)
             .put(&[0; 4])
             .put(&self.log_id)
             .put(&self.first.to_le_bytes())
@@ -50,17 +46,8 @@ impl RunHeader {
 
     /// Reads the header of a file of `len` bytes.
     pub(crate) fn decode(bytes: &[u8; RUN_HEADER_LEN], len: u64) -> Result<RunHeader, IndexDefect> {
-        if !bytes.starts_with(&MAGIC) {
-            return Err(IndexDefect::Magic);
-        }
-        if !is_sealed(bytes) {
-            return Err(IndexDefect::Header);
-        }
-        match u16_at(bytes, 8) {
-            Some(VERSION) => {}
-            version => return Err(version.map_or(IndexDefect::Header, IndexDefect::Version)),
-        }
-        let header = Self::fields(bytes).ok_or(IndexDefect::Header)?;
+        let header = checked(bytes, &MAGIC, LEN)?;
+        let header = Self::fields(header).ok_or(IndexDefect::Header)?;
         let expected = RUN_HEADER_LEN as u64 + u64::from(header.count) * RUN_ENTRY_LEN as u64;
         if len == expected {
             Ok(header)

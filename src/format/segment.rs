@@ -1,7 +1,8 @@
 //! The header of a segment file.
 
-use super::bytes::{Fields, array, is_sealed, u16_at, u32_at, u64_at};
-use super::{Salt, VERSION};
+use super::bytes::{array, u32_at, u64_at};
+use super::header::{HeaderDefect, begin, checked};
+use super::Salt;
 
 /// Bytes of a segment's header; frames begin behind it.
 pub(crate) const SEGMENT_HEADER_LEN: u64 = HEADER_LEN as u64;
@@ -60,14 +61,6 @@ pub(crate) struct Previous {
     pub(crate) last_checksum: u32,
 }
 
-/// Why a header was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HeaderDefect {
-    Magic,
-    Version(u16),
-    Damaged,
-}
-
 impl SegmentHeader {
     pub(crate) fn encode(&self) -> SegmentHeaderBytes {
         let previous = self.previous.unwrap_or(Previous {
@@ -91,10 +84,7 @@ impl SegmentHeader {
             reason = "whoever merges segments has compared"
         )]
         let origin_first = rewrite.origin.base.saturating_sub(self.base) as u32;
-        Fields::new()
-            .put(&MAGIC)
-            .put(&VERSION.to_le_bytes())
-            .put(&HEADER_LEN.to_le_bytes())
+        begin(&MAGIC, HEADER_LEN)
             .put(&[0; 4])
             .put(&self.log_id)
             .put(&self.salt.0)
@@ -132,30 +122,11 @@ impl SegmentHeader {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderDefect> {
-        let damaged = HeaderDefect::Damaged;
-        let header = bytes.get(..usize::from(HEADER_LEN)).ok_or(damaged)?;
-        if !is_sealed(header) {
-            // Only for the message: a file of another kind is named as such.
-            return Err(if header.starts_with(&MAGIC) {
-                damaged
-            } else {
-                HeaderDefect::Magic
-            });
-        }
-        if !header.starts_with(&MAGIC) {
-            return Err(HeaderDefect::Magic);
-        }
-        match u16_at(header, 8) {
-            Some(VERSION) => {}
-            version => return Err(version.map_or(damaged, HeaderDefect::Version)),
-        }
-        Self::fields(header).ok_or(damaged)
+        let header = checked(bytes, &MAGIC, HEADER_LEN)?;
+        Self::fields(header).ok_or(HeaderDefect::Damaged)
     }
 
     fn fields(header: &[u8]) -> Option<SegmentHeader> {
-        if u16_at(header, 10)? != HEADER_LEN {
-            return None;
-        }
         let previous_base = u64_at(header, 64)?;
         let previous = Previous {
             base: previous_base,

@@ -1,0 +1,263 @@
+//! W10: trimming the older half of a log.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use duramen::{FileLog, Log as _, Options, Start};
+
+use crate::args::Plan;
+use crate::measure::{Histogram, Samples};
+use crate::report::{Report, Row, Target, Unit};
+use crate::workload::{Check, FRAME_LEN, VALUE_LEN, Workload, ensure, mix};
+use crate::{Outcome, machine};
+
+pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
+    if !plan.wants("W10") {
+        return Ok(());
+    }
+    report.begin("W10");
+    let workload = Workload::new(VALUE_LEN);
+    let large = Options::ROLLOVER_DEFAULT.min(plan.open_bytes / 16);
+    let small = (1 << 20).min(plan.open_bytes / 64);
+    for rollover in [large, small] {
+        let bench = Bench::new(plan, dir, &workload, rollover);
+        bench.alone(plan, report)?;
+    }
+    Bench::new(plan, dir, &workload, large).beside_others(plan, report)
+}
+
+#[derive(Debug)]
+struct Bench<'a> {
+    dir: PathBuf,
+    /// A second log like the first, for its files to be unlinked.
+    other_dir: PathBuf,
+    workload: &'a Workload,
+    messages: u64,
+    options: Options,
+    rollover: u64,
+}
+
+impl<'a> Bench<'a> {
+    fn new(plan: &Plan, dir: &Path, workload: &'a Workload, rollover: u64) -> Bench<'a> {
+        Bench {
+            dir: dir.join("trim"),
+            other_dir: dir.join("unlinked"),
+            workload,
+            messages: plan.open_bytes / FRAME_LEN,
+            options: Options::new().key_index(true).time_index(true).rollover(rollover),
+            rollover,
+        }
+    }
+
+    /// Half of a log is trimmed; then as many files of the other half are unlinked.
+    fn alone(&self, plan: &Plan, report: &mut Report) -> Outcome {
+        let (mut limit, mut library) = (Vec::new(), Vec::new());
+        let mut file_count = 0;
+        for round in 0..=plan.rounds {
+            let log = self.fresh(&self.dir)?;
+            let before = files(&self.dir)?;
+            let start = Instant::now();
+            let trimmed = log.trim(self.messages / 2)?;
+            let nanos = start.elapsed().as_nanos() as f64;
+            ensure(
+                trimmed.count == self.messages / 2,
+                "another number was trimmed than asked for",
+            )?;
+            self.check_rest(&log)?;
+            log.close()?;
+            let rest = files(&self.dir)?;
+            let gone = before.difference(&rest).collect::<Vec<_>>();
+            let same_again = oldest_like(&gone, &rest);
+            file_count = same_again.len();
+            let unlinking = unlink(&same_again)?;
+            if round > 0 {
+                library.push(nanos);
+                limit.push(unlinking);
+            }
+        }
+        report.add(Row {
+            id: "W10",
+            what: format!(
+                "trim half of {} MiB in segments of {} KiB; for limit, {file_count} such files unlinked",
+                plan.open_bytes >> 20,
+                self.rollover >> 10,
+            ),
+            unit: Unit::Millis,
+            limit: Some(Samples::of(limit)),
+            library: Samples::of(library),
+            target: Target::Ratio(1.1),
+        });
+        Ok(())
+    }
+
+    /// How long publishing and reading take while half of the log is trimmed; for limit, while as many files of another
+    /// log are unlinked.
+    fn beside_others(&self, plan: &Plan, report: &mut Report) -> Outcome {
+        let (mut limit, mut library) = (Latencies::new(), Latencies::new());
+        for round in 0..=plan.rounds {
+            let log = self.fresh(&self.dir)?;
+            self.fresh(&self.other_dir)?.close()?;
+            let other_files = files(&self.other_dir)?;
+            let half = other_files.iter().take(other_files.len() / 2).cloned().collect::<Vec<_>>();
+            let (in_limit, _) = self.while_others_work(&log, || unlink(&half))?;
+            let (in_library, trimmed) = self.while_others_work(&log, || Ok(log.trim(self.messages / 2)?))?;
+            ensure(
+                trimmed.count == self.messages / 2,
+                "another number was trimmed than asked for",
+            )?;
+            log.close()?;
+            if round > 0 {
+                limit.merge(&in_limit);
+                library.merge(&in_library);
+            }
+        }
+        for (what, limit, library) in [
+            ("publish", &limit.publish, &library.publish),
+            ("get", &limit.get, &library.get),
+        ] {
+            for (name, share) in [("p99.9", 0.999), ("worst", 1.0)] {
+                report.add(Row {
+                    id: "W10",
+                    what: format!("{what} while half is trimmed: {name}; for limit, while files are unlinked"),
+                    unit: Unit::Micros,
+                    limit: Some(Samples::of(vec![limit.percentile(share)])),
+                    library: Samples::of(vec![library.percentile(share)]),
+                    target: Target::None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A log whose messages are all on the disk: neither side has dirty pages to drop.
+    fn fresh(&self, dir: &Path) -> Outcome<FileLog> {
+        machine::clear(dir)?;
+        self.workload.build(dir, &self.options, self.messages)?;
+        for file in files(dir)? {
+            fs::File::open(file)?.sync_all()?;
+        }
+        Ok(self.options.open(dir)?)
+    }
+
+    fn check_rest(&self, log: &FileLog) -> Outcome {
+        let half = self.messages / 2;
+        ensure(log.start_offset()? == half, "the log begins elsewhere")?;
+        for number in [half, half + half / 2, self.messages - 1] {
+            self.get(log, number, Check::Full)?;
+        }
+        Ok(())
+    }
+
+    fn get(&self, log: &FileLog, number: u64, check: Check) -> Outcome {
+        let message = log.get(Start::At(number))?;
+        let (key, value) = (message.key.as_deref(), message.value.as_deref());
+        let same = self.workload.matches(check, number, key, value);
+        ensure(same, "another message was found than was published")
+    }
+
+    /// Runs `work` while one thread publishes and one gets messages of the newer half.
+    fn while_others_work<T>(
+        &self,
+        log: &FileLog,
+        work: impl FnOnce() -> Outcome<T>,
+    ) -> Outcome<(Latencies, T)> {
+        let done = AtomicBool::new(false);
+        let is_done = || done.load(Ordering::Relaxed);
+        thread::scope(|scope| {
+            let publisher = scope.spawn(|| {
+                timed(is_done, |number| {
+                    log.publish(&[self.workload.message(number)]).is_ok()
+                })
+            });
+            let reader = scope.spawn(|| {
+                timed(is_done, |number| {
+                    let half = self.messages / 2;
+                    self.get(log, half + mix(number) % half, Check::Sample).is_ok()
+                })
+            });
+            let outcome = work();
+            done.store(true, Ordering::Relaxed);
+            let publish = publisher.join().map_err(|_| "the publisher panicked")?;
+            let get = reader.join().map_err(|_| "the reader panicked")?;
+            let latencies = Latencies {
+                publish: publish.ok_or("a publish failed beside the work")?,
+                get: get.ok_or("a get failed beside the work")?,
+            };
+            Ok((latencies, outcome?))
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Latencies {
+    publish: Histogram,
+    get: Histogram,
+}
+
+impl Latencies {
+    fn new() -> Latencies {
+        Latencies {
+            publish: Histogram::new(),
+            get: Histogram::new(),
+        }
+    }
+
+    fn merge(&mut self, other: &Latencies) {
+        self.publish.merge(&other.publish);
+        self.get.merge(&other.get);
+    }
+}
+
+/// How long each call takes until `is_done`; `None` if one failed.
+fn timed(is_done: impl Fn() -> bool, mut call: impl FnMut(u64) -> bool) -> Option<Histogram> {
+    let mut histogram = Histogram::new();
+    let mut last = Instant::now();
+    let mut number = 0;
+    while !is_done() {
+        if !call(number) {
+            return None;
+        }
+        let now = Instant::now();
+        histogram.record(now - last);
+        (last, number) = (now, number + 1);
+    }
+    Some(histogram)
+}
+
+/// The log's files of messages and indexes, oldest first.
+fn files(dir: &Path) -> Outcome<BTreeSet<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if ["log", "idx", "keys"].into_iter().any(|kind| is_of_kind(&path, kind)) {
+            files.insert(path);
+        }
+    }
+    Ok(files)
+}
+
+fn is_of_kind(path: &Path, kind: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == kind)
+}
+
+/// Of each kind the oldest files, as many as are in `gone` if there are so many.
+fn oldest_like(gone: &[&PathBuf], rest: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let of_kind = |kind| {
+        let count = gone.iter().filter(|path| is_of_kind(path, kind)).count();
+        rest.iter().filter(move |path| is_of_kind(path, kind)).take(count)
+    };
+    ["log", "idx", "keys"].into_iter().flat_map(of_kind).cloned().collect()
+}
+
+/// Nanoseconds it takes to unlink all.
+fn unlink(files: &[PathBuf]) -> Outcome<f64> {
+    let start = Instant::now();
+    for file in files {
+        fs::remove_file(file)?;
+    }
+    Ok(start.elapsed().as_nanos() as f64)
+}
