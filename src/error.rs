@@ -55,8 +55,8 @@ pub enum Error {
     #[error("the log is closed")]
     Closed,
 
-    /// An earlier write or sync on this handle failed, or the process forked; the handle no longer writes. Open the
-    /// log again.
+    /// An earlier write or sync on this handle failed, or the process forked; the handle no longer writes. Closing it
+    /// tells what failed. Open the log again.
     #[error("an earlier write or sync failed: the handle refuses writes until the log is opened again")]
     Poisoned,
 

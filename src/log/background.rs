@@ -15,8 +15,8 @@ type Job = Box<dyn FnOnce() + Send>;
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue {
     urgent: VecDeque::new(),
-    jobs: VecDeque::new(),
     timed: Vec::new(),
+    jobs: VecDeque::new(),
     users: 0,
     thread: None,
 });
@@ -25,8 +25,9 @@ static CHANGED: Condvar = Condvar::new();
 struct Queue {
     /// Jobs that somebody may soon have to wait for: they come before all others, also before the rest of a long one.
     urgent: VecDeque<Job>,
-    jobs: VecDeque<Job>,
+    /// Come next when it is their time, also before the rest of a job that holds no lock they need.
     timed: Vec<(Instant, Job)>,
+    jobs: VecDeque<Job>,
     users: usize,
     thread: Option<JoinHandle<()>>,
 }
@@ -78,17 +79,13 @@ impl Background {
 
     /// For long jobs to call now and then: does what is urgent.
     pub(crate) fn pause() {
-        loop {
-            let mut queue = QUEUE.lock();
-            if !queue.is_run_here() {
-                return;
-            }
-            let Some(job) = queue.urgent.pop_front() else {
-                return;
-            };
-            drop(queue);
-            run(job);
-        }
+        do_meanwhile(|queue| queue.urgent.pop_front());
+    }
+
+    /// As [`pause`](Background::pause), and what is to be done by now. That syncs logs: whoever calls this holds none
+    /// of the locks that come after `removal`.
+    pub(crate) fn pause_for_syncs() {
+        do_meanwhile(|queue| queue.urgent.pop_front().or_else(|| queue.due()));
     }
 
     /// Has the thread do `job` at `time`; false if there is none.
@@ -105,6 +102,13 @@ impl Background {
 }
 
 impl Queue {
+    /// A job whose time has come.
+    fn due(&mut self) -> Option<Job> {
+        let now = Instant::now();
+        let due = self.timed.iter().position(|(time, _)| *time <= now)?;
+        Some(self.timed.swap_remove(due).1)
+    }
+
     /// Whether this is the thread that does the jobs.
     fn is_run_here(&self) -> bool {
         self.thread
@@ -137,6 +141,21 @@ impl Drop for Background {
     }
 }
 
+/// Does jobs as long as there are any, on the thread that does the jobs.
+fn do_meanwhile(next: impl Fn(&mut Queue) -> Option<Job>) {
+    loop {
+        let mut queue = QUEUE.lock();
+        if !queue.is_run_here() {
+            return;
+        }
+        let Some(job) = next(&mut queue) else {
+            return;
+        };
+        drop(queue);
+        run(job);
+    }
+}
+
 /// A job that panics must not take the thread, and with it all other logs' jobs, along.
 fn run(job: Job) {
     let _ = catch_unwind(AssertUnwindSafe(job));
@@ -149,13 +168,8 @@ fn work() {
         if !queue.is_run_here() {
             return;
         }
-        let now = Instant::now();
-        if let Some(due) = queue.timed.iter().position(|(time, _)| *time <= now) {
-            let (_, job) = queue.timed.swap_remove(due);
-            queue.jobs.push_back(job);
-        }
-        let urgent = queue.urgent.pop_front();
-        if let Some(job) = urgent.or_else(|| queue.jobs.pop_front()) {
+        let first = queue.urgent.pop_front().or_else(|| queue.due());
+        if let Some(job) = first.or_else(|| queue.jobs.pop_front()) {
             parking_lot::MutexGuard::unlocked(&mut queue, || run(job));
         } else if let Some(next) = queue.timed.iter().map(|(time, _)| *time).min() {
             CHANGED.wait_until(&mut queue, next);

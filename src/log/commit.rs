@@ -67,11 +67,7 @@ impl Committer {
                 return Ok(());
             }
             if state.failed {
-                let source = std::io::Error::other("a sync on behalf of several publishers failed");
-                return Err(Error::SyncFailed {
-                    path: shared.place.dir.clone(),
-                    source,
-                });
+                return Err(shared.failure());
             }
             if state.syncing {
                 self.changed.wait(&mut state);
@@ -84,8 +80,10 @@ impl Committer {
             let synced = lead(shared);
             std::mem::forget(guard);
             // No space for the copy of a segment that is not proven: nothing was lost, and it can be tried again.
-            if !matches!(synced, Ok(()) | Err(Error::Io { .. })) {
-                shared.poison();
+            if let Err(error) = &synced
+                && !matches!(error, Error::Io { .. })
+            {
+                shared.poison(error);
             }
             state = self.state.lock();
             state.syncing = false;
@@ -101,7 +99,7 @@ struct Leading<'a> {
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.shared.poison();
+        self.shared.poison(&Error::Poisoned);
     }
 }
 
@@ -110,11 +108,7 @@ fn lead(shared: &Arc<Shared>) -> Result<()> {
     let snapshot = shared.writer.lock().snapshot();
     if shared.is_poisoned() {
         // Closing may have taken the segments away and failed to sync them.
-        let source = std::io::Error::other("an earlier sync failed");
-        return Err(Error::SyncFailed {
-            path: shared.place.dir.clone(),
-            source,
-        });
+        return Err(shared.failure());
     }
     for segment in &snapshot.unsynced {
         segment.sync(&shared.place)?;

@@ -140,8 +140,12 @@ impl FileLog {
         drop(shared.job.lock());
         let _no_removal = shared.removal.lock();
         let mut writer = shared.writer.lock();
-        if shared.options.read_only || shared.is_poisoned() {
+        if shared.options.read_only {
             return Ok(());
+        }
+        if shared.is_poisoned() {
+            // It may have failed behind everybody's back.
+            return Err(shared.failure());
         }
         if let Some(prepared) = shared.prepared.lock().take() {
             prepared.discard(&shared.place);
@@ -224,8 +228,17 @@ impl Log for FileLog {
         } else {
             Some(Plan::of(messages)?)
         };
+        let waits = shared.visible_is_durable();
         let mut writer = shared.writer.lock();
         shared.check_writable()?;
+        if (waits || how.sync) && writer.has_unproven() {
+            // That may find no space for a copy, which must not happen when the batch is in the log already.
+            let next_offset = writer.next_offset;
+            drop(writer);
+            shared.commit.wait_for(shared, next_offset)?;
+            writer = shared.writer.lock();
+            shared.check_writable()?;
+        }
         if let Some(expected) = how
             .expect_next_offset
             .filter(|expected| *expected != writer.next_offset)
@@ -245,7 +258,6 @@ impl Log for FileLog {
         };
         writer.append(shared, messages, &plan)?;
         let (next_offset, unsynced_len) = (writer.next_offset, writer.unsynced_len);
-        let waits = shared.visible_is_durable();
         if let Some(active) = &writer.active {
             if !waits {
                 active.show(writer.written());

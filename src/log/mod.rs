@@ -7,6 +7,7 @@ mod commit;
 mod contract;
 mod delete;
 mod durability;
+mod failure;
 mod file_log;
 mod memory;
 mod merge;

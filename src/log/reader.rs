@@ -85,7 +85,11 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn read<T>(&self, part: &Part, read: impl Fn(&Opened<'_>) -> Result<T, Fault>) -> Result<T> {
+    pub(crate) fn read<T>(
+        &self,
+        part: &Part,
+        read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
+    ) -> Result<T> {
         part.read(|segment| self.shared.note_mapped(segment), read)
     }
 

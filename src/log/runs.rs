@@ -6,6 +6,7 @@
 //! The files are derived. What is removed from segments stays in them, and costs a look at the segments; nothing is
 //! ever added to sealed segments, so a hash that is not in a run is in none of its segments.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::background::Background;
@@ -19,6 +20,9 @@ use crate::{Error, Result};
 
 /// Segments in a run of the first level, and runs in one of the next.
 const FAN: usize = 16;
+/// Entries gathered at a time, each of 8 bytes: with more messages than these, their keys are read as many times, a
+/// range of hashes each time. At most twice as many are in memory.
+const ENTRIES_MAX: usize = 1 << 22;
 /// Bytes written at a time.
 const WRITE_LEN: usize = 64 << 10;
 
@@ -167,54 +171,73 @@ impl Reader<'_> {
 }
 
 impl Shared {
-    /// Makes the runs that there are segments for; where there is a background thread, on that.
+    /// Makes the runs that there are segments for; where there is a background thread, on that, one after the other so
+    /// that nothing has to wait for more than one.
     pub(crate) fn build_runs_soon(self: &Arc<Shared>) {
         let view = self.view.load();
         let covered = view.runs.last().map_or(0, |run| run.end);
         let sealed = view.parts.len() - view.part_at(covered).min(view.parts.len());
         if self.place.kinds.key && !self.options.read_only && sealed > FAN {
-            // Without them everything is found all the same.
-            let is_taken = self.in_background(|shared| {
-                let _ = shared.build_runs();
-            });
-            if !is_taken && self.background.is_none() {
-                let _ = self.build_runs();
+            if self.background.is_some() {
+                self.build_next_run_soon();
+            } else {
+                while self.build_next_run() {}
             }
         }
     }
 
-    fn build_runs(&self) -> Result<()> {
+    fn build_next_run_soon(self: &Arc<Shared>) {
+        self.in_background(|shared| {
+            if shared.build_next_run() {
+                shared.build_next_run_soon();
+            }
+        });
+    }
+
+    /// Makes one run, if there are segments for one; whether there may be more to do. Without runs everything is found
+    /// all the same.
+    fn build_next_run(&self) -> bool {
+        match self.try_build_run() {
+            Ok(is_made) => is_made,
+            // What is damaged, or has too large a gap, is now passed over.
+            Err(Error::Corrupt { .. } | Error::TooLarge) => true,
+            // Whoever seals the next segment comes back.
+            Err(_) => false,
+        }
+    }
+
+    fn try_build_run(&self) -> Result<bool> {
         // Not while segments are rewritten; whoever seals the next one comes back.
         let Some(_no_removal) = self.removal.try_lock() else {
-            return Ok(());
+            return Ok(false);
         };
         self.drop_unusable();
-        loop {
-            let reader = Reader::new(self)?;
-            let made = match self.next_of_segments(&reader)? {
-                Some(run) => Some(run),
-                None => self.next_of_runs(&reader)?,
-            };
-            let Some(run) = made else { return Ok(()) };
-            let run = Arc::new(run);
-            let replaced: Vec<FileName> = reader
-                .view()
-                .runs
-                .iter()
-                .filter(|old| run.first <= old.first && old.end <= run.end)
-                .map(|old| old.name())
-                .collect();
-            self.change_view(|view| {
-                view.runs
-                    .retain(|old| old.end <= run.first || run.end <= old.first);
-                let at = view.runs.partition_point(|old| old.first < run.first);
-                view.runs.insert(at, Arc::clone(&run));
-            });
-            for name in replaced {
-                // If it cannot be removed now, the next open does.
-                let _ = self.place.storage.remove(&self.place.path(&name));
-            }
+        let reader = Reader::new(self)?;
+        let made = match self.next_of_segments(&reader)? {
+            Some(run) => Some(run),
+            None => self.next_of_runs(&reader)?,
+        };
+        let Some(run) = made.map(Arc::new) else {
+            return Ok(false);
+        };
+        let replaced: Vec<FileName> = reader
+            .view()
+            .runs
+            .iter()
+            .filter(|old| run.first <= old.first && old.end <= run.end)
+            .map(|old| old.name())
+            .collect();
+        self.change_view(|view| {
+            view.runs
+                .retain(|old| old.end <= run.first || run.end <= old.first);
+            let at = view.runs.partition_point(|old| old.first < run.first);
+            view.runs.insert(at, Arc::clone(&run));
+        });
+        for name in replaced {
+            // If it cannot be removed now, the next open does.
+            let _ = self.place.storage.remove(&self.place.path(&name));
         }
+        Ok(true)
     }
 
     /// Forgets runs that turned out to be damaged, or of other segments, so that they are made anew.
@@ -227,19 +250,20 @@ impl Shared {
         }
     }
 
-    /// Makes the run of the first 16 sealed segments side by side that are in none.
+    /// Makes the run of the first 16 sealed segments side by side that are in none and can be.
     fn next_of_segments(&self, reader: &Reader<'_>) -> Result<Option<Run>> {
         let view = reader.view();
         let Some((_, sealed)) = view.parts.split_last() else {
             return Ok(None);
         };
+        let without_run = self.without_run.lock().clone();
         let is_free = |part: &Part| {
             let at = view.runs.partition_point(|run| run.end <= part.base());
             let is_in_run = view
                 .runs
                 .get(at)
                 .is_some_and(|run| run.first < reader.end_of(part));
-            matches!(part, Part::Sealed(_)) && !is_in_run
+            matches!(part, Part::Sealed(_)) && !is_in_run && !without_run.contains(&part.base())
         };
         let mut from = 0;
         for (at, part) in sealed.iter().enumerate() {
@@ -257,32 +281,35 @@ impl Shared {
         let (Some(first), Some(Part::Sealed(last))) = (parts.first().map(Part::base), parts.last()) else {
             return Err(Error::Invalid("a run of no segments"));
         };
-        let mut entries = Vec::new();
-        for part in parts {
-            let mut found = reader.read(part, |opened| {
-                let (mut found, mut frame) = (Vec::new(), Vec::new());
-                for ordinal in 0..opened.count() {
-                    if ordinal % 4096 == 0 {
-                        Background::pause();
-                    }
-                    let offset = opened.offset(ordinal)?;
-                    if let Some(key) = opened.key_of(ordinal, offset, &mut frame)? {
-                        let relative = u32::try_from(offset - first).map_err(|_| Error::TooLarge)?;
-                        found.push(run_entry(key_hash(key), relative));
-                    }
-                }
-                newest_of_each(&mut found);
-                Ok(found)
-            })?;
-            entries.append(&mut found);
-        }
-        newest_of_each(&mut entries);
         let end = reader.end_of(&Part::Sealed(Arc::clone(last)));
         let run = Run::new(first, end, 1);
         let mut writer = Writer::create(&self.place, &run)?;
-        entries.into_iter().try_for_each(|entry| writer.push(entry))?;
+        let mut records = 0;
+        for part in parts {
+            records += self.or_without_run(part, reader.read(part, |opened| Ok(opened.count() as usize)))?;
+        }
+        let hashes_each = (1 << 32_u64) / records.div_ceil(ENTRIES_MAX).max(1) as u64 + 1;
+        let mut from = 0;
+        while from < 1 << 32 {
+            let hashes = from..from + hashes_each;
+            let mut entries = Entries::default();
+            for part in parts {
+                self.or_without_run(part, entries.add(reader, part, first, &hashes))?;
+            }
+            let entries = entries.finish();
+            entries.into_iter().try_for_each(|entry| writer.push(entry))?;
+            from += hashes_each;
+        }
         writer.finish(&self.place, &run, last.link()?.0)?;
         Ok(run)
+    }
+
+    /// Has a part in no run, as long as this handle lives, if `result` says that it cannot be.
+    fn or_without_run<T>(&self, part: &Part, result: Result<T>) -> Result<T> {
+        if matches!(result, Err(Error::Corrupt { .. } | Error::TooLarge)) {
+            self.without_run.lock().push(part.base());
+        }
+        result
     }
 
     /// Makes one run of the first 16 side by side that have the same level.
@@ -329,7 +356,7 @@ impl Shared {
             writer.push(newest)?;
             written += 1;
             if written.is_multiple_of(4096) {
-                Background::pause();
+                Background::pause_for_syncs();
             }
         }
         let link = sources
@@ -347,6 +374,50 @@ impl Shared {
         let names: Vec<FileName> = gone.map(|run| run.name()).collect();
         self.change_view(|view| view.runs.retain(|run| run.end > start_offset));
         names
+    }
+}
+
+/// Entries of a run that is being made.
+#[derive(Default)]
+struct Entries {
+    all: Vec<u64>,
+    /// How many there may be before those that are not the newest of their hash are dropped.
+    crowded_at: usize,
+}
+
+impl Entries {
+    /// Adds those of a part whose hash is among `hashes`, in a run that begins at the offset `first`.
+    fn add(&mut self, reader: &Reader<'_>, part: &Part, first: u64, hashes: &Range<u64>) -> Result<()> {
+        reader.read(part, |opened| {
+            let mut frame = Vec::new();
+            for ordinal in 0..opened.count() {
+                if ordinal % 4096 == 0 {
+                    Background::pause_for_syncs();
+                }
+                let offset = opened.offset(ordinal)?;
+                if let Some(key) = opened.key_of(ordinal, offset, &mut frame)? {
+                    let relative = u32::try_from(offset - first).map_err(|_| Error::TooLarge)?;
+                    let hash = key_hash(key);
+                    if hashes.contains(&u64::from(hash)) {
+                        self.push(run_entry(hash, relative));
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn push(&mut self, entry: u64) {
+        if self.all.len() >= self.crowded_at {
+            newest_of_each(&mut self.all);
+            self.crowded_at = ENTRIES_MAX.max(2 * self.all.len());
+        }
+        self.all.push(entry);
+    }
+
+    fn finish(mut self) -> Vec<u64> {
+        newest_of_each(&mut self.all);
+        self.all
     }
 }
 

@@ -84,7 +84,7 @@ impl Shared {
                 }
                 // No space for a copy: the next sync, or closing, tries again.
                 Err(Error::Io { .. }) => {}
-                Err(_) => shared.poison(),
+                Err(error) => shared.poison(&error),
             }
         });
         if !is_taken {
@@ -165,7 +165,8 @@ impl Shared {
                 shared.pace_requested.store(false, Ordering::Relaxed);
                 if shared.check_writable().is_ok() {
                     let next = shared.writer.lock().next_offset;
-                    // A failure poisons the log; whoever publishes next is told.
+                    // A failed sync poisons the log: whoever publishes next, or closes it, is told. Without space for
+                    // a copy the next one tries again.
                     let _ = shared.commit.wait_for(&shared, next);
                 }
             }

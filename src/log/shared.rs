@@ -1,7 +1,7 @@
 //! What a log's handle, its readers and the background thread share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, ReentrantMutex};
@@ -10,6 +10,7 @@ use super::background::Background;
 use super::changes::Changes;
 use super::commit::Committer;
 use super::durability::Durability;
+use super::failure::Failure;
 use super::meta_store::MetaStore;
 use super::options::Options;
 use super::view::View;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) sealing: Mutex<()>,
     /// Base offsets of segments that were merged into others and could not be removed.
     pub(super) left_over: Mutex<Vec<u64>>,
+    /// Base offsets of segments that cannot be in a key run.
+    pub(super) without_run: Mutex<Vec<u64>>,
     /// Whether there is spare space for removing messages, as far as this handle knows.
     pub(crate) has_spare: AtomicBool,
     /// Set when a segment was begun since what is due then was done.
@@ -56,6 +59,8 @@ pub(crate) struct Shared {
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
     mapped: Mutex<Vec<Arc<Segment>>>,
     state: AtomicU8,
+    /// What poisoned the handle, if it was not a panic.
+    failure: OnceLock<Failure>,
     lock: Mutex<Option<DirLock>>,
 }
 
@@ -92,11 +97,13 @@ impl Shared {
             removal: Mutex::new(()),
             sealing: Mutex::new(()),
             left_over: Mutex::new(Vec::new()),
+            without_run: Mutex::new(Vec::new()),
             has_spare: AtomicBool::new(false),
             upkeep_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),
             state: AtomicU8::new(OPEN),
+            failure: OnceLock::new(),
             lock: Mutex::new(Some(lock)),
         }
     }
@@ -132,8 +139,11 @@ impl Shared {
         self.state.load(Ordering::Acquire) & POISONED != 0
     }
 
-    /// Refuses every write from now on, on this handle.
-    pub(crate) fn poison(&self) {
+    /// Refuses every write from now on, on this handle, because of `cause`.
+    pub(crate) fn poison(&self, cause: &Error) {
+        if let Some(failure) = Failure::of(cause) {
+            let _ = self.failure.set(failure);
+        }
         self.state.fetch_or(POISONED, Ordering::AcqRel);
         self.place.writable.store(false, Ordering::Release);
         self.commit.fail_all();
@@ -142,10 +152,19 @@ impl Shared {
 
     /// Poisons the log if `result` is a failed sync, or any failure behind which the state on disk is unknown.
     pub(crate) fn poison_on_error<T>(&self, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            self.poison();
+        if let Err(error) = &result {
+            self.poison(error);
         }
         result
+    }
+
+    /// What poisoned the handle first, for all who have not been told.
+    pub(crate) fn failure(&self) -> Error {
+        let unknown = || Error::SyncFailed {
+            path: self.place.dir.clone(),
+            source: std::io::Error::other("a write or sync did not come to its end"),
+        };
+        self.failure.get().map_or_else(unknown, Failure::error)
     }
 
     /// Marks the handle as closed; false if it was already.

@@ -30,14 +30,11 @@ impl Shared {
         self.retain_locked(dry_run)
     }
 
-    /// As [`apply_retention`](Shared::apply_retention), unless something else is being removed, or a backup taken: the
-    /// background thread waits for neither.
+    /// As [`apply_retention`](Shared::apply_retention), unless something else is being removed, or a backup taken:
+    /// neither publishers nor the background thread wait for that. The next rollover applies it then.
     pub(super) fn apply_retention_if_free(self: &Arc<Shared>) {
-        match self.removal.try_lock() {
-            Some(_one_at_a_time) => {
-                let _ = self.retain_locked(false);
-            }
-            None => self.upkeep_due.store(true, Ordering::Relaxed),
+        if let Some(_one_at_a_time) = self.removal.try_lock() {
+            let _ = self.retain_locked(false);
         }
     }
 
@@ -163,7 +160,7 @@ impl Shared {
         }
         // What fails now is tried again at the next rollover; a failed sync has poisoned the log.
         if self.options.has_retention() && !self.retain_later() {
-            let _ = self.apply_retention(false);
+            self.apply_retention_if_free();
         }
         self.make_spare_soon();
         if self.background.is_none() {

@@ -363,6 +363,12 @@ impl Writer {
         }
     }
 
+    /// Whether an earlier life left something of which it is not proven that it is durable.
+    pub(crate) fn has_unproven(&self) -> bool {
+        let is_unproven = |segment: &Arc<Active>| !segment.is_proven();
+        self.active.iter().chain(&self.unsynced).any(is_unproven)
+    }
+
     /// Takes the mark of the clean close back, durably, before the first byte is written.
     fn unmark_clean(&mut self, shared: &Arc<Shared>) -> Result<()> {
         if self.is_marked_clean {

@@ -354,6 +354,11 @@ impl Active {
         self.unproven.store(end, Ordering::Release);
     }
 
+    /// Whether a sync of this segment brings all of it to disk; see [`set_unproven`](Active::set_unproven).
+    pub(crate) fn is_proven(&self) -> bool {
+        self.unproven.load(Ordering::Acquire) == 0
+    }
+
     /// Gives back the space behind `end`. Nothing behind it is read from then on.
     pub(crate) fn truncate(&self, end: u64) -> Result<()> {
         let mut is_cut = self.growing.lock();

@@ -50,7 +50,7 @@ impl Part {
     pub(crate) fn read<T>(
         &self,
         mapped: impl Fn(&Arc<Segment>),
-        read: impl Fn(&Opened<'_>) -> Result<T, Fault>,
+        mut read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
     ) -> Result<T> {
         let segment = match self {
             Part::Active(active) => {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,13 +28,20 @@ fn wakes<T: Send>(
 ) -> Option<T> {
     thread::scope(|scope| {
         let changes = log.changes()?;
-        let waiter = scope.spawn(|| {
+        let (looked, has_looked) = mpsc::channel();
+        let look = &look;
+        let waiter = scope.spawn(move || {
             let begun = Instant::now();
-            let found = changes.wait_until(Some(begun + LONG), || look(log));
+            let found = changes.wait_until(Some(begun + LONG), || {
+                let found = look(log);
+                let _ = looked.send(());
+                found
+            });
             assert!(begun.elapsed() < LONG, "those who wait are not told of a change");
             found
         });
-        // Time to fall asleep; if it has not, it passes all the same.
+        // From its first look on it has to be told. Time to fall asleep; if it has not, it passes all the same.
+        let _ = has_looked.recv();
         thread::sleep(Duration::from_millis(5));
         change();
         let found = join(waiter);

@@ -105,6 +105,6 @@ fn what_cannot_be_copied_is_told() {
 #[test]
 fn damage_is_not_copied() {
     let place = Place::with(&numbered(100));
-    place.damage(b"a55");
+    place.damage(55);
     assert!(backup(&place, "copy").failed(3).contains("corrupt"));
 }

@@ -25,7 +25,7 @@ fn damage_is_found() {
     place
         .publish(&["--rollover", "1024", "--batch", "10"], numbered(100).as_bytes())
         .ok();
-    let (path, position) = place.damage(b"a55");
+    let (path, position) = place.damage(55);
     let path = path.to_str().expect("text");
 
     let run = place.run("check", &[]);

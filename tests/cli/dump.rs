@@ -29,7 +29,7 @@ fn every_file_can_be_dumped() {
 fn damage_is_shown() {
     let place = Place::with(&numbered(100));
     let sound = run(&["dump", place.files("log")[0].to_str().expect("text")]);
-    let (path, _) = place.damage(b"a55");
+    let (path, _) = place.damage(55);
     let damaged = run(&["dump", path.to_str().expect("text")]);
     let text = |bytes| String::from_utf8(bytes).expect("text");
     let (sound, damaged) = (text(sound.stdout), text(damaged.stdout));

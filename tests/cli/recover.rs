@@ -60,7 +60,7 @@ fn a_log_in_order_is_left_alone() {
 fn one_bad_bit_is_cut_out_and_kept() {
     for flags in [&[][..], &["--salvage"]] {
         let place = place();
-        let (path, position) = place.damage(b"a55");
+        let (path, position) = place.damage(55);
         let path = path.to_str().expect("text");
         let expected: Vec<u64> = match flags {
             [] => (0..55).collect(),
@@ -121,8 +121,8 @@ fn one_bad_bit_is_cut_out_and_kept() {
 #[test]
 fn what_was_dropped_is_a_line_each() {
     let place = place();
-    place.damage(b"a20");
-    place.damage(b"a70");
+    place.damage(20);
+    place.damage(70);
     let run = place.run("recover", &["--salvage"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let text = String::from_utf8(run.stdout).expect("text");
