@@ -61,7 +61,8 @@ fn a_synced_publish_without_space_leaves_nothing_behind() {
     // Enough for another segment, not for a copy of this one.
     disk.set_space(Some(disk.used_space() + (1 << 20)));
     let log = open(&disk, Options::new());
-    log.publish(&[NewMessage::value(b"value")]).expect("there is space");
+    log.publish(&[NewMessage::value(b"value")])
+        .expect("there is space");
     let synced = PublishOptions::new().sync(true);
     for _ in 0..3 {
         let error = log.publish_with(&[NewMessage::value(b"synced")], &synced);

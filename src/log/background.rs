@@ -178,3 +178,32 @@ fn work() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Goal: a sync that is due does not wait for a long job. Method: one that only ends when the sync was made.
+    #[test]
+    fn what_is_due_is_done_in_the_pauses_of_a_long_job() {
+        let background = Background::join_in();
+        let (tell, told) = mpsc::channel();
+        let is_done = Arc::new(AtomicBool::new(false));
+        background.submit(move || {
+            let due = Arc::clone(&is_done);
+            let also = Background::join_in();
+            also.submit_at(Instant::now(), move || due.store(true, Ordering::Relaxed));
+            Background::pause();
+            let is_early = is_done.load(Ordering::Relaxed);
+            Background::pause_for_syncs();
+            let _ = tell.send((is_early, is_done.load(Ordering::Relaxed)));
+        });
+        let seen = told.recv_timeout(Duration::from_secs(60));
+        assert_eq!(seen, Ok((false, true)));
+    }
+}

@@ -22,7 +22,7 @@ use crate::{Error, Result};
 const FAN: usize = 16;
 /// Entries gathered at a time, each of 8 bytes: with more messages than these, their keys are read as many times, a
 /// range of hashes each time. At most twice as many are in memory.
-const ENTRIES_MAX: usize = 1 << 22;
+const ENTRIES_MAX: usize = if cfg!(test) { 64 } else { 1 << 22 };
 /// Bytes written at a time.
 const WRITE_LEN: usize = 64 << 10;
 
@@ -197,12 +197,12 @@ impl Shared {
     /// Makes one run, if there are segments for one; whether there may be more to do. Without runs everything is found
     /// all the same.
     fn build_next_run(&self) -> bool {
+        let unfit = self.without_run.lock().len();
         match self.try_build_run() {
             Ok(is_made) => is_made,
-            // What is damaged, or has too large a gap, is now passed over.
-            Err(Error::Corrupt { .. } | Error::TooLarge) => true,
-            // Whoever seals the next segment comes back.
-            Err(_) => false,
+            // On without what turned out to be damaged, or to have too large a gap; else whoever seals the next segment
+            // comes back.
+            Err(_) => self.without_run.lock().len() > unfit,
         }
     }
 
@@ -253,9 +253,12 @@ impl Shared {
     /// Makes the run of the first 16 sealed segments side by side that are in none and can be.
     fn next_of_segments(&self, reader: &Reader<'_>) -> Result<Option<Run>> {
         let view = reader.view();
-        let Some((_, sealed)) = view.parts.split_last() else {
-            return Ok(None);
-        };
+        // Segments are not always sealed in their order: a run behind one that is not would leave too few before it
+        // for another.
+        let is_sealed = |part: &Part| matches!(part, Part::Sealed(_));
+        let sealed_count = view.parts.iter().take_while(|part| is_sealed(part)).count();
+        // The last one may be taken up again.
+        let sealed = &view.parts[..sealed_count.min(view.parts.len().saturating_sub(1))];
         let without_run = self.without_run.lock().clone();
         let is_free = |part: &Part| {
             let at = view.runs.partition_point(|run| run.end <= part.base());
@@ -263,7 +266,7 @@ impl Shared {
                 .runs
                 .get(at)
                 .is_some_and(|run| run.first < reader.end_of(part));
-            matches!(part, Part::Sealed(_)) && !is_in_run && !without_run.contains(&part.base())
+            !is_in_run && !without_run.contains(&part.base())
         };
         let mut from = 0;
         for (at, part) in sealed.iter().enumerate() {
@@ -477,5 +480,77 @@ impl Writer {
             return Err(Error::Closed);
         }
         place.storage.rename(self.file.path(), &place.path(&run.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::Options;
+    use super::*;
+    use crate::{FileLog, Log as _, NewMessage};
+
+    const MESSAGES: u32 = 1_000;
+    const KEYS: u32 = 300;
+
+    fn options() -> Options {
+        // Runs are made by the call that finds segments for them.
+        Options::new().create_dirs(true).rollover(1024).background(false)
+    }
+
+    fn key(number: u32) -> [u8; 4] {
+        (number % KEYS).to_le_bytes()
+    }
+
+    fn publish(log: &FileLog) {
+        for number in 0..MESSAGES {
+            log.publish(&[NewMessage::new(&key(number), &number.to_le_bytes())])
+                .expect("published");
+        }
+    }
+
+    /// The files of a kind, in order.
+    fn files(dir: &Path, kind: &str) -> Vec<PathBuf> {
+        let mut paths: Vec<_> = std::fs::read_dir(dir)
+            .expect("listed")
+            .map(|entry| entry.expect("listed").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == kind))
+            .collect();
+        paths.sort();
+        paths
+    }
+
+    /// With more messages than are gathered at a time, in several passes.
+    #[test]
+    fn a_run_of_many_messages_has_the_newest_of_each_key() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let log = options().key_index(true).open(dir.path()).expect("a log");
+        publish(&log);
+        assert!(!files(dir.path(), "keys").is_empty());
+        for number in MESSAGES - KEYS..MESSAGES {
+            assert_eq!(log.offset_by_key(&key(number)).expect("there"), u64::from(number));
+        }
+        assert!(matches!(log.get_by_key(b"none"), Err(Error::NotFound)));
+    }
+
+    /// A segment that cannot be read is in no run, and keeps no other from being in one.
+    #[test]
+    fn a_damaged_segment_is_passed_over() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let log = options().open(dir.path()).expect("a log");
+        publish(&log);
+        log.close().expect("closed");
+        let paths = files(dir.path(), "log");
+        let mut bytes = std::fs::read(&paths[5]).expect("read");
+        bytes[500] ^= 1;
+        std::fs::write(&paths[5], bytes).expect("written");
+
+        let log = options().key_index(true).open(dir.path()).expect("a log");
+        let others = paths.len() - 1 - 6;
+        assert_eq!(files(dir.path(), "keys").len(), others / FAN);
+        for number in MESSAGES - KEYS..MESSAGES {
+            assert_eq!(log.offset_by_key(&key(number)).expect("there"), u64::from(number));
+        }
     }
 }
