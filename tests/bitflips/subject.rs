@@ -1,7 +1,6 @@
 //! Small logs to be damaged.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use duramen::{Durability, Log, Options};
 
@@ -26,6 +25,7 @@ pub(crate) struct Subject {
 struct Recipe {
     name: &'static str,
     durability: Durability,
+    /// For those who open it damaged.
     background: bool,
     /// Closed and opened again after so many batches.
     reopen_after: Option<usize>,
@@ -99,13 +99,15 @@ impl Recipe {
             .durability(self.durability)
             .rollover(ROLLOVER)
             .background(self.background);
+        // What a background thread had got to would be chance.
+        let cooking = options.clone().background(false);
         let home = fast_dir();
         let mut model: Vec<Item> = Vec::new();
-        let mut log = options.open(home.path()).expect("a new log");
+        let mut log = cooking.open(home.path()).expect("a new log");
         for batch in 0..BATCHES {
             if self.reopen_after == Some(batch) {
                 log.close().expect("a close");
-                log = options.open(home.path()).expect("a reopen");
+                log = cooking.open(home.path()).expect("a reopen");
             }
             let count = if random.one_in(2) { 1 } else { 2 + random.below(3) };
             let items: Vec<Item> = (0..count).map(|_| item(&mut random, model.len())).collect();
@@ -118,8 +120,6 @@ impl Recipe {
         let acknowledged = log.synced_offset().expect("an open log");
         if self.is_closed {
             log.close().expect("a close");
-        } else {
-            wait_for_background(home.path());
         }
         let files = files_of(home.path());
         let at = |path: &PathBuf| {
@@ -154,25 +154,6 @@ fn item(random: &mut Random, offset: usize) -> Item {
     let step = [1, 1, 70_000, 3_000_000][usize::try_from(random.below(4)).expect("small")];
     item.time = i64::try_from(offset).expect("small") * 1_000_000 + step;
     item
-}
-
-/// Waits until the background thread has done what it had to do.
-fn wait_for_background(dir: &Path) {
-    let lens = || {
-        files_of(dir)
-            .into_iter()
-            .map(|(name, bytes)| (name, bytes.len()))
-            .collect::<Vec<_>>()
-    };
-    let mut before = lens();
-    loop {
-        std::thread::sleep(Duration::from_millis(100));
-        let now = lens();
-        if now == before {
-            return;
-        }
-        before = now;
-    }
 }
 
 impl Subject {
