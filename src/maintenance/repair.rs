@@ -506,12 +506,15 @@ impl Repair {
             _ => 0,
         };
         let bound = self.meta.current().next_offset.max(reached);
+        let is_counted = self.is_lossy();
         self.meta.write_both(&*self.place.storage, |meta| {
             meta.next_offset = bound;
             meta.is_copy = false;
             meta.clean = clean;
             meta.merge = None;
             meta.unfinished = false;
+            // What may have been lost besides is of the epoch that has ended: opening need not begin another.
+            meta.visible_is_durable |= is_counted;
             meta.start_offset = meta.start_offset.max(first.unwrap_or(bound).min(bound));
         })
     }
