@@ -321,8 +321,8 @@ fn remove_on_a_full_disk(disk: &Path, seed: u64) {
     }
 }
 
-/// Goal: the space that is set aside for removing is there, not only a file of its name. Method: logs that find one that
-/// is empty or was enough for a smaller rollover size, or none, begin a segment.
+/// Goal: the space that is set aside for removing is there, not only a file of its name. Method: logs that find one
+/// that is empty or was enough for a smaller rollover size, or none, begin a segment.
 #[test]
 fn spare_space_is_as_large_as_promised() {
     let large = vec![7; 600 << 10];

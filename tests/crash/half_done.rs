@@ -30,8 +30,8 @@ fn filled(disk: &SimDisk) -> FileLog {
     log
 }
 
-/// Each call that `action` makes fails once in each way. Unless that has poisoned it, the log is then handed to `judge`,
-/// with what `action` said.
+/// Each call that `action` makes fails once in each way. Unless that has poisoned it, the log is then handed to
+/// `judge`, with what `action` said.
 fn with_each_fault<T>(
     action: impl Fn(&FileLog) -> Result<T>,
     judge: impl Fn(&FileLog, &SimDisk, Result<T>, &str),
