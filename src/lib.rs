@@ -28,9 +28,8 @@
 //! | have keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
 //! | iterate, also backwards; the state by key | [`LogExt`] |
 //! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
-//! | remove messages | [`Log::delete`], [`Log::trim`]; by age, count or size: [`trim`]; by key: [`mod@compact`] |
+//! | remove messages | [`Log::delete`], [`Log::trim`], [`Retention`], [`trim`]; by key: [`mod@compact`] |
 //! | know what can go wrong | [`Error`], [`ErrorKind`] |
-//! | remove | [`Log::delete`], [`Log::trim`], [`Retention`] |
 //! | keep safe | [`check`], [`recover`], [`backup`], [`restore`] |
 //! | look inside | [`stat`], [`dump`] |
 //! | test an application without files | [`MemoryLog`] |

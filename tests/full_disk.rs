@@ -321,6 +321,42 @@ fn remove_on_a_full_disk(disk: &Path, seed: u64) {
     }
 }
 
+/// Goal: the space that is set aside for removing is there, not only a file of its name. Method: logs that find one
+/// that is empty or was enough for a smaller rollover size, or none, begin a segment.
+#[test]
+fn spare_space_is_as_large_as_promised() {
+    let large = vec![7; 600 << 10];
+    for there in [None, Some(0), Some(100), Some(1 << 10)] {
+        let home = common::fast_dir();
+        let path = home.path().join("spare");
+        if let Some(len) = there {
+            fs::write(&path, vec![0; len]).expect("a file");
+        }
+        // As large as a segment, but at most 1 MiB; not smaller again.
+        for (rollover, wanted) in [
+            (1 << 10, 1 << 10),
+            (64 << 10, 64 << 10),
+            (1 << 21, 1 << 20),
+            (1 << 10, 1 << 20),
+        ] {
+            let log = options()
+                .background(false)
+                .rollover(rollover)
+                .open(home.path())
+                .expect("a log");
+            for _ in 0..6 {
+                let len = usize::try_from(rollover / 2).expect("small");
+                let value = &large[..len.min(large.len())];
+                log.publish(&[duramen::NewMessage::value(value)])
+                    .expect("published");
+            }
+            log.close().expect("closed");
+            let len = fs::metadata(&path).expect("spare space").len();
+            assert_eq!(len, wanted, "{there:?}, rollover {rollover}");
+        }
+    }
+}
+
 /// Goal: a log can be read on a disk without a byte to spare, and opened for writing if it was closed; whatever is
 /// refused there does no harm. Method: logs closed and killed, opened and published to with no space, then with some.
 #[test]

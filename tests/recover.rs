@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use duramen::{
-    Corruption, Durability, Log, Message, NewMessage, Options, RecoverOptions, RecoverReport, Result, Start,
-    check, recover, recover_with,
+    Corruption, Durability, Error, Log, Message, NewMessage, Options, RecoverOptions, RecoverReport, Result,
+    Start, check, recover, recover_with, stat,
 };
 
 mod common;
@@ -251,6 +251,51 @@ fn a_segment_that_cannot_be_read_is_left_out() {
     }
 }
 
+/// Opening cuts at a record: where the front is gone there is none, and nothing may look as if it had been trimmed.
+#[test]
+fn a_missing_front_is_settled_by_recover_and_not_by_opening() {
+    let mut random = Random::new(seed("recover"));
+    let scratch = fast_dir();
+    for is_closed in [true, false] {
+        let dir = scratch.path().join(if is_closed { "closed" } else { "killed" });
+        let model = sound_log(&mut random, &dir, false);
+        if !is_closed {
+            // Damage to one copy: whoever opens the log does not know that it was closed.
+            fs::write(dir.join("meta.0"), b"nonsense").expect("written");
+        }
+        let paths = segment_paths(&dir);
+        let first_kept: u64 = paths[1]
+            .file_stem()
+            .and_then(|name| name.to_str()?.parse().ok())
+            .expect("an offset");
+        fs::remove_file(&paths[0]).expect("removed");
+        let damaged = files_of(&dir);
+        for options in [options().recover(true), options(), options().read_only(true)] {
+            let opened = options.open(&dir);
+            assert!(
+                matches!(
+                    &opened,
+                    Err(Error::Corrupt {
+                        kind: Corruption::Missing,
+                        ..
+                    })
+                ),
+                "{opened:?}"
+            );
+            assert_eq!(files_of(&dir), damaged);
+        }
+        let report = recover(&dir, &options()).expect("recovered");
+        assert_eq!(report.epoch, 1, "{report:?}");
+        let log = options().open(&dir).expect("a plain open");
+        assert_eq!(log.start_offset().expect("open"), first_kept);
+        let trimmed = log.consume(Start::At(0), 1).expect_err("lost");
+        assert!(trimmed.is_trimmed(), "{trimmed}");
+        log.close().expect("closed");
+        let lost = (0..first_kept).collect();
+        assert_holds(&dir, &model, &lost, model.len() as u64, "front");
+    }
+}
+
 /// Without a readable copy of the metadata the log is put together from what its segments say.
 #[test]
 fn lost_metadata_is_made_anew() {
@@ -361,4 +406,181 @@ fn a_killed_log_goes_on_behind_all_it_had() {
     let log = options().open(&killed).expect("the recovered log");
     assert_eq!(read_all(&log).expect("read").len(), 12);
     assert_eq!(log.publish(&[NewMessage::value(b"more")]).expect("published"), 13);
+}
+
+/// The files of an open log in `dir`, with so many messages of one byte in batches of ten, as a kill leaves them.
+fn killed_log(options: &Options, dir: &Path, messages: u64) -> Vec<(String, Vec<u8>)> {
+    let log = options
+        .clone()
+        .create_dirs(true)
+        .durability(Durability::EachPublish)
+        .background(false)
+        .open(dir)
+        .expect("a log");
+    for _ in 0..messages / 10 {
+        log.publish(&[NewMessage::value(b"x"); 10]).expect("published");
+    }
+    files_of(dir)
+}
+
+/// A copy of a log in a directory of its own.
+fn copy_of(files: &[(String, Vec<u8>)]) -> tempfile::TempDir {
+    let dir = fast_dir();
+    write_files(dir.path(), files);
+    dir
+}
+
+/// Goal: no offset of a lost segment is given out again, whatever the rollover size was. Method: a log of large
+/// segments, closed, taken up again and killed, loses its only segment, and is opened with a small rollover size.
+#[test]
+fn offsets_of_a_lost_segment_are_not_given_out_again() {
+    let home = fast_dir();
+    let options = Options::new();
+    killed_log(&options, home.path(), 100);
+    let files = killed_log(&options, home.path(), 3000);
+    let copy = copy_of(&files);
+    fs::remove_file(&segment_paths(copy.path())[0]).expect("removed");
+    let options = options.rollover(1 << 10);
+    assert!(options.open(copy.path()).is_err());
+    let log = options.clone().recover(true).open(copy.path()).expect("cut");
+    let next = log.next_offset().expect("open");
+    assert!(next >= 3100, "{next} was given out before");
+    assert_eq!(log.stat().expect("open").epoch, 1);
+    log.publish(&[NewMessage::value(b"more")]).expect("published");
+    log.close().expect("closed");
+    assert_eq!(
+        options
+            .open(copy.path())
+            .expect("a log")
+            .next_offset()
+            .expect("open"),
+        next + 1
+    );
+}
+
+/// A segment file that became shorter does not say how many messages were in it.
+#[test]
+fn offsets_of_a_shortened_segment_are_not_given_out_again() {
+    let home = fast_dir();
+    let files = killed_log(&Options::new(), home.path(), 3000);
+    for shorten in [false, true] {
+        let copy = copy_of(&files);
+        for name in ["meta.0", "meta.1"] {
+            fs::write(copy.path().join(name), b"nonsense").expect("written");
+        }
+        if shorten {
+            let path = &segment_paths(copy.path())[0];
+            let bytes = fs::read(path).expect("a segment");
+            fs::write(path, &bytes[..500]).expect("a segment");
+        }
+        let report = recover(copy.path(), &Options::new()).expect("recovered");
+        assert!(report.next_offset >= 3000 && report.epoch == 1, "{report:?}");
+    }
+}
+
+/// However many segments cannot be read, it is one more life of the log.
+#[test]
+fn a_cut_at_open_is_one_epoch() {
+    let home = fast_dir();
+    let files = killed_log(&Options::new().rollover(1 << 10), home.path(), 1000);
+    for epoch in [0, 7, u64::MAX] {
+        let copy = copy_of(&files);
+        for name in ["meta.0", "meta.1"] {
+            set_epoch(&copy.path().join(name), epoch);
+        }
+        let paths = segment_paths(copy.path());
+        for path in &paths[paths.len() - 3..] {
+            let mut bytes = fs::read(path).expect("a segment");
+            bytes[20] ^= 1;
+            fs::write(path, bytes).expect("a segment");
+        }
+        let planned = RecoverOptions::new().dry_run(true);
+        let planned = recover_with(copy.path(), &Options::new(), &planned).expect("a plan");
+        assert_eq!(planned.epoch, epoch.saturating_add(1));
+        let log = Options::new().recover(true).open(copy.path()).expect("cut");
+        assert_eq!(log.stat().expect("open").epoch, epoch.saturating_add(1));
+        log.close().expect("closed");
+        let again = recover(copy.path(), &Options::new()).expect("in order");
+        assert!(
+            !again.changed && again.epoch == epoch.saturating_add(1),
+            "{again:?}"
+        );
+    }
+}
+
+/// Sets the epoch in a copy of the metadata, with the checksum put right; see docs/format.md.
+fn set_epoch(path: &Path, epoch: u64) {
+    let mut bytes = fs::read(path).expect("a copy");
+    bytes[40..48].copy_from_slice(&epoch.to_le_bytes());
+    let sum = crc32c::crc32c(&bytes[..124]);
+    bytes[124..].copy_from_slice(&sum.to_le_bytes());
+    fs::write(path, bytes).expect("a copy");
+}
+
+/// What a crash may leave of the metadata is no damage; the same of a log that was closed is.
+#[test]
+fn a_copy_of_the_metadata_that_a_crash_may_leave_is_no_problem() {
+    let home = fast_dir();
+    let created = home.path().join("created");
+    let log = options().create_dirs(true).open(&created).expect("a new log");
+    let mut files = files_of(&created);
+    log.close().expect("closed");
+    files.retain(|(name, _)| name != "meta.1");
+    let half_created = copy_of(&files);
+
+    let killed = home.path().join("killed");
+    let half_written = copy_of(&killed_log(&options(), &killed, 20));
+    let newest = newest_copy(half_written.path());
+    let other = if newest == "meta.0" { "meta.1" } else { "meta.0" };
+    tear(&half_written.path().join(other));
+
+    for dir in [half_created.path(), half_written.path()] {
+        let report = check(dir, &options()).expect("checked");
+        assert!(report.is_clean(), "{:?}", report.problems);
+        let report = recover(dir, &options()).expect("recovered");
+        assert!(!report.changed && report.dropped.is_empty(), "{report:?}");
+        for name in ["meta.0", "meta.1"] {
+            let copy = copy_of(&files_of(dir));
+            tear(&copy.path().join(name));
+            let problems = check(copy.path(), &options()).expect("checked").problems;
+            assert!(
+                problems.len() == 1 && problems[0].kind == Corruption::Meta,
+                "{name}: {problems:?}"
+            );
+        }
+    }
+}
+
+/// The copy of the metadata with the larger sequence number.
+fn newest_copy(dir: &Path) -> &'static str {
+    let sequence = |name: &&str| fs::read(dir.join(name)).expect("a copy")[32..40].to_vec();
+    ["meta.0", "meta.1"]
+        .into_iter()
+        .max_by_key(sequence)
+        .expect("two")
+}
+
+/// Leaves a copy of the metadata half overwritten.
+fn tear(path: &Path) {
+    let mut bytes = fs::read(path).expect("a copy");
+    bytes[40..64].fill(0x55);
+    fs::write(path, bytes).expect("a copy");
+}
+
+/// `stat` tells of the log as it is, not of the options it was called with.
+#[test]
+fn stat_goes_by_the_log() {
+    let home = fast_dir();
+    sound_log(&mut Random::new(seed("recover")), &home.path().join("log"), false);
+    let dir = home.path().join("log");
+    let before = files_of(&dir);
+    for options in [Options::new(), options(), Options::new().recover(true)] {
+        let stats = stat(&dir, &options).expect("a log");
+        assert!(stats.key_index && stats.time_index, "{stats:?}");
+    }
+    assert_eq!(files_of(&dir), before);
+    assert!(matches!(
+        stat(home.path().join("none"), &Options::new()),
+        Err(Error::NoLog { .. })
+    ));
 }

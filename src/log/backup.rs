@@ -318,14 +318,9 @@ impl Target {
             return Ok(());
         }
         // The bytes were read back from what was written: it is the log that is damaged, or the disk of the copy.
-        Err(match extent.stop {
-            Stop::Defect {
-                position,
-                offset,
-                kind,
-            } => corrupt(active.file.path(), position, Some(offset), kind),
-            _ => corrupt(active.file.path(), extent.end, None, Corruption::Foreign),
-        })
+        let path = active.file.path();
+        let other = || corrupt(path, extent.end, None, Corruption::Foreign);
+        Err(extent.stop.defect(path).unwrap_or_else(other))
     }
 
     /// Removes what is not part of the copy, and closes it.

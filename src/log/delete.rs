@@ -71,8 +71,11 @@ impl Shared {
         self.leave_behind(base)?;
         let next_offset = self.writer.lock().next_offset;
         self.commit.wait_for(self, next_offset)?;
-        let meta = *self.meta.lock().current();
-        if !meta.has_gaps || meta.is_copy {
+        let (meta, is_in_both) = {
+            let store = self.meta.lock();
+            (*store.current(), store.is_in_both())
+        };
+        if !meta.has_gaps || meta.is_copy || !is_in_both {
             self.write_meta(|meta| {
                 meta.has_gaps = true;
                 meta.is_copy = false;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::format::{HeaderDefect, META_LEN, META_NAMES, Meta};
 use crate::segment::{corrupt, header_error};
-use crate::sys::{Open, Storage};
+use crate::sys::{Open, Storage, found};
 use crate::{Corruption, Error, Result};
 
 /// What the two copies say.
@@ -20,11 +20,8 @@ impl Copies {
     /// Reads both.
     pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Copies> {
         let read = |name: &str| -> Result<_> {
-            let file = match storage.open(&dir.join(name), Open::Read) {
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                    return Ok(None);
-                }
-                other => other?,
+            let Some(file) = found(storage.open(&dir.join(name), Open::Read))? else {
+                return Ok(None);
             };
             let mut bytes = [0; META_LEN];
             let len = file.read_at(0, &mut bytes)?;
@@ -69,6 +66,21 @@ impl Copies {
         Err(corrupt(&path, 0, None, Corruption::Meta))
     }
 
+    /// The names of the copies that are missing or not good, and that an ordinary crash does not leave so: in a log
+    /// that is open one may be torn, and in one that is being created the second may be missing. A power cut in the
+    /// very write that closes the log cannot be told from damage.
+    pub(crate) fn damaged(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let may_be_torn = self.good().any(|meta| meta.clean.is_none() || meta.unfinished);
+        let may_be_missing = may_be_torn || self.good().any(|meta| meta.sequence == 1);
+        let copies = self.read.iter().zip(META_NAMES);
+        let damaged = copies.filter(move |(copy, _)| match copy {
+            Some(Ok(_)) => false,
+            Some(Err(_)) => !may_be_torn,
+            None => !may_be_missing,
+        });
+        damaged.map(|(_, name)| name)
+    }
+
     /// Whether both copies are good and say the same.
     pub(crate) fn agree(&self) -> bool {
         matches!(self.read, [Some(Ok(a)), Some(Ok(b))] if a == b)
@@ -92,6 +104,8 @@ pub(crate) struct MetaStore {
     next: usize,
     /// Whether the other one is known to be durable. Whoever wrote it may have been killed before it was.
     is_other_durable: bool,
+    /// Whether that next one lacks a change that was to be in both.
+    is_next_behind: bool,
 }
 
 impl MetaStore {
@@ -103,11 +117,17 @@ impl MetaStore {
             current,
             next: usize::from(first_holds),
             is_other_durable: copies.are_ours,
+            is_next_behind: false,
         }
     }
 
     pub(crate) fn current(&self) -> &Meta {
         &self.current
+    }
+
+    /// Whether both copies have all that was to be written to both.
+    pub(crate) fn is_in_both(&self) -> bool {
+        !self.is_next_behind
     }
 
     /// Writes one copy. After a crash the log has either the old metadata or the new.
@@ -124,8 +144,13 @@ impl MetaStore {
     }
 
     /// Writes both copies, so that damage to one of them later brings back nothing old.
+    ///
+    /// An error does not say that nothing was written. What counts is [`current`](MetaStore::current): it has the
+    /// change from when the first copy is durable. Where the second then fails, the next write makes up for it; until
+    /// then nothing may be done that the old metadata could not cope with.
     pub(crate) fn write_both(&mut self, storage: &dyn Storage, change: impl FnOnce(&mut Meta)) -> Result<()> {
         self.write(storage, change)?;
+        self.is_next_behind = true;
         let meta = self.current;
         self.write_copy(storage, &meta)
     }
@@ -146,32 +171,27 @@ impl MetaStore {
             self.is_other_durable = true;
         }
         self.next = 1 - self.next;
+        self.is_next_behind = false;
         Ok(())
     }
 
     fn sync_other(&self, storage: &dyn Storage) -> Result<()> {
         let other = self.dir.join(META_NAMES[1 - self.next]);
-        match storage.open(&other, Open::Write) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            file => file?.sync(),
-        }
+        found(storage.open(&other, Open::Write))?.map_or(Ok(()), |file| file.sync())
     }
 
     fn overwrite(&self, storage: &dyn Storage, meta: &Meta) -> Result<()> {
-        let path = self.dir.join(META_NAMES[self.next]);
-        match storage.open(&path, Open::Write) {
-            Ok(file) => {
-                file.write_at(0, &meta.encode())?;
-                if file.len()? > META_LEN as u64 {
-                    file.set_len(META_LEN as u64)?;
-                }
-                file.sync()
-            }
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                create(storage, &self.dir, META_NAMES[self.next], meta)
-            }
-            Err(error) => Err(error),
+        let name = META_NAMES[self.next];
+        let Some(file) = found(storage.open(&self.dir.join(name), Open::Write))? else {
+            return create(storage, &self.dir, name, meta);
+        };
+        // Once the bytes are written only a failed sync may follow: whatever else fails, the next life does not see
+        // them.
+        if file.len()? > META_LEN as u64 {
+            file.set_len(META_LEN as u64)?;
         }
+        file.write_at(0, &meta.encode())?;
+        file.sync()
     }
 }
 

@@ -125,7 +125,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         remove_leftovers(&place)?;
         place.remove_segments(superseded.iter().copied())?;
     }
-    if is_front_missing(&place, &bases, meta.start_offset)? && !options.recover {
+    if is_front_missing(&place, &bases, meta.start_offset)? {
         let first = place.path(&FileName::Segment(meta.start_offset));
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
@@ -272,14 +272,9 @@ impl Opening<'_> {
         if self.options.recover {
             return Ok(None);
         }
-        Err(match extent.stop {
-            Stop::Defect {
-                position,
-                offset,
-                kind,
-            } => corrupt(active.file.path(), position, Some(offset), kind),
-            _ => corrupt(active.file.path(), extent.end, None, Corruption::Foreign),
-        })
+        let path = active.file.path();
+        let other = || corrupt(path, extent.end, None, Corruption::Foreign);
+        Err(extent.stop.defect(path).unwrap_or_else(other))
     }
 
     /// A log that was closed: nothing of it is read.

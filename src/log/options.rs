@@ -104,6 +104,9 @@ impl Options {
 
     /// Cut the log at the first damaged record of the active segment while opening, instead of failing. Default:
     /// false. What is cut off is kept in the subfolder `quarantine`, and the epoch goes up.
+    ///
+    /// Where segments are missing in front of the first one there is no record to cut at: that stays an error, and
+    /// [`recover`](crate::recover) makes the log usable.
     pub fn recover(mut self, recover: bool) -> Options {
         self.recover = recover;
         self

@@ -11,7 +11,7 @@ use super::meta_store::{Copies, MetaStore};
 use super::options::Options;
 use crate::format::{BATCH_HEADER_LEN, FileName, Previous, Rewrite, SEGMENT_HEADER_LEN};
 use crate::segment::{
-    Active, Extent, Part, Place, Segment, SegmentEnd, Stop, capacity_for, copy_over, corrupt,
+    Active, Extent, Part, Place, Segment, SegmentEnd, Stop, capacity_for, copy_over, corrupt, offset_bound,
 };
 use crate::sys::Open;
 use crate::{Corruption, Error, Result};
@@ -60,24 +60,10 @@ struct Walked {
 impl Recovery<'_> {
     /// Finds the end of the log, and makes what is kept fit to go on from.
     pub(crate) fn run(mut self) -> Result<Recovered> {
-        let mut has_cut = self.is_last_missing()?;
-        let mut walked = loop {
-            match self.walk_unsure() {
-                Err(error @ Error::Corrupt { .. }) if self.options.recover => {
-                    // The header of the last segment is unreadable: nothing in it can be.
-                    let Some(last) = self.bases.pop() else {
-                        return Err(error);
-                    };
-                    self.next_offset_min = self.next_offset_min.max(self.offset_bound(last)?);
-                    self.announce_cut()?;
-                    self.place.quarantine_segment(last)?;
-                    has_cut = true;
-                }
-                other => break other?,
-            }
-        };
+        let is_last_missing = self.is_last_missing()?;
+        let (mut walked, unreadable) = self.walk_readable()?;
         let unsure_from = walked.first().map(|first| first.active.header.base);
-        has_cut |= self.cut(&mut walked)?;
+        let has_cut = self.cut(&mut walked, &unreadable, is_last_missing)?;
         let rewritten = self.rewritten_last(&walked)?;
         let reached = match (walked.last(), rewritten) {
             (Some(last), _) => last.extent.next_offset,
@@ -124,10 +110,8 @@ impl Recovery<'_> {
             let path = self.place.path(&FileName::Segment(base));
             return Err(corrupt(&path, 0, None, Corruption::Missing));
         }
-        // Offsets that were given out in it must not be given out again; so many it can have had.
-        let count_max = self.options.rollover / BATCH_HEADER_LEN as u64;
-        self.next_offset_min = self.next_offset_min.max(base.saturating_add(count_max));
-        self.announce_cut()?;
+        // Offsets that were given out in it must not be given out again.
+        self.next_offset_min = self.next_offset_min.max(offset_bound(base));
         Ok(true)
     }
 
@@ -137,6 +121,20 @@ impl Recovery<'_> {
         match self.bases.last() {
             Some(last) if walked.is_empty() => Ok(self.place.open_segment(*last, Open::Read)?.1.rewrite),
             _ => Ok(None),
+        }
+    }
+
+    /// As [`walk_unsure`](Recovery::walk_unsure). Where it was asked for, without the segments from the first one on of
+    /// which the header is unreadable: nothing in it can be read. Returns those as well, newest first.
+    fn walk_readable(&mut self) -> Result<(Vec<Walked>, Vec<u64>)> {
+        let mut unreadable = Vec::new();
+        loop {
+            match self.walk_unsure() {
+                Err(error @ Error::Corrupt { .. }) if self.options.recover => {
+                    unreadable.push(self.bases.pop().ok_or(error)?);
+                }
+                other => return Ok((other?, unreadable)),
+            }
         }
     }
 
@@ -194,8 +192,33 @@ impl Recovery<'_> {
         Ok(header.rewrite.is_some())
     }
 
-    /// Cuts the log behind the first segment that does not reach its end. Says whether durable messages were lost.
-    fn cut(&mut self, walked: &mut Vec<Walked>) -> Result<bool> {
+    /// Cuts the log behind the first segment that does not reach its end; the `unreadable` ones go as well. Says
+    /// whether durable messages were lost.
+    fn cut(&mut self, walked: &mut Vec<Walked>, unreadable: &[u64], is_last_missing: bool) -> Result<bool> {
+        let short = self.first_short(walked)?;
+        if self.options.read_only {
+            walked.truncate(short.map_or(walked.len(), |(at, _)| at + 1));
+            return Ok(false);
+        }
+        let is_durable = short.is_some_and(|(_, is_durable)| is_durable);
+        let is_lossy = is_last_missing || !unreadable.is_empty() || is_durable;
+        if is_lossy {
+            let last = walked.last().map(|last| last.active.header.base);
+            self.announce_cut(unreadable.first().copied().or(last))?;
+        }
+        // The last one first: a crash in between leaves a log that is cut at the same place again.
+        for base in unreadable {
+            self.place.quarantine_segment(*base)?;
+        }
+        if let Some((at, _)) = short {
+            self.cut_behind(walked, at, is_durable)?;
+        }
+        Ok(is_lossy)
+    }
+
+    /// The first segment that does not reach its end, and whether it is durable messages that it lacks; an error if it
+    /// is and nobody has asked for going on without them.
+    fn first_short(&self, walked: &[Walked]) -> Result<Option<(usize, bool)>> {
         let durable_end = self.copies.durable_end();
         let ends_early = |last: &Walked| {
             durable_end.is_some_and(|(base, len)| {
@@ -204,7 +227,7 @@ impl Recovery<'_> {
         };
         let is_cut_here = |one: &Walked| one.is_short() || ends_early(one) || one.has_durable_behind_marker();
         let Some(at) = walked.iter().position(is_cut_here) else {
-            return Ok(false);
+            return Ok(None);
         };
         let behind = walked.get(at + 1..).unwrap_or_default();
         let short = &walked[at];
@@ -222,19 +245,12 @@ impl Recovery<'_> {
         if is_durable && !self.options.recover {
             return Err(short.error());
         }
-        if self.options.read_only {
-            walked.truncate(at + 1);
-            return Ok(false);
-        }
-        if is_durable {
-            // Offsets that were given out behind the cut must not be given out again. A record takes 20 bytes.
-            for segment in &walked[at..] {
-                self.next_offset_min = self
-                    .next_offset_min
-                    .max(self.offset_bound(segment.active.header.base)?);
-            }
-            self.announce_cut()?;
-        }
+        Ok(Some((at, is_durable)))
+    }
+
+    /// Cuts the log behind what is whole of the segment `at`.
+    fn cut_behind(&mut self, walked: &mut Vec<Walked>, at: usize, is_durable: bool) -> Result<()> {
+        let short = &walked[at];
         let keep_bytes = is_durable
             || short
                 .active
@@ -243,31 +259,26 @@ impl Recovery<'_> {
         if keep_bytes {
             keep_tail(self.place, &short.active, short.extent.end)?;
         }
-        // The last one first: a crash in between leaves a log that is cut at the same place again.
+        // The last one first, as above.
         for later in walked.drain(at + 1..).rev() {
             self.place.quarantine_segment(later.active.header.base)?;
         }
         let kept = walked[at].active.header.base;
         self.bases.retain(|base| *base <= kept);
-        Ok(is_durable)
+        Ok(())
     }
 
-    /// Before durable messages are cut off, the metadata gets to know which offsets were given out, and that this is
-    /// another epoch: after a crash in the middle of it, nothing else would tell.
-    fn announce_cut(&mut self) -> Result<()> {
-        let next_offset = self.next_offset_min;
+    /// Before durable messages are cut off, the metadata gets to know which offsets may have been given out, up to
+    /// those in the segment with the base `last`, and that this is another epoch: after a crash in the middle of it,
+    /// nothing else would tell.
+    fn announce_cut(&mut self, last: Option<u64>) -> Result<()> {
+        let next_offset = self.next_offset_min.max(last.map_or(0, offset_bound));
+        self.next_offset_min = next_offset;
         self.meta.write_both(&*self.place.storage, |meta| {
-            meta.epoch += 1;
+            meta.epoch = meta.epoch.saturating_add(1);
             meta.next_offset = meta.next_offset.max(next_offset);
             meta.clean = None;
         })
-    }
-
-    /// An offset that is certainly above all that were ever given out in a segment file.
-    fn offset_bound(&self, base: u64) -> Result<u64> {
-        let path = self.place.path(&FileName::Segment(base));
-        let len = self.place.storage.open(&path, Open::Read)?.len()?;
-        Ok(base.saturating_add(len / BATCH_HEADER_LEN as u64))
     }
 
     /// The segments with a base below this one, which need no looking at; the last of all is not among them.
@@ -379,19 +390,11 @@ impl Walked {
 
     fn error(&self) -> Error {
         let path = self.active.file.path();
-        match self.extent.stop {
-            Stop::Defect {
-                position,
-                offset,
-                kind,
-            } => corrupt(path, position, Some(offset), kind),
-            _ => corrupt(
-                path,
-                self.extent.end,
-                Some(self.extent.next_offset),
-                Corruption::Short,
-            ),
-        }
+        let short = || {
+            let Extent { end, next_offset, .. } = self.extent;
+            corrupt(path, end, Some(next_offset), Corruption::Short)
+        };
+        self.extent.stop.defect(path).unwrap_or_else(short)
     }
 }
 

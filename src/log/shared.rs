@@ -21,8 +21,8 @@ use crate::{Error, Result};
 
 /// A log that is open.
 ///
-/// Locks, in the order in which they may be taken: `job`, `removal`, `writer`, `sealing`, `meta`, then any of a
-/// segment's own.
+/// Locks, in the order in which they may be taken: `job`, `removal`, `writer`, `sealing`, `meta`, `prepared`, any of a
+/// segment's own, the place's `replacing`. Under `commit`'s, `left_over`, `mapped` and `lock` no other is taken.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) place: Arc<Place>,
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) has_spare: AtomicBool,
     /// Set when a segment was begun since what is due then was done.
     pub(crate) upkeep_due: AtomicBool,
-    /// Segments left behind that the background thread has been asked to seal and has not yet sealed.
+    /// Segments left behind that the background thread has been asked to seal and has not yet begun with.
     pub(crate) seals_pending: AtomicUsize,
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
     mapped: Mutex<Vec<Arc<Segment>>>,

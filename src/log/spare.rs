@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use super::shared::Shared;
 use crate::format::SPARE_NAME;
 use crate::segment::create_anew;
-use crate::sys::Open;
+use crate::sys::{Open, found};
 use crate::{Error, Result};
 
 const SPARE_LEN_MAX: u64 = 1 << 20;
@@ -40,17 +40,18 @@ impl Shared {
 
     fn make_spare(&self) -> Result<()> {
         let path = self.place.dir.join(SPARE_NAME);
-        let is_there = match self.place.storage.open(&path, Open::Read) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => false,
-            other => other.map(|_| true)?,
+        let file = match found(self.place.storage.open(&path, Open::Write))? {
+            Some(file) => file,
+            None => create_anew(&self.place, &path)?,
         };
-        if !is_there {
-            let file = create_anew(&self.place, &path)?;
-            let len = self.options.rollover.min(SPARE_LEN_MAX);
-            if let Err(error) = file.reserve(0, len) {
+        // What is there may be of a smaller rollover size, or of somebody who was killed before it was all reserved;
+        // its length says how much was.
+        let (len, wanted) = (file.len()?, self.options.rollover.min(SPARE_LEN_MAX));
+        if let Err(error) = file.reserve(len, wanted) {
+            if len == 0 {
                 let _ = self.place.storage.remove(&path);
-                return Err(error);
             }
+            return Err(error);
         }
         self.has_spare.store(true, Ordering::Relaxed);
         Ok(())

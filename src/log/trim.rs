@@ -62,17 +62,22 @@ impl Shared {
             .unwrap_or_default();
         // From here on nobody may read what is trimmed, whatever happens. No offset below is given out again, also
         // where messages that were not synced are lost.
-        self.write_meta(|meta| {
+        let written = self.write_meta(|meta| {
             meta.start_offset = before;
             meta.is_copy = false;
             meta.next_offset = meta.next_offset.max(before);
-        })?;
+        });
+        if self.meta.lock().current().start_offset < before {
+            return written.map(|()| Trimmed::default());
+        }
         let kept_from = reader.view().parts.get(gone.len()).map_or(0, Part::base);
         self.change_view(|view| {
             view.start_offset = before;
             view.parts.retain(|part| part.base() >= kept_from);
         });
         self.changes.notify();
+        // Damage to the only copy that knows would bring the other one back, which needs the segments.
+        written?;
         let runs = self.drop_runs(before);
         self.drop_parts(gone)?;
         for run in runs {

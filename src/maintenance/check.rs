@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::format::{FileName, IndexKinds, META_NAMES, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::format::{CleanEnd, FileName, IndexKinds, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::log::{Copies, damaged_runs, is_front_missing, segment_bases, settle_unfinished, sort_out};
 use crate::segment::{Active, Extent, IndexState, Opened, Place, Seal, Segment, SegmentEnd, Stop};
 use crate::sys::Open;
@@ -112,10 +112,8 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
 }
 
 fn check_meta(dir: &Path, copies: &Copies, report: &mut CheckReport) {
-    for (copy, name) in copies.read.iter().zip(META_NAMES) {
-        if !matches!(copy, Some(Ok(_))) {
-            report.add(dir.join(name), 0, None, Corruption::Meta);
-        }
+    for name in copies.damaged() {
+        report.add(dir.join(name), 0, None, Corruption::Meta);
     }
 }
 
@@ -194,7 +192,9 @@ impl Checker {
         // From the newest to the oldest, because each segment knows where the one before it ends.
         let mut found = Vec::new();
         let last = self.meta.clean.and_then(|clean| clean.last);
-        let mut known = last.map_or(Known::Unknown, Known::Segment);
+        let is_empty = self.copies.agree() && self.meta.clean == Some(CleanEnd { last: None });
+        let unknown = if is_empty { Known::Nothing } else { Known::Unknown };
+        let mut known = last.map_or(unknown, Known::Segment);
         let mut durable_below = if last.is_some() { u64::MAX } else { 0 };
         for base in self.bases.iter().rev() {
             let mut part = CheckReport::default();

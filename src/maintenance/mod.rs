@@ -17,9 +17,13 @@ use crate::{Log, Options, Result, Stats};
 
 /// What the log in `dir` holds, without changing anything.
 ///
+/// Of `options` only those matter that say how files are read; the indexes are those that the log has.
+///
 /// # Errors
 ///
 /// As [`Options::open`] for reading only.
 pub fn stat(dir: impl AsRef<Path>, options: &Options) -> Result<Stats> {
-    options.clone().read_only(true).open(dir)?.stat()
+    let dir = dir.as_ref();
+    let options = options.clone().with_indexes_of(dir)?.recover(false);
+    options.read_only(true).open(dir)?.stat()
 }

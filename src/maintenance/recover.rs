@@ -184,7 +184,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
     }
     let store = MetaStore::new(dir, meta, &copies);
     let do_copies_agree = copies.agree();
-    let are_copies_good = copies.read.iter().all(|copy| matches!(copy, Some(Ok(_))));
+    let are_copies_good = copies.damaged().next().is_none();
     let checker = Checker {
         place: Arc::clone(&place),
         meta,

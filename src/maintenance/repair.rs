@@ -12,11 +12,12 @@ use std::sync::Arc;
 use super::check::CheckReport;
 use super::recover::{Dropped, RecoverOptions, RecoverReport};
 use crate::format::{
-    BATCH_HEADER_LEN, CleanEnd, FileName, FrameKeys, Previous, SEGMENT_HEADER_LEN, SegmentHeader,
+    CleanEnd, FileName, FrameKeys, Previous, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader,
 };
 use crate::log::MetaStore;
 use crate::segment::{
-    Active, Gap, Good, IndexState, Opened, Place, Rewriter, Salvage, Seal, Segment, SegmentEnd, salvage,
+    Active, Gap, Good, IndexState, Opened, Place, Rewriter, Salvage, Seal, Segment, SegmentEnd, offset_bound,
+    salvage,
 };
 use crate::sys::Open;
 use crate::{Corruption, Error, Result};
@@ -149,7 +150,7 @@ impl Repair {
         report.changed |= self.segments.iter().any(is_any);
         report.changed |= !report.dropped.is_empty();
         report.segments = self.kept().count() as u64;
-        report.epoch += u64::from(self.is_lossy());
+        report.epoch = report.epoch.saturating_add(u64::from(self.is_lossy()));
         Ok(report)
     }
 
@@ -290,7 +291,7 @@ impl Repair {
         let meta = self.meta.current();
         let end = next.or(header.rewrite.map(|rewrite| rewrite.end));
         let end = end.or(meta.clean.map(|_| meta.next_offset.max(header.base)));
-        let most = end.unwrap_or(header.base.saturating_add(limit / BATCH_HEADER_LEN as u64));
+        let most = end.unwrap_or(header.base.saturating_add(limit / RECORD_HEADER_LEN as u64));
         let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
         let mut found = salvage(&active, limit, most, &self.hints(header, link));
         let reached = found.good.last().map_or(header.base, |last| last.offset + 1);
@@ -421,7 +422,7 @@ impl Repair {
         let ends = report.dropped.iter().filter_map(|dropped| dropped.end_offset);
         let mut bound = ends.max().unwrap_or(0);
         if self.is_meta_lost || self.meta.current().clean.is_none() {
-            bound = bound.max(self.offset_bound()?);
+            bound = bound.max(self.offset_bound());
         }
         self.meta.write_both(&*self.place.storage, |meta| {
             meta.epoch = meta.epoch.saturating_add(u64::from(is_lost));
@@ -432,17 +433,13 @@ impl Repair {
         })
     }
 
-    /// An offset that is certainly above all that were ever given out, where nobody says which was the last.
-    fn offset_bound(&self) -> Result<u64> {
+    /// An offset above all that can have been given out, where nobody says which was the last.
+    fn offset_bound(&self) -> u64 {
         let Some(last) = self.segments.last() else {
-            return Ok(0);
+            return 0;
         };
-        match last.header.and_then(|header| header.rewrite) {
-            Some(rewrite) => Ok(rewrite.end),
-            None => Ok(last
-                .base
-                .saturating_add(self.file_len(last.base)? / BATCH_HEADER_LEN as u64)),
-        }
+        let rewrite = last.header.and_then(|header| header.rewrite);
+        rewrite.map_or(offset_bound(last.base), |rewrite| rewrite.end)
     }
 
     /// Writes one segment anew; returns the files that keep what it no longer has.
@@ -509,12 +506,15 @@ impl Repair {
             _ => 0,
         };
         let bound = self.meta.current().next_offset.max(reached);
+        let is_counted = self.is_lossy();
         self.meta.write_both(&*self.place.storage, |meta| {
             meta.next_offset = bound;
             meta.is_copy = false;
             meta.clean = clean;
             meta.merge = None;
             meta.unfinished = false;
+            // What may have been lost besides is of the epoch that has ended: opening need not begin another.
+            meta.visible_is_durable |= is_counted;
             meta.start_offset = meta.start_offset.max(first.unwrap_or(bound).min(bound));
         })
     }

@@ -16,7 +16,7 @@ pub(crate) use active::{
     first_reserve,
 };
 pub(crate) use part::{Held, Opened, Part};
-pub(crate) use place::{Place, corrupt, header_error};
+pub(crate) use place::{Place, corrupt, header_error, offset_bound};
 pub(crate) use read::Fault;
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};

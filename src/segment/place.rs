@@ -2,11 +2,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::format::IndexKinds;
 use parking_lot::Mutex;
 
-use crate::format::{FileName, HeaderDefect, SegmentHeader, SegmentHeaderBytes};
-use crate::sys::{File, Open, Storage};
+use super::active::SEGMENT_LEN_MAX;
+use crate::format::{
+    FileName, HeaderDefect, IndexKinds, RECORD_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
+};
+use crate::sys::{File, Open, Storage, found};
 use crate::{Corruption, Error, Result};
 
 /// Where a log's segments lie, and what all of them have in common.
@@ -65,10 +67,7 @@ impl Place {
         for base in bases {
             is_any = true;
             for name in [FileName::Segment(base), FileName::Index(base)] {
-                match self.storage.remove(&self.path(&name)) {
-                    Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-                    other => other?,
-                }
+                found(self.storage.remove(&self.path(&name)))?;
             }
         }
         if is_any {
@@ -80,10 +79,7 @@ impl Place {
 
     /// Removes the index of a segment, which is derived, if there is one.
     pub(crate) fn remove_index(&self, base: u64) -> Result<()> {
-        match self.storage.remove(&self.path(&FileName::Index(base))) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        }
+        found(self.storage.remove(&self.path(&FileName::Index(base)))).map(drop)
     }
 
     /// The header of a segment, if it can be read and is of this log.
@@ -110,12 +106,8 @@ impl Place {
     /// Reads and verifies the header of the segment file with this base offset.
     pub(crate) fn open_segment(&self, base: u64, how: Open) -> Result<(File, SegmentHeader)> {
         let path = self.path(&FileName::Segment(base));
-        let file = match self.storage.open(&path, how) {
-            Err(Error::Io { source, path, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(corrupt(&path, 0, None, Corruption::Missing));
-            }
-            other => other?,
-        };
+        let file = found(self.storage.open(&path, how))?;
+        let file = file.ok_or_else(|| corrupt(&path, 0, None, Corruption::Missing))?;
         let mut bytes: SegmentHeaderBytes = [0; _];
         let len = file.read_at(0, &mut bytes)?;
         if len < bytes.len() {
@@ -127,6 +119,12 @@ impl Place {
         }
         Ok((file, header))
     }
+}
+
+/// An offset above all that can have been given out in the segment with this base, whatever its `rollover` was. The
+/// length of its file says less: it may have been longer.
+pub(crate) fn offset_bound(base: u64) -> u64 {
+    base.saturating_add(SEGMENT_LEN_MAX / RECORD_HEADER_LEN as u64)
 }
 
 /// The error for a header that was not read.

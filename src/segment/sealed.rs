@@ -11,7 +11,7 @@ use super::place::{Place, corrupt};
 use super::walk::{Stop, Walk};
 use crate::format::{Binding, FileName, FrameKeys, IndexDefect, Previous, SegmentHeader};
 use crate::index::{IndexBuilder, SealedIndex};
-use crate::sys::{Map, Open};
+use crate::sys::{Map, Open, found};
 use crate::{Corruption, Error, Result};
 
 /// Records between two pauses while an index is built: a fraction of a millisecond.
@@ -190,10 +190,8 @@ impl Segment {
 
     /// Bytes of the index file; 0 where there is none.
     pub(crate) fn index_len(&self) -> Result<u64> {
-        match self.place.storage.open(&self.index_path(), Open::Read) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(0),
-            other => other?.len(),
-        }
+        let file = found(self.place.storage.open(&self.index_path(), Open::Read))?;
+        file.map_or(Ok(0), |file| file.len())
     }
 
     /// How the segment behind it, or the metadata, knows this one; and the file that says so.
@@ -229,11 +227,8 @@ impl Segment {
     pub(crate) fn check_index(&self) -> Result<IndexState> {
         let (file, header) = self.place.open_segment(self.base, Open::Read)?;
         let seal = self.seal(&header)?;
-        let index = match self.place.storage.open(&self.index_path(), Open::Read) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(IndexState::Absent);
-            }
-            other => other?,
+        let Some(index) = found(self.place.storage.open(&self.index_path(), Open::Read))? else {
+            return Ok(IndexState::Absent);
         };
         let len = index.len()?;
         if len == 0 || file.len()? < u64::from(seal.len) {
@@ -293,11 +288,8 @@ impl Segment {
 
     /// The index file, if there is one that belongs to exactly this segment and has what is asked for.
     fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
-        let file = match self.place.storage.open(&self.index_path(), Open::Read) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(None);
-            }
-            other => other?,
+        let Some(file) = found(self.place.storage.open(&self.index_path(), Open::Read))? else {
+            return Ok(None);
         };
         let len = file.len()?;
         if len == 0 {
@@ -336,15 +328,9 @@ impl Segment {
     }
 
     fn defect(&self, stop: Stop) -> Error {
-        match stop {
-            Stop::Defect {
-                position,
-                offset,
-                kind,
-            } => corrupt(&self.path(), position, Some(offset), kind),
-            // It is whole, but not what the next segment followed.
-            Stop::Limit | Stop::Marker => corrupt(&self.path(), 0, None, Corruption::Foreign),
-        }
+        // Else it is whole, but not what the next segment followed.
+        let other = || corrupt(&self.path(), 0, None, Corruption::Foreign);
+        stop.defect(&self.path()).unwrap_or_else(other)
     }
 }
 
@@ -402,23 +388,10 @@ pub(crate) fn write_index(
     seal: Seal,
     pause: &dyn Fn(),
 ) -> Result<()> {
-    let damaged = |stop| match stop {
-        Stop::Defect {
-            position,
-            offset,
-            kind,
-        } => corrupt(
-            &place.path(&FileName::Segment(header.base)),
-            position,
-            Some(offset),
-            kind,
-        ),
-        Stop::Limit | Stop::Marker => corrupt(
-            &place.path(&FileName::Segment(header.base)),
-            0,
-            None,
-            Corruption::Short,
-        ),
+    let path = place.path(&FileName::Segment(header.base));
+    let damaged = |stop: Stop| {
+        let short = || corrupt(&path, 0, None, Corruption::Short);
+        stop.defect(&path).unwrap_or_else(short)
     };
     let bytes = index_bytes(walk, place, header, seal, pause).map_err(damaged)?;
     store_index(place, header.base, &bytes)

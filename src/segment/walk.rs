@@ -1,13 +1,16 @@
 //! Going through a segment's frames, verifying each: recovery, check and index building.
 
+use std::path::Path;
+
+use super::place::corrupt;
 use super::window::Window;
-use crate::Corruption;
 use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, Frame, FrameKeys, LONE_HEADER_LEN, Layout, RecordHeader,
-    SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
+    BATCH_HEADER_LEN, BatchHeader, Frame, FrameKeys, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN,
+    RecordHeader, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
 };
 use crate::index::key_hash;
 use crate::sys::Map;
+use crate::{Corruption, Error};
 
 /// One record that a walk came by, verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,20 @@ pub(crate) enum Stop {
         offset: u64,
         kind: Corruption,
     },
+}
+
+impl Stop {
+    /// The error for a defect of the segment in this file, if it was one.
+    pub(crate) fn defect(self, path: &Path) -> Option<Error> {
+        match self {
+            Stop::Defect {
+                position,
+                offset,
+                kind,
+            } => Some(corrupt(path, position, Some(offset), kind)),
+            Stop::Limit | Stop::Marker => None,
+        }
+    }
 }
 
 /// What a walk needs to know of the segment.
@@ -287,7 +304,7 @@ impl Walk<'_> {
             Frame::Record(header) => header,
         };
         // Its offset is not written in it. At least 20 bytes went to each record that may have been lost.
-        let lost_max = (at - extent.end) / BATCH_HEADER_LEN as u64 + 1;
+        let lost_max = (at - extent.end) / RECORD_HEADER_LEN as u64 + 1;
         let frame = search.window.get(self.map, at, header.len as usize, self.limit)?;
         for offset in extent.next_offset..=extent.next_offset.saturating_add(lost_max) {
             if is_intact(&header, frame, self.keys.record(offset)) {

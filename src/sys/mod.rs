@@ -18,4 +18,4 @@ pub(crate) use fork::is_forked;
 pub(crate) use lock::DirLock;
 pub(crate) use map::Map;
 pub(crate) use os::Os;
-pub(crate) use storage::{Open, Storage};
+pub(crate) use storage::{Open, Storage, found};

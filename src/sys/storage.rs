@@ -58,6 +58,14 @@ pub(crate) enum Open {
     Create,
 }
 
+/// What was got of a file; `None` if there is no such file.
+pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// Gives an I/O error its operation and path, once, where it arises.
 pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io {

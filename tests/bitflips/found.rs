@@ -116,3 +116,23 @@ fn a_log_cut_behind_a_batch_before_its_clean_end_is_damaged() {
     }
     assert!(!check(copy.path(), &options()).expect("a check").is_clean());
 }
+
+/// Once nothing was wrong with a log of which both copies of the metadata said that it was closed without a segment.
+#[test]
+fn segments_that_the_metadata_does_not_know_are_reported() {
+    let home = fast_dir();
+    let log = options().open(home.path()).expect("a new log");
+    let first = fs::read(home.path().join("meta.0")).expect("a copy");
+    log.publish(&[NewMessage::value(b"a")]).expect("a publish");
+    let copy = fast_dir();
+    super::common::write_files(copy.path(), &super::common::files_of(home.path()));
+    for name in ["meta.0", "meta.1"] {
+        fs::write(copy.path().join(name), &first).expect("a copy");
+    }
+    assert!(options().open(copy.path()).is_err());
+    assert!(!check(copy.path(), &options()).expect("a check").is_clean());
+    let report = duramen::recover(copy.path(), &options()).expect("recovered");
+    assert!(report.changed && report.dropped.is_empty(), "{report:?}");
+    let log = options().open(copy.path()).expect("a log");
+    assert_eq!(log.consume(Start::Oldest, 9).expect("read").messages.len(), 1);
+}

@@ -43,7 +43,7 @@ fn u32_at(bytes: &[u8], at: usize) -> usize {
     word.map_or(0, u32::from_le_bytes) as usize
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 

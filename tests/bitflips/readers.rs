@@ -192,7 +192,7 @@ fn check_reports(subject: &Subject, damage: &Damage, class: Class) -> Verdict<()
     let is_in_use = match subject.segment_of(damage.file) {
         Some(segment) => range.start < segment.end() && !is_above_frontier(subject, damage),
         // A block of another index file makes it one of another segment: out of date, which is no problem.
-        None => !matches!(damage.what, What::Replace { .. }),
+        None => !matches!(damage.what, What::Replace { .. }) && !subject.is_older_copy(damage.file),
     };
     let must_find = match class {
         Class::CorruptAtOpen | Class::CorruptAtRead => true,

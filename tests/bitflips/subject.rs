@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use duramen::{Durability, Log, Options};
 
 use super::common::{Item, Random, fast_dir, files_of, segment_paths, with_messages, write_files};
-use super::frames::{Segment, parse};
+use super::frames::{Segment, parse, u64_at};
 
 /// A log on disk, and what it should say.
 #[derive(Debug)]
@@ -163,6 +163,15 @@ impl Subject {
 
     pub(crate) fn path(&self, file: usize) -> PathBuf {
         self.dir.path().join(&self.files[file].0)
+    }
+
+    /// Whether this is the copy of the metadata that no longer counts, and that a crash may leave torn.
+    pub(crate) fn is_older_copy(&self, file: usize) -> bool {
+        let sequence = |bytes: &[u8]| u64_at(bytes, 32);
+        let is_newer = |(name, bytes): &(String, Vec<u8>)| {
+            name.starts_with("meta") && sequence(bytes) > sequence(&self.files[file].1)
+        };
+        self.files[file].0.starts_with("meta") && self.files.iter().any(is_newer)
     }
 
     /// The segment in this file, if it is one.

@@ -20,6 +20,7 @@ mod content;
 mod enumerate;
 mod examine;
 mod faults;
+mod half_done;
 mod history;
 mod lies;
 mod oracle;
