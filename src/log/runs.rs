@@ -15,7 +15,7 @@ use super::shared::Shared;
 use crate::format::{FileName, Previous, RUN_HEADER_LEN, RunHeader, checksum};
 use crate::index::{KeyRun, key_hash, newest_of_each, run_entry};
 use crate::segment::{Part, Place, create_anew};
-use crate::sys::{File, Open};
+use crate::sys::{File, Open, found};
 use crate::{Error, Result};
 
 /// Segments in a run of the first level, and runs in one of the next.
@@ -69,9 +69,8 @@ impl Run {
 
 /// Opens a key run's file; `None` if it cannot be used.
 fn open(place: &Place, name: &FileName) -> Result<Option<KeyRun>> {
-    let file = match place.storage.open(&place.path(name), Open::Read) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
+    let Some(file) = found(place.storage.open(&place.path(name), Open::Read))? else {
+        return Ok(None);
     };
     let len = file.len()?;
     if len < RUN_HEADER_LEN as u64 {
