@@ -102,7 +102,11 @@ impl<'a> Bench<'a> {
             let log = self.fresh(&self.dir)?;
             self.fresh(&self.other_dir)?.close()?;
             let other_files = files(&self.other_dir)?;
-            let half = other_files.iter().take(other_files.len() / 2).cloned().collect::<Vec<_>>();
+            let half = other_files
+                .iter()
+                .take(other_files.len() / 2)
+                .cloned()
+                .collect::<Vec<_>>();
             let (in_limit, _) = self.while_others_work(&log, || unlink(&half))?;
             let (in_library, trimmed) = self.while_others_work(&log, || Ok(log.trim(self.messages / 2)?))?;
             ensure(
@@ -122,7 +126,9 @@ impl<'a> Bench<'a> {
             for (name, share) in [("p99.9", 0.999), ("worst", 1.0)] {
                 report.add(Row {
                     id: "W10",
-                    what: format!("{what} while half is trimmed: {name}; for limit, while files are unlinked"),
+                    what: format!(
+                        "{what} while half is trimmed: {name}; for limit, while files are unlinked"
+                    ),
                     unit: Unit::Micros,
                     limit: Some(Samples::of(vec![limit.percentile(share)])),
                     library: Samples::of(vec![library.percentile(share)]),
@@ -233,7 +239,10 @@ fn files(dir: &Path) -> Outcome<BTreeSet<PathBuf>> {
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        if ["log", "idx", "keys"].into_iter().any(|kind| is_of_kind(&path, kind)) {
+        if ["log", "idx", "keys"]
+            .into_iter()
+            .any(|kind| is_of_kind(&path, kind))
+        {
             files.insert(path);
         }
     }
@@ -250,7 +259,11 @@ fn oldest_like(gone: &[&PathBuf], rest: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let count = gone.iter().filter(|path| is_of_kind(path, kind)).count();
         rest.iter().filter(move |path| is_of_kind(path, kind)).take(count)
     };
-    ["log", "idx", "keys"].into_iter().flat_map(of_kind).cloned().collect()
+    ["log", "idx", "keys"]
+        .into_iter()
+        .flat_map(of_kind)
+        .cloned()
+        .collect()
 }
 
 /// Nanoseconds it takes to unlink all.

@@ -13,19 +13,19 @@ pub(crate) enum HeaderDefect {
 }
 
 /// Begins a header of `N` bytes, whose fields follow and whose seal is its end.
-pub(super) fn begin<const N: usize>(magic: &[u8; 8], len: u16) -> Fields<N> {
+pub(super) fn begin<const N: usize>(magic: [u8; 8], len: u16) -> Fields<N> {
     Fields::new()
-        .put(magic)
+        .put(&magic)
         .put(&VERSION.to_le_bytes())
         .put(&len.to_le_bytes())
 }
 
 /// The header at the front of `bytes`, if it is whole and of this kind, version and length.
-pub(super) fn checked<'a>(bytes: &'a [u8], magic: &[u8; 8], len: u16) -> Result<&'a [u8], HeaderDefect> {
+pub(super) fn checked(bytes: &[u8], magic: [u8; 8], len: u16) -> Result<&[u8], HeaderDefect> {
     let damaged = HeaderDefect::Damaged;
     let header = bytes.get(..usize::from(len)).ok_or(damaged)?;
     // First, so that a file of another kind is named as such.
-    if !header.starts_with(magic) {
+    if !header.starts_with(&magic) {
         return Err(HeaderDefect::Magic);
     }
     if !is_sealed(header) {

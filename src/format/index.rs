@@ -122,7 +122,7 @@ impl IndexHeader {
     pub(crate) fn encode(&self) -> [u8; INDEX_HEADER_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
         let flags = flag(self.kinds.key, KEYS) | flag(self.kinds.time, TIMES) | flag(self.gaps, GAPS);
-        begin(&MAGIC, HEADER_LEN)
+        begin(MAGIC, HEADER_LEN)
             .put(&flags.to_le_bytes())
             .put(&self.binding.salt.0)
             .put(&self.binding.base.to_le_bytes())
@@ -141,7 +141,7 @@ impl IndexHeader {
 
     /// Reads the header of a file of `file_len` bytes.
     pub(crate) fn decode(bytes: &[u8], file_len: u64) -> Result<IndexHeader, IndexDefect> {
-        let header = checked(bytes, &MAGIC, HEADER_LEN)?;
+        let header = checked(bytes, MAGIC, HEADER_LEN)?;
         let decoded = Self::fields(header).ok_or(IndexDefect::Header)?;
         let computed = decoded.sections().file_len;
         if u64_at(header, 80) != Some(computed) {
@@ -175,8 +175,7 @@ impl IndexHeader {
             keyed: u32_at(header, 76)?,
             table_checksum: u32_at(header, 88)?,
         };
-        let plain = flags & !KNOWN_FLAGS == 0
-            && array::<32>(header, 92)? == [0; 32];
+        let plain = flags & !KNOWN_FLAGS == 0 && array::<32>(header, 92)? == [0; 32];
         (plain && decoded.is_consistent()?).then_some(decoded)
     }
 

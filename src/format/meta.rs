@@ -76,7 +76,7 @@ impl Meta {
             last_checksum: 0,
         };
         let last = self.clean.and_then(|clean| clean.last).unwrap_or(none);
-        begin(&MAGIC, LEN)
+        begin(MAGIC, LEN)
             .put(&flags.to_le_bytes())
             .put(&self.log_id)
             .put(&self.sequence.to_le_bytes())
@@ -92,7 +92,7 @@ impl Meta {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Meta, HeaderDefect> {
-        let header = checked(bytes, &MAGIC, LEN)?;
+        let header = checked(bytes, MAGIC, LEN)?;
         Self::fields(header).ok_or(HeaderDefect::Damaged)
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct RunHeader {
 
 impl RunHeader {
     pub(crate) fn encode(&self) -> [u8; RUN_HEADER_LEN] {
-        begin(&MAGIC, LEN)
+        begin(MAGIC, LEN)
             .put(&[0; 4])
             .put(&self.log_id)
             .put(&self.first.to_le_bytes())
@@ -46,7 +46,7 @@ impl RunHeader {
 
     /// Reads the header of a file of `len` bytes.
     pub(crate) fn decode(bytes: &[u8; RUN_HEADER_LEN], len: u64) -> Result<RunHeader, IndexDefect> {
-        let header = checked(bytes, &MAGIC, LEN)?;
+        let header = checked(bytes, MAGIC, LEN)?;
         let header = Self::fields(header).ok_or(IndexDefect::Header)?;
         let expected = RUN_HEADER_LEN as u64 + u64::from(header.count) * RUN_ENTRY_LEN as u64;
         if len == expected {

@@ -1,8 +1,8 @@
 //! The header of a segment file.
 
+use super::Salt;
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{HeaderDefect, begin, checked};
-use super::Salt;
 
 /// Bytes of a segment's header; frames begin behind it.
 pub(crate) const SEGMENT_HEADER_LEN: u64 = HEADER_LEN as u64;
@@ -84,7 +84,7 @@ impl SegmentHeader {
             reason = "whoever merges segments has compared"
         )]
         let origin_first = rewrite.origin.base.saturating_sub(self.base) as u32;
-        begin(&MAGIC, HEADER_LEN)
+        begin(MAGIC, HEADER_LEN)
             .put(&[0; 4])
             .put(&self.log_id)
             .put(&self.salt.0)
@@ -122,7 +122,7 @@ impl SegmentHeader {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderDefect> {
-        let header = checked(bytes, &MAGIC, HEADER_LEN)?;
+        let header = checked(bytes, MAGIC, HEADER_LEN)?;
         Self::fields(header).ok_or(HeaderDefect::Damaged)
     }
 
