@@ -116,6 +116,16 @@ impl<'a> Reader<'a> {
 
     /// The offset of the `count`-th message from the end, or of the first there is.
     pub(crate) fn last(&self, count: u64) -> Result<u64> {
+        self.last_or(count, |_, _, error| Err(error))
+    }
+
+    /// As [`last`](Reader::last); `instead` is asked about a part that cannot be read and of which the so-many-th
+    /// message from its end is wanted: for the offset of that, or for how many messages there are if there are fewer.
+    pub(crate) fn last_or(
+        &self,
+        count: u64,
+        instead: impl Fn(&Part, u64, Error) -> Result<Result<u64, u64>>,
+    ) -> Result<u64> {
         if count == 0 {
             return Ok(self.next_offset);
         }
@@ -130,8 +140,8 @@ impl<'a> Reader<'a> {
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "at most `there`")]
                 opened.offset(past - wanted as u32).map(Ok)
-            })?;
-            match found {
+            });
+            match found.or_else(|error| instead(part, wanted, error))? {
                 Ok(offset) => return Ok(offset),
                 Err(there) => wanted -= there,
             }
