@@ -165,24 +165,22 @@ pub trait Log: Send + Sync {
     /// [`Corrupt`](crate::Error::Corrupt) for a damaged segment, which stays as it is: what was removed before stays
     /// removed. [`SyncFailed`](crate::Error::SyncFailed) and afterwards [`Poisoned`](crate::Error::Poisoned) as for
     /// publishing; [`ReadOnly`](crate::Error::ReadOnly).
-    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
-        let mut offsets = offsets.clone();
-        let mut deleted = Deleted::default();
-        while !offsets.is_empty() {
-            deleted += self.delete_some(&mut offsets)?;
-        }
-        Ok(deleted)
-    }
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted>;
 
-    /// As [`delete`](Log::delete), of some of the messages: those in the first segment that has any. The offsets that
-    /// are done with are taken out of `offsets`, at least one if there are any.
+    /// As [`delete`](Log::delete), of some of the messages: in a log of segments, those in the first that has any. The
+    /// offsets that are done with are taken out of `offsets`, at least one if there are any.
     ///
-    /// For removing many messages at a pace: see [`compact::delete_multi`](crate::compact::delete_multi).
+    /// For removing many messages at a pace: see [`compact::delete_multi`](crate::compact::delete_multi). Unless a log
+    /// has its own, this is one call of `delete` with all of them.
     ///
     /// # Errors
     ///
     /// As `delete`; `offsets` then holds at least those that are not removed.
-    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted>;
+    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        let deleted = self.delete(offsets)?;
+        offsets.clear();
+        Ok(deleted)
+    }
 
     /// Removes everything below `before` and moves the start offset there; never back, and never past the next
     /// offset. It costs by segment, not by message.
@@ -200,12 +198,16 @@ pub trait Log: Send + Sync {
     fn trim(&self, before: u64) -> Result<Trimmed>;
 
     /// Trims what the log's retention policy no longer keeps; with `dry_run` only says what that would be. A log
-    /// without a policy keeps everything.
+    /// without a policy, which is the default, keeps everything.
     ///
     /// # Errors
     ///
     /// As [`trim`](Log::trim).
-    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed>;
+    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        let _ = dry_run;
+        // A log that was closed says so.
+        self.start_offset().map(|_| Trimmed::default())
+    }
 
     /// Copies the log, as it is at one moment, to the directory `dir`, while publishing goes on. The copy opens as a
     /// log. On the target of an earlier backup only what changed is copied, and what was trimmed or deleted goes

@@ -321,6 +321,15 @@ impl Log for FileLog {
         Reader::with(&self.shared, |reader| self.stat_of(reader))
     }
 
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+        let mut offsets = offsets.clone();
+        let mut deleted = self.delete_some(&mut offsets)?;
+        while !offsets.is_empty() {
+            deleted += self.delete_some(&mut offsets)?;
+        }
+        Ok(deleted)
+    }
+
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         self.shared.delete_some(offsets)
     }
