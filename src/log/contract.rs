@@ -84,7 +84,8 @@ pub trait Log: Send + Sync {
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
 
     /// [`consume`](Log::consume), of the messages with exactly this key. Without a match up to the end,
-    /// `next_offset` is the log's next offset.
+    /// `next_offset` is the log's next offset. A batch with fewer than `max_count` messages may be followed by more
+    /// here too, for instance after 8 MiB.
     ///
     /// # Errors
     ///
