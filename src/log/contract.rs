@@ -234,10 +234,16 @@ pub trait Log: Send + Sync {
     /// # Errors
     ///
     /// [`SyncFailed`](crate::Error::SyncFailed): the log is poisoned, and no later call reports as durable what this
-    /// one was to cover; afterwards [`Poisoned`](crate::Error::Poisoned).
+    /// one was to cover; afterwards [`Poisoned`](crate::Error::Poisoned). [`ReadOnly`](crate::Error::ReadOnly) on a
+    /// handle that only reads.
     fn sync(&self) -> Result<u64>;
 
-    /// Lets go of mappings and file descriptors of segments that were not used for so long.
+    /// Lets go of mappings and file descriptors of segments that were not used for so long. They are opened again when
+    /// they are needed, and readers keep what they hold.
+    ///
+    /// Use is only looked for here: a segment goes when it was not used between this call and an earlier one that is
+    /// at least `unused_for` ago. So a log that is to let go of what is not needed calls this now and then;
+    /// [`Duration::ZERO`] lets go of every segment at once, [`Duration::MAX`] of none.
     ///
     /// # Errors
     ///

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, ReentrantMutex};
@@ -205,9 +206,11 @@ impl Shared {
         self.mapped.lock().retain(|held| held.is_mapped());
     }
 
-    /// Lets go of what was not used since the last call, or of everything.
-    pub(crate) fn release_unused(&self, anyway: bool) {
-        self.mapped.lock().retain(|held| !held.release(anyway));
+    /// Lets go of what was not used for so long, as far as calls of this have seen.
+    pub(crate) fn release_unused(&self, unused_for: Duration) {
+        let mut mapped = self.mapped.lock();
+        let now = Instant::now();
+        mapped.retain(|held| !held.release_unused(unused_for, now));
     }
 
     /// Whether `segment` is still a part of the log, and not sealed yet.
