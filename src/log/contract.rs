@@ -220,7 +220,8 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::Error::Invalid) if `dir` is the log's own or holds another log;
+    /// [`Invalid`](crate::Error::Invalid) if `dir` is the log's own, holds another log, or a backup that has what this
+    /// log has not: somebody wrote to it, or this log lost messages that were not synced, in a power cut;
     /// [`Locked`](crate::Error::Locked) if the backup is open; [`Corrupt`](crate::Error::Corrupt) if the log is
     /// damaged: every byte is verified. The target then holds what it held before, or less, and nothing wrong.
     fn backup(&self, dir: &Path) -> Result<BackupReport>;
