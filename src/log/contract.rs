@@ -74,7 +74,8 @@ pub trait Log: Send + Sync {
     ///
     /// The batch may hold fewer than `max_count` messages before the end, for instance at a segment's end or after
     /// 8 MiB: a caller loops until `next_offset` stops moving. With `max_count` 0 there are no messages, and
-    /// `next_offset` is where reading would begin.
+    /// `next_offset` is where reading would begin: `o` for `At(o)`, also where it was deleted, the start offset for
+    /// `Oldest` and for `Last(n)` of fewer than `n` messages, and else as the table says.
     ///
     /// # Errors
     ///

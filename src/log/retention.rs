@@ -22,6 +22,9 @@ impl Retention {
     /// Keep messages for this long, by the log's own time: the running maximum of the messages' times, which does not
     /// run ahead of the clock: a message that claims to be younger than the segment behind its own is as old as that.
     /// So one message from the future keeps its own segment for that long, and no other. A time index makes it cheap.
+    ///
+    /// [`trim::by_age`](crate::trim::by_age), which knows of no segments, takes a message from the future to be as old
+    /// as the next that is not.
     pub fn max_age(mut self, age: Duration) -> Retention {
         self.age = Some(age);
         self

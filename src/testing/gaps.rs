@@ -260,10 +260,7 @@ fn get_by_key_after_the_delete_of_all_with_the_key_is_not_found(new: Factory<'_>
 
 fn get_by_key_after_the_delete_of_a_tombstone_is_the_value_before(new: Factory<'_>) {
     let log = new(Setup::KEYS);
-    let tombstone = NewMessage {
-        key: Some(b"a"),
-        ..NewMessage::default()
-    };
+    let tombstone = NewMessage::tombstone(b"a");
     log.publish(&[NewMessage::new(b"a", b"value"), tombstone])
         .unwrap();
     delete(&log, &[1]);
