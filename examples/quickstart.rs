@@ -20,10 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(next_offset, 3);
 
     // A message without a value is a tombstone: this is the last we hear of the door.
-    log.publish(&[NewMessage {
-        key: Some(b"door"),
-        ..NewMessage::default()
-    }])?;
+    log.publish(&[NewMessage::tombstone(b"door")])?;
 
     // In order, from the beginning.
     let batch = log.consume(Start::Oldest, 100)?;

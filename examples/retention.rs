@@ -18,13 +18,12 @@ fn publish_readings(log: &FileLog) -> Result<()> {
         let (sensor, reading) = (format!("sensor-{}", number % 100), format!("{number} lx"));
         let time = now.saturating_sub(Duration::from_secs(60) * (10_000 - number));
         let is_taken_away = number >= 9_900 && number % 10 == 0;
-        let message = NewMessage {
-            time: Some(time),
-            key: Some(sensor.as_bytes()),
-            value: (!is_taken_away).then_some(reading.as_bytes()),
-            headers: &[],
+        let message = if is_taken_away {
+            NewMessage::tombstone(sensor.as_bytes())
+        } else {
+            NewMessage::new(sensor.as_bytes(), reading.as_bytes())
         };
-        log.publish(&[message])?;
+        log.publish(&[message.time(time)])?;
     }
     Ok(())
 }

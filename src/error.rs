@@ -72,9 +72,9 @@ pub enum Error {
     /// The bytes on disk are not what was written there.
     #[error("{}: corrupt at position {position}{}: {kind}", path.display(), offset_text(*offset))]
     Corrupt {
-        /// The file, or the directory if a file is missing.
+        /// The file, also where that is what is missing.
         path: PathBuf,
-        /// Where in the file, in bytes.
+        /// Where in the file, in bytes; 0 where it is not about a place in it.
         position: u64,
         /// The offset of the message that is hit, where it is known.
         offset: Option<u64>,
@@ -197,7 +197,8 @@ pub enum Corruption {
     /// An index disagrees with its segment, or its checksum is wrong.
     #[error("the index is damaged")]
     Index,
-    /// Both copies of the metadata are damaged.
+    /// The metadata is damaged: both copies where an open says so, the one in this file in a
+    /// [`check`](crate::check)'s report.
     #[error("the metadata is damaged")]
     Meta,
 }

@@ -341,6 +341,59 @@ fn everybody_sees_the_same_log() {
     }
 }
 
+/// Goal: where messages are visible only when they are durable, all that is visible counts as synced, whoever asks.
+/// Method: one thread publishes, in tiny segments, and another asks in both ways.
+#[test]
+fn what_is_visible_only_when_durable_counts_as_synced() {
+    let dir = common::fast_dir();
+    let options = options(Durability::EachPublish).rollover(1 << 10);
+    let log = options.open(dir.path()).expect("a new log");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..2000 {
+                log.publish(&[NewMessage::value(&[7; 400])]).expect("a publish");
+            }
+            is_over.store(true, Ordering::Release);
+        });
+        while !is_over.load(Ordering::Acquire) {
+            let before = log.next_offset().expect("an offset");
+            assert!(log.synced_offset().expect("an offset") >= before);
+            // With little to do in between.
+            log.trim(before).expect("a trim");
+            let stats = log.stat().expect("stat");
+            assert_eq!(stats.synced_offset, stats.next_offset);
+        }
+    });
+}
+
+/// Goal: a handle that only reads counts as synced what it has seen to be, whatever durability it was opened with.
+/// Method: the files of a log that has not synced yet, opened elsewhere.
+#[test]
+fn a_reader_counts_as_synced_what_it_knows_to_be() {
+    let (dir, copy) = (common::fast_dir(), common::fast_dir());
+    let log = options(Durability::Os)
+        .background(false)
+        .open(dir.path())
+        .expect("a new log");
+    for (offset, synced) in [(0, 0), (1, 2), (2, 2), (3, 4)] {
+        assert_eq!(
+            log.publish(&[NewMessage::value(b"v")]).expect("a publish"),
+            offset + 1
+        );
+        if offset + 1 == synced {
+            assert_eq!(log.sync().expect("a sync"), synced);
+        }
+        common::write_files(copy.path(), &common::files_of(dir.path()));
+        let reader = options(Durability::EachPublish).read_only(true);
+        for log in [&log, &reader.open(copy.path()).expect("an open")] {
+            let stats = log.stat().expect("stat");
+            assert_eq!((stats.next_offset, stats.synced_offset), (offset + 1, synced));
+            assert_eq!(log.synced_offset().expect("an offset"), synced);
+        }
+    }
+}
+
 /// Goal: whoever uses a log while it is closed is told so and nothing else, and what was acknowledged stays. Method:
 /// closes under publishers and readers at random moments, on one directory.
 #[test]

@@ -32,10 +32,9 @@ fn write(dir: &Path) {
             .expect("alone");
         let (second, third) = (value(3 * i + 1), []);
         let batch = [
-            NewMessage {
-                headers: &[(b"name", b"first"), (b"name", b"")],
-                ..NewMessage::value(&second).time(time(3 * i + 1))
-            },
+            NewMessage::value(&second)
+                .time(time(3 * i + 1))
+                .headers(&[(b"name", b"first"), (b"name", b"")]),
             NewMessage {
                 key: Some(&third),
                 value: None,

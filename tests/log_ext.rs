@@ -121,17 +121,11 @@ fn starts_are_given_as_they_are() {
 #[test]
 fn the_state_by_key_has_tombstones_and_nothing_without_a_key() {
     let log: Box<dyn Log> = Box::new(MemoryLog::new());
-    let tombstone = NewMessage {
-        key: Some(b"lamp"),
-        ..NewMessage::default()
-    };
+    let tombstone = NewMessage::tombstone(b"lamp");
     let messages = [
         NewMessage::new(b"lamp", b"on"),
         NewMessage::value(b"no key"),
-        NewMessage {
-            headers: &[(b"by", b"hand")],
-            ..NewMessage::new(b"", b"the empty key")
-        },
+        NewMessage::new(b"", b"the empty key").headers(&[(b"by", b"hand")]),
         tombstone,
     ];
     log.publish(&messages).expect("published");

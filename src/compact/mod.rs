@@ -17,7 +17,7 @@
 //! use duramen::{Log, MemoryLog, NewMessage, Start, compact};
 //!
 //! let log = MemoryLog::new();
-//! let tombstone = NewMessage { key: Some(b"user-8"), ..NewMessage::default() };
+//! let tombstone = NewMessage::tombstone(b"user-8");
 //! log.publish(&[
 //!     NewMessage::new(b"user-7", b"created"),
 //!     NewMessage::new(b"user-8", b"created"),

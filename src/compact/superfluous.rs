@@ -81,7 +81,7 @@ pub fn updates_with(
 /// use duramen::{Log, MemoryLog, NewMessage, compact};
 ///
 /// let log = MemoryLog::new();
-/// let tombstone = NewMessage { key: Some(b"user-7"), ..NewMessage::default() };
+/// let tombstone = NewMessage::tombstone(b"user-7");
 /// log.publish(&[NewMessage::new(b"user-7", b"created"), tombstone])?;
 /// let settings = compact::Settings::new();
 /// assert_eq!(compact::deletes(&log, &settings)?.messages, 0); // there is still something to cover
@@ -105,7 +105,7 @@ pub fn deletes(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
 /// use duramen::{Log, MemoryLog, NewMessage, compact};
 ///
 /// let log = MemoryLog::new();
-/// log.publish(&[NewMessage { key: Some(b"user-7"), ..NewMessage::default() }])?;
+/// log.publish(&[NewMessage::tombstone(b"user-7")])?;
 /// let mut calls = 0;
 /// let deleted = compact::deletes_with(&log, &compact::Settings::new(), |_progress| {
 ///     calls += 1;

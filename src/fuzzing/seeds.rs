@@ -155,10 +155,7 @@ fn messages() -> [NewMessage<'static>; 4] {
             value: None,
             ..NewMessage::new(b"", b"")
         },
-        NewMessage {
-            headers: &[(b"name", b"value"), (b"", b"")],
-            ..NewMessage::new(b"key", b"2")
-        },
+        NewMessage::new(b"key", b"2").headers(&[(b"name", b"value"), (b"", b"")]),
     ]
 }
 

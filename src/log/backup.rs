@@ -165,7 +165,7 @@ impl Target {
         let is_ahead = theirs.next_offset > reader.next_offset() || theirs.epoch > epoch;
         if !theirs.is_copy || theirs.clean.is_none() || is_ahead {
             return Err(Error::Invalid(
-                "the target of a backup was written to as a log of its own",
+                "the target of a backup has what the log has not: it was written to, or the log has lost its end",
             ));
         }
         Ok(())

@@ -74,7 +74,8 @@ pub trait Log: Send + Sync {
     ///
     /// The batch may hold fewer than `max_count` messages before the end, for instance at a segment's end or after
     /// 8 MiB: a caller loops until `next_offset` stops moving. With `max_count` 0 there are no messages, and
-    /// `next_offset` is where reading would begin.
+    /// `next_offset` is where reading would begin: `o` for `At(o)`, also where it was deleted, the start offset for
+    /// `Oldest` and for `Last(n)` of fewer than `n` messages, and else as the table says.
     ///
     /// # Errors
     ///
@@ -84,7 +85,8 @@ pub trait Log: Send + Sync {
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
 
     /// [`consume`](Log::consume), of the messages with exactly this key. Without a match up to the end,
-    /// `next_offset` is the log's next offset.
+    /// `next_offset` is the log's next offset. A batch with fewer than `max_count` messages may be followed by more
+    /// here too, for instance after 8 MiB.
     ///
     /// # Errors
     ///
@@ -165,24 +167,22 @@ pub trait Log: Send + Sync {
     /// [`Corrupt`](crate::Error::Corrupt) for a damaged segment, which stays as it is: what was removed before stays
     /// removed. [`SyncFailed`](crate::Error::SyncFailed) and afterwards [`Poisoned`](crate::Error::Poisoned) as for
     /// publishing; [`ReadOnly`](crate::Error::ReadOnly).
-    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
-        let mut offsets = offsets.clone();
-        let mut deleted = Deleted::default();
-        while !offsets.is_empty() {
-            deleted += self.delete_some(&mut offsets)?;
-        }
-        Ok(deleted)
-    }
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted>;
 
-    /// As [`delete`](Log::delete), of some of the messages: those in the first segment that has any. The offsets that
-    /// are done with are taken out of `offsets`, at least one if there are any.
+    /// As [`delete`](Log::delete), of some of the messages: in a log of segments, those in the first that has any. The
+    /// offsets that are done with are taken out of `offsets`, at least one if there are any.
     ///
-    /// For removing many messages at a pace: see [`compact::delete_multi`](crate::compact::delete_multi).
+    /// For removing many messages at a pace: see [`compact::delete_multi`](crate::compact::delete_multi). Unless a log
+    /// has its own, this is one call of `delete` with all of them.
     ///
     /// # Errors
     ///
     /// As `delete`; `offsets` then holds at least those that are not removed.
-    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted>;
+    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        let deleted = self.delete(offsets)?;
+        offsets.clear();
+        Ok(deleted)
+    }
 
     /// Removes everything below `before` and moves the start offset there; never back, and never past the next
     /// offset. It costs by segment, not by message.
@@ -200,12 +200,16 @@ pub trait Log: Send + Sync {
     fn trim(&self, before: u64) -> Result<Trimmed>;
 
     /// Trims what the log's retention policy no longer keeps; with `dry_run` only says what that would be. A log
-    /// without a policy keeps everything.
+    /// without a policy, which is the default, keeps everything.
     ///
     /// # Errors
     ///
     /// As [`trim`](Log::trim).
-    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed>;
+    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        let _ = dry_run;
+        // A log that was closed says so.
+        self.start_offset().map(|_| Trimmed::default())
+    }
 
     /// Copies the log, as it is at one moment, to the directory `dir`, while publishing goes on. The copy opens as a
     /// log. On the target of an earlier backup only what changed is copied, and what was trimmed or deleted goes
@@ -217,7 +221,8 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::Error::Invalid) if `dir` is the log's own or holds another log;
+    /// [`Invalid`](crate::Error::Invalid) if `dir` is the log's own, holds another log, or a backup that has what this
+    /// log has not: somebody wrote to it, or this log lost messages that were not synced, in a power cut;
     /// [`Locked`](crate::Error::Locked) if the backup is open; [`Corrupt`](crate::Error::Corrupt) if the log is
     /// damaged: every byte is verified. The target then holds what it held before, or less, and nothing wrong.
     fn backup(&self, dir: &Path) -> Result<BackupReport>;
@@ -231,10 +236,16 @@ pub trait Log: Send + Sync {
     /// # Errors
     ///
     /// [`SyncFailed`](crate::Error::SyncFailed): the log is poisoned, and no later call reports as durable what this
-    /// one was to cover; afterwards [`Poisoned`](crate::Error::Poisoned).
+    /// one was to cover; afterwards [`Poisoned`](crate::Error::Poisoned). [`ReadOnly`](crate::Error::ReadOnly) on a
+    /// handle that only reads.
     fn sync(&self) -> Result<u64>;
 
-    /// Lets go of mappings and file descriptors of segments that were not used for so long.
+    /// Lets go of mappings and file descriptors of segments that were not used for so long. They are opened again when
+    /// they are needed, and readers keep what they hold.
+    ///
+    /// Use is only looked for here: a segment goes when it was not used between this call and an earlier one that is
+    /// at least `unused_for` ago. So a log that is to let go of what is not needed calls this now and then;
+    /// [`Duration::ZERO`] lets go of every segment at once, [`Duration::MAX`] of none.
     ///
     /// # Errors
     ///

@@ -47,7 +47,13 @@ impl Shared {
     fn first_named(&self, offsets: &mut BTreeSet<u64>) -> Result<Option<(u64, BTreeSet<u64>)>> {
         let reader = Reader::new(self)?;
         let (view, next_offset) = (reader.view(), reader.next_offset());
-        offsets.retain(|offset| (view.start_offset..next_offset).contains(offset));
+        // Cut off, and not looked at one by one: this is asked for each segment.
+        if offsets.first().is_some_and(|first| *first < view.start_offset) {
+            *offsets = offsets.split_off(&view.start_offset);
+        }
+        if offsets.last().is_some_and(|last| *last >= next_offset) {
+            offsets.split_off(&next_offset);
+        }
         let Some(first) = offsets.first() else {
             return Ok(None);
         };

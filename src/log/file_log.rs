@@ -58,14 +58,17 @@ impl FileLog {
     ///
     /// [`Closed`](Error::Closed).
     pub fn synced_offset(&self) -> Result<u64> {
-        let reader = Reader::new(&self.shared)?;
-        let synced = self.shared.commit.synced();
-        // What is visible only when it is durable is shown a moment before it is counted.
-        Ok(if self.shared.visible_is_durable() {
-            synced.max(reader.next_offset())
-        } else {
-            synced
-        })
+        Ok(self.synced_for(&Reader::new(&self.shared)?))
+    }
+
+    /// As far as `reader` sees the log.
+    fn synced_for(&self, reader: &Reader<'_>) -> u64 {
+        // What is visible only when it is durable is shown a moment before it is counted. A handle that only reads
+        // has not seen to that.
+        if self.shared.visible_is_durable() && !self.shared.options.read_only {
+            return reader.next_offset();
+        }
+        self.shared.commit.synced().min(reader.next_offset())
     }
 
     /// Goes through the messages from `from` on without copying each into memory of its own: for replaying a log at
@@ -85,7 +88,7 @@ impl FileLog {
             segments: reader.view().parts.len() as u64,
             start_offset: reader.view().start_offset,
             next_offset: reader.next_offset(),
-            synced_offset: self.shared.commit.synced().min(reader.next_offset()),
+            synced_offset: self.synced_for(reader),
             epoch: self.shared.meta.lock().current().epoch,
             key_index: self.shared.place.kinds.key,
             time_index: self.shared.place.kinds.time,
@@ -333,6 +336,15 @@ impl Log for FileLog {
         Reader::with(&self.shared, |reader| self.stat_of(reader))
     }
 
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+        let mut offsets = offsets.clone();
+        let mut deleted = self.delete_some(&mut offsets)?;
+        while !offsets.is_empty() {
+            deleted += self.delete_some(&mut offsets)?;
+        }
+        Ok(deleted)
+    }
+
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         self.shared.delete_some(offsets)
     }
@@ -358,7 +370,7 @@ impl Log for FileLog {
 
     fn gc(&self, unused_for: Duration) -> Result<()> {
         self.shared.check_open()?;
-        self.shared.release_unused(unused_for.is_zero());
+        self.shared.release_unused(unused_for);
         Ok(())
     }
 

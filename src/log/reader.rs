@@ -8,7 +8,7 @@ use super::runs::Known;
 use super::shared::Shared;
 use super::view::View;
 use crate::index::key_hash;
-use crate::segment::{Fault, Opened, Part};
+use crate::segment::{Fault, Opened, Part, READ_LEN_MAX};
 use crate::{Batch, Error, Message, Result, Start, Timestamp};
 
 /// A reader's snapshot of a log.
@@ -120,6 +120,16 @@ impl<'a> Reader<'a> {
 
     /// The offset of the `count`-th message from the end, or of the first there is.
     pub(crate) fn last(&self, count: u64) -> Result<u64> {
+        self.last_or(count, |_, _, error| Err(error))
+    }
+
+    /// As [`last`](Reader::last); `instead` is asked about a part that cannot be read and of which the so-many-th
+    /// message from its end is wanted: for the offset of that, or for how many messages there are if there are fewer.
+    pub(crate) fn last_or(
+        &self,
+        count: u64,
+        instead: impl Fn(&Part, u64, Error) -> Result<Result<u64, u64>>,
+    ) -> Result<u64> {
         if count == 0 {
             return Ok(self.next_offset);
         }
@@ -134,8 +144,8 @@ impl<'a> Reader<'a> {
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "at most `there`")]
                 opened.offset(past - wanted as u32).map(Ok)
-            })?;
-            match found {
+            });
+            match found.or_else(|error| instead(part, wanted, error))? {
                 Ok(offset) => return Ok(offset),
                 Err(there) => wanted -= there,
             }
@@ -194,10 +204,12 @@ impl<'a> Reader<'a> {
             });
         }
         let hash = key_hash(key);
-        let mut messages = Vec::new();
+        let mut found = Found::new(max_count, 0);
         let mut index = self.view.part_at(offset);
         let mut asked_up_to = 0;
-        while let Some(part) = self.view.parts.get(index) {
+        while let Some(part) = self.view.parts.get(index)
+            && !found.is_enough()
+        {
             if part.base() >= asked_up_to
                 && let Some(run) = self.run_with(index)
             {
@@ -208,28 +220,23 @@ impl<'a> Reader<'a> {
                 }
             }
             index += 1;
-            let wanted = max_count - messages.len();
-            if wanted == 0 {
-                break;
-            }
-            let found = self.read(part, |opened| {
+            let mut more = self.read(part, |opened| {
                 let (from, _) = opened.find(offset)?;
-                match chain(opened, key, hash, from, wanted)? {
-                    Some(ordinals) => ordinals
-                        .into_iter()
-                        .filter_map(|ordinal| message(opened, ordinal).transpose())
-                        .collect(),
-                    None => scan_for(opened, key, from, wanted),
+                let more = Found::new(max_count - found.messages.len(), found.len);
+                match chain(opened, key, hash, from, more.count_max)? {
+                    Some(ordinals) => more.with(opened, &ordinals),
+                    None => more.with_those_of(opened, key, from),
                 }
             })?;
-            messages.extend(found);
+            found.messages.append(&mut more.messages);
+            found.len = more.len;
         }
-        let next_offset = match messages.last() {
+        let next_offset = match found.messages.last() {
             Some(last) => last.offset + 1,
             None => self.next_offset.max(offset),
         };
         Ok(Batch {
-            messages,
+            messages: found.messages,
             next_offset,
         })
     }
@@ -437,19 +444,59 @@ fn chain(
     Ok(Some(ordinals))
 }
 
-/// The first `wanted` messages from `from` on with `key`, by looking at each.
-fn scan_for(opened: &Opened<'_>, key: &[u8], from: u32, wanted: usize) -> Result<Vec<Message>, Fault> {
-    const AT_ONCE: u32 = 64;
-    let (mut found, mut messages) = (Vec::new(), Vec::new());
-    let mut ordinal = from;
-    while ordinal < opened.count() && found.len() < wanted {
-        ordinal = opened.messages(ordinal, AT_ONCE, &mut messages)?;
-        found.extend(
-            messages
-                .drain(..)
-                .filter(|message| message.key.as_deref() == Some(key)),
-        );
+/// Messages for a batch, and when there are enough: so many, or as many as take [`READ_LEN_MAX`].
+struct Found {
+    messages: Vec<Message>,
+    count_max: usize,
+    /// Bytes of the memory that they keep, and those before them.
+    len: u64,
+}
+
+impl Found {
+    fn new(count_max: usize, len: u64) -> Found {
+        Found {
+            messages: Vec::new(),
+            count_max,
+            len,
+        }
     }
-    found.truncate(wanted);
-    Ok(found)
+
+    fn is_enough(&self) -> bool {
+        self.messages.len() >= self.count_max || self.len >= u64::from(READ_LEN_MAX)
+    }
+
+    /// And the messages among these records, each read by itself.
+    fn with(mut self, opened: &Opened<'_>, ordinals: &[u32]) -> Result<Found, Fault> {
+        for ordinal in ordinals {
+            if self.is_enough() {
+                break;
+            }
+            if let Some(message) = message(opened, *ordinal)? {
+                self.len += message.as_new().content_size();
+                self.messages.push(message);
+            }
+        }
+        Ok(self)
+    }
+
+    /// And the messages from the record `from` on with `key`, by looking at each.
+    fn with_those_of(mut self, opened: &Opened<'_>, key: &[u8], from: u32) -> Result<Found, Fault> {
+        const AT_ONCE: u32 = 64;
+        let (mut ordinal, mut read) = (from, Vec::new());
+        while ordinal < opened.count() && !self.is_enough() {
+            let end = opened.messages(ordinal, AT_ONCE, &mut read)?;
+            let before = self.messages.len();
+            let matching = read
+                .drain(..)
+                .filter(|message| message.key.as_deref() == Some(key))
+                .take(self.count_max - before);
+            self.messages.extend(matching);
+            if self.messages.len() > before {
+                // One of them keeps what was read with it.
+                self.len += u64::from(opened.position(end)?.saturating_sub(opened.position(ordinal)?));
+            }
+            ordinal = end;
+        }
+        Ok(self)
+    }
 }

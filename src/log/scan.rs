@@ -66,7 +66,7 @@ struct Place {
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(shared: &'a Arc<Shared>, from: Start) -> Result<Scan<'a>> {
-        let next_offset = Reader::new(shared)?.resolve(from)?;
+        let next_offset = Reader::with(shared, |reader| reader.resolve(from))?;
         Ok(Scan {
             shared,
             next_offset,
@@ -85,7 +85,9 @@ impl<'a> Scan<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] for a damaged message, again at each call; [`Error::Closed`] after the log was closed.
+    /// [`Error::Corrupt`] for a damaged message, again at each call; [`Error::OffsetOutOfRange`]
+    /// ([`is_trimmed`](Error::is_trimmed)) when a trim has overtaken the scan; [`Error::Io`] when a segment cannot be
+    /// opened, after which the call can be repeated; [`Error::Closed`] after the log was closed.
     #[expect(
         clippy::should_implement_trait,
         reason = "the message borrows from the scan, as an iterator's cannot"

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, ReentrantMutex};
@@ -22,7 +23,7 @@ use crate::{Error, Result};
 /// A log that is open.
 ///
 /// Locks, in the order in which they may be taken: `job`, `removal`, `writer`, `sealing`, `meta`, `prepared`, any of a
-/// segment's own, the place's `replacing`. Under `commit`'s, `left_over`, `mapped` and `lock` no other is taken.
+/// segment's own, the place's `replacing`. Under `commit`'s, `left_over`, `without_run`, `mapped` and `lock` no other is taken.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) place: Arc<Place>,
@@ -224,9 +225,11 @@ impl Shared {
         self.mapped.lock().retain(|held| held.is_mapped());
     }
 
-    /// Lets go of what was not used since the last call, or of everything.
-    pub(crate) fn release_unused(&self, anyway: bool) {
-        self.mapped.lock().retain(|held| !held.release(anyway));
+    /// Lets go of what was not used for so long, as far as calls of this have seen.
+    pub(crate) fn release_unused(&self, unused_for: Duration) {
+        let mut mapped = self.mapped.lock();
+        let now = Instant::now();
+        mapped.retain(|held| !held.release_unused(unused_for, now));
     }
 
     /// Whether `segment` is still a part of the log, and not sealed yet.

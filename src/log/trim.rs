@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::reader::Reader;
-use super::retention::Retention;
+use super::retention::{Age, AgeCut, Retention};
 use super::shared::Shared;
-use crate::format::FileName;
-use crate::segment::Part;
-use crate::sys::Open;
+use crate::format::{FRAMES_START, FileName};
+use crate::segment::{Fault, Opened, Part};
+use crate::sys::{Open, found};
 use crate::{Error, Result, Timestamp, Trimmed};
 
 impl Shared {
@@ -142,18 +142,17 @@ impl Shared {
     /// Bytes of a part's files. Space reserved ahead of the end does not count.
     pub(super) fn size_on_disk(&self, part: &Part) -> Result<u64> {
         let base = part.base();
-        let names = match part {
-            Part::Active(active) => return Ok(u64::from(active.visible().end)),
-            Part::Sealed(_) => [FileName::Segment(base), FileName::Index(base)],
-        };
-        let mut size = 0;
-        for name in names {
-            match self.place.storage.open(&self.place.path(&name), Open::Read) {
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-                other => size += other?.len()?,
+        match part {
+            Part::Active(active) => Ok(u64::from(active.visible().end)),
+            Part::Sealed(_) => {
+                Ok(self.len_of(&FileName::Segment(base))? + self.len_of(&FileName::Index(base))?)
             }
         }
-        Ok(size)
+    }
+
+    /// Bytes of a file; 0 where there is none.
+    fn len_of(&self, name: &FileName) -> Result<u64> {
+        found(self.place.storage.open(&self.place.path(name), Open::Read))?.map_or(Ok(0), |file| file.len())
     }
 
     /// Does what is due when a segment was begun, or has it done where there is a background thread: applies the
@@ -177,10 +176,11 @@ impl Shared {
     fn retention_cut(&self, reader: &Reader<'_>, policy: &Retention) -> Result<u64> {
         let mut cut = reader.view().start_offset;
         if let Some(messages) = policy.messages {
-            cut = cut.max(reader.last(messages)?);
+            let has_gaps = self.meta.lock().current().has_gaps;
+            cut = cut.max(cut_by_count(reader, messages, has_gaps)?);
         }
         if let Some(bytes) = policy.bytes {
-            cut = cut.max(cut_by_bytes(reader, bytes)?);
+            cut = cut.max(self.cut_by_bytes(reader, bytes)?);
         }
         if let Some(age) = policy.age {
             let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
@@ -216,65 +216,116 @@ impl Shared {
     fn created_before(&self, part: &Part) -> Result<Option<i64>> {
         let created = match part {
             Part::Active(active) => active.header.created,
-            Part::Sealed(segment) => self.place.open_segment(segment.base(), Open::Read)?.1.created,
+            Part::Sealed(segment) => match self.place.open_segment(segment.base(), Open::Read) {
+                Err(Error::Corrupt { .. }) => return Ok(None),
+                opened => opened?.1.created,
+            },
         };
         // In whole seconds: it was in the one that begins there.
         Ok((created > 0).then(|| (i64::from(created) + 1).saturating_mul(1_000_000)))
     }
+
+    /// The first offset from which on the messages take at most so many bytes in their segments.
+    fn cut_by_bytes(&self, reader: &Reader<'_>, bytes_max: u64) -> Result<u64> {
+        let mut left = bytes_max;
+        for part in reader.view().parts.iter().rev() {
+            let found = match reader.read(part, |opened| first_within(opened, left)) {
+                // What its file takes is known all the same, and it stays or goes as a whole.
+                Err(Error::Corrupt { .. }) => {
+                    let len = self.len_of(&FileName::Segment(part.base()))?;
+                    let taken = len.saturating_sub(u64::from(FRAMES_START));
+                    if taken <= left {
+                        Err(taken)
+                    } else {
+                        Ok(Some(part.base()))
+                    }
+                }
+                found => found?,
+            };
+            match found {
+                Ok(offset) => return Ok(offset.unwrap_or_else(|| reader.end_of(part))),
+                Err(taken) => left -= taken,
+            }
+        }
+        Ok(reader.view().start_offset)
+    }
 }
 
-/// The first offset in a part with a time at or after `oldest`.
+/// The first offset in a part that is kept when everything older than `oldest` goes. What is behind the part is kept.
+///
+/// A message that cannot be read is as old as the next that can, and a part of which nothing can be read as old as
+/// what is behind it: so damage stays no longer than that.
 fn first_since(reader: &Reader<'_>, part: &Part, oldest: i64) -> Result<Option<u64>> {
-    reader.read(part, |opened| {
+    let found = reader.read(part, |opened| {
         if let Some(max) = opened.time_max() {
             if max < oldest {
                 return Ok(None);
             }
-            let found = opened.first_at_or_after(oldest)?;
-            return found.map(|ordinal| opened.offset(ordinal)).transpose();
+            match opened.first_at_or_after(oldest) {
+                Err(Fault::Record { .. }) => {}
+                found => return found?.map(|ordinal| opened.offset(ordinal)).transpose(),
+            }
         }
         // Without an index of times: one by one.
+        let mut cut = AgeCut::default();
         for ordinal in 0..opened.count() {
             let offset = opened.offset(ordinal)?;
-            let message = opened.message(ordinal, offset)?;
-            if message.is_some_and(|message| message.time.as_micros() >= oldest) {
+            let age = match opened.message(ordinal, offset) {
+                Ok(Some(message)) if message.time.as_micros() >= oldest => Age::Young,
+                Ok(_) => Age::Old,
+                Err(Fault::Record { .. }) => Age::Unknown,
+                Err(fault) => return Err(fault),
+            };
+            if let Some(offset) = cut.see(offset, age) {
                 return Ok(Some(offset));
             }
         }
-        Ok(None)
+        Ok(cut.end())
+    });
+    match found {
+        Err(Error::Corrupt { .. }) => Ok(Some(part.base())),
+        found => found,
+    }
+}
+
+/// The offset of the `count`-th message from the end. A part that cannot be read has a message at each offset, or, in
+/// a log with gaps, perhaps none: so nothing goes too early.
+fn cut_by_count(reader: &Reader<'_>, count: u64, has_gaps: bool) -> Result<u64> {
+    reader.last_or(count, |part, wanted, error| {
+        if !matches!(error, Error::Corrupt { .. }) {
+            return Err(error);
+        }
+        let (start, end) = (part.base().max(reader.view().start_offset), reader.end_of(part));
+        let there = if has_gaps { 0 } else { end.saturating_sub(start) };
+        Ok(if there < wanted {
+            Err(there)
+        } else {
+            Ok(end - wanted)
+        })
     })
 }
 
-/// The first offset from which on the messages take at most so many bytes in their segments.
-fn cut_by_bytes(reader: &Reader<'_>, bytes_max: u64) -> Result<u64> {
-    let mut left = bytes_max;
-    for part in reader.view().parts.iter().rev() {
-        let found = reader.read(part, |opened| {
-            let count = opened.count();
-            let end = u64::from(opened.end());
-            let taken = |ordinal| Ok::<_, crate::segment::Fault>(end - u64::from(opened.position(ordinal)?));
-            if count == 0 || taken(0)? <= left {
-                return Ok(Err(if count == 0 { 0 } else { taken(0)? }));
-            }
-            let (mut low, mut high) = (0, count);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if taken(middle)? <= left {
-                    high = middle;
-                } else {
-                    low = middle + 1;
-                }
-            }
-            Ok(Ok(if low < count {
-                Some(opened.offset(low)?)
-            } else {
-                None
-            }))
-        })?;
-        match found {
-            Ok(offset) => return Ok(offset.unwrap_or_else(|| reader.end_of(part))),
-            Err(taken) => left -= taken,
+/// The first offset in a part from which on its messages take at most `left` bytes, if there is one; or the bytes that
+/// all of them take, if that is no more.
+fn first_within(opened: &Opened<'_>, left: u64) -> Result<Result<Option<u64>, u64>, Fault> {
+    let count = opened.count();
+    let end = u64::from(opened.end());
+    let taken = |ordinal| Ok::<_, Fault>(end - u64::from(opened.position(ordinal)?));
+    if count == 0 || taken(0)? <= left {
+        return Ok(Err(if count == 0 { 0 } else { taken(0)? }));
+    }
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if taken(middle)? <= left {
+            high = middle;
+        } else {
+            low = middle + 1;
         }
     }
-    Ok(reader.view().start_offset)
+    Ok(Ok(if low < count {
+        Some(opened.offset(low)?)
+    } else {
+        None
+    }))
 }

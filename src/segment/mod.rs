@@ -17,7 +17,7 @@ pub(crate) use active::{
 };
 pub(crate) use part::{Held, Opened, Part};
 pub(crate) use place::{Place, corrupt, header_error, offset_bound};
-pub(crate) use read::Fault;
+pub(crate) use read::{Fault, READ_LEN_MAX};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
 pub(crate) use sealed::{IndexState, Seal, Segment, SegmentEnd, write_index};

@@ -48,7 +48,7 @@ impl Fault {
 }
 
 /// Bytes that one batch of messages may take, unless a single one is larger.
-const READ_LEN_MAX: u32 = 8 << 20;
+pub(crate) const READ_LEN_MAX: u32 = 8 << 20;
 
 impl Opened<'_> {
     /// The head of the record at `position`, unverified.

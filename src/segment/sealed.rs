@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -49,7 +50,11 @@ pub(crate) struct Segment {
     end: SegmentEnd,
     mapped: ArcSwapOption<Mapped>,
     opening: Mutex<()>,
+    /// Set by every reader, and taken back by whoever looks for segments that are not used.
     used: AtomicBool,
+    /// When [`release_unused`](Segment::release_unused) took the mark back; `None` when it was used since, as far as
+    /// anybody has looked.
+    unused_since: Mutex<Option<Instant>>,
     /// The latest time in it, once it was opened; `None` inside: it has none.
     time_max: OnceLock<Option<i64>>,
     /// Set when its files were replaced or removed.
@@ -97,6 +102,7 @@ impl Segment {
             mapped: ArcSwapOption::empty(),
             opening: Mutex::new(()),
             used: AtomicBool::new(false),
+            unused_since: Mutex::new(None),
             retired: AtomicBool::new(false),
             time_max: OnceLock::new(),
             kept: OnceLock::new(),
@@ -154,8 +160,26 @@ impl Segment {
     /// Lets go of the files if they were not used since the last time this was asked, or in any case if `anyway`.
     /// Readers in the middle of something keep them until they are done. Says whether anything was let go of.
     pub(crate) fn release(&self, anyway: bool) -> bool {
-        let used = self.used.swap(false, Ordering::Relaxed);
+        let used = self.take_mark(&mut self.unused_since.lock());
         (anyway || !used) && self.mapped.swap(None).is_some()
+    }
+
+    /// Lets go of the files if no use was seen by calls of this from at least `unused_for` ago to `now`; says whether
+    /// anything was let go of. A reader leaves only its mark, so that reading costs no look at the clock.
+    pub(crate) fn release_unused(&self, unused_for: Duration, now: Instant) -> bool {
+        let mut unused_since = self.unused_since.lock();
+        self.take_mark(&mut unused_since);
+        let since = *unused_since.get_or_insert(now);
+        now.saturating_duration_since(since) >= unused_for && self.mapped.swap(None).is_some()
+    }
+
+    /// Takes back the mark that readers leave; says whether there was one.
+    fn take_mark(&self, unused_since: &mut Option<Instant>) -> bool {
+        let used = self.used.swap(false, Ordering::Relaxed);
+        if used {
+            *unused_since = None;
+        }
+        used
     }
 
     /// Whether it was rewritten without some of its messages.

@@ -284,10 +284,9 @@ fn consume_changes_nothing(new: Factory<'_>) {
 
 fn consume_gives_what_get_gives(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
-    let message = NewMessage {
-        headers: &[(b"name", b"value")],
-        ..NewMessage::new(b"key", b"value").time(us(5))
-    };
+    let message = NewMessage::new(b"key", b"value")
+        .time(us(5))
+        .headers(&[(b"name", b"value")]);
     log.publish(&[message, NewMessage::default(), message]).unwrap();
     for message in all(&log) {
         assert_eq!(log.get(Start::At(message.offset)).unwrap(), message);

@@ -226,10 +226,7 @@ fn consume_by_key_of_usize_max_messages_gives_all_matches(new: Factory<'_>) {
 
 fn consume_by_key_gives_tombstones(new: Factory<'_>) {
     let log = with_keys(new, &["a", "b"]);
-    let tombstone = NewMessage {
-        key: Some(b"a"),
-        ..NewMessage::default()
-    };
+    let tombstone = NewMessage::tombstone(b"a");
     log.publish(&[tombstone, NewMessage::new(b"a", b"")]).unwrap();
     let messages = drain_by_key(&log, b"a", Start::Oldest, 10).messages;
     assert_eq!(offsets(&messages), [0, 2, 3]);

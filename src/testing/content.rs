@@ -138,10 +138,7 @@ fn a_key_of_a_mebibyte_is_read_back(new: Factory<'_>) {
 
 fn large_message(log: &dyn Log) -> (Vec<u8>, Message) {
     let value: Vec<u8> = (0_u8..=250).cycle().take(100_000).collect();
-    let message = NewMessage {
-        headers: &[(b"name", b"header")],
-        ..NewMessage::new(b"key", &value)
-    };
+    let message = NewMessage::new(b"key", &value).headers(&[(b"name", b"header")]);
     log.publish(&[message, message]).unwrap();
     let message = drain(log, Start::Oldest, 1).messages.swap_remove(0);
     (value, message)

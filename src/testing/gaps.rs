@@ -14,7 +14,7 @@ pub(super) const CASES: &[Case] = case::list![
     consume_makes_progress_over_every_gap,
     consume_oldest_begins_after_deleted_oldest,
     consume_of_an_emptied_log_reaches_the_end_from_every_start,
-    consume_of_no_messages_in_a_gap_stays_before_the_next_message,
+    consume_of_no_messages_in_a_gap_stays_there,
     consume_last_n_counts_messages_and_not_offsets,
     consume_last_n_of_more_than_are_left_gives_all,
     get_at_a_deleted_offset_is_not_found,
@@ -146,16 +146,38 @@ fn consume_of_an_emptied_log_reaches_the_end_from_every_start(new: Factory<'_>) 
     }
 }
 
-fn consume_of_no_messages_in_a_gap_stays_before_the_next_message(new: Factory<'_>) {
-    let log = with_gaps(new, 10, &[0, 4, 5, 9]);
-    for (from, next) in [(0, 1), (4, 6), (5, 6), (9, 10)] {
-        let batch = log.consume(Start::At(from), 0).unwrap();
-        assert_eq!(batch.messages, []);
-        assert!(
-            (from..=next).contains(&batch.next_offset),
-            "from {from} to {}",
-            batch.next_offset
+fn consume_of_no_messages_in_a_gap_stays_there(new: Factory<'_>) {
+    let log = new(Setup::INDEXED);
+    publish_times(&log, &(0..12).collect::<Vec<_>>());
+    delete(&log, &[0, 1, 2, 6, 7, 11]);
+    log.trim(1).unwrap();
+    for (from, begin) in [
+        (Start::At(1), 1),
+        (Start::At(2), 2),
+        (Start::At(3), 3),
+        (Start::At(6), 6),
+        (Start::At(7), 7),
+        (Start::At(11), 11),
+        (Start::Oldest, 1),
+        (Start::Newest, 12),
+        (Start::Time(us(0)), 3),
+        (Start::Time(us(6)), 8),
+        (Start::Time(us(11)), 12),
+        (Start::Last(0), 12),
+        (Start::Last(3), 8),
+        (Start::Last(4), 5),
+        (Start::Last(6), 3),
+        (Start::Last(7), 1),
+        (Start::Last(u64::MAX), 1),
+    ] {
+        let batch = log.consume(from, 0).unwrap();
+        assert_eq!(
+            (&batch.messages[..], batch.next_offset),
+            (&[][..], begin),
+            "{from:?}"
         );
+        let by_key = log.consume_by_key(b"key", from, 0).unwrap();
+        assert_eq!(by_key.next_offset, begin, "{from:?}");
     }
 }
 
@@ -238,10 +260,7 @@ fn get_by_key_after_the_delete_of_all_with_the_key_is_not_found(new: Factory<'_>
 
 fn get_by_key_after_the_delete_of_a_tombstone_is_the_value_before(new: Factory<'_>) {
     let log = new(Setup::KEYS);
-    let tombstone = NewMessage {
-        key: Some(b"a"),
-        ..NewMessage::default()
-    };
+    let tombstone = NewMessage::tombstone(b"a");
     log.publish(&[NewMessage::new(b"a", b"value"), tombstone])
         .unwrap();
     delete(&log, &[1]);

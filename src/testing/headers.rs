@@ -126,10 +126,7 @@ fn headers_of_a_mebibyte_are_read_back(new: Factory<'_>) {
 
 fn headers_alone_make_a_message(new: Factory<'_>) {
     let log = new(Setup::KEYS);
-    let message = NewMessage {
-        headers: &[(b"name", b"value")],
-        ..NewMessage::default().time(us(1))
-    };
+    let message = NewMessage::default().time(us(1)).headers(&[(b"name", b"value")]);
     log.publish(&[message]).unwrap();
     assert_eq!(log.get(Start::Oldest).unwrap().as_new(), message);
 }
@@ -151,10 +148,7 @@ fn headers_of_one_message_do_not_get_into_the_next(new: Factory<'_>) {
     let headers = [header("a", "1"), header("b", "2"), header("c", "3")];
     let batch: Vec<NewMessage<'_>> = [3, 0, 1, 2, 0]
         .into_iter()
-        .map(|count| NewMessage {
-            headers: &headers[..count],
-            ..NewMessage::value(b"value").time(us(1))
-        })
+        .map(|count| NewMessage::value(b"value").time(us(1)).headers(&headers[..count]))
         .collect();
     log.publish(&batch).unwrap();
     let messages = all(&log);
@@ -181,13 +175,7 @@ fn consume_by_key_gives_the_headers_too(new: Factory<'_>) {
         let value = [number];
         let headers = [(&b"number"[..], &value[..])];
         let key: &[u8] = if number % 2 == 0 { b"even" } else { b"odd" };
-        publish_one(
-            &log,
-            NewMessage {
-                headers: &headers,
-                ..NewMessage::new(key, b"value")
-            },
-        );
+        publish_one(&log, NewMessage::new(key, b"value").headers(&headers));
     }
     let messages = super::support::drain_by_key(&log, b"odd", Start::Oldest, 3).messages;
     let numbers: Vec<u8> = messages

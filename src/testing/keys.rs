@@ -65,10 +65,7 @@ fn get_by_key_follows_every_update(new: Factory<'_>) {
 fn get_by_key_finds_a_tombstone(new: Factory<'_>) {
     let log = new(Setup::KEYS);
     publish_keys(&log, &["a", "b"]);
-    let tombstone = NewMessage {
-        key: Some(b"a"),
-        ..NewMessage::default()
-    };
+    let tombstone = NewMessage::tombstone(b"a");
     publish_one(&log, tombstone);
     let message = log.get_by_key(b"a").unwrap();
     assert_eq!((message.offset, message.value), (2, None));
@@ -78,10 +75,7 @@ fn get_by_key_finds_a_tombstone(new: Factory<'_>) {
 
 fn get_by_key_finds_what_came_after_a_tombstone(new: Factory<'_>) {
     let log = new(Setup::KEYS);
-    let tombstone = NewMessage {
-        key: Some(b"a"),
-        ..NewMessage::default()
-    };
+    let tombstone = NewMessage::tombstone(b"a");
     publish_one(&log, tombstone);
     publish_one(&log, NewMessage::new(b"a", b"back"));
     let message = log.get_by_key(b"a").unwrap();
@@ -128,10 +122,7 @@ fn a_message_without_a_key_is_not_under_the_empty_key(new: Factory<'_>) {
 fn a_message_without_a_key_is_under_no_key(new: Factory<'_>) {
     let log = new(Setup::KEYS);
     let headers = [(&b"key"[..], &b"key"[..])];
-    let keyless = NewMessage {
-        headers: &headers,
-        ..NewMessage::value(b"key")
-    };
+    let keyless = NewMessage::value(b"key").headers(&headers);
     log.publish(&[keyless, NewMessage::new(b"key", b"v"), keyless])
         .unwrap();
     assert_eq!(log.offset_by_key(b"key").unwrap(), 1);

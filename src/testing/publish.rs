@@ -204,10 +204,7 @@ fn what_was_borrowed_may_change_after_publish(new: Factory<'_>) {
     let log = new(Setup::KEYS);
     let (mut key, mut value, mut name) = (*b"key", *b"value", *b"name");
     let headers: [(&[u8], &[u8]); 1] = [(&name, b"header")];
-    let message = NewMessage {
-        headers: &headers,
-        ..NewMessage::new(&key, &value)
-    };
+    let message = NewMessage::new(&key, &value).headers(&headers);
     log.publish(&[message]).unwrap();
     key.fill(b'?');
     value.fill(b'?');
@@ -221,10 +218,9 @@ fn what_was_borrowed_may_change_after_publish(new: Factory<'_>) {
 
 fn what_was_read_can_be_published_again(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
-    let message = NewMessage {
-        headers: &[(b"a", b"1"), (b"", b"")],
-        ..NewMessage::new(b"k", b"").time(us(-7))
-    };
+    let message = NewMessage::new(b"k", b"")
+        .time(us(-7))
+        .headers(&[(b"a", b"1"), (b"", b"")]);
     log.publish(&[message]).unwrap();
     let read = log.get(Start::At(0)).unwrap();
     log.publish(&[read.as_new()]).unwrap();

@@ -68,10 +68,7 @@ fn stat_tells_which_indexes_there_are(new: Factory<'_>) {
 
 fn stat_gives_a_size_that_covers_the_content(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
-    let message = NewMessage {
-        headers: &[(b"name", b"header")],
-        ..NewMessage::new(b"key", &[7; 1000])
-    };
+    let message = NewMessage::new(b"key", &[7; 1000]).headers(&[(b"name", b"header")]);
     for count in 1..20 {
         publish_one(&log, message);
         let size = log.stat().unwrap().size;
@@ -132,10 +129,7 @@ fn stat_is_not_changed_by_reading(new: Factory<'_>) {
 fn size_covers_the_content(new: Factory<'_>) {
     for setup in [Setup::PLAIN, Setup::INDEXED] {
         let log = new(setup);
-        let message = NewMessage {
-            headers: &[(b"name", b"header"), (b"", b"")],
-            ..NewMessage::new(b"key", &[7; 1000])
-        };
+        let message = NewMessage::new(b"key", &[7; 1000]).headers(&[(b"name", b"header"), (b"", b"")]);
         for message in [message, NewMessage::default(), NewMessage::value(b"v")] {
             assert!(log.size(&message) >= message.content_size());
         }

@@ -188,10 +188,9 @@ fn get_by_time_works_when_all_times_are_the_earliest(new: Factory<'_>) {
 
 fn get_by_time_gives_what_get_gives(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
-    let message = NewMessage {
-        headers: &[(b"name", b"value")],
-        ..NewMessage::new(b"key", b"value").time(us(7))
-    };
+    let message = NewMessage::new(b"key", b"value")
+        .time(us(7))
+        .headers(&[(b"name", b"value")]);
     log.publish(&[message]).unwrap();
     let found = log.get_by_time(us(3)).unwrap();
     assert_eq!(found, log.get(Start::At(0)).unwrap());

@@ -200,10 +200,7 @@ fn trim_leaves_the_content_of_the_others(new: Factory<'_>) {
     let headers = [(&b"name"[..], &b"header"[..])];
     let value = [7; 3000];
     for place in 0..20 {
-        let message = NewMessage {
-            headers: &headers[..place % 2],
-            ..NewMessage::new(b"key", &value[..place * 150])
-        };
+        let message = NewMessage::new(b"key", &value[..place * 150]).headers(&headers[..place % 2]);
         publish_one(&log, message);
     }
     let before = all(&log);

@@ -12,6 +12,9 @@ const BATCH_LEN: usize = 1024;
 /// age, and is taken to be as old as the next message whose time is not: so one of them does not keep the log from
 /// being trimmed, and a publisher whose clock is ahead loses nothing.
 ///
+/// [`Retention::max_age`](crate::Retention::max_age) goes by segments instead: there a message from the future is as
+/// old as the segment behind its own.
+///
 /// With a time index this takes one lookup, unless there are messages from the future; without one, what goes is read.
 ///
 /// # Errors

@@ -36,7 +36,7 @@ impl<K, V> TMessage<K, V> {
 /// let (user, name) = (7_u64, "Ada".to_owned());
 /// let named = TNewMessage::new(&user, &name).time(Timestamp::from_micros(1));
 /// let gone: TNewMessage<u64, String> = TNewMessage::tombstone(&user);
-/// let traced = TNewMessage { headers: &[(b"trace", b"4bf92f35")], ..named };
+/// let traced = named.headers(&[(b"trace", b"4bf92f35")]);
 /// # assert!(gone.value.is_none() && traced.headers.len() == 1);
 /// ```
 #[derive(Debug)]
@@ -97,6 +97,13 @@ impl<'a, K, V> TNewMessage<'a, K, V> {
             key: Some(key),
             ..TNewMessage::default()
         }
+    }
+
+    /// The same message with these headers.
+    #[must_use]
+    pub fn headers(mut self, headers: &'a [(&'a [u8], &'a [u8])]) -> Self {
+        self.headers = headers;
+        self
     }
 
     /// The same message with a time of its own.

@@ -9,8 +9,8 @@ use super::{Headers, Timestamp};
 ///
 /// let created = NewMessage::new(b"user-7", b"created").time(Timestamp::from_micros(1));
 /// let keyless = NewMessage::value(b"heartbeat");
-/// let tombstone = NewMessage { key: Some(b"user-7"), ..NewMessage::default() };
-/// let traced = NewMessage { headers: &[(b"trace", b"4bf92f35")], ..created };
+/// let tombstone = NewMessage::tombstone(b"user-7");
+/// let traced = created.headers(&[(b"trace", b"4bf92f35")]);
 /// # assert!(keyless.key.is_none() && tombstone.value.is_none() && traced.headers.len() == 1);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,24 @@ impl<'a> NewMessage<'a> {
             value: Some(value),
             headers: &[],
         }
+    }
+
+    /// A message with a key and no value, with the time of publishing.
+    #[must_use]
+    pub const fn tombstone(key: &'a [u8]) -> NewMessage<'a> {
+        NewMessage {
+            time: None,
+            key: Some(key),
+            value: None,
+            headers: &[],
+        }
+    }
+
+    /// The same message with these headers.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'a [(&'a [u8], &'a [u8])]) -> NewMessage<'a> {
+        self.headers = headers;
+        self
     }
 
     /// The same message with a time of its own.

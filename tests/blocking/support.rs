@@ -52,14 +52,11 @@ impl Log for Silent {
     fn stat(&self) -> Result<Stats> {
         self.0.stat()
     }
-    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        self.0.delete_some(offsets)
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+        self.0.delete(offsets)
     }
     fn trim(&self, before: u64) -> Result<Trimmed> {
         self.0.trim(before)
-    }
-    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
-        self.0.apply_retention(dry_run)
     }
     fn backup(&self, dir: &Path) -> Result<BackupReport> {
         self.0.backup(dir)

@@ -39,6 +39,8 @@ pub(crate) enum Flaw {
     DeletesTheFirstOnly,
     DeleteLosesARace,
     DeleteCountsWhatIsNamed,
+    DeleteSomeForgetsTheRest,
+    DeleteSomeTakesOutFirst,
     DeleteMovesTheStart,
     DeletedIsTrimmed,
     NextOffsetAfterTheLastMessage,
@@ -282,10 +284,9 @@ impl Log for Flawed {
         self.log.stat()
     }
 
-    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        let named = std::mem::take(offsets);
+    fn delete(&self, named: &BTreeSet<u64>) -> Result<Deleted> {
         match self.flaw {
-            Flaw::DeletesTheFirstOnly => return self.log.delete(&named.into_iter().take(1).collect()),
+            Flaw::DeletesTheFirstOnly => return self.log.delete(&named.iter().copied().take(1).collect()),
             Flaw::DeleteLosesARace => {
                 let end = self.log.next_offset()?;
                 thread::sleep(Duration::from_micros(200));
@@ -294,7 +295,7 @@ impl Log for Flawed {
                 }
             }
             Flaw::DeleteCountsWhatIsNamed => {
-                return Ok(Deleted::new(named.len() as u64, self.log.delete(&named)?.size));
+                return Ok(Deleted::new(named.len() as u64, self.log.delete(named)?.size));
             }
             Flaw::KeyGoesWithItsLast => {
                 let messages = named
@@ -305,7 +306,28 @@ impl Log for Flawed {
             }
             _ => {}
         }
-        self.log.delete(&named)
+        self.log.delete(named)
+    }
+
+    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        match self.flaw {
+            Flaw::DeleteSomeForgetsTheRest => {
+                let some = std::mem::take(offsets).into_iter().take(5).collect();
+                self.delete(&some)
+            }
+            Flaw::DeleteSomeTakesOutFirst => self.delete(&std::mem::take(offsets)),
+            Flaw::NoneButLittleAtATime => {
+                let some: BTreeSet<u64> = offsets.iter().copied().take(2).collect();
+                let deleted = self.delete(&some)?;
+                offsets.retain(|offset| !some.contains(offset));
+                Ok(deleted)
+            }
+            _ => {
+                let deleted = self.delete(offsets)?;
+                offsets.clear();
+                Ok(deleted)
+            }
+        }
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {

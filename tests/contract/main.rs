@@ -2,6 +2,7 @@
 
 mod files;
 mod flawed;
+mod minimal;
 mod wrapped;
 
 use std::sync::Arc;
@@ -160,6 +161,11 @@ const FLAWS: &[(Flaw, &[&str])] = &[
         Flaw::DeleteCountsWhatIsNamed,
         &["delete_tells_no_more_than_the_messages_that_existed"],
     ),
+    (
+        Flaw::DeleteSomeForgetsTheRest,
+        &["delete_some_removes_what_it_takes_out"],
+    ),
+    (Flaw::DeleteSomeTakesOutFirst, &["delete_after_close_is_closed"]),
     (Flaw::DeleteMovesTheStart, &["delete_leaves_the_start_offset"]),
     (Flaw::DeletedIsTrimmed, &["get_at_a_deleted_offset_is_not_found"]),
     (

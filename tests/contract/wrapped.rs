@@ -120,6 +120,9 @@ impl Log for Typed {
     fn stat(&self) -> Result<Stats> {
         self.0.stat()
     }
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+        self.0.delete(offsets)
+    }
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         self.0.delete_some(offsets)
     }

@@ -12,3 +12,4 @@ mod common;
 mod model;
 mod offsets;
 mod racing;
+mod scans;

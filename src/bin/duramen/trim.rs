@@ -29,7 +29,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "OFFSET")]
     before: Option<u64>,
 
-    /// Keep the messages from the first that is not older than this, such as 7d, 1h, 30m, 45s or 500ms
+    /// Keep the messages from the first that is not older than this, such as 7d, 1h, 30m, 45s or 500ms; one from the
+    /// future is as old as the next that is not
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
 

@@ -9,7 +9,7 @@ use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 use super::state::State;
 use crate::{
     BATCH_SIZE_MAX, BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, Message,
-    NewMessage, Options, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
+    NewMessage, Options, PublishOptions, Result, Retention, Start, Stats, Timestamp, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications: the same semantics, gone when it is dropped.
@@ -29,6 +29,9 @@ use crate::{
 pub struct MemoryLog {
     key_index: bool,
     time_index: bool,
+    retention: Retention,
+    /// Bytes between two looks at what is to be kept.
+    rollover: u64,
     /// `None` when the log is closed.
     state: RwLock<Option<State>>,
     changes: Changes,
@@ -47,13 +50,19 @@ impl MemoryLog {
         MemoryLog::with_options(&Options::new().key_index(true).time_index(true))
     }
 
-    /// An empty log with the indexes that `options` name. Everything else in them is about files and changes
-    /// nothing here.
+    /// An empty log with the indexes and the [`Retention`] that `options` name. Everything else in them is about files
+    /// and changes nothing here.
+    ///
+    /// What a log keeps is looked at whenever as much was published as [`rollover`](Options::rollover) says, as a
+    /// message's bytes count [`size`](Log::size), and one whose time is in the future is as old as the next whose time
+    /// is not.
     #[must_use]
     pub fn with_options(options: &Options) -> MemoryLog {
         MemoryLog {
             key_index: options.key_index,
             time_index: options.time_index,
+            retention: options.retention,
+            rollover: options.rollover,
             state: RwLock::new(Some(State::default())),
             changes: Changes::new(),
         }
@@ -68,6 +77,17 @@ impl MemoryLog {
         let changed = change(self.state.write().as_mut().ok_or(Error::Closed)?);
         self.changes.notify();
         changed
+    }
+
+    /// Trims what the policy does not keep.
+    fn retain(&self, state: &mut State) -> Result<Trimmed> {
+        state.size_since = 0;
+        let cut = self.retention_cut(state)?;
+        Ok(state.trim(cut, size))
+    }
+
+    fn retention_cut(&self, state: &State) -> Result<u64> {
+        state.retention_cut(&self.retention, Timestamp::now(), size)
     }
 
     fn need_key_index(&self) -> Result<()> {
@@ -99,7 +119,13 @@ impl Log for MemoryLog {
             let actual = state.next_offset();
             match how.expected_next_offset() {
                 Some(expected) if expected != actual => Err(Error::OffsetMismatch { expected, actual }),
-                _ => state.append(copies, size),
+                _ => {
+                    let next_offset = state.append(copies, size)?;
+                    if self.retention.is_limited() && state.size_since >= self.rollover {
+                        self.retain(state)?;
+                    }
+                    Ok(next_offset)
+                }
             }
         })
     }
@@ -143,7 +169,7 @@ impl Log for MemoryLog {
 
     /// Bytes of key, value and headers, and [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
     fn size(&self, message: &NewMessage<'_>) -> u64 {
-        message.content_size().saturating_add(MemoryLog::MESSAGE_OVERHEAD)
+        size_of(message)
     }
 
     /// One segment, and as its size the sum of [`size`](Log::size) over the messages; all is synced.
@@ -162,20 +188,20 @@ impl Log for MemoryLog {
         })
     }
 
-    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        self.change(|state| {
-            let named = std::mem::take(offsets);
-            Ok(state.delete(&named, |message| self.size(&message.as_new())))
-        })
+    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
+        self.change(|state| Ok(state.delete(offsets, size)))
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
-        self.change(|state| Ok(state.trim(before, |message| self.size(&message.as_new()))))
+        self.change(|state| Ok(state.trim(before, size)))
     }
 
-    /// There is no policy to apply.
-    fn apply_retention(&self, _dry_run: bool) -> Result<Trimmed> {
-        self.read().map(|_| Trimmed::default())
+    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        if dry_run {
+            let state = self.read()?;
+            return Ok(state.what_goes(self.retention_cut(&state)?, size));
+        }
+        self.change(|state| self.retain(state))
     }
 
     /// [`Unsupported`](Error::Unsupported): without files there is nothing to copy.
@@ -227,6 +253,15 @@ impl fmt::Debug for MemoryLog {
     }
 }
 
+/// See [`MemoryLog::size`](Log::size).
+fn size_of(message: &NewMessage<'_>) -> u64 {
+    message.content_size().saturating_add(MemoryLog::MESSAGE_OVERHEAD)
+}
+
+fn size(message: &Message) -> u64 {
+    size_of(&message.as_new())
+}
+
 fn check_sizes(messages: &[NewMessage<'_>]) -> Result<()> {
     let mut batch_size = 0;
     for message in messages {
@@ -272,10 +307,7 @@ mod tests {
     #[test]
     fn size_is_content_and_the_documented_constant() {
         let log = MemoryLog::default();
-        let message = NewMessage {
-            headers: &[(b"ab", b"c")],
-            ..NewMessage::new(b"key", b"value")
-        };
+        let message = NewMessage::new(b"key", b"value").headers(&[(b"ab", b"c")]);
         assert_eq!(log.size(&message), 11 + MemoryLog::MESSAGE_OVERHEAD);
         log.publish(&[message, message]).unwrap();
         assert_eq!(log.stat().unwrap().size, 2 * log.size(&message));

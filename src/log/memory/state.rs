@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 
+use super::super::retention::{Age, AgeCut, Retention};
 use crate::{Batch, Deleted, Error, Message, Result, Start, Timestamp, Trimmed};
 
 /// What a log in memory holds. Invariants:
@@ -21,6 +22,8 @@ pub(super) struct State {
     time_max: Vec<Timestamp>,
     by_key: HashMap<Bytes, Vec<u64>>,
     size: u64,
+    /// Bytes published since the retention policy was applied.
+    pub(super) size_since: u64,
 }
 
 impl State {
@@ -51,6 +54,7 @@ impl State {
             self.push(Message { offset, ..message });
         }
         self.size += size;
+        self.size_since += size;
         Ok(self.next_offset)
     }
 
@@ -77,6 +81,53 @@ impl State {
         Trimmed::new(count, size)
     }
 
+    /// What trimming to `before` would remove.
+    pub(super) fn what_goes(&self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
+        let gone = self.messages.iter().take_while(|message| message.offset < before);
+        let (count, size) = gone.fold((0, 0), |(count, sum), message| (count + 1, sum + size(message)));
+        Trimmed::new(count, size)
+    }
+
+    /// The offset below which the policy keeps nothing, at the time `now`.
+    pub(super) fn retention_cut(
+        &self,
+        policy: &Retention,
+        now: Timestamp,
+        size: impl Fn(&Message) -> u64,
+    ) -> Result<u64> {
+        let mut cut = self.start_offset;
+        if let Some(count) = policy.messages {
+            cut = cut.max(self.begin(Start::Last(count))?.1);
+        }
+        if let Some(bytes) = policy.bytes {
+            let mut left = bytes;
+            let newest = self.messages.iter().rev().map_while(|message| {
+                left = left.checked_sub(size(message))?;
+                Some(())
+            });
+            cut = cut.max(self.begin(Start::Last(newest.count() as u64))?.1);
+        }
+        if let Some(age) = policy.age {
+            cut = cut.max(self.cut_by_age(now.saturating_sub(age), now));
+        }
+        Ok(cut)
+    }
+
+    fn cut_by_age(&self, oldest: Timestamp, now: Timestamp) -> u64 {
+        let mut cut = AgeCut::default();
+        for message in &self.messages {
+            let age = match message.time {
+                time if time > now => Age::Unknown,
+                time if time >= oldest => Age::Young,
+                _ => Age::Old,
+            };
+            if let Some(offset) = cut.see(message.offset, age) {
+                return offset;
+            }
+        }
+        cut.end().unwrap_or(self.next_offset)
+    }
+
     /// Keeps the messages that `is_kept` says; returns how many and what size went.
     fn retain(&mut self, is_kept: impl Fn(&Message) -> bool, size: impl Fn(&Message) -> u64) -> (u64, u64) {
         if self.messages.iter().all(&is_kept) {
@@ -95,25 +146,24 @@ impl State {
     }
 
     pub(super) fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
-        let begin = self.position(from)?;
-        let messages = self.messages[begin..].iter().take(max_count).cloned();
+        let (position, begin) = self.begin(from)?;
+        let messages = self.messages[position..].iter().take(max_count).cloned();
         Ok(self.batch(messages.collect(), begin, max_count))
     }
 
     pub(super) fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
-        let begin = self.position(from)?;
-        let offset = self.offset_at(begin);
+        let (_, begin) = self.begin(from)?;
         let offsets = self.by_key.get(key).map_or(&[][..], Vec::as_slice);
-        let matching = &offsets[offsets.partition_point(|o| *o < offset)..];
+        let matching = &offsets[offsets.partition_point(|o| *o < begin)..];
         let messages = matching.iter().take(max_count).filter_map(|o| self.find(*o));
         Ok(self.batch(messages.cloned().collect(), begin, max_count))
     }
 
-    /// `messages`, all that were found from position `begin` on, as a batch.
-    fn batch(&self, messages: Vec<Message>, begin: usize, max_count: usize) -> Batch {
+    /// `messages`, all that were found from the offset `begin` on, as a batch.
+    fn batch(&self, messages: Vec<Message>, begin: u64, max_count: usize) -> Batch {
         let next_offset = match messages.last() {
             Some(last) => last.offset + 1,
-            None if max_count == 0 => self.offset_at(begin),
+            None if max_count == 0 => begin,
             None => self.next_offset,
         };
         Batch {
@@ -129,7 +179,7 @@ impl State {
             }
             Start::At(offset) => self.find(offset),
             Start::Newest | Start::Last(0) => self.messages.last(),
-            Start::Oldest | Start::Time(_) | Start::Last(_) => self.messages.get(self.position(at)?),
+            Start::Oldest | Start::Time(_) | Start::Last(_) => self.messages.get(self.begin(at)?.0),
         };
         found.cloned().ok_or(Error::NotFound)
     }
@@ -141,27 +191,27 @@ impl State {
             .ok_or(Error::NotFound)
     }
 
-    /// The position in `messages` of the first one that a reader sees who begins at `from`; at the end, how many
-    /// there are.
-    fn position(&self, from: Start) -> Result<usize> {
-        Ok(match from {
-            Start::Oldest => 0,
+    /// Where a reader begins who begins at `from`: the position in `messages` of the first one that he sees (at the
+    /// end, how many there are), and the offset.
+    fn begin(&self, from: Start) -> Result<(usize, u64)> {
+        let position = match from {
+            Start::Oldest => return Ok((0, self.start_offset)),
             Start::Newest => self.messages.len(),
             Start::At(offset) if offset < self.start_offset || offset > self.next_offset => {
                 return Err(self.out_of_range(offset));
             }
-            Start::At(offset) => self.messages.partition_point(|m| m.offset < offset),
+            Start::At(offset) => return Ok((self.messages.partition_point(|m| m.offset < offset), offset)),
             Start::Time(time) => self.time_max.partition_point(|max| *max < time),
             Start::Last(count) => {
-                let count = usize::try_from(count).unwrap_or(usize::MAX);
-                self.messages.len().saturating_sub(count)
+                let count = usize::try_from(count).ok();
+                match count.and_then(|count| self.messages.len().checked_sub(count)) {
+                    Some(position) => position,
+                    None => return Ok((0, self.start_offset)),
+                }
             }
-        })
-    }
-
-    /// The offset of the message at `position`, or the next offset at the end.
-    fn offset_at(&self, position: usize) -> u64 {
-        self.messages.get(position).map_or(self.next_offset, |m| m.offset)
+        };
+        let offset = self.messages.get(position).map_or(self.next_offset, |m| m.offset);
+        Ok((position, offset))
     }
 
     fn find(&self, offset: u64) -> Option<&Message> {
@@ -215,7 +265,7 @@ mod tests {
         assert_eq!(offsets(state.consume(Start::At(4), 9)), (vec![5, 6], 7));
         assert_eq!(offsets(state.consume(Start::At(7), 9)), (vec![], 9));
         assert_eq!(offsets(state.consume(Start::At(8), 9)), (vec![], 9));
-        assert_eq!(offsets(state.consume(Start::At(4), 0)), (vec![], 5));
+        assert_eq!(offsets(state.consume(Start::At(4), 0)), (vec![], 4));
         assert_eq!(
             offsets(state.consume_by_key(b"odd", Start::At(4), 9)),
             (vec![5], 6)
