@@ -14,8 +14,8 @@ fn open(disk: &SimDisk, options: Options) -> FileLog {
     options.open(Path::new("/log")).expect("a log")
 }
 
-/// Goal: a sync that fails on the background thread is not lost: who closes the log is told what failed. Method: a paced
-/// sync that fails, and no publish behind it.
+/// Goal: a sync that fails on the background thread is not lost: who closes the log is told what failed. Method: a
+/// paced sync that fails, and no publish behind it.
 #[test]
 fn close_tells_of_a_sync_that_failed_in_the_background() {
     let disk = SimDisk::new(1);

@@ -257,8 +257,8 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     ///
-    /// As [`sync`](Log::sync); of a poisoned handle [`SyncFailed`](crate::Error::SyncFailed) with what failed, which may
-    /// have been on the background thread. The handle is closed all the same.
+    /// As [`sync`](Log::sync); of a poisoned handle [`SyncFailed`](crate::Error::SyncFailed) with what failed, which
+    /// may have been on the background thread. The handle is closed all the same.
     fn close(&self) -> Result<()>;
 
     /// What wakes those who wait for the log to change, whoever changes it. `None`, the default, if the log does not
