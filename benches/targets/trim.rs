@@ -53,36 +53,36 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Half of a log is trimmed; then as many files of the other half are unlinked.
+    /// Half of a log is trimmed; of another log just like it the files of that half are unlinked.
     fn alone(&self, plan: &Plan, report: &mut Report) -> Outcome {
         let (mut limit, mut library) = (Vec::new(), Vec::new());
         let mut file_count = 0;
         for round in 0..=plan.rounds {
             let log = self.fresh(&self.dir)?;
-            let before = files(&self.dir)?;
-            let start = Instant::now();
-            let trimmed = log.trim(self.messages / 2)?;
-            let nanos = start.elapsed().as_nanos() as f64;
-            ensure(
-                trimmed.count == self.messages / 2,
-                "another number was trimmed than asked for",
-            )?;
-            self.check_rest(&log)?;
+            self.fresh(&self.other_dir)?.close()?;
+            let half = files_below(&self.other_dir, self.messages / 2)?;
+            file_count = half.len();
+            // Who comes second finds more free memory.
+            let (unlinking, trimming) = if round % 2 == 0 {
+                (unlink(&half)?, self.trim(&log)?)
+            } else {
+                let trimming = self.trim(&log)?;
+                (unlink(&half)?, trimming)
+            };
             log.close()?;
-            let rest = files(&self.dir)?;
-            let gone = before.difference(&rest).collect::<Vec<_>>();
-            let same_again = oldest_like(&gone, &rest);
-            file_count = same_again.len();
-            let unlinking = unlink(&same_again)?;
+            ensure(
+                files_below(&self.dir, self.messages / 2)?.is_empty(),
+                "files of what was trimmed are left",
+            )?;
             if round > 0 {
-                library.push(nanos);
+                library.push(trimming);
                 limit.push(unlinking);
             }
         }
         report.add(Row {
             id: "W10",
             what: format!(
-                "trim half of {} MiB in segments of {} KiB; for limit, {file_count} such files unlinked",
+                "trim half of {} MiB in segments of {} KiB; for limit, its {file_count} files unlinked",
                 plan.open_bytes >> 20,
                 self.rollover >> 10,
             ),
@@ -137,6 +137,19 @@ impl<'a> Bench<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Nanoseconds it takes.
+    fn trim(&self, log: &FileLog) -> Outcome<f64> {
+        let start = Instant::now();
+        let trimmed = log.trim(self.messages / 2)?;
+        let nanos = start.elapsed().as_nanos() as f64;
+        ensure(
+            trimmed.count == self.messages / 2,
+            "another number was trimmed than asked for",
+        )?;
+        self.check_rest(log)?;
+        Ok(nanos)
     }
 
     /// A log whose messages are all on the disk: neither side has dirty pages to drop.
@@ -239,31 +252,37 @@ fn files(dir: &Path) -> Outcome<BTreeSet<PathBuf>> {
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
-        if ["log", "idx", "keys"]
-            .into_iter()
-            .any(|kind| is_of_kind(&path, kind))
-        {
+        let is_of = |kind| path.extension().is_some_and(|extension| extension == kind);
+        if ["log", "idx", "keys"].into_iter().any(is_of) {
             files.insert(path);
         }
     }
     Ok(files)
 }
 
-fn is_of_kind(path: &Path, kind: &str) -> bool {
-    path.extension().is_some_and(|extension| extension == kind)
-}
-
-/// Of each kind the oldest files, as many as are in `gone` if there are so many.
-fn oldest_like(gone: &[&PathBuf], rest: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-    let of_kind = |kind| {
-        let count = gone.iter().filter(|path| is_of_kind(path, kind)).count();
-        rest.iter().filter(move |path| is_of_kind(path, kind)).take(count)
+/// Those of [`files`] that have nothing but messages below `end`.
+fn files_below(dir: &Path, end: u64) -> Outcome<Vec<PathBuf>> {
+    let all = files(dir)?;
+    let numbers = |path: &Path| -> Vec<u64> {
+        let stem = path.file_name().unwrap_or_default().to_string_lossy();
+        stem.split(['.', '-'])
+            .map_while(|part| part.parse().ok())
+            .collect()
     };
-    ["log", "idx", "keys"]
-        .into_iter()
-        .flat_map(of_kind)
-        .cloned()
-        .collect()
+    let is_segment = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "log");
+    let bases: Vec<u64> = all
+        .iter()
+        .filter(is_segment)
+        .filter_map(|path| numbers(path).first().copied())
+        .collect();
+    let kept_from = bases.iter().rev().find(|base| **base <= end).copied();
+    let is_below = |path: &&PathBuf| match numbers(path)[..] {
+        // A key run is named by where it begins and ends, and its level.
+        [_, to, _] => to <= end,
+        [base, ..] => kept_from.is_some_and(|kept_from| base < kept_from),
+        [] => false,
+    };
+    Ok(all.iter().filter(is_below).cloned().collect())
 }
 
 /// Nanoseconds it takes to unlink all.
