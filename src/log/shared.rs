@@ -23,8 +23,8 @@ use crate::{Error, Result};
 /// A log that is open.
 ///
 /// Locks, in the order in which they may be taken: `job`, `removal`, `writer`, `sealing`, `meta`, `prepared`, any of a
-/// segment's own, the place's `replacing`. Under `commit`'s, `left_over`, `without_run`, `mapped` and `lock` no other is
-/// taken.
+/// segment's own, the place's `replacing`. Under `commit`'s, `left_over`, `without_run`, `mapped` and `lock` no other
+/// is taken.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) place: Arc<Place>,
