@@ -222,6 +222,54 @@ fn a_target_that_is_no_copy_is_refused() {
 
 /// A damaged log is not copied as if it were sound.
 #[test]
+fn what_is_refused_leaves_nothing_behind() {
+    let home = fast_dir();
+    let (dir, copy) = (home.path().join("log"), home.path().join("copy"));
+    let log = options().open(&dir).expect("a new log");
+    publish(&log, 0, 10);
+    for inside in [dir.join("copy"), dir.join("deep/copy"), dir.join("../log/copy")] {
+        assert!(
+            matches!(log.backup(&inside), Err(Error::Invalid(_))),
+            "{inside:?}"
+        );
+    }
+    assert!(!dir.join("copy").exists() && !dir.join("deep").exists());
+    log.backup(&copy).expect("a backup");
+    log.close().expect("closed");
+
+    let taken = home.path().join("taken");
+    std::fs::create_dir(&taken).expect("created");
+    std::fs::write(taken.join("notes"), "mine").expect("written");
+    assert!(matches!(
+        restore(&copy, &taken, Start::Newest),
+        Err(Error::Invalid(_))
+    ));
+    std::fs::remove_file(taken.join("notes")).expect("removed");
+    assert_eq!(restore(&copy, &taken, Start::Newest).expect("restored"), 10);
+}
+
+/// Without its metadata a log is damaged, not absent: who would go on with an empty one must be told.
+#[test]
+fn a_log_without_metadata_is_no_missing_log() {
+    let home = fast_dir();
+    let dir = home.path().join("log");
+    let log = options().open(&dir).expect("a new log");
+    publish(&log, 0, 10);
+    log.close().expect("closed");
+    for name in ["meta.0", "meta.1"] {
+        std::fs::remove_file(dir.join(name)).expect("removed");
+    }
+    let is_corrupt = |error: Error| matches!(error, Error::Corrupt { .. });
+    assert!(is_corrupt(Options::of(&dir).expect_err("no metadata")));
+    assert!(is_corrupt(
+        duramen::stat(&dir, &options()).expect_err("no metadata")
+    ));
+    assert!(is_corrupt(
+        backup(&dir, home.path().join("copy")).expect_err("no metadata")
+    ));
+}
+
+#[test]
 fn damage_is_found_while_copying() {
     let dir = fast_dir();
     let (home, copy) = (dir.path().join("log"), dir.path().join("copy"));

@@ -18,7 +18,7 @@ use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{
     Active, Held, Part, Place, Rewriter, Stop, Visible, copy_range_of, corrupt, create_anew,
 };
-use crate::sys::{DirLock, Open};
+use crate::sys::{DirLock, LOCK_NAME, Open, Storage};
 use crate::{BackupReport, Corruption, Error, Result};
 
 /// Bytes that are copied or compared at a time.
@@ -44,9 +44,15 @@ impl Shared {
         let _one_at_a_time = self.removal.lock();
         let reader = Reader::new(self)?;
         let mut target = Target::open(self, dir)?;
-        if target.meta.is_some() || !segment_bases(&*target.place.storage, dir)?.is_empty() {
+        if target
+            .place
+            .storage
+            .list(dir)?
+            .iter()
+            .any(|name| name != LOCK_NAME)
+        {
             return Err(Error::Invalid(
-                "there is a log already where one is to be restored",
+                "a log is restored to a directory that is missing or empty",
             ));
         }
         let moment = Moment::of(&reader);
@@ -114,14 +120,30 @@ struct Target {
     _lock: DirLock,
 }
 
+/// Fails if `dir`, which need not exist, is `own` or below it.
+fn refuse_inside(storage: &dyn Storage, own: &Path, dir: &Path) -> Result<()> {
+    for above in dir.ancestors() {
+        let above = if above.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            above
+        };
+        if storage.is_dir(above)? {
+            return if storage.real_path(above)?.starts_with(storage.real_path(own)?) {
+                Err(Error::Invalid("a log cannot be copied into itself"))
+            } else {
+                Ok(())
+            };
+        }
+    }
+    Ok(())
+}
+
 impl Target {
     fn open(shared: &Shared, dir: &Path) -> Result<Target> {
         let storage = Arc::clone(&shared.place.storage);
+        refuse_inside(&*storage, &shared.place.dir, dir)?;
         storage.create_dirs(dir)?;
-        let (own, other) = (storage.real_path(&shared.place.dir)?, storage.real_path(dir)?);
-        if other.starts_with(&own) {
-            return Err(Error::Invalid("a log cannot be copied into itself"));
-        }
         storage.check_supported(dir)?;
         let lock = storage.lock(dir, true)?;
         let (log_id, kinds) = (shared.place.log_id, shared.place.kinds);

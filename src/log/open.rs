@@ -54,7 +54,7 @@ impl Options {
             return Err(no_log());
         }
         let copies = Copies::read(&*storage, dir)?;
-        if copies.is_absent() {
+        if copies.is_absent() && segment_bases(&*storage, dir)?.is_empty() {
             return Err(no_log());
         }
         let meta = copies.newest(dir)?;

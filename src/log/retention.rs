@@ -2,9 +2,9 @@ use std::time::Duration;
 
 /// What a log keeps: everything, unless limits are set. A message goes when any limit says so.
 ///
-/// Applied whenever a segment is begun, and by [`Log::apply_retention`](crate::Log::apply_retention). Each limit is
-/// exact for readers (the start offset moves to the first message that is kept), while storage is freed by whole
-/// segments.
+/// Applied soon after a segment was begun, on the background thread where there is one, so that a log may exceed the
+/// limits for a moment; and by [`Log::apply_retention`](crate::Log::apply_retention). Each limit is exact for readers
+/// (the start offset moves to the first message that is kept), while storage is freed by whole segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Retention {

@@ -40,7 +40,7 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
 ///
 /// # Errors
 ///
-/// As [`Options::open`] for reading only; [`Error::Invalid`] if there is a log in `dst`;
+/// As [`Options::open`] for reading only; [`Error::Invalid`] if there is anything in `dst`;
 /// [`Error::OffsetOutOfRange`] for an offset that the backup does not know; [`Error::NoIndex`] for a time without a
 /// time index; [`Error::Corrupt`] if the backup is damaged: `dst` then holds no log.
 pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) -> Result<u64> {

@@ -58,7 +58,8 @@ impl fmt::Display for Problem {
 }
 
 /// Reads everything there is of the log in `dir` (all segments, all indexes, both copies of the metadata), reports
-/// every problem, and changes nothing.
+/// every problem, and changes nothing. Of a segment whose index file is missing, as in a backup that was never opened
+/// for writing, only the first problem is found: where the next record begins is not known.
 ///
 /// Of `options` only those that say where and how files are read matter: all indexes that are there are checked. An
 /// index file that is missing or out of date is no problem: it is made anew when it is needed.

@@ -10,7 +10,7 @@ use super::storage::failed;
 use crate::{Error, Result};
 
 /// The file that is locked. It is never removed: a lock on a removed file excludes nobody.
-const LOCK_NAME: &str = "LOCK";
+pub(crate) const LOCK_NAME: &str = "LOCK";
 
 /// Directories that this process has open for writing, as (device, inode).
 ///

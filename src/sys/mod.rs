@@ -15,7 +15,7 @@ mod storage;
 
 pub(crate) use file::File;
 pub(crate) use fork::is_forked;
-pub(crate) use lock::DirLock;
+pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::Map;
 pub(crate) use os::Os;
 pub(crate) use storage::{Open, Storage, found};
