@@ -91,8 +91,8 @@ pub enum Error {
         version: u16,
     },
 
-    /// The directory does not exist and [`Options::create_dirs`](crate::Options::create_dirs) is off, or there is no log
-    /// in it and it is opened for reading only.
+    /// The directory does not exist and [`Options::create_dirs`](crate::Options::create_dirs) is off, or there is no
+    /// log in it and it is opened for reading only.
     #[error("{}: there is no log here", path.display())]
     NoLog {
         /// The directory.
