@@ -234,6 +234,10 @@ fn what_is_refused_leaves_nothing_behind() {
         );
     }
     assert!(!dir.join("copy").exists() && !dir.join("deep").exists());
+    // Where this leads is known only when it was made.
+    let around = home.path().join("none/../log/copy");
+    assert!(matches!(log.backup(&around), Err(Error::Invalid(_))));
+    assert!(!dir.join("copy/meta.0").exists());
     log.backup(&copy).expect("a backup");
     log.close().expect("closed");
 

@@ -93,27 +93,11 @@ pub fn deletes(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
     deletes_with(log, settings, |_| ControlFlow::Continue(()))
 }
 
-/// As [`deletes`]; calls `pace` as [`updates_with`] does.
+/// As [`deletes`]; calls `pace` as [`updates_with`] does, where there is an example.
 ///
 /// # Errors
 ///
 /// As [`updates`].
-///
-/// ```
-/// use std::ops::ControlFlow;
-///
-/// use duramen::{Log, MemoryLog, NewMessage, compact};
-///
-/// let log = MemoryLog::new();
-/// log.publish(&[NewMessage::tombstone(b"user-7")])?;
-/// let mut calls = 0;
-/// let deleted = compact::deletes_with(&log, &compact::Settings::new(), |_progress| {
-///     calls += 1;
-///     if calls < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-/// })?;
-/// assert_eq!(deleted.messages, 1);
-/// # Ok::<(), duramen::Error>(())
-/// ```
 pub fn deletes_with(
     log: &(impl Log + ?Sized),
     settings: &Settings,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::delete::{Source, copy};
 use super::meta_store::{Copies, MetaStore, initialise};
-use super::open::{segment_bases, sync_above};
+use super::open::{segment_bases, sync_above, with_above};
 use super::reader::Reader;
 use super::shared::Shared;
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
@@ -122,12 +122,7 @@ struct Target {
 
 /// Fails if `dir`, which need not exist, is `own` or below it.
 fn refuse_inside(storage: &dyn Storage, own: &Path, dir: &Path) -> Result<()> {
-    for above in dir.ancestors() {
-        let above = if above.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            above
-        };
+    for above in with_above(dir) {
         if storage.is_dir(above)? {
             return if storage.real_path(above)?.starts_with(storage.real_path(own)?) {
                 Err(Error::Invalid("a log cannot be copied into itself"))
@@ -144,6 +139,8 @@ impl Target {
         let storage = Arc::clone(&shared.place.storage);
         refuse_inside(&*storage, &shared.place.dir, dir)?;
         storage.create_dirs(dir)?;
+        // What its name led through may have been made only now.
+        refuse_inside(&*storage, &shared.place.dir, dir)?;
         storage.check_supported(dir)?;
         let lock = storage.lock(dir, true)?;
         let (log_id, kinds) = (shared.place.log_id, shared.place.kinds);

@@ -497,14 +497,16 @@ pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) 
     }
 }
 
+/// The directory and those it is in, as its name says.
+pub(super) fn with_above(dir: &Path) -> impl Iterator<Item = &Path> {
+    let here = |above: &Path| above.as_os_str().is_empty();
+    dir.ancestors()
+        .map(move |above| if here(above) { Path::new(".") } else { above })
+}
+
 /// Makes the names that lead to `dir` durable: whoever created the directories may have been killed before it could.
 pub(super) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
-    for above in dir.ancestors().skip(1) {
-        let above = if above == Path::new("") {
-            Path::new(".")
-        } else {
-            above
-        };
+    for above in with_above(dir).skip(1) {
         match storage.sync_dir(above) {
             // Where we may not look, we have not created anything either.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {}

@@ -9,6 +9,8 @@ mod common;
 mod crowd;
 mod ends;
 mod follow;
+#[path = "../common/minimal.rs"]
+mod minimal;
 #[cfg(feature = "stream")]
 mod stream;
 mod support;

@@ -10,7 +10,8 @@ use duramen::{BlockingLog, Error, Log, LogStream, MemoryLog, NewMessage, Start};
 use tokio::runtime::{Builder, Runtime};
 use tokio_stream::{Stream, StreamExt};
 
-use crate::support::{LONG, Silent, on_each, publish, publish_many, until};
+use crate::minimal::Minimal;
+use crate::support::{LONG, on_each, publish, publish_many, until};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread()
@@ -121,7 +122,7 @@ fn a_trim_and_an_error_are_as_with_follow() {
 
 #[test]
 fn a_stream_of_a_log_that_does_not_tell_says_so_at_the_end() {
-    let log = BlockingLog::new(Silent::default());
+    let log = BlockingLog::new(Minimal::default());
     publish(&log, "0");
     let mut stream = log.stream(Start::Oldest);
     runtime().block_on(async {

@@ -1,76 +1,18 @@
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use duramen::{
-    BackupReport, Batch, BlockingLog, Deleted, Durability, FileLog, Log, MemoryLog, Message, NewMessage,
-    Options, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
-};
+use duramen::{Batch, BlockingLog, Durability, FileLog, Log, MemoryLog, NewMessage, Options};
 use tempfile::TempDir;
+
+use crate::minimal::Minimal;
 
 /// Long enough for a thread that has nothing to wait for, also on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Long enough for a thread to have gone to sleep; if it has not, the test still passes.
 pub(crate) const A_MOMENT: Duration = Duration::from_millis(30);
-
-/// A log that does not tell of its changes.
-#[derive(Debug, Default)]
-pub(crate) struct Silent(MemoryLog);
-
-impl Log for Silent {
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
-        self.0.publish_with(messages, how)
-    }
-    fn start_offset(&self) -> Result<u64> {
-        self.0.start_offset()
-    }
-    fn next_offset(&self) -> Result<u64> {
-        self.0.next_offset()
-    }
-    fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
-        self.0.consume(from, max_count)
-    }
-    fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
-        self.0.consume_by_key(key, from, max_count)
-    }
-    fn get(&self, at: Start) -> Result<Message> {
-        self.0.get(at)
-    }
-    fn get_by_key(&self, key: &[u8]) -> Result<Message> {
-        self.0.get_by_key(key)
-    }
-    fn get_by_time(&self, start: Timestamp) -> Result<Message> {
-        self.0.get_by_time(start)
-    }
-    fn size(&self, message: &NewMessage<'_>) -> u64 {
-        self.0.size(message)
-    }
-    fn stat(&self) -> Result<Stats> {
-        self.0.stat()
-    }
-    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
-        self.0.delete(offsets)
-    }
-    fn trim(&self, before: u64) -> Result<Trimmed> {
-        self.0.trim(before)
-    }
-    fn backup(&self, dir: &Path) -> Result<BackupReport> {
-        self.0.backup(dir)
-    }
-    fn sync(&self) -> Result<u64> {
-        self.0.sync()
-    }
-    fn gc(&self, unused_for: Duration) -> Result<()> {
-        self.0.gc(unused_for)
-    }
-    fn close(&self) -> Result<()> {
-        self.0.close()
-    }
-}
 
 /// A log of any kind: the wrapper, and a handle beside it.
 pub(crate) struct Subject {
@@ -104,7 +46,7 @@ pub(crate) fn on_each(test: impl Fn(&Subject)) {
     let (each, each_dir) = file_log(|options| options.durability(Durability::EachPublish).rollover(4 << 10));
     for subject in [
         Subject::new("memory", Arc::new(MemoryLog::new()), None),
-        Subject::new("silent", Arc::new(Silent::default()), None),
+        Subject::new("silent", Arc::new(Minimal::default()), None),
         Subject::new("file", Arc::new(os), Some(os_dir)),
         Subject::new("file, each publish", Arc::new(each), Some(each_dir)),
     ] {

@@ -2,6 +2,7 @@
 
 mod files;
 mod flawed;
+#[path = "../common/minimal.rs"]
 mod minimal;
 mod wrapped;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use duramen::testing::{self, Report, Setup};
 use duramen::{Log, MemoryLog};
 use flawed::{Flaw, Flawed};
+use minimal::Minimal;
 
 fn memory(setup: Setup) -> MemoryLog {
     MemoryLog::with_options(&setup.options())
@@ -46,6 +48,13 @@ fn an_arc_keeps_the_contract() {
 #[test]
 fn a_log_that_returns_little_at_a_time_keeps_the_contract() {
     let report = run_light(&|setup| Box::new(Flawed::new(setup, Flaw::NoneButLittleAtATime)));
+    assert!(report.is_ok(), "{report}");
+}
+
+/// Whoever writes a log needs no more than these methods: the rest keeps the contract by itself.
+#[test]
+fn a_log_with_the_required_methods_alone_keeps_the_contract() {
+    let report = run_light(&|setup| Box::new(Minimal(memory(setup))));
     assert!(report.is_ok(), "{report}");
 }
 
