@@ -1,6 +1,9 @@
-//! Batches by key that end before the end, because they hold enough bytes.
+//! Batches that end before the end, because they hold enough bytes, or something behind them is damaged.
 
-use duramen::{Batch, FileLog, Log, NewMessage, Options, Start, compact};
+use std::fs;
+use std::path::Path;
+
+use duramen::{Batch, Error, FileLog, Log, NewMessage, Options, Result, Start, compact};
 
 mod common;
 use common::fast_dir;
@@ -8,7 +11,7 @@ use common::fast_dir;
 const MIB: usize = 1 << 20;
 
 /// A log with `count` messages of the key and of this size, one of another key between each two.
-fn log_of(dir: &std::path::Path, rollover: u64, count: usize, len: usize) -> FileLog {
+fn log_of(dir: &Path, rollover: u64, count: usize, len: usize) -> FileLog {
     let options = Options::new()
         .create_dirs(true)
         .key_index(true)
@@ -76,4 +79,94 @@ fn a_compaction_sees_past_a_short_batch() {
     // Of the other key one stays.
     assert_eq!((dry.messages, done.messages), (20 + 19 + 1, 20 + 19 + 1));
     assert_eq!(log.stat().expect("open").messages, 1);
+}
+
+const MESSAGES: u64 = 300;
+/// More than there are messages in the smallest of the segments below.
+const KEYS: u64 = 30;
+
+fn key(offset: u64) -> String {
+    format!("key {}", offset % KEYS)
+}
+
+fn value(offset: u64) -> String {
+    format!("value {offset:08}")
+}
+
+/// Flips a bit of the message at `offset`, in its key or in its value, in whatever segment it is.
+fn damage(dir: &Path, offset: u64, in_key: bool) {
+    let (key, value) = (key(offset), value(offset));
+    let content = [key.as_bytes(), value.as_bytes()].concat();
+    for path in common::segment_paths(dir) {
+        let mut bytes = fs::read(&path).expect("a segment");
+        let found = bytes.windows(content.len()).position(|window| window == content);
+        if let Some(at) = found {
+            let bit = if in_key { at } else { at + key.len() };
+            bytes[bit] ^= 1;
+            fs::write(&path, bytes).expect("written in place");
+            return;
+        }
+    }
+    panic!("no message {offset}");
+}
+
+/// All offsets that `consume` gives, up to the end or to a failure, and that.
+fn offsets(consume: impl Fn(Start) -> Result<Batch>) -> (Vec<u64>, Option<Error>) {
+    let (mut from, mut offsets) = (Start::Oldest, Vec::new());
+    loop {
+        match consume(from) {
+            Ok(batch) if batch.messages.is_empty() => return (offsets, None),
+            Ok(batch) => {
+                from = Start::At(batch.next_offset);
+                offsets.extend(batch.iter().map(|message| message.offset));
+            }
+            Err(error) => return (offsets, Some(error)),
+        }
+    }
+}
+
+/// Goal: damage withholds nothing that stands in front of it, and is told by whoever comes to it. Method: one message
+/// damaged, in a segment that is written to and in sealed ones; all read, and the messages of each key.
+#[test]
+fn a_batch_ends_in_front_of_damage() {
+    for (rollover, is_closed) in [(1 << 30, false), (1 << 30, true), (1 << 10, true)] {
+        for (damaged, in_key, max_count) in
+            [(0, true, 64), (1, false, 64), (100, true, 1), (299, false, 1000)]
+        {
+            let what =
+                format!("{damaged} damaged, segments of {rollover}, closed {is_closed}, {max_count} at once");
+            let dir = fast_dir();
+            let options = Options::new().key_index(true).rollover(rollover);
+            let mut log = options.open(dir.path()).expect("a new log");
+            for offset in 0..MESSAGES {
+                let (key, value) = (key(offset), value(offset));
+                let message = NewMessage::new(key.as_bytes(), value.as_bytes());
+                log.publish(&[message]).expect("a publish");
+            }
+            if is_closed {
+                log.close().expect("closed");
+                log = options.open(dir.path()).expect("a log");
+                // The last segment may have no index yet, and damage would keep it from being built.
+                log.get_by_key(b"key 0").expect("a message");
+            }
+            damage(dir.path(), damaged, in_key);
+            let (read, error) = offsets(|from| log.consume(from, max_count));
+            assert_eq!(read, (0..damaged).collect::<Vec<_>>(), "{what}");
+            let is_told = matches!(error, Some(Error::Corrupt { offset, .. }) if offset == Some(damaged));
+            assert!(is_told, "{what}");
+            for number in 0..KEYS {
+                let (read, error) =
+                    offsets(|from| log.consume_by_key(key(number).as_bytes(), from, max_count));
+                let is_damaged = damaged % KEYS == number;
+                let end = if is_damaged { damaged } else { MESSAGES };
+                let expected = (0..end).filter(|offset| offset % KEYS == number);
+                assert_eq!(
+                    read,
+                    expected.collect::<Vec<_>>(),
+                    "{what}, key {number}: {error:?}"
+                );
+                assert_eq!(error.is_some(), is_damaged, "{what}, key {number}: {error:?}");
+            }
+        }
+    }
 }

@@ -81,8 +81,8 @@ pub trait Log: Send + Sync {
     ///
     /// [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` beyond the next offset or below the start
     /// offset; [`is_trimmed`](crate::Error::is_trimmed) tells the two apart. [`NoIndex`](crate::Error::NoIndex) for
-    /// `Time` without a time index. [`Corrupt`](crate::Error::Corrupt) where any message of the batch is damaged; those
-    /// in front of it are read by asking for fewer: up to the `offset` in the error, where that is known.
+    /// `Time` without a time index. [`Corrupt`](crate::Error::Corrupt) where the first message of the batch is damaged
+    /// (a batch ends in front of one that is), or any in a segment of which an index has yet to be built.
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
 
     /// [`consume`](Log::consume), of the messages with exactly this key. Without a match up to the end,

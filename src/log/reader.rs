@@ -220,16 +220,19 @@ impl<'a> Reader<'a> {
                 }
             }
             index += 1;
-            let mut more = self.read(part, |opened| {
+            let more = self.read(part, |opened| {
                 let (from, _) = opened.find(offset)?;
                 let more = Found::new(max_count - found.messages.len(), found.len);
                 match chain(opened, key, hash, from, more.count_max)? {
                     Some(ordinals) => more.with(opened, &ordinals),
                     None => more.with_those_of(opened, key, from),
                 }
-            })?;
-            found.messages.append(&mut more.messages);
-            found.len = more.len;
+            });
+            match more {
+                // Whoever goes on behind these meets the damage.
+                Err(Error::Corrupt { .. }) if !found.messages.is_empty() => break,
+                more => found.append(more?),
+            }
         }
         let next_offset = match found.messages.last() {
             Some(last) => last.offset + 1,
@@ -450,6 +453,8 @@ struct Found {
     count_max: usize,
     /// Bytes of the memory that they keep, and those before them.
     len: u64,
+    /// Whether behind them something is damaged.
+    is_cut: bool,
 }
 
 impl Found {
@@ -458,11 +463,23 @@ impl Found {
             messages: Vec::new(),
             count_max,
             len,
+            is_cut: false,
         }
     }
 
     fn is_enough(&self) -> bool {
-        self.messages.len() >= self.count_max || self.len >= u64::from(READ_LEN_MAX)
+        self.is_cut || self.messages.len() >= self.count_max || self.len >= u64::from(READ_LEN_MAX)
+    }
+
+    fn append(&mut self, mut more: Found) {
+        self.messages.append(&mut more.messages);
+        (self.len, self.is_cut) = (more.len, more.is_cut);
+    }
+
+    /// What was found in front of a fault, if that is a damaged record and anything was.
+    fn in_front_of(mut self, fault: Fault) -> Result<Found, Fault> {
+        self.is_cut = matches!(fault, Fault::Record { .. }) && !self.messages.is_empty();
+        if self.is_cut { Ok(self) } else { Err(fault) }
     }
 
     /// And the messages among these records, each read by itself.
@@ -471,9 +488,13 @@ impl Found {
             if self.is_enough() {
                 break;
             }
-            if let Some(message) = message(opened, *ordinal)? {
-                self.len += message.as_new().content_size();
-                self.messages.push(message);
+            match message(opened, *ordinal) {
+                Ok(Some(message)) => {
+                    self.len += message.as_new().content_size();
+                    self.messages.push(message);
+                }
+                Ok(None) => {}
+                Err(fault) => return self.in_front_of(fault),
             }
         }
         Ok(self)
@@ -484,7 +505,10 @@ impl Found {
         const AT_ONCE: u32 = 64;
         let (mut ordinal, mut read) = (from, Vec::new());
         while ordinal < opened.count() && !self.is_enough() {
-            let end = opened.messages(ordinal, AT_ONCE, &mut read)?;
+            let end = match opened.messages(ordinal, AT_ONCE, &mut read) {
+                Ok(end) => end,
+                Err(fault) => return self.in_front_of(fault),
+            };
             let before = self.messages.len();
             let matching = read
                 .drain(..)

@@ -152,7 +152,7 @@ impl Shared {
 
     /// Bytes of a file; 0 where there is none.
     fn len_of(&self, name: &FileName) -> Result<u64> {
-        found(self.place.storage.open(&self.place.path(name), Open::Read))?.map_or(Ok(0), |file| file.len())
+        Ok(found(self.place.storage.len_of(&self.place.path(name)))?.unwrap_or(0))
     }
 
     /// Does what is due when a segment was begun, or has it done where there is a background thread: applies the

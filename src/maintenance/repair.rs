@@ -216,7 +216,7 @@ impl Repair {
     }
 
     fn file_len(&self, base: u64) -> Result<u64> {
-        self.place.storage.open(&self.path(base), Open::Read)?.len()
+        self.place.storage.len_of(&self.path(base))
     }
 
     /// A segment of which nothing is kept.

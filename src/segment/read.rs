@@ -84,11 +84,14 @@ impl Opened<'_> {
                     .map()
                     .equals(u64::from(position) + Layout::key_start(&header) as u64, key)
         });
-        if !looks_the_same {
-            // Another key with the same hash, which is rare, or a damaged one.
-            self.verify(ordinal)?;
+        if looks_the_same {
+            return Ok(true);
         }
-        Ok(looks_the_same)
+        // Another key with the same hash, which is rare, or a damaged one.
+        match self.verify(ordinal) {
+            Err(Fault::Record { .. }) => Ok(true),
+            verified => verified.map(|()| false),
+        }
     }
 
     /// Verifies one record.
@@ -160,7 +163,7 @@ impl Opened<'_> {
     }
 
     /// Up to `count` messages from `ordinal` on, verified, in one shared piece of memory; at least one if there is
-    /// one. Returns the ordinal to go on at.
+    /// one. Returns the ordinal to go on at: in front of a damaged record, if there are messages before it.
     pub(crate) fn messages(&self, ordinal: u32, count: u32, into: &mut Vec<Message>) -> Result<u32, Fault> {
         let start = self.position(ordinal)?;
         let end_ordinal = self.end_within(ordinal, ordinal.saturating_add(count).min(self.count()), start)?;
@@ -179,6 +182,8 @@ impl Opened<'_> {
         let (keys, dense) = (self.keys(), self.is_dense());
         let mut at = 0;
         let mut offset = first;
+        let cut_at =
+            |ordinal, fault, into: &[Message]| if into.is_empty() { Err(fault) } else { Ok(ordinal) };
         into.reserve((end_ordinal - ordinal) as usize);
         for ordinal in ordinal..end_ordinal {
             if !dense {
@@ -188,12 +193,14 @@ impl Opened<'_> {
                 match shared.get(at..).and_then(Frame::parse) {
                     Some(Frame::Record(header)) => break header,
                     Some(Frame::Batch(_)) => at += BATCH_HEADER_LEN,
-                    None => return Err(damaged(at, offset)),
+                    None => return cut_at(ordinal, damaged(at, offset), into),
                 }
             };
             let frame = at..at + header.len as usize;
             let message = decode_message(&shared, frame.clone(), &header, offset, keys.record(offset));
-            let message = message.ok_or_else(|| damaged(at, offset))?;
+            let Some(message) = message else {
+                return cut_at(ordinal, damaged(at, offset), into);
+            };
             if !header.control {
                 into.push(message);
             }

@@ -106,6 +106,12 @@ impl Storage for Os {
         Ok(File::os(file, path))
     }
 
+    fn len_of(&self, path: &Path) -> Result<u64> {
+        fs::symlink_metadata(path)
+            .map(|metadata| metadata.len())
+            .map_err(failed("look at", path))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         fs::rename(from, to).map_err(failed("rename", from))
     }

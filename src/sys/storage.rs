@@ -28,6 +28,9 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// Opens a regular file. Refuses links and everything else that is not a regular file of one name.
     fn open(&self, path: &Path, how: Open) -> Result<File>;
 
+    /// Bytes of a file, as its directory tells. Takes no descriptor.
+    fn len_of(&self, path: &Path) -> Result<u64>;
+
     /// Renames a file, replacing one that has the name `to`.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 

@@ -262,20 +262,35 @@ impl Examination<'_> {
                 &[1000][..]
             };
             for &max_count in counts {
-                let answer = self.log.consume_by_key(key, Start::Oldest, max_count);
-                let Some(batch) = self.answer(answer)? else {
-                    continue;
-                };
-                let expected = &with_key[..max_count.min(with_key.len())];
-                let is_right = batch.messages.len() == expected.len()
-                    && expected
-                        .iter()
-                        .zip(&batch.messages)
-                        .all(|(at, message)| self.is(*at, message));
-                ensure!(is_right, "consume_by_key {key:?}: {batch:?}, not {expected:?}");
+                self.consume_by_key(key, &with_key, max_count)?;
             }
         }
         Ok(())
+    }
+
+    /// Goes through the messages of a key until the log says that one is damaged, at most so many.
+    fn consume_by_key(&mut self, key: &[u8], with_key: &[usize], max_count: usize) -> Verdict<()> {
+        let mut expected = &with_key[..max_count.min(with_key.len())];
+        let mut from = Start::Oldest;
+        loop {
+            let answer = self.log.consume_by_key(key, from, expected.len().max(1));
+            let Some(batch) = self.answer(answer)? else {
+                return Ok(());
+            };
+            let count = batch.messages.len();
+            let is_right = count <= expected.len()
+                && (count > 0) != expected.is_empty()
+                && expected
+                    .iter()
+                    .zip(&batch.messages)
+                    .all(|(at, message)| self.is(*at, message));
+            ensure!(is_right, "consume_by_key {key:?}: {batch:?}, not {expected:?}");
+            expected = &expected[count..];
+            if expected.is_empty() {
+                return Ok(());
+            }
+            from = Start::At(batch.next_offset);
+        }
     }
 
     fn times(&mut self) -> Verdict<()> {

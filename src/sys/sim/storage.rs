@@ -69,6 +69,15 @@ impl Storage for SimDisk {
         Ok(File::sim(SimFile(Handle::new(&self.machine, inode)), path))
     }
 
+    fn len_of(&self, path: &Path) -> Result<u64> {
+        let len_of = |machine: &mut Machine| {
+            machine.call(Call::Len)?;
+            let inode = machine.seen.resolve(path)?;
+            Ok(machine.content(inode)?.len())
+        };
+        len_of(&mut self.machine.lock()).map_err(failed("look at", path))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let rename = |machine: &mut Machine| {
             machine.call(Call::Rename)?;
