@@ -163,6 +163,14 @@ pub(super) struct Checker {
     pub(super) bases: Vec<u64>,
 }
 
+/// A segment that was checked.
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) found: CheckReport,
+    /// The offset that it reaches up to, as far as it is in order.
+    pub(super) next_offset: u64,
+}
+
 /// A segment that is being checked.
 struct Subject {
     active: Active,
@@ -179,31 +187,31 @@ impl Checker {
         for path in damaged_runs(&self.place)? {
             report.add(path, 0, None, Corruption::Index);
         }
-        for part in self.segments()? {
-            report.problems.extend(part.problems);
+        for Checked { found, .. } in self.segments()? {
+            report.problems.extend(found.problems);
             report.segments += 1;
-            report.messages += part.messages;
-            report.bytes += part.bytes;
+            report.messages += found.messages;
+            report.bytes += found.bytes;
         }
         Ok(())
     }
 
-    /// A report for each segment, ascending.
-    pub(super) fn segments(&self) -> Result<Vec<CheckReport>> {
+    /// What was found of each segment, ascending.
+    pub(super) fn segments(&self) -> Result<Vec<Checked>> {
         // From the newest to the oldest, because each segment knows where the one before it ends.
-        let mut found = Vec::new();
+        let mut segments = Vec::new();
         let last = self.meta.clean.and_then(|clean| clean.last);
         let is_empty = self.copies.agree() && self.meta.clean == Some(CleanEnd { last: None });
         let unknown = if is_empty { Known::Nothing } else { Known::Unknown };
         let mut known = last.map_or(unknown, Known::Segment);
         let mut durable_below = if last.is_some() { u64::MAX } else { 0 };
         for base in self.bases.iter().rev() {
-            let mut part = CheckReport::default();
-            known = self.check_segment(*base, known, &mut durable_below, &mut part)?;
-            found.push(part);
+            let mut checked = Checked::default();
+            known = self.check_segment(*base, known, &mut durable_below, &mut checked)?;
+            segments.push(checked);
         }
-        found.reverse();
-        Ok(found)
+        segments.reverse();
+        Ok(segments)
     }
 
     /// That the first and the last segment are there.
@@ -229,8 +237,9 @@ impl Checker {
         base: u64,
         known: Known,
         durable_below: &mut u64,
-        report: &mut CheckReport,
+        checked: &mut Checked,
     ) -> Result<Known> {
+        let report = &mut checked.found;
         let path = self.place.path(&FileName::Segment(base));
         let (active, extent, seal) = match self.walk(base, known) {
             Ok((active, extent, seal)) => (active, extent, seal),
@@ -246,6 +255,7 @@ impl Checker {
         report.messages = u64::from(active.index.count());
         report.bytes = extent.end;
         let header = active.header;
+        checked.next_offset = header.rewrite.map_or(extent.next_offset, |rewrite| rewrite.end);
         let is_durable = base < *durable_below || header.rewrite.is_some();
         if is_durable || extent.frontier >= SEGMENT_HEADER_LEN {
             *durable_below = (*durable_below).max(base);

@@ -36,7 +36,8 @@ impl RecoverOptions {
     }
 }
 
-/// What [`recover`] did, or would.
+/// What [`recover`] did, or would: a dry run tells all of it but `quarantined`, and of `indexes_rebuilt` only those
+/// known to be damaged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoverReport {
@@ -48,12 +49,16 @@ pub struct RecoverReport {
     pub segments: u64,
     /// Messages that the log has now.
     pub messages: u64,
-    /// The offset that the next message gets: above all that were ever given out, as far as can be known.
+    /// The offset that the next message gets: above all that were ever given out. Where nobody knows which was the
+    /// last, because the metadata is lost or messages of a log that was not closed, that is more than a segment can
+    /// hold (some 214 million) above the base of the last segment.
     pub next_offset: u64,
     /// The log's epoch; it went up if messages were lost.
     pub epoch: u64,
     /// Index files that were damaged or missing and were built anew.
     pub indexes_rebuilt: u64,
+    /// Whether no copy of the metadata could be read, so that it was made anew from what the segments say.
+    pub metadata_rebuilt: bool,
     /// Whether anything was wrong, and with it anything changed.
     pub changed: bool,
 }

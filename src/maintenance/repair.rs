@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::check::CheckReport;
+use super::check::Checked;
 use super::recover::{Dropped, RecoverOptions, RecoverReport};
 use crate::format::{
     CleanEnd, FileName, FrameKeys, Previous, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader,
@@ -26,6 +26,8 @@ use crate::{Corruption, Error, Result};
 pub(super) struct Damage {
     base: u64,
     messages: u64,
+    /// The offset that it reaches up to, as far as it is in order.
+    next_offset: u64,
     is_index_damaged: bool,
     /// Whether it is not what others know it as.
     is_other: bool,
@@ -34,7 +36,8 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    pub(super) fn of(base: u64, report: &CheckReport) -> Damage {
+    pub(super) fn of(base: u64, checked: &Checked) -> Damage {
+        let report = &checked.found;
         let kinds = report.problems.iter().map(|problem| problem.kind);
         let is_inside = |kind: &Corruption| {
             !matches!(
@@ -45,6 +48,7 @@ impl Damage {
         Damage {
             base,
             messages: report.messages,
+            next_offset: checked.next_offset,
             is_other: report
                 .problems
                 .iter()
@@ -112,7 +116,7 @@ impl Repair {
                 || !self.runs_damaged.is_empty()
                 || damage.iter().any(|one| one.is_index_damaged),
             indexes_rebuilt: self.runs_damaged.len() as u64,
-            next_offset: self.meta.current().next_offset,
+            metadata_rebuilt: self.is_meta_lost,
             epoch: self.meta.current().epoch,
             ..RecoverReport::default()
         };
@@ -150,7 +154,21 @@ impl Repair {
         report.changed |= self.segments.iter().any(is_any);
         report.changed |= !report.dropped.is_empty();
         report.segments = self.kept().count() as u64;
-        report.epoch = report.epoch.saturating_add(u64::from(self.is_lossy()));
+        let meta = self.meta.current();
+        let clean = if report.changed {
+            self.clean_end()
+        } else {
+            meta.clean.filter(|_| self.do_copies_agree)
+        };
+        // Opening a log that was not closed begins another one too, where it cannot know whether anything was lost.
+        let is_another = self.is_lossy() || (clean.is_none() && !meta.visible_is_durable);
+        report.epoch = report.epoch.saturating_add(u64::from(is_another));
+        let reached = match (damage.last(), self.segments.last().map(|last| &last.action)) {
+            (_, Some(Action::Rewrite { end, .. })) => *end,
+            (Some(last), Some(Action::Keep)) => last.next_offset,
+            _ => 0,
+        };
+        report.next_offset = self.offset_min(&report).max(reached);
         Ok(report)
     }
 
@@ -419,18 +437,26 @@ impl Repair {
     /// Has the metadata say, first of all, what must not be forgotten.
     fn announce(&mut self, report: &RecoverReport) -> Result<()> {
         let is_lost = self.is_lossy();
-        let ends = report.dropped.iter().filter_map(|dropped| dropped.end_offset);
-        let mut bound = ends.max().unwrap_or(0);
-        if self.is_meta_lost || self.meta.current().clean.is_none() {
-            bound = bound.max(self.offset_bound());
-        }
+        let offset_min = self.offset_min(report);
         self.meta.write_both(&*self.place.storage, |meta| {
             meta.epoch = meta.epoch.saturating_add(u64::from(is_lost));
-            if is_lost {
-                meta.next_offset = meta.next_offset.max(bound);
-            }
+            meta.next_offset = offset_min;
             meta.has_gaps = true;
         })
+    }
+
+    /// The offset below which none may be given out again, apart from those of the messages that are there.
+    fn offset_min(&self, report: &RecoverReport) -> u64 {
+        let meta = self.meta.current();
+        if !self.is_lossy() {
+            return meta.next_offset;
+        }
+        let ends = report.dropped.iter().filter_map(|dropped| dropped.end_offset);
+        let mut bound = meta.next_offset.max(ends.max().unwrap_or(0));
+        if self.is_meta_lost || meta.clean.is_none() {
+            bound = bound.max(self.offset_bound());
+        }
+        bound
     }
 
     /// An offset above all that can have been given out, where nobody says which was the last.
@@ -479,10 +505,8 @@ impl Repair {
         Ok(quarantined)
     }
 
-    /// Has the metadata speak of the segments that there are now: where the log ends, if that is known, so that
-    /// opening it need not find out. What is lost in front of the first one counts as trimmed.
-    fn settle(&mut self) -> Result<()> {
-        let first = self.kept().next().map(|planned| planned.base);
+    /// Where the log ends when its segments are as planned, if that is known.
+    fn clean_end(&self) -> Option<CleanEnd> {
         let last = self.kept().last();
         let clean = match last.map(|last| (last.header, &last.action)) {
             None => Some(CleanEnd { last: None }),
@@ -500,8 +524,15 @@ impl Repair {
             }
             Some((None, _)) => None,
         };
-        let clean = clean.filter(|_| !self.is_end_wrong);
-        let reached = match last.map(|last| &last.action) {
+        clean.filter(|_| !self.is_end_wrong)
+    }
+
+    /// Has the metadata speak of the segments that there are now: where the log ends, if that is known, so that
+    /// opening it need not find out. What is lost in front of the first one counts as trimmed.
+    fn settle(&mut self) -> Result<()> {
+        let first = self.kept().next().map(|planned| planned.base);
+        let clean = self.clean_end();
+        let reached = match self.kept().last().map(|last| &last.action) {
             Some(Action::Rewrite { end, .. }) => *end,
             _ => 0,
         };
