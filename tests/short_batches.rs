@@ -129,10 +129,19 @@ fn offsets(consume: impl Fn(Start) -> Result<Batch>) -> (Vec<u64>, Option<Error>
 /// damaged, in a segment that is written to and in sealed ones; all read, and the messages of each key.
 #[test]
 fn a_batch_ends_in_front_of_damage() {
-    for (rollover, is_closed) in [(1 << 30, false), (1 << 30, true), (1 << 10, true)] {
-        for (damaged, in_key, max_count) in
-            [(0, true, 64), (1, false, 64), (100, true, 1), (299, false, 1000)]
-        {
+    for (rollover, is_closed) in [
+        (1 << 30, false),
+        (1 << 30, true),
+        (4 << 10, true),
+        (1 << 10, true),
+    ] {
+        for (damaged, in_key, max_count) in [
+            (0, true, 64),
+            (1, false, 64),
+            (100, true, 1),
+            (230, false, 64),
+            (299, false, 1000),
+        ] {
             let what =
                 format!("{damaged} damaged, segments of {rollover}, closed {is_closed}, {max_count} at once");
             let dir = fast_dir();
@@ -169,4 +178,35 @@ fn a_batch_ends_in_front_of_damage() {
             }
         }
     }
+}
+
+/// Goal: the same where a key has more messages in a segment than a chain is followed for. Method: all of one key.
+#[test]
+fn a_batch_of_a_long_chain_ends_in_front_of_damage() {
+    const DAMAGED: u64 = 3033;
+    let dir = fast_dir();
+    let log = Options::new()
+        .key_index(true)
+        .open(dir.path())
+        .expect("a new log");
+    let values: Vec<String> = (0..6000).map(value).collect();
+    let key = key(DAMAGED);
+    let messages: Vec<_> = values
+        .iter()
+        .map(|value| NewMessage::new(key.as_bytes(), value.as_bytes()))
+        .collect();
+    log.publish(&messages).expect("a publish");
+    damage(dir.path(), DAMAGED, false);
+    let (read, error) = offsets(|from| log.consume_by_key(key.as_bytes(), from, 1000));
+    assert_eq!(read, (0..DAMAGED).collect::<Vec<_>>(), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            Some(Error::Corrupt {
+                offset: Some(DAMAGED),
+                ..
+            })
+        ),
+        "{error:?}"
+    );
 }

@@ -82,7 +82,8 @@ pub trait Log: Send + Sync {
     /// [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` beyond the next offset or below the start
     /// offset; [`is_trimmed`](crate::Error::is_trimmed) tells the two apart. [`NoIndex`](crate::Error::NoIndex) for
     /// `Time` without a time index. [`Corrupt`](crate::Error::Corrupt) where the first message of the batch is damaged
-    /// (a batch ends in front of one that is), or any in a segment of which an index has yet to be built.
+    /// (a batch ends in front of one that is), or what the whole segment depends on: its header, its length, or, where
+    /// its index has yet to be built, any message in it.
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
 
     /// [`consume`](Log::consume), of the messages with exactly this key. Without a match up to the end,
@@ -91,7 +92,8 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     ///
-    /// As `consume`, and [`NoIndex`](crate::Error::NoIndex) without a key index.
+    /// As `consume`, and [`NoIndex`](crate::Error::NoIndex) without a key index. Damage to a message of another key may
+    /// be passed over, or be met.
     fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch>;
 
     /// One message: `Oldest` the first and `Newest` the last that exists, `At(o)` that very one, `Time(t)` as

@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
                 let (from, _) = opened.find(offset)?;
                 let more = Found::new(max_count - found.messages.len(), found.len);
                 match chain(opened, key, hash, from, more.count_max)? {
-                    Some(ordinals) => more.with(opened, &ordinals),
+                    Some(ordinals) => more.with(opened, key, &ordinals),
                     None => more.with_those_of(opened, key, from),
                 }
             });
@@ -482,18 +482,18 @@ impl Found {
         if self.is_cut { Ok(self) } else { Err(fault) }
     }
 
-    /// And the messages among these records, each read by itself.
-    fn with(mut self, opened: &Opened<'_>, ordinals: &[u32]) -> Result<Found, Fault> {
+    /// And the messages with `key` among these records, each read by itself.
+    fn with(mut self, opened: &Opened<'_>, key: &[u8], ordinals: &[u32]) -> Result<Found, Fault> {
         for ordinal in ordinals {
             if self.is_enough() {
                 break;
             }
             match message(opened, *ordinal) {
-                Ok(Some(message)) => {
+                Ok(Some(message)) if message.key.as_deref() == Some(key) => {
                     self.len += message.as_new().content_size();
                     self.messages.push(message);
                 }
-                Ok(None) => {}
+                Ok(_) => {}
                 Err(fault) => return self.in_front_of(fault),
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::format::{CleanEnd, FileName, IndexKinds, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::log::{Copies, damaged_runs, is_front_missing, segment_bases, settle_unfinished, sort_out};
-use crate::segment::{Active, Extent, IndexState, Opened, Place, Seal, Segment, SegmentEnd, Stop};
+use crate::segment::{Active, Entry, Extent, IndexState, Opened, Place, Seal, Segment, SegmentEnd, Stop};
 use crate::sys::Open;
 use crate::{Corruption, Error, Options, Result};
 
@@ -167,6 +167,8 @@ pub(super) struct Checker {
 #[derive(Default)]
 pub(super) struct Checked {
     pub(super) found: CheckReport,
+    /// Messages in it, as far as it is in order, that were trimmed.
+    pub(super) trimmed: u64,
     /// The offset that it reaches up to, as far as it is in order.
     pub(super) next_offset: u64,
 }
@@ -256,6 +258,11 @@ impl Checker {
         report.bytes = extent.end;
         let header = active.header;
         checked.next_offset = header.rewrite.map_or(extent.next_offset, |rewrite| rewrite.end);
+        let start = self.meta.start_offset;
+        if base < start {
+            let count = |entry: &Entry| checked.trimmed += u64::from(entry.offset < start);
+            active.walk(extent.end, false).run(count);
+        }
         let is_durable = base < *durable_below || header.rewrite.is_some();
         if is_durable || extent.frontier >= SEGMENT_HEADER_LEN {
             *durable_below = (*durable_below).max(base);

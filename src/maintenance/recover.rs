@@ -36,8 +36,10 @@ impl RecoverOptions {
     }
 }
 
-/// What [`recover`] did, or would: a dry run tells all of it but `quarantined`, and of `indexes_rebuilt` only those
-/// known to be damaged.
+/// What [`recover`] did, or would.
+///
+/// A dry run does not tell which files will be in the quarantine, and of indexes only the damaged ones. Nor does it
+/// foretell what opening settles in a log that was not closed: that segments behind a torn tail go with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoverReport {
@@ -50,8 +52,8 @@ pub struct RecoverReport {
     /// Messages that the log has now.
     pub messages: u64,
     /// The offset that the next message gets: above all that were ever given out. Where nobody knows which was the
-    /// last, because the metadata is lost or messages of a log that was not closed, that is more than a segment can
-    /// hold (some 214 million) above the base of the last segment.
+    /// last, because the metadata is lost or messages of a log that was not closed, that is as much above
+    /// the base of the last segment as a segment can hold, some 214 million.
     pub next_offset: u64,
     /// The log's epoch; it went up if messages were lost.
     pub epoch: u64,
@@ -189,6 +191,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
     }
     let store = MetaStore::new(dir, meta, &copies);
     let do_copies_agree = copies.agree();
+    let last_known = copies.durable_end().map(|(base, _)| base);
     let are_copies_good = copies.damaged().next().is_none();
     let checker = Checker {
         place: Arc::clone(&place),
@@ -204,6 +207,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         is_meta_good: has_meta && are_copies_good,
         is_meta_lost: !has_meta,
         do_copies_agree,
+        last_known,
         is_end_wrong: false,
         lost_from: None,
         is_front_lost: false,

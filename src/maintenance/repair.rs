@@ -47,7 +47,7 @@ impl Damage {
         };
         Damage {
             base,
-            messages: report.messages,
+            messages: report.messages.saturating_sub(checked.trimmed),
             next_offset: checked.next_offset,
             is_other: report
                 .problems
@@ -95,6 +95,8 @@ pub(super) struct Repair {
     pub(super) is_meta_lost: bool,
     /// Whether both copies of the metadata say the same.
     pub(super) do_copies_agree: bool,
+    /// The base offset of the last segment that a copy of the metadata knows.
+    pub(super) last_known: Option<u64>,
     /// Whether the last segment is not as the metadata says.
     pub(super) is_end_wrong: bool,
     /// The first offset that is lost.
@@ -111,11 +113,15 @@ pub(super) struct Repair {
 impl Repair {
     /// Finds out what is to be done.
     pub(super) fn plan(&mut self, damage: &[Damage]) -> Result<RecoverReport> {
+        // Those that have to be made anew are counted when that is done.
+        let damaged = damage
+            .iter()
+            .filter(|one| self.how.dry_run && one.is_index_damaged);
         let mut report = RecoverReport {
             changed: !self.is_meta_good
                 || !self.runs_damaged.is_empty()
                 || damage.iter().any(|one| one.is_index_damaged),
-            indexes_rebuilt: self.runs_damaged.len() as u64,
+            indexes_rebuilt: (self.runs_damaged.len() + damaged.count()) as u64,
             metadata_rebuilt: self.is_meta_lost,
             epoch: self.meta.current().epoch,
             ..RecoverReport::default()
@@ -200,16 +206,20 @@ impl Repair {
 
     /// Notes that the last segment is missing, of which the metadata knows.
     fn note_missing_last(&mut self, report: &mut RecoverReport) {
-        let Some(last) = self.meta.current().clean.and_then(|clean| clean.last) else {
-            return;
-        };
+        if let Some(base) = self.missing_last() {
+            self.lost_from.get_or_insert(base);
+            let meta = self.meta.current();
+            let end = meta.clean.map(|_| meta.next_offset);
+            report.dropped.push(self.missing(base, end));
+        }
+    }
+
+    /// The base offset of the last segment that was durable, if it is not there.
+    fn missing_last(&self) -> Option<u64> {
         let there = self.segments.last();
         let there = there.map(|there| there.header.map_or(there.base, |header| header.last_base()));
-        if there.is_none_or(|there| there < last.base) {
-            self.lost_from.get_or_insert(last.base);
-            let next_offset = self.meta.current().next_offset;
-            report.dropped.push(self.missing(last.base, Some(next_offset)));
-        }
+        self.last_known
+            .filter(|known| there.is_none_or(|there| there < *known))
     }
 
     fn missing(&self, base: u64, end: Option<u64>) -> Dropped {
@@ -283,7 +293,8 @@ impl Repair {
         }
         let dropped = gaps.iter().map(|gap| self.dropped(&header, gap, kind));
         report.dropped.extend(dropped);
-        report.messages += good.len() as u64;
+        let start = self.meta.current().start_offset;
+        report.messages += good.iter().filter(|record| record.offset >= start).count() as u64;
         Ok(Planned {
             base: header.base,
             header: Some(header),
@@ -461,11 +472,11 @@ impl Repair {
 
     /// An offset above all that can have been given out, where nobody says which was the last.
     fn offset_bound(&self) -> u64 {
-        let Some(last) = self.segments.last() else {
-            return 0;
-        };
-        let rewrite = last.header.and_then(|header| header.rewrite);
-        rewrite.map_or(offset_bound(last.base), |rewrite| rewrite.end)
+        let of_last = self.segments.last().map_or(0, |last| {
+            let rewrite = last.header.and_then(|header| header.rewrite);
+            rewrite.map_or(offset_bound(last.base), |rewrite| rewrite.end)
+        });
+        self.missing_last().map_or(0, offset_bound).max(of_last)
     }
 
     /// Writes one segment anew; returns the files that keep what it no longer has.
