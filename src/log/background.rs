@@ -1,7 +1,7 @@
 //! One thread for all logs of the process: prepares space, seals segments, syncs at a pace.
 //!
-//! Everything it does a publisher can do too; it only takes the waiting away. It runs while a log is open that uses
-//! it, and is joined when the last of them is closed.
+//! Everything it does a publisher can do too; it only takes the waiting away. It runs from the first job on, while a
+//! log is open that uses it, and is joined when the last of them is closed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,6 +19,7 @@ static QUEUE: Mutex<Queue> = Mutex::new(Queue {
     jobs: VecDeque::new(),
     users: 0,
     thread: None,
+    may_start: false,
 });
 static CHANGED: Condvar = Condvar::new();
 
@@ -30,6 +31,8 @@ struct Queue {
     jobs: VecDeque<Job>,
     users: usize,
     thread: Option<JoinHandle<()>>,
+    /// Whether it has not been tried to start the thread since a log was opened.
+    may_start: bool,
 }
 
 /// A log's part in the background thread.
@@ -42,39 +45,23 @@ impl fmt::Debug for Background {
 }
 
 impl Background {
-    /// Starts the thread if it does not run. Where the system has no thread to give, jobs stay undone, which costs
-    /// only speed.
     pub(crate) fn join_in() -> Background {
         let mut queue = QUEUE.lock();
         queue.users += 1;
-        if queue.thread.is_none() {
-            queue.thread = thread::Builder::new().name("duramen".to_owned()).spawn(work).ok();
-        }
+        queue.may_start = true;
         Background(())
     }
 
     /// Has the thread do `job` after what was asked of it before; false if there is no thread.
     #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
-        let mut queue = QUEUE.lock();
-        let is_there = queue.thread.is_some();
-        if is_there {
-            queue.jobs.push_back(Box::new(job));
-            CHANGED.notify_one();
-        }
-        is_there
+        add(|queue| queue.jobs.push_back(Box::new(job)))
     }
 
     /// Has the thread do `job` as soon as it can, also in the pauses of long ones; false if there is no thread.
     #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit_urgent(&self, job: impl FnOnce() + Send + 'static) -> bool {
-        let mut queue = QUEUE.lock();
-        let is_there = queue.thread.is_some();
-        if is_there {
-            queue.urgent.push_back(Box::new(job));
-            CHANGED.notify_one();
-        }
-        is_there
+        add(|queue| queue.urgent.push_back(Box::new(job)))
     }
 
     /// For long jobs to call now and then: does what is urgent.
@@ -91,17 +78,20 @@ impl Background {
     /// Has the thread do `job` at `time`; false if there is none.
     #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
     pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) -> bool {
-        let mut queue = QUEUE.lock();
-        let is_there = queue.thread.is_some();
-        if is_there {
-            queue.timed.push((time, Box::new(job)));
-            CHANGED.notify_one();
-        }
-        is_there
+        add(|queue| queue.timed.push((time, Box::new(job))))
     }
 }
 
 impl Queue {
+    /// Starts the thread if it does not run; false if there is none. Where the system has no thread to give, jobs stay
+    /// undone, which costs only speed, and it is asked again when another log is opened.
+    fn has_thread(&mut self) -> bool {
+        if self.thread.is_none() && std::mem::take(&mut self.may_start) {
+            self.thread = thread::Builder::new().name("duramen".to_owned()).spawn(work).ok();
+        }
+        self.thread.is_some()
+    }
+
     /// A job whose time has come.
     fn due(&mut self) -> Option<Job> {
         let now = Instant::now();
@@ -124,6 +114,7 @@ impl Drop for Background {
         if queue.users > 0 {
             return;
         }
+        queue.may_start = false;
         let thread = queue.thread.take();
         // Nobody is left to wait for what was asked; the jobs may hold files.
         let undone = (
@@ -139,6 +130,17 @@ impl Drop for Background {
             let _ = thread.join();
         }
     }
+}
+
+/// Has `add` add a job, if there is a thread to do it.
+fn add(add: impl FnOnce(&mut Queue)) -> bool {
+    let mut queue = QUEUE.lock();
+    let is_there = queue.has_thread();
+    if is_there {
+        add(&mut queue);
+        CHANGED.notify_one();
+    }
+    is_there
 }
 
 /// Does jobs as long as there are any, on the thread that does the jobs.
