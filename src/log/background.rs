@@ -45,6 +45,7 @@ impl fmt::Debug for Background {
 }
 
 impl Background {
+    /// From now on the thread may be asked for something. It is started by the first who does.
     pub(crate) fn join_in() -> Background {
         let mut queue = QUEUE.lock();
         queue.users += 1;
@@ -53,13 +54,13 @@ impl Background {
     }
 
     /// Has the thread do `job` after what was asked of it before; false if there is no thread.
-    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
+    #[expect(clippy::unused_self, reason = "only who has a handle may ask for something")]
     pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> bool {
         add(|queue| queue.jobs.push_back(Box::new(job)))
     }
 
     /// Has the thread do `job` as soon as it can, also in the pauses of long ones; false if there is no thread.
-    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
+    #[expect(clippy::unused_self, reason = "only who has a handle may ask for something")]
     pub(crate) fn submit_urgent(&self, job: impl FnOnce() + Send + 'static) -> bool {
         add(|queue| queue.urgent.push_back(Box::new(job)))
     }
@@ -76,7 +77,7 @@ impl Background {
     }
 
     /// Has the thread do `job` at `time`; false if there is none.
-    #[expect(clippy::unused_self, reason = "as long as there is a handle, the thread runs")]
+    #[expect(clippy::unused_self, reason = "only who has a handle may ask for something")]
     pub(crate) fn submit_at(&self, time: Instant, job: impl FnOnce() + Send + 'static) -> bool {
         add(|queue| queue.timed.push((time, Box::new(job))))
     }

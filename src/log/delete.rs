@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use super::reader::Reader;
 use super::shared::Shared;
@@ -15,6 +17,10 @@ use crate::format::{Previous, SegmentHeader};
 use crate::segment::{Active, Fault, Opened, Part, Rewriter, Segment, SegmentEnd, Visible};
 use crate::sys::Open;
 use crate::{Deleted, Error, Result};
+
+/// How often, and how long each time, a deletion on a full disk waits for a job on the background thread.
+const WAITS_MAX: usize = 5000;
+const WAIT: Duration = Duration::from_millis(1);
 
 impl Shared {
     /// See [`Log::delete_some`](crate::Log::delete_some).
@@ -25,9 +31,8 @@ impl Shared {
         while let Some((base, named)) = self.first_named(offsets)? {
             let done: Vec<u64> = named.iter().copied().collect();
             let found = match self.delete_from(base, &named) {
-                // On a full disk there is some space for just this.
-                Err(error) if is_out_of_space(&error) && !self.is_poisoned() && self.give_back_spare() => {
-                    self.delete_from(base, &named)?
+                Err(error) if is_out_of_space(&error) && !self.is_poisoned() => {
+                    self.delete_when_full(base, &named)?
                 }
                 other => other?,
             };
@@ -90,6 +95,23 @@ impl Shared {
         let start = self.view.load().start_offset;
         let after = self.rewrite(base, &|offset| offset >= start && !named.contains(&offset))?;
         Ok(Some(Deleted::new(removed, before.saturating_sub(after))))
+    }
+
+    /// As [`delete_from`](Shared::delete_from), on a full disk, where there is some space for just this.
+    fn delete_when_full(self: &Arc<Shared>, base: u64, named: &BTreeSet<u64>) -> Result<Option<Deleted>> {
+        self.give_back_spare();
+        for _ in 0..WAITS_MAX {
+            // From now on no job begins to take space. One that is under way finds no more of it, and gives back what
+            // it has.
+            let is_alone = self.job.try_lock().is_some();
+            match self.delete_from(base, named) {
+                Err(error) if !is_alone && is_out_of_space(&error) && !self.is_poisoned() => {
+                    thread::sleep(WAIT);
+                }
+                other => return other,
+            }
+        }
+        self.delete_from(base, named)
     }
 
     /// How many of the messages are in this segment.

@@ -41,7 +41,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct FileLog {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// Segments smaller than this get no index file at close: walking through them again costs less.
@@ -160,6 +160,8 @@ impl FileLog {
     /// Makes everything durable and gives back what is not needed, then marks the log as closed.
     fn settle(&self, writer: &mut Writer) -> Result<()> {
         let shared = &self.shared;
+        // The indexes written now are the last thing that takes space.
+        shared.is_space_short.store(false, Ordering::Relaxed);
         for segment in std::mem::take(&mut writer.unsynced) {
             segment.sync(&shared.place)?;
         }
@@ -191,16 +193,8 @@ impl FileLog {
 
     /// Writes the index files that the background thread did not get to.
     fn seal_leftovers(&self) {
-        let view = self.shared.view.load();
-        let Some((_, before)) = view.parts.split_last() else {
-            return;
-        };
-        for part in before {
-            if let Part::Active(active) = part
-                && let Some(seal) = active.seal_from(active.visible())
-            {
-                let _ = self.shared.seal(active, seal);
-            }
+        for (active, seal) in self.shared.unsealed() {
+            let _ = self.shared.seal(&active, seal);
         }
     }
 

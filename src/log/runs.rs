@@ -210,6 +210,9 @@ impl Shared {
         let Some(_no_removal) = self.removal.try_lock() else {
             return Ok(false);
         };
+        if self.is_space_short() {
+            return Ok(false);
+        }
         self.drop_unusable();
         let reader = Reader::new(self)?;
         let made = match self.next_of_segments(&reader)? {

@@ -28,12 +28,28 @@ impl Shared {
             return Ok(());
         }
         segment.truncate(u64::from(seal.len))?;
+        if self.is_space_short() {
+            return Ok(());
+        }
         let walk = segment.walk(u64::from(seal.len), self.place.kinds.key);
         write_index(&self.place, &walk, &segment.header, seal, &Background::pause)?;
         let end = SegmentEnd::Known(segment.link(seal.len, seal.last_checksum));
         let sealed = Segment::new(Arc::clone(&self.place), segment.header.base, end);
         self.replace_part(segment.header.base, &Part::Sealed(Arc::new(sealed)));
         Ok(())
+    }
+
+    /// Segments behind which others were begun, and that are not sealed.
+    pub(super) fn unsealed(&self) -> Vec<(Arc<Active>, Seal)> {
+        let view = self.view.load();
+        let before = view.parts.split_last().map_or(&[][..], |(_, before)| before);
+        before
+            .iter()
+            .filter_map(|part| match part {
+                Part::Active(active) => Some((Arc::clone(active), active.seal_from(active.visible())?)),
+                Part::Sealed(_) => None,
+            })
+            .collect()
     }
 
     /// Runs `job` on the background thread, unless the log is closed by then; false if there is none.
@@ -117,9 +133,11 @@ impl Shared {
             }
         } else if !active.growth_requested.swap(true, Ordering::Relaxed) {
             let active = Arc::clone(active);
-            self.soon(move |_| {
+            self.soon(move |shared| {
                 // If there is no space, the publisher who needs it will be told.
-                let _ = active.reserve(reserved + 1);
+                if !shared.is_space_short() {
+                    let _ = active.reserve(reserved + 1);
+                }
                 active.growth_requested.store(false, Ordering::Relaxed);
             });
         }
@@ -135,7 +153,7 @@ impl Shared {
     fn prepare_next(self: &Arc<Shared>) {
         let capacity = capacity_for(self.options.rollover, 0);
         let mut ready = self.prepared.lock();
-        if ready.is_none() {
+        if ready.is_none() && !self.is_space_short() {
             let prepared = Prepared::create(&self.place, capacity, capacity.min(NEXT_RESERVE_MAX));
             *ready = prepared.and_then(|prepared| prepared.synced(&self.place)).ok();
         }

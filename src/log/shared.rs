@@ -54,6 +54,9 @@ pub(crate) struct Shared {
     pub(super) without_run: Mutex<Vec<u64>>,
     /// Whether there is spare space for removing messages, as far as this handle knows.
     pub(crate) has_spare: AtomicBool,
+    /// Set when removing has met a full disk, until there is spare space again: meanwhile nothing takes space that
+    /// nobody waits for.
+    pub(crate) is_space_short: AtomicBool,
     /// Set when a segment was begun since what is due then was done.
     pub(crate) upkeep_due: AtomicBool,
     /// Segments left behind that the background thread has been asked to seal and has not yet begun with.
@@ -101,6 +104,7 @@ impl Shared {
             left_over: Mutex::new(Vec::new()),
             without_run: Mutex::new(Vec::new()),
             has_spare: AtomicBool::new(false),
+            is_space_short: AtomicBool::new(false),
             upkeep_due: AtomicBool::new(false),
             seals_pending: AtomicUsize::new(0),
             mapped: Mutex::new(Vec::new()),
