@@ -2,8 +2,10 @@
 //!
 //! Rewriting a segment needs space for what is kept of it before the old one can go. A log of more than one segment
 //! keeps a file of zeros for that, as large as a segment but at most 1 MiB: so on a full disk one can still delete, a
-//! segment at a time, in segments of which no more is kept than that. Trimming needs no space. From then on, until that
-//! much is free again, no index and no key run is written and no space taken ahead of need, which would use it up.
+//! segment at a time, in segments of which no more is kept than that. Trimming needs no space.
+//!
+//! Once the space was given back, and until a rollover finds as much again, no index and no key run is written and no
+//! space taken ahead of need: that would use it up.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
