@@ -38,12 +38,15 @@
 
 mod blocking;
 pub mod compact;
+mod directory;
+mod engine;
 mod error;
 mod format;
 mod index;
 mod log;
 mod log_ext;
 mod maintenance;
+mod memory;
 mod segment;
 mod sys;
 pub mod trim;
@@ -79,13 +82,15 @@ pub mod on_disk {
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
 pub use blocking::{BlockingLog, Follow};
+pub use engine::{FileLog, MessageRef, Scan};
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Changes, Durability, FileLog, Log, MemoryLog, MessageRef, Options, Retention, Scan, Watch};
+pub use log::{Changes, Durability, Log, Options, Retention, Watch};
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{
     CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, recover, recover_with,
     restore, stat,
 };
+pub use memory::MemoryLog;
 pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, codec};
 pub use types::{
     BATCH_SIZE_MAX, BackupReport, Batch, DecodeError, Deleted, Headers, MESSAGE_SIZE_MAX, Message,

@@ -16,20 +16,20 @@ pub(crate) struct Salt(pub(crate) [u8; 16]);
 /// from another segment, from another place, or from inside a payload are not taken for a frame. It tells accidents,
 /// and payloads whose author has not seen the salt; it is no defence against somebody who can write the files.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FrameKeys {
+pub(crate) struct FrameSeeds {
     record: (u64, u64),
     batch: (u64, u64),
 }
 
-impl FrameKeys {
-    pub(crate) fn new(salt: Salt) -> FrameKeys {
+impl FrameSeeds {
+    pub(crate) fn new(salt: Salt) -> FrameSeeds {
         let both = u128::from_le_bytes(salt.0);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
         let (low, high) = (both as u64, (both >> 64) as u64);
         // The constants (the golden ratio and the square root of 2, as fractions) only keep dull salts from having
         // dull seeds.
         let (low, high) = (low ^ 0x9e37_79b9_7f4a_7c15, high ^ 0x6a09_e667_f3bc_c909);
-        FrameKeys {
+        FrameSeeds {
             record: (low, high | 1),
             batch: (high, low | 1),
         }
@@ -93,7 +93,7 @@ mod tests {
     fn seeds_of_neighbours_and_of_other_salts_differ() {
         let mut seen = HashSet::new();
         for salt in 0..64_u8 {
-            let keys = FrameKeys::new(Salt([salt; 16]));
+            let keys = FrameSeeds::new(Salt([salt; 16]));
             for n in 0..256 {
                 seen.insert(keys.record(n));
             }

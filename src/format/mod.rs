@@ -13,7 +13,7 @@ mod payload;
 mod run;
 mod segment;
 
-pub(crate) use checksum::{FrameKeys, Salt, checksum, reseeded};
+pub(crate) use checksum::{FrameSeeds, Salt, checksum, reseeded};
 pub(crate) use frame::{
     BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
 };
@@ -29,7 +29,7 @@ pub(crate) use payload::{
 };
 pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};
 pub(crate) use segment::{
-    FRAMES_START, Previous, Rewrite, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
+    FRAMES_START, Previous, Rewrite, SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX, SegmentHeader, SegmentHeaderBytes,
 };
 
 /// The version of the format that this crate writes, and the only one it reads.

@@ -34,7 +34,7 @@ fn constants_are_those_of_the_code() {
 /// The worked example is what the code writes.
 #[test]
 fn the_worked_example_is_what_is_written() {
-    let keys = FrameKeys::new(Salt([2; 16]));
+    let keys = FrameSeeds::new(Salt([2; 16]));
     let mut bytes = Vec::new();
     let first = NewMessage::new(b"k", b"v");
     encode_record(

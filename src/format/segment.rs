@@ -7,6 +7,9 @@ use super::header::{HeaderDefect, begin, checked};
 /// Bytes of a segment's header; frames begin behind it.
 pub(crate) const SEGMENT_HEADER_LEN: u64 = HEADER_LEN as u64;
 
+/// The largest segment: its end is a `u32`, with room left for a marker and for rounding to pages.
+pub(crate) const SEGMENT_LEN_MAX: u64 = u32::MAX as u64 - 2 * 4096;
+
 /// The position of a segment's first frame.
 pub(crate) const FRAMES_START: u32 = HEADER_LEN as u32;
 

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::seeds::reseal_frames;
 use crate::format::{
-    BATCH_HEADER_LEN, Binding, FRAMES_START, Frame, FrameKeys, IndexKinds, Layout, RecordHeader, Salt,
+    BATCH_HEADER_LEN, Binding, FRAMES_START, Frame, FrameSeeds, IndexKinds, Layout, RecordHeader, Salt,
     are_headers_whole, checksum, decode_message, encode_record, first_header,
 };
 use crate::index::{Find, IndexBuilder, SealedIndex, key_hash};
@@ -95,7 +95,7 @@ pub fn walk(bytes: &[u8]) {
     } else {
         u64::MAX - 3
     };
-    let keys = FrameKeys::new(Salt([7; 16]));
+    let keys = FrameSeeds::new(Salt([7; 16]));
     let mut segment = vec![0; FRAMES_START as usize];
     segment.extend_from_slice(frames);
     if flags & RESEALED != 0 {
@@ -134,7 +134,7 @@ pub fn walk(bytes: &[u8]) {
 }
 
 /// What the walk has verified can be decoded.
-fn read(segment: &Bytes, entry: &Entry, keys: FrameKeys) -> Message {
+fn read(segment: &Bytes, entry: &Entry, keys: FrameSeeds) -> Message {
     let start = entry.position as usize;
     let Some(Frame::Record(header)) = segment.get(start..).and_then(Frame::parse) else {
         panic!("a walk gave something that is no record");

@@ -1,5 +1,5 @@
 use crate::format::{
-    Binding, CleanEnd, FRAMES_START, Frame, FrameKeys, INDEX_HEADER_LEN, IndexHeader, IndexKinds, META_LEN,
+    Binding, CleanEnd, FRAMES_START, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, IndexKinds, META_LEN,
     Meta, Previous, Salt, SegmentHeader, checksum, encode_record,
 };
 use crate::index::{IndexBuilder, key_hash};
@@ -13,7 +13,7 @@ pub fn reseal(bytes: &mut [u8]) {
         Some(b"DURAMENL") => {
             reseal_header(bytes, FRAMES_START as usize);
             if let Ok(header) = SegmentHeader::decode(bytes) {
-                reseal_frames(bytes, FrameKeys::new(header.salt), header.base);
+                reseal_frames(bytes, FrameSeeds::new(header.salt), header.base);
             }
         }
         _ => {}
@@ -59,7 +59,7 @@ fn index_of(position: u64) -> usize {
 }
 
 /// Puts the checksums of all frames right, up to the first place where there can be none.
-pub(super) fn reseal_frames(segment: &mut [u8], keys: FrameKeys, base: u64) {
+pub(super) fn reseal_frames(segment: &mut [u8], keys: FrameSeeds, base: u64) {
     let mut at = FRAMES_START as usize;
     let mut offset = base;
     while let Some(rest) = segment.get_mut(at..) {

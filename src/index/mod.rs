@@ -20,5 +20,5 @@ pub(crate) use active::{ActiveIndex, SegmentHints};
 pub(crate) use build::IndexBuilder;
 pub(crate) use chains::Candidates as ActiveCandidates;
 pub(crate) use hash::key_hash;
-pub(crate) use run::{KeyRun, newest_of_each, run_entry};
+pub(crate) use run::{KeyRunFile, newest_of_each, run_entry};
 pub(crate) use sealed::{Candidates as SealedCandidates, Find, SealedIndex};

@@ -8,7 +8,7 @@ use crate::sys::Map;
 /// A hash that is not in it belongs to no key in these segments, whatever is removed from them later. The offset of one
 /// that is may be that of another key, or be gone: then the segments are asked.
 #[derive(Debug)]
-pub(crate) struct KeyRun {
+pub(crate) struct KeyRunFile {
     map: Map,
     header: RunHeader,
 }
@@ -38,9 +38,9 @@ pub(crate) fn newest_of_each(entries: &mut Vec<u64>) {
     entries.truncate(kept);
 }
 
-impl KeyRun {
+impl KeyRunFile {
     /// Takes `map`, which must have all of the file, and verifies it.
-    pub(crate) fn open(map: Map) -> Result<KeyRun, IndexDefect> {
+    pub(crate) fn open(map: Map) -> Result<KeyRunFile, IndexDefect> {
         let bytes = map.array::<RUN_HEADER_LEN>(0).ok_or(IndexDefect::Length)?;
         let header = RunHeader::decode(&bytes, map.len())?;
         let (mut at, mut sum, mut buffer) = (RUN_HEADER_LEN as u64, 0, Vec::new());
@@ -52,7 +52,7 @@ impl KeyRun {
             at += len as u64;
         }
         if sum == header.checksum {
-            Ok(KeyRun { map, header })
+            Ok(KeyRunFile { map, header })
         } else {
             Err(IndexDefect::Checksum {
                 position: RUN_HEADER_LEN as u64,
@@ -160,7 +160,7 @@ mod tests {
                 model.insert(hash, u64::from(n) + 100);
             }
             newest_of_each(&mut entries);
-            let run = KeyRun::open(Map::from_bytes(run(&entries))).unwrap();
+            let run = KeyRunFile::open(Map::from_bytes(run(&entries))).unwrap();
             assert_eq!(run.header().count as usize, model.len());
             for (hash, offset) in &model {
                 assert_eq!(run.find(*hash), Some(*offset));
@@ -180,11 +180,11 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(KeyRun::open(Map::from_bytes(flipped)).is_err(), "bit {bit}");
+            assert!(KeyRunFile::open(Map::from_bytes(flipped)).is_err(), "bit {bit}");
         }
         for len in 0..bytes.len() {
             assert!(
-                KeyRun::open(Map::from_bytes(bytes[..len].to_vec())).is_err(),
+                KeyRunFile::open(Map::from_bytes(bytes[..len].to_vec())).is_err(),
                 "length {len}"
             );
         }

@@ -49,7 +49,7 @@ impl Retention {
 
 /// What is known of the age of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
+pub(crate) enum Age {
     Old,
     Young,
     Unknown,
@@ -58,14 +58,14 @@ pub(super) enum Age {
 /// Finds the first message to be kept among those it is shown in order. One of unknown age is as old as the next whose
 /// age is known: so it is not removed too early, and does not keep what is in front of it.
 #[derive(Debug, Default)]
-pub(super) struct AgeCut {
+pub(crate) struct AgeCut {
     /// The first message of unknown age behind the last old one.
     unknown: Option<u64>,
 }
 
 impl AgeCut {
     /// Looks at the next message; the cut, when it is found.
-    pub(super) fn see(&mut self, offset: u64, age: Age) -> Option<u64> {
+    pub(crate) fn see(&mut self, offset: u64, age: Age) -> Option<u64> {
         match age {
             Age::Old => self.unknown = None,
             Age::Unknown => {
@@ -77,7 +77,7 @@ impl AgeCut {
     }
 
     /// The cut, if there is no more to be seen and what would come next is young.
-    pub(super) fn end(self) -> Option<u64> {
+    pub(crate) fn end(self) -> Option<u64> {
         self.unknown
     }
 }

@@ -2,9 +2,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::directory::Copies;
+use crate::directory::Directory;
+use crate::engine::{damaged_runs, is_front_missing, segment_bases, settle_unfinished, sort_out};
 use crate::format::{CleanEnd, FileName, IndexKinds, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::log::{Copies, damaged_runs, is_front_missing, segment_bases, settle_unfinished, sort_out};
-use crate::segment::{Active, Entry, Extent, IndexState, Opened, Place, Seal, Segment, SegmentEnd, Stop};
+use crate::segment::{Active, Entry, Extent, IndexState, Opened, Seal, Sealed, SegmentEnd, Stop};
 use crate::sys::Open;
 use crate::{Corruption, Error, Options, Result};
 
@@ -96,14 +98,14 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
         key: meta.key_index,
         time: meta.time_index,
     };
-    let place = Place::new(storage, dir, meta.log_id, kinds, false);
+    let directory = Directory::new(storage, dir, meta.log_id, kinds, false);
     let mut meta = meta;
     if meta.unfinished {
-        settle_unfinished(&place, &mut meta, &bases)?;
+        settle_unfinished(&directory, &mut meta, &bases)?;
     }
-    let (bases, _) = sort_out(&place, &meta, bases)?;
+    let (bases, _) = sort_out(&directory, &meta, bases)?;
     let checker = Checker {
-        place: Arc::new(place),
+        directory: Arc::new(directory),
         meta,
         copies,
         bases,
@@ -156,7 +158,7 @@ enum Known {
 }
 
 pub(super) struct Checker {
-    pub(super) place: Arc<Place>,
+    pub(super) directory: Arc<Directory>,
     pub(super) meta: Meta,
     pub(super) copies: Copies,
     /// Base offsets of the segments that count, ascending.
@@ -186,7 +188,7 @@ impl Checker {
     fn run(&self, report: &mut CheckReport) -> Result<()> {
         report.was_closed = self.meta.clean.is_some();
         self.check_ends(report)?;
-        for path in damaged_runs(&self.place)? {
+        for path in damaged_runs(&self.directory)? {
             report.add(path, 0, None, Corruption::Index);
         }
         for Checked { found, .. } in self.segments()? {
@@ -218,14 +220,14 @@ impl Checker {
 
     /// That the first and the last segment are there.
     fn check_ends(&self, report: &mut CheckReport) -> Result<()> {
-        let path = |base| self.place.path(&FileName::Segment(base));
-        if is_front_missing(&self.place, &self.bases, self.meta.start_offset)? {
+        let path = |base| self.directory.path_of(&FileName::Segment(base));
+        if is_front_missing(&self.directory, &self.bases, self.meta.start_offset)? {
             report.add(path(self.meta.start_offset), 0, None, Corruption::Missing);
         }
         let Some((last_known, _)) = self.copies.durable_end() else {
             return Ok(());
         };
-        let last_base = self.place.last_base(&self.bases)?;
+        let last_base = self.directory.last_base(&self.bases)?;
         if last_base.is_none_or(|last| last < last_known) {
             report.add(path(last_known), 0, None, Corruption::Missing);
         }
@@ -242,7 +244,7 @@ impl Checker {
         checked: &mut Checked,
     ) -> Result<Known> {
         let report = &mut checked.found;
-        let path = self.place.path(&FileName::Segment(base));
+        let path = self.directory.path_of(&FileName::Segment(base));
         let (active, extent, seal) = match self.walk(base, known) {
             Ok((active, extent, seal)) => (active, extent, seal),
             Err(error) => {
@@ -288,14 +290,14 @@ impl Checker {
 
     /// Walks through a segment; the seal is that by which the one behind it knows it, if it does.
     fn walk(&self, base: u64, known: Known) -> Result<(Active, Extent, Option<Seal>)> {
-        let (_, header) = self.place.open_segment(base, Open::Read)?;
+        let (_, header) = self.directory.open_segment(base, Open::Read)?;
         let seal = match (known, header.rewrite) {
             (Known::Segment(link), _) => Seal::of(&header, link),
             (_, Some(rewrite)) => Seal::of(&header, rewrite.origin),
             _ => None,
         };
         let limit = seal.map(|seal| u64::from(seal.len));
-        let (active, extent) = Active::adopt(&self.place, base, limit, None)?;
+        let (active, extent) = Active::adopt(&self.directory, base, limit, None)?;
         Ok((active, extent, seal))
     }
 
@@ -351,7 +353,7 @@ impl Checker {
             },
             |rewrite| rewrite.origin,
         );
-        let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(link));
+        let segment = Sealed::new(Arc::clone(&self.directory), header.base, SegmentEnd::Known(link));
         let files = match segment.check_index()? {
             IndexState::Damaged(position) => {
                 report.add(segment.index_path(), position, None, Corruption::Index);

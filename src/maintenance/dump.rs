@@ -1,12 +1,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::directory::header_error;
 use crate::format::{
-    BATCH_HEADER_LEN, Frame, FrameKeys, INDEX_HEADER_LEN, IndexHeader, LONE_HEADER_LEN, Layout, RecordHeader,
-    SEGMENT_HEADER_LEN, SegmentHeader, is_intact,
+    BATCH_HEADER_LEN, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, LONE_HEADER_LEN, Layout,
+    RecordHeader, SEGMENT_HEADER_LEN, SegmentHeader, is_intact,
 };
 use crate::index::SealedIndex;
-use crate::segment::{Window, header_error};
+use crate::segment::CopyBuffer;
 use crate::sys::{Map, Open, Os, Storage};
 use crate::{Error, Result, Timestamp};
 
@@ -44,22 +45,22 @@ fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Resul
     let header = SegmentHeader::decode(&head).map_err(|defect| header_error(path, defect))?;
     Ok(SegmentDump {
         map,
-        keys: FrameKeys::new(header.salt),
+        keys: FrameSeeds::new(header.salt),
         offset: header.base,
         tries_len: map.len().saturating_mul(8).max(16 << 20),
-        window: Window::default(),
+        buffer: CopyBuffer::default(),
     }
     .run(&header, out))
 }
 
 struct SegmentDump<'a> {
     map: &'a Map,
-    keys: FrameKeys,
+    keys: FrameSeeds,
     /// The offset of the next record, as far as is known.
     offset: u64,
     /// Bytes that may still be checksummed in vain, trying offsets: what keeps the work in proportion to the file.
     tries_len: u64,
-    window: Window,
+    buffer: CopyBuffer,
 }
 
 impl SegmentDump<'_> {
@@ -110,7 +111,7 @@ impl SegmentDump<'_> {
 
     /// The intact frame at `at`, described, and how many bytes to go on behind.
     fn frame(&mut self, at: u64, header: &SegmentHeader) -> Option<(String, u64)> {
-        let head = self.window.get_up_to(self.map, at, LONE_HEADER_LEN, u64::MAX)?;
+        let head = self.buffer.get_up_to(self.map, at, LONE_HEADER_LEN, u64::MAX)?;
         match Frame::parse(head)? {
             Frame::Batch(batch) => {
                 if !batch.is_intact(head, self.keys.batch(at)) {
@@ -129,7 +130,7 @@ impl SegmentDump<'_> {
     }
 
     fn record(&mut self, at: u64, record: &RecordHeader) -> Option<(String, u64)> {
-        let frame = self.window.get(self.map, at, record.len as usize, u64::MAX)?;
+        let frame = self.buffer.get(self.map, at, record.len as usize, u64::MAX)?;
         let layout = Layout::of(record, frame)?;
         // After damage the count of offsets may be off; a marker or batch header sets it right again.
         let tried = (self.tries_len / u64::from(record.len).max(1)).clamp(1, OFFSETS_TRIED);
@@ -162,7 +163,7 @@ impl SegmentDump<'_> {
     /// One past the last byte that is not zero.
     fn content_end(&mut self) -> u64 {
         let (mut at, mut end) = (0, 0);
-        while let Some(bytes) = self.window.get_up_to(self.map, at, 4096, u64::MAX) {
+        while let Some(bytes) = self.buffer.get_up_to(self.map, at, 4096, u64::MAX) {
             if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
                 end = at + last as u64 + 1;
             }
@@ -179,7 +180,7 @@ impl SegmentDump<'_> {
 const OFFSETS_TRIED: u64 = 1024;
 
 fn dump_index(path: &Path, map: Map, out: &mut dyn Write) -> Result<io::Result<()>> {
-    let damaged = || crate::segment::corrupt(path, 0, None, crate::Corruption::Index);
+    let damaged = || crate::directory::corrupt(path, 0, None, crate::Corruption::Index);
     let head: [u8; INDEX_HEADER_LEN] = map.array(0).ok_or_else(damaged)?;
     let header = IndexHeader::decode(&head, map.len()).map_err(|_| damaged())?;
     let index = SealedIndex::open(map, &header.binding, header.kinds).map_err(|_| damaged())?;

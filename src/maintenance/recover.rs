@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use super::check::Checker;
 use super::repair::{Damage, Repair};
+use crate::directory::Directory;
+use crate::directory::{Copies, MetaStore};
+use crate::engine::{damaged_runs, segment_bases, settle_unfinished, sort_out};
 use crate::format::{IndexKinds, Meta};
-use crate::log::{Copies, MetaStore, damaged_runs, segment_bases, settle_unfinished, sort_out};
-use crate::segment::Place;
 use crate::sys::Open;
 use crate::{Corruption, Error, Log, Options, Result};
 
@@ -165,7 +166,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
             path: dir.to_path_buf(),
         });
     }
-    let place = |log_id, kinds| Place::new(Arc::clone(&storage), dir, log_id, kinds, !how.dry_run);
+    let directory = |log_id, kinds| Directory::new(Arc::clone(&storage), dir, log_id, kinds, !how.dry_run);
     let (mut meta, has_meta) = match copies.newest(dir) {
         Ok(meta) => (meta, true),
         Err(Error::Corrupt { .. }) => {
@@ -173,7 +174,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
                 key: options.key_index,
                 time: options.time_index,
             };
-            (from_segments(&place([0; 16], kinds), &bases)?, false)
+            (from_segments(&directory([0; 16], kinds), &bases)?, false)
         }
         Err(error) => return Err(error),
     };
@@ -181,12 +182,12 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         key: meta.key_index,
         time: meta.time_index,
     };
-    let place = Arc::new(place(meta.log_id, kinds));
+    let directory = Arc::new(directory(meta.log_id, kinds));
     if meta.unfinished {
-        settle_unfinished(&place, &mut meta, &bases)?;
+        settle_unfinished(&directory, &mut meta, &bases)?;
     }
-    let (bases, superseded) = sort_out(&place, &meta, bases)?;
-    if !copies.agree() && has_gone_on(&place, &meta, &bases)? {
+    let (bases, superseded) = sort_out(&directory, &meta, bases)?;
+    if !copies.agree() && has_gone_on(&directory, &meta, &bases)? {
         meta.clean = None;
     }
     let store = MetaStore::new(dir, meta, &copies);
@@ -194,14 +195,14 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
     let last_known = copies.durable_end().map(|(base, _)| base);
     let are_copies_good = copies.damaged().next().is_none();
     let checker = Checker {
-        place: Arc::clone(&place),
+        directory: Arc::clone(&directory),
         meta,
         copies,
         bases,
     };
     let reports = checker.segments()?;
     let repair = Repair {
-        place,
+        directory,
         meta: store,
         how,
         is_meta_good: has_meta && are_copies_good,
@@ -213,7 +214,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
         is_front_lost: false,
         segments: Vec::new(),
         superseded,
-        runs_damaged: damaged_runs(&checker.place)?,
+        runs_damaged: damaged_runs(&checker.directory)?,
     };
     let damage = checker.bases.iter().zip(reports);
     let damage = damage.map(|(base, report)| Damage::of(*base, &report)).collect();
@@ -221,27 +222,27 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<(Repair
 }
 
 /// Whether the log was opened again after it was closed as `meta` says. The copy that says so may be the damaged one.
-fn has_gone_on(place: &Place, meta: &Meta, bases: &[u64]) -> Result<bool> {
+fn has_gone_on(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<bool> {
     let (Some(end), Some(base)) = (meta.clean, bases.last()) else {
         return Ok(false);
     };
     let Some(last) = end.last else { return Ok(true) };
-    let Some(header) = place.header(*base)? else {
+    let Some(header) = directory.header(*base)? else {
         return Ok(*base > last.base);
     };
-    let (file, _) = place.open_segment(*base, Open::Read)?;
+    let (file, _) = directory.open_segment(*base, Open::Read)?;
     let is_longer = header.rewrite.is_none() && file.len()? > u64::from(last.len);
     Ok(header.last_base() > last.base || (*base == last.base && is_longer))
 }
 
 /// What the metadata said, as far as the segments tell.
-fn from_segments(place: &Place, bases: &[u64]) -> Result<Meta> {
-    let headers = bases.iter().map(|base| place.header_of_any_log(*base));
+fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
+    let headers = bases.iter().map(|base| directory.header_of_any_log(*base));
     let headers: Vec<_> = headers.collect::<Result<_>>()?;
     let known = headers.iter().flatten();
     let Some(newest) = known.clone().next_back() else {
         return Err(Error::Corrupt {
-            path: place.dir.join(crate::format::META_NAMES[0]),
+            path: directory.path.join(crate::format::META_NAMES[0]),
             position: 0,
             offset: None,
             kind: Corruption::Meta,
@@ -253,8 +254,8 @@ fn from_segments(place: &Place, bases: &[u64]) -> Result<Meta> {
         epoch: known.map(|header| header.epoch).max().unwrap_or(0),
         start_offset: bases.first().copied().unwrap_or(0),
         next_offset: 0,
-        key_index: place.kinds.key,
-        time_index: place.kinds.time,
+        key_index: directory.kinds.key,
+        time_index: directory.kinds.time,
         visible_is_durable: false,
         has_gaps: true,
         unfinished: false,

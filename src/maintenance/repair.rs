@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use super::check::Checked;
 use super::recover::{Dropped, RecoverOptions, RecoverReport};
+use crate::directory::MetaStore;
+use crate::directory::{Directory, offset_bound};
 use crate::format::{
-    CleanEnd, FileName, FrameKeys, Previous, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader,
+    CleanEnd, FileName, FrameSeeds, Previous, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader,
 };
-use crate::log::MetaStore;
 use crate::segment::{
-    Active, Gap, Good, IndexState, Opened, Place, Rewriter, Salvage, Seal, Segment, SegmentEnd, offset_bound,
-    salvage,
+    Active, Gap, Good, IndexState, Opened, Rewriter, Salvage, Seal, Sealed, SegmentEnd, salvage,
 };
 use crate::sys::Open;
 use crate::{Corruption, Error, Result};
@@ -88,7 +88,7 @@ enum Action {
     reason = "findings that do not depend on each other"
 )]
 pub(super) struct Repair {
-    pub(super) place: Arc<Place>,
+    pub(super) directory: Arc<Directory>,
     pub(super) meta: MetaStore,
     pub(super) how: RecoverOptions,
     pub(super) is_meta_good: bool,
@@ -129,7 +129,7 @@ impl Repair {
         let bases: Vec<u64> = damage.iter().map(|one| one.base).collect();
         for (index, one) in damage.iter().enumerate() {
             let next = bases.get(index + 1).copied();
-            let header = self.place.header(one.base)?;
+            let header = self.directory.header(one.base)?;
             if let Some(header) = header {
                 self.note_missing_before(&header, &mut report);
             }
@@ -240,11 +240,11 @@ impl Repair {
     }
 
     fn path(&self, base: u64) -> PathBuf {
-        self.place.path(&FileName::Segment(base))
+        self.directory.path_of(&FileName::Segment(base))
     }
 
     fn file_len(&self, base: u64) -> Result<u64> {
-        self.place.storage.len_of(&self.path(base))
+        self.directory.storage.len_of(&self.path(base))
     }
 
     /// A segment of which nothing is kept.
@@ -321,7 +321,7 @@ impl Repair {
         let end = next.or(header.rewrite.map(|rewrite| rewrite.end));
         let end = end.or(meta.clean.map(|_| meta.next_offset.max(header.base)));
         let most = end.unwrap_or(header.base.saturating_add(limit / RECORD_HEADER_LEN as u64));
-        let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
+        let (active, _) = Active::adopt(&self.directory, header.base, Some(SEGMENT_HEADER_LEN), None)?;
         let mut found = salvage(&active, limit, most, &self.hints(header, link));
         let reached = found.good.last().map_or(header.base, |last| last.offset + 1);
         if file_len < limit {
@@ -356,7 +356,7 @@ impl Repair {
             return Ok(Some(rewrite.origin));
         }
         let link = match next {
-            Some(next) => self.place.header(next)?.and_then(|next| next.previous),
+            Some(next) => self.directory.header(next)?.and_then(|next| next.previous),
             None => self.meta.current().clean.and_then(|clean| clean.last),
         };
         Ok(link.filter(|link| link.base == header.base))
@@ -365,7 +365,7 @@ impl Repair {
     /// Positions and offsets that the segment's index knows.
     fn hints(&self, header: &SegmentHeader, link: Option<Previous>) -> Vec<(u32, u64)> {
         let Some(link) = link else { return Vec::new() };
-        let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(link));
+        let segment = Sealed::new(Arc::clone(&self.directory), header.base, SegmentEnd::Known(link));
         let Ok(IndexState::Good(files)) = segment.check_index() else {
             return Vec::new();
         };
@@ -406,7 +406,7 @@ impl Repair {
         let limit = header
             .rewrite
             .map_or(self.file_len(header.base)?, |rewrite| u64::from(rewrite.len));
-        let (active, _) = Active::adopt(&self.place, header.base, Some(SEGMENT_HEADER_LEN), None)?;
+        let (active, _) = Active::adopt(&self.directory, header.base, Some(SEGMENT_HEADER_LEN), None)?;
         let found = salvage(&active, limit, end, &[]);
         Ok(Action::Rewrite {
             good: found.good,
@@ -420,16 +420,16 @@ impl Repair {
     pub(super) fn carry_out(&mut self, report: &RecoverReport) -> Result<Vec<PathBuf>> {
         self.announce(report)?;
         // Where the last segments go, one of these would be taken for the last.
-        self.place.remove_segments(self.superseded.iter().copied())?;
+        self.directory.remove_segments(self.superseded.iter().copied())?;
         for path in &self.runs_damaged {
-            self.place.storage.remove(path)?;
+            self.directory.storage.remove(path)?;
         }
         let mut quarantined = Vec::new();
         // The last one first: a crash in between leaves a log that is damaged where it was.
         for planned in self.segments.iter().rev() {
             match &planned.action {
                 Action::Keep => {}
-                Action::Drop => quarantined.push(self.place.quarantine_segment(planned.base)?),
+                Action::Drop => quarantined.push(self.directory.quarantine_segment(planned.base)?),
                 Action::Rewrite {
                     good,
                     cut,
@@ -449,7 +449,7 @@ impl Repair {
     fn announce(&mut self, report: &RecoverReport) -> Result<()> {
         let is_lost = self.is_lossy();
         let offset_min = self.offset_min(report);
-        self.meta.write_both(&*self.place.storage, |meta| {
+        self.meta.write_both(&*self.directory.storage, |meta| {
             meta.epoch = meta.epoch.saturating_add(u64::from(is_lost));
             meta.next_offset = offset_min;
             meta.has_gaps = true;
@@ -491,17 +491,17 @@ impl Repair {
         let Some(header) = planned.header else {
             return Ok(Vec::new());
         };
-        let (file, _) = self.place.open_segment(planned.base, Open::Read)?;
+        let (file, _) = self.directory.open_segment(planned.base, Open::Read)?;
         let file_len = file.len()?;
         let mut quarantined = Vec::new();
         for gap in cut {
             let to = (gap.position + gap.len).min(file_len);
             if gap.position < to {
-                quarantined.push(self.place.quarantine_range(&file, gap.position, to, "cut")?);
+                quarantined.push(self.directory.quarantine_range(&file, gap.position, to, "cut")?);
             }
         }
-        let keys = FrameKeys::new(header.salt);
-        let mut rewriter = Rewriter::create(&self.place, header)?;
+        let keys = FrameSeeds::new(header.salt);
+        let mut rewriter = Rewriter::create(&self.directory, header)?;
         let mut frame = Vec::new();
         for record in good {
             frame.resize(record.len, 0);
@@ -549,7 +549,7 @@ impl Repair {
         };
         let bound = self.meta.current().next_offset.max(reached);
         let is_counted = self.is_lossy();
-        self.meta.write_both(&*self.place.storage, |meta| {
+        self.meta.write_both(&*self.directory.storage, |meta| {
             meta.next_offset = bound;
             meta.is_copy = false;
             meta.clean = clean;

@@ -1,15 +1,15 @@
 //! The segment that is written to.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::place::{Place, corrupt};
 use super::sealed::Seal;
 use super::walk::{Entry, Extent, Walk};
+use crate::directory::{Directory, copy_range, corrupt, create_anew};
 use crate::format::{
-    FRAMES_START, FileName, FrameKeys, PREPARED_NAME, Previous, SEGMENT_HEADER_LEN, SegmentHeader,
+    FRAMES_START, FileName, FrameSeeds, PREPARED_NAME, Previous, SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX,
+    SegmentHeader,
 };
 use crate::index::{ActiveIndex, SegmentHints};
 use crate::sys::{File, Map, Open};
@@ -25,8 +25,6 @@ const RESERVE_STEP_MAX: u64 = 8 << 20;
 const LET_GO_MIN: u32 = 128 << 10;
 /// Bytes that are synced at a time where there are pauses in between.
 const SYNC_PART_LEN: u64 = 4 << 20;
-/// The end of a segment is a `u32`, with room left for a marker and rounding.
-pub(crate) const SEGMENT_LEN_MAX: u64 = u32::MAX as u64 - 2 * PAGE;
 
 /// A segment whose index is in memory: the one being appended to, one that waits for being sealed, or the last one of
 /// a log that was not closed.
@@ -37,7 +35,7 @@ pub(crate) const SEGMENT_LEN_MAX: u64 = u32::MAX as u64 - 2 * PAGE;
 pub(crate) struct Active {
     pub(crate) header: SegmentHeader,
     pub(crate) header_checksum: u32,
-    pub(crate) keys: FrameKeys,
+    pub(crate) keys: FrameSeeds,
     pub(crate) file: File,
     pub(crate) map: Map,
     pub(crate) index: ActiveIndex,
@@ -51,7 +49,7 @@ pub(crate) struct Active {
     pub(crate) growth_requested: AtomicBool,
     sync_failed: Mutex<bool>,
     /// Where the segment ends, if it is not proven that all of it is durable; else 0.
-    unproven: AtomicU32,
+    needs_copy: AtomicU32,
 }
 
 /// How much of a segment readers see.
@@ -86,27 +84,27 @@ impl Prepared {
     /// Creates the file under a name that is not part of the log.
     ///
     /// Nothing refers to it: when this fails, or the process dies, the log is as before.
-    pub(crate) fn create(place: &Place, capacity: u64, reserve: u64) -> Result<Prepared> {
-        let path = place.dir.join(PREPARED_NAME);
-        let file = create_anew(place, &path)?;
+    pub(crate) fn create(directory: &Directory, capacity: u64, reserve: u64) -> Result<Prepared> {
+        let path = directory.path.join(PREPARED_NAME);
+        let file = create_anew(directory, &path)?;
         let reserve = reserve.next_multiple_of(PAGE).min(capacity);
         let map = file.reserve(0, reserve).and_then(|()| file.map(capacity, true));
         match map {
             Ok(map) => Ok(Prepared { file, map }),
             Err(error) => {
-                let _ = place.storage.remove(&path);
+                let _ = directory.storage.remove(&path);
                 Err(error)
             }
         }
     }
 
     /// Sees to it that so much space is reserved. When this fails the file is gone and the log as before.
-    pub(crate) fn with_space(self, place: &Place, reserve: u64) -> Result<Prepared> {
+    pub(crate) fn with_space(self, directory: &Directory, reserve: u64) -> Result<Prepared> {
         let from = self.map.len();
         let to = reserve.next_multiple_of(PAGE).min(self.capacity());
         if to > from {
             if let Err(error) = self.file.reserve(from, to) {
-                self.discard(place);
+                self.discard(directory);
                 return Err(error);
             }
             self.map.grow(to);
@@ -115,11 +113,11 @@ impl Prepared {
     }
 
     /// Brings the reserved space to stable storage, so that [`install`](Prepared::install) has little to sync.
-    pub(crate) fn synced(self, place: &Place) -> Result<Prepared> {
+    pub(crate) fn synced(self, directory: &Directory) -> Result<Prepared> {
         match self.file.sync() {
             Ok(()) => Ok(self),
             Err(error) => {
-                self.discard(place);
+                self.discard(directory);
                 Err(error)
             }
         }
@@ -130,19 +128,19 @@ impl Prepared {
     }
 
     /// Removes the file again.
-    pub(crate) fn discard(self, place: &Place) {
+    pub(crate) fn discard(self, directory: &Directory) {
         // If it cannot be removed now, the next open does.
-        let _ = place.storage.remove(self.file.path());
+        let _ = directory.storage.remove(self.file.path());
     }
 
     /// Gives the file its header, durably. When this fails the file is gone and the log as before.
-    pub(crate) fn with_header(self, place: &Place, header: &SegmentHeader) -> Result<Prepared> {
+    pub(crate) fn with_header(self, directory: &Directory, header: &SegmentHeader) -> Result<Prepared> {
         let written = self
             .file
             .write_at(0, &header.encode())
             .and_then(|()| self.file.sync());
         if let Err(error) = written {
-            self.discard(place);
+            self.discard(directory);
             return Err(error);
         }
         Ok(self)
@@ -150,23 +148,17 @@ impl Prepared {
 
     /// Makes the file a segment of the log: after [`with_header`](Prepared::with_header) it gets its name and that is
     /// synced, in this order, so that a `.log` file that exists has a whole header whatever happens.
-    pub(crate) fn install(mut self, place: &Place, header: SegmentHeader, expected: u32) -> Result<Active> {
-        let path = place.path(&FileName::Segment(header.base));
-        place.storage.rename(self.file.path(), &path)?;
+    pub(crate) fn install(
+        mut self,
+        directory: &Directory,
+        header: SegmentHeader,
+        expected: u32,
+    ) -> Result<Active> {
+        let path = directory.path_of(&FileName::Segment(header.base));
+        directory.storage.rename(self.file.path(), &path)?;
         self.file.set_path(&path);
-        place.storage.sync_dir(&place.dir)?;
-        Ok(Active::new(place, header, self.file, self.map, expected))
-    }
-}
-
-/// Creates a file, in the place of one that an earlier life or attempt may have left there.
-pub(crate) fn create_anew(place: &Place, path: &Path) -> Result<File> {
-    match place.storage.open(path, Open::Create) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            place.storage.remove(path)?;
-            place.storage.open(path, Open::Create)
-        }
-        other => other,
+        directory.storage.sync_dir(&directory.path)?;
+        Ok(Active::new(directory, header, self.file, self.map, expected))
     }
 }
 
@@ -185,7 +177,7 @@ pub(crate) fn first_reserve(needed: u64) -> u64 {
 }
 
 impl Active {
-    fn new(place: &Place, header: SegmentHeader, file: File, map: Map, expected: u32) -> Active {
+    fn new(directory: &Directory, header: SegmentHeader, file: File, map: Map, expected: u32) -> Active {
         let bytes = u32::try_from(map.capacity()).unwrap_or(u32::MAX);
         let hints = SegmentHints {
             bytes,
@@ -194,8 +186,8 @@ impl Active {
         let encoded = header.encode();
         Active {
             header_checksum: encoded.last_chunk().copied().map_or(0, u32::from_le_bytes),
-            keys: FrameKeys::new(header.salt),
-            index: ActiveIndex::new(place.kinds, hints),
+            keys: FrameSeeds::new(header.salt),
+            index: ActiveIndex::new(directory.kinds, hints),
             visible: AtomicU64::new(
                 Visible {
                     count: 0,
@@ -207,7 +199,7 @@ impl Active {
             growing: Mutex::new(false),
             growth_requested: AtomicBool::new(false),
             sync_failed: Mutex::new(false),
-            unproven: AtomicU32::new(0),
+            needs_copy: AtomicU32::new(0),
             header,
             file,
             map,
@@ -218,25 +210,25 @@ impl Active {
     ///
     /// `capacity` is what may be mapped for writing more; `None` maps just the file, for reading.
     pub(crate) fn adopt(
-        place: &Place,
+        directory: &Directory,
         base: u64,
         limit: Option<u64>,
         capacity: Option<u64>,
     ) -> Result<(Active, Extent)> {
-        let how = if place.is_writable() {
+        let how = if directory.is_writable() {
             Open::Write
         } else {
             Open::Read
         };
-        let (file, header) = place.open_segment(base, how)?;
+        let (file, header) = directory.open_segment(base, how)?;
         let len = file.len()?;
         let map = match capacity {
             Some(capacity) => file.map(capacity.max(len), true)?,
             None => file.map(len, false)?,
         };
-        let active = Active::new(place, header, file, map, 0);
+        let active = Active::new(directory, header, file, map, 0);
         let extent = active
-            .walk(limit.unwrap_or(len), place.kinds.key)
+            .walk(limit.unwrap_or(len), directory.kinds.key)
             .run(|entry| active.index_entry(entry));
         #[expect(
             clippy::cast_possible_truncation,
@@ -289,13 +281,13 @@ impl Active {
     ///
     /// One at a time, and never again after a failure: the system tells of lost bytes once only, so whoever comes
     /// second would be told that all is well.
-    pub(crate) fn sync(&self, place: &Place) -> Result<()> {
-        self.sync_in_parts(place, &|| ())
+    pub(crate) fn sync(&self, directory: &Directory) -> Result<()> {
+        self.sync_in_parts(directory, &|| ())
     }
 
     /// As [`sync`](Active::sync), in parts of a few milliseconds with a call of `pause` in between, for a thread that
     /// has other things to do as well.
-    pub(crate) fn sync_in_parts(&self, place: &Place, pause: &dyn Fn()) -> Result<()> {
+    pub(crate) fn sync_in_parts(&self, directory: &Directory, pause: &dyn Fn()) -> Result<()> {
         let mut failed = self.sync_failed.lock();
         if *failed {
             let source = std::io::Error::other("an earlier sync of this file failed");
@@ -304,16 +296,16 @@ impl Active {
                 source,
             });
         }
-        let synced = match self.unproven.load(Ordering::Acquire) {
+        let synced = match self.needs_copy.load(Ordering::Acquire) {
             0 => self.sync_stored(pause),
-            end => match copy_over(place, self.header.base, u64::from(end)) {
+            end => match copy_over(directory, self.header.base, u64::from(end)) {
                 // Nothing was replaced, for want of space most likely: it can be tried again.
                 Err(error @ Error::Io { .. }) => return Err(error),
                 other => other,
             },
         };
         *failed = synced.is_err();
-        self.unproven.store(0, Ordering::Release);
+        self.needs_copy.store(0, Ordering::Release);
         synced
     }
 
@@ -327,8 +319,8 @@ impl Active {
         // The last part is left to the sync of the whole file.
         let mut at = u64::from(durable);
         while at + 2 * SYNC_PART_LEN < u64::from(stored) {
-            let part = self.map.sync_part(at, at + SYNC_PART_LEN);
-            part.map_err(|source| Error::SyncFailed {
+            let segment = self.map.sync_part(at, at + SYNC_PART_LEN);
+            segment.map_err(|source| Error::SyncFailed {
                 path: self.file.path().to_path_buf(),
                 source,
             })?;
@@ -342,7 +334,7 @@ impl Active {
     /// that is under way.
     pub(crate) fn retire(&self) {
         let _not_while_syncing = self.sync_failed.lock();
-        self.unproven.store(0, Ordering::Release);
+        self.needs_copy.store(0, Ordering::Release);
     }
 
     /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of it is durable.
@@ -350,13 +342,13 @@ impl Active {
     /// Its bytes are read from the system's cache and look as they should, but a sync of that life may have failed,
     /// and then a sync of this file would succeed without bringing them to disk. So [`sync`](Active::sync) copies
     /// them to a new file.
-    pub(crate) fn set_unproven(&self, end: u32) {
-        self.unproven.store(end, Ordering::Release);
+    pub(crate) fn set_needs_copy(&self, end: u32) {
+        self.needs_copy.store(end, Ordering::Release);
     }
 
-    /// Whether a sync of this segment brings all of it to disk; see [`set_unproven`](Active::set_unproven).
-    pub(crate) fn is_proven(&self) -> bool {
-        self.unproven.load(Ordering::Acquire) == 0
+    /// Whether a sync has to copy this segment; see [`set_needs_copy`](Active::set_needs_copy).
+    pub(crate) fn needs_copy(&self) -> bool {
+        self.needs_copy.load(Ordering::Acquire) != 0
     }
 
     /// Gives back the space behind `end`. Nothing behind it is read from then on.
@@ -430,25 +422,25 @@ impl Active {
 /// Copies the first `end` bytes of a segment to a new file, syncs it and puts it in the segment's place.
 ///
 /// The bytes were verified when they were walked through, and are copied as they are.
-pub(crate) fn copy_over(place: &Place, base: u64, end: u64) -> Result<()> {
-    let (from, _) = place.open_segment(base, Open::Read)?;
-    let temporary = place.path(&FileName::SegmentTemporary(base));
-    let to = create_anew(place, &temporary)?;
+pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()> {
+    let (from, _) = directory.open_segment(base, Open::Read)?;
+    let temporary = directory.path_of(&FileName::SegmentTemporary(base));
+    let to = create_anew(directory, &temporary)?;
     let copied = copy_range(&from, 0, end, &to).and_then(|()| to.sync());
     if let Err(error) = copied {
-        let _ = place.storage.remove(&temporary);
+        let _ = directory.storage.remove(&temporary);
         return Err(error);
     }
     // A handle that was closed has given the directory up: somebody else may write to the segment by now.
-    let _hold = place.replacing.lock();
-    if !place.is_writable() {
-        let _ = place.storage.remove(&temporary);
+    let _hold = directory.replacing.lock();
+    if !directory.is_writable() {
+        let _ = directory.storage.remove(&temporary);
         return Err(Error::Closed);
     }
-    place
+    directory
         .storage
-        .rename(&temporary, &place.path(&FileName::Segment(base)))?;
-    place.storage.sync_dir(&place.dir)
+        .rename(&temporary, &directory.path_of(&FileName::Segment(base)))?;
+    directory.storage.sync_dir(&directory.path)
 }
 
 /// Copies `start..end` of a mapping to a file, from `at` on.
@@ -463,24 +455,6 @@ pub(crate) fn copy_range_of(map: &Map, start: u64, end: u64, to: &File, at: u64)
         }
         to.write_at(at + (from - start), &buffer)?;
         from += len as u64;
-    }
-    Ok(())
-}
-
-/// Copies `start..end` of one file to the start of another.
-pub(crate) fn copy_range(from: &File, start: u64, end: u64, to: &File) -> Result<()> {
-    const BUFFER_LEN_MAX: u64 = 1 << 20;
-    let len = end.saturating_sub(start).min(BUFFER_LEN_MAX);
-    let mut buffer = vec![0; usize::try_from(len).unwrap_or(0)];
-    let mut at = start;
-    while at < end {
-        let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
-        let read = from.read_at(at, &mut buffer[..len])?;
-        if read < len {
-            return Err(corrupt(from.path(), at + read as u64, None, Corruption::Short));
-        }
-        to.write_at(at - start, &buffer[..len])?;
-        at += len as u64;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::part::Opened;
-use super::place::corrupt;
+use super::segment_ref::Opened;
+use crate::directory::corrupt;
 use crate::format::{
     BATCH_HEADER_LEN, Frame, IndexDefect, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader,
     decode_message, is_intact,

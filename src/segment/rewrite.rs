@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::active::{SEGMENT_LEN_MAX, create_anew};
-use super::place::Place;
+use crate::directory::Directory;
+use crate::directory::create_anew;
+use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, FileName, FrameKeys, Previous, Rewrite, SEGMENT_HEADER_LEN, SegmentHeader,
-    reseeded,
+    BATCH_HEADER_LEN, BatchHeader, FileName, FrameSeeds, Previous, Rewrite, SEGMENT_HEADER_LEN,
+    SegmentHeader, reseeded,
 };
 use crate::sys::File;
 use crate::{Error, Result};
 
 /// Records are gathered up to so many bytes before they are written as one batch.
-const RUN_LEN_MAX: usize = 256 << 10;
+const BATCH_LEN_MAX: usize = 256 << 10;
 
 /// A segment that is being put together under a temporary name. What was not [installed](Rewriter::install) is removed
 /// when this is dropped; the log is as before.
@@ -20,15 +21,15 @@ const RUN_LEN_MAX: usize = 256 << 10;
 /// Records are copied as they are. Only where they come from a segment with another salt the checksum is moved to this
 /// one's, and that without looking at the bytes: damage is not made good by being copied.
 pub(crate) struct Rewriter<'a> {
-    place: &'a Place,
+    directory: &'a Directory,
     file: File,
     path: PathBuf,
     header: SegmentHeader,
-    keys: FrameKeys,
+    keys: FrameSeeds,
     /// Room for a batch header, then records with consecutive offsets.
-    run: Vec<u8>,
-    run_first: u64,
-    run_count: u32,
+    batch: Vec<u8>,
+    batch_first: u64,
+    batch_count: u32,
     /// Where the run is to stand.
     position: u64,
     last_checksum: u32,
@@ -37,17 +38,17 @@ pub(crate) struct Rewriter<'a> {
 
 impl<'a> Rewriter<'a> {
     /// Begins a segment with the base, salt and predecessor that `header` has.
-    pub(crate) fn create(place: &'a Place, header: SegmentHeader) -> Result<Rewriter<'a>> {
-        let path = place.path(&FileName::SegmentTemporary(header.base));
+    pub(crate) fn create(directory: &'a Directory, header: SegmentHeader) -> Result<Rewriter<'a>> {
+        let path = directory.path_of(&FileName::SegmentTemporary(header.base));
         Ok(Rewriter {
-            place,
-            file: create_anew(place, &path)?,
+            directory,
+            file: create_anew(directory, &path)?,
             path,
             header,
-            keys: FrameKeys::new(header.salt),
-            run: vec![0; BATCH_HEADER_LEN],
-            run_first: header.base,
-            run_count: 0,
+            keys: FrameSeeds::new(header.salt),
+            batch: vec![0; BATCH_HEADER_LEN],
+            batch_first: header.base,
+            batch_count: 0,
             position: SEGMENT_HEADER_LEN,
             last_checksum: 0,
             is_installed: false,
@@ -55,13 +56,13 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Appends a record, which was verified with `keys`, those of the segment that it comes from. Offsets go up.
-    pub(crate) fn push(&mut self, frame: &[u8], offset: u64, keys: &FrameKeys) -> Result<()> {
-        if offset != self.run_first + u64::from(self.run_count)
-            || self.run.len() + frame.len() > RUN_LEN_MAX
-            || self.run_count == 0
+    pub(crate) fn push(&mut self, frame: &[u8], offset: u64, keys: &FrameSeeds) -> Result<()> {
+        if offset != self.batch_first + u64::from(self.batch_count)
+            || self.batch.len() + frame.len() > BATCH_LEN_MAX
+            || self.batch_count == 0
         {
             self.flush()?;
-            self.run_first = offset;
+            self.batch_first = offset;
         }
         let (from, to) = (keys.record(offset), self.keys.record(offset));
         let Some((checksum, body)) = frame.split_first_chunk::<4>() else {
@@ -71,20 +72,20 @@ impl<'a> Rewriter<'a> {
             same if from == to => same,
             other => reseeded(other, body.len(), from, to),
         };
-        self.run.extend_from_slice(&checksum.to_le_bytes());
-        self.run.extend_from_slice(body);
-        self.run_count += 1;
+        self.batch.extend_from_slice(&checksum.to_le_bytes());
+        self.batch.extend_from_slice(body);
+        self.batch_count += 1;
         self.last_checksum = checksum;
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        if self.run_count == 0 {
+        if self.batch_count == 0 {
             return Ok(());
         }
-        let first = self.run_first.saturating_sub(self.header.base);
-        let len = self.run.len() - BATCH_HEADER_LEN;
-        let end = self.position + self.run.len() as u64;
+        let first = self.batch_first.saturating_sub(self.header.base);
+        let len = self.batch.len() - BATCH_HEADER_LEN;
+        let end = self.position + self.batch.len() as u64;
         let (Ok(first), Ok(len)) = (u32::try_from(first), u32::try_from(len)) else {
             return Err(Error::TooLarge);
         };
@@ -93,19 +94,19 @@ impl<'a> Rewriter<'a> {
         }
         let header = BatchHeader {
             checksum: 0,
-            count: self.run_count,
+            count: self.batch_count,
             len,
             first,
             frontier: 0,
         };
         let header = header.encode(self.keys.batch(self.position));
-        if let Some(room) = self.run.first_chunk_mut() {
+        if let Some(room) = self.batch.first_chunk_mut() {
             *room = header;
         }
-        self.file.write_at(self.position, &self.run)?;
+        self.file.write_at(self.position, &self.batch)?;
         self.position = end;
-        self.run.truncate(BATCH_HEADER_LEN);
-        self.run_count = 0;
+        self.batch.truncate(BATCH_HEADER_LEN);
+        self.batch_count = 0;
         Ok(())
     }
 
@@ -143,15 +144,15 @@ impl<'a> Rewriter<'a> {
     /// [`Error::Closed`]: nothing has changed. After any other error it is not known which of the two is there.
     pub(crate) fn install(mut self) -> Result<SegmentHeader> {
         // A handle that was closed has given the directory up: somebody else may write to the segment by now.
-        let place = self.place;
-        let _hold = place.replacing.lock();
-        if !place.is_writable() {
+        let directory = self.directory;
+        let _hold = directory.replacing.lock();
+        if !directory.is_writable() {
             return Err(Error::Closed);
         }
         self.is_installed = true;
         let name = FileName::Segment(self.header.base);
-        place.storage.rename(&self.path, &place.path(&name))?;
-        place.storage.sync_dir(&place.dir)?;
+        directory.storage.rename(&self.path, &directory.path_of(&name))?;
+        directory.storage.sync_dir(&directory.path)?;
         Ok(self.header)
     }
 }
@@ -160,7 +161,7 @@ impl Drop for Rewriter<'_> {
     fn drop(&mut self) {
         if !self.is_installed {
             // If it cannot be removed now, the next open does.
-            let _ = self.place.storage.remove(&self.path);
+            let _ = self.directory.storage.remove(&self.path);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Finding what is still good in a damaged segment.
 
 use super::active::Active;
-use super::window::Window;
+use super::copy_buffer::CopyBuffer;
 use crate::format::{
     BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN,
     are_headers_whole, is_intact,
@@ -45,7 +45,7 @@ pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)
         limit: limit.min(active.map.len()),
         end,
         hints,
-        window: Window::default(),
+        buffer: CopyBuffer::default(),
         work: WORK_MIN.max(limit.saturating_mul(WORK_FACTOR)),
     };
     let mut found = Salvage::default();
@@ -104,7 +104,7 @@ struct Search<'a> {
     limit: u64,
     end: u64,
     hints: &'a [(u32, u64)],
-    window: Window,
+    buffer: CopyBuffer,
     /// Bytes that may still be checksummed.
     work: u64,
 }
@@ -114,7 +114,7 @@ impl Search<'_> {
     fn frame(&mut self, at: u64, offset: u64) -> Option<Step> {
         let active = self.active;
         let head = self
-            .window
+            .buffer
             .get_up_to(&active.map, at, LONE_HEADER_LEN, self.limit)?;
         let header = match Frame::parse(head)? {
             Frame::Batch(batch) => {
@@ -128,7 +128,7 @@ impl Search<'_> {
             Frame::Record(header) => header,
         };
         let len = header.len as usize;
-        let frame = self.window.get(&active.map, at, len, self.limit)?;
+        let frame = self.buffer.get(&active.map, at, len, self.limit)?;
         self.work = self.work.saturating_sub(len as u64);
         if !is_intact(&header, frame, active.keys.record(offset)) {
             return None;
@@ -183,7 +183,7 @@ impl Search<'_> {
                 Some(_) => u64::MAX,
             };
             let head = self
-                .window
+                .buffer
                 .get_up_to(&self.active.map, position, LONE_HEADER_LEN, self.limit)?;
             match Frame::parse(head) {
                 None => {}
@@ -218,7 +218,7 @@ impl Search<'_> {
             return position == self.limit;
         }
         let head = self
-            .window
+            .buffer
             .get_up_to(&self.active.map, position, LONE_HEADER_LEN, self.limit);
         head.is_some_and(|head| Frame::parse(head).is_some() || head.iter().all(|byte| *byte == 0))
     }
@@ -229,7 +229,7 @@ impl Search<'_> {
         let (mut position, mut end) = (at, at);
         while position < self.limit {
             let len = usize::try_from(self.limit - position).map_or(LEN, |left| left.min(LEN));
-            let Some(bytes) = self.window.get(&self.active.map, position, len, self.limit) else {
+            let Some(bytes) = self.buffer.get(&self.active.map, position, len, self.limit) else {
                 break;
             };
             if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
-use super::active::create_anew;
-use super::place::{Place, corrupt};
 use super::walk::{Stop, Walk};
-use crate::format::{Binding, FileName, FrameKeys, IndexDefect, Previous, SegmentHeader};
+use crate::directory::create_anew;
+use crate::directory::{Directory, corrupt};
+use crate::format::{Binding, FileName, FrameSeeds, IndexDefect, Previous, SegmentHeader};
 use crate::index::{IndexBuilder, SealedIndex};
 use crate::sys::{Map, Open, found};
 use crate::{Corruption, Error, Result};
@@ -43,8 +43,8 @@ impl Seal {
 
 /// A sealed segment. Its files are opened when they are needed, and may be let go of at any time.
 #[derive(Debug)]
-pub(crate) struct Segment {
-    place: Arc<Place>,
+pub(crate) struct Sealed {
+    directory: Arc<Directory>,
     base: u64,
     /// The segment behind it, whose header knows this one's seal; or the seal itself, where there is none.
     end: SegmentEnd,
@@ -77,7 +77,7 @@ pub(crate) enum SegmentEnd {
 #[derive(Debug)]
 pub(crate) struct Mapped {
     pub(crate) map: Map,
-    pub(crate) keys: FrameKeys,
+    pub(crate) keys: FrameSeeds,
     pub(crate) index: SealedIndex,
     /// Where its frames end.
     pub(crate) len: u32,
@@ -93,10 +93,10 @@ pub(crate) enum IndexState {
     Good(Box<Mapped>),
 }
 
-impl Segment {
-    pub(crate) fn new(place: Arc<Place>, base: u64, end: SegmentEnd) -> Segment {
-        Segment {
-            place,
+impl Sealed {
+    pub(crate) fn new(directory: Arc<Directory>, base: u64, end: SegmentEnd) -> Sealed {
+        Sealed {
+            directory,
             base,
             end,
             mapped: ArcSwapOption::empty(),
@@ -114,11 +114,11 @@ impl Segment {
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {
-        self.place.path(&FileName::Segment(self.base))
+        self.directory.path_of(&FileName::Segment(self.base))
     }
 
     pub(crate) fn index_path(&self) -> std::path::PathBuf {
-        self.place.path(&FileName::Index(self.base))
+        self.directory.path_of(&FileName::Index(self.base))
     }
 
     /// The mapped files, opened if need be. The flag says whether this call opened them.
@@ -184,7 +184,7 @@ impl Segment {
 
     /// Whether it was rewritten without some of its messages.
     pub(crate) fn is_rewritten(&self) -> Result<bool> {
-        let (_, header) = self.place.open_segment(self.base, Open::Read)?;
+        let (_, header) = self.directory.open_segment(self.base, Open::Read)?;
         Ok(header.rewrite.is_some())
     }
 
@@ -214,7 +214,7 @@ impl Segment {
 
     /// Bytes of the index file; 0 where there is none.
     pub(crate) fn index_len(&self) -> Result<u64> {
-        let file = found(self.place.storage.open(&self.index_path(), Open::Read))?;
+        let file = found(self.directory.storage.open(&self.index_path(), Open::Read))?;
         file.map_or(Ok(0), |file| file.len())
     }
 
@@ -223,7 +223,7 @@ impl Segment {
         match self.end {
             SegmentEnd::Known(link) => Ok((link, self.path())),
             SegmentEnd::Successor(base) => {
-                let (file, successor) = self.place.open_segment(base, Open::Read)?;
+                let (file, successor) = self.directory.open_segment(base, Open::Read)?;
                 let path = file.path().to_path_buf();
                 match successor.previous {
                     Some(link) => Ok((link, path)),
@@ -249,9 +249,9 @@ impl Segment {
 
     /// Looks at the whole index file, without repairing it.
     pub(crate) fn check_index(&self) -> Result<IndexState> {
-        let (file, header) = self.place.open_segment(self.base, Open::Read)?;
+        let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
         let seal = self.seal(&header)?;
-        let Some(index) = found(self.place.storage.open(&self.index_path(), Open::Read))? else {
+        let Some(index) = found(self.directory.storage.open(&self.index_path(), Open::Read))? else {
             return Ok(IndexState::Absent);
         };
         let len = index.len()?;
@@ -262,8 +262,11 @@ impl Segment {
                 IndexState::Absent
             });
         }
-        let index = match SealedIndex::open(index.map(len, false)?, &binding(&header, seal), self.place.kinds)
-        {
+        let index = match SealedIndex::open(
+            index.map(len, false)?,
+            &binding(&header, seal),
+            self.directory.kinds,
+        ) {
             Ok(index) => index,
             // Left from an earlier state of the segment, or without an index that was turned on later.
             Err(IndexDefect::Foreign | IndexDefect::Kinds) => return Ok(IndexState::Absent),
@@ -275,21 +278,21 @@ impl Segment {
         let map = file.map(u64::from(seal.len), false)?;
         Ok(IndexState::Good(Box::new(Mapped {
             map,
-            keys: FrameKeys::new(header.salt),
+            keys: FrameSeeds::new(header.salt),
             index,
             len: seal.len,
         })))
     }
 
     fn open(&self, rebuild: bool) -> Result<Mapped> {
-        let (file, header) = self.place.open_segment(self.base, Open::Read)?;
+        let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
         let seal = self.seal(&header)?;
         let len = file.len()?;
         if len < u64::from(seal.len) {
             return Err(corrupt(file.path(), len, None, Corruption::Short));
         }
         let map = file.map(u64::from(seal.len), false)?;
-        let keys = FrameKeys::new(header.salt);
+        let keys = FrameSeeds::new(header.salt);
         let binding = binding(&header, seal);
         let stored = if rebuild { None } else { self.open_index(&binding)? };
         let index = match stored {
@@ -312,21 +315,21 @@ impl Segment {
 
     /// The index file, if there is one that belongs to exactly this segment and has what is asked for.
     fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
-        let Some(file) = found(self.place.storage.open(&self.index_path(), Open::Read))? else {
+        let Some(file) = found(self.directory.storage.open(&self.index_path(), Open::Read))? else {
             return Ok(None);
         };
         let len = file.len()?;
         if len == 0 {
             return Ok(None);
         }
-        Ok(SealedIndex::open(file.map(len, false)?, binding, self.place.kinds).ok())
+        Ok(SealedIndex::open(file.map(len, false)?, binding, self.directory.kinds).ok())
     }
 
     /// Builds the index from the messages; keeps it in a file where it can, and else in memory.
     fn build_index(&self, map: &Map, header: &SegmentHeader, seal: Seal) -> Result<SealedIndex> {
         let walk = Walk {
             map,
-            keys: FrameKeys::new(header.salt),
+            keys: FrameSeeds::new(header.salt),
             base: self.base,
             header_checksum: header
                 .encode()
@@ -335,20 +338,20 @@ impl Segment {
                 .map_or(0, u32::from_le_bytes),
             limit: u64::from(seal.len),
             rewritten: header.rewrite.is_some(),
-            hash_keys: self.place.kinds.key,
+            hash_keys: self.directory.kinds.key,
         };
         let bytes =
-            index_bytes(&walk, &self.place, header, seal, &|| ()).map_err(|stop| self.defect(stop))?;
+            index_bytes(&walk, &self.directory, header, seal, &|| ()).map_err(|stop| self.defect(stop))?;
         let defect = |_: IndexDefect| corrupt(&self.index_path(), 0, None, Corruption::Index);
         let binding = binding(header, seal);
-        if self.place.is_writable()
+        if self.directory.is_writable()
             && !self.retired.load(Ordering::Acquire)
-            && store_index(&self.place, self.base, &bytes).is_ok()
+            && store_index(&self.directory, self.base, &bytes).is_ok()
             && let Some(index) = self.open_index(&binding)?
         {
             return Ok(index);
         }
-        SealedIndex::open(Map::from_bytes(bytes), &binding, self.place.kinds).map_err(defect)
+        SealedIndex::open(Map::from_bytes(bytes), &binding, self.directory.kinds).map_err(defect)
     }
 
     fn defect(&self, stop: Stop) -> Error {
@@ -373,12 +376,12 @@ fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
 /// `pause` is called now and then, for a thread that has other things to do as well.
 fn index_bytes(
     walk: &Walk<'_>,
-    place: &Place,
+    directory: &Directory,
     header: &SegmentHeader,
     seal: Seal,
     pause: &dyn Fn(),
 ) -> Result<Vec<u8>, Stop> {
-    let mut builder = IndexBuilder::new(place.kinds, walk.base);
+    let mut builder = IndexBuilder::new(directory.kinds, walk.base);
     let mut pushed = Ok(());
     let mut until_pause = PAUSE_EVERY;
     let extent = walk.run(|entry| {
@@ -406,32 +409,32 @@ fn index_bytes(
 
 /// Builds the index file of a segment that has just been sealed, and that is mapped already.
 pub(crate) fn write_index(
-    place: &Place,
+    directory: &Directory,
     walk: &Walk<'_>,
     header: &SegmentHeader,
     seal: Seal,
     pause: &dyn Fn(),
 ) -> Result<()> {
-    let path = place.path(&FileName::Segment(header.base));
+    let path = directory.path_of(&FileName::Segment(header.base));
     let damaged = |stop: Stop| {
         let short = || corrupt(&path, 0, None, Corruption::Short);
         stop.defect(&path).unwrap_or_else(short)
     };
-    let bytes = index_bytes(walk, place, header, seal, pause).map_err(damaged)?;
-    store_index(place, header.base, &bytes)
+    let bytes = index_bytes(walk, directory, header, seal, pause).map_err(damaged)?;
+    store_index(directory, header.base, &bytes)
 }
 
 /// Puts an index file in place. It is derived: a crash may lose it, and a damaged one is built anew.
-fn store_index(place: &Place, base: u64, bytes: &[u8]) -> Result<()> {
-    let temporary = place.path(&FileName::IndexTemporary(base));
-    let file = create_anew(place, &temporary)?;
+fn store_index(directory: &Directory, base: u64, bytes: &[u8]) -> Result<()> {
+    let temporary = directory.path_of(&FileName::IndexTemporary(base));
+    let file = create_anew(directory, &temporary)?;
     let stored = file.write_at(0, bytes).and_then(|()| file.sync()).and_then(|()| {
-        place
+        directory
             .storage
-            .rename(&temporary, &place.path(&FileName::Index(base)))
+            .rename(&temporary, &directory.path_of(&FileName::Index(base)))
     });
     if stored.is_err() {
-        let _ = place.storage.remove(&temporary);
+        let _ = directory.storage.remove(&temporary);
     }
     stored
 }

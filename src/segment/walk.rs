@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::place::corrupt;
-use super::window::Window;
+use super::copy_buffer::CopyBuffer;
+use crate::directory::corrupt;
 use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, Frame, FrameKeys, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN,
+    BATCH_HEADER_LEN, BatchHeader, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN,
     RecordHeader, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
 };
 use crate::index::key_hash;
@@ -69,7 +69,7 @@ impl Stop {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk<'a> {
     pub(crate) map: &'a Map,
-    pub(crate) keys: FrameKeys,
+    pub(crate) keys: FrameSeeds,
     pub(crate) base: u64,
     pub(crate) header_checksum: u32,
     /// Where to stop, in bytes.
@@ -84,7 +84,7 @@ impl Walk<'_> {
     /// Walks from the segment's first frame on, as long as batches are complete and intact, and gives each record of
     /// each complete batch to `visit`.
     pub(crate) fn run(&self, mut visit: impl FnMut(&Entry)) -> Extent {
-        let mut window = Window::default();
+        let mut buffer = CopyBuffer::default();
         let mut entries = Vec::new();
         let mut extent = Extent {
             end: SEGMENT_HEADER_LEN,
@@ -100,7 +100,7 @@ impl Walk<'_> {
                 offset: extent.next_offset,
                 checksum: 0,
             };
-            match self.batch(&mut window, &mut batch, &mut entries, &mut extent.frontier) {
+            match self.batch(&mut buffer, &mut batch, &mut entries, &mut extent.frontier) {
                 Ok(true) => {}
                 Ok(false) => {
                     extent.stop = Stop::Marker;
@@ -125,19 +125,19 @@ impl Walk<'_> {
     /// One batch; `step` is left behind it, or where it is damaged. False at the marker that ends a segment.
     fn batch(
         &self,
-        window: &mut Window,
+        buffer: &mut CopyBuffer,
         step: &mut Step,
         entries: &mut Vec<Entry>,
         frontier: &mut u64,
     ) -> Result<bool, Corruption> {
         let start = step.position;
-        let head = window
+        let head = buffer
             .get_up_to(self.map, start, LONE_HEADER_LEN, self.limit)
             .ok_or(Corruption::Short)?;
         let batch = match Frame::parse(head).ok_or(Corruption::Batch)? {
             Frame::Record(record) => {
                 let known = record.lone.ok_or(Corruption::Batch)?;
-                self.record(window, step, &record, entries)?;
+                self.record(buffer, step, &record, entries)?;
                 self.raise(frontier, known, start)?;
                 return Ok(true);
             }
@@ -165,13 +165,13 @@ impl Walk<'_> {
         step.offset = first;
         step.position += BATCH_HEADER_LEN as u64;
         step.checksum = batch.checksum;
-        self.records(window, step, &batch, entries)?;
+        self.records(buffer, step, &batch, entries)?;
         Ok(true)
     }
 
     fn records(
         &self,
-        window: &mut Window,
+        buffer: &mut CopyBuffer,
         step: &mut Step,
         batch: &BatchHeader,
         entries: &mut Vec<Entry>,
@@ -181,7 +181,7 @@ impl Walk<'_> {
             return Err(Corruption::Short);
         }
         for _ in 0..batch.count {
-            let head = window
+            let head = buffer
                 .get_up_to(self.map, step.position, LONE_HEADER_LEN, end)
                 .ok_or(Corruption::Record)?;
             let Some(Frame::Record(record)) = Frame::parse(head) else {
@@ -191,7 +191,7 @@ impl Walk<'_> {
             if record.lone.is_some() && !self.rewritten {
                 return Err(Corruption::Record);
             }
-            self.record(window, step, &record, entries)?;
+            self.record(buffer, step, &record, entries)?;
         }
         if step.position == end {
             Ok(())
@@ -202,12 +202,12 @@ impl Walk<'_> {
 
     fn record(
         &self,
-        window: &mut Window,
+        buffer: &mut CopyBuffer,
         step: &mut Step,
         header: &RecordHeader,
         entries: &mut Vec<Entry>,
     ) -> Result<(), Corruption> {
-        let frame = window
+        let frame = buffer
             .get(self.map, step.position, header.len as usize, self.limit)
             .ok_or(Corruption::Record)?;
         if !is_intact(header, frame, self.keys.record(step.offset)) {
@@ -262,7 +262,7 @@ impl Walk<'_> {
     pub(crate) fn is_frame_behind(&self, extent: &Extent, frontier_min: u64) -> bool {
         let work = SEARCH_WORK_MIN.saturating_add(self.limit.saturating_mul(4));
         let mut search = Search {
-            window: Window::default(),
+            buffer: CopyBuffer::default(),
             work,
             frontier_min,
         };
@@ -270,7 +270,7 @@ impl Walk<'_> {
         while at + BATCH_HEADER_LEN as u64 <= self.limit {
             // Zeros are passed over: a frame that begins in them has its kind in bytes 4 to 7.
             let ahead = search
-                .window
+                .buffer
                 .get_up_to(self.map, at, ZEROS_LEN, self.limit)
                 .unwrap_or_default();
             let zeros = ahead.iter().position(|byte| *byte != 0).unwrap_or(ahead.len());
@@ -289,7 +289,7 @@ impl Walk<'_> {
     /// Whether there is an intact batch header or lone record at `at`, of the kind that is searched for.
     fn is_frame_at(&self, search: &mut Search, at: u64, extent: &Extent) -> Option<bool> {
         let head = search
-            .window
+            .buffer
             .get_up_to(self.map, at, LONE_HEADER_LEN, self.limit)?;
         let frame = Frame::parse(head)?;
         let known = u64::from(match &frame {
@@ -305,7 +305,7 @@ impl Walk<'_> {
         };
         // Its offset is not written in it. At least 20 bytes went to each record that may have been lost.
         let lost_max = (at - extent.end) / RECORD_HEADER_LEN as u64 + 1;
-        let frame = search.window.get(self.map, at, header.len as usize, self.limit)?;
+        let frame = search.buffer.get(self.map, at, header.len as usize, self.limit)?;
         for offset in extent.next_offset..=extent.next_offset.saturating_add(lost_max) {
             if is_intact(&header, frame, self.keys.record(offset)) {
                 return Some(true);
@@ -326,7 +326,7 @@ const ZEROS_LEN: usize = 4096;
 const SEARCH_WORK_MIN: u64 = 16 << 20;
 
 struct Search {
-    window: Window,
+    buffer: CopyBuffer,
     /// Bytes that may still be checksummed.
     work: u64,
     frontier_min: u64,

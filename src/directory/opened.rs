@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::active::SEGMENT_LEN_MAX;
+use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
     FileName, HeaderDefect, IndexKinds, RECORD_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
 };
@@ -13,9 +13,9 @@ use crate::{Corruption, Error, Result};
 
 /// Where a log's segments lie, and what all of them have in common.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Directory {
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) dir: PathBuf,
+    pub(crate) path: PathBuf,
     pub(crate) log_id: [u8; 16],
     pub(crate) kinds: IndexKinds,
     /// Whether files may be written. Taken back when the log is closed or poisoned.
@@ -24,7 +24,7 @@ pub(crate) struct Place {
     pub(crate) replacing: Mutex<()>,
 }
 
-impl Place {
+impl Directory {
     /// The directory of the log with this id, for reading and, unless told otherwise, for writing.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
@@ -32,10 +32,10 @@ impl Place {
         log_id: [u8; 16],
         kinds: IndexKinds,
         is_writable: bool,
-    ) -> Place {
-        Place {
+    ) -> Directory {
+        Directory {
             storage,
-            dir: dir.to_path_buf(),
+            path: dir.to_path_buf(),
             log_id,
             kinds,
             writable: AtomicBool::new(is_writable),
@@ -53,8 +53,8 @@ impl Place {
         Ok(Some(header.map_or(*last, |header| header.last_base())))
     }
 
-    pub(crate) fn path(&self, name: &FileName) -> PathBuf {
-        self.dir.join(name.to_string())
+    pub(crate) fn path_of(&self, name: &FileName) -> PathBuf {
+        self.path.join(name.to_string())
     }
 
     pub(crate) fn is_writable(&self) -> bool {
@@ -67,11 +67,11 @@ impl Place {
         for base in bases {
             is_any = true;
             for name in [FileName::Segment(base), FileName::Index(base)] {
-                found(self.storage.remove(&self.path(&name)))?;
+                found(self.storage.remove(&self.path_of(&name)))?;
             }
         }
         if is_any {
-            self.storage.sync_dir(&self.dir)
+            self.storage.sync_dir(&self.path)
         } else {
             Ok(())
         }
@@ -79,7 +79,7 @@ impl Place {
 
     /// Removes the index of a segment, which is derived, if there is one.
     pub(crate) fn remove_index(&self, base: u64) -> Result<()> {
-        found(self.storage.remove(&self.path(&FileName::Index(base)))).map(drop)
+        found(self.storage.remove(&self.path_of(&FileName::Index(base)))).map(drop)
     }
 
     /// The header of a segment, if it can be read and is of this log.
@@ -95,7 +95,7 @@ impl Place {
     pub(crate) fn header_of_any_log(&self, base: u64) -> Result<Option<SegmentHeader>> {
         let file = self
             .storage
-            .open(&self.path(&FileName::Segment(base)), Open::Read)?;
+            .open(&self.path_of(&FileName::Segment(base)), Open::Read)?;
         let mut bytes: SegmentHeaderBytes = [0; _];
         let len = file.read_at(0, &mut bytes)?;
         Ok(SegmentHeader::decode(bytes.get(..len).unwrap_or_default())
@@ -105,7 +105,7 @@ impl Place {
 
     /// Reads and verifies the header of the segment file with this base offset.
     pub(crate) fn open_segment(&self, base: u64, how: Open) -> Result<(File, SegmentHeader)> {
-        let path = self.path(&FileName::Segment(base));
+        let path = self.path_of(&FileName::Segment(base));
         let file = found(self.storage.open(&path, how))?;
         let file = file.ok_or_else(|| corrupt(&path, 0, None, Corruption::Missing))?;
         let mut bytes: SegmentHeaderBytes = [0; _];
@@ -146,4 +146,33 @@ pub(crate) fn corrupt(path: &Path, position: u64, offset: Option<u64>, kind: Cor
         offset,
         kind,
     }
+}
+
+/// Creates a file, in the place of one that an earlier life or attempt may have left there.
+pub(crate) fn create_anew(directory: &Directory, path: &Path) -> Result<File> {
+    match directory.storage.open(path, Open::Create) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            directory.storage.remove(path)?;
+            directory.storage.open(path, Open::Create)
+        }
+        other => other,
+    }
+}
+
+/// Copies `start..end` of one file to the start of another.
+pub(crate) fn copy_range(from: &File, start: u64, end: u64, to: &File) -> Result<()> {
+    const BUFFER_LEN_MAX: u64 = 1 << 20;
+    let len = end.saturating_sub(start).min(BUFFER_LEN_MAX);
+    let mut buffer = vec![0; usize::try_from(len).unwrap_or(0)];
+    let mut at = start;
+    while at < end {
+        let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let read = from.read_at(at, &mut buffer[..len])?;
+        if read < len {
+            return Err(corrupt(from.path(), at + read as u64, None, Corruption::Short));
+        }
+        to.write_at(at - start, &buffer[..len])?;
+        at += len as u64;
+    }
+    Ok(())
 }

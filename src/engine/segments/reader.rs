@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use super::runs::Known;
-use super::shared::Shared;
-use super::view::View;
+use super::key_runs::Known;
+use super::list::SegmentList;
+use crate::engine::shared::Shared;
 use crate::index::key_hash;
-use crate::segment::{Fault, Opened, Part, READ_LEN_MAX};
+use crate::segment::{Fault, Opened, READ_LEN_MAX, SegmentRef};
 use crate::{Batch, Error, Message, Result, Start, Timestamp};
 
 /// A reader's snapshot of a log.
 pub(crate) struct Reader<'a> {
     shared: &'a Shared,
-    view: Guard<Arc<View>>,
+    list: Guard<Arc<SegmentList>>,
     next_offset: u64,
 }
 
@@ -44,13 +44,13 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(crate) fn new(shared: &'a Shared) -> Result<Reader<'a>> {
-        let view = shared.view.load();
+        let list = shared.list.load();
         // In this order: closing marks the log as closed first, then takes the segments away.
         shared.check_open()?;
-        let next_offset = view.next_offset();
+        let next_offset = list.next_offset();
         Ok(Reader {
             shared,
-            view,
+            list,
             next_offset,
         })
     }
@@ -59,8 +59,8 @@ impl<'a> Reader<'a> {
         self.next_offset
     }
 
-    pub(crate) fn view(&self) -> &View {
-        &self.view
+    pub(crate) fn list(&self) -> &SegmentList {
+        &self.list
     }
 
     pub(crate) fn shared(&self) -> &'a Shared {
@@ -68,38 +68,38 @@ impl<'a> Reader<'a> {
     }
 
     /// The part with this base offset.
-    pub(crate) fn part(&self, base: u64) -> Option<&Part> {
-        let part = self.view.parts.get(self.view.part_at(base));
-        part.filter(|part| part.base() == base)
+    pub(crate) fn segment(&self, base: u64) -> Option<&SegmentRef> {
+        let segment = self.list.segments.get(self.list.index_at(base));
+        segment.filter(|segment| segment.base() == base)
     }
 
     /// The offset that a part reaches up to (exclusive).
-    pub(crate) fn end_of(&self, part: &Part) -> u64 {
-        let next = self.view.parts.get(self.view.part_at(part.base()) + 1);
-        next.map_or(self.next_offset, Part::base)
+    pub(crate) fn end_of(&self, segment: &SegmentRef) -> u64 {
+        let next = self.list.segments.get(self.list.index_at(segment.base()) + 1);
+        next.map_or(self.next_offset, SegmentRef::base)
     }
 
     /// Whether the list of segments has changed since: then files may be gone that this one would open.
     pub(crate) fn is_outdated(&self) -> bool {
-        !Arc::ptr_eq(&self.view, &self.shared.view.load())
+        !Arc::ptr_eq(&self.list, &self.shared.list.load())
     }
 
     #[inline]
     pub(crate) fn read<T>(
         &self,
-        part: &Part,
+        segment: &SegmentRef,
         read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
     ) -> Result<T> {
-        part.read(|segment| self.shared.note_mapped(segment), read)
+        segment.read(|segment| self.shared.note_mapped(segment), read)
     }
 
     /// The offset to read from.
     pub(crate) fn resolve(&self, from: Start) -> Result<u64> {
         match from {
-            Start::Oldest => Ok(self.view.start_offset),
+            Start::Oldest => Ok(self.list.start_offset),
             Start::Newest => Ok(self.next_offset),
             Start::At(offset) => {
-                let start = self.view.start_offset;
+                let start = self.list.start_offset;
                 if offset < start || offset > self.next_offset {
                     return Err(Error::OffsetOutOfRange {
                         offset,
@@ -128,15 +128,15 @@ impl<'a> Reader<'a> {
     pub(crate) fn last_or(
         &self,
         count: u64,
-        instead: impl Fn(&Part, u64, Error) -> Result<Result<u64, u64>>,
+        instead: impl Fn(&SegmentRef, u64, Error) -> Result<Result<u64, u64>>,
     ) -> Result<u64> {
         if count == 0 {
             return Ok(self.next_offset);
         }
         let mut wanted = count;
-        for part in self.view.parts.iter().rev() {
-            let found = self.read(part, |opened| {
-                let (first, _) = opened.find(self.view.start_offset)?;
+        for segment in self.list.segments.iter().rev() {
+            let found = self.read(segment, |opened| {
+                let (first, _) = opened.find(self.list.start_offset)?;
                 let (past, _) = opened.find(self.next_offset)?;
                 let there = u64::from(past.saturating_sub(first));
                 if there < wanted {
@@ -145,12 +145,12 @@ impl<'a> Reader<'a> {
                 #[expect(clippy::cast_possible_truncation, reason = "at most `there`")]
                 opened.offset(past - wanted as u32).map(Ok)
             });
-            match found.or_else(|error| instead(part, wanted, error))? {
+            match found.or_else(|error| instead(segment, wanted, error))? {
                 Ok(offset) => return Ok(offset),
                 Err(there) => wanted -= there,
             }
         }
-        Ok(self.view.start_offset)
+        Ok(self.list.start_offset)
     }
 
     /// Up to `max_count` messages from `offset` on, which has been resolved.
@@ -163,9 +163,9 @@ impl<'a> Reader<'a> {
         }
         let max_count = u32::try_from(max_count).unwrap_or(u32::MAX);
         let mut offset = offset;
-        let mut at = self.view.part_at(offset);
-        while let Some(part) = self.view.parts.get(at) {
-            let read = self.read(part, |opened| {
+        let mut at = self.list.index_at(offset);
+        while let Some(segment) = self.list.segments.get(at) {
+            let read = self.read(segment, |opened| {
                 let (ordinal, _) = opened.find(offset)?;
                 if ordinal >= opened.count() {
                     return Ok(None);
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
 
     /// Up to `max_count` messages with `key` from `offset` on, which has been resolved.
     pub(crate) fn consume_by_key(&self, key: &[u8], offset: u64, max_count: usize) -> Result<Batch> {
-        if !self.shared.place.kinds.key {
+        if !self.shared.directory.kinds.key {
             return Err(Error::NoIndex);
         }
         if max_count == 0 {
@@ -205,22 +205,25 @@ impl<'a> Reader<'a> {
         }
         let hash = key_hash(key);
         let mut found = Found::new(max_count, 0);
-        let mut index = self.view.part_at(offset);
+        let mut index = self.list.index_at(offset);
         let mut asked_up_to = 0;
-        while let Some(part) = self.view.parts.get(index)
+        while let Some(segment) = self.list.segments.get(index)
             && !found.is_enough()
         {
-            if part.base() >= asked_up_to
+            if segment.base() >= asked_up_to
                 && let Some(run) = self.run_with(index)
             {
                 asked_up_to = run.end;
                 if let Known::Absent = self.ask(run, hash)? {
-                    index = self.view.parts.partition_point(|part| part.base() < run.end);
+                    index = self
+                        .list
+                        .segments
+                        .partition_point(|segment| segment.base() < run.end);
                     continue;
                 }
             }
             index += 1;
-            let more = self.read(part, |opened| {
+            let more = self.read(segment, |opened| {
                 let (from, _) = opened.find(offset)?;
                 let more = Found::new(max_count - found.messages.len(), found.len);
                 match chain(opened, key, hash, from, more.count_max)? {
@@ -249,7 +252,7 @@ impl<'a> Reader<'a> {
         match at {
             Start::At(offset) => self.at(offset),
             Start::Oldest => self
-                .consume(self.view.start_offset, 1)?
+                .consume(self.list.start_offset, 1)?
                 .into_iter()
                 .next()
                 .ok_or(Error::NotFound),
@@ -266,7 +269,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn at(&self, offset: u64) -> Result<Message> {
-        let start = self.view.start_offset;
+        let start = self.list.start_offset;
         if offset < start || offset >= self.next_offset {
             return Err(Error::OffsetOutOfRange {
                 offset,
@@ -274,12 +277,12 @@ impl<'a> Reader<'a> {
                 next: self.next_offset,
             });
         }
-        let part = self
-            .view
-            .parts
-            .get(self.view.part_at(offset))
+        let segment = self
+            .list
+            .segments
+            .get(self.list.index_at(offset))
             .ok_or(Error::NotFound)?;
-        let found = self.read(part, |opened| match opened.find(offset)? {
+        let found = self.read(segment, |opened| match opened.find(offset)? {
             (ordinal, true) => opened.message(ordinal, offset),
             _ => Ok(None),
         })?;
@@ -297,20 +300,23 @@ impl<'a> Reader<'a> {
 
     /// The last message with `key`.
     pub(crate) fn newest_by_key(&self, key: &[u8]) -> Result<Message> {
-        if !self.shared.place.kinds.key {
+        if !self.shared.directory.kinds.key {
             return Err(Error::NoIndex);
         }
         let hash = key_hash(key);
-        let mut left = self.view.parts.len();
+        let mut left = self.list.segments.len();
         while let Some(index) = left.checked_sub(1) {
-            let Some(part) = self.view.parts.get(index) else {
+            let Some(segment) = self.list.segments.get(index) else {
                 break;
             };
             left = index;
             if let Some(run) = self.run_ending_with(index) {
                 match self.ask(run, hash)? {
                     Known::Absent => {
-                        left = self.view.parts.partition_point(|part| part.base() < run.first);
+                        left = self
+                            .list
+                            .segments
+                            .partition_point(|segment| segment.base() < run.first);
                         continue;
                     }
                     Known::At(offset) => {
@@ -322,7 +328,7 @@ impl<'a> Reader<'a> {
                     Known::Nothing => {}
                 }
             }
-            let found = self.read(part, |opened| {
+            let found = self.read(segment, |opened| {
                 for ordinal in opened.candidates(hash) {
                     // Read and verified also where its key looks like another one: that may be damage.
                     let message = message(opened, ordinal?)?;
@@ -333,7 +339,7 @@ impl<'a> Reader<'a> {
                 Ok(None)
             })?;
             if let Some(message) = found {
-                return if message.offset < self.view.start_offset {
+                return if message.offset < self.list.start_offset {
                     Err(Error::NotFound)
                 } else {
                     Ok(message)
@@ -348,11 +354,11 @@ impl<'a> Reader<'a> {
     /// Found by a binary search over running maxima, which are gathered once for each list of segments; parts that are
     /// not sealed may still get later times and are left to be asked.
     fn reached_by(&self, time: i64) -> Result<usize> {
-        let maxima = if let Some(maxima) = self.view.time_maxima.get() {
+        let maxima = if let Some(maxima) = self.list.time_maxima.get() {
             maxima
         } else {
             let maxima = self.time_maxima()?;
-            self.view.time_maxima.fill(maxima)
+            self.list.time_maxima.fill(maxima)
         };
         Ok(maxima.partition_point(|reached| *reached < time))
     }
@@ -360,11 +366,13 @@ impl<'a> Reader<'a> {
     fn time_maxima(&self) -> Result<Vec<i64>> {
         let mut maxima = Vec::new();
         let mut reached = i64::MIN;
-        for part in self.view.parts.iter().skip(1) {
-            let Part::Sealed(segment) = part else { break };
-            let max = match segment.time_max() {
+        for segment in self.list.segments.iter().skip(1) {
+            let SegmentRef::Sealed(sealed) = segment else {
+                break;
+            };
+            let max = match sealed.time_max() {
                 Some(max) => max,
-                None => match self.read(part, |opened| Ok(opened.time_max().unwrap_or(i64::MIN))) {
+                None => match self.read(segment, |opened| Ok(opened.time_max().unwrap_or(i64::MIN))) {
                     // From one that cannot be opened on they are asked one by one.
                     Err(Error::Corrupt { .. } | Error::Io { .. }) => break,
                     other => other?,
@@ -378,21 +386,21 @@ impl<'a> Reader<'a> {
 
     /// The first message whose running maximum time is at or after `time`: the first whose own time is.
     pub(crate) fn first_at_or_after(&self, time: Timestamp) -> Result<Message> {
-        if !self.shared.place.kinds.time {
+        if !self.shared.directory.kinds.time {
             return Err(Error::NoIndex);
         }
-        let parts = &self.view.parts;
+        let segments = &self.list.segments;
         // The first may be trimmed in part, and is asked by itself.
-        let behind = match parts.get(1..) {
+        let behind = match segments.get(1..) {
             Some(rest) if !rest.is_empty() => self.reached_by(time.as_micros())?,
             _ => 0,
         };
-        for part in parts.iter().take(1).chain(parts.iter().skip(1 + behind)) {
-            let found = self.read(part, |opened| {
+        for segment in segments.iter().take(1).chain(segments.iter().skip(1 + behind)) {
+            let found = self.read(segment, |opened| {
                 if opened.time_max().is_none_or(|max| max < time.as_micros()) {
                     return Ok(None);
                 }
-                let (first, _) = opened.find(self.view.start_offset)?;
+                let (first, _) = opened.find(self.list.start_offset)?;
                 match opened.first_at_or_after(time.as_micros())? {
                     Some(ordinal) if ordinal >= first => message(opened, ordinal),
                     // That one was trimmed: look on from the first that was not.

@@ -3,18 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::durability::Durability;
 use super::file_log::FileLog;
-use super::meta_store::{Copies, MetaStore, initialise};
-use super::options::Options;
 use super::recovery::{Recovered, Recovery};
-use super::runs::{Run, runs_among};
-use super::shared::Shared;
-use super::view::View;
-use super::write::Writer;
+use crate::Durability;
+use crate::Options;
+use crate::directory::{Copies, MetaStore, initialise};
+use crate::directory::{Directory, corrupt};
+use crate::engine::append::Appender;
+use crate::engine::segments::SegmentList;
+use crate::engine::segments::{KeyRun, runs_among};
+use crate::engine::shared::Shared;
 use crate::format::IndexKinds;
 use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME};
-use crate::segment::{Active, Part, Place, Seal, Segment, SegmentEnd, Stop, corrupt};
+use crate::segment::{Active, Seal, Sealed, SegmentEnd, SegmentRef, Stop};
 use crate::sys::{Open, Os, Storage};
 use crate::{Corruption, Error, Result};
 
@@ -104,38 +105,44 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         key: options.key_index,
         time: options.time_index,
     };
-    let place = Arc::new(Place::new(storage, dir, meta.log_id, kinds, !options.read_only));
+    let directory = Arc::new(Directory::new(
+        storage,
+        dir,
+        meta.log_id,
+        kinds,
+        !options.read_only,
+    ));
     if meta.unfinished {
-        settle_unfinished(&place, &mut meta, &bases)?;
+        settle_unfinished(&directory, &mut meta, &bases)?;
     }
-    let (bases, superseded) = sort_out(&place, &meta, bases)?;
+    let (bases, superseded) = sort_out(&directory, &meta, bases)?;
     if !options.read_only {
         if meta.clean.is_none() || !copies.agree() || !superseded.is_empty() {
             // Whoever renamed a segment may have been killed before the name was durable. What it shows is acted on
             // from here on, and counts as done for whoever asks for it again.
-            place.storage.sync_dir(dir)?;
+            directory.storage.sync_dir(dir)?;
         }
         if !superseded.is_empty() && !copies.agree() {
             // As may be the metadata, by which segments are removed now.
             let newest = copies.newest(dir)?;
-            MetaStore::new(dir, newest, &copies).write(&*place.storage, |_| {})?;
-            copies = Copies::read(&*place.storage, dir)?;
+            MetaStore::new(dir, newest, &copies).write(&*directory.storage, |_| {})?;
+            copies = Copies::read(&*directory.storage, dir)?;
             meta.sequence += 1;
         }
-        remove_leftovers(&place)?;
-        place.remove_segments(superseded.iter().copied())?;
+        remove_leftovers(&directory)?;
+        directory.remove_segments(superseded.iter().copied())?;
     }
-    if is_front_missing(&place, &bases, meta.start_offset)? {
-        let first = place.path(&FileName::Segment(meta.start_offset));
+    if is_front_missing(&directory, &bases, meta.start_offset)? {
+        let first = directory.path_of(&FileName::Segment(meta.start_offset));
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
     let runs = if options.key_index {
-        runs_of(&place, meta.start_offset)?
+        runs_of(&directory, meta.start_offset)?
     } else {
         Vec::new()
     };
     let opening = Opening {
-        place,
+        directory,
         options,
         copies,
         meta,
@@ -190,11 +197,11 @@ fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &
 }
 
 /// The key runs there are. Those that others cover, or that were trimmed, are removed.
-fn runs_of(place: &Place, start_offset: u64) -> Result<Vec<Arc<Run>>> {
-    let (runs, rest) = runs_among(&place.storage.list(&place.dir)?, start_offset);
-    if place.is_writable() {
+fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
+    let (runs, rest) = runs_among(&directory.storage.list(&directory.path)?, start_offset);
+    if directory.is_writable() {
         for name in rest {
-            place.storage.remove(&place.path(&name))?;
+            directory.storage.remove(&directory.path_of(&name))?;
         }
     }
     Ok(runs)
@@ -202,12 +209,12 @@ fn runs_of(place: &Place, start_offset: u64) -> Result<Vec<Arc<Run>>> {
 
 /// What opening has found so far.
 struct Opening<'a> {
-    place: Arc<Place>,
+    directory: Arc<Directory>,
     options: &'a Options,
     copies: Copies,
     meta: Meta,
     bases: Vec<u64>,
-    runs: Vec<Arc<Run>>,
+    runs: Vec<Arc<KeyRun>>,
 }
 
 impl Opening<'_> {
@@ -216,14 +223,14 @@ impl Opening<'_> {
         let Some(end) = self.meta.clean.filter(|_| self.copies.agree()) else {
             return Ok(None);
         };
-        let path = |base| self.place.path(&FileName::Segment(base));
+        let path = |base| self.directory.path_of(&FileName::Segment(base));
         let (last, base) = match (end.last, self.bases.last()) {
             (None, None) => return Ok(Some(end)),
             (Some(last), Some(base)) => (last, *base),
             (Some(last), None) => return Err(corrupt(&path(last.base), 0, None, Corruption::Missing)),
             (None, Some(base)) => return Err(corrupt(&path(*base), 0, None, Corruption::Foreign)),
         };
-        let (file, header) = match self.place.open_segment(base, Open::Read) {
+        let (file, header) = match self.directory.open_segment(base, Open::Read) {
             Err(Error::Corrupt { .. }) if self.options.recover => return Ok(None),
             other => other?,
         };
@@ -252,7 +259,7 @@ impl Opening<'_> {
     /// Cuts off what a backup onto this copy had added when it was interrupted.
     fn cut_unfinished(&self, end: CleanEnd, base: u64, len: u64) -> Result<Option<CleanEnd>> {
         if !self.options.read_only {
-            let (file, _) = self.place.open_segment(base, Open::Write)?;
+            let (file, _) = self.directory.open_segment(base, Open::Write)?;
             file.set_len(len)?;
             file.sync()?;
         }
@@ -264,7 +271,7 @@ impl Opening<'_> {
         if !self.options.check && !self.options.recover {
             return Ok(Some(end));
         }
-        let (active, extent) = Active::adopt(&self.place, base, None, None)?;
+        let (active, extent) = Active::adopt(&self.directory, base, None, None)?;
         let whole = extent.stop == Stop::Limit && extent.last_checksum == seal.last_checksum;
         if whole {
             return Ok(Some(end));
@@ -279,55 +286,55 @@ impl Opening<'_> {
 
     /// A log that was closed: nothing of it is read.
     fn closed(self, end: CleanEnd, lock: crate::sys::DirLock) -> Result<Arc<Shared>> {
-        let mut parts = Vec::with_capacity(self.bases.len());
+        let mut segments = Vec::with_capacity(self.bases.len());
         for pair in self.bases.windows(2) {
             let end = SegmentEnd::Successor(pair[1]);
-            parts.push(Part::Sealed(Arc::new(Segment::new(
-                Arc::clone(&self.place),
+            segments.push(SegmentRef::Sealed(Arc::new(Sealed::new(
+                Arc::clone(&self.directory),
                 pair[0],
                 end,
             ))));
         }
         if let Some(last) = end.last {
             let base = self.bases.last().copied().unwrap_or(last.base);
-            let segment = Segment::new(Arc::clone(&self.place), base, SegmentEnd::Known(last));
-            parts.push(Part::Sealed(Arc::new(segment)));
+            let segment = Sealed::new(Arc::clone(&self.directory), base, SegmentEnd::Known(last));
+            segments.push(SegmentRef::Sealed(Arc::new(segment)));
         }
         // A rewritten segment says itself how far it reaches.
         let reached = match self.bases.last() {
-            Some(base) => self.place.open_segment(*base, Open::Read)?.1.rewrite,
+            Some(base) => self.directory.open_segment(*base, Open::Read)?.1.rewrite,
             None => None,
         };
         let next_offset = self
             .meta
             .next_offset
             .max(reached.map_or(0, |rewrite| rewrite.end));
-        let writer = Writer {
+        let writer = Appender {
             next_offset,
             previous: end.last,
             is_marked_clean: true,
-            ..Writer::default()
+            ..Appender::default()
         };
-        let mut meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
+        let mut meta = MetaStore::new(&self.directory.path, self.meta, &self.copies);
         if self.meta.unfinished && !self.options.read_only {
-            meta.write_both(&*self.place.storage, |meta| meta.unfinished = false)?;
+            meta.write_both(&*self.directory.storage, |meta| meta.unfinished = false)?;
         }
-        Ok(self.shared(lock, parts, writer, meta, next_offset))
+        Ok(self.shared(lock, segments, writer, meta, next_offset))
     }
 
     /// A log that was not closed.
     fn recovered(self, lock: crate::sys::DirLock) -> Result<Arc<Shared>> {
-        let mut meta = MetaStore::new(&self.place.dir, self.meta, &self.copies);
+        let mut meta = MetaStore::new(&self.directory.path, self.meta, &self.copies);
         let recovery = Recovery {
             meta: &mut meta,
-            place: &self.place,
+            directory: &self.directory,
             options: self.options,
             copies: &self.copies,
             bases: self.bases.clone(),
             next_offset_min: self.meta.next_offset,
         };
         let Recovered {
-            parts,
+            segments,
             active,
             previous,
             unsynced,
@@ -336,11 +343,11 @@ impl Opening<'_> {
             has_cut,
             has_gap,
         } = recovery.run()?;
-        let mut writer = Writer {
+        let mut writer = Appender {
             next_offset,
             previous,
             unsynced: unsynced.iter().map(|(segment, _)| Arc::clone(segment)).collect(),
-            ..Writer::default()
+            ..Appender::default()
         };
         if let Some((active, extent)) = active {
             #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
@@ -353,18 +360,21 @@ impl Opening<'_> {
         }
         // A cut of durable messages has been counted already.
         let may_have_lost = !has_cut && !self.meta.visible_is_durable;
-        let shared = self.shared(lock, parts, writer, meta, synced);
+        let shared = self.shared(lock, segments, writer, meta, synced);
         if !shared.options.read_only {
             let durable = shared.visible_is_durable();
-            shared.meta.lock().write_both(&*shared.place.storage, |meta| {
-                meta.epoch = meta.epoch.saturating_add(u64::from(may_have_lost));
-                meta.is_copy = false;
-                meta.next_offset = next_offset;
-                meta.has_gaps |= has_gap;
-                meta.clean = None;
-                meta.unfinished = false;
-                meta.visible_is_durable = durable;
-            })?;
+            shared
+                .meta
+                .lock()
+                .write_both(&*shared.directory.storage, |meta| {
+                    meta.epoch = meta.epoch.saturating_add(u64::from(may_have_lost));
+                    meta.is_copy = false;
+                    meta.next_offset = next_offset;
+                    meta.has_gaps |= has_gap;
+                    meta.clean = None;
+                    meta.unfinished = false;
+                    meta.visible_is_durable = durable;
+                })?;
             for (segment, extent) in unsynced {
                 #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
                 let seal = Seal {
@@ -380,23 +390,23 @@ impl Opening<'_> {
     fn shared(
         self,
         lock: crate::sys::DirLock,
-        parts: Vec<Part>,
-        writer: Writer,
+        segments: Vec<SegmentRef>,
+        writer: Appender,
         meta: MetaStore,
         synced: u64,
     ) -> Arc<Shared> {
-        let view = View {
+        let list = SegmentList {
             start_offset: self.meta.start_offset,
-            parts,
+            segments,
             next_offset_min: writer.next_offset,
             runs: self.runs,
-            ..View::default()
+            ..SegmentList::default()
         };
         Arc::new(Shared::new(
-            self.place,
+            self.directory,
             self.options.clone(),
             lock,
-            view,
+            list,
             writer,
             meta,
             synced,
@@ -419,11 +429,11 @@ pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64
 }
 
 /// The bases that segments may have which are part of a merged one, if the last merge has taken place.
-fn merged(place: &Place, meta: &Meta, bases: &[u64]) -> Result<Option<std::ops::Range<u64>>> {
+fn merged(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<Option<std::ops::Range<u64>>> {
     let Some((base, end)) = meta.merge.filter(|(base, _)| bases.contains(base)) else {
         return Ok(None);
     };
-    match place.open_segment(base, Open::Read) {
+    match directory.open_segment(base, Open::Read) {
         Ok((_, header)) => Ok(header
             .rewrite
             .filter(|rewrite| rewrite.end >= end)
@@ -436,11 +446,11 @@ fn merged(place: &Place, meta: &Meta, bases: &[u64]) -> Result<Option<std::ops::
 
 /// In a copy whose backup was interrupted, the last segment may have been replaced already by what it was rewritten to:
 /// that is where the copy ends then.
-pub(crate) fn settle_unfinished(place: &Place, meta: &mut Meta, bases: &[u64]) -> Result<()> {
+pub(crate) fn settle_unfinished(directory: &Directory, meta: &mut Meta, bases: &[u64]) -> Result<()> {
     let Some(CleanEnd { last: Some(last) }) = meta.clean else {
         return Ok(());
     };
-    let merged = merged(place, meta, bases)?;
+    let merged = merged(directory, meta, bases)?;
     let is_merged = |base: u64| merged.as_ref().is_some_and(|range| range.contains(&base));
     let Some(base) = bases
         .iter()
@@ -448,7 +458,7 @@ pub(crate) fn settle_unfinished(place: &Place, meta: &mut Meta, bases: &[u64]) -
     else {
         return Ok(());
     };
-    let rewrite = match place.open_segment(*base, Open::Read) {
+    let rewrite = match directory.open_segment(*base, Open::Read) {
         Ok((_, header)) => header.rewrite.filter(|rewrite| rewrite.end > last.base),
         // Opening it will say what is wrong with it.
         Err(Error::Corrupt { .. }) => None,
@@ -465,8 +475,8 @@ pub(crate) fn settle_unfinished(place: &Place, meta: &mut Meta, bases: &[u64]) -
 
 /// Divides the segment files into those that count, and those that do not and are to go: trimmed, merged into another
 /// one, or left by a backup that was interrupted.
-pub(crate) fn sort_out(place: &Place, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
-    let merged = merged(place, meta, &bases)?;
+pub(crate) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
+    let merged = merged(directory, meta, &bases)?;
     let unfinished_from = match meta.clean {
         Some(end) if meta.unfinished => end.last.map_or(0, |last| last.base.saturating_add(1)),
         _ => u64::MAX,
@@ -485,9 +495,9 @@ pub(crate) fn sort_out(place: &Place, meta: &Meta, bases: Vec<u64>) -> Result<(V
 
 /// Whether segments that were not trimmed are missing at the front: the first one there is begins behind the start
 /// offset and says that it followed another.
-pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) -> Result<bool> {
+pub(crate) fn is_front_missing(directory: &Directory, bases: &[u64], start_offset: u64) -> Result<bool> {
     match bases.first() {
-        Some(first) if start_offset < *first => match place.open_segment(*first, Open::Read) {
+        Some(first) if start_offset < *first => match directory.open_segment(*first, Open::Read) {
             Ok((_, header)) => Ok(header.previous.is_some()),
             // Opening or checking that segment will say what is wrong with it.
             Err(Error::Corrupt { .. }) => Ok(false),
@@ -498,14 +508,14 @@ pub(crate) fn is_front_missing(place: &Place, bases: &[u64], start_offset: u64) 
 }
 
 /// The directory and those it is in, as its name says.
-pub(super) fn with_above(dir: &Path) -> impl Iterator<Item = &Path> {
+pub(crate) fn with_above(dir: &Path) -> impl Iterator<Item = &Path> {
     let here = |above: &Path| above.as_os_str().is_empty();
     dir.ancestors()
         .map(move |above| if here(above) { Path::new(".") } else { above })
 }
 
 /// Makes the names that lead to `dir` durable: whoever created the directories may have been killed before it could.
-pub(super) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
+pub(crate) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
     for above in with_above(dir).skip(1) {
         match storage.sync_dir(above) {
             // Where we may not look, we have not created anything either.
@@ -536,8 +546,8 @@ fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()
 }
 
 /// Removes what an earlier life began and did not finish. Nothing in the log refers to it.
-fn remove_leftovers(place: &Place) -> Result<()> {
-    for name in place.storage.list(&place.dir)? {
+fn remove_leftovers(directory: &Directory) -> Result<()> {
+    for name in directory.storage.list(&directory.path)? {
         let is_leftover = name == PREPARED_NAME
             || matches!(
                 FileName::parse(&name),
@@ -548,7 +558,7 @@ fn remove_leftovers(place: &Place) -> Result<()> {
                 )
             );
         if is_leftover {
-            place.storage.remove(&place.dir.join(&name))?;
+            directory.storage.remove(&directory.path.join(&name))?;
         }
     }
     Ok(())

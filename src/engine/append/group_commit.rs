@@ -4,7 +4,7 @@ use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::shared::Shared;
+use crate::engine::shared::Shared;
 use crate::segment::{Active, Visible};
 use crate::{Error, Result};
 
@@ -111,10 +111,10 @@ fn lead(shared: &Arc<Shared>) -> Result<()> {
         return Err(shared.failure());
     }
     for segment in &snapshot.unsynced {
-        segment.sync(&shared.place)?;
+        segment.sync(&shared.directory)?;
     }
     if let Some(active) = &snapshot.active {
-        active.sync(&shared.place)?;
+        active.sync(&shared.directory)?;
         active.raise_frontier(snapshot.visible.end);
         if shared.visible_is_durable() {
             active.show_at_least(snapshot.visible);
@@ -129,7 +129,7 @@ fn lead(shared: &Arc<Shared>) -> Result<()> {
     Ok(())
 }
 
-impl super::write::Writer {
+impl crate::engine::append::Appender {
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             unsynced: self.unsynced.clone(),

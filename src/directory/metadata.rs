@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::opened::{corrupt, header_error};
 use crate::format::{HeaderDefect, META_LEN, META_NAMES, Meta};
-use crate::segment::{corrupt, header_error};
 use crate::sys::{Open, Storage, found};
 use crate::{Corruption, Error, Result};
 

@@ -5,32 +5,32 @@ use std::sync::Arc;
 
 use super::active::{Active, Visible};
 use super::read::Fault;
-use super::sealed::{Mapped, Segment};
+use super::sealed::{Mapped, Sealed};
 use crate::Result;
-use crate::format::{FRAMES_START, FrameKeys};
+use crate::format::{FRAMES_START, FrameSeeds};
 use crate::index::{self, Find};
 use crate::sys::Map;
 
 /// A segment in a log's list.
 #[derive(Clone, Debug)]
-pub(crate) enum Part {
+pub(crate) enum SegmentRef {
     Active(Arc<Active>),
-    Sealed(Arc<Segment>),
+    Sealed(Arc<Sealed>),
 }
 
-impl Part {
+impl SegmentRef {
     pub(crate) fn base(&self) -> u64 {
         match self {
-            Part::Active(active) => active.header.base,
-            Part::Sealed(segment) => segment.base(),
+            SegmentRef::Active(active) => active.header.base,
+            SegmentRef::Sealed(segment) => segment.base(),
         }
     }
 
     /// Keeps the segment's files open. `mapped` is told when they had to be opened.
-    pub(crate) fn hold(&self, mapped: impl FnOnce(&Arc<Segment>)) -> Result<Held> {
+    pub(crate) fn hold(&self, mapped: impl FnOnce(&Arc<Sealed>)) -> Result<Held> {
         match self {
-            Part::Active(active) => Ok(Held::Active(Arc::clone(active))),
-            Part::Sealed(segment) => {
+            SegmentRef::Active(active) => Ok(Held::Active(Arc::clone(active))),
+            SegmentRef::Sealed(segment) => {
                 let (files, opened) = segment.mapped()?;
                 if opened {
                     mapped(segment);
@@ -49,18 +49,18 @@ impl Part {
     #[inline]
     pub(crate) fn read<T>(
         &self,
-        mapped: impl Fn(&Arc<Segment>),
+        mapped: impl Fn(&Arc<Sealed>),
         mut read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
     ) -> Result<T> {
         let segment = match self {
-            Part::Active(active) => {
+            SegmentRef::Active(active) => {
                 let opened = Opened::Active {
                     active,
                     visible: active.visible(),
                 };
                 return read(&opened).map_err(|fault| fault.into_error(active.file.path()));
             }
-            Part::Sealed(segment) => segment,
+            SegmentRef::Sealed(segment) => segment,
         };
         let (guard, opened) = segment.mapped()?;
         if opened {
@@ -86,7 +86,7 @@ impl Part {
 #[derive(Clone, Debug)]
 pub(crate) enum Held {
     Active(Arc<Active>),
-    Sealed(Arc<Segment>, Arc<Mapped>),
+    Sealed(Arc<Sealed>, Arc<Mapped>),
 }
 
 impl Held {
@@ -97,7 +97,7 @@ impl Held {
         }
     }
 
-    pub(crate) fn keys(&self) -> FrameKeys {
+    pub(crate) fn keys(&self) -> FrameSeeds {
         match self {
             Held::Active(active) => active.keys,
             Held::Sealed(_, files) => files.keys,
@@ -149,7 +149,7 @@ impl Opened<'_> {
         }
     }
 
-    pub(crate) fn keys(&self) -> FrameKeys {
+    pub(crate) fn keys(&self) -> FrameSeeds {
         match self {
             Opened::Active { active, .. } => active.keys,
             Opened::Sealed { files } => files.keys,

@@ -2,11 +2,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::reader::Reader;
-use super::shared::Shared;
+use crate::engine::shared::Shared;
 use crate::format::{
     BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, are_headers_whole, first_header, is_intact,
 };
-use crate::segment::{Held, Window};
+use crate::segment::{CopyBuffer, Held};
 use crate::{Corruption, Error, Result, Start, Timestamp};
 
 /// A message that a [`Scan`] lends: its bytes are valid until the scan moves on.
@@ -41,7 +41,7 @@ pub struct Scan<'a> {
     shared: &'a Shared,
     next_offset: u64,
     stretch: Option<Stretch>,
-    window: Window,
+    buffer: CopyBuffer,
 }
 
 /// A run of records in one segment, which is held so that nobody lets go of its files meanwhile.
@@ -71,7 +71,7 @@ impl<'a> Scan<'a> {
             shared,
             next_offset,
             stretch: None,
-            window: Window::default(),
+            buffer: CopyBuffer::default(),
         })
     }
 
@@ -101,16 +101,16 @@ impl<'a> Scan<'a> {
         };
         // The bytes are in the window already: this only borrows them.
         let frame = self
-            .window
+            .buffer
             .get(stretch.held.map(), place.position, place.len, stretch.end);
         let frame = frame.unwrap_or_default();
-        let part = |range: Range<usize>| frame.get(range).unwrap_or_default();
+        let segment = |range: Range<usize>| frame.get(range).unwrap_or_default();
         Ok(Some(MessageRef {
             offset: place.offset,
             time: place.time,
-            key: place.layout.key.map(part),
-            value: place.layout.value.map(part),
-            headers: part(place.layout.headers),
+            key: place.layout.key.map(segment),
+            value: place.layout.value.map(segment),
+            headers: segment(place.layout.headers),
         }))
     }
 
@@ -129,7 +129,7 @@ impl<'a> Scan<'a> {
             };
             let (position, end) = (stretch.position, stretch.end);
             let head = self
-                .window
+                .buffer
                 .get_up_to(stretch.held.map(), position, LONE_HEADER_LEN, end);
             let header = match head.and_then(Frame::parse) {
                 Some(Frame::Record(header)) => header,
@@ -146,7 +146,7 @@ impl<'a> Scan<'a> {
             };
             let len = header.len as usize;
             let layout = self
-                .window
+                .buffer
                 .get(stretch.held.map(), position, len, end)
                 .filter(|frame| is_intact(&header, frame, stretch.held.keys().record(offset)))
                 .and_then(|frame| Some((Layout::of(&header, frame)?, frame)))
@@ -176,16 +176,16 @@ impl<'a> Scan<'a> {
         let (found, next_offset) = Reader::with(self.shared, |reader| self.stretch_in(reader))?;
         self.next_offset = self.next_offset.max(next_offset);
         // What the window holds is of another segment.
-        self.window = Window::default();
+        self.buffer = CopyBuffer::default();
         Ok(found)
     }
 
     /// The next run of records and the offset it begins at, or the log's next offset.
     fn stretch_in(&self, reader: &Reader<'_>) -> Result<(Option<Stretch>, u64)> {
         let from = reader.resolve(Start::At(self.next_offset))?;
-        let view = reader.view();
-        for part in view.parts.get(view.part_at(from)..).unwrap_or_default() {
-            let found = reader.read(part, |opened| {
+        let list = reader.list();
+        for segment in list.segments.get(list.index_at(from)..).unwrap_or_default() {
+            let found = reader.read(segment, |opened| {
                 let (ordinal, _) = opened.find(from)?;
                 if ordinal >= opened.count() {
                     return Ok(None);
@@ -201,7 +201,7 @@ impl<'a> Scan<'a> {
                 )))
             })?;
             if let Some((offset, position, ordinal, end_ordinal, end, is_dense)) = found {
-                let held = part.hold(|segment| self.shared.note_mapped(segment))?;
+                let held = segment.hold(|segment| self.shared.note_mapped(segment))?;
                 let stretch = Stretch {
                     held,
                     ordinal,

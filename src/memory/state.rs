@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 
-use super::super::retention::{Age, AgeCut, Retention};
+use crate::log::{Age, AgeCut, Retention};
 use crate::{Batch, Deleted, Error, Message, Result, Start, Timestamp, Trimmed};
 
 /// What a log in memory holds. Invariants:
@@ -15,7 +15,7 @@ use crate::{Batch, Deleted, Error, Message, Result, Start, Timestamp, Trimmed};
 ///
 /// Only [`push`](State::push) adds a message; whatever removes some builds the rest anew with it.
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     start_offset: u64,
     next_offset: u64,
     messages: Vec<Message>,
@@ -23,28 +23,28 @@ pub(super) struct State {
     by_key: HashMap<Bytes, Vec<u64>>,
     size: u64,
     /// Bytes published since the retention policy was applied.
-    pub(super) size_since: u64,
+    pub(crate) size_since: u64,
 }
 
 impl State {
-    pub(super) fn start_offset(&self) -> u64 {
+    pub(crate) fn start_offset(&self) -> u64 {
         self.start_offset
     }
 
-    pub(super) fn next_offset(&self) -> u64 {
+    pub(crate) fn next_offset(&self) -> u64 {
         self.next_offset
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.messages.len() as u64
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// Adds `messages`, whose offsets are given here, and returns the next offset.
-    pub(super) fn append(&mut self, messages: Vec<Message>, size: u64) -> Result<u64> {
+    pub(crate) fn append(&mut self, messages: Vec<Message>, size: u64) -> Result<u64> {
         self.next_offset
             .checked_add(messages.len() as u64)
             .ok_or(Error::Invalid("the log has given out all its offsets"))?;
@@ -68,13 +68,13 @@ impl State {
     }
 
     /// Removes the named messages.
-    pub(super) fn delete(&mut self, offsets: &BTreeSet<u64>, size: impl Fn(&Message) -> u64) -> Deleted {
+    pub(crate) fn delete(&mut self, offsets: &BTreeSet<u64>, size: impl Fn(&Message) -> u64) -> Deleted {
         let (messages, size) = self.retain(|message| !offsets.contains(&message.offset), size);
         Deleted::new(messages, size)
     }
 
     /// Removes what is below `before` and moves the start offset there.
-    pub(super) fn trim(&mut self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
+    pub(crate) fn trim(&mut self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
         self.start_offset = before.clamp(self.start_offset, self.next_offset);
         let start = self.start_offset;
         let (count, size) = self.retain(|message| message.offset >= start, size);
@@ -82,14 +82,14 @@ impl State {
     }
 
     /// What trimming to `before` would remove.
-    pub(super) fn what_goes(&self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
+    pub(crate) fn what_goes(&self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
         let gone = self.messages.iter().take_while(|message| message.offset < before);
         let (count, size) = gone.fold((0, 0), |(count, sum), message| (count + 1, sum + size(message)));
         Trimmed::new(count, size)
     }
 
     /// The offset below which the policy keeps nothing, at the time `now`.
-    pub(super) fn retention_cut(
+    pub(crate) fn retention_cut(
         &self,
         policy: &Retention,
         now: Timestamp,
@@ -145,13 +145,13 @@ impl State {
         (gone.len() as u64, freed)
     }
 
-    pub(super) fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
+    pub(crate) fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
         let (position, begin) = self.begin(from)?;
         let messages = self.messages[position..].iter().take(max_count).cloned();
         Ok(self.batch(messages.collect(), begin, max_count))
     }
 
-    pub(super) fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+    pub(crate) fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
         let (_, begin) = self.begin(from)?;
         let offsets = self.by_key.get(key).map_or(&[][..], Vec::as_slice);
         let matching = &offsets[offsets.partition_point(|o| *o < begin)..];
@@ -172,7 +172,7 @@ impl State {
         }
     }
 
-    pub(super) fn get(&self, at: Start) -> Result<Message> {
+    pub(crate) fn get(&self, at: Start) -> Result<Message> {
         let found = match at {
             Start::At(offset) if offset < self.start_offset || offset >= self.next_offset => {
                 return Err(self.out_of_range(offset));
@@ -184,7 +184,7 @@ impl State {
         found.cloned().ok_or(Error::NotFound)
     }
 
-    pub(super) fn get_by_key(&self, key: &[u8]) -> Result<Message> {
+    pub(crate) fn get_by_key(&self, key: &[u8]) -> Result<Message> {
         let last = self.by_key.get(key).and_then(|offsets| offsets.last());
         last.and_then(|offset| self.find(*offset))
             .cloned()

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::background::Background;
-use super::durability::Durability;
-use super::shared::Shared;
-use crate::segment::{Active, Part, Prepared, Seal, Segment, SegmentEnd, capacity_for, write_index};
+use crate::Durability;
+use crate::engine::shared::Shared;
+use crate::engine::upkeep::Background;
+use crate::segment::{Active, Prepared, Seal, Sealed, SegmentEnd, SegmentRef, capacity_for, write_index};
 use crate::{Error, Result};
 
 /// How far ahead of the end space is prepared, at most.
@@ -23,7 +23,7 @@ impl Shared {
     /// Gives back a durable segment's unused space, writes its index file, and has readers use that from then on.
     pub(crate) fn seal(&self, segment: &Arc<Active>, seal: Seal) -> Result<()> {
         let _not_while_replacing = self.sealing.lock();
-        if !self.has_part(segment) {
+        if !self.has_segment(segment) {
             // Trimmed, or rewritten, meanwhile.
             return Ok(());
         }
@@ -31,29 +31,29 @@ impl Shared {
         if self.is_space_short() {
             return Ok(());
         }
-        let walk = segment.walk(u64::from(seal.len), self.place.kinds.key);
-        write_index(&self.place, &walk, &segment.header, seal, &Background::pause)?;
+        let walk = segment.walk(u64::from(seal.len), self.directory.kinds.key);
+        write_index(&self.directory, &walk, &segment.header, seal, &Background::pause)?;
         let end = SegmentEnd::Known(segment.link(seal.len, seal.last_checksum));
-        let sealed = Segment::new(Arc::clone(&self.place), segment.header.base, end);
-        self.replace_part(segment.header.base, &Part::Sealed(Arc::new(sealed)));
+        let sealed = Sealed::new(Arc::clone(&self.directory), segment.header.base, end);
+        self.replace_segment(segment.header.base, &SegmentRef::Sealed(Arc::new(sealed)));
         Ok(())
     }
 
     /// Segments behind which others were begun, and that are not sealed.
-    pub(super) fn unsealed(&self) -> Vec<(Arc<Active>, Seal)> {
-        let view = self.view.load();
-        let before = view.parts.split_last().map_or(&[][..], |(_, before)| before);
+    pub(crate) fn unsealed(&self) -> Vec<(Arc<Active>, Seal)> {
+        let list = self.list.load();
+        let before = list.segments.split_last().map_or(&[][..], |(_, before)| before);
         before
             .iter()
-            .filter_map(|part| match part {
-                Part::Active(active) => Some((Arc::clone(active), active.seal_from(active.visible())?)),
-                Part::Sealed(_) => None,
+            .filter_map(|segment| match segment {
+                SegmentRef::Active(active) => Some((Arc::clone(active), active.seal_from(active.visible())?)),
+                SegmentRef::Sealed(_) => None,
             })
             .collect()
     }
 
     /// Runs `job` on the background thread, unless the log is closed by then; false if there is none.
-    pub(super) fn in_background(self: &Arc<Shared>, job: impl FnOnce(&Arc<Shared>) + Send + 'static) -> bool {
+    pub(crate) fn in_background(self: &Arc<Shared>, job: impl FnOnce(&Arc<Shared>) + Send + 'static) -> bool {
         let background = self.background.as_ref();
         background.is_some_and(|background| background.submit(self.unless_closed(job)))
     }
@@ -91,7 +91,7 @@ impl Shared {
         self.seals_pending.fetch_add(1, Ordering::Relaxed);
         let is_taken = self.in_background(move |shared| {
             shared.seals_pending.fetch_sub(1, Ordering::Relaxed);
-            match left.sync_in_parts(&shared.place, &Background::pause) {
+            match left.sync_in_parts(&shared.directory, &Background::pause) {
                 Ok(()) => {
                     shared.writer.lock().note_synced(&left);
                     // If it fails, the segment stays as it is, and is sealed at close or by the next open.
@@ -154,8 +154,10 @@ impl Shared {
         let capacity = capacity_for(self.options.rollover, 0);
         let mut ready = self.prepared.lock();
         if ready.is_none() && !self.is_space_short() {
-            let prepared = Prepared::create(&self.place, capacity, capacity.min(NEXT_RESERVE_MAX));
-            *ready = prepared.and_then(|prepared| prepared.synced(&self.place)).ok();
+            let prepared = Prepared::create(&self.directory, capacity, capacity.min(NEXT_RESERVE_MAX));
+            *ready = prepared
+                .and_then(|prepared| prepared.synced(&self.directory))
+                .ok();
         }
     }
 

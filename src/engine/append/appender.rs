@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::shared::Shared;
+use crate::engine::shared::Shared;
 use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, FRAMES_START, Previous, SEGMENT_HEADER_LEN, Salt,
-    SegmentHeader, encode_record, lone_len, record_len,
+    BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, FRAMES_START, Previous, SEGMENT_HEADER_LEN,
+    SEGMENT_LEN_MAX, Salt, SegmentHeader, encode_record, lone_len, record_len,
 };
 use crate::index::key_hash;
-use crate::segment::{
-    Active, Entry, Part, Prepared, SEGMENT_LEN_MAX, Seal, Stop, Visible, capacity_for, first_reserve,
-};
+use crate::segment::{Active, Entry, Prepared, Seal, SegmentRef, Stop, Visible, capacity_for, first_reserve};
 use crate::sys::Open;
 use crate::{BATCH_SIZE_MAX, Error, MESSAGE_SIZE_MAX, NewMessage, Result, Timestamp};
 
@@ -24,7 +22,7 @@ const TAKE_UP_MAX: u64 = 16 << 20;
 
 /// The state of whoever appends, one at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Writer {
+pub(crate) struct Appender {
     /// The segment being appended to; created, or taken up again, by the first publish.
     pub(crate) active: Option<Arc<Active>>,
     /// Records in it.
@@ -89,7 +87,7 @@ impl Plan {
     }
 }
 
-impl Writer {
+impl Appender {
     /// Appends a batch. On success it is in the mapping and in the index, but not visible yet.
     ///
     /// When this fails nothing was given out and nothing was written that a reader or a recovery would take for part
@@ -107,7 +105,7 @@ impl Writer {
         let mut staging = std::mem::take(&mut self.staging);
         staging.clear();
         let built = match &self.active {
-            Some(active) => self.build(active, &mut staging, messages, plan, shared.place.kinds.key),
+            Some(active) => self.build(active, &mut staging, messages, plan, shared.directory.kinds.key),
             None => None,
         };
         self.staging = staging;
@@ -220,8 +218,8 @@ impl Writer {
             .first()
             .or(self.active.as_ref().filter(|_| !is_synced));
         let header = SegmentHeader {
-            log_id: shared.place.log_id,
-            salt: Salt(shared.place.storage.random()?),
+            log_id: shared.directory.log_id,
+            salt: Salt(shared.directory.storage.random()?),
             base: self.next_offset,
             epoch: shared.meta.lock().current().epoch,
             previous,
@@ -234,16 +232,16 @@ impl Writer {
         let mut ready = shared.prepared.lock();
         let prepared = match ready.take() {
             Some(prepared) if prepared.capacity() >= capacity => {
-                prepared.with_space(&shared.place, first_reserve(needed))?
+                prepared.with_space(&shared.directory, first_reserve(needed))?
             }
-            _ => Prepared::create(&shared.place, capacity, first_reserve(needed))?,
+            _ => Prepared::create(&shared.directory, capacity, first_reserve(needed))?,
         };
-        let prepared = match prepared.with_header(&shared.place, &header) {
+        let prepared = match prepared.with_header(&shared.directory, &header) {
             Err(error @ Error::SyncFailed { .. }) => return shared.poison_on_error(Err(error)),
             other => other?,
         };
         // From here on a failure leaves open whether the new segment exists.
-        let active = shared.poison_on_error(prepared.install(&shared.place, header, self.count))?;
+        let active = shared.poison_on_error(prepared.install(&shared.directory, header, self.count))?;
         drop(ready);
         shared.prepare_requested.store(false, Ordering::Relaxed);
         let active = Arc::new(active);
@@ -257,10 +255,11 @@ impl Writer {
         }
         let (left_end, left_checksum) = (self.end, self.last_checksum);
         self.begin(&active, 0, FRAMES_START, active.header_checksum);
-        shared.change_view(|view| {
-            view.parts.retain(|part| part.base() != active.header.base);
-            view.parts.push(Part::Active(Arc::clone(&active)));
-            view.next_offset_min = view.next_offset_min.max(active.header.base);
+        shared.change_list(|list| {
+            list.segments
+                .retain(|segment| segment.base() != active.header.base);
+            list.segments.push(SegmentRef::Active(Arc::clone(&active)));
+            list.next_offset_min = list.next_offset_min.max(active.header.base);
         });
         shared.upkeep_due.store(true, Ordering::Relaxed);
         match left {
@@ -292,11 +291,11 @@ impl Writer {
                 Ok(Some(active.header))
             }
             (None, Some(previous)) if previous.base == self.next_offset => {
-                let view = shared.view.load();
-                if let Some(Part::Sealed(last)) = view.parts.last() {
+                let list = shared.list.load();
+                if let Some(SegmentRef::Sealed(last)) = list.segments.last() {
                     last.retire();
                 }
-                let (_, header) = shared.place.open_segment(previous.base, Open::Read)?;
+                let (_, header) = shared.directory.open_segment(previous.base, Open::Read)?;
                 Ok(Some(header))
             }
             _ => Ok(None),
@@ -305,17 +304,17 @@ impl Writer {
 
     /// When a segment that is begun now is said to be created: never before the one in front of it.
     fn creation_time(&self, shared: &Shared) -> u32 {
-        let place = &shared.place;
+        let directory = &shared.directory;
         let before = match &self.active {
             Some(active) => active.header.created,
-            None => match shared.view.load().parts.last() {
-                Some(part) => place
-                    .open_segment(part.base(), Open::Read)
+            None => match shared.list.load().segments.last() {
+                Some(segment) => directory
+                    .open_segment(segment.base(), Open::Read)
                     .map_or(0, |(_, header)| header.created),
                 None => 0,
             },
         };
-        place.storage.now().max(before)
+        directory.storage.now().max(before)
     }
 
     /// Where visible is durable, the old segment has to be both before a message in the new one is acknowledged. Says
@@ -328,7 +327,7 @@ impl Writer {
             return Ok(shared.commit.synced() >= self.next_offset);
         }
         if !self.is_all_durable(active) {
-            shared.poison_on_error(active.sync(&shared.place))?;
+            shared.poison_on_error(active.sync(&shared.directory))?;
             active.raise_frontier(self.end);
         }
         active.show_at_least(self.written());
@@ -348,7 +347,7 @@ impl Writer {
         if shared.seal_soon(left, seal) {
             return Ok(());
         }
-        shared.poison_on_error(left.sync(&shared.place))?;
+        shared.poison_on_error(left.sync(&shared.directory))?;
         self.note_synced(left);
         // What remains is no loss if it fails: the next open does it.
         let _ = shared.seal(left, seal);
@@ -364,16 +363,16 @@ impl Writer {
     }
 
     /// Whether an earlier life left something of which it is not proven that it is durable.
-    pub(crate) fn has_unproven(&self) -> bool {
-        let is_unproven = |segment: &Arc<Active>| !segment.is_proven();
-        self.active.iter().chain(&self.unsynced).any(is_unproven)
+    pub(crate) fn needs_copies(&self) -> bool {
+        let needs_copy = |segment: &Arc<Active>| segment.needs_copy();
+        self.active.iter().chain(&self.unsynced).any(needs_copy)
     }
 
     /// Takes the mark of the clean close back, durably, before the first byte is written.
     fn unmark_clean(&mut self, shared: &Arc<Shared>) -> Result<()> {
         if self.is_marked_clean {
             let durable = shared.visible_is_durable();
-            let written = shared.meta.lock().write(&*shared.place.storage, |meta| {
+            let written = shared.meta.lock().write(&*shared.directory.storage, |meta| {
                 meta.clean = None;
                 meta.is_copy = false;
                 meta.visible_is_durable = durable;
@@ -389,8 +388,9 @@ impl Writer {
 
     /// Goes on in the last segment of a log that was closed, if there is enough room left in it.
     fn take_up_last(&mut self, shared: &Arc<Shared>, plan: &Plan) -> Result<bool> {
-        let view = shared.view.load();
-        let (Some(Part::Sealed(segment)), Some(previous)) = (view.parts.last(), self.previous) else {
+        let list = shared.list.load();
+        let (Some(SegmentRef::Sealed(segment)), Some(previous)) = (list.segments.last(), self.previous)
+        else {
             return Ok(false);
         };
         let end = u64::from(previous.len) + plan.len;
@@ -403,7 +403,7 @@ impl Writer {
         }
         let capacity = capacity_for(shared.options.rollover, 0);
         let limit = Some(u64::from(previous.len));
-        let (active, extent) = Active::adopt(&shared.place, previous.base, limit, Some(capacity))?;
+        let (active, extent) = Active::adopt(&shared.directory, previous.base, limit, Some(capacity))?;
         let fits = extent.stop == Stop::Limit
             && extent.last_checksum == previous.last_checksum
             && extent.next_offset == self.next_offset
@@ -430,7 +430,7 @@ impl Writer {
             previous.len,
             previous.last_checksum,
         );
-        shared.replace_part(previous.base, &Part::Active(active));
+        shared.replace_segment(previous.base, &SegmentRef::Active(active));
         Ok(true)
     }
 

@@ -9,15 +9,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::delete::{Source, copy};
-use super::meta_store::{Copies, MetaStore, initialise};
-use super::open::{segment_bases, sync_above, with_above};
-use super::reader::Reader;
-use super::shared::Shared;
+use crate::directory::{Copies, MetaStore, initialise};
+use crate::directory::{Directory, corrupt, create_anew};
+use crate::engine::open::{segment_bases, sync_above, with_above};
+use crate::engine::remove::{Source, copy};
+use crate::engine::segments::Reader;
+use crate::engine::shared::Shared;
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::segment::{
-    Active, Held, Part, Place, Rewriter, Stop, Visible, copy_range_of, corrupt, create_anew,
-};
+use crate::segment::{Active, Held, Rewriter, SegmentRef, Stop, Visible, copy_range_of};
 use crate::sys::{DirLock, LOCK_NAME, Open, Storage};
 use crate::{BackupReport, Corruption, Error, Result};
 
@@ -32,7 +31,7 @@ impl Shared {
         let reader = Reader::new(self)?;
         let mut target = Target::open(self, dir)?;
         target.refuse_diverged(self, &reader)?;
-        target.begin(reader.view().start_offset)?;
+        target.begin(reader.list().start_offset)?;
         let moment = Moment::of(&reader);
         let last = target.copy_parts(self, &moment, u64::MAX)?;
         target.finish(self, &moment, moment.next_offset, last)
@@ -45,7 +44,7 @@ impl Shared {
         let reader = Reader::new(self)?;
         let mut target = Target::open(self, dir)?;
         if target
-            .place
+            .directory
             .storage
             .list(dir)?
             .iter()
@@ -72,11 +71,11 @@ struct Moment<'a> {
 
 impl Moment<'_> {
     fn of<'a>(reader: &'a Reader<'a>) -> Moment<'a> {
-        let (visible, next_offset) = match reader.view().parts.last() {
-            Some(Part::Active(active)) => {
+        let (visible, next_offset) = match reader.list().segments.last() {
+            Some(SegmentRef::Active(active)) => {
                 let visible = active.visible();
                 let next = active.header.base + u64::from(visible.count);
-                (Some(visible), next.max(reader.view().next_offset_min))
+                (Some(visible), next.max(reader.list().next_offset_min))
             }
             _ => (None, reader.next_offset()),
         };
@@ -87,13 +86,13 @@ impl Moment<'_> {
         }
     }
 
-    fn source(&self, shared: &Shared, part: &Part) -> Result<Source> {
-        let last = self.reader.view().parts.last().map(Part::base);
-        match (part, self.visible) {
-            (Part::Active(active), Some(visible)) if Some(part.base()) == last => {
+    fn source(&self, shared: &Shared, segment: &SegmentRef) -> Result<Source> {
+        let last = self.reader.list().segments.last().map(SegmentRef::base);
+        match (segment, self.visible) {
+            (SegmentRef::Active(active), Some(visible)) if Some(segment.base()) == last => {
                 Source::of_active(active, visible)
             }
-            _ => Source::of(shared, self.reader, part),
+            _ => Source::of(shared, self.reader, segment),
         }
     }
 }
@@ -109,7 +108,7 @@ enum Condition {
 
 /// The directory that a backup goes to.
 struct Target {
-    place: Arc<Place>,
+    directory: Arc<Directory>,
     meta: Option<MetaStore>,
     condition: Condition,
     /// Base offsets of the segments that make up the copy.
@@ -136,23 +135,23 @@ fn refuse_inside(storage: &dyn Storage, own: &Path, dir: &Path) -> Result<()> {
 
 impl Target {
     fn open(shared: &Shared, dir: &Path) -> Result<Target> {
-        let storage = Arc::clone(&shared.place.storage);
-        refuse_inside(&*storage, &shared.place.dir, dir)?;
+        let storage = Arc::clone(&shared.directory.storage);
+        refuse_inside(&*storage, &shared.directory.path, dir)?;
         storage.create_dirs(dir)?;
         // What its name led through may have been made only now.
-        refuse_inside(&*storage, &shared.place.dir, dir)?;
+        refuse_inside(&*storage, &shared.directory.path, dir)?;
         storage.check_supported(dir)?;
         let lock = storage.lock(dir, true)?;
-        let (log_id, kinds) = (shared.place.log_id, shared.place.kinds);
-        let place = Place::new(Arc::clone(&storage), dir, log_id, kinds, true);
+        let (log_id, kinds) = (shared.directory.log_id, shared.directory.kinds);
+        let directory = Directory::new(Arc::clone(&storage), dir, log_id, kinds, true);
         let copies = Copies::read(&*storage, dir)?;
         let meta = if copies.is_absent() {
             sync_above(&*storage, dir)?;
-            refuse_others(&place)?;
+            refuse_others(&directory)?;
             None
         } else {
             let meta = copies.newest(dir)?;
-            if meta.log_id != shared.place.log_id {
+            if meta.log_id != shared.directory.log_id {
                 return Err(Error::Invalid("the target of a backup holds another log"));
             }
             Some(MetaStore::new(dir, meta, &copies))
@@ -165,7 +164,7 @@ impl Target {
             None => Condition::Unfinished { last: None },
         };
         Ok(Target {
-            place: Arc::new(place),
+            directory: Arc::new(directory),
             meta,
             condition,
             bases: Vec::new(),
@@ -195,7 +194,7 @@ impl Target {
     fn begin(&mut self, start_offset: u64) -> Result<()> {
         match &mut self.meta {
             None => {}
-            Some(meta) => meta.write_both(&*self.place.storage, |meta| {
+            Some(meta) => meta.write_both(&*self.directory.storage, |meta| {
                 meta.unfinished = true;
                 meta.start_offset = meta.start_offset.max(start_offset);
                 meta.next_offset = meta.next_offset.max(meta.start_offset);
@@ -203,9 +202,9 @@ impl Target {
             })?,
         }
         // What is derived from what was there may not be right for what will be.
-        for name in self.place.storage.list(&self.place.dir)? {
+        for name in self.directory.storage.list(&self.directory.path)? {
             if let Some(FileName::Keys { .. }) = FileName::parse(&name) {
-                self.place.storage.remove(&self.place.dir.join(&name))?;
+                self.directory.storage.remove(&self.directory.path.join(&name))?;
             }
         }
         Ok(())
@@ -214,10 +213,10 @@ impl Target {
     /// Copies what is below `end`; returns how the last segment of the copy is known.
     fn copy_parts(&mut self, shared: &Shared, moment: &Moment<'_>, end: u64) -> Result<Option<Previous>> {
         let mut last = None;
-        let parts = moment.reader.view().parts.iter();
-        for part in parts.take_while(|part| part.base() < end) {
-            let source = moment.source(shared, part)?;
-            let held = part.hold(|segment| shared.note_mapped(segment))?;
+        let segments = moment.reader.list().segments.iter();
+        for segment in segments.take_while(|segment| segment.base() < end) {
+            let source = moment.source(shared, segment)?;
+            let held = segment.hold(|segment| shared.note_mapped(segment))?;
             let copied = if end < source.end {
                 self.copy_cut(&source, &held, end)?
             } else {
@@ -226,7 +225,7 @@ impl Target {
             self.report.bytes_copied += copied;
             self.report.segments_copied += u64::from(copied > 0);
             self.report.segments += 1;
-            self.bases.push(part.base());
+            self.bases.push(segment.base());
             last = Some(source.origin);
         }
         Ok(last)
@@ -236,7 +235,7 @@ impl Target {
     fn copy_segment(&mut self, source: &Source, held: &Held) -> Result<u64> {
         let base = source.header.base;
         let len = u64::from(source.len);
-        let there = self.place.open_segment(base, Open::Read);
+        let there = self.directory.open_segment(base, Open::Read);
         let same = match &there {
             Ok((file, header)) if *header == source.header => common_len(file, held, len)?,
             Ok(_) | Err(Error::Corrupt { .. }) => 0,
@@ -251,30 +250,30 @@ impl Target {
             self.verify(source)?;
             return Ok(0);
         }
-        self.place.remove_index(base)?;
+        self.directory.remove_index(base)?;
         if self.may_add_to(base, same) {
-            let file = self.place.open_segment(base, Open::Write)?.0;
+            let file = self.directory.open_segment(base, Open::Write)?.0;
             copy_range_of(held.map(), same, len, &file, same)?;
             file.set_len(len)?;
             file.sync()?;
             self.verify(source)?;
             return Ok(len - same);
         }
-        let temporary = self.place.path(&FileName::SegmentTemporary(base));
-        let file = create_anew(&self.place, &temporary)?;
+        let temporary = self.directory.path_of(&FileName::SegmentTemporary(base));
+        let file = create_anew(&self.directory, &temporary)?;
         file.write_at(0, &source.header.encode())?;
         copy_range_of(held.map(), SEGMENT_HEADER_LEN, len, &file, SEGMENT_HEADER_LEN)?;
         file.sync()?;
         if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
             // It may stand for several that are there.
-            meta.write_both(&*self.place.storage, |meta| {
+            meta.write_both(&*self.directory.storage, |meta| {
                 meta.merge = Some((base, rewrite.end));
             })?;
         }
-        self.place
+        self.directory
             .storage
-            .rename(&temporary, &self.place.path(&FileName::Segment(base)))?;
-        self.place.storage.sync_dir(&self.place.dir)?;
+            .rename(&temporary, &self.directory.path_of(&FileName::Segment(base)))?;
+        self.directory.storage.sync_dir(&self.directory.path)?;
         self.remove_merged(source)?;
         self.verify(source)?;
         Ok(len)
@@ -307,15 +306,15 @@ impl Target {
 
     /// Removes segments that are not, or no longer, part of the copy.
     fn remove(&mut self, is_stray: impl Fn(u64) -> bool) -> Result<()> {
-        let mut stray = segment_bases(&*self.place.storage, &self.place.dir)?;
+        let mut stray = segment_bases(&*self.directory.storage, &self.directory.path)?;
         stray.retain(|base| is_stray(*base));
         self.report.files_removed += stray.len() as u64;
-        self.place.remove_segments(stray.into_iter())
+        self.directory.remove_segments(stray.into_iter())
     }
 
     /// Copies the messages below `end` of one segment.
     fn copy_cut(&self, source: &Source, held: &Held, end: u64) -> Result<u64> {
-        let mut rewriter = Rewriter::create(&self.place, source.header)?;
+        let mut rewriter = Rewriter::create(&self.directory, source.header)?;
         copy(&held.opened(), &mut rewriter, &|offset| offset < end)
             .map_err(|fault| fault.into_error(&held.path()))?;
         rewriter.finish(source.header.next_generation()?, source.origin, end)?;
@@ -327,7 +326,7 @@ impl Target {
 
     /// Reads the copy of a segment: every frame is to be whole, up to the same end.
     fn verify(&self, source: &Source) -> Result<()> {
-        let (active, extent) = Active::adopt(&self.place, source.header.base, None, None)?;
+        let (active, extent) = Active::adopt(&self.directory, source.header.base, None, None)?;
         let sealed = crate::segment::Seal::of(&active.header, source.origin);
         let whole = extent.stop == Stop::Limit
             && sealed.is_some_and(|seal| {
@@ -353,16 +352,16 @@ impl Target {
         let kept = std::mem::take(&mut self.bases);
         self.remove(|base| kept.binary_search(&base).is_err())?;
         // Of a backup that was interrupted, names may have been left that are not durable.
-        self.place.storage.sync_dir(&self.place.dir)?;
-        let start_offset = moment.reader.view().start_offset.min(next_offset);
+        self.directory.storage.sync_dir(&self.directory.path)?;
+        let start_offset = moment.reader.list().start_offset.min(next_offset);
         let ours = *shared.meta.lock().current();
         let meta = Meta {
             sequence: 1,
             epoch: ours.epoch.saturating_add(u64::from(self.is_fork)),
             start_offset,
             next_offset,
-            key_index: shared.place.kinds.key,
-            time_index: shared.place.kinds.time,
+            key_index: shared.directory.kinds.key,
+            time_index: shared.directory.kinds.time,
             has_gaps: ours.has_gaps,
             unfinished: false,
             is_copy: !self.is_fork,
@@ -370,9 +369,9 @@ impl Target {
             clean: Some(CleanEnd { last }),
             ..ours
         };
-        let storage = &*self.place.storage;
+        let storage = &*self.directory.storage;
         match &mut self.meta {
-            None => initialise(storage, &self.place.dir, &meta)?,
+            None => initialise(storage, &self.directory.path, &meta)?,
             Some(store) => store.write_both(storage, |current| {
                 let sequence = current.sequence;
                 *current = Meta { sequence, ..meta };
@@ -385,8 +384,8 @@ impl Target {
 }
 
 /// Refuses a directory with the segments of another log.
-fn refuse_others(there: &Place) -> Result<()> {
-    for base in segment_bases(&*there.storage, &there.dir)? {
+fn refuse_others(there: &Directory) -> Result<()> {
+    for base in segment_bases(&*there.storage, &there.path)? {
         if there.header(base)?.is_none() {
             return Err(Error::Invalid(
                 "the target of a backup holds segments of another log",

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::reader::Reader;
-use super::retention::{Age, AgeCut, Retention};
-use super::shared::Shared;
+use crate::engine::segments::Reader;
+use crate::engine::shared::Shared;
 use crate::format::{FRAMES_START, FileName};
-use crate::segment::{Fault, Opened, Part};
+use crate::log::{Age, AgeCut, Retention};
+use crate::segment::{Fault, Opened, SegmentRef};
 use crate::sys::{Open, found};
 use crate::{Error, Result, Timestamp, Trimmed};
 
@@ -32,7 +32,7 @@ impl Shared {
 
     /// As [`apply_retention`](Shared::apply_retention), unless something else is being removed, or a backup taken:
     /// neither publishers nor the background thread wait for that. The next rollover applies it then.
-    pub(super) fn apply_retention_if_free(self: &Arc<Shared>) {
+    pub(crate) fn apply_retention_if_free(self: &Arc<Shared>) {
         if let Some(_one_at_a_time) = self.removal.try_lock() {
             let _ = self.retain_locked(false);
         }
@@ -51,14 +51,14 @@ impl Shared {
     fn trim_locked(self: &Arc<Shared>, before: u64) -> Result<Trimmed> {
         let reader = Reader::new(self)?;
         let before = before.min(reader.next_offset());
-        if before <= reader.view().start_offset {
+        if before <= reader.list().start_offset {
             return Ok(Trimmed::default());
         }
         let trimmed = self.what_goes(&reader, before)?;
         let gone = reader
-            .view()
-            .parts
-            .get(..reader.view().part_at(before))
+            .list()
+            .segments
+            .get(..reader.list().index_at(before))
             .unwrap_or_default();
         // From here on nobody may read what is trimmed, whatever happens. No offset below is given out again, also
         // where messages that were not synced are lost.
@@ -70,10 +70,10 @@ impl Shared {
         if self.meta.lock().current().start_offset < before {
             return written.map(|()| Trimmed::default());
         }
-        let kept_from = reader.view().parts.get(gone.len()).map_or(0, Part::base);
-        self.change_view(|view| {
-            view.start_offset = before;
-            view.parts.retain(|part| part.base() >= kept_from);
+        let kept_from = reader.list().segments.get(gone.len()).map_or(0, SegmentRef::base);
+        self.change_list(|list| {
+            list.start_offset = before;
+            list.segments.retain(|segment| segment.base() >= kept_from);
         });
         self.changes.notify();
         // Damage to the only copy that knows would bring the other one back, which needs the segments.
@@ -82,23 +82,23 @@ impl Shared {
         self.drop_parts(gone)?;
         for run in runs {
             // Derived: if it cannot be removed now, the next open does.
-            let _ = self.place.storage.remove(&self.place.path(&run));
+            let _ = self.directory.storage.remove(&self.directory.path_of(&run));
         }
         Ok(trimmed)
     }
 
     /// Removes the files of parts that are no longer of the log.
-    fn drop_parts(&self, gone: &[Part]) -> Result<()> {
+    fn drop_parts(&self, gone: &[SegmentRef]) -> Result<()> {
         if gone.is_empty() {
             return Ok(());
         }
-        for part in gone {
-            match part {
-                Part::Active(active) => active.retire(),
-                Part::Sealed(segment) => segment.retire(),
+        for segment in gone {
+            match segment {
+                SegmentRef::Active(active) => active.retire(),
+                SegmentRef::Sealed(segment) => segment.retire(),
             }
         }
-        let is_gone = |base: u64| gone.iter().any(|part| part.base() == base);
+        let is_gone = |base: u64| gone.iter().any(|segment| segment.base() == base);
         self.writer
             .lock()
             .unsynced
@@ -106,22 +106,22 @@ impl Shared {
         let _not_while_sealing = self.sealing.lock();
         self.forget_mapped(gone);
         // What cannot be removed now is removed by the next open.
-        self.remove_files(gone.iter().map(Part::base))
+        self.remove_files(gone.iter().map(SegmentRef::base))
     }
 
     /// What trimming to `before` removes.
     fn what_goes(&self, reader: &Reader<'_>, before: u64) -> Result<Trimmed> {
-        let start = reader.view().start_offset;
+        let start = reader.list().start_offset;
         let mut trimmed = Trimmed::default();
         if before <= start {
             return Ok(trimmed);
         }
-        let last = reader.view().part_at(before);
+        let last = reader.list().index_at(before);
         let has_gaps = self.meta.lock().current().has_gaps;
-        for (index, part) in reader.view().parts.iter().enumerate().take(last + 1) {
-            let (from, to) = (start.max(part.base()), before.min(reader.end_of(part)));
+        for (index, segment) in reader.list().segments.iter().enumerate().take(last + 1) {
+            let (from, to) = (start.max(segment.base()), before.min(reader.end_of(segment)));
             let count = if has_gaps {
-                reader.read(part, |opened| {
+                reader.read(segment, |opened| {
                     Ok(u64::from(opened.find(to)?.0.saturating_sub(opened.find(from)?.0)))
                 })
             } else {
@@ -133,18 +133,18 @@ impl Shared {
                 other => other?,
             };
             if index < last {
-                trimmed.size += self.size_on_disk(part)?;
+                trimmed.size += self.size_on_disk(segment)?;
             }
         }
         Ok(trimmed)
     }
 
     /// Bytes of a part's files. Space reserved ahead of the end does not count.
-    pub(super) fn size_on_disk(&self, part: &Part) -> Result<u64> {
-        let base = part.base();
-        match part {
-            Part::Active(active) => Ok(u64::from(active.visible().end)),
-            Part::Sealed(_) => {
+    pub(crate) fn size_on_disk(&self, segment: &SegmentRef) -> Result<u64> {
+        let base = segment.base();
+        match segment {
+            SegmentRef::Active(active) => Ok(u64::from(active.visible().end)),
+            SegmentRef::Sealed(_) => {
                 Ok(self.len_of(&FileName::Segment(base))? + self.len_of(&FileName::Index(base))?)
             }
         }
@@ -152,7 +152,7 @@ impl Shared {
 
     /// Bytes of a file; 0 where there is none.
     fn len_of(&self, name: &FileName) -> Result<u64> {
-        Ok(found(self.place.storage.len_of(&self.place.path(name)))?.unwrap_or(0))
+        Ok(found(self.directory.storage.len_of(&self.directory.path_of(name)))?.unwrap_or(0))
     }
 
     /// Does what is due when a segment was begun, or has it done where there is a background thread: applies the
@@ -174,7 +174,7 @@ impl Shared {
 
     /// The offset below which the policy keeps nothing.
     fn retention_cut(&self, reader: &Reader<'_>, policy: &Retention) -> Result<u64> {
-        let mut cut = reader.view().start_offset;
+        let mut cut = reader.list().start_offset;
         if let Some(messages) = policy.messages {
             let has_gaps = self.meta.lock().current().has_gaps;
             cut = cut.max(cut_by_count(reader, messages, has_gaps)?);
@@ -196,27 +196,27 @@ impl Shared {
     /// claims to be younger than the segment behind its own is as old as that.
     fn cut_by_time(&self, reader: &Reader<'_>, oldest: i64) -> Result<u64> {
         let now = Timestamp::now().as_micros();
-        let parts = &reader.view().parts;
-        for (index, part) in parts.iter().enumerate() {
-            let latest = match parts.get(index + 1) {
+        let segments = &reader.list().segments;
+        for (index, segment) in segments.iter().enumerate() {
+            let latest = match segments.get(index + 1) {
                 Some(next) => self.created_before(next)?.unwrap_or(now),
                 None => now,
             };
             if latest < oldest {
                 continue;
             }
-            if let Some(offset) = first_since(reader, part, oldest)? {
-                return Ok(offset.max(reader.view().start_offset));
+            if let Some(offset) = first_since(reader, segment, oldest)? {
+                return Ok(offset.max(reader.list().start_offset));
             }
         }
         Ok(reader.next_offset())
     }
 
     /// A time at which this segment had been created, in microseconds; `None` where it is not known.
-    fn created_before(&self, part: &Part) -> Result<Option<i64>> {
-        let created = match part {
-            Part::Active(active) => active.header.created,
-            Part::Sealed(segment) => match self.place.open_segment(segment.base(), Open::Read) {
+    fn created_before(&self, segment: &SegmentRef) -> Result<Option<i64>> {
+        let created = match segment {
+            SegmentRef::Active(active) => active.header.created,
+            SegmentRef::Sealed(segment) => match self.directory.open_segment(segment.base(), Open::Read) {
                 Err(Error::Corrupt { .. }) => return Ok(None),
                 opened => opened?.1.created,
             },
@@ -228,26 +228,26 @@ impl Shared {
     /// The first offset from which on the messages take at most so many bytes in their segments.
     fn cut_by_bytes(&self, reader: &Reader<'_>, bytes_max: u64) -> Result<u64> {
         let mut left = bytes_max;
-        for part in reader.view().parts.iter().rev() {
-            let found = match reader.read(part, |opened| first_within(opened, left)) {
+        for segment in reader.list().segments.iter().rev() {
+            let found = match reader.read(segment, |opened| first_within(opened, left)) {
                 // What its file takes is known all the same, and it stays or goes as a whole.
                 Err(Error::Corrupt { .. }) => {
-                    let len = self.len_of(&FileName::Segment(part.base()))?;
+                    let len = self.len_of(&FileName::Segment(segment.base()))?;
                     let taken = len.saturating_sub(u64::from(FRAMES_START));
                     if taken <= left {
                         Err(taken)
                     } else {
-                        Ok(Some(part.base()))
+                        Ok(Some(segment.base()))
                     }
                 }
                 found => found?,
             };
             match found {
-                Ok(offset) => return Ok(offset.unwrap_or_else(|| reader.end_of(part))),
+                Ok(offset) => return Ok(offset.unwrap_or_else(|| reader.end_of(segment))),
                 Err(taken) => left -= taken,
             }
         }
-        Ok(reader.view().start_offset)
+        Ok(reader.list().start_offset)
     }
 }
 
@@ -255,8 +255,8 @@ impl Shared {
 ///
 /// A message that cannot be read is as old as the next that can, and a part of which nothing can be read as old as
 /// what is behind it: so damage stays no longer than that.
-fn first_since(reader: &Reader<'_>, part: &Part, oldest: i64) -> Result<Option<u64>> {
-    let found = reader.read(part, |opened| {
+fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result<Option<u64>> {
+    let found = reader.read(segment, |opened| {
         if let Some(max) = opened.time_max() {
             if max < oldest {
                 return Ok(None);
@@ -283,7 +283,7 @@ fn first_since(reader: &Reader<'_>, part: &Part, oldest: i64) -> Result<Option<u
         Ok(cut.end())
     });
     match found {
-        Err(Error::Corrupt { .. }) => Ok(Some(part.base())),
+        Err(Error::Corrupt { .. }) => Ok(Some(segment.base())),
         found => found,
     }
 }
@@ -291,11 +291,14 @@ fn first_since(reader: &Reader<'_>, part: &Part, oldest: i64) -> Result<Option<u
 /// The offset of the `count`-th message from the end. A part that cannot be read has a message at each offset, or, in
 /// a log with gaps, perhaps none: so nothing goes too early.
 fn cut_by_count(reader: &Reader<'_>, count: u64, has_gaps: bool) -> Result<u64> {
-    reader.last_or(count, |part, wanted, error| {
+    reader.last_or(count, |segment, wanted, error| {
         if !matches!(error, Error::Corrupt { .. }) {
             return Err(error);
         }
-        let (start, end) = (part.base().max(reader.view().start_offset), reader.end_of(part));
+        let (start, end) = (
+            segment.base().max(reader.list().start_offset),
+            reader.end_of(segment),
+        );
         let there = if has_gaps { 0 } else { end.saturating_sub(start) };
         Ok(if there < wanted {
             Err(there)

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::active::copy_range;
-use super::place::Place;
+use super::opened::Directory;
+use super::opened::copy_range;
 use crate::Result;
 use crate::format::{FileName, QUARANTINE_NAME};
 use crate::sys::{File, Open};
 
-impl Place {
+impl Directory {
     /// Keeps a copy of a part of a segment's file; returns its path.
     pub(crate) fn quarantine_range(
         &self,
@@ -22,9 +22,9 @@ impl Place {
         let file = self.storage.open(&to, Open::Create)?;
         copy_range(from, start, end, &file)?;
         file.sync()?;
-        self.storage.sync_dir(&self.dir.join(QUARANTINE_NAME))?;
+        self.storage.sync_dir(&self.path.join(QUARANTINE_NAME))?;
         // The folder may have been created by somebody who was killed before its name was durable.
-        self.storage.sync_dir(&self.dir)?;
+        self.storage.sync_dir(&self.path)?;
         Ok(to)
     }
 
@@ -32,15 +32,15 @@ impl Place {
     pub(crate) fn quarantine_segment(&self, base: u64) -> Result<PathBuf> {
         let name = FileName::Segment(base);
         let to = self.quarantine_file(&name.to_string())?;
-        self.storage.rename(&self.path(&name), &to)?;
-        self.storage.sync_dir(&self.dir.join(QUARANTINE_NAME))?;
-        self.storage.sync_dir(&self.dir)?;
+        self.storage.rename(&self.path_of(&name), &to)?;
+        self.storage.sync_dir(&self.path.join(QUARANTINE_NAME))?;
+        self.storage.sync_dir(&self.path)?;
         Ok(to)
     }
 
     /// A path in the quarantine folder that no file has.
     fn quarantine_file(&self, name: &str) -> Result<PathBuf> {
-        let dir = self.dir.join(QUARANTINE_NAME);
+        let dir = self.path.join(QUARANTINE_NAME);
         self.storage.create_dirs(&dir)?;
         let names = self.storage.list(&dir)?;
         let mut free = name.to_owned();

@@ -7,12 +7,11 @@
 
 use std::sync::Arc;
 
-use super::meta_store::{Copies, MetaStore};
-use super::options::Options;
+use crate::Options;
+use crate::directory::{Copies, MetaStore};
+use crate::directory::{Directory, corrupt, offset_bound};
 use crate::format::{BATCH_HEADER_LEN, FileName, Previous, Rewrite, SEGMENT_HEADER_LEN};
-use crate::segment::{
-    Active, Extent, Part, Place, Segment, SegmentEnd, Stop, capacity_for, copy_over, corrupt, offset_bound,
-};
+use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, Stop, capacity_for, copy_over};
 use crate::sys::Open;
 use crate::{Corruption, Error, Result};
 
@@ -23,7 +22,7 @@ const COPY_AT_OPEN_MAX: u64 = 1 << 20;
 /// What recovery found.
 #[derive(Debug)]
 pub(crate) struct Recovered {
-    pub(crate) parts: Vec<Part>,
+    pub(crate) segments: Vec<SegmentRef>,
     /// The segment to go on in, its end and last checksum.
     pub(crate) active: Option<(Arc<Active>, Extent)>,
     /// The segment that a new one is to follow, if there is none to go on in.
@@ -40,7 +39,7 @@ pub(crate) struct Recovered {
 
 /// One run of recovery.
 pub(crate) struct Recovery<'a> {
-    pub(crate) place: &'a Arc<Place>,
+    pub(crate) directory: &'a Arc<Directory>,
     pub(crate) options: &'a Options,
     pub(crate) copies: &'a Copies,
     pub(crate) meta: &'a mut MetaStore,
@@ -72,7 +71,7 @@ impl Recovery<'_> {
         };
         let next_offset = self.next_offset_min.max(reached);
         let mut recovered = Recovered {
-            parts: self.sealed_before(unsure_from.unwrap_or(u64::MAX)),
+            segments: self.sealed_before(unsure_from.unwrap_or(u64::MAX)),
             active: None,
             previous: rewritten.map(|rewrite| rewrite.origin),
             unsynced: Vec::new(),
@@ -83,8 +82,8 @@ impl Recovery<'_> {
         };
         if let (Some(rewrite), Some(base)) = (rewritten, self.bases.last()) {
             let end = SegmentEnd::Known(rewrite.origin);
-            let segment = Segment::new(Arc::clone(self.place), *base, end);
-            recovered.parts.push(Part::Sealed(Arc::new(segment)));
+            let segment = Sealed::new(Arc::clone(self.directory), *base, end);
+            recovered.segments.push(SegmentRef::Sealed(Arc::new(segment)));
         }
         let last_base = walked.last().map(|last| last.active.header.base);
         for segment in walked {
@@ -100,14 +99,14 @@ impl Recovery<'_> {
             return Ok(false);
         };
         if self
-            .place
+            .directory
             .last_base(&self.bases)?
             .is_some_and(|last| last >= base)
         {
             return Ok(false);
         }
         if !self.options.recover {
-            let path = self.place.path(&FileName::Segment(base));
+            let path = self.directory.path_of(&FileName::Segment(base));
             return Err(corrupt(&path, 0, None, Corruption::Missing));
         }
         // Offsets that were given out in it must not be given out again.
@@ -119,7 +118,7 @@ impl Recovery<'_> {
     /// nothing was walked through.
     fn rewritten_last(&self, walked: &[Walked]) -> Result<Option<Rewrite>> {
         match self.bases.last() {
-            Some(last) if walked.is_empty() => Ok(self.place.open_segment(*last, Open::Read)?.1.rewrite),
+            Some(last) if walked.is_empty() => Ok(self.directory.open_segment(*last, Open::Read)?.1.rewrite),
             _ => Ok(None),
         }
     }
@@ -145,13 +144,13 @@ impl Recovery<'_> {
             return Ok(Vec::new());
         };
         let capacity = self
-            .place
+            .directory
             .is_writable()
             .then(|| capacity_for(self.options.rollover, 0));
         if self.is_rewritten(*last)? {
             return Ok(Vec::new());
         }
-        let (active, extent) = Active::adopt(self.place, *last, None, capacity)?;
+        let (active, extent) = Active::adopt(self.directory, *last, None, capacity)?;
         let covered = extent.frontier >= SEGMENT_HEADER_LEN;
         let unsure_from = if covered {
             *last
@@ -168,10 +167,10 @@ impl Recovery<'_> {
             if self.is_rewritten(*base)? {
                 break;
             }
-            let path = self.place.path(&FileName::Segment(*base));
+            let path = self.directory.path_of(&FileName::Segment(*base));
             let link = successor.filter(|link| link.base == *base);
             let link = link.ok_or_else(|| corrupt(&path, 0, None, Corruption::Missing))?;
-            let (active, extent) = Active::adopt(self.place, *base, Some(u64::from(link.len)), None)?;
+            let (active, extent) = Active::adopt(self.directory, *base, Some(u64::from(link.len)), None)?;
             let covered = extent.frontier >= SEGMENT_HEADER_LEN;
             successor = active.header.previous;
             walked.push(Walked {
@@ -188,7 +187,7 @@ impl Recovery<'_> {
     }
 
     fn is_rewritten(&self, base: u64) -> Result<bool> {
-        let (_, header) = self.place.open_segment(base, Open::Read)?;
+        let (_, header) = self.directory.open_segment(base, Open::Read)?;
         Ok(header.rewrite.is_some())
     }
 
@@ -208,7 +207,7 @@ impl Recovery<'_> {
         }
         // The last one first: a crash in between leaves a log that is cut at the same place again.
         for base in unreadable {
-            self.place.quarantine_segment(*base)?;
+            self.directory.quarantine_segment(*base)?;
         }
         if let Some((at, _)) = short {
             self.cut_behind(walked, at, is_durable)?;
@@ -257,11 +256,11 @@ impl Recovery<'_> {
                 .walk(u64::MAX, false)
                 .is_frame_behind(&short.extent, 0);
         if keep_bytes {
-            keep_tail(self.place, &short.active, short.extent.end)?;
+            keep_tail(self.directory, &short.active, short.extent.end)?;
         }
         // The last one first, as above.
         for later in walked.drain(at + 1..).rev() {
-            self.place.quarantine_segment(later.active.header.base)?;
+            self.directory.quarantine_segment(later.active.header.base)?;
         }
         let kept = walked[at].active.header.base;
         self.bases.retain(|base| *base <= kept);
@@ -274,7 +273,7 @@ impl Recovery<'_> {
     fn announce_cut(&mut self, last: Option<u64>) -> Result<()> {
         let next_offset = self.next_offset_min.max(last.map_or(0, offset_bound));
         self.next_offset_min = next_offset;
-        self.meta.write_both(&*self.place.storage, |meta| {
+        self.meta.write_both(&*self.directory.storage, |meta| {
             meta.epoch = meta.epoch.saturating_add(1);
             meta.next_offset = meta.next_offset.max(next_offset);
             meta.clean = None;
@@ -282,10 +281,10 @@ impl Recovery<'_> {
     }
 
     /// The segments with a base below this one, which need no looking at; the last of all is not among them.
-    fn sealed_before(&self, base: u64) -> Vec<Part> {
+    fn sealed_before(&self, base: u64) -> Vec<SegmentRef> {
         let sealed = |pair: &[u64]| {
             let end = SegmentEnd::Successor(pair[1]);
-            Part::Sealed(Arc::new(Segment::new(Arc::clone(self.place), pair[0], end)))
+            SegmentRef::Sealed(Arc::new(Sealed::new(Arc::clone(self.directory), pair[0], end)))
         };
         self.bases
             .windows(2)
@@ -301,7 +300,7 @@ impl Recovery<'_> {
         let end = extent.end as u32;
         if self.options.read_only {
             recovered.synced = recovered.synced.min(durable_offset(&active, &extent));
-            recovered.parts.push(Part::Active(Arc::new(active)));
+            recovered.segments.push(SegmentRef::Active(Arc::new(active)));
             return Ok(());
         }
         let is_proven = extent.frontier == extent.end;
@@ -311,29 +310,33 @@ impl Recovery<'_> {
             // Synced up to its end, and nothing was stored behind it: this file has not seen a failed sync.
             active.raise_frontier(end);
             let active = Arc::new(active);
-            recovered.parts.push(Part::Active(Arc::clone(&active)));
+            recovered.segments.push(SegmentRef::Active(Arc::clone(&active)));
             recovered.active = Some((active, extent));
             return Ok(());
         }
         let earlier_proven = recovered.unsynced.is_empty();
         let copies_now = extent.end <= COPY_AT_OPEN_MAX
-            || self.options.durability == super::Durability::EachPublish
+            || self.options.durability == crate::Durability::EachPublish
             || !self.options.background;
         if copies_now {
-            copy_over(self.place, active.header.base, extent.end)?;
+            copy_over(self.directory, active.header.base, extent.end)?;
             let capacity = capacity_for(self.options.rollover, 0);
-            let (active, extent) =
-                Active::adopt(self.place, active.header.base, Some(extent.end), Some(capacity))?;
+            let (active, extent) = Active::adopt(
+                self.directory,
+                active.header.base,
+                Some(extent.end),
+                Some(capacity),
+            )?;
             if earlier_proven {
                 active.raise_frontier(end);
             }
             self.push(active, extent, is_last, is_continued, recovered);
             return Ok(());
         }
-        active.set_unproven(end);
+        active.set_needs_copy(end);
         recovered.synced = recovered.synced.min(durable_offset(&active, &extent));
         let active = Arc::new(active);
-        recovered.parts.push(Part::Active(Arc::clone(&active)));
+        recovered.segments.push(SegmentRef::Active(Arc::clone(&active)));
         if is_last {
             recovered.previous = Some(active.link(end, extent.last_checksum));
         }
@@ -354,16 +357,16 @@ impl Recovery<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
         let link = active.link(extent.end as u32, extent.last_checksum);
         if is_continued {
-            recovered.parts.push(Part::Active(Arc::clone(&active)));
+            recovered.segments.push(SegmentRef::Active(Arc::clone(&active)));
             recovered.active = Some((active, extent));
             return;
         }
-        let sealed = Segment::new(
-            Arc::clone(self.place),
+        let sealed = Sealed::new(
+            Arc::clone(self.directory),
             active.header.base,
             SegmentEnd::Known(link),
         );
-        recovered.parts.push(Part::Sealed(Arc::new(sealed)));
+        recovered.segments.push(SegmentRef::Sealed(Arc::new(sealed)));
         if is_last {
             recovered.previous = Some(link);
         }
@@ -421,9 +424,11 @@ fn durable_offset(active: &Active, extent: &Extent) -> u64 {
 }
 
 /// Keeps a copy of what stands behind the end of a segment.
-fn keep_tail(place: &Place, active: &Active, end: u64) -> Result<()> {
+fn keep_tail(directory: &Directory, active: &Active, end: u64) -> Result<()> {
     match last_nonzero(active, end)? {
-        Some(last) => place.quarantine_range(&active.file, end, last, "tail").map(drop),
+        Some(last) => directory
+            .quarantine_range(&active.file, end, last, "tail")
+            .map(drop),
         None => Ok(()),
     }
 }

@@ -2,18 +2,18 @@ use crate::sys::Map;
 
 /// Bytes copied out of a mapping at a time: small enough to stay in the processor's nearest caches until they have
 /// been looked at, large enough that the copy runs at memory speed.
-const WINDOW_LEN: usize = 32 << 10;
+const BUFFER_LEN: usize = 32 << 10;
 
 /// A piece of a mapping, copied into memory of our own, that moves along with what is asked for.
 ///
 /// Copies, because a reference into a mapping must not exist (see [`Map`]).
 #[derive(Debug, Default)]
-pub(crate) struct Window {
+pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
     start: u64,
 }
 
-impl Window {
+impl CopyBuffer {
     /// `len` bytes at `position`, or `None` if they are not all below `limit`.
     #[inline]
     pub(crate) fn get(&mut self, map: &Map, position: u64, len: usize, limit: u64) -> Option<&[u8]> {
@@ -34,7 +34,7 @@ impl Window {
         }
         self.bytes.clear();
         self.start = position;
-        map.append_to(position, len.max(WINDOW_LEN).min(available), &mut self.bytes)?;
+        map.append_to(position, len.max(BUFFER_LEN).min(available), &mut self.bytes)?;
         self.bytes.get(..len)
     }
 

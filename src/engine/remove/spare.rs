@@ -10,16 +10,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::shared::Shared;
+use crate::directory::create_anew;
+use crate::engine::shared::Shared;
 use crate::format::SPARE_NAME;
-use crate::segment::create_anew;
 use crate::sys::{Open, found};
 use crate::{Error, Result};
 
 const SPARE_LEN_MAX: u64 = 1 << 20;
 
 /// Whether the disk, or the user's share of it, is full.
-pub(super) fn is_out_of_space(error: &Error) -> bool {
+pub(crate) fn is_out_of_space(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if matches!(
         source.kind(),
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
@@ -28,8 +28,8 @@ pub(super) fn is_out_of_space(error: &Error) -> bool {
 
 impl Shared {
     /// Sees to it that there is spare space: on the background thread, or here where there is none.
-    pub(super) fn make_spare_soon(self: &Arc<Shared>) {
-        if self.has_spare.load(Ordering::Relaxed) || self.view.load().parts.len() < 2 {
+    pub(crate) fn make_spare_soon(self: &Arc<Shared>) {
+        if self.has_spare.load(Ordering::Relaxed) || self.list.load().segments.len() < 2 {
             return;
         }
         // Without it everything works as long as the disk is not full; the next rollover tries again.
@@ -46,17 +46,17 @@ impl Shared {
         let Some(_no_removal) = self.removal.try_lock() else {
             return Ok(());
         };
-        let path = self.place.dir.join(SPARE_NAME);
-        let file = match found(self.place.storage.open(&path, Open::Write))? {
+        let path = self.directory.path.join(SPARE_NAME);
+        let file = match found(self.directory.storage.open(&path, Open::Write))? {
             Some(file) => file,
-            None => create_anew(&self.place, &path)?,
+            None => create_anew(&self.directory, &path)?,
         };
         // What is there may be of a smaller rollover size, or of somebody who was killed before it was all reserved;
         // its length says how much was.
         let (len, wanted) = (file.len()?, self.options.rollover.min(SPARE_LEN_MAX));
         if let Err(error) = file.reserve(len, wanted) {
             if len == 0 {
-                let _ = self.place.storage.remove(&path);
+                let _ = self.directory.storage.remove(&path);
             }
             return Err(error);
         }
@@ -75,18 +75,21 @@ impl Shared {
     }
 
     /// Gives the spare space back, and what is prepared for the next segment.
-    pub(super) fn give_back_spare(&self) {
+    pub(crate) fn give_back_spare(&self) {
         self.is_space_short.store(true, Ordering::Relaxed);
         if let Some(prepared) = self.prepared.lock().take() {
-            prepared.discard(&self.place);
+            prepared.discard(&self.directory);
         }
         self.has_spare.store(false, Ordering::Relaxed);
         // If it cannot be removed there was none, or there is no space to be had.
-        let _ = self.place.storage.remove(&self.place.dir.join(SPARE_NAME));
+        let _ = self
+            .directory
+            .storage
+            .remove(&self.directory.path.join(SPARE_NAME));
     }
 
     /// Whether what nobody waits for should take no space.
-    pub(super) fn is_space_short(&self) -> bool {
+    pub(crate) fn is_space_short(&self) -> bool {
         self.is_space_short.load(Ordering::Relaxed)
     }
 }
@@ -97,8 +100,8 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::super::Options;
     use super::*;
+    use crate::Options;
     use crate::{Log as _, NewMessage};
 
     fn count(dir: &Path, kind: &str) -> usize {

@@ -7,30 +7,31 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, ReentrantMutex};
 
-use super::background::Background;
-use super::changes::Changes;
-use super::commit::Committer;
-use super::durability::Durability;
-use super::failure::Failure;
-use super::meta_store::MetaStore;
-use super::options::Options;
-use super::view::View;
-use super::write::Writer;
-use crate::segment::{Active, Part, Place, Prepared, Segment};
+use super::append::Committer;
+use crate::Changes;
+use crate::Durability;
+use crate::Options;
+use crate::directory::Directory;
+use crate::directory::Failure;
+use crate::directory::MetaStore;
+use crate::engine::append::Appender;
+use crate::engine::segments::SegmentList;
+use crate::engine::upkeep::Background;
+use crate::segment::{Active, Prepared, Sealed, SegmentRef};
 use crate::sys::{DirLock, is_forked};
 use crate::{Error, Result};
 
 /// A log that is open.
 ///
 /// Locks, in the order in which they may be taken: `job`, `removal`, `writer`, `sealing`, `meta`, `prepared`, any of a
-/// segment's own, the place's `replacing`. Under `commit`'s, `left_over`, `without_run`, `mapped` and `lock` no other
-/// is taken.
+/// segment's own, the directory's `replacing`. Under `commit`'s, `unlink_pending`, `without_run`, `mapped` and `lock`
+/// no other is taken.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) place: Arc<Place>,
+    pub(crate) directory: Arc<Directory>,
     pub(crate) options: Options,
-    pub(crate) view: ArcSwap<View>,
-    pub(crate) writer: Mutex<Writer>,
+    pub(crate) list: ArcSwap<SegmentList>,
+    pub(crate) writer: Mutex<Appender>,
     pub(crate) meta: Mutex<MetaStore>,
     pub(crate) commit: Committer,
     /// Who waits for the log to change.
@@ -49,9 +50,9 @@ pub(crate) struct Shared {
     /// Held while a segment is sealed, or put in the place of another.
     pub(crate) sealing: Mutex<()>,
     /// Base offsets of segments that were merged into others and could not be removed.
-    pub(super) left_over: Mutex<Vec<u64>>,
+    pub(crate) unlink_pending: Mutex<Vec<u64>>,
     /// Base offsets of segments that cannot be in a key run.
-    pub(super) without_run: Mutex<Vec<u64>>,
+    pub(crate) without_run: Mutex<Vec<u64>>,
     /// Whether there is spare space for removing messages, as far as this handle knows.
     pub(crate) has_spare: AtomicBool,
     /// Set when removing has met a full disk, until there is spare space again: meanwhile nothing takes space that
@@ -62,7 +63,7 @@ pub(crate) struct Shared {
     /// Segments left behind that the background thread has been asked to seal and has not yet begun with.
     pub(crate) seals_pending: AtomicUsize,
     /// Sealed segments whose files are mapped, for letting go of some when there are too many.
-    mapped: Mutex<Vec<Arc<Segment>>>,
+    mapped: Mutex<Vec<Arc<Sealed>>>,
     state: AtomicU8,
     /// What poisoned the handle, if it was not a panic.
     failure: OnceLock<Failure>,
@@ -75,11 +76,11 @@ const CLOSED: u8 = 2;
 
 impl Shared {
     pub(crate) fn new(
-        place: Arc<Place>,
+        directory: Arc<Directory>,
         options: Options,
         lock: DirLock,
-        view: View,
-        writer: Writer,
+        list: SegmentList,
+        writer: Appender,
         meta: MetaStore,
         synced: u64,
     ) -> Shared {
@@ -87,9 +88,9 @@ impl Shared {
         let _ = is_forked();
         let background = (options.background && !options.read_only).then(Background::join_in);
         Shared {
-            place,
+            directory,
             options,
-            view: ArcSwap::from_pointee(view),
+            list: ArcSwap::from_pointee(list),
             writer: Mutex::new(writer),
             meta: Mutex::new(meta),
             commit: Committer::new(synced),
@@ -101,7 +102,7 @@ impl Shared {
             background,
             removal: Mutex::new(()),
             sealing: Mutex::new(()),
-            left_over: Mutex::new(Vec::new()),
+            unlink_pending: Mutex::new(Vec::new()),
             without_run: Mutex::new(Vec::new()),
             has_spare: AtomicBool::new(false),
             is_space_short: AtomicBool::new(false),
@@ -151,7 +152,7 @@ impl Shared {
             let _ = self.failure.set(failure);
         }
         self.state.fetch_or(POISONED, Ordering::AcqRel);
-        self.place.writable.store(false, Ordering::Release);
+        self.directory.writable.store(false, Ordering::Release);
         self.commit.fail_all();
         self.changes.poison();
     }
@@ -167,7 +168,7 @@ impl Shared {
     /// What poisoned the handle first, for all who have not been told.
     pub(crate) fn failure(&self) -> Error {
         let unknown = || Error::SyncFailed {
-            path: self.place.dir.clone(),
+            path: self.directory.path.clone(),
             source: std::io::Error::other("a write or sync did not come to its end"),
         };
         self.failure.get().map_or_else(unknown, Failure::error)
@@ -183,10 +184,10 @@ impl Shared {
     /// Lets go of all files and of the lock.
     pub(crate) fn let_go(&self) {
         {
-            let _no_replacing = self.place.replacing.lock();
-            self.place.writable.store(false, Ordering::Release);
+            let _no_replacing = self.directory.replacing.lock();
+            self.directory.writable.store(false, Ordering::Release);
         }
-        self.view.store(Arc::new(View::default()));
+        self.list.store(Arc::new(SegmentList::default()));
         self.mapped.lock().clear();
         self.lock.lock().take();
     }
@@ -196,16 +197,16 @@ impl Shared {
     }
 
     /// Replaces the list of segments.
-    pub(crate) fn change_view(&self, change: impl Fn(&mut View)) {
-        self.view.rcu(|view| {
-            let mut view = View::clone(view);
-            change(&mut view);
-            view
+    pub(crate) fn change_list(&self, change: impl Fn(&mut SegmentList)) {
+        self.list.rcu(|list| {
+            let mut list = SegmentList::clone(list);
+            change(&mut list);
+            list
         });
     }
 
     /// Notes that a segment's files were mapped, and lets go of others when there are too many.
-    pub(crate) fn note_mapped(&self, segment: &Arc<Segment>) {
+    pub(crate) fn note_mapped(&self, segment: &Arc<Sealed>) {
         let mut mapped = self.mapped.lock();
         let max = self.options.segments_mapped_max;
         if mapped.len() >= max {
@@ -238,18 +239,18 @@ impl Shared {
     }
 
     /// Whether `segment` is still a part of the log, and not sealed yet.
-    pub(crate) fn has_part(&self, segment: &Arc<Active>) -> bool {
-        let view = self.view.load();
-        view.parts
+    pub(crate) fn has_segment(&self, segment: &Arc<Active>) -> bool {
+        let list = self.list.load();
+        list.segments
             .iter()
-            .any(|part| matches!(part, Part::Active(active) if Arc::ptr_eq(active, segment)))
+            .any(|held| matches!(held, SegmentRef::Active(active) if Arc::ptr_eq(active, segment)))
     }
 
     /// Puts another part in the place of the one with this base.
-    pub(crate) fn replace_part(&self, base: u64, with: &Part) {
-        self.change_view(|view| {
-            if let Some(part) = view.parts.iter_mut().find(|part| part.base() == base) {
-                *part = with.clone();
+    pub(crate) fn replace_segment(&self, base: u64, with: &SegmentRef) {
+        self.change_list(|list| {
+            if let Some(segment) = list.segments.iter_mut().find(|segment| segment.base() == base) {
+                *segment = with.clone();
             }
         });
     }

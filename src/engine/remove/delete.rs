@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::reader::Reader;
-use super::shared::Shared;
 use super::spare::is_out_of_space;
+use crate::engine::segments::Reader;
+use crate::engine::shared::Shared;
 use crate::format::{Previous, SegmentHeader};
-use crate::segment::{Active, Fault, Opened, Part, Rewriter, Segment, SegmentEnd, Visible};
+use crate::segment::{Active, Fault, Opened, Rewriter, Sealed, SegmentEnd, SegmentRef, Visible};
 use crate::sys::Open;
 use crate::{Deleted, Error, Result};
 
@@ -51,10 +51,10 @@ impl Shared {
     /// `offsets` what is not in the log.
     fn first_named(&self, offsets: &mut BTreeSet<u64>) -> Result<Option<(u64, BTreeSet<u64>)>> {
         let reader = Reader::new(self)?;
-        let (view, next_offset) = (reader.view(), reader.next_offset());
+        let (list, next_offset) = (reader.list(), reader.next_offset());
         // Cut off, and not looked at one by one: this is asked for each segment.
-        if offsets.first().is_some_and(|first| *first < view.start_offset) {
-            *offsets = offsets.split_off(&view.start_offset);
+        if offsets.first().is_some_and(|first| *first < list.start_offset) {
+            *offsets = offsets.split_off(&list.start_offset);
         }
         if offsets.last().is_some_and(|last| *last >= next_offset) {
             offsets.split_off(&next_offset);
@@ -62,13 +62,13 @@ impl Shared {
         let Some(first) = offsets.first() else {
             return Ok(None);
         };
-        let at = view.part_at(*first);
-        let Some(part) = view.parts.get(at) else {
+        let at = list.index_at(*first);
+        let Some(segment) = list.segments.get(at) else {
             offsets.clear();
             return Ok(None);
         };
-        let end = view.parts.get(at + 1).map_or(next_offset, Part::base);
-        Ok(Some((part.base(), offsets.range(..end).copied().collect())))
+        let end = list.segments.get(at + 1).map_or(next_offset, SegmentRef::base);
+        Ok(Some((segment.base(), offsets.range(..end).copied().collect())))
     }
 
     /// Removes from one segment; `None` if it has none of the messages.
@@ -92,7 +92,7 @@ impl Shared {
                 meta.is_copy = false;
             })?;
         }
-        let start = self.view.load().start_offset;
+        let start = self.list.load().start_offset;
         let after = self.rewrite(base, &|offset| offset >= start && !named.contains(&offset))?;
         Ok(Some(Deleted::new(removed, before.saturating_sub(after))))
     }
@@ -117,10 +117,10 @@ impl Shared {
     /// How many of the messages are in this segment.
     fn count_of(&self, base: u64, named: &BTreeSet<u64>) -> Result<u64> {
         let reader = Reader::new(self)?;
-        let Some(part) = reader.part(base) else {
+        let Some(segment) = reader.segment(base) else {
             return Ok(0);
         };
-        reader.read(part, |opened| {
+        reader.read(segment, |opened| {
             let mut count = 0;
             for offset in named {
                 count += u64::from(opened.find(*offset)?.1);
@@ -131,33 +131,35 @@ impl Shared {
 
     fn size_of(&self, base: u64) -> Result<u64> {
         let reader = Reader::new(self)?;
-        reader.part(base).map_or(Ok(0), |part| self.size_on_disk(part))
+        reader
+            .segment(base)
+            .map_or(Ok(0), |segment| self.size_on_disk(segment))
     }
 
     /// Sees to it that the segment with this base is not written to, and will not be.
-    pub(super) fn leave_behind(self: &Arc<Shared>, base: u64) -> Result<()> {
+    pub(crate) fn leave_behind(self: &Arc<Shared>, base: u64) -> Result<()> {
         let mut writer = self.writer.lock();
         self.check_writable()?;
         let is_last = self
-            .view
+            .list
             .load()
-            .parts
+            .segments
             .last()
-            .is_some_and(|part| part.base() == base);
+            .is_some_and(|segment| segment.base() == base);
         if is_last { writer.roll(self) } else { Ok(()) }
     }
 
     /// Removes the files of segments that are no longer of the log.
-    pub(super) fn remove_files(&self, bases: impl Iterator<Item = u64>) -> Result<()> {
-        match self.place.remove_segments(bases) {
+    pub(crate) fn remove_files(&self, bases: impl Iterator<Item = u64>) -> Result<()> {
+        match self.directory.remove_segments(bases) {
             Err(error @ Error::SyncFailed { .. }) => self.poison_on_error(Err(error)),
             other => other,
         }
     }
 
     /// Writes both copies of the metadata.
-    pub(super) fn write_meta(&self, change: impl FnOnce(&mut crate::format::Meta)) -> Result<()> {
-        let written = self.meta.lock().write_both(&*self.place.storage, change);
+    pub(crate) fn write_meta(&self, change: impl FnOnce(&mut crate::format::Meta)) -> Result<()> {
+        let written = self.meta.lock().write_both(&*self.directory.storage, change);
         match written {
             Err(error @ Error::SyncFailed { .. }) => self.poison_on_error(Err(error)),
             other => other,
@@ -169,14 +171,16 @@ impl Shared {
     fn rewrite(&self, base: u64, is_kept: &dyn Fn(u64) -> bool) -> Result<u64> {
         let _not_while_sealing = self.sealing.lock();
         let reader = Reader::new(self)?;
-        let part = reader.part(base).ok_or(Error::Invalid("the segment is gone"))?;
-        if let Part::Active(active) = part {
+        let segment = reader
+            .segment(base)
+            .ok_or(Error::Invalid("the segment is gone"))?;
+        if let SegmentRef::Active(active) = segment {
             // The background may be copying it to a new file of the same temporary name.
-            self.poison_on_error(active.sync(&self.place))?;
+            self.poison_on_error(active.sync(&self.directory))?;
         }
-        let source = Source::of(self, &reader, part)?;
-        let rewriter = reader.read(part, |opened| {
-            let mut rewriter = Rewriter::create(&self.place, source.header)?;
+        let source = Source::of(self, &reader, segment)?;
+        let rewriter = reader.read(segment, |opened| {
+            let mut rewriter = Rewriter::create(&self.directory, source.header)?;
             copy(opened, &mut rewriter, is_kept)?;
             Ok(rewriter)
         })?;
@@ -186,25 +190,25 @@ impl Shared {
             generation,
             source.origin,
             source.end,
-            std::slice::from_ref(part),
+            std::slice::from_ref(segment),
         )
     }
 
     /// Finishes a segment and puts it in the place of `parts`, of which the first has its base; returns the bytes of
     /// its files. When this fails without poisoning the log, nothing has changed.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &self,
         mut rewriter: Rewriter<'_>,
         generation: u32,
         origin: Previous,
         end: u64,
-        parts: &[Part],
+        segments: &[SegmentRef],
     ) -> Result<u64> {
         rewriter.finish(generation, origin, end)?;
-        for part in parts {
-            match part {
-                Part::Active(active) => active.retire(),
-                Part::Sealed(segment) => segment.retire_readable()?,
+        for segment in segments {
+            match segment {
+                SegmentRef::Active(active) => active.retire(),
+                SegmentRef::Sealed(segment) => segment.retire_readable()?,
             }
         }
         let len = rewriter.len();
@@ -212,19 +216,27 @@ impl Shared {
             Err(Error::Closed) => return Err(Error::Closed),
             other => self.poison_on_error(other)?,
         };
-        let segment = Segment::new(Arc::clone(&self.place), header.base, SegmentEnd::Known(origin));
-        let segment = Part::Sealed(Arc::new(segment));
+        let segment = Sealed::new(
+            Arc::clone(&self.directory),
+            header.base,
+            SegmentEnd::Known(origin),
+        );
+        let segment = SegmentRef::Sealed(Arc::new(segment));
         let range = header.base..end;
-        self.change_view(|view| {
-            if let Some(first) = view.parts.iter_mut().find(|part| part.base() == header.base) {
+        self.change_list(|list| {
+            if let Some(first) = list
+                .segments
+                .iter_mut()
+                .find(|segment| segment.base() == header.base)
+            {
                 *first = segment.clone();
             }
-            view.parts
-                .retain(|part| part.base() == header.base || !range.contains(&part.base()));
+            list.segments
+                .retain(|segment| segment.base() == header.base || !range.contains(&segment.base()));
         });
         self.changes.notify();
-        self.forget_mapped(parts);
-        let Part::Sealed(segment) = &segment else {
+        self.forget_mapped(segments);
+        let SegmentRef::Sealed(segment) = &segment else {
             return Ok(len);
         };
         // Builds the index. It is derived: without it, it is built when it is needed.
@@ -234,9 +246,9 @@ impl Shared {
     }
 
     /// Lets go of the files of parts that are no longer of the log; readers keep what they hold.
-    pub(super) fn forget_mapped(&self, parts: &[Part]) {
-        for part in parts {
-            if let Part::Sealed(segment) = part {
+    pub(crate) fn forget_mapped(&self, segments: &[SegmentRef]) {
+        for segment in segments {
+            if let SegmentRef::Sealed(segment) = segment {
                 segment.release(true);
             }
         }
@@ -245,18 +257,18 @@ impl Shared {
 }
 
 /// What has to be known of a segment before it is rewritten.
-pub(super) struct Source {
-    pub(super) header: SegmentHeader,
+pub(crate) struct Source {
+    pub(crate) header: SegmentHeader,
     /// How the one behind it knows it.
-    pub(super) origin: Previous,
-    pub(super) end: u64,
+    pub(crate) origin: Previous,
+    pub(crate) end: u64,
     /// Where its frames end.
-    pub(super) len: u32,
+    pub(crate) len: u32,
 }
 
 impl Source {
     /// A segment that is written to, or was until now, as far as `visible` says.
-    pub(super) fn of_active(active: &Active, visible: Visible) -> Result<Source> {
+    pub(crate) fn of_active(active: &Active, visible: Visible) -> Result<Source> {
         let seal = active
             .seal_from(visible)
             .ok_or(Error::Invalid("the segment has no end"))?;
@@ -268,17 +280,17 @@ impl Source {
         })
     }
 
-    pub(super) fn of(shared: &Shared, reader: &Reader<'_>, part: &Part) -> Result<Source> {
-        let end = reader.end_of(part);
-        match part {
-            Part::Active(active) => Source::of_active(active, active.visible()),
-            Part::Sealed(segment) => {
-                let (_, header) = shared.place.open_segment(segment.base(), Open::Read)?;
+    pub(crate) fn of(shared: &Shared, reader: &Reader<'_>, segment: &SegmentRef) -> Result<Source> {
+        let end = reader.end_of(segment);
+        match segment {
+            SegmentRef::Active(active) => Source::of_active(active, active.visible()),
+            SegmentRef::Sealed(sealed) => {
+                let (_, header) = shared.directory.open_segment(sealed.base(), Open::Read)?;
                 let origin = match header.rewrite {
                     Some(rewrite) => rewrite.origin,
-                    None => segment.link()?.0,
+                    None => sealed.link()?.0,
                 };
-                let len = reader.read(part, |opened| Ok(opened.end()))?;
+                let len = reader.read(segment, |opened| Ok(opened.end()))?;
                 Ok(Source {
                     header,
                     origin,
@@ -291,7 +303,7 @@ impl Source {
 }
 
 /// Copies the records that `is_kept` says to `to`; returns how many others there are. All are verified.
-pub(super) fn copy(
+pub(crate) fn copy(
     from: &Opened<'_>,
     to: &mut Rewriter<'_>,
     is_kept: &dyn Fn(u64) -> bool,

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::changes::Changes;
-use super::contract::Log;
-use super::reader::Reader;
-use super::scan::Scan;
-use super::shared::Shared;
-use super::write::{Plan, Writer};
+use crate::Changes;
+use crate::Log;
+use crate::engine::append::{Appender, Plan};
+use crate::engine::segments::Reader;
+use crate::engine::segments::Scan;
+use crate::engine::shared::Shared;
 use crate::format::{CleanEnd, Previous, lone_len};
-use crate::segment::{IndexState, Part, Seal};
+use crate::segment::{IndexState, Seal, SegmentRef};
 use crate::{
     BackupReport, Batch, Deleted, Error, Message, NewMessage, PublishOptions, Result, Start, Stats,
     Timestamp, Trimmed,
@@ -41,7 +41,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct FileLog {
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// Segments smaller than this get no index file at close: walking through them again costs less.
@@ -85,24 +85,24 @@ impl FileLog {
 
     fn stat_of(&self, reader: &Reader<'_>) -> Result<Stats> {
         let mut stats = Stats {
-            segments: reader.view().parts.len() as u64,
-            start_offset: reader.view().start_offset,
+            segments: reader.list().segments.len() as u64,
+            start_offset: reader.list().start_offset,
             next_offset: reader.next_offset(),
             synced_offset: self.synced_for(reader),
             epoch: self.shared.meta.lock().current().epoch,
-            key_index: self.shared.place.kinds.key,
-            time_index: self.shared.place.kinds.time,
+            key_index: self.shared.directory.kinds.key,
+            time_index: self.shared.directory.kinds.time,
             ..Stats::default()
         };
-        for part in &reader.view().parts {
-            let (count, end) = reader.read(part, |opened| {
+        for segment in &reader.list().segments {
+            let (count, end) = reader.read(segment, |opened| {
                 let (first, _) = opened.find(stats.start_offset)?;
                 let (past, _) = opened.find(stats.next_offset)?;
                 Ok((past.saturating_sub(first), opened.end()))
             })?;
             stats.messages += u64::from(count);
             stats.size += u64::from(end);
-            if let Part::Sealed(segment) = part {
+            if let SegmentRef::Sealed(segment) = segment {
                 stats.size += segment.index_len()?;
             }
         }
@@ -114,8 +114,10 @@ impl FileLog {
     pub(crate) fn rebuild_indexes(&self, absent: bool) -> Result<u64> {
         let reader = Reader::new(&self.shared)?;
         let mut rebuilt = 0;
-        for part in &reader.view().parts {
-            let Part::Sealed(segment) = part else { continue };
+        for segment in &reader.list().segments {
+            let SegmentRef::Sealed(segment) = segment else {
+                continue;
+            };
             let is_wrong = match segment.check_index()? {
                 IndexState::Damaged(_) => true,
                 IndexState::Absent => absent,
@@ -151,24 +153,24 @@ impl FileLog {
             return Err(shared.failure());
         }
         if let Some(prepared) = shared.prepared.lock().take() {
-            prepared.discard(&shared.place);
+            prepared.discard(&shared.directory);
         }
         // Still under the lock: who waits for a sync finds no active segment now, and must find the failure.
         shared.poison_on_error(self.settle(&mut writer))
     }
 
     /// Makes everything durable and gives back what is not needed, then marks the log as closed.
-    fn settle(&self, writer: &mut Writer) -> Result<()> {
+    fn settle(&self, writer: &mut Appender) -> Result<()> {
         let shared = &self.shared;
         // The indexes written now are the last thing that takes space.
         shared.is_space_short.store(false, Ordering::Relaxed);
         for segment in std::mem::take(&mut writer.unsynced) {
-            segment.sync(&shared.place)?;
+            segment.sync(&shared.directory)?;
         }
         let mut last = writer.previous;
         if let Some(active) = writer.active.take() {
             if !writer.is_all_durable(&active) {
-                active.sync(&shared.place)?;
+                active.sync(&shared.directory)?;
             }
             active.show_at_least(writer.written());
             let seal = Seal {
@@ -176,7 +178,7 @@ impl FileLog {
                 last_checksum: writer.last_checksum,
             };
             active.truncate(u64::from(seal.len))?;
-            active.sync(&shared.place)?;
+            active.sync(&shared.directory)?;
             if seal.len >= INDEX_AT_CLOSE_MIN {
                 // Derived, and built when it is needed if it cannot be written now.
                 let _ = shared.seal(&active, seal);
@@ -206,7 +208,7 @@ impl FileLog {
         if is_marked && same_indexes {
             return Ok(());
         }
-        meta.write_both(&*self.shared.place.storage, |meta| {
+        meta.write_both(&*self.shared.directory.storage, |meta| {
             meta.key_index = options.key_index;
             meta.time_index = options.time_index;
             meta.next_offset = next_offset;
@@ -228,7 +230,7 @@ impl Log for FileLog {
         let waits = shared.visible_is_durable();
         let mut writer = shared.writer.lock();
         shared.check_writable()?;
-        if (waits || how.sync) && writer.has_unproven() {
+        if (waits || how.sync) && writer.needs_copies() {
             // That may find no space for a copy, which must not happen when the batch is in the log already.
             let next_offset = writer.next_offset;
             drop(writer);
@@ -277,7 +279,7 @@ impl Log for FileLog {
     }
 
     fn start_offset(&self) -> Result<u64> {
-        Ok(Reader::new(&self.shared)?.view().start_offset)
+        Ok(Reader::new(&self.shared)?.list().start_offset)
     }
 
     #[inline]
@@ -293,7 +295,7 @@ impl Log for FileLog {
 
     fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
         Reader::with(&self.shared, |reader| {
-            if !self.shared.place.kinds.key {
+            if !self.shared.directory.kinds.key {
                 return Err(Error::NoIndex);
             }
             reader.consume_by_key(key, reader.resolve(from)?, max_count)
@@ -317,7 +319,7 @@ impl Log for FileLog {
         const KEY: u64 = 9;
         const TIME: u64 = 3;
         const POSITION: u64 = 4;
-        let kinds = self.shared.place.kinds;
+        let kinds = self.shared.directory.kinds;
         let key = if kinds.key && message.key.is_some() {
             KEY
         } else {

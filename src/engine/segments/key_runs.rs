@@ -9,12 +9,13 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use super::background::Background;
 use super::reader::Reader;
-use super::shared::Shared;
+use crate::directory::{Directory, create_anew};
+use crate::engine::shared::Shared;
+use crate::engine::upkeep::Background;
 use crate::format::{FileName, Previous, RUN_HEADER_LEN, RunHeader, checksum};
-use crate::index::{KeyRun, key_hash, newest_of_each, run_entry};
-use crate::segment::{Part, Place, create_anew};
+use crate::index::{KeyRunFile, key_hash, newest_of_each, run_entry};
+use crate::segment::SegmentRef;
 use crate::sys::{File, Open, found};
 use crate::{Error, Result};
 
@@ -28,17 +29,17 @@ const WRITE_LEN: usize = 64 << 10;
 
 /// A key run as the list of segments knows it. Its file is opened when it is first asked.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct KeyRun {
     pub(crate) first: u64,
     /// Exclusive.
     pub(crate) end: u64,
     pub(crate) level: u8,
-    opened: OnceLock<Option<KeyRun>>,
+    opened: OnceLock<Option<KeyRunFile>>,
 }
 
-impl Run {
-    fn new(first: u64, end: u64, level: u8) -> Run {
-        Run {
+impl KeyRun {
+    fn new(first: u64, end: u64, level: u8) -> KeyRun {
+        KeyRun {
             first,
             end,
             level,
@@ -55,11 +56,15 @@ impl Run {
     }
 
     /// The file, if it is whole and of the segments that are there; `link` tells how the last of them is known.
-    fn get(&self, place: &Place, link: impl FnOnce() -> Result<Previous>) -> Result<Option<&KeyRun>> {
+    fn get(
+        &self,
+        directory: &Directory,
+        link: impl FnOnce() -> Result<Previous>,
+    ) -> Result<Option<&KeyRunFile>> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened.as_ref());
         }
-        let run = match open(place, &self.name())? {
+        let run = match open(directory, &self.name())? {
             Some(run) if run.header().last == link()? => Some(run),
             _ => None,
         };
@@ -68,8 +73,8 @@ impl Run {
 }
 
 /// Opens a key run's file; `None` if it cannot be used.
-fn open(place: &Place, name: &FileName) -> Result<Option<KeyRun>> {
-    let Some(file) = found(place.storage.open(&place.path(name), Open::Read))? else {
+fn open(directory: &Directory, name: &FileName) -> Result<Option<KeyRunFile>> {
+    let Some(file) = found(directory.storage.open(&directory.path_of(name), Open::Read))? else {
         return Ok(None);
     };
     let len = file.len()?;
@@ -79,24 +84,24 @@ fn open(place: &Place, name: &FileName) -> Result<Option<KeyRun>> {
     let FileName::Keys { first, end, .. } = *name else {
         return Ok(None);
     };
-    let run = KeyRun::open(file.map(len, false)?).ok();
+    let run = KeyRunFile::open(file.map(len, false)?).ok();
     Ok(run.filter(|run| {
         let header = run.header();
-        header.log_id == place.log_id && (header.first, header.end) == (first, end)
+        header.log_id == directory.log_id && (header.first, header.end) == (first, end)
     }))
 }
 
 /// The runs whose files are in the directory, in order and without those that others cover; and the names of the rest.
-pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<Run>>, Vec<FileName>) {
-    let mut found: Vec<Run> = names
+pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<KeyRun>>, Vec<FileName>) {
+    let mut found: Vec<KeyRun> = names
         .iter()
         .filter_map(|name| match FileName::parse(name) {
-            Some(FileName::Keys { first, end, level }) => Some(Run::new(first, end, level)),
+            Some(FileName::Keys { first, end, level }) => Some(KeyRun::new(first, end, level)),
             _ => None,
         })
         .collect();
     found.sort_unstable_by_key(|run| (run.first, std::cmp::Reverse(run.end)));
-    let (mut kept, mut rest): (Vec<Arc<Run>>, Vec<FileName>) = (Vec::new(), Vec::new());
+    let (mut kept, mut rest): (Vec<Arc<KeyRun>>, Vec<FileName>) = (Vec::new(), Vec::new());
     for run in found {
         let is_covered = kept.last().is_some_and(|last| run.first < last.end);
         if is_covered || run.end <= start_offset || run.first >= run.end {
@@ -109,13 +114,13 @@ pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<Run>>,
 }
 
 /// The key runs among the files of a log that are damaged.
-pub(crate) fn damaged_runs(place: &Place) -> Result<Vec<std::path::PathBuf>> {
+pub(crate) fn damaged_runs(directory: &Directory) -> Result<Vec<std::path::PathBuf>> {
     let mut damaged = Vec::new();
-    for name in place.storage.list(&place.dir)? {
+    for name in directory.storage.list(&directory.path)? {
         if let Some(name @ FileName::Keys { .. }) = FileName::parse(&name)
-            && open(place, &name)?.is_none()
+            && open(directory, &name)?.is_none()
         {
-            damaged.push(place.path(&name));
+            damaged.push(directory.path_of(&name));
         }
     }
     damaged.sort_unstable();
@@ -123,7 +128,7 @@ pub(crate) fn damaged_runs(place: &Place) -> Result<Vec<std::path::PathBuf>> {
 }
 
 /// What a run knows of a key.
-pub(super) enum Known {
+pub(crate) enum Known {
     /// No message in its segments has it.
     Absent,
     /// If any has it, this is the newest offset that it may have.
@@ -134,35 +139,38 @@ pub(super) enum Known {
 
 impl Reader<'_> {
     /// The run that ends where the part with this index does, and has no part in part only.
-    pub(super) fn run_ending_with(&self, index: usize) -> Option<&Arc<Run>> {
-        let view = self.view();
-        let end = view.parts.get(index + 1).map(Part::base)?;
-        let at = view.runs.binary_search_by_key(&end, |run| run.end).ok()?;
-        let base = view.parts.get(index).map(Part::base)?;
-        view.runs.get(at).filter(|run| run.first <= base)
+    pub(crate) fn run_ending_with(&self, index: usize) -> Option<&Arc<KeyRun>> {
+        let list = self.list();
+        let end = list.segments.get(index + 1).map(SegmentRef::base)?;
+        let at = list.runs.binary_search_by_key(&end, |run| run.end).ok()?;
+        let base = list.segments.get(index).map(SegmentRef::base)?;
+        list.runs.get(at).filter(|run| run.first <= base)
     }
 
     /// The run that the part with this index is in as a whole, and that ends where a part does.
-    pub(super) fn run_with(&self, index: usize) -> Option<&Arc<Run>> {
-        let view = self.view();
-        let part = view.parts.get(index)?;
-        let run = view
+    pub(crate) fn run_with(&self, index: usize) -> Option<&Arc<KeyRun>> {
+        let list = self.list();
+        let segment = list.segments.get(index)?;
+        let run = list
             .runs
-            .get(view.runs.partition_point(|run| run.end <= part.base()))?;
-        let is_inside = run.first <= part.base() && self.end_of(part) <= run.end;
-        let ends = view.parts.binary_search_by_key(&run.end, Part::base).is_ok();
+            .get(list.runs.partition_point(|run| run.end <= segment.base()))?;
+        let is_inside = run.first <= segment.base() && self.end_of(segment) <= run.end;
+        let ends = list
+            .segments
+            .binary_search_by_key(&run.end, SegmentRef::base)
+            .is_ok();
         (is_inside && ends).then_some(run)
     }
 
     /// What a run of whole parts knows of a key hash.
-    pub(super) fn ask(&self, run: &Run, hash: u32) -> Result<Known> {
+    pub(crate) fn ask(&self, run: &KeyRun, hash: u32) -> Result<Known> {
         let shared = self.shared();
-        let last = self.view().part_at(run.end - 1);
-        let Some(Part::Sealed(last)) = self.view().parts.get(last) else {
+        let last = self.list().index_at(run.end - 1);
+        let Some(SegmentRef::Sealed(last)) = self.list().segments.get(last) else {
             // Recovery has not done with it yet.
             return Ok(Known::Nothing);
         };
-        Ok(match run.get(&shared.place, || Ok(last.link()?.0))? {
+        Ok(match run.get(&shared.directory, || Ok(last.link()?.0))? {
             None => Known::Nothing,
             Some(keys) => keys.find(hash).map_or(Known::Absent, Known::At),
         })
@@ -173,10 +181,10 @@ impl Shared {
     /// Makes the runs that there are segments for; where there is a background thread, on that, one after the other so
     /// that nothing has to wait for more than one.
     pub(crate) fn build_runs_soon(self: &Arc<Shared>) {
-        let view = self.view.load();
-        let covered = view.runs.last().map_or(0, |run| run.end);
-        let sealed = view.parts.len() - view.part_at(covered).min(view.parts.len());
-        if self.place.kinds.key && !self.options.read_only && sealed > FAN {
+        let list = self.list.load();
+        let covered = list.runs.last().map_or(0, |run| run.end);
+        let sealed = list.segments.len() - list.index_at(covered).min(list.segments.len());
+        if self.directory.kinds.key && !self.options.read_only && sealed > FAN {
             if self.background.is_some() {
                 self.build_next_run_soon();
             } else {
@@ -223,56 +231,63 @@ impl Shared {
             return Ok(false);
         };
         let replaced: Vec<FileName> = reader
-            .view()
+            .list()
             .runs
             .iter()
             .filter(|old| run.first <= old.first && old.end <= run.end)
             .map(|old| old.name())
             .collect();
-        self.change_view(|view| {
-            view.runs
+        self.change_list(|list| {
+            list.runs
                 .retain(|old| old.end <= run.first || run.end <= old.first);
-            let at = view.runs.partition_point(|old| old.first < run.first);
-            view.runs.insert(at, Arc::clone(&run));
+            let at = list.runs.partition_point(|old| old.first < run.first);
+            list.runs.insert(at, Arc::clone(&run));
         });
         for name in replaced {
             // If it cannot be removed now, the next open does.
-            let _ = self.place.storage.remove(&self.place.path(&name));
+            let _ = self.directory.storage.remove(&self.directory.path_of(&name));
         }
         Ok(true)
     }
 
     /// Forgets runs that turned out to be damaged, or of other segments, so that they are made anew.
     fn drop_unusable(&self) {
-        let is_unusable = |run: &Arc<Run>| matches!(run.opened.get(), Some(None));
-        let view = self.view.load();
-        for run in view.runs.iter().filter(|run| is_unusable(run)) {
-            self.change_view(|view| view.runs.retain(|held| !Arc::ptr_eq(held, run)));
-            let _ = self.place.storage.remove(&self.place.path(&run.name()));
+        let is_unusable = |run: &Arc<KeyRun>| matches!(run.opened.get(), Some(None));
+        let list = self.list.load();
+        for run in list.runs.iter().filter(|run| is_unusable(run)) {
+            self.change_list(|list| list.runs.retain(|held| !Arc::ptr_eq(held, run)));
+            let _ = self
+                .directory
+                .storage
+                .remove(&self.directory.path_of(&run.name()));
         }
     }
 
     /// Makes the run of the first 16 sealed segments side by side that are in none and can be.
-    fn next_of_segments(&self, reader: &Reader<'_>) -> Result<Option<Run>> {
-        let view = reader.view();
+    fn next_of_segments(&self, reader: &Reader<'_>) -> Result<Option<KeyRun>> {
+        let list = reader.list();
         // Segments are not always sealed in their order: a run behind one that is not would leave too few before it
         // for another.
-        let is_sealed = |part: &Part| matches!(part, Part::Sealed(_));
-        let sealed_count = view.parts.iter().take_while(|part| is_sealed(part)).count();
+        let is_sealed = |segment: &SegmentRef| matches!(segment, SegmentRef::Sealed(_));
+        let sealed_count = list
+            .segments
+            .iter()
+            .take_while(|segment| is_sealed(segment))
+            .count();
         // The last one may be taken up again.
-        let sealed = &view.parts[..sealed_count.min(view.parts.len().saturating_sub(1))];
+        let sealed = &list.segments[..sealed_count.min(list.segments.len().saturating_sub(1))];
         let without_run = self.without_run.lock().clone();
-        let is_free = |part: &Part| {
-            let at = view.runs.partition_point(|run| run.end <= part.base());
-            let is_in_run = view
+        let is_free = |segment: &SegmentRef| {
+            let at = list.runs.partition_point(|run| run.end <= segment.base());
+            let is_in_run = list
                 .runs
                 .get(at)
-                .is_some_and(|run| run.first < reader.end_of(part));
-            !is_in_run && !without_run.contains(&part.base())
+                .is_some_and(|run| run.first < reader.end_of(segment));
+            !is_in_run && !without_run.contains(&segment.base())
         };
         let mut from = 0;
-        for (at, part) in sealed.iter().enumerate() {
-            if !is_free(part) {
+        for (at, segment) in sealed.iter().enumerate() {
+            if !is_free(segment) {
                 from = at + 1;
             }
             if at + 1 - from == FAN {
@@ -282,44 +297,49 @@ impl Shared {
         Ok(None)
     }
 
-    fn run_of_segments(&self, reader: &Reader<'_>, parts: &[Part]) -> Result<Run> {
-        let (Some(first), Some(Part::Sealed(last))) = (parts.first().map(Part::base), parts.last()) else {
+    fn run_of_segments(&self, reader: &Reader<'_>, segments: &[SegmentRef]) -> Result<KeyRun> {
+        let (Some(first), Some(SegmentRef::Sealed(last))) =
+            (segments.first().map(SegmentRef::base), segments.last())
+        else {
             return Err(Error::Invalid("a run of no segments"));
         };
-        let end = reader.end_of(&Part::Sealed(Arc::clone(last)));
-        let run = Run::new(first, end, 1);
-        let mut writer = Writer::create(&self.place, &run)?;
+        let end = reader.end_of(&SegmentRef::Sealed(Arc::clone(last)));
+        let run = KeyRun::new(first, end, 1);
+        let mut writer = KeyRunWriter::create(&self.directory, &run)?;
         let mut records = 0;
-        for part in parts {
-            records += self.or_without_run(part, reader.read(part, |opened| Ok(opened.count() as usize)))?;
+        for segment in segments {
+            records += self.or_without_run(
+                segment,
+                reader.read(segment, |opened| Ok(opened.count() as usize)),
+            )?;
         }
         let hashes_each = (1 << 32_u64) / records.div_ceil(ENTRIES_MAX).max(1) as u64 + 1;
         let mut from = 0;
         while from < 1 << 32 {
             let hashes = from..from + hashes_each;
             let mut entries = Entries::default();
-            for part in parts {
-                self.or_without_run(part, entries.add(reader, part, first, &hashes))?;
+            for segment in segments {
+                self.or_without_run(segment, entries.add(reader, segment, first, &hashes))?;
             }
             let entries = entries.finish();
             entries.into_iter().try_for_each(|entry| writer.push(entry))?;
             from += hashes_each;
         }
-        writer.finish(&self.place, &run, last.link()?.0)?;
+        writer.finish(&self.directory, &run, last.link()?.0)?;
         Ok(run)
     }
 
     /// Has a part in no run, as long as this handle lives, if `result` says that it cannot be.
-    fn or_without_run<T>(&self, part: &Part, result: Result<T>) -> Result<T> {
+    fn or_without_run<T>(&self, segment: &SegmentRef, result: Result<T>) -> Result<T> {
         if matches!(result, Err(Error::Corrupt { .. } | Error::TooLarge)) {
-            self.without_run.lock().push(part.base());
+            self.without_run.lock().push(segment.base());
         }
         result
     }
 
     /// Makes one run of the first 16 side by side that have the same level.
-    fn next_of_runs(&self, reader: &Reader<'_>) -> Result<Option<Run>> {
-        let runs = &reader.view().runs;
+    fn next_of_runs(&self, reader: &Reader<'_>) -> Result<Option<KeyRun>> {
+        let runs = &reader.list().runs;
         for runs in runs.windows(FAN) {
             let is_one = runs
                 .windows(2)
@@ -332,16 +352,16 @@ impl Shared {
         Ok(None)
     }
 
-    fn run_of_runs(&self, runs: &[Arc<Run>]) -> Result<Run> {
+    fn run_of_runs(&self, runs: &[Arc<KeyRun>]) -> Result<KeyRun> {
         let [first, .., last] = runs else {
             return Err(Error::Invalid("a run of no runs"));
         };
         let damaged = || Error::Invalid("a key run is damaged");
-        let open = |run: &Arc<Run>| open(&self.place, &run.name())?.ok_or_else(damaged);
-        let sources: Vec<KeyRun> = runs.iter().map(open).collect::<Result<_>>()?;
+        let open = |run: &Arc<KeyRun>| open(&self.directory, &run.name())?.ok_or_else(damaged);
+        let sources: Vec<KeyRunFile> = runs.iter().map(open).collect::<Result<_>>()?;
         let level = first.level.checked_add(1).ok_or_else(damaged)?;
-        let run = Run::new(first.first, last.end, level);
-        let mut writer = Writer::create(&self.place, &run)?;
+        let run = KeyRun::new(first.first, last.end, level);
+        let mut writer = KeyRunWriter::create(&self.directory, &run)?;
         let mut at = vec![0_u32; sources.len()];
         let mut written = 0_u32;
         // Of each hash the entry of the last run that has it.
@@ -368,16 +388,16 @@ impl Shared {
             .last()
             .map(|source| source.header().last)
             .ok_or_else(damaged)?;
-        writer.finish(&self.place, &run, link)?;
+        writer.finish(&self.directory, &run, link)?;
         Ok(run)
     }
 
     /// Forgets the runs below the start offset; returns the names of their files.
-    pub(super) fn drop_runs(&self, start_offset: u64) -> Vec<FileName> {
-        let view = self.view.load();
-        let gone = view.runs.iter().filter(|run| run.end <= start_offset);
+    pub(crate) fn drop_runs(&self, start_offset: u64) -> Vec<FileName> {
+        let list = self.list.load();
+        let gone = list.runs.iter().filter(|run| run.end <= start_offset);
         let names: Vec<FileName> = gone.map(|run| run.name()).collect();
-        self.change_view(|view| view.runs.retain(|run| run.end > start_offset));
+        self.change_list(|list| list.runs.retain(|run| run.end > start_offset));
         names
     }
 }
@@ -392,8 +412,14 @@ struct Entries {
 
 impl Entries {
     /// Adds those of a part whose hash is among `hashes`, in a run that begins at the offset `first`.
-    fn add(&mut self, reader: &Reader<'_>, part: &Part, first: u64, hashes: &Range<u64>) -> Result<()> {
-        reader.read(part, |opened| {
+    fn add(
+        &mut self,
+        reader: &Reader<'_>,
+        segment: &SegmentRef,
+        first: u64,
+        hashes: &Range<u64>,
+    ) -> Result<()> {
+        reader.read(segment, |opened| {
             let mut frame = Vec::new();
             for ordinal in 0..opened.count() {
                 if ordinal % 4096 == 0 {
@@ -427,7 +453,7 @@ impl Entries {
 }
 
 /// Writes a key run's file under a temporary name. It is derived: a crash may lose it.
-struct Writer {
+struct KeyRunWriter {
     file: File,
     buffer: Vec<u8>,
     position: u64,
@@ -435,11 +461,11 @@ struct Writer {
     checksum: u32,
 }
 
-impl Writer {
-    fn create(place: &Place, run: &Run) -> Result<Writer> {
-        let path = place.path(&FileName::KeysTemporary { first: run.first });
-        Ok(Writer {
-            file: create_anew(place, &path)?,
+impl KeyRunWriter {
+    fn create(directory: &Directory, run: &KeyRun) -> Result<KeyRunWriter> {
+        let path = directory.path_of(&FileName::KeysTemporary { first: run.first });
+        Ok(KeyRunWriter {
+            file: create_anew(directory, &path)?,
             buffer: Vec::with_capacity(WRITE_LEN),
             position: RUN_HEADER_LEN as u64,
             count: 0,
@@ -465,10 +491,10 @@ impl Writer {
         Ok(())
     }
 
-    fn finish(mut self, place: &Place, run: &Run, last: Previous) -> Result<()> {
+    fn finish(mut self, directory: &Directory, run: &KeyRun, last: Previous) -> Result<()> {
         self.flush()?;
         let header = RunHeader {
-            log_id: place.log_id,
+            log_id: directory.log_id,
             first: run.first,
             end: run.end,
             last,
@@ -477,11 +503,13 @@ impl Writer {
         };
         self.file.write_at(0, &header.encode())?;
         self.file.sync()?;
-        let _hold = place.replacing.lock();
-        if !place.is_writable() {
+        let _hold = directory.replacing.lock();
+        if !directory.is_writable() {
             return Err(Error::Closed);
         }
-        place.storage.rename(self.file.path(), &place.path(&run.name()))
+        directory
+            .storage
+            .rename(self.file.path(), &directory.path_of(&run.name()))
     }
 }
 
@@ -489,8 +517,8 @@ impl Writer {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::super::Options;
     use super::*;
+    use crate::Options;
     use crate::{FileLog, Log as _, NewMessage};
 
     const MESSAGES: u32 = 1_000;

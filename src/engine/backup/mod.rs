@@ -1,0 +1,3 @@
+//! Copying a log while it is written to.
+
+mod copy;

@@ -1,0 +1,17 @@
+//! L5: a log on files.
+
+mod append;
+mod backup;
+mod file_log;
+mod open;
+mod recovery;
+mod remove;
+mod segments;
+mod shared;
+mod upkeep;
+
+pub(crate) use open::{is_front_missing, segment_bases, settle_unfinished, sort_out};
+pub(crate) use segments::damaged_runs;
+
+pub use file_log::FileLog;
+pub use segments::{MessageRef, Scan};

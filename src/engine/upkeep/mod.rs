@@ -1,0 +1,6 @@
+//! What is done ahead of publishers and behind them.
+
+mod scheduler;
+mod seal;
+
+pub(crate) use scheduler::Background;
