@@ -47,6 +47,7 @@ mod log;
 mod log_ext;
 mod maintenance;
 mod memory;
+mod scheduler;
 mod segment;
 mod sys;
 pub mod trim;

@@ -1,9 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
-
+use super::health::Health;
 use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
     FileName, HeaderDefect, IndexKinds, RECORD_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
@@ -11,17 +9,14 @@ use crate::format::{
 use crate::sys::{File, Open, Storage, found};
 use crate::{Corruption, Error, Result};
 
-/// Where a log's segments lie, and what all of them have in common.
+/// The opened directory of a log: its files by name, and what all of them have in common.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) path: PathBuf,
     pub(crate) log_id: [u8; 16],
     pub(crate) kinds: IndexKinds,
-    /// Whether files may be written. Taken back when the log is closed or poisoned.
-    pub(crate) writable: AtomicBool,
-    /// Held while a segment is put in another one's place, so that nobody else is let into the directory meanwhile.
-    pub(crate) replacing: Mutex<()>,
+    pub(crate) health: Health,
 }
 
 impl Directory {
@@ -38,8 +33,7 @@ impl Directory {
             path: dir.to_path_buf(),
             log_id,
             kinds,
-            writable: AtomicBool::new(is_writable),
-            replacing: Mutex::new(()),
+            health: Health::new(dir, !is_writable),
         }
     }
 
@@ -55,10 +49,6 @@ impl Directory {
 
     pub(crate) fn path_of(&self, name: &FileName) -> PathBuf {
         self.path.join(name.to_string())
-    }
-
-    pub(crate) fn is_writable(&self) -> bool {
-        self.writable.load(Ordering::Acquire)
     }
 
     /// Removes segments and their indexes, durably. Those that are gone already are no error.

@@ -4,14 +4,15 @@ mod append;
 mod backup;
 mod file_log;
 mod open;
+mod open_log;
 mod recovery;
 mod remove;
 mod segments;
-mod shared;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 pub(crate) use open::{is_front_missing, segment_bases, settle_unfinished, sort_out};
-pub(crate) use segments::damaged_runs;
 
 pub use file_log::FileLog;
 pub use segments::{MessageRef, Scan};

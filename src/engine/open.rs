@@ -3,20 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::append::Appender;
 use super::file_log::FileLog;
+use super::open_log::{OpenLog, Opened};
 use super::recovery::{Recovered, Recovery};
+use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
 use crate::directory::{Copies, MetaStore, initialise};
 use crate::directory::{Directory, corrupt};
-use crate::engine::append::Appender;
-use crate::engine::segments::SegmentList;
-use crate::engine::segments::{KeyRun, runs_among};
-use crate::engine::shared::Shared;
 use crate::format::IndexKinds;
 use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME};
-use crate::segment::{Active, Seal, Sealed, SegmentEnd, SegmentRef, Stop};
-use crate::sys::{Open, Os, Storage};
+use crate::segment::{Active, KeyRun, Seal, Sealed, SegmentEnd, SegmentRef, Stop, runs_among};
+use crate::sys::{DirLock, Open, Os, Storage};
 use crate::{Corruption, Error, Result};
 
 impl Options {
@@ -149,12 +148,12 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         bases,
         runs,
     };
-    let shared = match opening.clean_end()? {
+    let log = match opening.clean_end()? {
         Some(last) => opening.closed(last, lock)?,
         None => opening.recovered(lock)?,
     };
-    shared.build_runs_soon();
-    Ok(FileLog::new(shared))
+    log.upkeep.make_key_runs();
+    Ok(FileLog::new(log))
 }
 
 /// Sees to it that there is a directory that can be used.
@@ -199,7 +198,7 @@ fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &
 /// The key runs there are. Those that others cover, or that were trimmed, are removed.
 fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
     let (runs, rest) = runs_among(&directory.storage.list(&directory.path)?, start_offset);
-    if directory.is_writable() {
+    if directory.health.may_write_files() {
         for name in rest {
             directory.storage.remove(&directory.path_of(&name))?;
         }
@@ -285,7 +284,7 @@ impl Opening<'_> {
     }
 
     /// A log that was closed: nothing of it is read.
-    fn closed(self, end: CleanEnd, lock: crate::sys::DirLock) -> Result<Arc<Shared>> {
+    fn closed(self, end: CleanEnd, lock: DirLock) -> Result<OpenLog> {
         let mut segments = Vec::with_capacity(self.bases.len());
         for pair in self.bases.windows(2) {
             let end = SegmentEnd::Successor(pair[1]);
@@ -309,7 +308,7 @@ impl Opening<'_> {
             .meta
             .next_offset
             .max(reached.map_or(0, |rewrite| rewrite.end));
-        let writer = Appender {
+        let appender = Appender {
             next_offset,
             previous: end.last,
             is_marked_clean: true,
@@ -319,11 +318,11 @@ impl Opening<'_> {
         if self.meta.unfinished && !self.options.read_only {
             meta.write_both(&*self.directory.storage, |meta| meta.unfinished = false)?;
         }
-        Ok(self.shared(lock, segments, writer, meta, next_offset))
+        Ok(self.open_log(lock, segments, appender, meta, next_offset))
     }
 
     /// A log that was not closed.
-    fn recovered(self, lock: crate::sys::DirLock) -> Result<Arc<Shared>> {
+    fn recovered(self, lock: DirLock) -> Result<OpenLog> {
         let mut meta = MetaStore::new(&self.directory.path, self.meta, &self.copies);
         let recovery = Recovery {
             meta: &mut meta,
@@ -343,7 +342,7 @@ impl Opening<'_> {
             has_cut,
             has_gap,
         } = recovery.run()?;
-        let mut writer = Appender {
+        let mut appender = Appender {
             next_offset,
             previous,
             unsynced: unsynced.iter().map(|(segment, _)| Arc::clone(segment)).collect(),
@@ -351,7 +350,7 @@ impl Opening<'_> {
         };
         if let Some((active, extent)) = active {
             #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
-            writer.begin(
+            appender.begin(
                 &active,
                 active.visible().count,
                 extent.end as u32,
@@ -360,57 +359,55 @@ impl Opening<'_> {
         }
         // A cut of durable messages has been counted already.
         let may_have_lost = !has_cut && !self.meta.visible_is_durable;
-        let shared = self.shared(lock, segments, writer, meta, synced);
-        if !shared.options.read_only {
-            let durable = shared.visible_is_durable();
-            shared
-                .meta
-                .lock()
-                .write_both(&*shared.directory.storage, |meta| {
-                    meta.epoch = meta.epoch.saturating_add(u64::from(may_have_lost));
-                    meta.is_copy = false;
-                    meta.next_offset = next_offset;
-                    meta.has_gaps |= has_gap;
-                    meta.clean = None;
-                    meta.unfinished = false;
-                    meta.visible_is_durable = durable;
-                })?;
+        let is_read_only = self.options.read_only;
+        let log = self.open_log(lock, segments, appender, meta, synced);
+        if !is_read_only {
+            let durable = log.append.frontiers().visible_is_durable();
+            log.metadata.write_both(|meta| {
+                meta.epoch = meta.epoch.saturating_add(u64::from(may_have_lost));
+                meta.is_copy = false;
+                meta.next_offset = next_offset;
+                meta.has_gaps |= has_gap;
+                meta.clean = None;
+                meta.unfinished = false;
+                meta.visible_is_durable = durable;
+            })?;
             for (segment, extent) in unsynced {
                 #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
                 let seal = Seal {
                     len: extent.end as u32,
                     last_checksum: extent.last_checksum,
                 };
-                shared.seal_later(&segment, seal);
+                log.upkeep.ask_to_seal(&segment, seal);
             }
         }
-        Ok(shared)
+        Ok(log)
     }
 
-    fn shared(
+    fn open_log(
         self,
-        lock: crate::sys::DirLock,
+        lock: DirLock,
         segments: Vec<SegmentRef>,
-        writer: Appender,
-        meta: MetaStore,
-        synced: u64,
-    ) -> Arc<Shared> {
+        appender: Appender,
+        metadata: MetaStore,
+        durable: u64,
+    ) -> OpenLog {
         let list = SegmentList {
             start_offset: self.meta.start_offset,
             segments,
-            next_offset_min: writer.next_offset,
-            runs: self.runs,
+            next_offset_min: appender.next_offset,
+            key_runs: self.runs,
             ..SegmentList::default()
         };
-        Arc::new(Shared::new(
-            self.directory,
-            self.options.clone(),
-            lock,
+        let opened = Opened {
+            directory: self.directory,
             list,
-            writer,
-            meta,
-            synced,
-        ))
+            appender,
+            metadata,
+            durable,
+            lock,
+        };
+        OpenLog::new(self.options, opened)
     }
 }
 

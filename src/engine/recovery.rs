@@ -145,7 +145,8 @@ impl Recovery<'_> {
         };
         let capacity = self
             .directory
-            .is_writable()
+            .health
+            .may_write_files()
             .then(|| capacity_for(self.options.rollover, 0));
         if self.is_rewritten(*last)? {
             return Ok(Vec::new());

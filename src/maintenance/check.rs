@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::directory::Copies;
 use crate::directory::Directory;
-use crate::engine::{damaged_runs, is_front_missing, segment_bases, settle_unfinished, sort_out};
+use crate::engine::{is_front_missing, segment_bases, settle_unfinished, sort_out};
 use crate::format::{CleanEnd, FileName, IndexKinds, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::segment::damaged_runs;
 use crate::segment::{Active, Entry, Extent, IndexState, Opened, Seal, Sealed, SegmentEnd, Stop};
 use crate::sys::Open;
 use crate::{Corruption, Error, Options, Result};

@@ -5,8 +5,9 @@ use super::check::Checker;
 use super::repair::{Damage, Repair};
 use crate::directory::Directory;
 use crate::directory::{Copies, MetaStore};
-use crate::engine::{damaged_runs, segment_bases, settle_unfinished, sort_out};
+use crate::engine::{segment_bases, settle_unfinished, sort_out};
 use crate::format::{IndexKinds, Meta};
+use crate::segment::damaged_runs;
 use crate::sys::Open;
 use crate::{Corruption, Error, Log, Options, Result};
 

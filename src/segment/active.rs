@@ -23,8 +23,8 @@ const RESERVE_FIRST: u64 = 16 << 10;
 const RESERVE_STEP_MAX: u64 = 8 << 20;
 /// Unsynced bytes from which on it pays to let go of their pages before a sync.
 const LET_GO_MIN: u32 = 128 << 10;
-/// Bytes that are synced at a time where there are pauses in between.
-const SYNC_PART_LEN: u64 = 4 << 20;
+/// Bytes that a step of a sync brings to stable storage.
+const SYNC_STEP_LEN: u64 = 4 << 20;
 
 /// A segment whose index is in memory: the one being appended to, one that waits for being sealed, or the last one of
 /// a log that was not closed.
@@ -46,10 +46,18 @@ pub(crate) struct Active {
     /// Held while space is reserved; true when the segment has been cut to its end and gets no more.
     growing: Mutex<bool>,
     /// Set while the background thread is to reserve more space.
-    pub(crate) growth_requested: AtomicBool,
-    sync_failed: Mutex<bool>,
+    growth_requested: AtomicBool,
+    /// Held while the segment is synced, so that one sync at a time asks the system.
+    syncing: Mutex<()>,
     /// Where the segment ends, if it is not proven that all of it is durable; else 0.
     needs_copy: AtomicU32,
+}
+
+/// How far a sync in steps has come.
+#[derive(Debug, Default)]
+pub(crate) struct SyncProgress {
+    /// Bytes below this position need no more syncing but for the file's length; `None` at the beginning.
+    from: Option<u64>,
 }
 
 /// How much of a segment readers see.
@@ -198,7 +206,7 @@ impl Active {
             frontier: AtomicU32::new(0),
             growing: Mutex::new(false),
             growth_requested: AtomicBool::new(false),
-            sync_failed: Mutex::new(false),
+            syncing: Mutex::new(()),
             needs_copy: AtomicU32::new(0),
             header,
             file,
@@ -215,7 +223,7 @@ impl Active {
         limit: Option<u64>,
         capacity: Option<u64>,
     ) -> Result<(Active, Extent)> {
-        let how = if directory.is_writable() {
+        let how = if directory.health.may_write_files() {
             Open::Write
         } else {
             Open::Read
@@ -278,62 +286,63 @@ impl Active {
     }
 
     /// Brings the segment to stable storage.
-    ///
-    /// One at a time, and never again after a failure: the system tells of lost bytes once only, so whoever comes
-    /// second would be told that all is well.
     pub(crate) fn sync(&self, directory: &Directory) -> Result<()> {
-        self.sync_in_parts(directory, &|| ())
+        let mut progress = SyncProgress::default();
+        while !self.sync_step(directory, &mut progress)? {}
+        Ok(())
     }
 
-    /// As [`sync`](Active::sync), in parts of a few milliseconds with a call of `pause` in between, for a thread that
-    /// has other things to do as well.
-    pub(crate) fn sync_in_parts(&self, directory: &Directory, pause: &dyn Fn()) -> Result<()> {
-        let mut failed = self.sync_failed.lock();
-        if *failed {
-            let source = std::io::Error::other("an earlier sync of this file failed");
-            return Err(Error::SyncFailed {
-                path: self.file.path().to_path_buf(),
-                source,
-            });
+    /// A step of [`sync`](Active::sync) of a few milliseconds, for a thread that has other things to do as well. True
+    /// when the segment is on stable storage.
+    ///
+    /// One at a time, and never again after a failure, which poisons the log: the system reports lost bytes only
+    /// once, so the next sync would succeed without them.
+    pub(crate) fn sync_step(&self, directory: &Directory, progress: &mut SyncProgress) -> Result<bool> {
+        let _one_at_a_time = self.syncing.lock();
+        let health = &directory.health;
+        health.check_not_poisoned()?;
+        let copied_to = self.needs_copy.load(Ordering::Acquire);
+        if copied_to == 0 {
+            return health.poison_on_error(self.sync_stored(progress));
         }
-        let synced = match self.needs_copy.load(Ordering::Acquire) {
-            0 => self.sync_stored(pause),
-            end => match copy_over(directory, self.header.base, u64::from(end)) {
-                // Nothing was replaced, for want of space most likely: it can be tried again.
-                Err(error @ Error::Io { .. }) => return Err(error),
-                other => other,
-            },
-        };
-        *failed = synced.is_err();
+        match copy_over(directory, self.header.base, u64::from(copied_to)) {
+            // Nothing was replaced, most likely for want of space. It can be tried again.
+            Err(error @ Error::Io { .. }) => return Err(error),
+            other => health.poison_on_error(other)?,
+        }
         self.needs_copy.store(0, Ordering::Release);
-        synced
+        Ok(true)
     }
 
-    fn sync_stored(&self, pause: &dyn Fn()) -> Result<()> {
+    fn sync_stored(&self, progress: &mut SyncProgress) -> Result<bool> {
         let last = self.index.count().checked_sub(1);
         let stored = last.and_then(|last| self.index.position(last)).unwrap_or(0);
-        let durable = self.frontier();
-        if stored.saturating_sub(durable) >= LET_GO_MIN {
-            self.map.let_go(u64::from(durable), u64::from(stored));
-        }
+        let from = if let Some(from) = progress.from {
+            from
+        } else {
+            let durable = self.frontier();
+            if stored.saturating_sub(durable) >= LET_GO_MIN {
+                self.map.let_go(u64::from(durable), u64::from(stored));
+            }
+            u64::from(durable)
+        };
         // The last part is left to the sync of the whole file.
-        let mut at = u64::from(durable);
-        while at + 2 * SYNC_PART_LEN < u64::from(stored) {
-            let segment = self.map.sync_part(at, at + SYNC_PART_LEN);
-            segment.map_err(|source| Error::SyncFailed {
-                path: self.file.path().to_path_buf(),
-                source,
-            })?;
-            at += SYNC_PART_LEN;
-            pause();
+        if from + 2 * SYNC_STEP_LEN >= u64::from(stored) {
+            return self.file.sync().map(|()| true);
         }
-        self.file.sync()
+        let synced = self.map.sync_part(from, from + SYNC_STEP_LEN);
+        synced.map_err(|source| Error::SyncFailed {
+            path: self.file.path().to_path_buf(),
+            source,
+        })?;
+        progress.from = Some(from + SYNC_STEP_LEN);
+        Ok(false)
     }
 
     /// Has it never again be copied to a new file of its name: it is about to be replaced or removed. Waits for a sync
     /// that is under way.
     pub(crate) fn retire(&self) {
-        let _not_while_syncing = self.sync_failed.lock();
+        let _not_while_syncing = self.syncing.lock();
         self.needs_copy.store(0, Ordering::Release);
     }
 
@@ -388,6 +397,16 @@ impl Active {
         Ok(())
     }
 
+    /// Notes that upkeep is to reserve more space; false if it has been asked already.
+    pub(crate) fn request_growth(&self) -> bool {
+        !self.growth_requested.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that upkeep has reserved more space, or could not.
+    pub(crate) fn growth_done(&self) {
+        self.growth_requested.store(false, Ordering::Relaxed);
+    }
+
     /// Makes the space that is reserved already ready to be stored to. Before a sync that would be for nothing: it
     /// takes the permission to store back.
     pub(crate) fn populate(&self) {
@@ -431,12 +450,10 @@ pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()
         let _ = directory.storage.remove(&temporary);
         return Err(error);
     }
-    // A handle that was closed has given the directory up: somebody else may write to the segment by now.
-    let _hold = directory.replacing.lock();
-    if !directory.is_writable() {
+    // A log that was closed has given the directory up: somebody else may write to the segment by now.
+    let _permit = directory.health.permit_rename().inspect_err(|_| {
         let _ = directory.storage.remove(&temporary);
-        return Err(Error::Closed);
-    }
+    })?;
     directory
         .storage
         .rename(&temporary, &directory.path_of(&FileName::Segment(base)))?;

@@ -143,12 +143,9 @@ impl<'a> Rewriter<'a> {
     ///
     /// [`Error::Closed`]: nothing has changed. After any other error it is not known which of the two is there.
     pub(crate) fn install(mut self) -> Result<SegmentHeader> {
-        // A handle that was closed has given the directory up: somebody else may write to the segment by now.
+        // A log that was closed has given the directory up: somebody else may write to the segment by now.
         let directory = self.directory;
-        let _hold = directory.replacing.lock();
-        if !directory.is_writable() {
-            return Err(Error::Closed);
-        }
+        let _permit = directory.health.permit_rename()?;
         self.is_installed = true;
         let name = FileName::Segment(self.header.base);
         directory.storage.rename(&self.path, &directory.path_of(&name))?;

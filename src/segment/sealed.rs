@@ -7,16 +7,13 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
-use super::walk::{Stop, Walk};
+use super::walk::{Stop, Walk, WalkProgress};
 use crate::directory::create_anew;
 use crate::directory::{Directory, corrupt};
 use crate::format::{Binding, FileName, FrameSeeds, IndexDefect, Previous, SegmentHeader};
 use crate::index::{IndexBuilder, SealedIndex};
 use crate::sys::{Map, Open, found};
 use crate::{Corruption, Error, Result};
-
-/// Records between two pauses while an index is built: a fraction of a millisecond.
-const PAUSE_EVERY: u32 = 4096;
 
 /// Where a sealed segment ends, and the checksum of its last frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,11 +337,12 @@ impl Sealed {
             rewritten: header.rewrite.is_some(),
             hash_keys: self.directory.kinds.key,
         };
-        let bytes =
-            index_bytes(&walk, &self.directory, header, seal, &|| ()).map_err(|stop| self.defect(stop))?;
+        let mut build = IndexBuild::begin(&self.directory, &walk);
+        build.resume(&walk, usize::MAX);
+        let bytes = build.finish(header, seal).map_err(|stop| self.defect(stop))?;
         let defect = |_: IndexDefect| corrupt(&self.index_path(), 0, None, Corruption::Index);
         let binding = binding(header, seal);
-        if self.directory.is_writable()
+        if self.directory.health.may_write_files()
             && !self.retired.load(Ordering::Acquire)
             && store_index(&self.directory, self.base, &bytes).is_ok()
             && let Some(index) = self.open_index(&binding)?
@@ -371,57 +369,65 @@ fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
     }
 }
 
-/// Walks through a segment to its seal and returns the bytes of its index file; or says what is wrong with it.
-///
-/// `pause` is called now and then, for a thread that has other things to do as well.
-fn index_bytes(
-    walk: &Walk<'_>,
-    directory: &Directory,
-    header: &SegmentHeader,
-    seal: Seal,
-    pause: &dyn Fn(),
-) -> Result<Vec<u8>, Stop> {
-    let mut builder = IndexBuilder::new(directory.kinds, walk.base);
-    let mut pushed = Ok(());
-    let mut until_pause = PAUSE_EVERY;
-    let extent = walk.run(|entry| {
-        until_pause -= 1;
-        if until_pause == 0 {
-            pause();
-            until_pause = PAUSE_EVERY;
-        }
-        if pushed.is_ok() {
-            pushed = builder.push(entry.offset, entry.position, entry.time, entry.key_hash);
-        }
-    });
-    let complete = pushed.is_ok()
-        && extent.stop == Stop::Limit
-        && extent.end == u64::from(seal.len)
-        && extent.last_checksum == seal.last_checksum;
-    if !complete {
-        return Err(extent.stop);
-    }
-    let end = header.rewrite.map_or(extent.next_offset, |rewrite| rewrite.end);
-    builder
-        .finish(binding(header, seal), end)
-        .map_err(|_| extent.stop)
+/// The index file of a segment while it is being built, in steps.
+#[derive(Debug)]
+pub(crate) struct IndexBuild {
+    builder: IndexBuilder,
+    progress: WalkProgress,
+    /// What was wrong with a record, if any was.
+    defect: Option<IndexDefect>,
 }
 
-/// Builds the index file of a segment that has just been sealed, and that is mapped already.
-pub(crate) fn write_index(
-    directory: &Directory,
-    walk: &Walk<'_>,
-    header: &SegmentHeader,
-    seal: Seal,
-    pause: &dyn Fn(),
-) -> Result<()> {
-    let path = directory.path_of(&FileName::Segment(header.base));
-    let damaged = |stop: Stop| {
+impl IndexBuild {
+    pub(crate) fn begin(directory: &Directory, walk: &Walk<'_>) -> IndexBuild {
+        IndexBuild {
+            builder: IndexBuilder::new(directory.kinds, walk.base),
+            progress: walk.begin(),
+            defect: None,
+        }
+    }
+
+    /// Takes in about `records_max` more records; true when all are in. `walk` goes through the segment up to its
+    /// seal, the same one each time.
+    pub(crate) fn resume(&mut self, walk: &Walk<'_>, records_max: usize) -> bool {
+        let IndexBuild {
+            builder,
+            progress,
+            defect,
+        } = self;
+        walk.resume(progress, records_max, |entry| {
+            if defect.is_none() {
+                let pushed = builder.push(entry.offset, entry.position, entry.time, entry.key_hash);
+                *defect = pushed.err();
+            }
+        })
+    }
+
+    /// The bytes of the file; or where and why the segment does not reach its seal.
+    fn finish(self, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, Stop> {
+        let extent = self.progress.extent;
+        let is_complete = self.defect.is_none()
+            && extent.stop == Stop::Limit
+            && extent.end == u64::from(seal.len)
+            && extent.last_checksum == seal.last_checksum;
+        if !is_complete {
+            return Err(extent.stop);
+        }
+        let end = header.rewrite.map_or(extent.next_offset, |rewrite| rewrite.end);
+        self.builder
+            .finish(binding(header, seal), end)
+            .map_err(|_| extent.stop)
+    }
+
+    /// Writes the file of a segment that has just been sealed.
+    pub(crate) fn write(self, directory: &Directory, header: &SegmentHeader, seal: Seal) -> Result<()> {
+        let path = directory.path_of(&FileName::Segment(header.base));
         let short = || corrupt(&path, 0, None, Corruption::Short);
-        stop.defect(&path).unwrap_or_else(short)
-    };
-    let bytes = index_bytes(walk, directory, header, seal, pause).map_err(damaged)?;
-    store_index(directory, header.base, &bytes)
+        let bytes = self
+            .finish(header, seal)
+            .map_err(|stop| stop.defect(&path).unwrap_or_else(short))?;
+        store_index(directory, header.base, &bytes)
+    }
 }
 
 /// Puts an index file in place. It is derived: a crash may lose it, and a damaged one is built anew.

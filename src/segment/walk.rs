@@ -65,6 +65,15 @@ impl Stop {
     }
 }
 
+/// How far a walk in steps has come.
+#[derive(Debug)]
+pub(crate) struct WalkProgress {
+    pub(crate) extent: Extent,
+    buffer: CopyBuffer,
+    /// Records of the batch that is being looked at.
+    entries: Vec<Entry>,
+}
+
 /// What a walk needs to know of the segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk<'a> {
@@ -83,28 +92,55 @@ pub(crate) struct Walk<'a> {
 impl Walk<'_> {
     /// Walks from the segment's first frame on, as long as batches are complete and intact, and gives each record of
     /// each complete batch to `visit`.
-    pub(crate) fn run(&self, mut visit: impl FnMut(&Entry)) -> Extent {
-        let mut buffer = CopyBuffer::default();
-        let mut entries = Vec::new();
-        let mut extent = Extent {
-            end: SEGMENT_HEADER_LEN,
-            next_offset: self.base,
-            last_checksum: if self.rewritten { 0 } else { self.header_checksum },
-            frontier: 0,
-            stop: Stop::Limit,
-        };
+    pub(crate) fn run(&self, visit: impl FnMut(&Entry)) -> Extent {
+        let mut progress = self.begin();
+        self.resume(&mut progress, usize::MAX, visit);
+        progress.extent
+    }
+
+    /// For a walk in steps, which [`resume`](Walk::resume) takes.
+    pub(crate) fn begin(&self) -> WalkProgress {
+        WalkProgress {
+            extent: Extent {
+                end: SEGMENT_HEADER_LEN,
+                next_offset: self.base,
+                last_checksum: if self.rewritten { 0 } else { self.header_checksum },
+                frontier: 0,
+                stop: Stop::Limit,
+            },
+            buffer: CopyBuffer::default(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// As [`run`](Walk::run), until `records_max` records or more were visited. True at the end of the walk.
+    pub(crate) fn resume(
+        &self,
+        progress: &mut WalkProgress,
+        records_max: usize,
+        mut visit: impl FnMut(&Entry),
+    ) -> bool {
+        let WalkProgress {
+            extent,
+            buffer,
+            entries,
+        } = progress;
+        let mut visited = 0;
         while extent.end < self.limit {
+            if visited >= records_max {
+                return false;
+            }
             entries.clear();
             let mut batch = Step {
                 position: extent.end,
                 offset: extent.next_offset,
                 checksum: 0,
             };
-            match self.batch(&mut buffer, &mut batch, &mut entries, &mut extent.frontier) {
+            match self.batch(buffer, &mut batch, entries, &mut extent.frontier) {
                 Ok(true) => {}
                 Ok(false) => {
                     extent.stop = Stop::Marker;
-                    break;
+                    return true;
                 }
                 Err(kind) => {
                     extent.stop = Stop::Defect {
@@ -112,14 +148,15 @@ impl Walk<'_> {
                         offset: batch.offset,
                         kind,
                     };
-                    break;
+                    return true;
                 }
             }
             entries.iter().for_each(&mut visit);
+            visited += entries.len();
             (extent.end, extent.next_offset, extent.last_checksum) =
                 (batch.position, batch.offset, batch.checksum);
         }
-        extent
+        true
     }
 
     /// One batch; `step` is left behind it, or where it is damaged. False at the marker that ends a segment.

@@ -1,157 +1,118 @@
 //! Group commit: one thread syncs on behalf of all that wait.
 
 use parking_lot::{Condvar, Mutex};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::engine::shared::Shared;
-use crate::segment::{Active, Visible};
+use crate::directory::Health;
 use crate::{Error, Result};
 
-/// Who syncs, and how far all is durable.
-#[derive(Debug)]
-pub(crate) struct Committer {
-    state: Mutex<State>,
-    changed: Condvar,
-    /// Every message below this offset is on stable storage.
-    synced: AtomicU64,
-}
-
+/// Who waits for a sync, and who makes it.
+///
+/// The first who has to wait becomes the leader and syncs everything that was written until then. The others wait for
+/// the leader; what was written meanwhile is for the next one.
 #[derive(Debug, Default)]
-struct State {
-    syncing: bool,
-    failed: bool,
+pub(crate) struct GroupCommit {
+    is_syncing: Mutex<bool>,
+    changed: Condvar,
 }
 
-/// What one sync is to cover: taken before the sync begins, because a store made meanwhile may or may not be covered.
-struct Snapshot {
-    /// Segments that were left behind unsynced, oldest first.
-    unsynced: Vec<Arc<Active>>,
-    active: Option<Arc<Active>>,
-    visible: Visible,
-    next_offset: u64,
-}
-
-impl Committer {
-    pub(crate) fn new(synced: u64) -> Committer {
-        Committer {
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            synced: AtomicU64::new(synced),
-        }
-    }
-
-    /// Every message below this offset is on stable storage.
-    pub(crate) fn synced(&self) -> u64 {
-        self.synced.load(Ordering::Acquire)
-    }
-
-    /// Notes that everything below `offset` is durable, and wakes who waits for it.
-    pub(crate) fn advance(&self, offset: u64) {
-        let _state = self.state.lock();
-        self.synced.fetch_max(offset, Ordering::AcqRel);
-        self.changed.notify_all();
-    }
-
-    /// Fails everybody who waits, or will.
-    pub(crate) fn fail_all(&self) {
-        self.state.lock().failed = true;
-        self.changed.notify_all();
-    }
-
-    /// Returns when everything below `offset` is durable.
-    pub(crate) fn wait_for(&self, shared: &Arc<Shared>, offset: u64) -> Result<()> {
-        let mut state = self.state.lock();
+impl GroupCommit {
+    /// Returns when `is_done`, after as many syncs by `lead` as that takes.
+    ///
+    /// A failed sync poisons the log and is reported to all who wait. An error of the kind [`Error::Io`] is not one:
+    /// there was no space for the copy of a segment that has to be copied, nothing was lost, and the next call tries
+    /// again.
+    pub(super) fn wait(
+        &self,
+        health: &Health,
+        is_done: impl Fn() -> bool,
+        lead: impl Fn() -> Result<()>,
+    ) -> Result<()> {
+        let mut is_syncing = self.is_syncing.lock();
         loop {
-            if self.synced() >= offset {
+            if is_done() {
                 return Ok(());
             }
-            if state.failed {
-                return Err(shared.failure());
-            }
-            if state.syncing {
-                self.changed.wait(&mut state);
+            health.check_not_poisoned()?;
+            if *is_syncing {
+                self.changed.wait(&mut is_syncing);
                 continue;
             }
-            state.syncing = true;
-            drop(state);
+            *is_syncing = true;
+            drop(is_syncing);
             // If syncing panics, nobody may be left waiting: the guard fails them all.
-            let guard = Leading { shared };
-            let synced = lead(shared);
+            let guard = Leading { commit: self, health };
+            let synced = lead();
             std::mem::forget(guard);
-            // No space for the copy of a segment that is not proven: nothing was lost, and it can be tried again.
             if let Err(error) = &synced
                 && !matches!(error, Error::Io { .. })
             {
-                shared.poison(error);
+                health.poison(error);
             }
-            state = self.state.lock();
-            state.syncing = false;
+            is_syncing = self.is_syncing.lock();
+            *is_syncing = false;
             self.changed.notify_all();
             synced?;
         }
     }
+
+    /// Has those who wait look again: more is durable now, though no leader has made it so.
+    pub(super) fn wake(&self) {
+        let _looking = self.is_syncing.lock();
+        self.changed.notify_all();
+    }
 }
 
 struct Leading<'a> {
-    shared: &'a Shared,
+    commit: &'a GroupCommit,
+    health: &'a Health,
 }
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.shared.poison(&Error::Poisoned);
+        self.health.poison(&Error::Poisoned);
+        self.commit.wake();
     }
 }
 
-/// One sync of everything that has been written.
-fn lead(shared: &Arc<Shared>) -> Result<()> {
-    let snapshot = shared.writer.lock().snapshot();
-    if shared.is_poisoned() {
-        // Closing may have taken the segments away and failed to sync them.
-        return Err(shared.failure());
-    }
-    for segment in &snapshot.unsynced {
-        segment.sync(&shared.directory)?;
-    }
-    if let Some(active) = &snapshot.active {
-        active.sync(&shared.directory)?;
-        active.raise_frontier(snapshot.visible.end);
-        if shared.visible_is_durable() {
-            active.show_at_least(snapshot.visible);
-            shared.changes.notify();
-        }
-    }
-    shared
-        .writer
-        .lock()
-        .synced(&snapshot.unsynced, snapshot.active.as_ref(), snapshot.visible.end);
-    shared.commit.advance(snapshot.next_offset);
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::path::Path;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
 
-impl crate::engine::append::Appender {
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            unsynced: self.unsynced.clone(),
-            active: self.active.clone(),
-            visible: Visible {
-                count: self.count,
-                end: self.end,
-            },
-            next_offset: self.next_offset,
-        }
+    use super::*;
+
+    #[test]
+    fn those_who_wait_share_a_sync() {
+        let (commit, health) = (GroupCommit::default(), Health::new(Path::new("log"), false));
+        let (durable, syncs) = (AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for wanted in 1..=8 {
+                let (commit, health, durable, syncs) = (&commit, &health, &durable, &syncs);
+                scope.spawn(move || {
+                    let lead = || {
+                        syncs.fetch_add(1, Ordering::Relaxed);
+                        thread::sleep(std::time::Duration::from_millis(20));
+                        durable.store(8, Ordering::Release);
+                        Ok(())
+                    };
+                    let done = commit.wait(health, || durable.load(Ordering::Acquire) >= wanted, lead);
+                    done.expect("synced");
+                });
+            }
+        });
+        assert_eq!(syncs.load(Ordering::Relaxed), 1);
     }
 
-    /// Forgets segments that are durable now, and marks the end if nothing was added since it was taken.
-    fn synced(&mut self, segments: &[Arc<Active>], active: Option<&Arc<Active>>, end: u32) {
-        self.unsynced_len = 0;
-        self.unsynced
-            .retain(|held| !segments.iter().any(|synced| Arc::ptr_eq(held, synced)));
-        if let (Some(ours), Some(active)) = (&self.active, active)
-            && Arc::ptr_eq(ours, active)
-            && self.end == end
-        {
-            self.mark_end();
-        }
+    #[test]
+    fn a_leader_that_panics_leaves_nobody_waiting() {
+        let (commit, health) = (GroupCommit::default(), Health::new(Path::new("log"), false));
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            commit.wait(&health, || false, || panic!("a planted panic"))
+        }));
+        assert!(panicked.is_err() && health.is_poisoned());
+        let waited = commit.wait(&health, || false, || Ok(()));
+        assert!(matches!(waited, Err(Error::SyncFailed { .. })));
     }
 }

@@ -1,7 +1,14 @@
-//! Appending batches, and making them durable.
+//! Appending batches to a log, and making them durable.
 
 mod appender;
+mod batch;
+mod context;
+mod due;
+mod frontiers;
 mod group_commit;
+mod publish;
+mod rollover;
 
-pub(crate) use appender::{Appender, Plan};
-pub(crate) use group_commit::Committer;
+pub(crate) use appender::Appender;
+pub(crate) use due::{Due, SpaceAhead};
+pub(crate) use publish::Append;

@@ -9,12 +9,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::directory::{Copies, MetaStore, initialise};
-use crate::directory::{Directory, corrupt, create_anew};
+use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, corrupt, create_anew, initialise};
 use crate::engine::open::{segment_bases, sync_above, with_above};
-use crate::engine::remove::{Source, copy};
-use crate::engine::segments::Reader;
-use crate::engine::shared::Shared;
+use crate::engine::remove::{Source, copy as copy_kept};
+use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Active, Held, Rewriter, SegmentRef, Stop, Visible, copy_range_of};
 use crate::sys::{DirLock, LOCK_NAME, Open, Storage};
@@ -23,42 +21,37 @@ use crate::{BackupReport, Corruption, Error, Result};
 /// Bytes that are copied or compared at a time.
 const CHUNK_LEN: u64 = 1 << 20;
 
-impl Shared {
-    /// See [`Log::backup`](crate::Log::backup).
-    pub(crate) fn backup(self: &Arc<Shared>, dir: &Path) -> Result<BackupReport> {
-        self.check_open()?;
-        let _one_at_a_time = self.removal.lock();
-        let reader = Reader::new(self)?;
-        let mut target = Target::open(self, dir)?;
-        target.refuse_diverged(self, &reader)?;
-        target.begin(reader.list().start_offset)?;
-        let moment = Moment::of(&reader);
-        let last = target.copy_parts(self, &moment, u64::MAX)?;
-        target.finish(self, &moment, moment.next_offset, last)
-    }
+/// Copies a log as it is at one moment. Nothing may be removed from it meanwhile.
+pub(crate) fn copy(segments: &Segments, metadata: &LiveMetadata, dir: &Path) -> Result<BackupReport> {
+    let reader = Reader::new(segments)?;
+    let mut target = Target::open(segments, dir)?;
+    target.refuse_diverged(metadata, &reader)?;
+    target.begin(reader.list().start_offset)?;
+    let moment = Moment::of(&reader);
+    let last = target.copy_segments(segments, &moment, u64::MAX)?;
+    target.finish(metadata, &moment, moment.next_offset, last)
+}
 
-    /// Copies what is below the offset `end` to the directory `dir`, which is empty, as a log of its own epoch.
-    pub(crate) fn copy_until(self: &Arc<Shared>, dir: &Path, end: u64) -> Result<BackupReport> {
-        self.check_open()?;
-        let _one_at_a_time = self.removal.lock();
-        let reader = Reader::new(self)?;
-        let mut target = Target::open(self, dir)?;
-        if target
-            .directory
-            .storage
-            .list(dir)?
-            .iter()
-            .any(|name| name != LOCK_NAME)
-        {
-            return Err(Error::Invalid(
-                "a log is restored to a directory that is missing or empty",
-            ));
-        }
-        let moment = Moment::of(&reader);
-        let last = target.copy_parts(self, &moment, end)?;
-        target.is_fork = true;
-        target.finish(self, &moment, end.min(moment.next_offset), last)
+/// Copies what is below the offset `end` to the directory `dir`, which is empty, as a log of its own epoch. Nothing may
+/// be removed meanwhile.
+pub(crate) fn copy_until(
+    segments: &Segments,
+    metadata: &LiveMetadata,
+    dir: &Path,
+    end: u64,
+) -> Result<BackupReport> {
+    let reader = Reader::new(segments)?;
+    let mut target = Target::open(segments, dir)?;
+    let names = target.directory.storage.list(dir)?;
+    if names.iter().any(|name| name != LOCK_NAME) {
+        return Err(Error::Invalid(
+            "a log is restored to a directory that is missing or empty",
+        ));
     }
+    let moment = Moment::of(&reader);
+    let last = target.copy_segments(segments, &moment, end)?;
+    target.is_fork = true;
+    target.finish(metadata, &moment, end.min(moment.next_offset), last)
 }
 
 /// The moment of which the copy is.
@@ -86,13 +79,13 @@ impl Moment<'_> {
         }
     }
 
-    fn source(&self, shared: &Shared, segment: &SegmentRef) -> Result<Source> {
+    fn source(&self, segments: &Segments, segment: &SegmentRef) -> Result<Source> {
         let last = self.reader.list().segments.last().map(SegmentRef::base);
         match (segment, self.visible) {
             (SegmentRef::Active(active), Some(visible)) if Some(segment.base()) == last => {
                 Source::of_active(active, visible)
             }
-            _ => Source::of(shared, self.reader, segment),
+            _ => Source::of(&segments.directory, self.reader, segment),
         }
     }
 }
@@ -134,15 +127,15 @@ fn refuse_inside(storage: &dyn Storage, own: &Path, dir: &Path) -> Result<()> {
 }
 
 impl Target {
-    fn open(shared: &Shared, dir: &Path) -> Result<Target> {
-        let storage = Arc::clone(&shared.directory.storage);
-        refuse_inside(&*storage, &shared.directory.path, dir)?;
+    fn open(segments: &Segments, dir: &Path) -> Result<Target> {
+        let storage = Arc::clone(&segments.directory.storage);
+        refuse_inside(&*storage, &segments.directory.path, dir)?;
         storage.create_dirs(dir)?;
         // What its name led through may have been made only now.
-        refuse_inside(&*storage, &shared.directory.path, dir)?;
+        refuse_inside(&*storage, &segments.directory.path, dir)?;
         storage.check_supported(dir)?;
         let lock = storage.lock(dir, true)?;
-        let (log_id, kinds) = (shared.directory.log_id, shared.directory.kinds);
+        let (log_id, kinds) = (segments.directory.log_id, segments.directory.kinds);
         let directory = Directory::new(Arc::clone(&storage), dir, log_id, kinds, true);
         let copies = Copies::read(&*storage, dir)?;
         let meta = if copies.is_absent() {
@@ -151,7 +144,7 @@ impl Target {
             None
         } else {
             let meta = copies.newest(dir)?;
-            if meta.log_id != shared.directory.log_id {
+            if meta.log_id != log_id {
                 return Err(Error::Invalid("the target of a backup holds another log"));
             }
             Some(MetaStore::new(dir, meta, &copies))
@@ -175,11 +168,11 @@ impl Target {
     }
 
     /// Refuses a copy that was written to as a log of its own: what it has would be lost.
-    fn refuse_diverged(&self, shared: &Shared, reader: &Reader<'_>) -> Result<()> {
+    fn refuse_diverged(&self, metadata: &LiveMetadata, reader: &Reader<'_>) -> Result<()> {
         let Some(theirs) = self.meta.as_ref().map(MetaStore::current) else {
             return Ok(());
         };
-        let epoch = shared.meta.lock().current().epoch;
+        let epoch = metadata.current().epoch;
         let is_ahead = theirs.next_offset > reader.next_offset() || theirs.epoch > epoch;
         if !theirs.is_copy || theirs.clean.is_none() || is_ahead {
             return Err(Error::Invalid(
@@ -211,12 +204,17 @@ impl Target {
     }
 
     /// Copies what is below `end`; returns how the last segment of the copy is known.
-    fn copy_parts(&mut self, shared: &Shared, moment: &Moment<'_>, end: u64) -> Result<Option<Previous>> {
+    fn copy_segments(
+        &mut self,
+        segments: &Segments,
+        moment: &Moment<'_>,
+        end: u64,
+    ) -> Result<Option<Previous>> {
         let mut last = None;
-        let segments = moment.reader.list().segments.iter();
-        for segment in segments.take_while(|segment| segment.base() < end) {
-            let source = moment.source(shared, segment)?;
-            let held = segment.hold(|segment| shared.note_mapped(segment))?;
+        let copied = moment.reader.list().segments.iter();
+        for segment in copied.take_while(|segment| segment.base() < end) {
+            let source = moment.source(segments, segment)?;
+            let held = segment.hold(|segment| segments.note_mapped(segment))?;
             let copied = if end < source.end {
                 self.copy_cut(&source, &held, end)?
             } else {
@@ -315,7 +313,7 @@ impl Target {
     /// Copies the messages below `end` of one segment.
     fn copy_cut(&self, source: &Source, held: &Held, end: u64) -> Result<u64> {
         let mut rewriter = Rewriter::create(&self.directory, source.header)?;
-        copy(&held.opened(), &mut rewriter, &|offset| offset < end)
+        copy_kept(&held.opened(), &mut rewriter, &|offset| offset < end)
             .map_err(|fault| fault.into_error(&held.path()))?;
         rewriter.finish(source.header.next_generation()?, source.origin, end)?;
         let len = rewriter.len();
@@ -344,7 +342,7 @@ impl Target {
     /// Removes what is not part of the copy, and closes it.
     fn finish(
         mut self,
-        shared: &Shared,
+        metadata: &LiveMetadata,
         moment: &Moment<'_>,
         next_offset: u64,
         last: Option<Previous>,
@@ -354,14 +352,14 @@ impl Target {
         // Of a backup that was interrupted, names may have been left that are not durable.
         self.directory.storage.sync_dir(&self.directory.path)?;
         let start_offset = moment.reader.list().start_offset.min(next_offset);
-        let ours = *shared.meta.lock().current();
+        let ours = metadata.current();
         let meta = Meta {
             sequence: 1,
             epoch: ours.epoch.saturating_add(u64::from(self.is_fork)),
             start_offset,
             next_offset,
-            key_index: shared.directory.kinds.key,
-            time_index: shared.directory.kinds.time,
+            key_index: self.directory.kinds.key,
+            time_index: self.directory.kinds.time,
             has_gaps: ours.has_gaps,
             unfinished: false,
             is_copy: !self.is_fork,

@@ -3,11 +3,9 @@
 //! The metadata first says which segments are to be one, durably; then the merged segment gets the name of the first
 //! of them; then the others go. Whoever opens the log in between knows from the metadata that they are in it already.
 
-use std::sync::Arc;
-
-use super::delete::{Source, copy};
+use super::removal::Removal;
+use super::source::{Source, copy};
 use crate::engine::segments::Reader;
-use crate::engine::shared::Shared;
 use crate::segment::{Rewriter, SegmentRef};
 use crate::{Error, Result};
 
@@ -28,30 +26,30 @@ impl SmallRun {
     }
 }
 
-impl Shared {
+impl Removal<'_> {
     /// Merges the segment with this base, which was rewritten, and small ones side by side with it. A run that has a
     /// damaged segment in it, or no space to be merged in, is left as it is. Returns the bytes that this freed.
-    pub(crate) fn merge_around(self: &Arc<Shared>, base: u64) -> Result<u64> {
-        let _not_while_sealing = self.sealing.lock();
-        let reader = Reader::new(self)?;
+    pub(super) fn merge_around(&mut self, base: u64) -> Result<u64> {
+        let remove = self.remove;
+        let _not_while_sealing = remove.segments.lock_replacing();
+        let reader = Reader::new(&remove.segments)?;
         let merged = match self.small_run(&reader, base) {
             Ok(run) if run.is_worth_it() => self.merge(&reader, &run.segments),
             Ok(_) => Ok(0),
             Err(error) => Err(error),
         };
         match merged {
-            Err(Error::Corrupt { .. } | Error::Io { .. }) if !self.is_poisoned() => Ok(0),
+            Err(Error::Corrupt { .. } | Error::Io { .. }) if !self.remove.health().is_poisoned() => Ok(0),
             other => other,
         }
     }
 
     /// The rewritten small segments side by side around the one with this base, as many as one segment can hold.
     fn small_run(&self, reader: &Reader<'_>, base: u64) -> Result<SmallRun> {
-        let segments = &reader.list().segments;
         let at = reader.list().index_at(base);
-        let small_max = self.options.rollover / SMALL_DIVISOR;
+        let small_max = self.remove.rollover / SMALL_DIVISOR;
         // The last one is never part of it: it may be written to.
-        let candidates = segments.split_last().map_or(&[][..], |(_, before)| before);
+        let candidates = reader.list().before_last();
         let size_if_small = |segment: &SegmentRef| -> Result<Option<u64>> {
             let SegmentRef::Sealed(sealed) = segment else {
                 return Ok(None);
@@ -74,7 +72,7 @@ impl Shared {
         for segment in candidates.get(first..).unwrap_or_default() {
             let Some(len) = size_if_small(segment)? else { break };
             let reach = reader.end_of(segment) - candidates.get(first).map_or(0, SegmentRef::base);
-            if run.total + len > self.options.rollover || u32::try_from(reach).is_err() {
+            if run.total + len > self.remove.rollover || u32::try_from(reach).is_err() {
                 break;
             }
             run.segments.push(segment.clone());
@@ -84,35 +82,38 @@ impl Shared {
         Ok(run)
     }
 
-    fn merge(&self, reader: &Reader<'_>, run: &[SegmentRef]) -> Result<u64> {
+    fn merge(&mut self, reader: &Reader<'_>, run: &[SegmentRef]) -> Result<u64> {
         let [first, .., last] = run else { return Ok(0) };
+        let remove = self.remove;
+        let source_of = |segment| Source::of(&remove.directory, reader, segment);
         let before: u64 = run
             .iter()
-            .map(|segment| self.size_on_disk(segment))
+            .map(|segment| self.remove.segments.size_on_disk(segment))
             .sum::<Result<u64>>()?;
-        let (source, end) = (Source::of(self, reader, first)?, Source::of(self, reader, last)?);
+        let (source, end) = (source_of(first)?, source_of(last)?);
         // The metadata speaks of one merge: nothing may be left of the last one when it is told of another.
-        let unlink_pending = self.unlink_pending.lock().clone();
-        self.remove_files(unlink_pending.into_iter())?;
-        self.unlink_pending.lock().clear();
-        let mut rewriter = Rewriter::create(&self.directory, source.header)?;
+        self.unlink(self.unlink_pending.iter().copied())?;
+        self.unlink_pending.clear();
+        let mut rewriter = Rewriter::create(&remove.directory, source.header)?;
         let mut generation = 0;
         let start = reader.list().start_offset;
         for segment in run {
-            let of = Source::of(self, reader, segment)?;
+            let of = source_of(segment)?;
             generation = of.header.next_generation()?.max(generation);
             // An index that turns out damaged meanwhile is built anew, and the merge tried another time.
-            let held = segment.hold(|segment| self.note_mapped(segment))?;
+            let held = segment.hold(|segment| self.remove.segments.note_mapped(segment))?;
             copy(&held.opened(), &mut rewriter, &|offset| offset >= start)
                 .map_err(|fault| fault.into_error(&held.path()))?;
         }
-        self.write_meta(|meta| meta.merge = Some((first.base(), end.end)))?;
+        self.remove
+            .metadata
+            .write_both(|meta| meta.merge = Some((first.base(), end.end)))?;
         let after = self.replace(rewriter, generation, end.origin, end.end, run)?;
         // What cannot be removed now is removed by the next merge or open.
         let merged = || run.iter().skip(1).map(SegmentRef::base);
-        let removed = self.remove_files(merged());
+        let removed = self.unlink(merged());
         if removed.is_err() {
-            self.unlink_pending.lock().extend(merged());
+            self.unlink_pending.extend(merged());
         }
         removed.map(|()| before.saturating_sub(after))
     }

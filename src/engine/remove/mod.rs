@@ -1,8 +1,14 @@
-//! Removing messages: trimming, deleting, merging.
+//! Removing messages: trimming, retention, deleting, merging, and the space that deleting needs on a full disk.
 
 mod delete;
 mod merge;
-mod spare;
+mod removal;
+mod replace;
+mod retention;
+mod source;
+mod space;
 mod trim;
 
-pub(crate) use delete::{Source, copy};
+pub(crate) use removal::Remove;
+pub(crate) use source::{Source, copy};
+pub(crate) use space::{Lease, Space};

@@ -1,7 +1,6 @@
 use std::sync::{Arc, OnceLock};
 
-use super::key_runs::KeyRun;
-use crate::segment::SegmentRef;
+use crate::segment::{KeyRun, SegmentRef};
 
 /// Something that is worked out from a list of segments when it is first needed. A copy of the list, which is about to
 /// be changed, has none.
@@ -15,11 +14,11 @@ impl Clone for Maxima {
 }
 
 impl Maxima {
-    pub(crate) fn get(&self) -> Option<&[i64]> {
+    pub(super) fn get(&self) -> Option<&[i64]> {
         self.0.get().map(Vec::as_slice)
     }
 
-    pub(crate) fn fill(&self, maxima: Vec<i64>) -> &[i64] {
+    pub(super) fn fill(&self, maxima: Vec<i64>) -> &[i64] {
         self.0.get_or_init(|| maxima)
     }
 }
@@ -33,9 +32,9 @@ pub(crate) struct SegmentList {
     pub(crate) segments: Vec<SegmentRef>,
     /// The next offset is at least this one, whatever the segments say.
     pub(crate) next_offset_min: u64,
-    /// What is known of the keys of many segments together; in order, and none covers what another does.
-    pub(crate) runs: Vec<Arc<KeyRun>>,
-    /// For the sealed parts behind the first, the latest time up to there.
+    /// Which keys many segments have together. In order, and none covers what another does.
+    pub(crate) key_runs: Vec<Arc<KeyRun>>,
+    /// For the sealed segments behind the first, the latest time up to there.
     pub(crate) time_maxima: Maxima,
 }
 
@@ -51,11 +50,27 @@ impl SegmentList {
         }
     }
 
-    /// The index of the part in which `offset` is, if it is anywhere.
+    /// The index of the segment in which `offset` is, if it is anywhere.
     #[inline]
     pub(crate) fn index_at(&self, offset: u64) -> usize {
         self.segments
             .partition_point(|segment| segment.base() <= offset)
             .saturating_sub(1)
+    }
+
+    /// The segment with this base offset.
+    pub(crate) fn with_base(&self, base: u64) -> Option<&SegmentRef> {
+        let segment = self.segments.get(self.index_at(base));
+        segment.filter(|segment| segment.base() == base)
+    }
+
+    /// Whether the segment with this base offset is the last one.
+    pub(crate) fn is_last(&self, base: u64) -> bool {
+        self.segments.last().is_some_and(|last| last.base() == base)
+    }
+
+    /// All but the last segment, which may be written to, or be reopened to be written to.
+    pub(crate) fn before_last(&self) -> &[SegmentRef] {
+        self.segments.split_last().map_or(&[][..], |(_, before)| before)
     }
 }

@@ -1,11 +1,14 @@
 //! The list of segments, and how readers find messages in it.
 
-mod key_runs;
+mod by_key;
+mod by_time;
+mod current;
 mod list;
+mod mappings;
 mod reader;
 mod scan;
 
-pub(crate) use key_runs::{KeyRun, damaged_runs, runs_among};
+pub(crate) use current::Segments;
 pub(crate) use list::SegmentList;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{FromEnd, Reader};
 pub use scan::{MessageRef, Scan};

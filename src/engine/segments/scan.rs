@@ -1,8 +1,7 @@
 use std::ops::Range;
-use std::sync::Arc;
 
+use super::current::Segments;
 use super::reader::Reader;
-use crate::engine::shared::Shared;
 use crate::format::{
     BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, are_headers_whole, first_header, is_intact,
 };
@@ -38,7 +37,7 @@ impl<'a> MessageRef<'a> {
 /// Messages in offset order, lent from a buffer that moves along; see [`FileLog::scan`](crate::FileLog::scan).
 #[derive(Debug)]
 pub struct Scan<'a> {
-    shared: &'a Shared,
+    segments: &'a Segments,
     next_offset: u64,
     stretch: Option<Stretch>,
     buffer: CopyBuffer,
@@ -55,8 +54,8 @@ struct Stretch {
     is_dense: bool,
 }
 
-/// Where in the window a message was found.
-struct Place {
+/// Where in the buffer a message was found.
+struct Located {
     position: u64,
     len: usize,
     offset: u64,
@@ -65,10 +64,10 @@ struct Place {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(shared: &'a Arc<Shared>, from: Start) -> Result<Scan<'a>> {
-        let next_offset = Reader::with(shared, |reader| reader.resolve(from))?;
+    pub(crate) fn new(segments: &'a Segments, from: Start) -> Result<Scan<'a>> {
+        let next_offset = Reader::with(segments, |reader| reader.resolve(from))?;
         Ok(Scan {
-            shared,
+            segments,
             next_offset,
             stretch: None,
             buffer: CopyBuffer::default(),
@@ -93,7 +92,7 @@ impl<'a> Scan<'a> {
         reason = "the message borrows from the scan, as an iterator's cannot"
     )]
     pub fn next(&mut self) -> Result<Option<MessageRef<'_>>> {
-        let Some(place) = self.find()? else {
+        let Some(located) = self.find()? else {
             return Ok(None);
         };
         let Some(stretch) = &self.stretch else {
@@ -102,20 +101,20 @@ impl<'a> Scan<'a> {
         // The bytes are in the window already: this only borrows them.
         let frame = self
             .buffer
-            .get(stretch.held.map(), place.position, place.len, stretch.end);
+            .get(stretch.held.map(), located.position, located.len, stretch.end);
         let frame = frame.unwrap_or_default();
         let segment = |range: Range<usize>| frame.get(range).unwrap_or_default();
         Ok(Some(MessageRef {
-            offset: place.offset,
-            time: place.time,
-            key: place.layout.key.map(segment),
-            value: place.layout.value.map(segment),
-            headers: segment(place.layout.headers),
+            offset: located.offset,
+            time: located.time,
+            key: located.layout.key.map(segment),
+            value: located.layout.value.map(segment),
+            headers: segment(located.layout.headers),
         }))
     }
 
     /// Finds and verifies the next message, and moves behind it.
-    fn find(&mut self) -> Result<Option<Place>> {
+    fn find(&mut self) -> Result<Option<Located>> {
         loop {
             if self
                 .stretch
@@ -160,7 +159,7 @@ impl<'a> Scan<'a> {
             self.next_offset = offset + 1;
             if !header.control {
                 let time = Timestamp::from_micros(header.time);
-                return Ok(Some(Place {
+                return Ok(Some(Located {
                     position,
                     len,
                     offset,
@@ -173,7 +172,7 @@ impl<'a> Scan<'a> {
 
     /// The next run of records, from where the scan stands; `None` at the end of the log.
     fn next_stretch(&mut self) -> Result<Option<Stretch>> {
-        let (found, next_offset) = Reader::with(self.shared, |reader| self.stretch_in(reader))?;
+        let (found, next_offset) = Reader::with(self.segments, |reader| self.stretch_in(reader))?;
         self.next_offset = self.next_offset.max(next_offset);
         // What the window holds is of another segment.
         self.buffer = CopyBuffer::default();
@@ -201,7 +200,7 @@ impl<'a> Scan<'a> {
                 )))
             })?;
             if let Some((offset, position, ordinal, end_ordinal, end, is_dense)) = found {
-                let held = segment.hold(|segment| self.shared.note_mapped(segment))?;
+                let held = segment.hold(|segment| self.segments.note_mapped(segment))?;
                 let stretch = Stretch {
                     held,
                     ordinal,

@@ -1,6 +1,11 @@
-//! What is done ahead of publishers and behind them.
+//! What is done ahead of publishers and behind them: preparing space, sealing, paced syncs, retention, key runs.
 
-mod scheduler;
-mod seal;
+mod background;
+mod key_run_build;
+mod key_run_writer;
+mod key_runs;
+mod sealing;
+mod step;
+mod task;
 
-pub(crate) use scheduler::Background;
+pub(crate) use background::{Upkeep, UpkeepOptions};

@@ -1,0 +1,249 @@
+//! Whether a log is open, poisoned or closed, and who may still write to its directory.
+//!
+//! This is the one place that knows. A log goes through these states, and never back:
+//!
+//! | state | calls | files |
+//! |---|---|---|
+//! | open | work | may be written, unless the log was opened for reading only |
+//! | poisoned | read; writing is [`Error::Poisoned`] | are not written any more |
+//! | closed | fail with [`Error::Closed`] | are still written, to close the log in order |
+//! | given up | fail with [`Error::Closed`] | belong to whoever opens the directory next |
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::sys::is_forked;
+use crate::{Changes, Error, Result};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Health {
+    /// The log's directory.
+    dir: PathBuf,
+    state: AtomicU8,
+    is_read_only: bool,
+    /// What poisoned the log first, if that was a failed write or sync.
+    failure: OnceLock<Failure>,
+    /// Held while a file gets the name of another, so that the directory is not given up meanwhile.
+    renaming: Mutex<()>,
+    /// Wakes those who wait for the log to change.
+    changes: Changes,
+}
+
+const OPEN: u8 = 0;
+const POISONED: u8 = 1;
+const CLOSED: u8 = 2;
+const GIVEN_UP: u8 = 4;
+
+impl Health {
+    /// An open log in `dir`.
+    pub(crate) fn new(dir: &Path, is_read_only: bool) -> Health {
+        // From now on a fork of this process can be recognised.
+        let _ = is_forked();
+        Health {
+            dir: dir.to_path_buf(),
+            state: AtomicU8::new(OPEN),
+            is_read_only,
+            failure: OnceLock::new(),
+            renaming: Mutex::new(()),
+            changes: Changes::new(),
+        }
+    }
+
+    /// Wakes those who wait for the log to change.
+    #[inline]
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.state.load(Ordering::Acquire) & POISONED != 0
+    }
+
+    /// Fails if the log was closed.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.state.load(Ordering::Acquire) & CLOSED == 0 {
+            Ok(())
+        } else {
+            Err(Error::Closed)
+        }
+    }
+
+    /// Fails if calls that write are refused: the log was closed, poisoned, or opened for reading only.
+    #[inline]
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        let state = self.state.load(Ordering::Acquire);
+        if state != OPEN {
+            return Err(if state & CLOSED == 0 {
+                Error::Poisoned
+            } else {
+                Error::Closed
+            });
+        }
+        if self.is_read_only {
+            return Err(Error::ReadOnly);
+        }
+        if is_forked() { Err(Error::Poisoned) } else { Ok(()) }
+    }
+
+    /// Fails with what poisoned the log, if it is.
+    pub(crate) fn check_not_poisoned(&self) -> Result<()> {
+        if self.is_poisoned() {
+            Err(self.failure())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether files in the directory may be written. Closing still writes; a poisoned log does not.
+    pub(crate) fn may_write_files(&self) -> bool {
+        !self.is_read_only && self.state.load(Ordering::Acquire) & (POISONED | GIVEN_UP) == 0
+    }
+
+    /// The permission to give a file the name of another. While it is held, nobody else gets the directory.
+    pub(crate) fn permit_rename(&self) -> Result<MutexGuard<'_, ()>> {
+        let permit = self.renaming.lock();
+        if self.may_write_files() {
+            Ok(permit)
+        } else {
+            Err(Error::Closed)
+        }
+    }
+
+    /// Refuses every write from now on, because of `cause`. The first cause counts.
+    pub(crate) fn poison(&self, cause: &Error) {
+        if let Some(failure) = Failure::of(cause) {
+            let _ = self.failure.set(failure);
+        }
+        self.state.fetch_or(POISONED, Ordering::AcqRel);
+        self.changes.poison();
+    }
+
+    /// Poisons the log if `result` is an error: to be used where a failure leaves open what is on disk.
+    pub(crate) fn poison_on_error<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.poison(error);
+        }
+        result
+    }
+
+    /// Poisons the log if `result` is a failed sync. After any other error the log is as before.
+    pub(crate) fn poison_on_failed_sync<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error @ Error::SyncFailed { .. }) = &result {
+            self.poison(error);
+        }
+        result
+    }
+
+    /// What poisoned the log first.
+    pub(crate) fn failure(&self) -> Error {
+        let unknown = || Error::SyncFailed {
+            path: self.dir.clone(),
+            source: io::Error::other("a write or sync did not come to its end"),
+        };
+        self.failure.get().map_or_else(unknown, Failure::error)
+    }
+
+    /// Refuses calls from now on. False if they were refused already.
+    pub(crate) fn close(&self) -> bool {
+        let was_open = self.state.fetch_or(CLOSED, Ordering::AcqRel) & CLOSED == 0;
+        self.changes.notify();
+        was_open
+    }
+
+    /// Ends the right to write files: the directory may get another owner from now on.
+    pub(crate) fn give_up(&self) {
+        let _no_renaming = self.renaming.lock();
+        self.state.fetch_or(GIVEN_UP, Ordering::AcqRel);
+    }
+}
+
+/// A failed write or sync, kept for everybody who relied on it.
+#[derive(Debug)]
+struct Failure {
+    path: PathBuf,
+    code: Option<i32>,
+    kind: io::ErrorKind,
+    text: String,
+}
+
+impl Failure {
+    /// `None` if the error does not say what failed.
+    fn of(error: &Error) -> Option<Failure> {
+        let (Error::SyncFailed { path, source } | Error::Io { path, source, .. }) = error else {
+            return None;
+        };
+        Some(Failure {
+            path: path.clone(),
+            code: source.raw_os_error(),
+            kind: source.kind(),
+            text: source.to_string(),
+        })
+    }
+
+    /// The same failure, reported once more.
+    fn error(&self) -> Error {
+        let source = match self.code {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(self.kind, self.text.clone()),
+        };
+        Error::SyncFailed {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(text: &'static str) -> Error {
+        Error::SyncFailed {
+            path: PathBuf::from("file"),
+            source: io::Error::other(text),
+        }
+    }
+
+    #[test]
+    fn the_first_failure_is_the_one_that_is_reported() {
+        let health = Health::new(Path::new("log"), false);
+        assert!(health.check_writable().is_ok() && health.check_not_poisoned().is_ok());
+        health.poison(&failed("first"));
+        health.poison(&failed("second"));
+        assert!(matches!(health.check_writable(), Err(Error::Poisoned)));
+        let Err(Error::SyncFailed { source, .. }) = health.check_not_poisoned() else {
+            panic!("not poisoned");
+        };
+        assert_eq!(source.to_string(), "first");
+        assert!(health.check_open().is_ok() && health.permit_rename().is_err());
+    }
+
+    #[test]
+    fn a_closed_log_writes_until_it_gives_the_directory_up() {
+        let health = Health::new(Path::new("log"), false);
+        assert!(health.close());
+        assert!(!health.close());
+        assert!(matches!(health.check_open(), Err(Error::Closed)));
+        assert!(health.may_write_files() && health.permit_rename().is_ok());
+        health.give_up();
+        assert!(!health.may_write_files());
+        assert!(matches!(health.permit_rename(), Err(Error::Closed)));
+    }
+
+    #[test]
+    fn a_log_opened_for_reading_only_writes_nothing() {
+        let health = Health::new(Path::new("log"), true);
+        assert!(matches!(health.check_writable(), Err(Error::ReadOnly)));
+        assert!(!health.may_write_files() && health.permit_rename().is_err());
+    }
+}

@@ -1,0 +1,49 @@
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::metadata::MetaStore;
+use super::opened::Directory;
+use crate::Result;
+use crate::format::Meta;
+
+/// The metadata of a log that is open. Writing it is one write at a time.
+///
+/// A failed sync of it poisons the log. After any other error the log is as before.
+#[derive(Debug)]
+pub(crate) struct LiveMetadata {
+    directory: Arc<Directory>,
+    store: Mutex<MetaStore>,
+}
+
+impl LiveMetadata {
+    pub(crate) fn new(directory: &Arc<Directory>, store: MetaStore) -> LiveMetadata {
+        LiveMetadata {
+            directory: Arc::clone(directory),
+            store: Mutex::new(store),
+        }
+    }
+
+    /// What it says now. Waits for a write that is under way.
+    pub(crate) fn current(&self) -> Meta {
+        *self.store.lock().current()
+    }
+
+    /// As [`current`](LiveMetadata::current), and whether both copies have everything that was to be in both.
+    pub(crate) fn current_and_is_in_both(&self) -> (Meta, bool) {
+        let store = self.store.lock();
+        (*store.current(), store.is_in_both())
+    }
+
+    /// Writes one copy, durably; see [`MetaStore::write`].
+    pub(crate) fn write(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
+        let written = self.store.lock().write(&*self.directory.storage, change);
+        self.directory.health.poison_on_failed_sync(written)
+    }
+
+    /// Writes both copies, durably; see [`MetaStore::write_both`].
+    pub(crate) fn write_both(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
+        let written = self.store.lock().write_both(&*self.directory.storage, change);
+        self.directory.health.poison_on_failed_sync(written)
+    }
+}

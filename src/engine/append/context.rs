@@ -1,0 +1,35 @@
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::frontiers::Frontiers;
+use super::group_commit::GroupCommit;
+use crate::directory::{Directory, Health, LiveMetadata};
+use crate::engine::segments::Segments;
+use crate::segment::Prepared;
+
+/// What appending works on.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) directory: Arc<Directory>,
+    pub(super) segments: Arc<Segments>,
+    pub(super) metadata: Arc<LiveMetadata>,
+    pub(super) frontiers: Frontiers,
+    pub(super) commit: GroupCommit,
+    /// The file of the next segment, if it was prepared.
+    pub(super) prepared: Mutex<Option<Prepared>>,
+    /// Bytes after which a segment is left and another begun.
+    pub(super) rollover: u64,
+}
+
+impl Context {
+    #[inline]
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    #[inline]
+    pub(super) fn health(&self) -> &Health {
+        &self.directory.health
+    }
+}

@@ -1,0 +1,72 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::segment::{Active, Visible};
+
+/// How far a log is written, durable and visible.
+///
+/// 1. The *written* end is the appender's, under its lock.
+/// 2. The *durable* end is never beyond it: it moves to where the written end was before a sync began, after that
+///    sync has succeeded.
+/// 3. The *visible* end, in the active segment where readers look at it, is the durable one where visible messages have
+///    to be durable, and else the written one.
+///
+/// Each end only moves forward, and only here.
+#[derive(Debug)]
+pub(crate) struct Frontiers {
+    /// Every message below this offset is on stable storage.
+    durable: AtomicU64,
+    /// Whether messages are visible only when they are durable.
+    visible_is_durable: bool,
+}
+
+impl Frontiers {
+    /// Of a log of which everything below the offset `durable` is on stable storage.
+    pub(super) fn new(durable: u64, visible_is_durable: bool) -> Frontiers {
+        Frontiers {
+            durable: AtomicU64::new(durable),
+            visible_is_durable,
+        }
+    }
+
+    pub(crate) fn visible_is_durable(&self) -> bool {
+        self.visible_is_durable
+    }
+
+    /// Every message below this offset is on stable storage.
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// A batch was written up to `end`. For the appender, who alone writes.
+    #[inline]
+    pub(super) fn wrote(&self, active: &Active, end: Visible) {
+        if !self.visible_is_durable {
+            active.show(end);
+        }
+    }
+
+    /// The segment was synced, and `end` was written before that sync began.
+    pub(super) fn synced(&self, active: &Active, end: Visible) {
+        active.raise_frontier(end.end);
+        if self.visible_is_durable {
+            active.show_at_least(end);
+        }
+    }
+
+    /// All segments were synced, and `offset` was the written end before the first of these syncs began.
+    pub(super) fn all_synced(&self, offset: u64) {
+        self.durable.fetch_max(offset, Ordering::AcqRel);
+    }
+
+    /// Everything below this position of a segment, and all earlier segments, are on stable storage.
+    pub(super) fn durable_up_to(&self, active: &Active, position: u32) {
+        debug_assert!(position <= active.visible().end || self.visible_is_durable);
+        active.raise_frontier(position);
+    }
+
+    /// The log is being closed, and everything in its last segment is on stable storage.
+    pub(super) fn closed(&self, active: &Active, end: Visible) {
+        debug_assert!(self.visible_is_durable || active.visible() == end);
+        active.show_at_least(end);
+    }
+}

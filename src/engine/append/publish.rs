@@ -1,0 +1,325 @@
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::appender::Appender;
+use super::batch::BatchPlan;
+use super::context::Context;
+use super::due::{Due, SpaceAhead};
+use super::frontiers::Frontiers;
+use super::group_commit::GroupCommit;
+use crate::directory::LiveMetadata;
+use crate::engine::segments::{Reader, Segments};
+use crate::format::Previous;
+use crate::segment::{Active, Prepared, Seal, Visible};
+use crate::{Error, NewMessage, PublishOptions, Result, Timestamp};
+
+/// How far ahead of the end space is prepared, at most.
+const AHEAD_MAX: u64 = 12 << 20;
+
+/// Publishing to a log, and making durable what was published.
+#[derive(Debug)]
+pub(crate) struct Append {
+    context: Context,
+    appender: Mutex<Appender>,
+}
+
+/// A batch that was published.
+#[must_use = "what is due has to be done"]
+pub(crate) struct Published {
+    pub(crate) next_offset: u64,
+    /// Whether the caller has to wait until the batch is durable.
+    pub(crate) waits: bool,
+    /// Framed bytes that are not durable yet.
+    pub(crate) unsynced_len: u64,
+    pub(crate) due: Option<Box<Due>>,
+}
+
+/// What one sync is to cover. Taken before the sync begins, because it may or may not cover what is stored meanwhile.
+struct Snapshot {
+    /// Segments that were left behind unsynced, oldest first.
+    unsynced: Vec<Arc<Active>>,
+    active: Option<Arc<Active>>,
+    end: Visible,
+    next_offset: u64,
+}
+
+impl Append {
+    /// Goes on where `appender` says. Everything below the offset `durable` is on stable storage.
+    pub(crate) fn new(
+        segments: &Arc<Segments>,
+        metadata: &Arc<LiveMetadata>,
+        appender: Appender,
+        durable: u64,
+        visible_is_durable: bool,
+        rollover: u64,
+    ) -> Append {
+        Append {
+            context: Context {
+                directory: Arc::clone(&segments.directory),
+                segments: Arc::clone(segments),
+                metadata: Arc::clone(metadata),
+                frontiers: Frontiers::new(durable, visible_is_durable),
+                commit: GroupCommit::default(),
+                prepared: Mutex::new(None),
+                rollover,
+            },
+            appender: Mutex::new(appender),
+        }
+    }
+
+    pub(crate) fn frontiers(&self) -> &Frontiers {
+        &self.context.frontiers
+    }
+
+    /// The file of the next segment, if it was prepared.
+    pub(crate) fn prepared(&self) -> MutexGuard<'_, Option<Prepared>> {
+        self.context.prepared.lock()
+    }
+
+    /// See [`Log::publish_with`](crate::Log::publish_with).
+    pub(crate) fn publish(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<Published> {
+        let context = &self.context;
+        context.health().check_writable()?;
+        let plan = if messages.is_empty() {
+            None
+        } else {
+            Some(BatchPlan::of(messages)?)
+        };
+        let waits = how.sync || context.frontiers.visible_is_durable();
+        let mut appender = self.appender.lock();
+        context.health().check_writable()?;
+        if waits && appender.needs_copies() {
+            // The copy may find no space, which must not happen when the batch is in the log already.
+            let next_offset = appender.next_offset;
+            drop(appender);
+            self.wait_for(next_offset)?;
+            appender = self.appender.lock();
+            context.health().check_writable()?;
+        }
+        if let Some(expected) = how
+            .expect_next_offset
+            .filter(|expected| *expected != appender.next_offset)
+        {
+            return Err(Error::OffsetMismatch {
+                expected,
+                actual: appender.next_offset,
+            });
+        }
+        let Some(plan) = plan else {
+            let next_offset = appender.next_offset;
+            drop(appender);
+            return self.published_nothing(next_offset, how);
+        };
+        let mut due = None;
+        appender.append(context, messages, &plan, &mut due)?;
+        let (next_offset, unsynced_len) = (appender.next_offset, appender.unsynced_len);
+        drop(appender);
+        if !context.frontiers.visible_is_durable() {
+            context.health().changes().notify();
+        }
+        Ok(Published {
+            next_offset,
+            waits,
+            unsynced_len,
+            due,
+        })
+    }
+
+    /// An empty batch: what readers see as the next offset.
+    fn published_nothing(&self, next_offset: u64, how: &PublishOptions) -> Result<Published> {
+        if how.sync {
+            self.wait_for(next_offset)?;
+        }
+        Ok(Published {
+            next_offset: Reader::new(&self.context.segments)?.next_offset(),
+            waits: false,
+            unsynced_len: 0,
+            due: None,
+        })
+    }
+
+    /// Brings everything published so far to stable storage.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let next_offset = self.appender.lock().next_offset;
+        self.wait_for(next_offset)
+    }
+
+    /// Returns when everything below `offset` is durable.
+    pub(crate) fn wait_for(&self, offset: u64) -> Result<()> {
+        let context = &self.context;
+        let is_durable = || context.frontiers.durable() >= offset;
+        context
+            .commit
+            .wait(context.health(), is_durable, || self.sync_all())
+    }
+
+    /// One sync of everything that has been written.
+    fn sync_all(&self) -> Result<()> {
+        let context = &self.context;
+        let snapshot = self.appender.lock().snapshot();
+        // Closing may have taken the segments away and failed to sync them.
+        context.health().check_not_poisoned()?;
+        for segment in &snapshot.unsynced {
+            segment.sync(context.directory())?;
+        }
+        if let Some(active) = &snapshot.active {
+            active.sync(context.directory())?;
+            context.frontiers.synced(active, snapshot.end);
+            if context.frontiers.visible_is_durable() {
+                context.health().changes().notify();
+            }
+        }
+        self.appender.lock().forget_synced(&snapshot);
+        context.frontiers.all_synced(snapshot.next_offset);
+        Ok(())
+    }
+
+    /// Notes that a segment that was left behind is durable now.
+    pub(crate) fn note_synced(&self, segment: &Arc<Active>) {
+        self.appender.lock().note_synced(&self.context, segment);
+    }
+
+    /// Forgets segments that are no longer of the log.
+    pub(crate) fn forget(&self, is_gone: impl Fn(u64) -> bool) {
+        let mut appender = self.appender.lock();
+        appender.unsynced.retain(|held| !is_gone(held.header.base));
+    }
+
+    /// Sees to it that the segment with this base is not written to, and will not be.
+    pub(crate) fn leave_behind(&self, base: u64, due: &mut Option<Box<Due>>) -> Result<()> {
+        let mut appender = self.appender.lock();
+        self.context.health().check_writable()?;
+        if self.context.segments.list().is_last(base) {
+            appender.roll(&self.context, due)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes everything durable, gives back the space that is not needed, and has the metadata say that the log was
+    /// closed. `seal` writes the index of the last segment, and of those that are not sealed yet.
+    pub(crate) fn close(
+        &self,
+        seal: impl Fn(Option<(&Arc<Active>, Seal)>),
+        mark_clean: impl FnOnce(u64, Option<Previous>, bool) -> Result<()>,
+    ) -> Result<()> {
+        let context = &self.context;
+        let mut appender = self.appender.lock();
+        context.health().check_not_poisoned()?;
+        if let Some(prepared) = context.prepared.lock().take() {
+            prepared.discard(context.directory());
+        }
+        // Still under the lock: whoever waits for a sync finds no active segment now, and must find the failure.
+        let closed = appender.make_durable(context).and_then(|last| {
+            seal(last.as_ref().map(|(active, seal)| (active, *seal)));
+            let link = last.map(|(active, seal)| active.link(seal.len, seal.last_checksum));
+            let last = link.or(appender.previous);
+            mark_clean(appender.next_offset, last, appender.is_marked_clean)
+        });
+        context.health().poison_on_error(closed)
+    }
+}
+
+impl Appender {
+    /// Appends a batch, and shows it to readers where that need not wait for a sync.
+    ///
+    /// When this fails, no offset was given out, and nothing was written that a reader or a recovery would take for a
+    /// batch of the log.
+    #[inline]
+    fn append(
+        &mut self,
+        context: &Context,
+        messages: &[NewMessage<'_>],
+        plan: &BatchPlan,
+        due: &mut Option<Box<Due>>,
+    ) -> Result<()> {
+        if self.next_offset.checked_add(u64::from(plan.count)).is_none() {
+            return Err(Error::Invalid("the log has given out all its offsets"));
+        }
+        self.make_room(context, plan.len, due)?;
+        // One reading of the clock for the batch, and none where every message has a time.
+        let now = if plan.is_timed {
+            Timestamp::default()
+        } else {
+            Timestamp::now()
+        };
+        let mut staging = std::mem::take(&mut self.staging);
+        staging.clear();
+        let hash_keys = context.directory().kinds.key;
+        let built = match &self.active {
+            Some(active) => self.build(active, &mut staging, messages, plan, now, hash_keys),
+            None => None,
+        };
+        self.staging = staging;
+        // make_room has reserved the space: if it is gone, somebody has cut the file.
+        let (end, last_checksum) = context.health().poison_on_error(built.ok_or(Error::Poisoned))?;
+        self.end = end;
+        self.last_checksum = last_checksum;
+        self.count += plan.count;
+        self.unsynced_len += plan.len;
+        self.next_offset += u64::from(plan.count);
+        if let Some(active) = &self.active {
+            context.frontiers.wrote(active, self.written());
+            let (end, reserved) = (u64::from(end), active.map.len());
+            // While as much again as was written is there, up to a bound, nothing has to be done.
+            if reserved - end.min(reserved) < end.min(AHEAD_MAX) / 2 {
+                self.ask_for_space(context, reserved, due);
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn ask_for_space(&mut self, context: &Context, reserved: u64, due: &mut Option<Box<Due>>) {
+        let Some(active) = &self.active else { return };
+        if reserved >= active.map.capacity().min(context.rollover) {
+            if !self.is_next_requested {
+                self.is_next_requested = true;
+                Due::noted(due).space = Some(SpaceAhead::NextSegment);
+            }
+        } else if active.request_growth() {
+            Due::noted(due).space = Some(SpaceAhead::Grow(Arc::clone(active), reserved + 1));
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            unsynced: self.unsynced.clone(),
+            active: self.active.clone(),
+            end: self.written(),
+            next_offset: self.next_offset,
+        }
+    }
+
+    /// Forgets segments that are durable now, and marks the end if nothing was added since the snapshot.
+    fn forget_synced(&mut self, snapshot: &Snapshot) {
+        self.unsynced_len = 0;
+        self.unsynced
+            .retain(|held| !snapshot.unsynced.iter().any(|synced| Arc::ptr_eq(held, synced)));
+        if let (Some(ours), Some(active)) = (&self.active, &snapshot.active)
+            && Arc::ptr_eq(ours, active)
+            && self.end == snapshot.end.end
+        {
+            self.mark_end();
+        }
+    }
+
+    /// Makes all segments durable and cuts the last one to its end. Returns that one.
+    fn make_durable(&mut self, context: &Context) -> Result<Option<(Arc<Active>, Seal)>> {
+        for segment in std::mem::take(&mut self.unsynced) {
+            segment.sync(context.directory())?;
+        }
+        let Some(active) = self.active.take() else {
+            return Ok(None);
+        };
+        if !self.is_all_durable(&active) {
+            active.sync(context.directory())?;
+        }
+        context.frontiers.closed(&active, self.written());
+        let seal = self.seal();
+        active.truncate(u64::from(seal.len))?;
+        active.sync(context.directory())?;
+        Ok(Some((active, seal)))
+    }
+}

@@ -1,0 +1,242 @@
+//! Beginning segments: a new one, or the last one of a log that was closed.
+
+use std::sync::Arc;
+
+use super::appender::Appender;
+use super::context::Context;
+use super::due::Due;
+use crate::Result;
+use crate::format::{FRAMES_START, Previous, Salt, SegmentHeader};
+use crate::segment::{Active, Prepared, SegmentRef, Stop, capacity_for, first_reserve};
+use crate::sys::Open;
+
+/// The last segment of a log that was closed is reopened if it is at most half of this, or of the rollover size:
+/// reopening it costs a walk through it.
+const REOPEN_MAX: u64 = 16 << 20;
+
+impl Appender {
+    /// Sees to it that there is an active segment with space for so many framed bytes.
+    #[inline]
+    pub(super) fn make_room(
+        &mut self,
+        context: &Context,
+        needed: u64,
+        due: &mut Option<Box<Due>>,
+    ) -> Result<()> {
+        if let Some(active) = &self.active {
+            let end = u64::from(self.end) + needed;
+            if (end <= context.rollover || self.count == 0) && end <= active.map.capacity() {
+                return if end > active.map.len() {
+                    active.reserve(end)
+                } else {
+                    Ok(())
+                };
+            }
+        }
+        self.next_segment(context, needed, due)
+    }
+
+    /// Goes on in a new segment, or in the last one of a log that was closed.
+    #[cold]
+    fn next_segment(&mut self, context: &Context, needed: u64, due: &mut Option<Box<Due>>) -> Result<()> {
+        self.unmark_clean(context)?;
+        if self.active.is_none() && self.reopen_last(context, needed)? {
+            return Ok(());
+        }
+        self.new_segment(context, needed, due)
+    }
+
+    /// Leaves the segment that is written to, and begins a new one, so that the old one can be rewritten.
+    pub(super) fn roll(&mut self, context: &Context, due: &mut Option<Box<Due>>) -> Result<()> {
+        self.unmark_clean(context)?;
+        self.new_segment(context, 0, due)
+    }
+
+    /// Begins a segment that has room for so many framed bytes at least.
+    fn new_segment(&mut self, context: &Context, needed: u64, due: &mut Option<Box<Due>>) -> Result<()> {
+        let is_synced = self.sync_active(context)?;
+        // An empty segment that is too small for the batch is replaced, not followed: the new one has its name.
+        let empty = self.empty_last(context)?;
+        let previous = match &empty {
+            Some(empty) => empty.previous,
+            None => self.link_of_last(),
+        };
+        let header = self.next_header(context, previous, is_synced)?;
+        let active = Arc::new(self.create_segment(context, header, needed)?);
+        self.is_next_requested = false;
+        let left = self.active.take().filter(|_| empty.is_none());
+        if let Some(left) = left.as_ref().filter(|_| !is_synced) {
+            self.unsynced.push(Arc::clone(left));
+        }
+        if self.unsynced.is_empty() {
+            context.frontiers.durable_up_to(&active, FRAMES_START);
+        }
+        let seal = self.seal();
+        self.begin(&active, 0, FRAMES_START, active.header_checksum);
+        context.segments.change(|list| {
+            list.segments.retain(|held| held.base() != active.header.base);
+            list.segments.push(SegmentRef::Active(Arc::clone(&active)));
+            list.next_offset_min = list.next_offset_min.max(active.header.base);
+        });
+        let due = Due::noted(due);
+        due.begun = Some(active);
+        due.left = left.map(|left| (left, seal));
+        Ok(())
+    }
+
+    /// The header of the segment that is about to be begun.
+    fn next_header(
+        &self,
+        context: &Context,
+        previous: Option<Previous>,
+        is_synced: bool,
+    ) -> Result<SegmentHeader> {
+        let directory = context.directory();
+        let oldest_unsynced = self
+            .unsynced
+            .first()
+            .or(self.active.as_ref().filter(|_| !is_synced));
+        Ok(SegmentHeader {
+            log_id: directory.log_id,
+            salt: Salt(directory.storage.random()?),
+            base: self.next_offset,
+            epoch: context.metadata.current().epoch,
+            previous,
+            durable_base: oldest_unsynced.map_or(self.next_offset, |oldest| oldest.header.base),
+            created: self.creation_time(context),
+            rewrite: None,
+        })
+    }
+
+    /// Creates the file of a segment: the prepared one, if there is one that is large enough.
+    fn create_segment(&self, context: &Context, header: SegmentHeader, needed: u64) -> Result<Active> {
+        let (directory, health) = (context.directory(), context.health());
+        let capacity = capacity_for(context.rollover, needed);
+        // Held until the file has its own name: only one file can be in preparation.
+        let mut ready = context.prepared.lock();
+        let prepared = match ready.take() {
+            Some(prepared) if prepared.capacity() >= capacity => {
+                prepared.with_space(directory, first_reserve(needed))?
+            }
+            _ => Prepared::create(directory, capacity, first_reserve(needed))?,
+        };
+        let prepared = health.poison_on_failed_sync(prepared.with_header(directory, &header))?;
+        // From here on a failure leaves open whether the new segment exists.
+        health.poison_on_error(prepared.install(directory, header, self.count))
+    }
+
+    /// The header of the last segment, if a new one would have its name because there is no message in it.
+    fn empty_last(&self, context: &Context) -> Result<Option<SegmentHeader>> {
+        match (&self.active, &self.previous) {
+            (Some(active), _) if active.header.base == self.next_offset => {
+                active.retire();
+                Ok(Some(active.header))
+            }
+            (None, Some(previous)) if previous.base == self.next_offset => {
+                if let Some(SegmentRef::Sealed(last)) = context.segments.list().segments.last() {
+                    last.retire();
+                }
+                let (_, header) = context.directory().open_segment(previous.base, Open::Read)?;
+                Ok(Some(header))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// When a segment that is begun now is said to be created: never before the one in front of it.
+    fn creation_time(&self, context: &Context) -> u32 {
+        let directory = context.directory();
+        let before = match &self.active {
+            Some(active) => active.header.created,
+            None => match context.segments.list().segments.last() {
+                Some(segment) => directory
+                    .open_segment(segment.base(), Open::Read)
+                    .map_or(0, |(_, header)| header.created),
+                None => 0,
+            },
+        };
+        directory.storage.now().max(before)
+    }
+
+    /// Where visible is durable, the old segment has to be both before a message in the new one is acknowledged. Says
+    /// whether the active segment is durable.
+    fn sync_active(&mut self, context: &Context) -> Result<bool> {
+        let Some(active) = &self.active else {
+            return Ok(true);
+        };
+        if !context.frontiers.visible_is_durable() {
+            return Ok(context.frontiers.durable() >= self.next_offset);
+        }
+        if !self.is_all_durable(active) {
+            let synced = active.sync(context.directory());
+            context.health().poison_on_error(synced)?;
+        }
+        context.frontiers.synced(active, self.written());
+        context.health().changes().notify();
+        context.frontiers.all_synced(self.next_offset);
+        context.commit.wake();
+        Ok(true)
+    }
+
+    /// Forgets a segment that is durable now.
+    pub(super) fn note_synced(&mut self, context: &Context, segment: &Arc<Active>) {
+        self.unsynced.retain(|held| !Arc::ptr_eq(held, segment));
+        if let Some(active) = self.active.as_ref().filter(|_| self.unsynced.is_empty()) {
+            context.frontiers.durable_up_to(active, FRAMES_START);
+        }
+    }
+
+    /// Takes the mark of the clean close back, durably, before the first byte is written.
+    fn unmark_clean(&mut self, context: &Context) -> Result<()> {
+        if self.is_marked_clean {
+            let durable = context.frontiers.visible_is_durable();
+            context.metadata.write(|meta| {
+                meta.clean = None;
+                meta.is_copy = false;
+                meta.visible_is_durable = durable;
+            })?;
+            self.is_marked_clean = false;
+        }
+        Ok(())
+    }
+
+    /// Goes on in the last segment of a log that was closed, if there is enough room left in it.
+    fn reopen_last(&mut self, context: &Context, needed: u64) -> Result<bool> {
+        let list = context.segments.list();
+        let (Some(SegmentRef::Sealed(sealed)), Some(previous)) = (list.segments.last(), self.previous) else {
+            return Ok(false);
+        };
+        let end = u64::from(previous.len) + needed;
+        let room = context.rollover.min(REOPEN_MAX);
+        if previous.base != sealed.base() || u64::from(previous.len) > room / 2 || end > context.rollover {
+            return Ok(false);
+        }
+        let capacity = capacity_for(context.rollover, 0);
+        let limit = Some(u64::from(previous.len));
+        let (active, extent) = Active::adopt(context.directory(), previous.base, limit, Some(capacity))?;
+        let fits = extent.stop == Stop::Limit
+            && extent.last_checksum == previous.last_checksum
+            && extent.next_offset == self.next_offset
+            && active.header.rewrite.is_none();
+        if !fits {
+            // Damaged, or with deleted messages: leave it as it is and go on behind it.
+            return Ok(false);
+        }
+        if self.unsynced.is_empty() {
+            context.frontiers.durable_up_to(&active, previous.len);
+        }
+        if let Err(error) = active.reserve(end) {
+            // Nothing was changed, and closing may say so again; unless even that is not certain.
+            return if active.file.len()? == u64::from(previous.len) {
+                Err(error)
+            } else {
+                context.health().poison_on_error(Err(error))
+            };
+        }
+        let active = Arc::new(active);
+        let count = active.visible().count;
+        self.begin(&active, count, previous.len, previous.last_checksum);
+        context.segments.replace(&SegmentRef::Active(active));
+        Ok(true)
+    }
+}

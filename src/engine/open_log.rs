@@ -1,0 +1,216 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::append::{Append, Appender};
+use super::backup;
+use super::remove::{Remove, Space};
+use super::segments::{Reader, SegmentList, Segments};
+use super::upkeep::{Upkeep, UpkeepOptions};
+use crate::directory::{Directory, Health, LiveMetadata, MetaStore};
+use crate::format::{CleanEnd, Previous};
+use crate::scheduler::Scheduler;
+use crate::segment::{Active, Seal, SegmentRef};
+use crate::sys::DirLock;
+use crate::{BackupReport, Durability, Options, Result, Stats};
+
+/// Segments smaller than this get no index file at close: walking through them again costs less.
+const INDEX_AT_CLOSE_MIN: u32 = 64 << 10;
+
+/// A log that is open: what its handle, its readers and upkeep share.
+///
+/// Locks, in the order in which they may be taken: a turn of upkeep; the permission to remove; the appender; replacing
+/// a segment; the metadata; the prepared file; a segment's own; renaming. Under all others (group commit, mappings,
+/// space, tasks, the scheduler's) none of these is taken.
+#[derive(Debug)]
+pub(crate) struct OpenLog {
+    options: Options,
+    pub(super) directory: Arc<Directory>,
+    pub(super) segments: Arc<Segments>,
+    pub(super) metadata: Arc<LiveMetadata>,
+    pub(super) append: Arc<Append>,
+    pub(super) remove: Arc<Remove>,
+    pub(super) space: Arc<Space>,
+    pub(super) upkeep: Arc<Upkeep>,
+    lock: Mutex<Option<DirLock>>,
+}
+
+/// What opening has found: where the log goes on.
+pub(super) struct Opened {
+    pub(super) directory: Arc<Directory>,
+    pub(super) list: SegmentList,
+    pub(super) appender: Appender,
+    pub(super) metadata: MetaStore,
+    /// Everything below this offset is on stable storage.
+    pub(super) durable: u64,
+    pub(super) lock: DirLock,
+}
+
+impl OpenLog {
+    pub(super) fn new(options: &Options, opened: Opened) -> OpenLog {
+        let Opened {
+            directory,
+            list,
+            appender,
+            metadata,
+            durable,
+            lock,
+        } = opened;
+        let visible_is_durable = options.durability == Durability::EachPublish;
+        let rollover = options.rollover;
+        let segments = Arc::new(Segments::new(&directory, list, options.segments_mapped_max));
+        let metadata = Arc::new(LiveMetadata::new(&directory, metadata));
+        let append = Append::new(
+            &segments,
+            &metadata,
+            appender,
+            durable,
+            visible_is_durable,
+            rollover,
+        );
+        let append = Arc::new(append);
+        let space = Arc::new(Space::new(&directory, rollover));
+        let remove = Remove::new(&append, &segments, &metadata, &space, options.retention, rollover);
+        let remove = Arc::new(remove);
+        let scheduler = (options.background && !options.read_only).then(Scheduler::of_process);
+        let upkeep_options = UpkeepOptions {
+            durability: options.durability,
+            has_retention: options.has_retention(),
+            rollover,
+        };
+        let upkeep = Upkeep::new(
+            &segments,
+            &append,
+            &remove,
+            &space,
+            upkeep_options,
+            scheduler.as_ref(),
+        );
+        OpenLog {
+            options: options.clone(),
+            directory,
+            segments,
+            metadata,
+            append,
+            remove,
+            space,
+            upkeep,
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.directory.health
+    }
+
+    /// Every message below this offset is on stable storage, as far as `reader` sees the log.
+    pub(super) fn synced_for(&self, reader: &Reader<'_>) -> u64 {
+        let frontiers = self.append.frontiers();
+        // What is visible only when it is durable is shown a moment before it is counted. A handle that only reads
+        // has not seen to that.
+        if frontiers.visible_is_durable() && !self.health().is_read_only() {
+            return reader.next_offset();
+        }
+        frontiers.durable().min(reader.next_offset())
+    }
+
+    /// See [`Log::stat`](crate::Log::stat).
+    pub(super) fn stat(&self, reader: &Reader<'_>) -> Result<Stats> {
+        let mut stats = Stats {
+            segments: reader.list().segments.len() as u64,
+            start_offset: reader.list().start_offset,
+            next_offset: reader.next_offset(),
+            synced_offset: self.synced_for(reader),
+            epoch: self.metadata.current().epoch,
+            key_index: self.directory.kinds.key,
+            time_index: self.directory.kinds.time,
+            ..Stats::default()
+        };
+        for segment in &reader.list().segments {
+            let (count, end) = reader.read(segment, |opened| {
+                let (first, _) = opened.find(stats.start_offset)?;
+                let (past, _) = opened.find(stats.next_offset)?;
+                Ok((past.saturating_sub(first), opened.end()))
+            })?;
+            stats.messages += u64::from(count);
+            stats.size += u64::from(end);
+            if let SegmentRef::Sealed(sealed) = segment {
+                stats.size += sealed.index_len()?;
+            }
+        }
+        Ok(stats)
+    }
+
+    /// See [`Log::gc`](crate::Log::gc).
+    pub(super) fn gc(&self, unused_for: Duration) -> Result<()> {
+        self.health().check_open()?;
+        self.segments.release_unused(unused_for);
+        Ok(())
+    }
+
+    /// See [`Log::backup`](crate::Log::backup).
+    pub(super) fn backup(&self, dir: &Path) -> Result<BackupReport> {
+        self.health().check_open()?;
+        // Nothing is removed meanwhile.
+        let _hold = self.remove.hold();
+        backup::copy(&self.segments, &self.metadata, dir)
+    }
+
+    /// Copies what is below the offset `end` to the directory `dir`, which is empty, as a log of its own epoch.
+    pub(super) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
+        self.health().check_open()?;
+        let _hold = self.remove.hold();
+        backup::copy_until(&self.segments, &self.metadata, dir, end)
+    }
+
+    /// See [`Log::close`](crate::Log::close).
+    pub(super) fn close(&self) -> Result<()> {
+        if !self.health().close() {
+            return Ok(());
+        }
+        let closed = self.close_files();
+        self.health().give_up();
+        self.segments.clear();
+        self.lock.lock().take();
+        closed
+    }
+
+    fn close_files(&self) -> Result<()> {
+        if crate::sys::is_forked() {
+            return Ok(());
+        }
+        // Whatever upkeep, or somebody who removes messages, is doing to this log is done after this.
+        self.upkeep.stop();
+        let _no_removal = self.remove.hold();
+        if self.health().is_read_only() {
+            return Ok(());
+        }
+        // The indexes written now are the last thing that takes space.
+        self.space.end_shortage();
+        let seal_all = |last: Option<(&Arc<Active>, Seal)>| {
+            let worth_it = last.filter(|(_, seal)| seal.len >= INDEX_AT_CLOSE_MIN);
+            self.upkeep.seal_all(worth_it);
+        };
+        self.append.close(seal_all, |next_offset, last, is_marked| {
+            self.mark_clean(next_offset, last, is_marked)
+        })
+    }
+
+    fn mark_clean(&self, next_offset: u64, last: Option<Previous>, is_marked: bool) -> Result<()> {
+        let options = &self.options;
+        let current = self.metadata.current();
+        let same_indexes = (current.key_index, current.time_index) == (options.key_index, options.time_index);
+        if is_marked && same_indexes {
+            return Ok(());
+        }
+        self.metadata.write_both(|meta| {
+            meta.key_index = options.key_index;
+            meta.time_index = options.time_index;
+            meta.next_offset = next_offset;
+            meta.visible_is_durable = self.append.frontiers().visible_is_durable();
+            meta.clean = Some(CleanEnd { last });
+        })
+    }
+}

@@ -1,0 +1,107 @@
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::space::Space;
+use crate::Result;
+use crate::directory::{Directory, Health, LiveMetadata};
+use crate::engine::append::{Append, Due};
+use crate::engine::segments::Segments;
+use crate::log::Retention;
+
+/// What removing messages works on.
+#[derive(Debug)]
+pub(crate) struct Remove {
+    pub(super) directory: Arc<Directory>,
+    pub(super) segments: Arc<Segments>,
+    pub(super) append: Arc<Append>,
+    pub(super) metadata: Arc<LiveMetadata>,
+    pub(super) space: Arc<Space>,
+    pub(super) policy: Retention,
+    pub(super) rollover: u64,
+    /// Base offsets of segments that were merged into others and could not be unlinked.
+    unlink_pending: Mutex<Vec<u64>>,
+}
+
+/// The permission to remove messages, one at a time. While it is held nothing else is removed, so that a backup holds
+/// it as well.
+///
+/// Only through it are segments trimmed, rewritten, merged or unlinked.
+#[derive(Debug)]
+pub(crate) struct Removal<'a> {
+    pub(super) remove: &'a Remove,
+    pub(super) unlink_pending: MutexGuard<'a, Vec<u64>>,
+    /// What leaving a segment behind left to be done.
+    due: Option<Box<Due>>,
+}
+
+impl Remove {
+    pub(crate) fn new(
+        append: &Arc<Append>,
+        segments: &Arc<Segments>,
+        metadata: &Arc<LiveMetadata>,
+        space: &Arc<Space>,
+        policy: Retention,
+        rollover: u64,
+    ) -> Remove {
+        Remove {
+            directory: Arc::clone(&segments.directory),
+            segments: Arc::clone(segments),
+            append: Arc::clone(append),
+            metadata: Arc::clone(metadata),
+            space: Arc::clone(space),
+            policy,
+            rollover,
+            unlink_pending: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// For removing something. Waits until nobody else removes anything.
+    pub(crate) fn begin(&self) -> Result<Removal<'_>> {
+        self.health().check_writable()?;
+        let removal = self.hold();
+        self.health().check_writable()?;
+        Ok(removal)
+    }
+
+    /// Has nothing else be removed. Waits until nobody removes anything.
+    pub(crate) fn hold(&self) -> Removal<'_> {
+        Removal {
+            remove: self,
+            unlink_pending: self.unlink_pending.lock(),
+            due: None,
+        }
+    }
+
+    /// As [`hold`](Remove::hold), unless something is being removed or a backup is taken: neither publishers nor upkeep
+    /// wait for that.
+    pub(crate) fn try_hold(&self) -> Option<Removal<'_>> {
+        Some(Removal {
+            remove: self,
+            unlink_pending: self.unlink_pending.try_lock()?,
+            due: None,
+        })
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.directory.health
+    }
+}
+
+impl Removal<'_> {
+    /// Sees to it that the segment with this base is not written to, and will not be.
+    pub(super) fn leave_behind(&mut self, base: u64) -> Result<()> {
+        self.remove.append.leave_behind(base, &mut self.due)
+    }
+
+    /// Removes the files of segments that are no longer of the log.
+    pub(super) fn unlink(&self, bases: impl Iterator<Item = u64>) -> Result<()> {
+        let removed = self.remove.directory.remove_segments(bases);
+        self.remove.health().poison_on_failed_sync(removed)
+    }
+
+    /// Ends the removal, and tells what is to be done now.
+    pub(crate) fn end(self) -> Option<Box<Due>> {
+        self.due
+    }
+}

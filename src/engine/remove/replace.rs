@@ -1,0 +1,59 @@
+use std::sync::Arc;
+
+use super::removal::Removal;
+use crate::format::Previous;
+use crate::segment::{Rewriter, Sealed, SegmentEnd, SegmentRef};
+use crate::{Error, Result};
+
+impl Removal<'_> {
+    /// Finishes a segment and puts it in the place of `segments`, of which the first has its base; returns the bytes of
+    /// its files. When this fails without poisoning the log, nothing has changed.
+    pub(super) fn replace(
+        &self,
+        mut rewriter: Rewriter<'_>,
+        generation: u32,
+        origin: Previous,
+        end: u64,
+        segments: &[SegmentRef],
+    ) -> Result<u64> {
+        rewriter.finish(generation, origin, end)?;
+        for segment in segments {
+            match segment {
+                SegmentRef::Active(active) => active.retire(),
+                SegmentRef::Sealed(segment) => segment.retire_readable()?,
+            }
+        }
+        let len = rewriter.len();
+        let header = match rewriter.install() {
+            Err(Error::Closed) => return Err(Error::Closed),
+            other => self.remove.health().poison_on_error(other)?,
+        };
+        let segment = Sealed::new(
+            Arc::clone(&self.remove.directory),
+            header.base,
+            SegmentEnd::Known(origin),
+        );
+        let segment = SegmentRef::Sealed(Arc::new(segment));
+        let range = header.base..end;
+        self.remove.segments.change(|list| {
+            if let Some(first) = list
+                .segments
+                .iter_mut()
+                .find(|segment| segment.base() == header.base)
+            {
+                *first = segment.clone();
+            }
+            list.segments
+                .retain(|segment| segment.base() == header.base || !range.contains(&segment.base()));
+        });
+        self.remove.health().changes().notify();
+        self.remove.segments.forget_mapped(segments);
+        let SegmentRef::Sealed(segment) = &segment else {
+            return Ok(len);
+        };
+        // Builds the index. It is derived: without it, it is built when it is needed.
+        let index_len = segment.mapped().and_then(|_| segment.index_len()).unwrap_or(0);
+        self.remove.segments.note_mapped(segment);
+        Ok(len + index_len)
+    }
+}

@@ -1,0 +1,182 @@
+//! Space that is set aside for removing messages when the disk is full.
+//!
+//! Rewriting a segment needs space for what is kept of it before the old file can go. A log of more than one segment
+//! keeps a file of zeros for that, as large as a segment but at most 1 MiB. So messages can be deleted on a full disk,
+//! a segment at a time, from segments of which no more than that is kept. Trimming needs no space.
+//!
+//! The space is *short* from when it was given back until a rollover finds as much again. Meanwhile upkeep takes no
+//! space: it would use up what was given back. Whatever takes space in the background has a [`Lease`], so that
+//! a deletion can wait until nobody has one.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::directory::{Directory, create_anew};
+use crate::format::SPARE_NAME;
+use crate::sys::{Open, found};
+use crate::{Error, Result};
+
+const SPARE_LEN_MAX: u64 = 1 << 20;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Space {
+    directory: Arc<Directory>,
+    /// Bytes that are set aside.
+    spare_len: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the spare space is there, as far as this handle knows.
+    has_spare: bool,
+    is_short: bool,
+    leases: usize,
+}
+
+/// The permission to take space in the background.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    space: Arc<Space>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.space.state.lock().leases -= 1;
+        self.space.changed.notify_all();
+    }
+}
+
+/// Whether the disk, or the user's share of it, is full.
+pub(crate) fn is_out_of_space(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if matches!(
+        source.kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    ))
+}
+
+impl Space {
+    pub(crate) fn new(directory: &Arc<Directory>, rollover: u64) -> Space {
+        Space {
+            directory: Arc::clone(directory),
+            spare_len: rollover.min(SPARE_LEN_MAX),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The permission to take space that nobody waits for; `None` while space is short.
+    pub(crate) fn lease(self: &Arc<Space>) -> Option<Lease> {
+        let mut state = self.state.lock();
+        if state.is_short {
+            return None;
+        }
+        state.leases += 1;
+        drop(state);
+        Some(Lease {
+            space: Arc::clone(self),
+        })
+    }
+
+    /// As [`lease`](Space::lease), also while space is short: for what has to be done sooner or later.
+    pub(crate) fn lease_anyway(self: &Arc<Space>) -> Lease {
+        self.state.lock().leases += 1;
+        Lease {
+            space: Arc::clone(self),
+        }
+    }
+
+    /// Whether nothing should take space that nobody waits for.
+    pub(crate) fn is_short(&self) -> bool {
+        self.state.lock().is_short
+    }
+
+    /// Whether the spare space is there, as far as this handle knows.
+    pub(crate) fn has_spare(&self) -> bool {
+        self.state.lock().has_spare
+    }
+
+    /// Closing may take the last space there is: nothing follows that would need it.
+    pub(crate) fn end_shortage(&self) {
+        self.state.lock().is_short = false;
+    }
+
+    /// Gives the spare space back.
+    pub(crate) fn give_back(&self) {
+        let mut state = self.state.lock();
+        state.is_short = true;
+        state.has_spare = false;
+        drop(state);
+        // If it cannot be removed there was none, or there is no space to be had.
+        let _ = self
+            .directory
+            .storage
+            .remove(&self.directory.path.join(SPARE_NAME));
+    }
+
+    /// Waits until nobody has a lease or the deadline has passed. False if nobody had one to begin with.
+    pub(super) fn wait_for_leases(&self, deadline: Instant) -> bool {
+        let mut state = self.state.lock();
+        if state.leases == 0 {
+            return false;
+        }
+        while state.leases > 0 && !self.changed.wait_until(&mut state, deadline).timed_out() {}
+        true
+    }
+
+    /// Sets spare space aside. True if space was short until now.
+    pub(crate) fn set_aside(&self) -> Result<bool> {
+        let path = self.directory.path.join(SPARE_NAME);
+        let file = match found(self.directory.storage.open(&path, Open::Write))? {
+            Some(file) => file,
+            None => create_anew(&self.directory, &path)?,
+        };
+        // The file that is there may be of a smaller rollover size, or of a process that was killed before all of it
+        // was reserved. Its length says how much was.
+        let len = file.len()?;
+        if let Err(error) = file.reserve(len, self.spare_len) {
+            if len == 0 {
+                let _ = self.directory.storage.remove(&path);
+            }
+            return Err(error);
+        }
+        let mut state = self.state.lock();
+        state.has_spare = true;
+        Ok(std::mem::take(&mut state.is_short))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::format::IndexKinds;
+    use crate::sys::Os;
+
+    #[test]
+    fn a_shortage_ends_leases_and_waits_for_those_there_are() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let kinds = IndexKinds {
+            key: false,
+            time: false,
+        };
+        let directory = Arc::new(Directory::new(Arc::new(Os), dir.path(), [0; 16], kinds, true));
+        let space = Arc::new(Space::new(&directory, 1 << 20));
+        assert!(!space.set_aside().expect("set aside"));
+        let file = dir.path().join(SPARE_NAME);
+        assert_eq!(std::fs::metadata(&file).expect("there").len(), 1 << 20);
+
+        let lease = space.lease().expect("enough space");
+        space.give_back();
+        assert!(!file.exists() && space.lease().is_none());
+        assert!(space.wait_for_leases(Instant::now() + Duration::from_millis(1)));
+        drop(lease);
+        assert!(!space.wait_for_leases(Instant::now()));
+        assert!(space.set_aside().expect("set aside") && space.lease().is_some());
+    }
+}

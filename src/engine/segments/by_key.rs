@@ -1,0 +1,269 @@
+//! Finding messages by key: through key runs among many segments, then through the segments' indexes.
+
+use std::sync::Arc;
+
+use super::reader::{Reader, message};
+use crate::index::key_hash;
+use crate::segment::{Fault, KeyRun, Opened, READ_LEN_MAX, SegmentRef};
+use crate::{Batch, Error, Message, Result, Start};
+
+/// Links of a key's chain that are followed before it is cheaper to go through the messages themselves.
+const CHAIN_WALK_MAX: usize = 4096;
+
+/// What a run knows of a key.
+enum Known {
+    /// No message in its segments has it.
+    Absent,
+    /// If any has it, this is the newest offset that it may have.
+    At(u64),
+    /// The segments have to be asked.
+    Nothing,
+}
+
+impl Reader<'_> {
+    /// Up to `max_count` messages with `key` from `from` on.
+    pub(crate) fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
+        if !self.segments.directory.kinds.key {
+            return Err(Error::NoIndex);
+        }
+        let offset = self.resolve(from)?;
+        if max_count == 0 {
+            return Ok(Batch {
+                messages: Vec::new(),
+                next_offset: offset,
+            });
+        }
+        let hash = key_hash(key);
+        let mut found = Found::new(max_count, 0);
+        let mut index = self.list.index_at(offset);
+        let mut asked_up_to = 0;
+        while let Some(segment) = self.list.segments.get(index)
+            && !found.is_enough()
+        {
+            if segment.base() >= asked_up_to
+                && let Some(run) = self.run_with(index)
+            {
+                asked_up_to = run.end;
+                if let Known::Absent = self.ask(run, hash)? {
+                    index = self
+                        .list
+                        .segments
+                        .partition_point(|segment| segment.base() < run.end);
+                    continue;
+                }
+            }
+            index += 1;
+            let more = self.read(segment, |opened| {
+                let (from, _) = opened.find(offset)?;
+                let more = Found::new(max_count - found.messages.len(), found.len);
+                match chain(opened, key, hash, from, more.count_max)? {
+                    Some(ordinals) => more.with(opened, key, &ordinals),
+                    None => more.with_those_of(opened, key, from),
+                }
+            });
+            match more {
+                // Whoever goes on behind these meets the damage.
+                Err(Error::Corrupt { .. }) if !found.messages.is_empty() => break,
+                more => found.append(more?),
+            }
+        }
+        let next_offset = match found.messages.last() {
+            Some(last) => last.offset + 1,
+            None => self.next_offset.max(offset),
+        };
+        Ok(Batch {
+            messages: found.messages,
+            next_offset,
+        })
+    }
+
+    /// The last message with `key`.
+    pub(crate) fn newest_by_key(&self, key: &[u8]) -> Result<Message> {
+        if !self.segments.directory.kinds.key {
+            return Err(Error::NoIndex);
+        }
+        let hash = key_hash(key);
+        let mut left = self.list.segments.len();
+        while let Some(index) = left.checked_sub(1) {
+            let Some(segment) = self.list.segments.get(index) else {
+                break;
+            };
+            left = index;
+            if let Some(run) = self.run_ending_with(index) {
+                match self.ask(run, hash)? {
+                    Known::Absent => {
+                        left = self
+                            .list
+                            .segments
+                            .partition_point(|segment| segment.base() < run.first);
+                        continue;
+                    }
+                    Known::At(offset) => {
+                        let found = self.in_log(offset)?;
+                        if let Some(message) = found.filter(|found| found.key.as_deref() == Some(key)) {
+                            return Ok(message);
+                        }
+                    }
+                    Known::Nothing => {}
+                }
+            }
+            let found = self.read(segment, |opened| {
+                for ordinal in opened.candidates(hash) {
+                    // Read and verified also where its key looks like another one: that may be damage.
+                    let message = message(opened, ordinal?)?;
+                    if let Some(message) = message.filter(|found| found.key.as_deref() == Some(key)) {
+                        return Ok(Some(message));
+                    }
+                }
+                Ok(None)
+            })?;
+            if let Some(message) = found {
+                return if message.offset < self.list.start_offset {
+                    Err(Error::NotFound)
+                } else {
+                    Ok(message)
+                };
+            }
+        }
+        Err(Error::NotFound)
+    }
+
+    /// The run that ends where the part with this index does, and has no part in part only.
+    fn run_ending_with(&self, index: usize) -> Option<&Arc<KeyRun>> {
+        let list = self.list();
+        let end = list.segments.get(index + 1).map(SegmentRef::base)?;
+        let at = list.key_runs.binary_search_by_key(&end, |run| run.end).ok()?;
+        let base = list.segments.get(index).map(SegmentRef::base)?;
+        list.key_runs.get(at).filter(|run| run.first <= base)
+    }
+
+    /// The run that the part with this index is in as a whole, and that ends where a part does.
+    fn run_with(&self, index: usize) -> Option<&Arc<KeyRun>> {
+        let list = self.list();
+        let segment = list.segments.get(index)?;
+        let run = list
+            .key_runs
+            .get(list.key_runs.partition_point(|run| run.end <= segment.base()))?;
+        let is_inside = run.first <= segment.base() && self.end_of(segment) <= run.end;
+        let ends = list
+            .segments
+            .binary_search_by_key(&run.end, SegmentRef::base)
+            .is_ok();
+        (is_inside && ends).then_some(run)
+    }
+
+    /// What a run of whole parts knows of a key hash.
+    fn ask(&self, run: &KeyRun, hash: u32) -> Result<Known> {
+        let last = self.list().index_at(run.end - 1);
+        let Some(SegmentRef::Sealed(last)) = self.list().segments.get(last) else {
+            // Recovery has not done with it yet.
+            return Ok(Known::Nothing);
+        };
+        Ok(match run.keys(&self.segments.directory, || Ok(last.link()?.0))? {
+            None => Known::Nothing,
+            Some(keys) => keys.find(hash).map_or(Known::Absent, Known::At),
+        })
+    }
+}
+
+/// The first `wanted` records from `from` on that have `key`, ascending, by the key's chain; `None` if the chain is
+/// long.
+fn chain(
+    opened: &Opened<'_>,
+    key: &[u8],
+    hash: u32,
+    from: u32,
+    wanted: usize,
+) -> Result<Option<Vec<u32>>, Fault> {
+    let mut ordinals = Vec::new();
+    for (followed, ordinal) in opened.candidates(hash).enumerate() {
+        let ordinal = ordinal?;
+        if followed >= CHAIN_WALK_MAX.max(wanted) {
+            return Ok(None);
+        }
+        if ordinal >= from && opened.has_key(ordinal, key)? {
+            ordinals.push(ordinal);
+        }
+    }
+    ordinals.sort_unstable();
+    ordinals.truncate(wanted);
+    Ok(Some(ordinals))
+}
+
+/// Messages for a batch, and when there are enough: so many, or as many as take [`READ_LEN_MAX`].
+struct Found {
+    messages: Vec<Message>,
+    count_max: usize,
+    /// Bytes of the memory that they keep, and those before them.
+    len: u64,
+    /// Whether behind them something is damaged.
+    is_cut: bool,
+}
+
+impl Found {
+    fn new(count_max: usize, len: u64) -> Found {
+        Found {
+            messages: Vec::new(),
+            count_max,
+            len,
+            is_cut: false,
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.is_cut || self.messages.len() >= self.count_max || self.len >= u64::from(READ_LEN_MAX)
+    }
+
+    fn append(&mut self, mut more: Found) {
+        self.messages.append(&mut more.messages);
+        (self.len, self.is_cut) = (more.len, more.is_cut);
+    }
+
+    /// What was found in front of a fault, if that is a damaged record and anything was.
+    fn in_front_of(mut self, fault: Fault) -> Result<Found, Fault> {
+        self.is_cut = matches!(fault, Fault::Record { .. }) && !self.messages.is_empty();
+        if self.is_cut { Ok(self) } else { Err(fault) }
+    }
+
+    /// And the messages with `key` among these records, each read by itself.
+    fn with(mut self, opened: &Opened<'_>, key: &[u8], ordinals: &[u32]) -> Result<Found, Fault> {
+        for ordinal in ordinals {
+            if self.is_enough() {
+                break;
+            }
+            match message(opened, *ordinal) {
+                Ok(Some(message)) if message.key.as_deref() == Some(key) => {
+                    self.len += message.as_new().content_size();
+                    self.messages.push(message);
+                }
+                Ok(_) => {}
+                Err(fault) => return self.in_front_of(fault),
+            }
+        }
+        Ok(self)
+    }
+
+    /// And the messages from the record `from` on with `key`, by looking at each.
+    fn with_those_of(mut self, opened: &Opened<'_>, key: &[u8], from: u32) -> Result<Found, Fault> {
+        const AT_ONCE: u32 = 64;
+        let (mut ordinal, mut read) = (from, Vec::new());
+        while ordinal < opened.count() && !self.is_enough() {
+            let end = match opened.messages(ordinal, AT_ONCE, &mut read) {
+                Ok(end) => end,
+                Err(fault) => return self.in_front_of(fault),
+            };
+            let before = self.messages.len();
+            let matching = read
+                .drain(..)
+                .filter(|message| message.key.as_deref() == Some(key))
+                .take(self.count_max - before);
+            self.messages.extend(matching);
+            if self.messages.len() > before {
+                // One of them keeps what was read with it.
+                self.len += u64::from(opened.position(end)?.saturating_sub(opened.position(ordinal)?));
+            }
+            ordinal = end;
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,132 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::list::SegmentList;
+use super::mappings::Mappings;
+use crate::Result;
+use crate::directory::Directory;
+use crate::format::FileName;
+use crate::segment::{Active, Seal, Sealed, SegmentRef};
+use crate::sys::found;
+
+/// The segments of a log that is open: the list as it is now, and what of them is mapped.
+///
+/// Readers take the list as it is and never wait. Whoever changes it replaces it as a whole.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    pub(crate) directory: Arc<Directory>,
+    list: ArcSwap<SegmentList>,
+    mappings: Mappings,
+    /// Held while a segment is sealed, or another gets its name.
+    replacing: Mutex<()>,
+}
+
+impl Segments {
+    pub(crate) fn new(directory: &Arc<Directory>, list: SegmentList, mapped_max: usize) -> Segments {
+        Segments {
+            directory: Arc::clone(directory),
+            list: ArcSwap::from_pointee(list),
+            mappings: Mappings::new(mapped_max),
+            replacing: Mutex::new(()),
+        }
+    }
+
+    /// The list as it is now.
+    #[inline]
+    pub(crate) fn list(&self) -> Guard<Arc<SegmentList>> {
+        self.list.load()
+    }
+
+    /// Replaces the list.
+    pub(crate) fn change(&self, change: impl Fn(&mut SegmentList)) {
+        self.list.rcu(|list| {
+            let mut list = SegmentList::clone(list);
+            change(&mut list);
+            list
+        });
+    }
+
+    /// Puts another segment in the place of the one with its base.
+    pub(crate) fn replace(&self, with: &SegmentRef) {
+        self.change(|list| {
+            if let Some(segment) = list
+                .segments
+                .iter_mut()
+                .find(|segment| segment.base() == with.base())
+            {
+                *segment = with.clone();
+            }
+        });
+    }
+
+    /// One segment at a time is sealed, or gives its name to another.
+    pub(crate) fn lock_replacing(&self) -> MutexGuard<'_, ()> {
+        self.replacing.lock()
+    }
+
+    /// Whether `segment` still is a segment of the log, and not sealed yet.
+    pub(crate) fn has_active(&self, segment: &Arc<Active>) -> bool {
+        self.list()
+            .segments
+            .iter()
+            .any(|held| matches!(held, SegmentRef::Active(active) if Arc::ptr_eq(active, segment)))
+    }
+
+    /// Segments behind which others were begun, and that are not sealed.
+    pub(crate) fn unsealed(&self) -> Vec<(Arc<Active>, Seal)> {
+        self.list()
+            .before_last()
+            .iter()
+            .filter_map(|segment| match segment {
+                SegmentRef::Active(active) => Some((Arc::clone(active), active.seal_from(active.visible())?)),
+                SegmentRef::Sealed(_) => None,
+            })
+            .collect()
+    }
+
+    /// Notes that a segment's files were mapped, and releases others when there are too many.
+    pub(crate) fn note_mapped(&self, segment: &Arc<Sealed>) {
+        self.mappings.note(segment);
+    }
+
+    /// Releases the files of segments that are no longer of the log. Readers keep what they hold.
+    pub(crate) fn forget_mapped(&self, segments: &[SegmentRef]) {
+        for segment in segments {
+            if let SegmentRef::Sealed(sealed) = segment {
+                sealed.release(true);
+            }
+        }
+        self.mappings.drop_released();
+    }
+
+    /// See [`Log::gc`](crate::Log::gc).
+    pub(crate) fn release_unused(&self, unused_for: Duration) {
+        self.mappings.release_unused(unused_for);
+    }
+
+    /// Lets go of all segments, because the log is closed.
+    pub(crate) fn clear(&self) {
+        self.list.store(Arc::new(SegmentList::default()));
+        self.mappings.clear();
+    }
+
+    /// Bytes of a segment's files. Space reserved ahead of the end does not count.
+    pub(crate) fn size_on_disk(&self, segment: &SegmentRef) -> Result<u64> {
+        let base = segment.base();
+        match segment {
+            SegmentRef::Active(active) => Ok(u64::from(active.visible().end)),
+            SegmentRef::Sealed(_) => {
+                Ok(self.len_of(&FileName::Segment(base))? + self.len_of(&FileName::Index(base))?)
+            }
+        }
+    }
+
+    /// Bytes of a file; 0 where there is none.
+    pub(crate) fn len_of(&self, name: &FileName) -> Result<u64> {
+        let path = self.directory.path_of(name);
+        Ok(found(self.directory.storage.len_of(&path))?.unwrap_or(0))
+    }
+}

@@ -1,0 +1,137 @@
+use std::path::{Path, PathBuf};
+#[cfg(feature = "fault")]
+use std::thread;
+#[cfg(feature = "fault")]
+use std::time::Duration;
+
+use crate::format::SPARE_NAME;
+use crate::segment::FAN;
+use crate::{Error, FileLog, Log as _, NewMessage, Options};
+
+const MESSAGES: u32 = 1_000;
+const KEYS: u32 = 300;
+
+fn options() -> Options {
+    // Runs are made by the call that finds segments for them.
+    Options::new().create_dirs(true).rollover(1024).background(false)
+}
+
+fn key(number: u32) -> [u8; 4] {
+    (number % KEYS).to_le_bytes()
+}
+
+fn publish(log: &FileLog) {
+    for number in 0..MESSAGES {
+        log.publish(&[NewMessage::new(&key(number), &number.to_le_bytes())])
+            .expect("published");
+    }
+}
+
+/// The files of a kind, in order.
+fn files(dir: &Path, kind: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(dir)
+        .expect("listed")
+        .map(|entry| entry.expect("listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == kind))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// With more messages than are gathered at a time, in several passes.
+#[test]
+fn a_run_of_many_messages_has_the_newest_of_each_key() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = options().key_index(true).open(dir.path()).expect("a log");
+    publish(&log);
+    assert!(!files(dir.path(), "keys").is_empty());
+    for number in MESSAGES - KEYS..MESSAGES {
+        assert_eq!(log.offset_by_key(&key(number)).expect("there"), u64::from(number));
+    }
+    assert!(matches!(log.get_by_key(b"none"), Err(Error::NotFound)));
+}
+
+/// A segment that cannot be read is in no run, and keeps no other from being in one.
+#[test]
+fn a_damaged_segment_is_passed_over() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let log = options().open(dir.path()).expect("a log");
+    publish(&log);
+    log.close().expect("closed");
+    let paths = files(dir.path(), "log");
+    let mut bytes = std::fs::read(&paths[5]).expect("read");
+    bytes[500] ^= 1;
+    std::fs::write(&paths[5], bytes).expect("written");
+
+    let log = options().key_index(true).open(dir.path()).expect("a log");
+    let others = paths.len() - 1 - 6;
+    assert_eq!(files(dir.path(), "keys").len(), others / FAN);
+    for number in MESSAGES - KEYS..MESSAGES {
+        assert_eq!(log.offset_by_key(&key(number)).expect("there"), u64::from(number));
+    }
+}
+
+fn count(dir: &Path, kind: &str) -> usize {
+    let names = std::fs::read_dir(dir).expect("listed");
+    let paths = names.map(|entry| entry.expect("listed").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == kind))
+        .count()
+}
+
+/// Goal: what is given back on a full disk is not used up by what can wait. Method: segments begun while something
+/// is being removed get neither indexes nor key runs, and get them when there is spare space again.
+#[test]
+fn indexes_wait_while_space_is_short() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = Options::new().key_index(true).rollover(1024).background(false);
+    let log = options.open(dir.path()).expect("a log");
+    let publish = |times: u32| {
+        for number in 0..times {
+            let key = number.to_le_bytes();
+            log.publish(&[NewMessage::new(&key, b"value")])
+                .expect("published");
+        }
+    };
+    publish(100);
+    let before = count(dir.path(), "idx");
+    assert!(before > 0 && dir.path().join(SPARE_NAME).exists());
+    {
+        let _removing = log.log.remove.hold();
+        log.log.space.give_back();
+        publish(1000);
+        assert_eq!((count(dir.path(), "idx"), count(dir.path(), "keys")), (before, 0));
+        assert!(!dir.path().join(SPARE_NAME).exists());
+    }
+    publish(50);
+    assert!(dir.path().join(SPARE_NAME).exists());
+    assert_eq!(count(dir.path(), "idx") + 1, count(dir.path(), "log"));
+    assert!(count(dir.path(), "keys") > 0);
+    log.close().expect("closed");
+}
+
+/// Goal: a deletion on a full disk is not refused because of space that is about to be given back. Method: another
+/// thread has all the space, and gives it back a while later.
+#[cfg(feature = "fault")]
+#[test]
+fn a_deletion_waits_for_whoever_has_the_space() {
+    let disk = crate::fault::SimDisk::new(1);
+    let options = Options::new().create_dirs(true).storage(&disk).background(false);
+    let log = options.open(Path::new("/log")).expect("a log");
+    for _ in 0..100 {
+        log.publish(&[NewMessage::value(&[7; 500])]).expect("published");
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _lease = log.log.space.lease_anyway();
+            disk.set_space(Some(disk.used_space()));
+            tell.send(()).expect("sent");
+            thread::sleep(Duration::from_millis(50));
+            disk.set_space(None);
+        });
+        told.recv().expect("told");
+        let deleted = log.delete(&[3, 50].into()).expect("deleted");
+        assert_eq!(deleted.messages, 2);
+    });
+}

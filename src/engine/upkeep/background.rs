@@ -1,0 +1,353 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::key_run_build::KeyRunBuild;
+use super::key_runs::{self, KeyRuns};
+use super::sealing::Sealing;
+use super::step::Step;
+use super::task::{Task, Tasks};
+use crate::engine::append::{Append, Due, SpaceAhead};
+use crate::engine::remove::{Remove, Space};
+use crate::engine::segments::Segments;
+use crate::scheduler::{Member, Scheduler, Turn, Worker};
+use crate::segment::{Active, Prepared, Seal, capacity_for};
+use crate::{Durability, Result};
+
+/// What the next segment has reserved when it is prepared ahead.
+const NEXT_RESERVE_MAX: u64 = 4 << 20;
+
+/// Each segment that waits to be sealed has a descriptor and a mapping, and keeps its unused space. With more than
+/// these, publishers are made to seal for themselves.
+const SEALS_WAITING_MAX: usize = 8;
+
+/// What is done ahead of publishers and behind them: in the background, or, where there is no such thread, by the
+/// publisher who finds that it is due.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    segments: Arc<Segments>,
+    append: Arc<Append>,
+    remove: Arc<Remove>,
+    space: Arc<Space>,
+    key_runs: KeyRuns,
+    durability: Durability,
+    has_retention: bool,
+    rollover: u64,
+    tasks: Mutex<Tasks>,
+    /// Held during a turn, so that closing can wait for it.
+    working: Mutex<()>,
+    /// Whether a paced sync was asked for and has not begun.
+    is_sync_asked: AtomicBool,
+    /// This log's place in the background; none where there is no background, or nothing is written.
+    member: OnceLock<Member>,
+}
+
+/// How a log is kept up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UpkeepOptions {
+    pub(crate) durability: Durability,
+    pub(crate) has_retention: bool,
+    pub(crate) rollover: u64,
+}
+
+impl Upkeep {
+    /// In turns that `scheduler` gives, or by publishers if there is none.
+    pub(crate) fn new(
+        segments: &Arc<Segments>,
+        append: &Arc<Append>,
+        remove: &Arc<Remove>,
+        space: &Arc<Space>,
+        options: UpkeepOptions,
+        scheduler: Option<&Scheduler>,
+    ) -> Arc<Upkeep> {
+        let upkeep = Arc::new(Upkeep {
+            segments: Arc::clone(segments),
+            append: Arc::clone(append),
+            remove: Arc::clone(remove),
+            space: Arc::clone(space),
+            key_runs: KeyRuns::default(),
+            durability: options.durability,
+            has_retention: options.has_retention,
+            rollover: options.rollover,
+            tasks: Mutex::default(),
+            working: Mutex::new(()),
+            is_sync_asked: AtomicBool::new(false),
+            member: OnceLock::new(),
+        });
+        if let Some(scheduler) = scheduler {
+            let weak = Arc::downgrade(&upkeep);
+            let worker: Weak<dyn Worker> = weak;
+            upkeep.member.get_or_init(|| scheduler.join(worker));
+        }
+        upkeep
+    }
+
+    /// Does what appending left to be done, or has it done.
+    ///
+    /// Fails if a segment had to be sealed here, because too many wait for that, and its sync failed.
+    #[cold]
+    pub(crate) fn act(&self, due: Due) -> Result<()> {
+        let Due { begun, left, space } = due;
+        match space {
+            // If there is no thread, whoever needs the space reserves it.
+            Some(SpaceAhead::Grow(active, end)) => drop(self.ask(Task::Grow(active, end))),
+            Some(SpaceAhead::NextSegment) => drop(self.ask(Task::PrepareNext)),
+            None => {}
+        }
+        let is_begun = begun.is_some();
+        if let Some(begun) = begun {
+            self.ask(Task::Populate(begun));
+        }
+        if let Some((left, seal)) = left {
+            let is_crowded = self.tasks.lock().seals() >= SEALS_WAITING_MAX;
+            if is_crowded || !self.ask_to_seal(&left, seal) {
+                self.seal_here(&left, seal)?;
+            }
+        }
+        if is_begun {
+            self.after_rollover();
+        }
+        Ok(())
+    }
+
+    /// As [`act`](Upkeep::act), for a call that has done what it was to do: a failure poisons the log, and the next
+    /// call tells.
+    pub(crate) fn act_afterwards(&self, due: Option<Box<Due>>) {
+        if let Some(due) = due {
+            let _ = self.act(*due);
+        }
+    }
+
+    /// Has a segment that was left behind synced and sealed. False if there is no thread for it.
+    pub(crate) fn ask_to_seal(&self, left: &Arc<Active>, seal: Seal) -> bool {
+        self.ask(Task::Seal(Box::new(Sealing::new(Arc::clone(left), seal))))
+    }
+
+    fn seal_here(&self, left: &Arc<Active>, seal: Seal) -> Result<()> {
+        let directory = &self.segments.directory;
+        directory.health.poison_on_error(left.sync(directory))?;
+        self.append.note_synced(left);
+        self.seal_synced(left, seal);
+        Ok(())
+    }
+
+    /// Seals a segment that is on stable storage, here and now. What fails is no loss: the next open does it.
+    fn seal_synced(&self, left: &Arc<Active>, seal: Seal) {
+        let sealing = Sealing::of_synced(Arc::clone(left), seal);
+        let _ = sealing.finish(&self.append, &self.segments, &self.space);
+    }
+
+    /// For closing: has the index of the last segment written, if it is given, and of those that wait for theirs.
+    pub(crate) fn seal_all(&self, last: Option<(&Arc<Active>, Seal)>) {
+        if let Some((active, seal)) = last {
+            self.seal_synced(active, seal);
+        }
+        for (left, seal) in self.segments.unsealed() {
+            self.seal_synced(&left, seal);
+        }
+    }
+
+    /// What is due when a segment was begun. What fails now is tried again at the next rollover.
+    fn after_rollover(&self) {
+        if self.has_retention && !self.ask(Task::Retain) {
+            self.retain();
+        }
+        if !self.space.has_spare()
+            && self.segments.list().segments.len() > 1
+            && !self.ask(Task::SetSpaceAside)
+            && self.member.get().is_none()
+        {
+            self.set_space_aside();
+        }
+        if self.member.get().is_none() {
+            self.make_key_runs();
+        }
+    }
+
+    /// Makes the key runs that there are segments for. In the background that is one after the other, in slices.
+    pub(crate) fn make_key_runs(&self) {
+        if self.segments.directory.health.is_read_only() || !KeyRuns::may_lack_one(&self.segments) {
+            return;
+        }
+        if self.member.get().is_some() {
+            if !self.tasks.lock().has_key_run() {
+                self.ask(Task::FindKeyRun);
+            }
+            return;
+        }
+        let mut next = self.find_key_run();
+        while let Some(task) = next {
+            next = self.work_on(task);
+        }
+    }
+
+    /// Has everything synced later that was published, as a paced durability mode says. `unsynced` is in bytes.
+    #[inline]
+    pub(crate) fn pace(&self, unsynced: u64) {
+        if unsynced == 0 || self.is_sync_asked.load(Ordering::Relaxed) {
+            return;
+        }
+        let time = match self.durability {
+            Durability::Interval(interval) => Instant::now().checked_add(interval),
+            Durability::Bytes(bytes) if unsynced >= bytes => Some(Instant::now()),
+            _ => return,
+        };
+        let (Some(time), Some(member)) = (time, self.member.get()) else {
+            return;
+        };
+        if self.is_sync_asked.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if !member.ask_at(time) {
+            // Without the thread the publisher keeps the pace.
+            self.is_sync_asked.store(false, Ordering::Relaxed);
+            self.sync();
+        }
+    }
+
+    /// Drops all work, and waits until none is under way. For closing, when no more work is accepted.
+    pub(crate) fn stop(&self) {
+        let _not_while_working = self.working.lock();
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        drop(tasks);
+    }
+
+    /// Adds a task. False if there is no thread to do it.
+    fn ask(&self, task: Task) -> bool {
+        let Some(member) = self.member.get() else {
+            return false;
+        };
+        let turn = if task.is_urgent() {
+            Turn::Urgent
+        } else {
+            Turn::Ordinary
+        };
+        let mut tasks = self.tasks.lock();
+        // Under the lock: the turn finds the task.
+        let is_taken = member.ask(turn);
+        if is_taken {
+            tasks.push(task);
+        }
+        is_taken
+    }
+
+    /// A slice of a task; returns it if there is more to do, or the one that follows it.
+    fn work_on(&self, task: Task) -> Option<Task> {
+        match task {
+            Task::Populate(active) => active.populate(),
+            Task::Grow(active, end) => {
+                // If there is no space, the publisher who needs it is told.
+                if let Some(_lease) = self.space.lease() {
+                    let _ = active.reserve(end);
+                }
+                active.growth_done();
+            }
+            Task::PrepareNext => self.prepare_next(),
+            Task::Seal(mut sealing) => {
+                match sealing.resume(&self.append, &self.segments, &self.space) {
+                    Ok(Step::More) => return Some(Task::Seal(sealing)),
+                    Ok(Step::Done) => self.make_key_runs(),
+                    // A failed sync has poisoned the log. Anything else is no loss: it is tried again at close, or by
+                    // the next open.
+                    Err(_) => {}
+                }
+            }
+            Task::Retain => self.retain(),
+            Task::SetSpaceAside => self.set_space_aside(),
+            Task::FindKeyRun => return self.find_key_run(),
+            Task::BuildKeyRun(build) => return self.build_key_run(build),
+        }
+        None
+    }
+
+    /// Prepares the file of the next segment.
+    fn prepare_next(&self) {
+        let capacity = capacity_for(self.rollover, 0);
+        let directory = &self.segments.directory;
+        let mut ready = self.append.prepared();
+        if ready.is_none()
+            && let Some(_lease) = self.space.lease()
+        {
+            let prepared = Prepared::create(directory, capacity, capacity.min(NEXT_RESERVE_MAX));
+            *ready = prepared.and_then(|prepared| prepared.synced(directory)).ok();
+        }
+    }
+
+    fn retain(&self) {
+        if let Some(removal) = self.remove.try_hold() {
+            let _ = removal.apply_retention(false);
+        }
+    }
+
+    /// Sets spare space aside. Without it everything works as long as the disk is not full.
+    fn set_space_aside(&self) {
+        // Whoever removes something may need that very space.
+        let Some(removal) = self.remove.try_hold() else {
+            return;
+        };
+        let was_short = self.space.set_aside().unwrap_or(false);
+        drop(removal);
+        if was_short {
+            for (left, seal) in self.segments.unsealed() {
+                if !self.ask_to_seal(&left, seal) {
+                    // It was synced when it was left behind.
+                    self.seal_synced(&left, seal);
+                }
+            }
+        }
+    }
+
+    fn find_key_run(&self) -> Option<Task> {
+        let build = self.key_runs.next(&self.segments, &self.space)?;
+        Some(Task::BuildKeyRun(Box::new(build)))
+    }
+
+    fn build_key_run(&self, mut build: Box<KeyRunBuild>) -> Option<Task> {
+        if self.space.is_short() {
+            build.discard(&self.segments);
+            return None;
+        }
+        match build.resume(&self.segments) {
+            Ok(Step::More) => Some(Task::BuildKeyRun(build)),
+            Ok(Step::Done) => {
+                key_runs::install(&self.segments, build.into_run());
+                Some(Task::FindKeyRun)
+            }
+            Err(unfit) => {
+                build.discard(&self.segments);
+                self.key_runs.note(&unfit).then_some(Task::FindKeyRun)
+            }
+        }
+    }
+
+    /// A failed sync poisons the log: whoever publishes next, or closes it, is told. Where there was no space for
+    /// a copy, the next one tries again.
+    fn sync(&self) {
+        let _ = self.append.sync();
+    }
+}
+
+impl Worker for Upkeep {
+    fn turn(&self, kind: Turn) {
+        let _closing_waits = self.working.lock();
+        let is_writable = self.segments.directory.health.check_writable().is_ok();
+        match kind {
+            Turn::Timed => {
+                self.is_sync_asked.store(false, Ordering::Relaxed);
+                if is_writable {
+                    self.sync();
+                }
+            }
+            Turn::Urgent | Turn::Ordinary => {
+                let task = self.tasks.lock().pop(kind == Turn::Urgent);
+                if let Some(task) = task.filter(|_| is_writable)
+                    && let Some(rest) = self.work_on(task)
+                {
+                    self.ask(rest);
+                }
+            }
+        }
+    }
+}

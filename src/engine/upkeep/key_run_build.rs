@@ -1,0 +1,280 @@
+use std::ops::Range;
+
+use super::key_run_writer::KeyRunWriter;
+use super::step::Step;
+use crate::engine::remove::Lease;
+use crate::engine::segments::Segments;
+use crate::format::Previous;
+use crate::index::{KeyRunFile, key_hash, newest_of_each, run_entry};
+use crate::segment::{Fault, KeyRun, Opened, SegmentRef};
+use crate::{Error, Result};
+
+/// Entries gathered at a time, each of 8 bytes. With more messages than that, their keys are read several times, a range
+/// of hashes each time. At most twice as many entries are in memory.
+const ENTRIES_MAX: usize = if cfg!(test) { 64 } else { 1 << 22 };
+/// Records, or entries, that a step takes in: a fraction of a millisecond.
+const RECORDS_EACH: u32 = 4096;
+
+/// A key run that is being made, a step at a time.
+#[derive(Debug)]
+pub(super) struct KeyRunBuild {
+    run: KeyRun,
+    /// How the last segment is known by the one behind it.
+    link: Previous,
+    source: Source,
+    writer: KeyRunWriter,
+    _lease: Lease,
+}
+
+/// What a key run is made from.
+#[derive(Debug)]
+enum Source {
+    Segments(SegmentKeys),
+    Runs(RunKeys),
+}
+
+/// Why a key run cannot be made.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// The segment with this base is damaged, or a key run cannot hold its offsets.
+    Segment(u64),
+    /// One of the runs that it is made from is damaged, or something else failed. It can be tried again.
+    Other,
+}
+
+impl From<Error> for Unfit {
+    fn from(_: Error) -> Unfit {
+        Unfit::Other
+    }
+}
+
+impl KeyRunBuild {
+    /// Of segments side by side that reach up to the offset `end`.
+    pub(super) fn of_segments(
+        segments: &Segments,
+        parts: Vec<SegmentRef>,
+        end: u64,
+        lease: Lease,
+    ) -> Result<KeyRunBuild, Unfit> {
+        let (Some(first), Some(SegmentRef::Sealed(last))) = (parts.first(), parts.last()) else {
+            return Err(Unfit::Other);
+        };
+        let run = KeyRun::new(first.base(), end, 1);
+        let link = last.link()?.0;
+        let mut records = 0;
+        for segment in &parts {
+            records += read(segments, segment, |opened| Ok(opened.count() as usize))?;
+        }
+        let hashes_each = (1 << 32_u64) / records.div_ceil(ENTRIES_MAX).max(1) as u64 + 1;
+        Ok(KeyRunBuild {
+            writer: KeyRunWriter::create(&segments.directory, &run)?,
+            source: Source::Segments(SegmentKeys {
+                segments: parts,
+                first: run.first,
+                hashes_each,
+                hashes: 0..hashes_each,
+                segment: 0,
+                ordinal: 0,
+                entries: Entries::default(),
+            }),
+            run,
+            link,
+            _lease: lease,
+        })
+    }
+
+    /// Of runs side by side that have the same level.
+    pub(super) fn of_runs(
+        segments: &Segments,
+        runs: &[std::sync::Arc<KeyRun>],
+        lease: Lease,
+    ) -> Result<KeyRunBuild, Unfit> {
+        let [first, .., last] = runs else {
+            return Err(Unfit::Other);
+        };
+        let mut files = Vec::with_capacity(runs.len());
+        for run in runs {
+            files.push(run.open(&segments.directory)?.ok_or(Unfit::Other)?);
+        }
+        let link = files.last().ok_or(Unfit::Other)?.header().last;
+        let level = first.level.checked_add(1).ok_or(Unfit::Other)?;
+        let run = KeyRun::new(first.first, last.end, level);
+        Ok(KeyRunBuild {
+            writer: KeyRunWriter::create(&segments.directory, &run)?,
+            source: Source::Runs(RunKeys {
+                at: vec![0; files.len()],
+                files,
+                first: run.first,
+            }),
+            run,
+            link,
+            _lease: lease,
+        })
+    }
+
+    /// A step of a few milliseconds. When all is done the file is there.
+    pub(super) fn resume(&mut self, segments: &Segments) -> Result<Step, Unfit> {
+        let step = match &mut self.source {
+            Source::Segments(keys) => keys.resume(segments, &mut self.writer)?,
+            Source::Runs(keys) => keys.resume(&mut self.writer)?,
+        };
+        if step == Step::Done {
+            self.writer.finish(&segments.directory, &self.run, self.link)?;
+        }
+        Ok(step)
+    }
+
+    /// The run, when it is done.
+    pub(super) fn into_run(self) -> KeyRun {
+        self.run
+    }
+
+    /// Removes what was written of it.
+    pub(super) fn discard(self, segments: &Segments) {
+        self.writer.discard(&segments.directory);
+    }
+}
+
+/// Reads from one segment. A damaged one is unfit.
+fn read<T>(
+    segments: &Segments,
+    segment: &SegmentRef,
+    read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
+) -> Result<T, Unfit> {
+    let result = segment.read(|segment| segments.note_mapped(segment), read);
+    result.map_err(|error| match error {
+        Error::Corrupt { .. } => Unfit::Segment(segment.base()),
+        _ => Unfit::Other,
+    })
+}
+
+/// The keys of segments, gone through once for each range of hashes.
+#[derive(Debug)]
+struct SegmentKeys {
+    segments: Vec<SegmentRef>,
+    /// The offset that the run begins at.
+    first: u64,
+    hashes_each: u64,
+    /// The hashes that are being gathered.
+    hashes: Range<u64>,
+    /// Which segment comes next, and which of its records.
+    segment: usize,
+    ordinal: u32,
+    entries: Entries,
+}
+
+impl SegmentKeys {
+    fn resume(&mut self, segments: &Segments, writer: &mut KeyRunWriter) -> Result<Step, Unfit> {
+        let Some(segment) = self.segments.get(self.segment) else {
+            return self.end_of_pass(writer);
+        };
+        let (first, from, hashes) = (self.first, self.ordinal, &self.hashes);
+        let entries = &mut self.entries;
+        let next = read(segments, segment, |opened| {
+            let end = from.saturating_add(RECORDS_EACH).min(opened.count());
+            entries.add(opened, from..end, first, hashes).map(|is_fit| {
+                let is_all = end == opened.count();
+                is_fit.then_some((!is_all).then_some(end))
+            })
+        })?;
+        match next {
+            None => return Err(Unfit::Segment(segment.base())),
+            Some(Some(ordinal)) => self.ordinal = ordinal,
+            Some(None) => (self.segment, self.ordinal) = (self.segment + 1, 0),
+        }
+        Ok(Step::More)
+    }
+
+    /// Writes the entries of one range of hashes, and goes on with the next.
+    fn end_of_pass(&mut self, writer: &mut KeyRunWriter) -> Result<Step, Unfit> {
+        for entry in std::mem::take(&mut self.entries).finish() {
+            writer.push(entry)?;
+        }
+        let from = self.hashes.end;
+        if from >= 1 << 32 {
+            return Ok(Step::Done);
+        }
+        self.hashes = from..from + self.hashes_each;
+        (self.segment, self.ordinal) = (0, 0);
+        Ok(Step::More)
+    }
+}
+
+/// The entries of runs, merged: of each hash that of the last run that has it.
+#[derive(Debug)]
+struct RunKeys {
+    files: Vec<KeyRunFile>,
+    /// The next entry of each.
+    at: Vec<u32>,
+    /// The offset that the new run begins at.
+    first: u64,
+}
+
+impl RunKeys {
+    fn resume(&mut self, writer: &mut KeyRunWriter) -> Result<Step, Unfit> {
+        for _ in 0..RECORDS_EACH {
+            let heads = self.files.iter().zip(&self.at).map(|(file, at)| file.entry(*at));
+            let Some(hash) = heads.flatten().map(|entry| entry >> 32).min() else {
+                return Ok(Step::Done);
+            };
+            let mut newest = 0;
+            for (file, at) in self.files.iter().zip(&mut self.at) {
+                if let Some(entry) = file.entry(*at).filter(|entry| entry >> 32 == hash) {
+                    let moved = file.header().first - self.first;
+                    newest = entry.checked_add(moved).ok_or(Unfit::Other)?;
+                    *at += 1;
+                }
+            }
+            writer.push(newest)?;
+        }
+        Ok(Step::More)
+    }
+}
+
+/// Entries of a run that is being made.
+#[derive(Debug, Default)]
+struct Entries {
+    all: Vec<u64>,
+    /// How many there may be before those that are not the newest of their hash are dropped.
+    crowded_at: usize,
+}
+
+impl Entries {
+    /// Adds those of a segment's records whose hash is among `hashes`, in a run that begins at the offset `first`.
+    /// False if an offset is too far from that.
+    fn add(
+        &mut self,
+        opened: &Opened<'_>,
+        ordinals: Range<u32>,
+        first: u64,
+        hashes: &Range<u64>,
+    ) -> Result<bool, Fault> {
+        let mut frame = Vec::new();
+        for ordinal in ordinals {
+            let offset = opened.offset(ordinal)?;
+            if let Some(key) = opened.key_of(ordinal, offset, &mut frame)? {
+                let Ok(relative) = u32::try_from(offset - first) else {
+                    return Ok(false);
+                };
+                let hash = key_hash(key);
+                if hashes.contains(&u64::from(hash)) {
+                    self.push(run_entry(hash, relative));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn push(&mut self, entry: u64) {
+        if self.all.len() >= self.crowded_at {
+            newest_of_each(&mut self.all);
+            self.crowded_at = ENTRIES_MAX.max(2 * self.all.len());
+        }
+        self.all.push(entry);
+    }
+
+    fn finish(mut self) -> Vec<u64> {
+        newest_of_each(&mut self.all);
+        self.all
+    }
+}

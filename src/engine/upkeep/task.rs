@@ -1,0 +1,84 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::key_run_build::KeyRunBuild;
+use super::sealing::Sealing;
+use crate::segment::Active;
+
+/// Work to be done in the background.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// Make the space of a new segment ready to be stored to. Urgent.
+    Populate(Arc<Active>),
+    /// Reserve more space for a segment, up to this position at least. Urgent.
+    Grow(Arc<Active>, u64),
+    /// Prepare the file of the next segment. Urgent.
+    PrepareNext,
+    /// Sync and seal a segment that was left behind. Takes several slices.
+    Seal(Box<Sealing>),
+    /// Apply the retention policy.
+    Retain,
+    /// Set spare space aside.
+    SetSpaceAside,
+    /// Find out which key run can be made next.
+    FindKeyRun,
+    /// Make a key run. Takes several slices.
+    BuildKeyRun(Box<KeyRunBuild>),
+}
+
+impl Task {
+    /// Whether somebody may soon have to wait for it.
+    pub(super) fn is_urgent(&self) -> bool {
+        matches!(self, Task::Populate(_) | Task::Grow(..) | Task::PrepareNext)
+    }
+
+    /// Whether a slice of it has been done.
+    fn is_begun(&self) -> bool {
+        match self {
+            Task::Seal(sealing) => sealing.is_begun(),
+            Task::BuildKeyRun(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The tasks of one log.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    urgent: VecDeque<Task>,
+    ordinary: VecDeque<Task>,
+}
+
+impl Tasks {
+    /// Adds a task behind those of its kind. What is left of one comes first.
+    pub(super) fn push(&mut self, task: Task) {
+        if task.is_urgent() {
+            self.urgent.push_back(task);
+        } else if task.is_begun() {
+            self.ordinary.push_front(task);
+        } else {
+            self.ordinary.push_back(task);
+        }
+    }
+
+    /// The next urgent task, or the next other one.
+    pub(super) fn pop(&mut self, is_urgent: bool) -> Option<Task> {
+        if is_urgent {
+            self.urgent.pop_front()
+        } else {
+            self.ordinary.pop_front()
+        }
+    }
+
+    /// How many segments wait to be sealed.
+    pub(super) fn seals(&self) -> usize {
+        let is_seal = |task: &&Task| matches!(task, Task::Seal(_));
+        self.ordinary.iter().filter(is_seal).count()
+    }
+
+    /// Whether key runs are being made.
+    pub(super) fn has_key_run(&self) -> bool {
+        let is_key_run = |task: &Task| matches!(task, Task::FindKeyRun | Task::BuildKeyRun(_));
+        self.ordinary.iter().any(is_key_run)
+    }
+}
