@@ -1,8 +1,14 @@
 //! What may not stand in a source file.
 
-use super::{Source, assert_found, assert_none, sources};
+use std::fs;
+use std::path::Path;
+
+use super::{Source, assert_found, assert_none, read, root, sources};
 
 const LINE_LEN_MAX: usize = 120;
+
+/// The longest line of prose in a Markdown file.
+const PROSE_LEN_MAX: usize = 100;
 
 /// Marks of unfinished work, put together so that this file has none.
 const LEFTOVERS: [&str; 3] = [concat!("FIX", "ME"), concat!("XX", "X"), concat!("TO", "DO")];
@@ -35,6 +41,61 @@ fn long_lines(source: &Source) -> Vec<String> {
         .filter(|(line, _)| too_long(line))
         .map(|(_, number)| at(source, number, "over 120 characters"))
         .collect()
+}
+
+/// The paths of all Markdown files of the project, relative to it.
+fn pages() -> Vec<String> {
+    let mut pages = Vec::new();
+    collect_pages(&root(), &mut pages);
+    pages.sort();
+    pages
+}
+
+fn collect_pages(folder: &Path, pages: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder that can be listed") {
+        let path = entry.expect("a folder that can be listed").path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path.is_dir() && ![".git", "target", "corpus", "artifacts"].contains(&name) {
+            collect_pages(&path, pages);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            let relative = path.strip_prefix(root()).expect("inside the project");
+            pages.push(relative.to_str().expect("a plain name").replace('\\', "/"));
+        }
+    }
+}
+
+/// Lines of prose that are too long. Tables, link definitions, code blocks and URLs may be longer.
+fn long_prose(path: &str, text: &str) -> Vec<String> {
+    let is_definition = |line: &str| line.starts_with('[') && line.contains("]: ");
+    // A URL cannot be broken. It counts as one character.
+    let len = |line: &str| -> usize {
+        let words = line.split(' ');
+        let lens = words.map(|word| {
+            if word.contains("://") {
+                1
+            } else {
+                word.chars().count()
+            }
+        });
+        lens.map(|len| len + 1).sum::<usize>().saturating_sub(1)
+    };
+    let mut is_code = false;
+    let mut problems = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+        }
+        let is_exempt = is_code || line.trim_start().starts_with('|') || is_definition(line);
+        if !is_exempt && len(line) > PROSE_LEN_MAX {
+            problems.push(format!(
+                "{path}:{number}: over {PROSE_LEN_MAX} characters of prose"
+            ));
+        }
+    }
+    problems
 }
 
 fn leftovers(source: &Source) -> Vec<String> {
@@ -122,6 +183,31 @@ fn check(sources: &[Source]) -> Vec<String> {
 #[test]
 fn nothing_stands_where_it_should_not() {
     assert_none(&check(&sources()));
+}
+
+#[test]
+fn prose_in_markdown_is_narrow() {
+    let pages = pages();
+    assert!(
+        ["README.md", "docs/design.md"]
+            .iter()
+            .all(|page| pages.iter().any(|path| path == page))
+    );
+    let problems: Vec<String> = pages
+        .iter()
+        .flat_map(|path| long_prose(path, &read(path)))
+        .collect();
+    assert_none(&problems);
+}
+
+#[test]
+fn wide_prose_is_found() {
+    let wide = "x".repeat(PROSE_LEN_MAX + 1);
+    let text = format!("{wide}\n```\n{wide}\n```\n| {wide} |\n[x]: {wide}\n- {wide}\n");
+    let expected = ["a.md:1: over 100", "a.md:7: over 100"];
+    assert_found(&long_prose("a.md", &text), &expected);
+    let fine = format!("{}\nsee <https://{wide}>\n", &wide[1..]);
+    assert_none(&long_prose("a.md", &fine));
 }
 
 #[test]
