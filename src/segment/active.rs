@@ -4,21 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::copy::copy_over;
+use super::reserve::{PAGE, RESERVE_FIRST};
 use super::sealed::Seal;
 use super::walk::{Entry, Extent, Walk};
-use crate::directory::{Directory, copy_range, corrupt, create_anew};
-use crate::format::{
-    FRAMES_START, FileName, FrameSeeds, PREPARED_NAME, Previous, SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX,
-    SegmentHeader,
-};
+use crate::directory::Directory;
+use crate::format::{FRAMES_START, FrameSeeds, Previous, SegmentHeader};
 use crate::index::{ActiveIndex, SegmentHints};
 use crate::sys::{File, Map, Open};
-use crate::{Corruption, Error, Result};
+use crate::{Error, Result};
 
-/// Space is reserved in multiples of this.
-const PAGE: u64 = 4096;
-/// What a new segment starts with, so that thousands of small logs cost little.
-const RESERVE_FIRST: u64 = 16 << 10;
 /// The largest step by which reserved space grows.
 const RESERVE_STEP_MAX: u64 = 8 << 20;
 /// Unsynced bytes from which on it pays to let go of their pages before a sync.
@@ -81,111 +76,15 @@ impl Visible {
     }
 }
 
-/// A file with reserved space that is to become a segment.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    file: File,
-    map: Map,
-}
-
-impl Prepared {
-    /// Creates the file under a name that is not part of the log.
-    ///
-    /// Nothing refers to it: when this fails, or the process dies, the log is as before.
-    pub(crate) fn create(directory: &Directory, capacity: u64, reserve: u64) -> Result<Prepared> {
-        let path = directory.path.join(PREPARED_NAME);
-        let file = create_anew(directory, &path)?;
-        let reserve = reserve.next_multiple_of(PAGE).min(capacity);
-        let map = file.reserve(0, reserve).and_then(|()| file.map(capacity, true));
-        match map {
-            Ok(map) => Ok(Prepared { file, map }),
-            Err(error) => {
-                let _ = directory.storage.remove(&path);
-                Err(error)
-            }
-        }
-    }
-
-    /// Sees to it that so much space is reserved. When this fails the file is gone and the log as before.
-    pub(crate) fn with_space(self, directory: &Directory, reserve: u64) -> Result<Prepared> {
-        let from = self.map.len();
-        let to = reserve.next_multiple_of(PAGE).min(self.capacity());
-        if to > from {
-            if let Err(error) = self.file.reserve(from, to) {
-                self.discard(directory);
-                return Err(error);
-            }
-            self.map.grow(to);
-        }
-        Ok(self)
-    }
-
-    /// Brings the reserved space to stable storage, so that [`install`](Prepared::install) has little to sync.
-    pub(crate) fn synced(self, directory: &Directory) -> Result<Prepared> {
-        match self.file.sync() {
-            Ok(()) => Ok(self),
-            Err(error) => {
-                self.discard(directory);
-                Err(error)
-            }
-        }
-    }
-
-    pub(crate) fn capacity(&self) -> u64 {
-        self.map.capacity()
-    }
-
-    /// Removes the file again.
-    pub(crate) fn discard(self, directory: &Directory) {
-        // If it cannot be removed now, the next open does.
-        let _ = directory.storage.remove(self.file.path());
-    }
-
-    /// Gives the file its header, durably. When this fails the file is gone and the log as before.
-    pub(crate) fn with_header(self, directory: &Directory, header: &SegmentHeader) -> Result<Prepared> {
-        let written = self
-            .file
-            .write_at(0, &header.encode())
-            .and_then(|()| self.file.sync());
-        if let Err(error) = written {
-            self.discard(directory);
-            return Err(error);
-        }
-        Ok(self)
-    }
-
-    /// Makes the file a segment of the log: after [`with_header`](Prepared::with_header) it gets its name and that is
-    /// synced, in this order, so that a `.log` file that exists has a whole header whatever happens.
-    pub(crate) fn install(
-        mut self,
+impl Active {
+    /// The segment of an installed file; `expected` is a guess at how many records it will hold.
+    pub(super) fn new(
         directory: &Directory,
         header: SegmentHeader,
+        file: File,
+        map: Map,
         expected: u32,
-    ) -> Result<Active> {
-        let path = directory.path_of(&FileName::Segment(header.base));
-        directory.storage.rename(self.file.path(), &path)?;
-        self.file.set_path(&path);
-        directory.storage.sync_dir(&directory.path)?;
-        Ok(Active::new(directory, header, self.file, self.map, expected))
-    }
-}
-
-/// A segment's capacity for this rollover size and the framed bytes that it has to hold in any case.
-pub(crate) fn capacity_for(rollover: u64, needed: u64) -> u64 {
-    rollover
-        .max(SEGMENT_HEADER_LEN + needed)
-        .saturating_add(PAGE)
-        .next_multiple_of(PAGE)
-        .min(SEGMENT_LEN_MAX)
-}
-
-/// What a new segment reserves before it is used.
-pub(crate) fn first_reserve(needed: u64) -> u64 {
-    RESERVE_FIRST.max(SEGMENT_HEADER_LEN + needed)
-}
-
-impl Active {
-    fn new(directory: &Directory, header: SegmentHeader, file: File, map: Map, expected: u32) -> Active {
+    ) -> Active {
         let bytes = u32::try_from(map.capacity()).unwrap_or(u32::MAX);
         let hints = SegmentHints {
             bytes,
@@ -436,42 +335,4 @@ impl Active {
             last_checksum,
         }
     }
-}
-
-/// Copies the first `end` bytes of a segment to a new file, syncs it and puts it in the segment's place.
-///
-/// The bytes were verified when they were walked through, and are copied as they are.
-pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()> {
-    let (from, _) = directory.open_segment(base, Open::Read)?;
-    let temporary = directory.path_of(&FileName::SegmentTemporary(base));
-    let to = create_anew(directory, &temporary)?;
-    let copied = copy_range(&from, 0, end, &to).and_then(|()| to.sync());
-    if let Err(error) = copied {
-        let _ = directory.storage.remove(&temporary);
-        return Err(error);
-    }
-    // A log that was closed has given the directory up: somebody else may write to the segment by now.
-    let _permit = directory.health.permit_rename().inspect_err(|_| {
-        let _ = directory.storage.remove(&temporary);
-    })?;
-    directory
-        .storage
-        .rename(&temporary, &directory.path_of(&FileName::Segment(base)))?;
-    directory.storage.sync_dir(&directory.path)
-}
-
-/// Copies `start..end` of a mapping to a file, from `at` on.
-pub(crate) fn copy_range_of(map: &Map, start: u64, end: u64, to: &File, at: u64) -> Result<()> {
-    const BUFFER_LEN_MAX: u64 = 1 << 20;
-    let (mut from, mut buffer) = (start, Vec::new());
-    while from < end {
-        let len = usize::try_from((end - from).min(BUFFER_LEN_MAX)).unwrap_or(0);
-        buffer.clear();
-        if map.append_to(from, len, &mut buffer).is_none() {
-            return Err(corrupt(to.path(), from, None, Corruption::Short));
-        }
-        to.write_at(at + (from - start), &buffer)?;
-        from += len as u64;
-    }
-    Ok(())
 }

@@ -1,21 +1,27 @@
 //! L4: one segment: written, read, walked, sealed.
 
 mod active;
+mod copy;
 mod copy_buffer;
+mod fault;
 mod key_run;
+mod prepared;
 mod read;
+mod reserve;
 mod rewrite;
 mod salvage;
 mod sealed;
 mod segment_ref;
 mod walk;
 
-pub(crate) use active::{
-    Active, Prepared, SyncProgress, Visible, capacity_for, copy_over, copy_range_of, first_reserve,
-};
+pub(crate) use active::{Active, SyncProgress, Visible};
+pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
+pub(crate) use fault::Fault;
 pub(crate) use key_run::{FAN, KeyRun, damaged_runs, runs_among};
-pub(crate) use read::{Fault, READ_LEN_MAX};
+pub(crate) use prepared::Prepared;
+pub(crate) use read::READ_LEN_MAX;
+pub(crate) use reserve::{capacity_for, first_reserve};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
 pub(crate) use sealed::{IndexBuild, IndexState, Seal, Sealed, SegmentEnd};

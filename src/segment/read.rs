@@ -1,51 +1,14 @@
 //! Messages out of a segment.
 
-use std::path::Path;
-
 use bytes::Bytes;
 
+use super::fault::Fault;
 use super::segment_ref::Opened;
-use crate::directory::corrupt;
+use crate::Message;
 use crate::format::{
-    BATCH_HEADER_LEN, Frame, IndexDefect, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader,
-    decode_message, is_intact,
+    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_message,
+    is_intact,
 };
-use crate::{Corruption, Error, Message};
-
-/// Why reading from a segment failed.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// Its index is damaged: it can be built anew.
-    Index,
-    /// The record here is damaged.
-    Record {
-        position: u64,
-        offset: u64,
-    },
-    Error(Error),
-}
-
-impl From<IndexDefect> for Fault {
-    fn from(_: IndexDefect) -> Fault {
-        Fault::Index
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Fault {
-        Fault::Error(error)
-    }
-}
-
-impl Fault {
-    pub(crate) fn into_error(self, path: &Path) -> Error {
-        match self {
-            Fault::Index => corrupt(path, 0, None, Corruption::Index),
-            Fault::Record { position, offset } => corrupt(path, position, Some(offset), Corruption::Record),
-            Fault::Error(error) => error,
-        }
-    }
-}
 
 /// Bytes that one batch of messages may take, unless a single one is larger.
 pub(crate) const READ_LEN_MAX: u32 = 8 << 20;

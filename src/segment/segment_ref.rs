@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::active::{Active, Visible};
-use super::read::Fault;
+use super::fault::Fault;
 use super::sealed::{Mapped, Sealed};
 use crate::Result;
 use crate::format::{FRAMES_START, FrameSeeds};

@@ -1,0 +1,44 @@
+//! Copying segments, or ranges of them, to other files.
+
+use crate::directory::{Directory, copy_range, corrupt, create_anew};
+use crate::format::FileName;
+use crate::sys::{File, Map, Open};
+use crate::{Corruption, Result};
+
+/// Copies the first `end` bytes of a segment to a new file, syncs it and puts it in the segment's place.
+///
+/// The bytes were verified when they were walked through, and are copied as they are.
+pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()> {
+    let (from, _) = directory.open_segment(base, Open::Read)?;
+    let temporary = directory.path_of(&FileName::SegmentTemporary(base));
+    let to = create_anew(directory, &temporary)?;
+    let copied = copy_range(&from, 0, end, &to).and_then(|()| to.sync());
+    if let Err(error) = copied {
+        let _ = directory.storage.remove(&temporary);
+        return Err(error);
+    }
+    // A log that was closed has given the directory up: somebody else may write to the segment by now.
+    let _permit = directory.health.permit_rename().inspect_err(|_| {
+        let _ = directory.storage.remove(&temporary);
+    })?;
+    directory
+        .storage
+        .rename(&temporary, &directory.path_of(&FileName::Segment(base)))?;
+    directory.storage.sync_dir(&directory.path)
+}
+
+/// Copies `start..end` of a mapping to a file, from `at` on.
+pub(crate) fn copy_range_of(map: &Map, start: u64, end: u64, to: &File, at: u64) -> Result<()> {
+    const BUFFER_LEN_MAX: u64 = 1 << 20;
+    let (mut from, mut buffer) = (start, Vec::new());
+    while from < end {
+        let len = usize::try_from((end - from).min(BUFFER_LEN_MAX)).unwrap_or(0);
+        buffer.clear();
+        if map.append_to(from, len, &mut buffer).is_none() {
+            return Err(corrupt(to.path(), from, None, Corruption::Short));
+        }
+        to.write_at(at + (from - start), &buffer)?;
+        from += len as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+use super::active::Active;
+use super::reserve::PAGE;
+use crate::Result;
+use crate::directory::{Directory, create_anew};
+use crate::format::{FileName, PREPARED_NAME, SegmentHeader};
+use crate::sys::{File, Map};
+
+/// A file with reserved space that is to become a segment.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    file: File,
+    map: Map,
+}
+
+impl Prepared {
+    /// Creates the file under a name that is not part of the log.
+    ///
+    /// Nothing refers to it: when this fails, or the process dies, the log is as before.
+    pub(crate) fn create(directory: &Directory, capacity: u64, reserve: u64) -> Result<Prepared> {
+        let path = directory.path.join(PREPARED_NAME);
+        let file = create_anew(directory, &path)?;
+        let reserve = reserve.next_multiple_of(PAGE).min(capacity);
+        let map = file.reserve(0, reserve).and_then(|()| file.map(capacity, true));
+        match map {
+            Ok(map) => Ok(Prepared { file, map }),
+            Err(error) => {
+                let _ = directory.storage.remove(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sees to it that so much space is reserved. When this fails the file is gone and the log as before.
+    pub(crate) fn with_space(self, directory: &Directory, reserve: u64) -> Result<Prepared> {
+        let from = self.map.len();
+        let to = reserve.next_multiple_of(PAGE).min(self.capacity());
+        if to > from {
+            if let Err(error) = self.file.reserve(from, to) {
+                self.discard(directory);
+                return Err(error);
+            }
+            self.map.grow(to);
+        }
+        Ok(self)
+    }
+
+    /// Brings the reserved space to stable storage, so that [`install`](Prepared::install) has little to sync.
+    pub(crate) fn synced(self, directory: &Directory) -> Result<Prepared> {
+        match self.file.sync() {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.discard(directory);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn capacity(&self) -> u64 {
+        self.map.capacity()
+    }
+
+    /// Removes the file again.
+    pub(crate) fn discard(self, directory: &Directory) {
+        // If it cannot be removed now, the next open does.
+        let _ = directory.storage.remove(self.file.path());
+    }
+
+    /// Gives the file its header, durably. When this fails the file is gone and the log as before.
+    pub(crate) fn with_header(self, directory: &Directory, header: &SegmentHeader) -> Result<Prepared> {
+        let written = self
+            .file
+            .write_at(0, &header.encode())
+            .and_then(|()| self.file.sync());
+        if let Err(error) = written {
+            self.discard(directory);
+            return Err(error);
+        }
+        Ok(self)
+    }
+
+    /// Makes the file a segment of the log: after [`with_header`](Prepared::with_header) it gets its name and that is
+    /// synced, in this order, so that a `.log` file that exists has a whole header whatever happens.
+    pub(crate) fn install(
+        mut self,
+        directory: &Directory,
+        header: SegmentHeader,
+        expected: u32,
+    ) -> Result<Active> {
+        let path = directory.path_of(&FileName::Segment(header.base));
+        directory.storage.rename(self.file.path(), &path)?;
+        self.file.set_path(&path);
+        directory.storage.sync_dir(&directory.path)?;
+        Ok(Active::new(directory, header, self.file, self.map, expected))
+    }
+}
