@@ -1,5 +1,7 @@
-//! Logs written by every version of the format are read by this one. `DURAMEN_WRITE_GOLDEN=1 cargo test --test golden`
-//! writes those of the present version anew; that is only right as long as the version has not been released.
+//! Logs written by every version of the format are read by this one.
+//!
+//! `DURAMEN_WRITE_GOLDEN=1 cargo test --test damage golden::` writes those of the present version
+//! anew; that is only right as long as the version has not been released.
 
 use std::fs;
 use std::path::{Path, PathBuf};

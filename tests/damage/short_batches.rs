@@ -5,8 +5,7 @@ use std::path::Path;
 
 use duramen::{Batch, Error, FileLog, Log, NewMessage, Options, Result, Start, compact};
 
-mod common;
-use common::fast_dir;
+use crate::common::{fast_dir, segment_paths};
 
 const MIB: usize = 1 << 20;
 
@@ -97,7 +96,7 @@ fn value(offset: u64) -> String {
 fn damage(dir: &Path, offset: u64, in_key: bool) {
     let (key, value) = (key(offset), value(offset));
     let content = [key.as_bytes(), value.as_bytes()].concat();
-    for path in common::segment_paths(dir) {
+    for path in segment_paths(dir) {
         let mut bytes = fs::read(&path).expect("a segment");
         let found = bytes.windows(content.len()).position(|window| window == content);
         if let Some(at) = found {

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use duramen::{FileLog, Log, NewMessage, Options, Start};
 
-mod common;
-use common::{fast_dir, segment_paths};
+use crate::common::{fast_dir, segment_paths};
 
 const A_WHILE: Duration = Duration::from_millis(2);
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use duramen::{Error, FileLog, Log, MemoryLog, NewMessage, Options, Start, Timestamp, check, recover};
+use fastrand::Rng;
 
-mod common;
-use common::{Random, fast_dir, seed};
+use crate::common::{fast_dir, seed};
 
 const MESSAGES: u64 = 6000;
 
@@ -22,17 +22,17 @@ fn options() -> Options {
 }
 
 /// Publishes the same to both: keys that come again soon, late, once, and never.
-fn fill(logs: &[&dyn Log], random: &mut Random, count: u64) {
+fn fill(logs: &[&dyn Log], random: &mut Rng, count: u64) {
     for _ in 0..count {
         let next = logs[0].next_offset().expect("open");
-        let key = match random.below(4) {
-            0 => format!("often {}", random.below(10)),
-            1 => format!("seldom {}", random.below(1000)),
+        let key = match random.u64(..4) {
+            0 => format!("often {}", random.u64(..10)),
+            1 => format!("seldom {}", random.u64(..1000)),
             2 => format!("once {next}"),
             _ => format!("early {}", next.min(300)),
         };
-        let value = vec![b'v'; usize::try_from(random.below(150)).expect("small")];
-        let time = i64::try_from(next * 10 + random.below(100)).expect("small");
+        let value = vec![b'v'; random.usize(..150)];
+        let time = i64::try_from(next * 10 + random.u64(..100)).expect("small");
         let message = NewMessage::new(key.as_bytes(), &value).time(Timestamp::from_micros(time));
         for log in logs {
             log.publish(&[message]).expect("published");
@@ -62,7 +62,7 @@ fn wait_for_second_level(dir: &Path) {
     }
 }
 
-fn assert_same(log: &dyn Log, model: &dyn Log, random: &mut Random, what: &str) {
+fn assert_same(log: &dyn Log, model: &dyn Log, random: &mut Rng, what: &str) {
     let mut keys: Vec<String> = (0..10).map(|n| format!("often {n}")).collect();
     keys.extend((0..1000).step_by(7).map(|n| format!("seldom {n}")));
     keys.extend((0..MESSAGES).step_by(41).map(|n| format!("once {n}")));
@@ -78,7 +78,7 @@ fn assert_same(log: &dyn Log, model: &dyn Log, random: &mut Random, what: &str) 
     );
     for key in &keys {
         assert_eq!(found(log, key), found(model, key), "{what}: {key}");
-        let from = Start::At(start + random.below(next - start));
+        let from = Start::At(start + random.u64(..next - start));
         let (ours, theirs) = (
             log.consume_by_key(key.as_bytes(), from, 5).expect(what),
             model.consume_by_key(key.as_bytes(), from, 5).expect(what),
@@ -91,7 +91,7 @@ fn assert_same(log: &dyn Log, model: &dyn Log, random: &mut Random, what: &str) 
         Err(error) => panic!("{what}: time {time}: {error}"),
     };
     for _ in 0..200 {
-        let time = i64::try_from(random.below(11 * MESSAGES)).expect("small");
+        let time = i64::try_from(random.u64(..11 * MESSAGES)).expect("small");
         assert_eq!(at(log, time), at(model, time), "{what}: time {time}");
     }
 }
@@ -105,7 +105,7 @@ fn open(dir: &Path, background: bool) -> FileLog {
 #[test]
 fn keys_and_times_are_found_among_hundreds_of_segments() {
     for background in [true, false] {
-        let mut random = Random::new(seed("many_segments"));
+        let mut random = Rng::with_seed(seed("many_segments"));
         let dir = fast_dir();
         let dir = dir.path().join("log");
         let model = MemoryLog::new();
@@ -121,7 +121,7 @@ fn keys_and_times_are_found_among_hundreds_of_segments() {
 
         let log = open(&dir, background);
         assert_same(&log, &model, &mut random, "opened again");
-        let gone: BTreeSet<u64> = (0..MESSAGES).filter(|_| random.one_in(3)).collect();
+        let gone: BTreeSet<u64> = (0..MESSAGES).filter(|_| random.u8(..3) == 0).collect();
         log.delete(&gone).expect("deleted");
         model.delete(&gone).expect("deleted");
         assert_same(&log, &model, &mut random, "after a delete");

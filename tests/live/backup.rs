@@ -11,9 +11,9 @@ use duramen::{
     BackupReport, Durability, Error, Log, Message, NewMessage, Options, Start, Timestamp, backup, check,
     restore,
 };
+use fastrand::Rng;
 
-mod common;
-use common::{Random, fast_dir, files_of, number, seed, segment_paths};
+use crate::common::{fast_dir, files_of, number, seed, segment_paths};
 
 fn options() -> Options {
     Options::new()
@@ -74,7 +74,7 @@ impl Drop for Done<'_> {
 /// are deleted and trimmed in between, backups are taken onto two targets, one of them new each time.
 #[test]
 fn a_backup_is_the_log_at_one_moment() {
-    let mut random = Random::new(seed("backup"));
+    let mut random = Rng::with_seed(seed("backup"));
     for durability in [Durability::Os, Durability::EachPublish] {
         let dir = fast_dir();
         let log = options()
@@ -103,7 +103,7 @@ fn a_backup_is_the_log_at_one_moment() {
                 let low = log.start_offset().expect("open");
                 let before = log.next_offset().expect("open");
                 if round % 5 == 1 {
-                    let gone: BTreeSet<u64> = (low..before).filter(|_| random.one_in(9)).collect();
+                    let gone: BTreeSet<u64> = (low..before).filter(|_| random.u8(..9) == 0).collect();
                     log.delete(&gone).expect("deleted");
                     deleted.extend(gone);
                 }

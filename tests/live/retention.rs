@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use duramen::{Error, FileLog, Log, MemoryLog, NewMessage, Options, Retention, Start, Timestamp, Trimmed};
 
-mod common;
-use common::{fast_dir, segment_paths};
+use crate::common::{fast_dir, segment_paths};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

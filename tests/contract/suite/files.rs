@@ -1,22 +1,12 @@
 //! The file log, with the settings that change what happens underneath.
 
-use std::path::Path;
 use std::sync::Mutex;
 
 use duramen::testing::{self, Report, Setup};
 use duramen::{Durability, FileLog, Log, Options};
 use tempfile::TempDir;
 
-/// A folder in memory where there is such a thing: the suite is about answers, not about disks.
-fn scratch() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        tempfile::tempdir_in(memory)
-    } else {
-        tempfile::tempdir()
-    }
-    .expect("a folder")
-}
+use crate::common::fast_dir;
 
 /// Runs the suite over file logs opened with what `change` makes of the options; `heavy` with the cases that take
 /// gigabytes.
@@ -36,7 +26,7 @@ fn run_wrapped(
 ) -> Report {
     let dirs: Mutex<Vec<TempDir>> = Mutex::default();
     let new = |setup: Setup| -> Box<dyn Log> {
-        let dir = scratch();
+        let dir = fast_dir();
         let log = change(setup.options()).open(dir.path()).expect("a new log");
         dirs.lock().expect("no panic here").push(dir);
         wrap(log)

@@ -2,8 +2,6 @@
 
 mod files;
 mod flawed;
-#[path = "../common/minimal.rs"]
-mod minimal;
 mod wrapped;
 
 use std::sync::Arc;
@@ -11,7 +9,8 @@ use std::sync::Arc;
 use duramen::testing::{self, Report, Setup};
 use duramen::{Log, MemoryLog};
 use flawed::{Flaw, Flawed};
-use minimal::Minimal;
+
+use crate::minimal::Minimal;
 
 fn memory(setup: Setup) -> MemoryLog {
     MemoryLog::with_options(&setup.options())

@@ -10,7 +10,7 @@ use duramen::{
     Start, Stats, TBatch, TLog, TMessage, TNewMessage, Timestamp, Trimmed, codec,
 };
 
-use crate::{files, memory, run_light};
+use super::{files, memory, run_light};
 
 #[test]
 fn a_blocking_log_keeps_the_contract() {

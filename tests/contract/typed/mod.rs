@@ -1,5 +1,6 @@
 //! Typed logs and codecs.
 
+mod allocations;
 mod codecs;
 mod golden;
 mod log;

@@ -87,7 +87,7 @@ fn consume_typed(log: &TLog<U64, Postcard<Order>, &FileLog>, count: u64) {
     }
 }
 
-/// `DURAMEN_MESSAGES=1000000 cargo test --release --all-features --test typed -- --nocapture the_typed_path`
+/// `DURAMEN_MESSAGES=1000000 cargo test --release --all-features --test contract -- --nocapture the_typed_path`
 #[test]
 fn the_typed_path_beside_the_raw_one() {
     let text = std::env::var("DURAMEN_MESSAGES");

@@ -7,7 +7,7 @@ use duramen::{
     Corruption, Durability, Error, FileLog, Log, NewMessage, Options, Result, Start, Timestamp, check,
 };
 
-use super::common::{fast_dir, segment_paths};
+use crate::common::{fast_dir, segment_paths};
 
 fn options() -> Options {
     let options = Options::new().create_dirs(true).key_index(true).time_index(true);
@@ -109,7 +109,7 @@ fn a_log_cut_behind_a_batch_before_its_clean_end_is_damaged() {
     let log = options().open(home.path()).expect("a log");
     log.publish(&[NewMessage::value(b"more")]).expect("a publish");
     let copy = fast_dir();
-    super::common::write_files(copy.path(), &super::common::files_of(home.path()));
+    crate::common::write_files(copy.path(), &crate::common::files_of(home.path()));
     let last: PathBuf = segment_paths(copy.path())[1].clone();
     let whole = fs::read(&last).expect("a segment");
     let first_frame = u32::from_le_bytes(*whole[132..].first_chunk().expect("a frame")) & 0x3fff_ffff;
@@ -134,7 +134,7 @@ fn segments_that_the_metadata_does_not_know_are_reported() {
     let first = fs::read(home.path().join("meta.0")).expect("a copy");
     log.publish(&[NewMessage::value(b"a")]).expect("a publish");
     let copy = fast_dir();
-    super::common::write_files(copy.path(), &super::common::files_of(home.path()));
+    crate::common::write_files(copy.path(), &crate::common::files_of(home.path()));
     for name in ["meta.0", "meta.1"] {
         fs::write(copy.path().join(name), &first).expect("a copy");
     }

@@ -8,8 +8,6 @@
 //! | `DURAMEN_BITS_WRITERS` | how many kinds of damage a writer meets, for each log; default 100 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 
-#[path = "../common/mod.rs"]
-mod common;
 mod damage;
 mod found;
 mod frames;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use duramen::{Error, FileLog, Log, Message, Result, Start, Timestamp};
 
-use super::common::Item;
+use crate::common::Item;
 
 /// What is wrong.
 pub(crate) type Verdict<T> = std::result::Result<T, String>;

@@ -6,11 +6,11 @@ use std::thread;
 
 use duramen::{Options, check};
 
-use super::common::{number, seed};
 use super::damage::{self, Damage, Damaged, What};
 use super::frames;
 use super::oracle::{Depth, Seen, Verdict, examine, is_corrupt, without_panic};
 use super::subject::{self, Subject};
+use crate::common::{number, seed};
 
 /// How an open of a damaged log and all reading of it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

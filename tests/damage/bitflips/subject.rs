@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use duramen::{Durability, Log, Options};
+use fastrand::Rng;
 
-use super::common::{Item, Random, fast_dir, files_of, segment_paths, with_messages, write_files};
 use super::frames::{Segment, parse, u64_at};
+use crate::common::{Item, fast_dir, files_of, segment_paths, with_messages, write_files};
 
 /// A log on disk, and what it should say.
 #[derive(Debug)]
@@ -86,12 +87,12 @@ pub(crate) fn all(seed: u64) -> Vec<Subject> {
     ]
     .into_iter()
     .zip(1..)
-    .map(|(recipe, n)| recipe.cook(Random::new(seed ^ (n << 32))))
+    .map(|(recipe, n)| recipe.cook(Rng::with_seed(seed ^ (n << 32))))
     .collect()
 }
 
 impl Recipe {
-    fn cook(&self, mut random: Random) -> Subject {
+    fn cook(&self, mut random: Rng) -> Subject {
         let options = Options::new()
             .create_dirs(true)
             .key_index(true)
@@ -109,7 +110,7 @@ impl Recipe {
                 log.close().expect("a close");
                 log = cooking.open(home.path()).expect("a reopen");
             }
-            let count = if random.one_in(2) { 1 } else { 2 + random.below(3) };
+            let count = if random.bool() { 1 } else { 2 + random.u64(..3) };
             let items: Vec<Item> = (0..count).map(|_| item(&mut random, model.len())).collect();
             with_messages(&items, |messages| log.publish(messages)).expect("a publish");
             model.extend(items);
@@ -149,9 +150,9 @@ impl Recipe {
 }
 
 /// Times go up by different steps, stay, and at times go back: the time index cannot always tell them apart.
-fn item(random: &mut Random, offset: usize) -> Item {
+fn item(random: &mut Rng, offset: usize) -> Item {
     let mut item = Item::any(random, 5, 40);
-    let step = [1, 1, 70_000, 3_000_000][usize::try_from(random.below(4)).expect("small")];
+    let step = [1, 1, 70_000, 3_000_000][random.usize(..4)];
     item.time = i64::try_from(offset).expect("small") * 1_000_000 + step;
     item
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use duramen::{Log, NewMessage, Options, check};
+use fastrand::Rng;
 
-use super::common::{Item, Random, fast_dir, files_of, number, seed, with_messages, write_files};
 use super::damage::{self, Damage};
 use super::frames;
 use super::oracle::{Depth, Verdict, examine, is_corrupt, without_panic};
 use super::readers::reader;
 use super::subject::{self, Subject};
+use crate::common::{Item, fast_dir, files_of, number, seed, with_messages, write_files};
 
 /// Goal: opening a damaged log for writing loses nothing durable, gives no offset out twice, changes nothing when it
 /// refuses, and leaves a log that is in order when it does not. Method: random damage to each small log; open, compare,
@@ -21,10 +22,10 @@ fn a_writer_refuses_or_goes_on_safely() {
     let mut failures = Vec::new();
     let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for subject in &subject::all(seed) {
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         let damages = damage::all(subject, 97);
         for _ in 0..number("DURAMEN_BITS_WRITERS", 100) {
-            let at = usize::try_from(random.below(damages.len() as u64)).expect("small");
+            let at = random.usize(..damages.len());
             for recover in [false, true] {
                 match without_panic(|| write(subject, &damages[at], recover)) {
                     Ok(outcome) => *counts.entry((subject.name, recover, outcome)).or_default() += 1,

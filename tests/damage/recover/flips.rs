@@ -5,14 +5,15 @@ use std::fs;
 use std::path::Path;
 
 use duramen::{RecoverOptions, RecoverReport, recover_with};
+use fastrand::Rng;
 
-use super::common::{Item, Random, fast_dir, files_of, number, seed, write_files};
 use super::{as_planned, assert_holds, lost_of, options, sound_log};
+use crate::common::{Item, fast_dir, files_of, number, seed, write_files};
 
 /// Goal: what is lost is what was damaged, when salvaging, and what comes behind as well, when not. Method: one bit at
 /// a time is flipped in the records of a log, and the log recovered in both ways, each twice, and tried first.
 fn flips(with_gaps: bool, without_index: bool) {
-    let mut random = Random::new(seed("recover"));
+    let mut random = Rng::with_seed(seed("recover"));
     let sound = fast_dir();
     let model = sound_log(&mut random, &sound.path().join("log"), with_gaps);
     let mut files = files_of(&sound.path().join("log"));
@@ -23,9 +24,9 @@ fn flips(with_gaps: bool, without_index: bool) {
     let logs: Vec<usize> = (0..files.len()).filter(|i| is_filled(&files[*i])).collect();
     let mut hits = 0;
     for round in 0..number("DURAMEN_RECOVER_FLIPS", 40) {
-        let file = logs[usize::try_from(random.below(logs.len() as u64)).expect("small")];
+        let file = logs[random.usize(..logs.len())];
         let len = files[file].1.len() as u64;
-        let bit = 128 * 8 + random.below((len - 128) * 8);
+        let bit = 128 * 8 + random.u64(..(len - 128) * 8);
         let mut damaged = files.clone();
         damaged[file].1[usize::try_from(bit / 8).expect("small")] ^= 1 << (bit % 8);
         let what = format!("round {round}: bit {bit} of {}", files[file].0);

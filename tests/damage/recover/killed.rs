@@ -7,8 +7,8 @@ use duramen::{
     Corruption, Durability, Log, NewMessage, Options, RecoverOptions, check, recover, recover_with,
 };
 
-use super::common::{fast_dir, files_of, segment_paths, write_files};
 use super::{as_planned, options, read_all};
+use crate::common::{fast_dir, files_of, segment_paths, write_files};
 
 /// A log that was killed says nothing of its end in its metadata: recovering it gives no offset out again, also where
 /// no message was lost.

@@ -3,6 +3,9 @@
 //!
 //! `DURAMEN_RECOVER_FLIPS` is how many bits are flipped, one at a time, in each kind of log.
 
+mod flips;
+mod killed;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -11,13 +14,9 @@ use duramen::{
     Corruption, Error, Log, Message, NewMessage, Options, RecoverOptions, RecoverReport, Result, Start,
     check, recover_with, stat,
 };
+use fastrand::Rng;
 
-#[path = "../common/mod.rs"]
-mod common;
-mod flips;
-mod killed;
-
-use common::{Item, Random, fast_dir, files_of, seed, segment_paths, with_messages};
+use crate::common::{Item, fast_dir, files_of, seed, segment_paths, with_messages};
 
 const MESSAGES: u64 = 200;
 
@@ -26,16 +25,16 @@ fn options() -> Options {
 }
 
 /// A closed log of several segments, in batches of one to five, with what is in it.
-fn sound_log(random: &mut Random, dir: &Path, with_gaps: bool) -> Vec<Option<Item>> {
+fn sound_log(random: &mut Rng, dir: &Path, with_gaps: bool) -> Vec<Option<Item>> {
     let log = options().create_dirs(true).open(dir).expect("a new log");
     let mut model = Vec::new();
     while (model.len() as u64) < MESSAGES {
-        let batch: Vec<Item> = (0..=random.below(4)).map(|_| Item::any(random, 7, 120)).collect();
+        let batch: Vec<Item> = (0..=random.u64(..4)).map(|_| Item::any(random, 7, 120)).collect();
         with_messages(&batch, |messages| log.publish(messages)).expect("published");
         model.extend(batch.into_iter().map(Some));
     }
     if with_gaps {
-        let gone: BTreeSet<u64> = (0..MESSAGES).filter(|_| random.one_in(3)).collect();
+        let gone: BTreeSet<u64> = (0..MESSAGES).filter(|_| random.u8(..3) == 0).collect();
         log.delete(&gone).expect("deleted");
         for offset in gone {
             model[usize::try_from(offset).expect("small")] = None;
@@ -102,7 +101,7 @@ fn lost_of(report: &RecoverReport) -> BTreeSet<u64> {
 /// A segment whose header is gone, or that is gone as a whole, is cut off with all behind it, or left out.
 #[test]
 fn a_segment_that_cannot_be_read_is_left_out() {
-    let mut random = Random::new(seed("recover"));
+    let mut random = Rng::with_seed(seed("recover"));
     for (is_missing, which) in [
         (false, 2),
         (true, 2),
@@ -160,7 +159,7 @@ fn a_segment_that_cannot_be_read_is_left_out() {
 /// Opening cuts at a record: where the front is gone there is none, and nothing may look as if it had been trimmed.
 #[test]
 fn a_missing_front_is_settled_by_recover_and_not_by_opening() {
-    let mut random = Random::new(seed("recover"));
+    let mut random = Rng::with_seed(seed("recover"));
     let scratch = fast_dir();
     for is_closed in [true, false] {
         let dir = scratch.path().join(if is_closed { "closed" } else { "killed" });
@@ -205,7 +204,7 @@ fn a_missing_front_is_settled_by_recover_and_not_by_opening() {
 /// Without a readable copy of the metadata the log is put together from what its segments say.
 #[test]
 fn lost_metadata_is_made_anew() {
-    let mut random = Random::new(seed("recover"));
+    let mut random = Rng::with_seed(seed("recover"));
     let dir = fast_dir();
     let dir = dir.path().join("log");
     let model = sound_log(&mut random, &dir, false);
@@ -230,7 +229,7 @@ fn lost_metadata_is_made_anew() {
 /// A damaged index costs nothing.
 #[test]
 fn a_damaged_index_is_built_anew() {
-    let mut random = Random::new(seed("recover"));
+    let mut random = Rng::with_seed(seed("recover"));
     let dir = fast_dir();
     let dir = dir.path().join("log");
     let model = sound_log(&mut random, &dir, true);
@@ -265,7 +264,7 @@ fn a_damaged_index_is_built_anew() {
 /// A log in order is not touched.
 #[test]
 fn a_log_in_order_stays_as_it_is() {
-    let mut random = Random::new(seed("recover"));
+    let mut random = Rng::with_seed(seed("recover"));
     let dir = fast_dir();
     let dir = dir.path().join("log");
     sound_log(&mut random, &dir, true);
@@ -282,7 +281,11 @@ fn a_log_in_order_stays_as_it_is() {
 #[test]
 fn stat_goes_by_the_log() {
     let home = fast_dir();
-    sound_log(&mut Random::new(seed("recover")), &home.path().join("log"), false);
+    sound_log(
+        &mut Rng::with_seed(seed("recover")),
+        &home.path().join("log"),
+        false,
+    );
     let dir = home.path().join("log");
     let before = files_of(&dir);
     for options in [Options::new(), options(), Options::new().recover(true)] {
@@ -299,7 +302,7 @@ fn stat_goes_by_the_log() {
 /// What was trimmed is not of the log, also where its segment still holds it.
 #[test]
 fn trimmed_messages_are_not_counted() {
-    let mut random = Random::new(seed("recover"));
+    let mut random = Rng::with_seed(seed("recover"));
     for damaged in ["", "idx", "log"] {
         let dir = fast_dir();
         let model = sound_log(&mut random, dir.path(), true);

@@ -6,7 +6,8 @@
 //! | `DURAMEN_KILLS` | how many, over all arrangements together; default 500 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone; moments do not repeat |
 
-mod common;
+mod known;
+mod message;
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -16,10 +17,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{env, thread};
 
-use common::{Random, child, number, role};
-use duramen::{Durability, FileLog, Log, Message, NewMessage, Options, Start, Timestamp, check};
+use duramen::{Durability, Log, Options, check};
+use fastrand::Rng;
+use known::Known;
+use message::publish;
 
-const KEYS: u64 = 50;
+use crate::common::{self, child, number, role};
+
 /// The writer that goes on after a kill, in the parent.
 const PARENT: u64 = 99;
 const ARRANGEMENTS: [Arrangement; 6] = [
@@ -59,95 +63,6 @@ impl Arrangement {
     }
 }
 
-/// Which message it is: everything about it follows from this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Id {
-    life: u64,
-    writer: u64,
-    /// How many messages the writer published before it in this life.
-    sequence: u64,
-    /// Its place in its batch, and how large that is.
-    place: u64,
-    count: u64,
-}
-
-impl Id {
-    fn value(self) -> Vec<u8> {
-        let Id {
-            life,
-            writer,
-            sequence,
-            place,
-            count,
-        } = self;
-        let head = [life, writer, sequence, place, count]
-            .map(u64::to_le_bytes)
-            .concat();
-        let mut random = Random::new(life << 40 ^ writer << 32 ^ sequence);
-        let len = random.below(100);
-        head.into_iter()
-            .chain((0..len).map(|_| random.next().to_le_bytes()[0]))
-            .collect()
-    }
-
-    fn key(self) -> u64 {
-        Random::new(self.life ^ self.sequence << 8 ^ self.writer).below(KEYS)
-    }
-
-    fn time(self) -> Timestamp {
-        Timestamp::from_micros(i64::try_from(self.life * 1_000_000 + self.sequence * 10).expect("small"))
-    }
-
-    /// Which message that is, if it is exactly one that was published.
-    fn of(message: &Message) -> Id {
-        let value = message.value.as_deref().expect("a value");
-        let field = |n: usize| {
-            let bytes = value
-                .get(n * 8..n * 8 + 8)
-                .and_then(|bytes| bytes.first_chunk().copied());
-            u64::from_le_bytes(bytes.expect("a field"))
-        };
-        let id = Id {
-            life: field(0),
-            writer: field(1),
-            sequence: field(2),
-            place: field(3),
-            count: field(4),
-        };
-        assert!(
-            value == id.value() && message.time == id.time(),
-            "offset {}: altered",
-            message.offset
-        );
-        assert_eq!(
-            message.key.as_deref(),
-            Some(&id.key().to_le_bytes()[..]),
-            "offset {}",
-            message.offset
-        );
-        id
-    }
-}
-
-/// Publishes a batch.
-fn publish(log: &FileLog, life: u64, writer: u64, sequence: u64, count: u64) -> duramen::Result<u64> {
-    let ids = (0..count).map(|place| Id {
-        life,
-        writer,
-        sequence: sequence + place,
-        place,
-        count,
-    });
-    let parts: Vec<_> = ids
-        .map(|id| (id.key().to_le_bytes(), id.value(), id.time()))
-        .collect();
-    let messages: Vec<_> = parts
-        .iter()
-        .map(|(key, value, time)| NewMessage::new(key, value).time(*time))
-        .collect();
-    log.publish(&messages)
-}
-
 /// What the children of these tests do: publish and tell what was acknowledged, until they are killed.
 #[test]
 fn in_a_child() {
@@ -167,10 +82,14 @@ fn in_a_child() {
         for writer in 0..arrangement.threads {
             let log = &log;
             scope.spawn(move || {
-                let mut random = Random::new(seed ^ writer);
+                let mut random = Rng::with_seed(seed ^ writer);
                 let mut sequence = 0;
                 for _ in 0..2000 {
-                    let count = if random.one_in(3) { 1 + random.below(20) } else { 1 };
+                    let count = if random.u8(..3) == 0 {
+                        1 + random.u64(..20)
+                    } else {
+                        1
+                    };
                     let next = publish(log, life, writer, sequence, count).expect("a publish");
                     let report = format!("ack {writer} {sequence} {count} {next}\n");
                     io::stdout()
@@ -237,129 +156,6 @@ fn one_life(mut child: Child, opened: bool, delay: Duration) -> Vec<Ack> {
     acks
 }
 
-/// What is known to be in the log, over all its lives.
-struct Known {
-    ids: Vec<Id>,
-    /// For each life and writer, how many messages of its are in the log.
-    published: HashMap<(u64, u64), u64>,
-    random: Random,
-    epoch: u64,
-}
-
-impl Known {
-    /// Reads what is new, and some of the old or all of it; returns where the log ends.
-    fn read(&mut self, log: &FileLog, everything: bool) {
-        let end = log.next_offset().expect("an offset");
-        assert!(
-            end >= self.ids.len() as u64,
-            "ends at {end}, and went to {} before",
-            self.ids.len()
-        );
-        for _ in 0..20_u64.min(self.ids.len() as u64) {
-            let offset = self.random.below(self.ids.len() as u64);
-            let id = Id::of(
-                &log.get(Start::At(offset))
-                    .expect("a message that was there before"),
-            );
-            assert_eq!(
-                id,
-                self.ids[usize::try_from(offset).expect("small")],
-                "offset {offset}: changed"
-            );
-        }
-        let mut next = if everything { 0 } else { self.ids.len() as u64 };
-        while next < end {
-            let batch = log.consume(Start::At(next), 1000).expect("messages");
-            assert!(!batch.messages.is_empty(), "nothing at {next} of {end}");
-            for message in &batch {
-                assert_eq!(message.offset, next, "a gap");
-                self.note(next, Id::of(message));
-                next += 1;
-            }
-        }
-        let last = self.ids.last();
-        assert!(
-            last.is_none_or(|last| last.place + 1 == last.count),
-            "ends inside a batch: {last:?}"
-        );
-        let epoch = log.stat().expect("stat").epoch;
-        assert!(epoch >= self.epoch, "epoch {epoch} after {}", self.epoch);
-        self.epoch = epoch;
-    }
-
-    /// Notes a message: each writer's are there in order, once, batches in one piece.
-    fn note(&mut self, offset: u64, id: Id) {
-        if let Some(known) = self.ids.get(usize::try_from(offset).expect("small")) {
-            assert_eq!(id, *known, "offset {offset}: changed");
-            return;
-        }
-        let published = self.published.entry((id.life, id.writer)).or_default();
-        assert_eq!(
-            id.sequence, *published,
-            "offset {offset}: {id:?} is lost, or there twice, or out of order"
-        );
-        *published += 1;
-        let follows = match self.ids.last() {
-            Some(last) if last.place + 1 < last.count => {
-                (last.life, last.writer, last.place + 1) == (id.life, id.writer, id.place)
-            }
-            _ => id.place == 0,
-        };
-        assert!(follows, "offset {offset}: {id:?} after {:?}", self.ids.last());
-        self.ids.push(id);
-    }
-
-    fn check_acks(&self, life: u64, acks: &[Ack]) {
-        for ack in acks {
-            for place in 0..ack.count {
-                let offset = ack.next - ack.count + place;
-                let expected = Id {
-                    life,
-                    writer: ack.writer,
-                    sequence: ack.sequence + place,
-                    place,
-                    count: ack.count,
-                };
-                let found = self.ids.get(usize::try_from(offset).expect("small"));
-                assert_eq!(found, Some(&expected), "offset {offset} was acknowledged");
-            }
-        }
-    }
-
-    /// Compares lookups by key and by time with a search through everything.
-    fn look_up(&mut self, log: &FileLog) {
-        for key in 0..KEYS {
-            let newest = self
-                .ids
-                .iter()
-                .rposition(|id| id.key() == key)
-                .map(|at| at as u64);
-            assert_eq!(log.offset_by_key(&key.to_le_bytes()).ok(), newest, "key {key}");
-        }
-        let end = self
-            .ids
-            .iter()
-            .map(|id| id.time())
-            .max()
-            .unwrap_or_default()
-            .as_micros()
-            .unsigned_abs();
-        for _ in 0..200 {
-            let time = Timestamp::from_micros(i64::try_from(self.random.below(end + 20)).expect("small"));
-            let first = self
-                .ids
-                .iter()
-                .position(|id| id.time() >= time)
-                .map(|at| at as u64);
-            assert_eq!(
-                log.offset_by_time(time).ok().map(|(offset, _)| offset),
-                first,
-                "time {time}"
-            );
-        }
-    }
-}
-
 /// Goal: after a kill at any moment the log opens by itself, has everything acknowledged, once and unaltered, and goes
 /// on. Method: many lives of one directory, each ended by SIGKILL, checked against what was acknowledged and what was
 /// there before, read-only and for writing, now and then not checked at all before the next life.
@@ -371,15 +167,15 @@ fn live_and_die(which: usize) {
     let mut known = Known {
         ids: Vec::new(),
         published: HashMap::new(),
-        random: Random::new(seed),
+        random: Rng::with_seed(seed),
         epoch: 0,
     };
     let (mut acknowledged, mut unchecked) = (0, Vec::new());
     for life in 0..kills {
-        let early = known.random.one_in(4);
-        let delay = Duration::from_micros(known.random.below(if early { 3000 } else { 40_000 }));
+        let early = known.random.u8(..4) == 0;
+        let delay = Duration::from_micros(known.random.u64(..if early { 3000 } else { 40_000 }));
         let role = format!("{which} {life} {}", seed ^ life);
-        let mut command = child("in_a_child", &role);
+        let mut command = child(module_path!(), &role);
         command
             .env("DURAMEN_DIR", home.path())
             .stdin(Stdio::null())
@@ -387,7 +183,7 @@ fn live_and_die(which: usize) {
         let acks = one_life(command.spawn().expect("a child"), !early, delay);
         acknowledged += acks.iter().map(|ack| ack.count).sum::<u64>();
         unchecked.push((life, acks));
-        if known.random.one_in(3) && life + 1 < kills {
+        if known.random.u8(..3) == 0 && life + 1 < kills {
             continue;
         }
         examine(&mut known, home.path(), arrangement, life);
@@ -429,7 +225,7 @@ fn examine(known: &mut Known, dir: &Path, arrangement: &Arrangement, life: u64) 
             "life {life}: {report:?}"
         );
     }
-    if known.random.one_in(3) {
+    if known.random.u8(..3) == 0 {
         return;
     }
     let end = known.ids.len() as u64;
@@ -448,7 +244,7 @@ fn examine(known: &mut Known, dir: &Path, arrangement: &Arrangement, life: u64) 
         "life {life}"
     );
     known.read(&log, everything);
-    if known.random.one_in(2) {
+    if known.random.bool() {
         log.close().expect("a close");
     }
 }

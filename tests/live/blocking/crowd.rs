@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use duramen::{BlockingLog, Durability, FileLog, Log, MemoryLog, NewMessage, Start};
 
+use super::support::{LONG, file_log, publish, until};
 use crate::common::number;
-use crate::support::{LONG, file_log, publish, until};
 
 const READERS: usize = 64;
 const PUBLISHERS: u64 = 4;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use duramen::fault::{Call, Errno, Fault, SimDisk};
 use duramen::{BlockingLog, Durability, Error, FileLog, Log, NewMessage, Options, Start};
 
-use crate::support::{Waiter, on_each, publish};
+use super::support::{Waiter, on_each, publish};
 
 #[test]
 fn close_wakes_every_waiter() {

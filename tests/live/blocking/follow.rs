@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use duramen::{BlockingLog, Error, Log, MemoryLog, Message, NewMessage, Result, Start};
 
-use crate::support::{Waiter, on_each, publish, publish_many, until};
+use super::support::{Waiter, on_each, publish, publish_many, until};
 
 fn offsets(messages: Vec<Result<Message>>) -> Vec<u64> {
     messages

@@ -10,8 +10,8 @@ use duramen::{BlockingLog, Error, Log, LogStream, MemoryLog, NewMessage, Start};
 use tokio::runtime::{Builder, Runtime};
 use tokio_stream::{Stream, StreamExt};
 
+use super::support::{LONG, on_each, publish, publish_many, until};
 use crate::minimal::Minimal;
-use crate::support::{LONG, on_each, publish, publish_many, until};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread()

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use duramen::{BlockingLog, Changes, Error, Log, MemoryLog, NewMessage, Start, Timestamp};
 
-use crate::support::{LONG, Waiter, file_log, offsets, on_each, publish, publish_many};
+use super::support::{LONG, Waiter, file_log, offsets, on_each, publish, publish_many};
 
 const SOON: Option<Duration> = Some(Duration::from_millis(20));
 

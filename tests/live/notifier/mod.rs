@@ -12,16 +12,16 @@
 
 mod primitives;
 
-use std::process::Command;
+use crate::common::{RAN_ONE, child_of, role};
 
 macro_rules! eventcount {
     ($name:ident, $primitives:item) => {
         #[expect(unreachable_pub, reason = "it is the library's own file")]
         #[path = "."]
         mod $name {
-            #[path = "../../src/log/changes/eventcount.rs"]
+            #[path = "../../../src/log/changes/eventcount.rs"]
             pub(crate) mod eventcount;
-            #[path = "../../src/log/changes/watch.rs"]
+            #[path = "../../../src/log/changes/watch.rs"]
             pub(crate) mod watch;
             #[path = "models.rs"]
             pub(crate) mod models;
@@ -33,21 +33,23 @@ macro_rules! eventcount {
 eventcount!(
     sound,
     mod primitives {
-        pub(super) use crate::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence};
+        pub(super) use super::super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence};
     }
 );
 
 eventcount!(
     without_fences,
     mod primitives {
-        pub(super) use crate::primitives::{AtomicBool, Condvar, Mutex, Ordering, no_fence as fence};
+        pub(super) use super::super::primitives::{AtomicBool, Condvar, Mutex, Ordering, no_fence as fence};
     }
 );
 
 eventcount!(
     waking_one,
     mod primitives {
-        pub(super) use crate::primitives::{AtomicBool, CondvarOfOne as Condvar, Mutex, Ordering, fence};
+        pub(super) use super::super::primitives::{
+            AtomicBool, CondvarOfOne as Condvar, Mutex, Ordering, fence,
+        };
     }
 );
 
@@ -68,25 +70,24 @@ fn explore(model: fn()) {
     builder.check(model);
 }
 
-/// Set in a child process: that it is to explore the model.
-const CHILD: &str = "DURAMEN_CHILD";
-
 /// Whether the model finds a thread that nobody wakes, in some order; `test` is the name of the test that asks.
 ///
 /// Loom ends the whole process over a deadlock, so this is another one, which runs the same test.
 fn finds_lost_wakeup(test: &str, model: fn()) -> bool {
-    if std::env::var_os(CHILD).is_some() {
+    if role().is_some() {
         explore(model);
         return false;
     }
-    let mut child = Command::new(std::env::current_exe().expect("a running program"));
-    child.args(["--exact", test, "--nocapture", "--test-threads=1"]);
-    let output = child.env(CHILD, test).output().expect("a child");
+    let program = std::env::current_exe().expect("a running program");
+    let mut child = child_of(&program, module_path!(), test, test);
+    let output = child.output().expect("a child");
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() || told.contains("deadlock; threads = "),
-        "{test}: {told}"
-    );
+    if output.status.success() {
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(RAN_ONE), "{test}: no test was run: {said}");
+    } else {
+        assert!(told.contains("deadlock; threads = "), "{test}: {told}");
+    }
     !output.status.success()
 }
 
@@ -116,7 +117,7 @@ macro_rules! planted {
         #[test]
         fn $test() {
             let is_found = finds_lost_wakeup(stringify!($test), $eventcount::models::named(stringify!($model)));
-            assert!(is_found || std::env::var_os(CHILD).is_some());
+            assert!(is_found || role().is_some());
         }
     )*};
 }

@@ -7,8 +7,6 @@
 //! | `PROPTEST_CASES` | how many rows of random calls are held against a log in memory; default 100 |
 //! | `DURAMEN_SEED` | what is drawn at random, but for those rows, depends on it alone |
 
-#[path = "../common/mod.rs"]
-mod common;
 mod model;
 mod offsets;
 mod racing;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use duramen::{Durability, FileLog, Log, NewMessage, Options, RecoverOptions, Start};
+use fastrand::Rng;
 use tempfile::TempDir;
 
-use crate::common::{self, Random};
+use crate::common;
 
 /// One log over many lives.
 struct History {
@@ -16,7 +17,7 @@ struct History {
     /// Killing moves the log to a new directory.
     kills: u32,
     log: Option<FileLog>,
-    random: Random,
+    random: Rng,
     /// What was ever published, by offset.
     given: BTreeMap<u64, Vec<u8>>,
     /// No offset below may be given out.
@@ -33,7 +34,7 @@ impl History {
             root,
             kills: 0,
             log: None,
-            random: Random::new(seed),
+            random: Rng::with_seed(seed),
             given: BTreeMap::new(),
             next_min: 0,
             steps: Vec::new(),
@@ -49,18 +50,18 @@ impl History {
     }
 
     fn options(&mut self) -> Options {
-        let durability = match self.random.below(3) {
+        let durability = match self.random.u64(..3) {
             0 => Durability::EachPublish,
             1 => Durability::Bytes(300),
             _ => Durability::Os,
         };
         let is_paced = matches!(durability, Durability::Bytes(_));
         Options::new()
-            .key_index(self.random.one_in(2))
-            .time_index(self.random.one_in(2))
+            .key_index(self.random.bool())
+            .time_index(self.random.bool())
             .durability(durability)
-            .background(is_paced || self.random.one_in(2))
-            .rollover(1024 << self.random.below(4))
+            .background(is_paced || self.random.bool())
+            .rollover(1024 << self.random.u64(..4))
     }
 
     fn log(&mut self) -> &FileLog {
@@ -78,11 +79,11 @@ impl History {
     }
 
     fn publish(&mut self) {
-        let count = 1 + self.random.below(6);
+        let count = 1 + self.random.u64(..6);
         let values: Vec<Vec<u8>> = (0..count)
             .map(|i| {
                 let mut value = (self.given.len() as u64 + i).to_le_bytes().to_vec();
-                value.resize(8 + usize::try_from(self.random.below(100)).expect("small"), 7);
+                value.resize(8 + self.random.usize(..100), 7);
                 value
             })
             .collect();
@@ -104,10 +105,10 @@ impl History {
     /// Deletes the newest, all, or any messages.
     fn delete(&mut self) {
         let next = self.next_min;
-        let count = 1 + self.random.below(9);
-        let named = match self.random.below(4) {
+        let count = 1 + self.random.u64(..9);
+        let named = match self.random.u64(..4) {
             0 => (0..next).collect(),
-            1 => (0..count).map(|_| self.random.below(next + 1)).collect(),
+            1 => (0..count).map(|_| self.random.u64(..=next)).collect(),
             _ => (next.saturating_sub(count)..next).collect(),
         };
         let deleted = self.log().delete(&named).expect("a delete");
@@ -116,10 +117,10 @@ impl History {
 
     fn trim(&mut self) {
         let next = self.next_min;
-        let before = if self.random.one_in(3) {
-            next + self.random.below(2)
+        let before = if self.random.u8(..3) == 0 {
+            next + self.random.u64(..2)
         } else {
-            self.random.below(next + 1)
+            self.random.u64(..=next)
         };
         let trimmed = self.log().trim(before).expect("a trim");
         self.note(format!("trim {before}: {trimmed:?}"));
@@ -147,17 +148,15 @@ impl History {
         self.log();
         self.close();
         let paths = common::segment_paths(&self.dir());
-        let Some(path) =
-            paths.get(usize::try_from(self.random.below(paths.len().max(1) as u64)).expect("small"))
-        else {
+        let Some(path) = paths.get(self.random.usize(..paths.len().max(1))) else {
             return;
         };
         let mut bytes = fs::read(path).expect("a file");
-        let position = usize::try_from(self.random.below(bytes.len() as u64)).expect("small");
-        bytes[position] ^= 1 << self.random.below(8);
+        let position = self.random.usize(..bytes.len());
+        bytes[position] ^= 1 << self.random.u64(..8);
         fs::write(path, &bytes).expect("a file");
         let options = Options::new().key_index(true);
-        let how = RecoverOptions::new().salvage(self.random.one_in(2));
+        let how = RecoverOptions::new().salvage(self.random.bool());
         self.note(format!("damage at {position} of {}, {how:?}", path.display()));
         let report = match duramen::recover_with(self.dir(), &options, &how) {
             Ok(report) => report,
@@ -200,7 +199,7 @@ impl History {
     }
 
     fn step(&mut self) {
-        match self.random.below(13) {
+        match self.random.u64(..13) {
             0..=3 => self.publish(),
             4..=6 => self.delete(),
             7 => self.trim(),

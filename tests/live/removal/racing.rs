@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use duramen::{Durability, Error, FileLog, Log, Message, NewMessage, Options, Start, Timestamp};
+use fastrand::Rng;
 
-use crate::common::{self, Random};
+use crate::common;
 
 const PUBLISHERS: u64 = 4;
 const KEYS: u64 = 7;
@@ -51,18 +52,18 @@ impl Truth {
 }
 
 fn value_of(number: u64) -> Vec<u8> {
-    let mut random = Random::new(number);
-    let len = random.below(120);
-    let rest = (0..len).map(|_| random.next().to_le_bytes()[0]);
+    let mut random = Rng::with_seed(number);
+    let len = random.u64(..120);
+    let rest = (0..len).map(|_| random.u8(..));
     number.to_le_bytes().into_iter().chain(rest).collect()
 }
 
 fn publish(log: &FileLog, truth: &Truth, publisher: u64, seed: u64) {
-    let mut random = Random::new(seed ^ publisher);
+    let mut random = Rng::with_seed(seed ^ publisher);
     let mut sequence = 0;
     while !truth.stop.load(Ordering::Acquire) {
         let round = u64::from(truth.rounds.load(Ordering::Acquire));
-        let count = 1 + random.below(4);
+        let count = 1 + random.u64(..4);
         if truth.published.fetch_add(count, Ordering::AcqRel) > (round + 1) * PER_ROUND {
             truth.published.fetch_sub(count, Ordering::AcqRel);
             thread::sleep(Duration::from_micros(50));
@@ -87,13 +88,13 @@ fn publish(log: &FileLog, truth: &Truth, publisher: u64, seed: u64) {
 /// Reads the log from its front to its end, again and again: only what is named may be missing, and nothing that is
 /// gone may be there.
 fn follow(log: &FileLog, truth: &Truth, seed: u64) {
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     while !truth.stop.load(Ordering::Acquire) {
         let end = log.next_offset().expect("an offset");
         let mut next = 0;
         while next < end {
             let rounds = truth.rounds.load(Ordering::Acquire);
-            let max_count = 1 + usize::try_from(random.below(200)).expect("small");
+            let max_count = 1 + random.usize(..200);
             let batch = log.consume(Start::At(next), max_count).expect("a batch");
             assert!(batch.next_offset > next, "no progress at {next} of {end}");
             let found = batch
@@ -114,15 +115,15 @@ fn follow(log: &FileLog, truth: &Truth, seed: u64) {
 
 /// Reads by key, by offset, by time and from the end.
 fn look_up(log: &FileLog, truth: &Truth, seed: u64) {
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     while !truth.stop.load(Ordering::Acquire) {
         let rounds = truth.rounds.load(Ordering::Acquire);
         let end = log.next_offset().expect("an offset");
-        let key = random.below(KEYS).to_le_bytes();
-        let offset = random.below(end.max(1));
+        let key = random.u64(..KEYS).to_le_bytes();
+        let offset = random.u64(..end.max(1));
         let found = [
             log.get(Start::At(offset)),
-            log.get(Start::Last(1 + random.below(50))),
+            log.get(Start::Last(1 + random.u64(..50))),
             log.get_by_key(&key),
             log.get_by_time(Timestamp::from_micros(0)),
         ];
@@ -144,11 +145,11 @@ fn look_up(log: &FileLog, truth: &Truth, seed: u64) {
 }
 
 /// Deletes a random tenth of what there is, and looks whether exactly that is gone.
-fn delete_a_tenth(log: &FileLog, truth: &Truth, alive: &mut BTreeSet<u64>, round: u32, random: &mut Random) {
+fn delete_a_tenth(log: &FileLog, truth: &Truth, alive: &mut BTreeSet<u64>, round: u32, random: &mut Rng) {
     let end = log.next_offset().expect("an offset");
     let known = alive.last().map_or(0, |last| last + 1);
     alive.extend((known..end).filter(|offset| !truth.is_named(*offset)));
-    let named: BTreeSet<u64> = alive.iter().copied().filter(|_| random.one_in(10)).collect();
+    let named: BTreeSet<u64> = alive.iter().copied().filter(|_| random.u8(..10) == 0).collect();
     for offset in &named {
         truth.deleted_in(*offset).store(round, Ordering::Release);
     }
@@ -195,7 +196,7 @@ fn run(log: &FileLog, rounds: u32, seed: u64) -> BTreeSet<u64> {
             scope.spawn(move || follow(log, truth, seed ^ reader << 8));
             scope.spawn(move || look_up(log, truth, seed ^ reader << 16));
         }
-        let mut random = Random::new(seed ^ 0xde1e);
+        let mut random = Rng::with_seed(seed ^ 0xde1e);
         for round in 1..=rounds {
             // Something is there to be deleted.
             while log.next_offset().expect("an offset") < u64::from(round) * PER_ROUND / 2 {
