@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use duramen::{Message, NewMessage, Timestamp};
+use duramen::{Log, Message, NewMessage, Result, Start, Timestamp};
 use fastrand::Rng;
 
 /// The number in an environment variable, or a default: how batteries are made larger.
@@ -92,6 +92,19 @@ pub(crate) fn with_messages<T>(items: &[Item], publish: impl FnOnce(&[NewMessage
         })
         .collect();
     publish(&messages)
+}
+
+/// All messages of a log.
+pub(crate) fn read_all(log: &dyn Log) -> Result<Vec<Message>> {
+    let (mut messages, mut from) = (Vec::new(), Start::Oldest);
+    loop {
+        let batch = log.consume(from, 64)?;
+        if batch.messages.is_empty() {
+            return Ok(messages);
+        }
+        from = Start::At(batch.next_offset);
+        messages.extend(batch.messages);
+    }
 }
 
 /// A temporary directory in memory, where there is such a place.

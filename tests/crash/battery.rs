@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use duramen::fault::{CrashPlan, SimDisk};
-
 use fastrand::Rng;
 
 use super::examine::Found;

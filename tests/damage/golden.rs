@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use duramen::{Log, NewMessage, Options, PublishOptions, Start, Timestamp, check};
 
+use crate::common::{files_of, write_files};
+
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
@@ -133,10 +135,7 @@ fn golden_logs_of_version_1_are_read() {
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
-    }
+    write_files(to, &files_of(from));
 }
 
 /// Rewritten segments, some merged: offsets of one in three messages from 7 on, and a trimmed front.

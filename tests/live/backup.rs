@@ -13,7 +13,7 @@ use duramen::{
 };
 use fastrand::Rng;
 
-use crate::common::{fast_dir, files_of, number, seed, segment_paths};
+use crate::common::{fast_dir, files_of, number, read_all, seed, segment_paths};
 
 fn options() -> Options {
     Options::new()
@@ -21,18 +21,6 @@ fn options() -> Options {
         .rollover(16 << 10)
         .key_index(true)
         .time_index(true)
-}
-
-fn read_all(log: &dyn Log) -> Vec<Message> {
-    let (mut messages, mut from) = (Vec::new(), Start::Oldest);
-    loop {
-        let batch = log.consume(from, 256).expect("consumed");
-        if batch.messages.is_empty() {
-            return messages;
-        }
-        from = Start::At(batch.next_offset);
-        messages.extend(batch.messages);
-    }
 }
 
 /// Key and value of a message depend on its offset, so that a copy can be judged by itself.
@@ -53,7 +41,7 @@ fn assert_sound(dir: &Path, report: &BackupReport, what: &str) -> Vec<Message> {
     let log = options().read_only(true).open(dir).expect(what);
     assert_eq!(log.start_offset().expect(what), report.start_offset, "{what}");
     assert_eq!(log.next_offset().expect(what), report.next_offset, "{what}");
-    let messages = read_all(&log);
+    let messages = read_all(&log).expect("consumed");
     for message in &messages {
         let value = format!("value {}", message.offset);
         assert_eq!(message.value.as_deref(), Some(value.as_bytes()), "{what}");
@@ -212,12 +200,22 @@ fn a_target_that_is_no_copy_is_refused() {
             target.display()
         );
     }
-    assert!(check(&home, &options()).is_err() || read_all(&log).len() == 10);
-    assert_eq!(read_all(&options().open(&copy).expect("the copy")).len(), 11);
+    assert!(check(&home, &options()).is_err() || read_all(&log).expect("consumed").len() == 10);
+    assert_eq!(
+        read_all(&options().open(&copy).expect("the copy"))
+            .expect("consumed")
+            .len(),
+        11
+    );
     // Also when the log has got further than its copy.
     publish(&log, 10, 50);
     assert!(matches!(log.backup(&copy), Err(Error::Invalid(_))));
-    assert_eq!(read_all(&options().open(&copy).expect("the copy")).len(), 11);
+    assert_eq!(
+        read_all(&options().open(&copy).expect("the copy"))
+            .expect("consumed")
+            .len(),
+        11
+    );
 }
 
 /// A damaged log is not copied as if it were sound.
@@ -320,7 +318,11 @@ fn a_log_is_restored_to_an_offset_or_a_time() {
         assert!(next.abs_diff(end) <= 1, "{until:?}: {next}");
         let log = options().open(&target).expect("the restored log");
         assert_eq!(log.next_offset().expect("open"), next);
-        let offsets: Vec<u64> = read_all(&log).iter().map(|message| message.offset).collect();
+        let offsets: Vec<u64> = read_all(&log)
+            .expect("consumed")
+            .iter()
+            .map(|message| message.offset)
+            .collect();
         let expected: Vec<u64> = (0..next).filter(|offset| offset % 7 != 3).collect();
         assert_eq!(offsets, expected, "{until:?}");
         assert_eq!(log.stat().expect("open").epoch, 1);

@@ -11,12 +11,12 @@ use std::fs;
 use std::path::Path;
 
 use duramen::{
-    Corruption, Error, Log, Message, NewMessage, Options, RecoverOptions, RecoverReport, Result, Start,
-    check, recover_with, stat,
+    Corruption, Error, Log, NewMessage, Options, RecoverOptions, RecoverReport, Start, check, recover_with,
+    stat,
 };
 use fastrand::Rng;
 
-use crate::common::{Item, fast_dir, files_of, seed, segment_paths, with_messages};
+use crate::common::{Item, fast_dir, files_of, read_all, seed, segment_paths, with_messages};
 
 const MESSAGES: u64 = 200;
 
@@ -42,18 +42,6 @@ fn sound_log(random: &mut Rng, dir: &Path, with_gaps: bool) -> Vec<Option<Item>>
     }
     log.close().expect("closed");
     model
-}
-
-fn read_all(log: &dyn Log) -> Result<Vec<Message>> {
-    let (mut messages, mut from) = (Vec::new(), Start::Oldest);
-    loop {
-        let batch = log.consume(from, 64)?;
-        if batch.messages.is_empty() {
-            return Ok(messages);
-        }
-        from = Start::At(batch.next_offset);
-        messages.extend(batch.messages);
-    }
 }
 
 /// That the log holds what `model` says, but for the offsets in `lost`, and goes on above `next_min`.

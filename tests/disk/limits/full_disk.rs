@@ -9,10 +9,10 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use duramen::{Log, Start};
+use duramen::Log;
 
 use super::{CHILD, Known, arrangements, is_refusal, options};
-use crate::common::{self, child, files_of, number, run_child, write_files};
+use crate::common::{self, child, files_of, number, read_all, run_child, write_files};
 
 const DISK_KIB: u64 = 32 << 10;
 
@@ -167,18 +167,11 @@ pub(super) fn remove_on_a_full_disk(disk: &Path, seed: u64) {
             .trim(end / 2)
             .unwrap_or_else(|error| panic!("{when}: {error:?}"));
         assert!(trimmed.count > 0 && trimmed.size > 0, "{when}");
-        let (mut found, mut from) = (Vec::new(), Start::Oldest);
-        loop {
-            let batch = log.consume(from, 500).expect("consumed");
-            if batch.messages.is_empty() {
-                break;
-            }
-            for message in &batch {
-                let item = &known.items[usize::try_from(message.offset).expect("small")];
-                assert!(item.is(message.offset, message), "{when}: {}", message.offset);
-                found.push(message.offset);
-            }
-            from = Start::At(batch.next_offset);
+        let mut found = Vec::new();
+        for message in &read_all(&log).expect("consumed") {
+            let item = &known.items[usize::try_from(message.offset).expect("small")];
+            assert!(item.is(message.offset, message), "{when}: {}", message.offset);
+            found.push(message.offset);
         }
         let expected: Vec<u64> = (end / 2..end).filter(|offset| !gone.contains(offset)).collect();
         assert!(found == expected, "{when}: {} of {}", found.len(), expected.len());
