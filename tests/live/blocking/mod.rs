@@ -5,6 +5,7 @@
 //! | `DURAMEN_SECONDS` | how long the crowd of readers and publishers runs; default 1 |
 
 mod crowd;
+#[cfg(feature = "fault")]
 mod ends;
 mod follow;
 #[cfg(feature = "stream")]
