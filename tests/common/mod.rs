@@ -1,5 +1,4 @@
 //! What the batteries on real files share: seeds, messages, directories, children.
-#![expect(dead_code, reason = "every test binary uses its own part of this")]
 
 use std::env;
 use std::fs;
@@ -9,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use duramen::{Message, NewMessage, Timestamp};
+use duramen::{Log, Message, NewMessage, Result, Start, Timestamp};
+use fastrand::Rng;
 
 /// The number in an environment variable, or a default: how batteries are made larger.
 pub(crate) fn number(variable: &str, default: u64) -> u64 {
@@ -27,33 +27,6 @@ pub(crate) fn seed(battery: &str) -> u64 {
     seed
 }
 
-/// Numbers that depend on a seed alone (`SplitMix64`).
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, which is not 0.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    pub(crate) fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
-
 /// A message that a test has published, or will.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
@@ -66,17 +39,17 @@ pub(crate) struct Item {
 impl Item {
     /// Any kind of message: with and without key, value and headers, empty and absent, with one of `keys` keys. Times
     /// go up and, now and then, back.
-    pub(crate) fn any(random: &mut Random, keys: u64, value_len_max: u64) -> Item {
-        let time = i64::try_from(random.below(1 << 40)).expect("a small number");
-        let key = (!random.one_in(8)).then(|| match random.below(keys) {
+    pub(crate) fn any(random: &mut Rng, keys: u64, value_len_max: u64) -> Item {
+        let time = i64::try_from(random.u64(..1 << 40)).expect("a small number");
+        let key = (random.u8(..8) != 0).then(|| match random.u64(..keys) {
             0 => Vec::new(),
             n => format!("key-{n}").into_bytes(),
         });
-        let value = (!random.one_in(8)).then(|| {
-            let len = random.below(value_len_max + 1);
-            (0..len).map(|_| random.next().to_le_bytes()[0]).collect()
+        let value = (random.u8(..8) != 0).then(|| {
+            let len = random.u64(..=value_len_max);
+            (0..len).map(|_| random.u8(..)).collect()
         });
-        let headers = if random.one_in(4) {
+        let headers = if random.u8(..4) == 0 {
             vec![(b"name".to_vec(), b"header".to_vec()), (Vec::new(), Vec::new())]
         } else {
             Vec::new()
@@ -119,6 +92,19 @@ pub(crate) fn with_messages<T>(items: &[Item], publish: impl FnOnce(&[NewMessage
         })
         .collect();
     publish(&messages)
+}
+
+/// All messages of a log.
+pub(crate) fn read_all(log: &dyn Log) -> Result<Vec<Message>> {
+    let (mut messages, mut from) = (Vec::new(), Start::Oldest);
+    loop {
+        let batch = log.consume(from, 64)?;
+        if batch.messages.is_empty() {
+            return Ok(messages);
+        }
+        from = Start::At(batch.next_offset);
+        messages.extend(batch.messages);
+    }
 }
 
 /// A temporary directory in memory, where there is such a place.
@@ -165,15 +151,27 @@ pub(crate) fn segment_paths(dir: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// This test binary once more, to run the test `name` alone, which does what a child has to do when `DURAMEN_CHILD`
-/// is set.
-pub(crate) fn child(name: &str, role: &str) -> Command {
-    let mut command = Command::new(env::current_exe().expect("this program"));
+/// This test program once more, to run the test `in_a_child` of a module alone, which does what a child has to do when
+/// `DURAMEN_CHILD` is set. `module` is the module's `module_path!()`.
+pub(crate) fn child(module: &str, role: &str) -> Command {
+    let program = env::current_exe().expect("this program");
+    child_of(&program, module, "in_a_child", role)
+}
+
+/// The same of a program that may be a copy, for any test.
+pub(crate) fn child_of(program: &Path, module: &str, test: &str, role: &str) -> Command {
+    // The name of a test is its path without the program.
+    let (_, module) = module.split_once("::").expect("a module of a test program");
+    let mut command = Command::new(program);
     command
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .arg(format!("{module}::{test}"))
+        .args(["--exact", "--nocapture", "--test-threads=1"])
         .env("DURAMEN_CHILD", role);
     command
 }
+
+/// What a child says in which one test was run, and passed.
+pub(crate) const RAN_ONE: &str = "test result: ok. 1 passed;";
 
 /// What this process is to do, if it is such a child.
 pub(crate) fn role() -> Option<String> {
@@ -212,6 +210,8 @@ pub(crate) fn run_child(mut command: Command) {
         status.is_some_and(|status| status.success()),
         "{command:?}: {verdict}\n{text}"
     );
+    // A name that no test has would be a success, too.
+    assert!(text.contains(RAN_ONE), "{command:?}: no test was run\n{text}");
     for line in text.lines().filter(|line| line.starts_with("  ")) {
         println!("{line}");
     }

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use duramen::fault::{CrashPlan, SimDisk};
+use fastrand::Rng;
 
 use super::examine::Found;
 use super::history::Expected;
 use super::oracle::{Verdict, copy_recovers, recovers, told, without_panic};
 use super::run::Run;
-use super::settings::{Settings, mix, shuffle};
+use super::settings::{Settings, mix};
 use super::workload::{Config, Step, Workload};
 
 /// Of so many disks, one is crashed again during its recovery, after every operation.
@@ -272,7 +273,7 @@ pub(crate) fn battery(config: Config, workloads: Vec<Vec<Step>>, states: usize, 
         .into_iter()
         .map(|steps| Workload { config, steps })
         .collect();
-    shuffle(&mut workloads, settings.seed);
+    Rng::with_seed(settings.seed).shuffle(&mut workloads);
     let mut battery = Battery::new(settings);
     let verdict = battery.run(&workloads, states, |_, _| {});
     battery.tried.states = battery.states.len();

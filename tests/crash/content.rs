@@ -1,4 +1,5 @@
 use duramen::{NewMessage, Timestamp};
+use fastrand::Rng;
 
 use super::settings::mix;
 
@@ -18,7 +19,8 @@ impl Content {
     /// that comes back in another's place is noticed.
     pub(crate) fn new(life: u64, n: u64, len: usize) -> Content {
         let seed = mix(mix(7, life), n);
-        let value: Vec<u8> = (0..).flat_map(|i| mix(seed, i).to_le_bytes()).take(len).collect();
+        let mut value = vec![0; len];
+        Rng::with_seed(seed).fill(&mut value);
         Content {
             // Times go back now and then.
             time: 1_000_000 + 1000 * (n as i64) - 2500 * (n as i64 % 3),

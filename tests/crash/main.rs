@@ -8,7 +8,6 @@
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 //! | `DURAMEN_CRASH_REPLAY` | a line printed by a failure: only that one is tried |
 
-#![cfg(feature = "fault")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

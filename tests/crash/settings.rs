@@ -1,6 +1,7 @@
 use std::env;
 
 use duramen::fault::CrashPlan;
+use fastrand::Rng;
 
 /// Distinct disks to try in all, and what the draws depend on.
 #[derive(Clone, Copy, Debug)]
@@ -38,18 +39,7 @@ impl Settings {
     }
 }
 
-/// A number that depends on both (`SplitMix64`).
+/// A number that depends on both.
 pub(crate) fn mix(seed: u64, with: u64) -> u64 {
-    let mut z = seed ^ with.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// Puts `items` into an order that depends on the seed alone.
-pub(crate) fn shuffle<T>(items: &mut [T], seed: u64) {
-    for i in (1..items.len()).rev() {
-        let j = mix(seed, i as u64) % (i as u64 + 1);
-        items.swap(i, j as usize);
-    }
+    Rng::with_seed(Rng::with_seed(seed).u64(..) ^ with).u64(..)
 }

@@ -35,6 +35,29 @@ fn tests_left_out(manifest: &str) -> Vec<String> {
         .collect()
 }
 
+/// Files under `tests` that no test program takes in as a module.
+fn modules_left_out(sources: &[Source]) -> Vec<String> {
+    let is_taken_in = |path: &str| {
+        let module = path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+        let Some((folder, name)) = module.rsplit_once('/') else {
+            return false;
+        };
+        let parents = [format!("{folder}/main.rs"), format!("{folder}/mod.rs")];
+        let is_declared = |source: &Source| source.code.find(&["mod", name, ";"]).next().is_some();
+        let shared = path.replacen("tests/", "#[path = \"../", 1);
+        sources.iter().any(|source| {
+            parents.contains(&source.path) && is_declared(source)
+                || source.is_in("tests/") && source.text.contains(&shared)
+        })
+    };
+    sources
+        .iter()
+        .filter(|source| source.is_in("tests/") && !source.path.ends_with("/main.rs"))
+        .filter(|source| !is_taken_in(&source.path))
+        .map(|source| format!("{}: no test program takes it in", source.path))
+        .collect()
+}
+
 /// The commands of the tool: the modules that define arguments.
 fn commands(sources: &[Source]) -> Vec<String> {
     let of_the_tool = sources.iter().filter(|source| source.is_in("src/bin/duramen/"));
@@ -104,6 +127,7 @@ fn features_are_commented_and_tests_are_built() {
     let manifest = read("Cargo.toml");
     assert_none(&features_without_comment(&manifest));
     assert_none(&tests_left_out(&manifest));
+    assert_none(&modules_left_out(&sources()));
 }
 
 #[test]
@@ -126,6 +150,19 @@ fn what_is_not_mentioned_is_found() {
     let bad = "[features]\ndefault = []\n# Good.\na = []\nb = []\nc = [] # good\n[lib]\ntest = false\n";
     assert_found(&features_without_comment(bad), &["b = []"]);
     assert_found(&tests_left_out(bad), &["test = false"]);
+    let tests = [
+        Source::new(
+            "tests/all/main.rs",
+            "#[path = \"../common/mod.rs\"]\nmod common;\nmod some; // mod other;",
+        ),
+        Source::new("tests/all/some/mod.rs", "mod inner;"),
+        Source::new("tests/all/some/inner.rs", ""),
+        Source::new("tests/all/other.rs", ""),
+        Source::new("tests/common/mod.rs", ""),
+        Source::new("tests/common/inner.rs", ""),
+    ];
+    let expected = ["tests/all/other.rs", "tests/common/inner.rs"];
+    assert_found(&modules_left_out(&tests), &expected);
     let sources = [
         Source::new("src/bin/duramen/publish.rs", "pub struct Args;"),
         Source::new("src/bin/duramen/bench/mod.rs", "pub struct Args;"),

@@ -1,0 +1,7 @@
+//! Typed logs and codecs.
+
+mod allocations;
+mod codecs;
+mod golden;
+mod log;
+mod throughput;

@@ -1,0 +1,98 @@
+//! One writer or many readers, in one process and in several.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use duramen::{Error, Log, check};
+
+use super::{MESSAGES, child_in, holder, is_locked, make, options, publish, read, reader};
+use crate::common::{self, run_child};
+
+/// Goal: one writer or many readers, told apart at once, by whatever name the directory is called. Method: two handles
+/// of one process.
+#[test]
+fn a_second_handle_of_a_process_is_turned_away() {
+    let home = common::fast_dir();
+    let dir = home.path().join("log");
+    let log = options().open(&dir).expect("a new log");
+    publish(&log, 0..3).expect("publishes");
+    symlink(&dir, home.path().join("link")).expect("a link");
+    let begun = Instant::now();
+    for name in [
+        dir.clone(),
+        dir.join("."),
+        home.path().join("link"),
+        home.path().join("log/../log"),
+    ] {
+        assert!(is_locked(&options().open(&name)), "{name:?} for writing");
+        assert!(is_locked(&reader().open(&name)), "{name:?} for reading");
+        assert!(
+            matches!(check(&name, &options()), Err(Error::Locked { .. })),
+            "{name:?} for a check"
+        );
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "not at once: {:?}",
+        begun.elapsed()
+    );
+    publish(&log, 3..6).expect("the first handle is as good as before");
+    log.close().expect("a close");
+    let readers = [
+        reader().open(&dir).expect("a reader"),
+        reader().open(&dir).expect("another"),
+    ];
+    assert!(is_locked(&options().open(&dir)), "a writer among readers");
+    for log in &readers {
+        read(log, 6).unwrap_or_else(|_| assert_eq!(log.next_offset().ok(), Some(6)));
+    }
+    drop(readers);
+    publish(&options().open(&dir).expect("when all have gone"), 6..9).expect("publishes");
+}
+
+/// Goal: the same between processes, until the other one is gone, however it went. Method: a child that holds the
+/// log, and is killed.
+#[test]
+fn a_second_process_is_turned_away() {
+    let home = common::fast_dir();
+    make(home.path(), true);
+    let mut writer = holder(home.path(), "hold");
+    let begun = Instant::now();
+    assert!(is_locked(&options().open(home.path())) && is_locked(&reader().open(home.path())));
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "not at once: {:?}",
+        begun.elapsed()
+    );
+    writer.kill().and_then(|()| writer.wait()).expect("a child");
+    let mut other = holder(home.path(), "hold for reading");
+    read(
+        &reader().open(home.path()).expect("a reader beside a reader"),
+        MESSAGES,
+    )
+    .expect("reads");
+    assert!(
+        is_locked(&options().open(home.path())),
+        "a writer beside a reader"
+    );
+    other.kill().and_then(|()| other.wait()).expect("a child");
+    read(&options().open(home.path()).expect("when it is gone"), MESSAGES).expect("reads");
+}
+
+/// Goal: removing or replacing the lock file lets nobody in. Method: a process holds the log, its lock file is
+/// removed, renamed and replaced, and another tries.
+#[test]
+fn a_replaced_lock_file_does_not_let_a_second_process_in() {
+    let home = common::fast_dir();
+    let log = options().open(home.path()).expect("a new log");
+    let lock = home.path().join("LOCK");
+    fs::remove_file(&lock).expect("a lock file");
+    run_child(child_in(home.path(), "find locked"));
+    fs::write(home.path().join("new"), b"")
+        .and_then(|()| fs::rename(home.path().join("new"), &lock))
+        .expect("a file");
+    run_child(child_in(home.path(), "find locked"));
+    assert!(is_locked(&options().open(home.path())));
+    publish(&log, 0..MESSAGES).expect("publishes");
+}

@@ -1,0 +1,13 @@
+//! Logs on a disk, as processes use it: locks, kills, limits of the system, what is mapped, many segments.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[cfg(feature = "fault")]
+mod faults;
+mod gc;
+mod kill;
+mod limits;
+mod locks;
+mod many_segments;
+mod smoke;

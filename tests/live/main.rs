@@ -1,0 +1,14 @@
+//! Logs that are used by many at once: published to, read, waited for, trimmed, copied.
+
+#[expect(dead_code, reason = "this program uses a part of it")]
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/minimal.rs"]
+mod minimal;
+
+mod backup;
+mod blocking;
+mod concurrency;
+mod notifier;
+mod removal;
+mod retention;

@@ -1,6 +1,0 @@
-//! Typed logs and codecs.
-
-mod codecs;
-mod golden;
-mod log;
-mod throughput;
