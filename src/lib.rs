@@ -36,6 +36,10 @@
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
 //! | understand it | [`design`], [`on_disk`] |
 
+// With the macro `forward_log!`, which the modules below use.
+#[macro_use]
+mod log;
+
 mod blocking;
 pub mod compact;
 mod directory;
@@ -43,7 +47,6 @@ mod engine;
 mod error;
 mod format;
 mod index;
-mod log;
 mod log_ext;
 mod maintenance;
 mod memory;

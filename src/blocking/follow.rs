@@ -119,7 +119,7 @@ impl<L: Log> Tail<L> {
         }
         let log = &self.log;
         let read = |at| log.consume(at, READ_AHEAD);
-        match self.cursor.look(log.noticed(), read)? {
+        match self.cursor.look(log.changes_or_own(), read)? {
             Ok(batch) => {
                 self.ahead = batch.into_iter();
                 let message = self.ahead.next()?;

@@ -168,7 +168,7 @@ impl<L: Log> BlockingLog<L> {
             return read(from);
         }
         let mut cursor = Cursor::new(from);
-        let mut look = || cursor.look(self.noticed(), &read);
+        let mut look = || cursor.look(self.changes_or_own(), &read);
         if let Some(found) = look() {
             return found;
         }
@@ -210,12 +210,12 @@ impl<L: Log> BlockingLog<L> {
     }
 
     /// What tells of the log's changes; where the log itself does not, of those that go through the wrapper.
-    pub(super) fn noticed(&self) -> &Changes {
+    pub(super) fn changes_or_own(&self) -> &Changes {
         self.inner.log.changes().unwrap_or(&self.inner.changes)
     }
 
     /// Passes on the result of a call that may have changed the log, and tells those who wait.
-    pub(super) fn told<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) fn wake_readers_after<T>(&self, result: Result<T>) -> Result<T> {
         if self.inner.log.changes().is_none() {
             match result {
                 Err(Error::SyncFailed { .. } | Error::Poisoned) => self.inner.changes.poison(),

@@ -1,7 +1,12 @@
 //! L1: what users see of a log: the trait [`Log`], its options, and what wakes those who wait.
 
-mod changes;
+// Its macro is used by the next one, whose macro is used by wrappers all over the crate.
+#[macro_use]
+mod forward;
+#[macro_use]
 mod contract;
+
+mod changes;
 mod durability;
 mod options;
 mod retention;
