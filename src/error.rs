@@ -36,9 +36,22 @@ pub enum Error {
         actual: u64,
     },
 
-    /// A message is over 64 MiB or a batch over 1 GiB; nothing was written.
-    #[error("a message may hold 64 MiB of key, value and headers, and a batch 1 GiB")]
-    TooLarge,
+    /// A message is larger than [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX), 64 MiB, or a batch
+    /// larger than [`BATCH_SIZE_MAX`](crate::BATCH_SIZE_MAX), 1 GiB. Nothing was written.
+    ///
+    /// These limits are on the bytes of keys, values and headers. The form in which a log stores
+    /// messages may have limits of its own: the file log refuses a message whose headers are
+    /// mostly empty and number in the tens of millions.
+    #[error("{} takes {size} bytes, but may take {limit} at most", too_large_text(*index))]
+    TooLarge {
+        /// The message's position in the batch, counted from 0; `None` if the batch as a whole is
+        /// too large.
+        index: Option<usize>,
+        /// The size of the message or batch, in bytes.
+        size: u64,
+        /// The largest size allowed, in bytes.
+        limit: u64,
+    },
 
     /// The log was opened without the index that the call needs.
     #[error("the log was opened without the index that this call needs")]
@@ -210,7 +223,7 @@ impl Error {
         match self {
             Error::NotFound | Error::NoLog { .. } => ErrorKind::Absent,
             Error::OffsetOutOfRange { .. }
-            | Error::TooLarge
+            | Error::TooLarge { .. }
             | Error::NoIndex
             | Error::ReadOnly
             | Error::Unsupported { .. }
@@ -238,6 +251,13 @@ impl From<DecodeError> for Error {
     }
 }
 
+fn too_large_text(index: Option<usize>) -> String {
+    index.map_or_else(
+        || "the batch".to_owned(),
+        |index| format!("message {index} of the batch"),
+    )
+}
+
 fn offset_text(offset: Option<u64>) -> String {
     offset.map_or_else(String::new, |offset| format!(" (offset {offset})"))
 }
@@ -251,6 +271,23 @@ mod tests {
         fn crosses<T: Send + Sync + 'static>() {}
         crosses::<Error>();
         assert!(size_of::<Error>() <= 64, "{}", size_of::<Error>());
+    }
+
+    #[test]
+    fn too_large_says_what_is_too_large() {
+        let error = |index| Error::TooLarge {
+            index,
+            size: 11,
+            limit: 10,
+        };
+        assert_eq!(
+            error(Some(3)).to_string(),
+            "message 3 of the batch takes 11 bytes, but may take 10 at most"
+        );
+        assert_eq!(
+            error(None).to_string(),
+            "the batch takes 11 bytes, but may take 10 at most"
+        );
     }
 
     #[test]

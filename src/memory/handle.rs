@@ -263,14 +263,24 @@ fn size(message: &Message) -> u64 {
 }
 
 fn check_sizes(messages: &[NewMessage<'_>]) -> Result<()> {
-    let mut batch_size = 0;
-    for message in messages {
+    let mut batch_size = 0_u64;
+    for (index, message) in messages.iter().enumerate() {
         let size = message.content_size();
-        // In this order the sum cannot overflow.
-        if size > MESSAGE_SIZE_MAX || batch_size + size > BATCH_SIZE_MAX {
-            return Err(Error::TooLarge);
+        if size > MESSAGE_SIZE_MAX {
+            return Err(Error::TooLarge {
+                index: Some(index),
+                size,
+                limit: MESSAGE_SIZE_MAX,
+            });
         }
-        batch_size += size;
+        batch_size = batch_size.saturating_add(size);
+    }
+    if batch_size > BATCH_SIZE_MAX {
+        return Err(Error::TooLarge {
+            index: None,
+            size: batch_size,
+            limit: BATCH_SIZE_MAX,
+        });
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 use std::sync::LazyLock;
 
 use super::{
-    changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get, headers, keys,
-    limits, model, next_offset, publish, removing, start, stat, sync, threads, times, trim, trimmed,
-    visibility,
+    after_delete, changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get,
+    headers, keys, limits, model, next_offset, publish, removing, start, stat, sync, threads, times, trim,
+    trimmed, visibility,
 };
 use crate::{Log, Options};
 
@@ -88,6 +88,7 @@ pub fn cases() -> &'static [Case] {
             consume_by_key::CASES,
             times::CASES,
             delete::CASES,
+            after_delete::CASES,
             gaps::CASES,
             trim::CASES,
             trimmed::CASES,

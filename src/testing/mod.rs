@@ -21,6 +21,7 @@ mod case;
 mod report;
 mod support;
 
+mod after_delete;
 mod changes;
 mod close;
 mod consume;

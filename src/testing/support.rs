@@ -6,6 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
+use super::{Factory, Setup};
 use crate::{Batch, Deleted, Log, Message, NewMessage, Result, Start, Timestamp};
 
 /// Panics unless the call fails with an error that the pattern fits.
@@ -82,6 +83,25 @@ pub(super) fn publish_times(log: &dyn Log, times: &[i64]) {
 #[track_caller]
 pub(super) fn delete(log: &dyn Log, offsets: &[u64]) -> Deleted {
     log.delete(&offsets.iter().copied().collect()).unwrap()
+}
+
+/// A new log of `count` numbers, of which those at the offsets `deleted` are deleted.
+pub(super) fn numbers_without(new: Factory<'_>, count: u64, deleted: &[u64]) -> Box<dyn Log> {
+    let log = new(Setup::PLAIN);
+    publish_numbers(&log, 0..count);
+    delete(&log, deleted);
+    log
+}
+
+/// Panics unless the log holds the messages at these offsets and no others.
+#[track_caller]
+pub(super) fn check_left(log: &dyn Log, expected: &[u64]) {
+    let left = all(log);
+    assert_eq!(offsets(&left), expected);
+    assert_eq!(log.stat().unwrap().messages, expected.len() as u64);
+    for message in left {
+        assert_eq!(log.get(Start::At(message.offset)).unwrap(), message);
+    }
 }
 
 /// The value as a number; see [`publish_numbers`].
