@@ -7,6 +7,7 @@ mod forward;
 mod contract;
 
 mod changes;
+mod clock;
 mod durability;
 mod options;
 mod retention;
@@ -14,6 +15,7 @@ mod retention;
 pub(crate) use retention::{Age, AgeCut};
 
 pub use changes::{Changes, Watch};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;
 pub use options::Options;

@@ -1,4 +1,6 @@
-use super::{Durability, Retention};
+use std::sync::Arc;
+
+use super::{Clock, Durability, Retention, SystemClock};
 
 /// How a log is opened: a builder like [`std::fs::OpenOptions`], with by-value setters.
 ///
@@ -22,6 +24,7 @@ pub struct Options {
     pub(crate) segments_mapped_max: usize,
     pub(crate) background: bool,
     pub(crate) retention: Retention,
+    pub(crate) clock: Arc<dyn Clock>,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
 }
@@ -46,6 +49,7 @@ impl Options {
             segments_mapped_max: 4096,
             background: true,
             retention: Retention::new(),
+            clock: Arc::new(SystemClock),
             #[cfg(feature = "fault")]
             disk: None,
         }
@@ -128,6 +132,13 @@ impl Options {
     /// What the log keeps. Default: everything.
     pub fn retention(mut self, retention: Retention) -> Options {
         self.retention = retention;
+        self
+    }
+
+    /// The wall clock that the log reads. Default: [`SystemClock`]. See [`Clock`] for what it is used
+    /// for; a test may set a [`ManualClock`](crate::ManualClock).
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
+        self.clock = clock;
         self
     }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +9,8 @@ use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 
 use super::state::State;
 use crate::{
-    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, Message,
-    NewMessage, Options, PublishOptions, Result, Retention, Start, Stats, Timestamp, Trimmed,
+    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX,
+    Message, NewMessage, Options, PublishOptions, Result, Retention, Start, Stats, Timestamp, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications: the same semantics, gone when it is dropped.
@@ -30,6 +31,7 @@ pub struct MemoryLog {
     key_index: bool,
     time_index: bool,
     retention: Retention,
+    clock: Arc<dyn Clock>,
     /// Bytes between two looks at what is to be kept.
     rollover: u64,
     /// `None` when the log is closed.
@@ -62,6 +64,7 @@ impl MemoryLog {
             key_index: options.key_index,
             time_index: options.time_index,
             retention: options.retention,
+            clock: Arc::clone(&options.clock),
             rollover: options.rollover,
             state: RwLock::new(Some(State::default())),
             changes: Changes::new(),
@@ -87,7 +90,7 @@ impl MemoryLog {
     }
 
     fn retention_cut(&self, state: &State) -> Result<u64> {
-        state.retention_cut(&self.retention, Timestamp::now(), size)
+        state.retention_cut(&self.retention, self.clock.now(), size)
     }
 
     fn need_key_index(&self) -> Result<()> {
@@ -111,7 +114,7 @@ impl Log for MemoryLog {
         // Closed comes before what else may be wrong with the call; the lock is not held while bytes are copied.
         drop(self.read()?);
         check_sizes(messages)?;
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let copies = messages.iter().map(|message| copy(message, now)).collect();
         let size = messages.iter().map(|message| self.size(message)).sum();
 
