@@ -24,6 +24,12 @@ pub struct Options {
     pub(crate) segments_mapped_max: usize,
     pub(crate) background: bool,
     pub(crate) retention: Retention,
+    pub(crate) environment: Environment,
+}
+
+/// What a log uses of the system it runs on, where a test may put something else in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
     pub(crate) clock: Arc<dyn Clock>,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
@@ -49,9 +55,11 @@ impl Options {
             segments_mapped_max: 4096,
             background: true,
             retention: Retention::new(),
-            clock: Arc::new(SystemClock),
-            #[cfg(feature = "fault")]
-            disk: None,
+            environment: Environment {
+                clock: Arc::new(SystemClock),
+                #[cfg(feature = "fault")]
+                disk: None,
+            },
         }
     }
 
@@ -138,19 +146,15 @@ impl Options {
     /// The wall clock that the log reads. Default: [`SystemClock`]. See [`Clock`] for what it is used
     /// for; a test may set a [`ManualClock`](crate::ManualClock).
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
-        self.clock = clock;
+        self.environment.clock = clock;
         self
-    }
-
-    pub(crate) fn has_retention(&self) -> bool {
-        self.retention.is_limited()
     }
 
     /// Keep the log on a simulated disk, which records every operation and fails on command.
     #[cfg(feature = "fault")]
     #[doc(hidden)]
     pub fn storage(mut self, disk: &crate::fault::SimDisk) -> Options {
-        self.disk = Some(disk.clone());
+        self.environment.disk = Some(disk.clone());
         self
     }
 }

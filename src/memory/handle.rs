@@ -64,7 +64,7 @@ impl MemoryLog {
             key_index: options.key_index,
             time_index: options.time_index,
             retention: options.retention,
-            clock: Arc::clone(&options.clock),
+            clock: Arc::clone(&options.environment.clock),
             rollover: options.rollover,
             state: RwLock::new(Some(State::default())),
             changes: Changes::new(),
