@@ -36,7 +36,7 @@
 //! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
 //! | understand it | [`design`], [`on_disk`] |
 
-// With the macro `forward_log!`, which the modules below use.
+// First, because the modules below use its macro `forward_log!`.
 #[macro_use]
 mod log;
 

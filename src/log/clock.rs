@@ -12,9 +12,10 @@ use crate::Timestamp;
 /// - the time at which a segment is begun, which is stored with it,
 /// - the age of messages, when it applies [`Retention::max_age`](crate::Retention::max_age).
 ///
-/// The clock may step back; nothing in a log relies on it going forward. Timeouts and intervals, such
-/// as that of [`Durability::Interval`](crate::Durability::Interval), go by the system's monotonic
-/// clock instead.
+/// The clock may step back; nothing in a log relies on it going forward. Timeouts and intervals,
+/// such as that of [`Durability::Interval`](crate::Durability::Interval), go by the system's
+/// monotonic clock. The functions of [`trim`](crate::trim) and [`mod@crate::compact`] take any log
+/// and go by the system's wall clock.
 pub trait Clock: Send + Sync + Debug {
     /// The time now.
     fn now(&self) -> Timestamp;

@@ -1,9 +1,10 @@
-//! One list of the methods of [`Log`](super::Log) makes the trait and every log that passes calls on.
+//! One list of the methods of [`Log`](super::Log) makes the trait and every log that passes calls
+//! on.
 //!
-//! A wrapper that is written by hand may forget a provided method of the trait: the compiler accepts
-//! that, and the wrapper answers with the default instead of asking the log in it. So the trait is
-//! declared by [`declare_log!`], which also makes the macro `forward_log!` from its methods. A new
-//! method of the trait is passed on by every wrapper at once, or does not compile.
+//! A wrapper that is written by hand may forget a provided method of the trait: the compiler
+//! accepts that, and the wrapper answers with the default instead of asking the log in it. So the
+//! trait is declared by [`declare_log!`], which also makes the macro `forward_log!` from its
+//! methods. A new method of the trait is passed on by every wrapper at once, or does not compile.
 
 /// Declares the trait `Log` and the macro `forward_log!`, which implements it by passing calls on.
 ///
@@ -12,8 +13,8 @@
 /// - `change`: readers may see the log changed afterwards. The method returns a `Result`.
 /// - `read`: readers see no change.
 ///
-/// `forward_log!` takes the first line of the implementation, the log that calls go to, and, where a
-/// wrapper has to act on changes, what becomes of the result of a method marked `change`:
+/// `forward_log!` takes the first line of the implementation, the log that calls go to, and, where
+/// a wrapper has to act on changes, what becomes of the result of a method marked `change`:
 ///
 /// ```text
 /// forward_log!([impl<L: Log> Log for Wrapper<L>] |log| log.inner);

@@ -1,6 +1,7 @@
-//! L1: what users see of a log: the trait [`Log`], its options, and what wakes those who wait.
+//! L1: what users see of a log: the trait [`Log`], its options, and how waiting readers are woken.
 
-// Its macro is used by the next one, whose macro is used by wrappers all over the crate.
+// Macros are visible in the modules after their own: `declare_log!` in `contract`, and
+// `forward_log!`, which `contract` declares, in the whole crate.
 #[macro_use]
 mod forward;
 #[macro_use]
