@@ -10,8 +10,8 @@ use crate::{
 
 forward_log!(
     [
-        /// Every call goes to the log in the wrapper. After a call that may have changed it, readers
-        /// that wait are woken.
+        /// Every call goes to the log in the wrapper. After a call that may have changed it,
+        /// readers that wait are woken.
         impl<L: Log> Log for BlockingLog<L>
     ]
     |log| log.raw(),

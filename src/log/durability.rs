@@ -4,7 +4,7 @@ use std::time::Duration;
 ///
 /// | mode | `publish` returns | survives the process | survives a power cut |
 /// |---|---|---|---|
-/// | `Os` | after the copy | yes | messages synced by [`sync`](crate::Log::sync), a rollover or the system |
+/// | `Os` | after the copy | yes | messages that [`sync`](crate::Log::sync), a rollover or the system synced |
 /// | `EachPublish` | after the sync | yes | all visible messages |
 /// | `Interval(t)` | after the copy | yes | all but about the last `t` |
 /// | `Bytes(n)` | after the copy | yes | all but about the last `n` bytes |

@@ -13,11 +13,12 @@ use crate::{
     Message, NewMessage, Options, PublishOptions, Result, Retention, Start, Stats, Timestamp, Trimmed,
 };
 
-/// A [`Log`] without files, for the tests of applications: the same semantics, gone when it is dropped.
+/// A [`Log`] without files, for the tests of applications. It has the same semantics as a
+/// [`FileLog`](crate::FileLog), and its messages are gone when it is dropped.
 ///
-/// Memory is its stable storage: everything published is at once as durable as it will ever be, under any
-/// [`Durability`](crate::Durability). A publisher copies its messages before it takes the lock that readers share,
-/// and holds it only to hang them in.
+/// Memory counts as its stable storage: a message is durable as soon as it is published, under any
+/// [`Durability`](crate::Durability). A publisher copies its messages before it takes the lock that
+/// readers share, so readers wait for it only briefly.
 ///
 /// ```
 /// use duramen::{Log, MemoryLog, NewMessage};
@@ -32,18 +33,18 @@ pub struct MemoryLog {
     time_index: bool,
     retention: Retention,
     clock: Arc<dyn Clock>,
-    /// Bytes between two looks at what is to be kept.
+    /// The retention policy is applied after this many bytes were published.
     rollover: u64,
-    /// `None` when the log is closed.
+    /// `None` if the log is closed.
     state: RwLock<Option<State>>,
     changes: Changes,
 }
 
 impl MemoryLog {
-    /// What [`size`](Log::size) counts for a message on top of the bytes of its key, value and headers: 64.
+    /// The bytes that [`size`](Log::size) adds to those of key, value and headers: 64.
     ///
-    /// A fixed figure, so that tests which depend on it mean the same on every platform; about what the handle and
-    /// its index entries take.
+    /// A message and its index entries take about this much memory. The figure is fixed, so that
+    /// tests that depend on it give the same results on every platform.
     pub const MESSAGE_OVERHEAD: u64 = 64;
 
     /// An empty log with a key index and a time index.
@@ -52,12 +53,13 @@ impl MemoryLog {
         MemoryLog::with_options(&Options::new().key_index(true).time_index(true))
     }
 
-    /// An empty log with the indexes and the [`Retention`] that `options` name. Everything else in them is about files
-    /// and changes nothing here.
+    /// An empty log with the indexes, the [`Retention`], the [`Clock`] and the rollover size of
+    /// `options`. The other options concern files and have no effect here.
     ///
-    /// What a log keeps is looked at whenever as much was published as [`rollover`](Options::rollover) says, as a
-    /// message's bytes count [`size`](Log::size), and one whose time is in the future is as old as the next whose time
-    /// is not.
+    /// The log applies its retention policy each time it has published as many bytes as
+    /// [`rollover`](Options::rollover) says. The size of a message is its [`size`](Log::size). A
+    /// message with a time in the future counts as old as the next message whose time is not in the
+    /// future.
     #[must_use]
     pub fn with_options(options: &Options) -> MemoryLog {
         MemoryLog {
@@ -75,14 +77,14 @@ impl MemoryLog {
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
 
-    /// Changes what is held, and tells whoever waits for that when the lock is free again.
+    /// Applies `change` under the lock, then wakes waiting readers without it.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let changed = change(self.state.write().as_mut().ok_or(Error::Closed)?);
         self.changes.notify();
         changed
     }
 
-    /// Trims what the policy does not keep.
+    /// Trims the messages that exceed the retention policy.
     fn retain(&self, state: &mut State) -> Result<Trimmed> {
         state.size_since = 0;
         let cut = self.retention_cut(state)?;
@@ -111,7 +113,8 @@ impl MemoryLog {
 
 impl Log for MemoryLog {
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
-        // Closed comes before what else may be wrong with the call; the lock is not held while bytes are copied.
+        // A closed log fails with `Closed` before anything else is checked. The lock is not held
+        // while bytes are copied.
         drop(self.read()?);
         check_sizes(messages)?;
         let now = self.clock.now();
@@ -170,12 +173,13 @@ impl Log for MemoryLog {
         self.get(Start::Time(start))
     }
 
-    /// Bytes of key, value and headers, and [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
+    /// The bytes of key, value and headers, plus [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         size_of(message)
     }
 
-    /// One segment, and as its size the sum of [`size`](Log::size) over the messages; all is synced.
+    /// The log counts as one segment, whose size is the sum of [`size`](Log::size) over the
+    /// messages. All messages count as synced.
     fn stat(&self) -> Result<Stats> {
         let state = self.read()?;
         Ok(Stats {
@@ -202,12 +206,12 @@ impl Log for MemoryLog {
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
         if dry_run {
             let state = self.read()?;
-            return Ok(state.what_goes(self.retention_cut(&state)?, size));
+            return Ok(state.trim_result(self.retention_cut(&state)?, size));
         }
         self.change(|state| self.retain(state))
     }
 
-    /// [`Unsupported`](Error::Unsupported): without files there is nothing to copy.
+    /// Fails with [`Unsupported`](Error::Unsupported), because there are no files to copy.
     fn backup(&self, dir: &Path) -> Result<BackupReport> {
         drop(self.read()?);
         Err(Error::Unsupported {
@@ -288,7 +292,7 @@ fn check_sizes(messages: &[NewMessage<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// `message` with bytes of its own, and an offset that is set when it is appended.
+/// `message` with its own copy of the bytes. [`State::append`] sets the offset.
 fn copy(message: &NewMessage<'_>, now: Timestamp) -> Message {
     Message {
         offset: 0,
@@ -303,7 +307,8 @@ fn copy(message: &NewMessage<'_>, now: Timestamp) -> Message {
 mod tests {
     use super::*;
 
-    /// An application's failed assertion may print the log: that shows its bounds, not all it holds.
+    /// A failed assertion of an application may print the log. The text has the offsets, not the
+    /// messages.
     #[test]
     fn debug_shows_bounds_and_whether_it_is_closed() {
         let log = MemoryLog::new();
