@@ -18,7 +18,7 @@ use crate::{Batch, Changes, Error, Log, Result, Start};
 /// [`FileLog`](crate::FileLog) and [`MemoryLog`](crate::MemoryLog) announce their changes (see
 /// [`Log::changes`]). For a log that does not, changes made through this wrapper and its clones
 /// wake readers at once. To see other changes, waiting readers poll the log every
-/// [`LOOK_AGAIN`](BlockingLog::LOOK_AGAIN).
+/// [`POLL_INTERVAL`](BlockingLog::POLL_INTERVAL).
 ///
 /// Cheap to clone. Clones are handles of the same log.
 ///
@@ -67,7 +67,7 @@ impl<L: Log> From<L> for BlockingLog<L> {
 
 impl<L: Log> BlockingLog<L> {
     /// How often a waiting reader polls a log that does not announce its changes: every 10 ms.
-    pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
+    pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
     /// Wraps a log. To keep using the log directly, wrap an [`Arc`] or a reference.
     pub fn new(log: L) -> BlockingLog<L> {
@@ -207,7 +207,7 @@ impl<L: Log> BlockingLog<L> {
         }
         loop {
             let now = Instant::now();
-            let next_poll = now.checked_add(Self::LOOK_AGAIN);
+            let next_poll = now.checked_add(Self::POLL_INTERVAL);
             let until = deadline.into_iter().chain(next_poll).min();
             if let Some(found) = self.inner.changes.wait_until(until, &mut check) {
                 return Some(found);

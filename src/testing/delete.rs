@@ -79,7 +79,7 @@ fn delete_of_all_messages_removes_them(new: Factory<'_>) {
     assert_fails!(log.get(Start::Newest), Error::NotFound);
 }
 
-/// In a log of segments they are in many.
+/// In a log of segments, the messages are in many segments.
 fn delete_of_messages_far_apart_removes_all_of_them(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
     for batch in 0..100 {
@@ -163,7 +163,7 @@ fn delete_of_an_empty_log_removes_nothing(new: Factory<'_>) {
     check_left(&log, &[0, 1]);
 }
 
-/// With some room for what a log writes besides, such as an index.
+/// The figures leave room for other bytes that a log writes, such as an index.
 fn delete_frees_storage(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
     for _ in 0..40 {

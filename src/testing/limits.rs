@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = case::list![
     messages_of_sizes_around_powers_of_two_are_read_back,
 ];
 
-/// Apart from the others, for what they take: a message of 64 MiB, or a batch of 1 GiB, is really published.
+/// The cases that publish a message of 64 MiB or a batch of 1 GiB.
 pub(super) const CASES_HEAVY: &[Case] = &[
     Case {
         name: "a_value_of_exactly_64_mib_is_published",
@@ -39,7 +39,7 @@ pub(super) const CASES_HEAVY: &[Case] = &[
 
 const MIB: usize = 1 << 20;
 
-/// Zeros, which the system does not even give memory for as long as they are only read.
+/// Zeros. The system provides no memory for them as long as they are only read.
 fn zeros(len: usize) -> Vec<u8> {
     vec![0; len]
 }
@@ -82,7 +82,7 @@ fn key_value_and_headers_count_together(new: Factory<'_>) {
     let log = new(Setup::KEYS);
     let quarter = zeros(16 * MIB);
     let longer = zeros(16 * MIB + 1);
-    // Each of the four in turn holds the byte too many.
+    // Each of the four parts in turn holds the excess byte.
     for long in 0..4 {
         let part = |place| -> &[u8] { if place == long { &longer } else { &quarter } };
         let message = NewMessage {
