@@ -12,11 +12,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no such message, or no message that answers the question.
+    /// No message matches the request.
     #[error("no such message")]
     NotFound,
 
-    /// The offset is below the start offset (see [`is_trimmed`](Error::is_trimmed)) or beyond the end.
+    /// The offset is below the start offset (see [`is_trimmed`](Error::is_trimmed)) or beyond the
+    /// next offset.
     #[error("offset {offset} is outside the log, which goes from {start} to {next}")]
     OffsetOutOfRange {
         /// The offset asked for.
@@ -27,119 +28,136 @@ pub enum Error {
         next: u64,
     },
 
-    /// The log's next offset is not the one the publisher expected; nothing was written.
+    /// The log's next offset is not the one that the publisher expected. Nothing was written.
     #[error("expected to publish at offset {expected}, but the next offset is {actual}")]
     OffsetMismatch {
-        /// The offset given to [`PublishOptions::expect_next_offset`](crate::PublishOptions::expect_next_offset).
+        /// The offset given to
+        /// [`PublishOptions::expect_next_offset`](crate::PublishOptions::expect_next_offset).
         expected: u64,
-        /// The offset the next message would have got.
+        /// The log's next offset.
         actual: u64,
     },
 
-    /// A message is over 64 MiB or a batch over 1 GiB; nothing was written.
-    #[error("a message may hold 64 MiB of key, value and headers, and a batch 1 GiB")]
-    TooLarge,
+    /// A message is larger than [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX), 64 MiB, or a batch
+    /// larger than [`BATCH_SIZE_MAX`](crate::BATCH_SIZE_MAX), 1 GiB. Nothing was written.
+    ///
+    /// These limits are on the bytes of keys, values and headers. The form in which a log stores
+    /// messages may have limits of its own: the file log refuses a message whose headers are mostly
+    /// empty and number in the tens of millions.
+    #[error("{} takes {size} bytes, but may take {limit} at most", too_large_text(*index))]
+    TooLarge {
+        /// The message's position in the batch, counted from 0; `None` if the batch as a whole is
+        /// too large.
+        index: Option<usize>,
+        /// The size of the message or batch, in bytes.
+        size: u64,
+        /// The largest size allowed, in bytes.
+        limit: u64,
+    },
 
-    /// The log was opened without the index that the call needs.
+    /// The call needs an index that the log was opened without.
     #[error("the log was opened without the index that this call needs")]
     NoIndex,
 
-    /// Another handle, of this process or another, has the log open.
+    /// Another handle has the log open, in this process or another one.
     #[error("{}: the log is open elsewhere", path.display())]
     Locked {
         /// The log's directory.
         path: PathBuf,
     },
 
-    /// The handle was closed.
+    /// The handle is closed.
     #[error("the log is closed")]
     Closed,
 
-    /// An earlier write or sync on this handle failed, or the process forked; the handle no longer writes. Closing it
-    /// tells what failed. Open the log again.
-    #[error("an earlier write or sync failed: the handle refuses writes until the log is opened again")]
+    /// The handle no longer writes, because an earlier write or sync failed or because the process
+    /// was forked. [`close`](crate::Log::close) returns the original error. Open the log again.
+    #[error("the handle no longer writes, because an earlier write or sync failed; open the log again")]
     Poisoned,
 
-    /// A sync failed: what it was to cover may or may not survive. The handle is poisoned.
+    /// A sync failed, and the handle is poisoned. The messages that the sync was to cover may or
+    /// may not survive a crash.
     #[error("{}: sync failed, messages not yet synced may or may not survive", path.display())]
     SyncFailed {
-        /// The file or directory that was to be synced.
+        /// The file or directory that could not be synced.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
 
-    /// The bytes on disk are not what was written there.
+    /// The bytes on disk are not the bytes that were written.
     #[error("{}: corrupt at position {position}{}: {kind}", path.display(), offset_text(*offset))]
     Corrupt {
-        /// The file, also where that is what is missing.
+        /// The damaged or missing file.
         path: PathBuf,
-        /// Where in the file, in bytes; 0 where it is not about a place in it.
+        /// The position in the file, in bytes; 0 if the damage has no position.
         position: u64,
-        /// The offset of the message that is hit, where it is known.
+        /// The offset of the damaged message, if it is known.
         offset: Option<u64>,
-        /// What is wrong.
+        /// The kind of damage.
         kind: Corruption,
     },
 
-    /// The files were written by a version of this crate that this one does not know; nothing was changed.
-    #[error("{}: format version {version} is not one that this version of duramen reads", path.display())]
+    /// The files have a format version that this version of the crate does not know. Nothing was
+    /// changed.
+    #[error("{}: this version of duramen does not read format version {version}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
-        /// The version found there.
+        /// The format version in the file.
         version: u16,
     },
 
-    /// The directory does not exist and [`Options::create_dirs`](crate::Options::create_dirs) is off, or there is no
-    /// log in it and it is opened for reading only.
+    /// There is no log to open: the directory is missing and
+    /// [`Options::create_dirs`](crate::Options::create_dirs) is off, or the directory holds no log
+    /// and is opened for reading only.
     #[error("{}: there is no log here", path.display())]
     NoLog {
         /// The directory.
         path: PathBuf,
     },
 
-    /// The handle was opened for reading only.
+    /// The handle is open for reading only.
     #[error("the log was opened for reading only")]
     ReadOnly,
 
-    /// A key or value cannot be encoded by its codec; nothing was written.
+    /// A codec cannot encode a key or value. Nothing was written.
     #[error("the {part} of message {index} of the batch cannot be encoded")]
     Encode {
-        /// The message's place in the batch, from 0.
+        /// The message's position in the batch, counted from 0.
         index: usize,
-        /// What cannot be encoded.
+        /// The part that cannot be encoded.
         part: MessagePart,
-        /// What the codec said.
+        /// The codec's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A key or value cannot be decoded by its codec: the message was written by another, or is not one for this
-    /// reader. It is kept in the error.
+    /// A codec cannot decode a key or value: the message was encoded in another form. The error
+    /// holds the message.
     #[error(transparent)]
     Decode(Box<DecodeError>),
 
-    /// An option or argument makes no sense.
+    /// An option or argument is not allowed.
     #[error("{0}")]
     Invalid(&'static str),
 
-    /// The file system is of a kind on which the log could not keep its promises.
+    /// The file system lacks something that the log needs to keep its guarantees.
     #[error("{}: {what}", path.display())]
     Unsupported {
         /// The directory.
         path: PathBuf,
-        /// What is not supported.
+        /// The missing support.
         what: &'static str,
     },
 
-    /// The operating system refused an operation; the log is as it was before the call.
+    /// The operating system refused an operation. The log is as it was before the call.
     #[error("{}: cannot {operation}", path.display())]
     Io {
-        /// What was to be done, such as "open".
+        /// The operation, such as "open".
         operation: &'static str,
-        /// To which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -148,29 +166,31 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The answer is "there is none": carry on.
+    /// There is no such message or log: carry on.
     Absent,
-    /// The argument or option is wrong: mend the program.
+    /// An argument or option is wrong: correct the program.
     Usage,
-    /// Somebody else was first, or has the log open: look again, then decide.
+    /// Another writer was first or has the log open: read the current state, then decide.
     Conflict,
-    /// The system refused; nothing was written: try again when space, descriptors or permissions are there.
+    /// The system refused and nothing was written: try again once there is space, or the permission
+    /// or the file descriptors that were missing.
     NotWritten,
-    /// A write was not confirmed: it may or may not survive. Open the log again and look.
+    /// A write was not confirmed and may or may not survive: open the log again and check.
     Unknown,
-    /// The handle is of no more use: open the log again.
+    /// The handle can no longer be used: open the log again.
     Unusable,
-    /// A message is not in the form that the codec reads: step past it, or read it raw.
+    /// The codec cannot read a message: skip it, or read its bytes.
     Undecodable,
-    /// Stored bytes are wrong: run `check`, then `recover` or restore a backup.
+    /// Stored bytes are damaged: run [`check`](crate::check), then [`recover`](crate::recover) or
+    /// restore a backup.
     Corrupt,
 }
 
-/// What is wrong with stored bytes.
+/// A kind of damage to stored bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Corruption {
-    /// The file's first bytes are not those of such a file.
+    /// The file does not begin with the magic number of its kind.
     #[error("not a file of a duramen log")]
     Magic,
     /// A file header's checksum or fields are wrong.
@@ -182,35 +202,35 @@ pub enum Corruption {
     /// A record's checksum or fields are wrong.
     #[error("a record is damaged")]
     Record,
-    /// The file ends before what it should hold.
-    #[error("the file is shorter than what was written to it")]
+    /// The file ends too early.
+    #[error("the file is shorter than the bytes written to it")]
     Short,
-    /// There is something where nothing was written.
+    /// There are bytes where nothing was written.
     #[error("there are bytes where nothing was written")]
     Trailing,
-    /// A segment file does not belong to this log, or not at this place in it.
-    #[error("the segment does not fit into the log here")]
+    /// A segment file belongs to another log, or to another place in this log.
+    #[error("the segment does not belong to this place in the log")]
     Foreign,
-    /// A segment that should be here is missing.
+    /// A segment is missing.
     #[error("a segment is missing")]
     Missing,
-    /// An index disagrees with its segment, or its checksum is wrong.
+    /// An index does not match its segment, or its checksum is wrong.
     #[error("the index is damaged")]
     Index,
-    /// The metadata is damaged: both copies where an open says so, the one in this file in a
-    /// [`check`](crate::check)'s report.
+    /// The metadata is damaged. Opening a log fails with this if both copies are damaged; the
+    /// report of [`check`](crate::check) has one for each damaged copy.
     #[error("the metadata is damaged")]
     Meta,
 }
 
 impl Error {
-    /// What the caller can do.
+    /// What the caller can do about the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::NotFound | Error::NoLog { .. } => ErrorKind::Absent,
             Error::OffsetOutOfRange { .. }
-            | Error::TooLarge
+            | Error::TooLarge { .. }
             | Error::NoIndex
             | Error::ReadOnly
             | Error::Unsupported { .. }
@@ -225,7 +245,8 @@ impl Error {
         }
     }
 
-    /// Whether the offset asked for was trimmed, as opposed to not yet published.
+    /// Whether the error is [`OffsetOutOfRange`](Error::OffsetOutOfRange) for an offset that was
+    /// trimmed, as opposed to one that is not published yet.
     #[must_use]
     pub fn is_trimmed(&self) -> bool {
         matches!(self, Error::OffsetOutOfRange { offset, start, .. } if offset < start)
@@ -236,6 +257,13 @@ impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Error {
         Error::Decode(Box::new(error))
     }
+}
+
+fn too_large_text(index: Option<usize>) -> String {
+    index.map_or_else(
+        || "the batch".to_owned(),
+        |index| format!("message {index} of the batch"),
+    )
 }
 
 fn offset_text(offset: Option<u64>) -> String {
@@ -254,7 +282,24 @@ mod tests {
     }
 
     #[test]
-    fn trimmed_is_told_from_not_yet_published() {
+    fn too_large_says_what_is_too_large() {
+        let error = |index| Error::TooLarge {
+            index,
+            size: 11,
+            limit: 10,
+        };
+        assert_eq!(
+            error(Some(3)).to_string(),
+            "message 3 of the batch takes 11 bytes, but may take 10 at most"
+        );
+        assert_eq!(
+            error(None).to_string(),
+            "the batch takes 11 bytes, but may take 10 at most"
+        );
+    }
+
+    #[test]
+    fn trimmed_is_distinguished_from_not_yet_published() {
         assert!(
             Error::OffsetOutOfRange {
                 offset: 3,

@@ -1,7 +1,9 @@
-//! An embedded, append-only log: think of a single Kafka partition in a directory, linked into your application.
+//! An embedded, append-only log: like a single Kafka partition in a directory, linked into your
+//! application.
 //!
-//! [`Options`] open a [`FileLog`]; the trait [`Log`] is what it can do, and what code that uses logs should ask for.
-//! [`NewMessage`]s go in as atomic batches, [`Message`]s come out in order, by offset, by key or by time.
+//! [`Options`] open a [`FileLog`], which implements the trait [`Log`]. Code that uses logs should
+//! take any `Log`. Publish [`NewMessage`]s in atomic batches; read [`Message`]s in order, by
+//! offset, by key or by time.
 //!
 //! ```
 //! use duramen::{Log, NewMessage, Options, Start};
@@ -21,20 +23,25 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | publish, also under a condition | [`Log::publish`], [`Log::publish_with`], [`PublishOptions`] |
-//! | choose what survives what | [`Durability`], [`Log::sync`] |
-//! | read in order | [`Log::consume`], [`Start`]; at memory speed [`FileLog::scan`] |
-//! | wait for messages, tail, stream | [`BlockingLog`], [`TBlockingLog`] |
-//! | have keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
-//! | iterate, also backwards; the state by key | [`LogExt`] |
-//! | look up | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
-//! | remove messages | [`Log::delete`], [`Log::trim`], [`Retention`], [`trim`]; by key: [`mod@compact`] |
-//! | know what can go wrong | [`Error`], [`ErrorKind`] |
-//! | keep safe | [`check`], [`recover`], [`backup`], [`restore`] |
-//! | look inside | [`stat`], [`dump`] |
-//! | test an application without files | [`MemoryLog`] |
-//! | test an implementation of `Log` | the module `testing`, behind the feature of that name |
-//! | understand it | [`design`], [`on_disk`] |
+//! | publish, unconditionally or under a condition | [`Log::publish`], [`Log::publish_with`] |
+//! | choose which messages survive a power cut | [`Durability`], [`Log::sync`] |
+//! | read in order | [`Log::consume`], [`Start`]; without copies [`FileLog::scan`] |
+//! | wait for messages, follow a log | [`BlockingLog`], [`TBlockingLog`] |
+//! | use keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
+//! | iterate forwards or backwards, read the last message of each key | [`LogExt`] |
+//! | look up a message | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
+//! | remove messages | [`Log::delete`], [`Log::trim`], [`trim`], [`Retention`] |
+//! | remove superseded messages by key | [`mod@compact`] |
+//! | handle errors | [`Error`], [`ErrorKind`] |
+//! | check, repair, back up and restore a log | [`check`], [`recover`], [`backup`], [`restore`] |
+//! | inspect a log | [`stat`], [`dump`] |
+//! | test an application without files, with a clock of its own | [`MemoryLog`], [`Clock`] |
+//! | test an implementation of `Log` | the module `testing`, behind the feature `testing` |
+//! | understand how it works | [`design`], [`on_disk`] |
+
+// First, because the modules below use its macro `forward_log!`.
+#[macro_use]
+mod log;
 
 mod blocking;
 pub mod compact;
@@ -43,7 +50,6 @@ mod engine;
 mod error;
 mod format;
 mod index;
-mod log;
 mod log_ext;
 mod maintenance;
 mod memory;
@@ -57,7 +63,8 @@ mod types;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-/// A disk in memory that loses and fails on command, for crash tests. No part of the stable interface.
+/// A simulated disk in memory that loses data and fails on command, for crash tests. No part of the
+/// stable interface.
 #[cfg(feature = "fault")]
 #[doc(hidden)]
 pub mod fault {
@@ -88,7 +95,7 @@ pub use blocking::LogStream;
 pub use blocking::{BlockingLog, Follow};
 pub use engine::{FileLog, MessageRef, Scan};
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Changes, Durability, Log, Options, Retention, Watch};
+pub use log::{Changes, Clock, Durability, Log, ManualClock, Options, Retention, SystemClock, Watch};
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{
     CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, recover, recover_with,

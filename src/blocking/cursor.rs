@@ -1,10 +1,11 @@
 use crate::{Batch, Changes, Error, Result, Start};
 
-/// A place in a log that moves forward as it is read.
+/// A reader's position in a log. It moves forward as the log is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     pub(super) at: Start,
-    /// Whether nothing was read yet and reading is to begin with whatever is the oldest: then a trim is no loss.
+    /// Whether reading is to begin with the oldest message and nothing was read yet. Then a trim
+    /// loses nothing that the reader expects.
     from_oldest: bool,
 }
 
@@ -16,13 +17,14 @@ impl Cursor {
         }
     }
 
-    /// What there is to return from here on: messages or an error. `None` at the end of the log, where more may come.
-    pub(super) fn look(
+    /// Reads on: messages or an error. `None` at the end of the log, where more messages may come.
+    pub(super) fn poll(
         &mut self,
         changes: &Changes,
         read: impl Fn(Start) -> Result<Batch>,
     ) -> Option<Result<Batch>> {
-        // In this order what became visible before the log was poisoned is still read.
+        // Read before the log, so that messages that became visible before the poisoning are
+        // returned first.
         let is_poisoned = changes.is_poisoned();
         loop {
             match read(self.at) {
@@ -45,7 +47,7 @@ impl Cursor {
     }
 }
 
-/// The log's start offset, if the error says that what was asked for is below it.
+/// The log's start offset, if the error says that the requested offset was trimmed.
 pub(super) fn start_if_trimmed(error: &Error) -> Option<u64> {
     match error {
         Error::OffsetOutOfRange { start, .. } if error.is_trimmed() => Some(*start),
@@ -53,7 +55,7 @@ pub(super) fn start_if_trimmed(error: &Error) -> Option<u64> {
     }
 }
 
-/// Where a reader that is to begin at `from` begins.
+/// The offset at which a reader that starts at `from` begins.
 pub(super) fn begin(from: Start, consume: impl Fn(Start, usize) -> Result<Batch>) -> Result<u64> {
     Ok(consume(from, 0)?.next_offset)
 }

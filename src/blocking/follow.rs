@@ -4,45 +4,49 @@ use super::BlockingLog;
 use super::cursor::{Cursor, begin, start_if_trimmed};
 use crate::{Error, Log, Message, Result, Start};
 
-/// So many messages are read at a time.
+/// How many messages are read at a time.
 const READ_AHEAD: usize = 256;
 
-/// Messages of a log in order, those that are there and those to come: see [`BlockingLog::follow`].
+/// The existing and future messages of a log, in order: see [`BlockingLog::follow`].
 #[derive(Debug)]
 pub struct Follow<L: Log>(Tail<L>);
 
-/// What follows a log, by an iterator or by a stream.
+/// The state of a reader that follows a log, shared by the iterator and the stream.
 #[derive(Debug)]
 pub(super) struct Tail<L: Log> {
     pub(super) log: BlockingLog<L>,
     cursor: Cursor,
-    /// Read and not yet handed out.
+    /// Messages read and not returned yet.
     ahead: std::vec::IntoIter<Message>,
-    /// Behind the last message that was handed out.
+    /// One past the last message returned.
     next_offset: u64,
-    /// What went wrong before the first message was read.
-    begun: Option<Error>,
+    /// The error that resolving the start position failed with, until it is returned.
+    start_error: Option<Error>,
     is_ended: bool,
 }
 
-/// What there is to hand out: a message or an error, or, with `None`, the end for good.
+/// What the reader returns next: a message, an error, or `None` at its end.
 pub(super) type Next = Option<Result<Message>>;
 
 impl<L: Log> BlockingLog<L> {
-    /// The messages from `from` on: first those that are there, then, waiting for each, those that come.
+    /// Iterates over the messages from `from` on: first the existing ones, then new ones, waiting
+    /// for each.
     ///
-    /// - It begins where `from` says, resolved when this is called: from `Start::Newest` it misses nothing that is
-    ///   published from now on.
+    /// - `from` is resolved when this is called. With `Start::Newest`, the iterator returns every
+    ///   message published from now on.
     /// - Messages come in offset order, and none comes twice.
-    /// - If what it is to return next was trimmed, it returns one error that says so
-    ///   ([`is_trimmed`](Error::is_trimmed)) and goes on from the log's start offset, which is in the error's field
-    ///   `start`. Not if it began with `Start::Oldest` and has returned nothing yet.
-    /// - When the log is closed it returns `None`, after what it had read already.
-    /// - Any other error is returned once, and is the end: for instance `Poisoned`, after everything that was visible,
-    ///   or `Corrupt`. Where to go on is [`Follow::next_offset`].
+    /// - If the next message was trimmed, the iterator returns one error for which
+    ///   [`is_trimmed`](Error::is_trimmed) is true, and continues at the log's start offset, which
+    ///   is the field `start` of the error. An iterator that starts at `Start::Oldest` and has
+    ///   returned nothing yet skips trimmed messages without an error.
+    /// - When the log is closed, the iterator returns the messages it has read already, and then
+    ///   `None`.
+    /// - The iterator returns any other error once, and then ends: for instance `Corrupt`, or
+    ///   `Poisoned` after all visible messages. [`Follow::next_offset`] is the offset at which to
+    ///   continue.
     ///
-    /// It waits for ever; to wait for a time use [`consume_blocking`](BlockingLog::consume_blocking). It is a handle of
-    /// the log like this one, and can go to another thread.
+    /// The iterator waits without a limit; use [`consume_blocking`](BlockingLog::consume_blocking)
+    /// to wait with a timeout. It holds a handle of the log, and can be moved to another thread.
     ///
     /// ```
     /// use duramen::{BlockingLog, Log, MemoryLog, NewMessage, Start};
@@ -67,7 +71,8 @@ impl<L: Log> BlockingLog<L> {
 }
 
 impl<L: Log> Follow<L> {
-    /// The offset at which it goes on: one past the last message returned, or behind what was trimmed.
+    /// The offset at which the iterator continues: one past the last message returned, or the log's
+    /// start offset after an error about trimmed messages.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
         self.0.next_offset
@@ -78,12 +83,12 @@ impl<L: Log> Iterator for Follow<L> {
     type Item = Result<Message>;
 
     fn next(&mut self) -> Option<Result<Message>> {
-        if let Some(next) = self.0.look() {
+        if let Some(next) = self.0.poll() {
             return next;
         }
         let log = self.0.log.clone();
-        // Without a deadline it does not give up.
-        log.wait_until(None, || self.0.look()).flatten()
+        // Without a deadline this returns only with a result.
+        log.wait_until(None, || self.0.poll()).flatten()
     }
 }
 
@@ -91,9 +96,9 @@ impl<L: Log> FusedIterator for Follow<L> {}
 
 impl<L: Log> Tail<L> {
     pub(super) fn new(log: BlockingLog<L>, from: Start) -> Tail<L> {
-        let begun = begin(from, |from, max_count| log.consume(from, max_count));
-        let trimmed_to = begun.as_ref().err().and_then(start_if_trimmed);
-        let next_offset = begun.as_ref().ok().copied().or(trimmed_to);
+        let begin = begin(from, |from, max_count| log.consume(from, max_count));
+        let trimmed_to = begin.as_ref().err().and_then(start_if_trimmed);
+        let next_offset = begin.as_ref().ok().copied().or(trimmed_to);
         let mut cursor = Cursor::new(from);
         cursor.at = next_offset.map_or(from, Start::At);
         Tail {
@@ -101,39 +106,41 @@ impl<L: Log> Tail<L> {
             cursor,
             ahead: Vec::new().into_iter(),
             next_offset: next_offset.unwrap_or(0),
-            begun: begun.err(),
+            start_error: begin.err(),
             is_ended: false,
         }
     }
 
-    /// What comes next; `None` if that is still to come.
-    pub(super) fn look(&mut self) -> Option<Next> {
+    /// What the reader returns next; `None` if it has to wait.
+    pub(super) fn poll(&mut self) -> Option<Next> {
         if let Some(message) = self.ahead.next() {
-            return Some(Some(Ok(self.handed_out(message))));
+            return Some(Some(Ok(self.returned(message))));
         }
         if self.is_ended {
             return Some(None);
         }
-        if let Some(error) = self.begun.take() {
+        if let Some(error) = self.start_error.take() {
             return Some(self.failed(error));
         }
         let log = &self.log;
         let read = |at| log.consume(at, READ_AHEAD);
-        match self.cursor.look(log.noticed(), read)? {
+        match self.cursor.poll(log.changes_or_own(), read)? {
             Ok(batch) => {
                 self.ahead = batch.into_iter();
                 let message = self.ahead.next()?;
-                Some(Some(Ok(self.handed_out(message))))
+                Some(Some(Ok(self.returned(message))))
             }
             Err(error) => Some(self.failed(error)),
         }
     }
 
-    fn handed_out(&mut self, message: Message) -> Message {
+    /// Notes that `message` is returned.
+    fn returned(&mut self, message: Message) -> Message {
         self.next_offset = message.offset + 1;
         message
     }
 
+    /// Notes that `error` is returned, or, if the log is closed, the end.
     fn failed(&mut self, error: Error) -> Next {
         match start_if_trimmed(&error) {
             Some(start) => {
@@ -148,7 +155,7 @@ impl<L: Log> Tail<L> {
         }
     }
 
-    /// Ends it with this error.
+    /// Ends the reader with this error.
     #[cfg(feature = "stream")]
     pub(super) fn end<T>(&mut self, error: Error) -> Result<T> {
         self.is_ended = true;

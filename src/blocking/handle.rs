@@ -4,20 +4,23 @@ use std::time::{Duration, Instant};
 use super::cursor::Cursor;
 use crate::{Batch, Changes, Error, Log, Result, Start};
 
-/// A [`Log`] whose readers can wait for messages: a wrapper for any other, and itself a `Log`.
+/// A wrapper for any [`Log`] whose readers can wait for messages. It is a `Log` itself.
 ///
-/// A reader that waits sleeps, and wakes when a message becomes visible, whichever handle or thread publishes it:
-/// not only through this wrapper. With [`Durability::EachPublish`](crate::Durability::EachPublish) that is when the
-/// batch is on stable storage. [`close`](Log::close) wakes everybody with [`Error::Closed`], and a log that is poisoned
-/// by a failed write or sync with [`Error::Poisoned`], after all that can still be read was.
+/// A waiting reader sleeps until a message becomes visible, whichever handle or thread publishes
+/// it. With [`Durability::EachPublish`](crate::Durability::EachPublish) a message is visible once
+/// it is on stable storage. When the log is closed, waiting readers return [`Error::Closed`]. When
+/// a failed write or sync poisons the log, they return [`Error::Poisoned`] after all visible
+/// messages.
 ///
-/// A log that is open for reading only does not change, in no process, as long as it is: there is nothing to wait for.
+/// While a log is open for reading only, no process can change it, and waiting for messages is
+/// useless.
 ///
-/// [`FileLog`](crate::FileLog) and [`MemoryLog`](crate::MemoryLog) say when they change (see [`Log::changes`]). Of
-/// another log that does not, what goes through this wrapper and its clones is noticed at once, and anything else when
-/// a reader looks again, every [`LOOK_AGAIN`](BlockingLog::LOOK_AGAIN).
+/// [`FileLog`](crate::FileLog) and [`MemoryLog`](crate::MemoryLog) announce their changes (see
+/// [`Log::changes`]). For a log that does not, changes made through this wrapper and its clones
+/// wake readers at once. To see other changes, waiting readers poll the log every
+/// [`POLL_INTERVAL`](BlockingLog::POLL_INTERVAL).
 ///
-/// Cheap to clone; clones are handles of the same log.
+/// Cheap to clone. Clones are handles of the same log.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +33,7 @@ use crate::{Batch, Changes, Error, Log, Result, Start};
 /// log.publish(&[NewMessage::value(b"there you are")])?;
 /// assert_eq!(reader.join().unwrap()?.messages.len(), 1);
 ///
-/// // With a timeout, an empty batch says where to go on.
+/// // When the timeout has passed, the batch is empty and says where to continue.
 /// let batch = log.consume_blocking(Start::Newest, 10, Some(Duration::from_millis(1)))?;
 /// assert!(batch.messages.is_empty() && batch.next_offset == 1);
 /// # log.close()
@@ -44,7 +47,7 @@ pub struct BlockingLog<L: Log> {
 #[derive(Debug)]
 struct Inner<L> {
     log: L,
-    /// What goes through the wrapper, for a log that does not tell of its changes itself.
+    /// Announces changes made through the wrapper, if the log does not announce its changes itself.
     changes: Changes,
 }
 
@@ -63,10 +66,10 @@ impl<L: Log> From<L> for BlockingLog<L> {
 }
 
 impl<L: Log> BlockingLog<L> {
-    /// How long a reader that waits sleeps before it looks again at a log that does not tell of its changes: 10 ms.
-    pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
+    /// How often a waiting reader polls a log that does not announce its changes: every 10 ms.
+    pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-    /// Wraps a log. To go on using it by itself, wrap an [`Arc`] of it or a reference to it.
+    /// Wraps a log. To keep using the log directly, wrap an [`Arc`] or a reference.
     pub fn new(log: L) -> BlockingLog<L> {
         let changes = Changes::new();
         BlockingLog {
@@ -80,12 +83,13 @@ impl<L: Log> BlockingLog<L> {
         &self.inner.log
     }
 
-    /// As [`consume`](Log::consume), but waits for the first message when there is none yet; at most for `timeout`,
-    /// if there is one.
+    /// As [`consume`](Log::consume), but waits for a message if there is none yet. With a
+    /// `timeout`, it waits at most that long.
     ///
-    /// Returns as soon as there is anything, be it fewer than `max_count`. When the timeout has passed the batch is
-    /// empty, and its `next_offset` is where to go on without missing anything. `Start::Newest` is resolved once, when
-    /// this is called: it waits for the next message. With `max_count` 0 it does not wait.
+    /// Returns as soon as there are any messages, even fewer than `max_count`. When the timeout has
+    /// passed, the batch is empty, and a reader that continues at its `next_offset` misses nothing.
+    /// `Start::Newest` is resolved once, when this is called, and waits for the next message. With
+    /// `max_count` 0 this does not wait.
     ///
     /// ```
     /// use std::time::Duration;
@@ -98,7 +102,7 @@ impl<L: Log> BlockingLog<L> {
     /// loop {
     ///     let batch = log.consume_blocking(from, 100, Some(Duration::from_millis(5)))?;
     ///     if batch.messages.is_empty() {
-    ///         break; // quiet for so long
+    ///         break; // no message for 5 ms
     ///     }
     ///     from = Start::At(batch.next_offset);
     /// }
@@ -109,9 +113,12 @@ impl<L: Log> BlockingLog<L> {
     ///
     /// # Errors
     ///
-    /// As `consume`. While it waits: [`Error::Closed`] when the log is closed, [`Error::Poisoned`] when it is
-    /// poisoned, and [`Error::OffsetOutOfRange`] ([`is_trimmed`](Error::is_trimmed)) when messages came and were
-    /// trimmed before the waiter got to them; not from `Start::Oldest`, which means whatever is the oldest.
+    /// As `consume`. While it waits:
+    ///
+    /// - [`Error::Closed`] when the log is closed;
+    /// - [`Error::Poisoned`] when the log is poisoned;
+    /// - [`Error::OffsetOutOfRange`] ([`is_trimmed`](Error::is_trimmed)) when new messages were
+    ///   trimmed before this call could read them. `Start::Oldest` skips trimmed messages instead.
     pub fn consume_blocking(
         &self,
         from: Start,
@@ -123,8 +130,8 @@ impl<L: Log> BlockingLog<L> {
         })
     }
 
-    /// As [`consume_blocking`](BlockingLog::consume_blocking), of the messages with exactly this key: waits for a
-    /// *match*, and messages with other keys go by.
+    /// As [`consume_blocking`](BlockingLog::consume_blocking), of the messages with exactly this
+    /// key. Messages with other keys do not end the waiting.
     ///
     /// ```
     /// use duramen::{BlockingLog, Log, MemoryLog, NewMessage, Start};
@@ -168,13 +175,13 @@ impl<L: Log> BlockingLog<L> {
             return read(from);
         }
         let mut cursor = Cursor::new(from);
-        let mut look = || cursor.look(self.noticed(), &read);
-        if let Some(found) = look() {
+        let mut poll = || cursor.poll(self.changes_or_own(), &read);
+        if let Some(found) = poll() {
             return found;
         }
-        // A moment too far away to be told is as good as never.
+        // A deadline too far away to be represented is no deadline.
         let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
-        if let Some(found) = self.wait_until(deadline.flatten(), look) {
+        if let Some(found) = self.wait_until(deadline.flatten(), poll) {
             return found;
         }
         match cursor.at {
@@ -182,25 +189,27 @@ impl<L: Log> BlockingLog<L> {
                 messages: Vec::new(),
                 next_offset,
             }),
-            // It has looked, and is at an offset since.
-            _ => Err(Error::Invalid("the log did not say where reading goes on")),
+            // The cursor is at an offset since its first poll.
+            _ => Err(Error::Invalid(
+                "the log did not say at which offset reading continues",
+            )),
         }
     }
 
-    /// Calls `look` until it returns something, or the deadline has passed.
+    /// Calls `check` until it returns `Some` or the deadline has passed.
     pub(super) fn wait_until<T>(
         &self,
         deadline: Option<Instant>,
-        mut look: impl FnMut() -> Option<T>,
+        mut check: impl FnMut() -> Option<T>,
     ) -> Option<T> {
         if let Some(changes) = self.inner.log.changes() {
-            return changes.wait_until(deadline, look);
+            return changes.wait_until(deadline, check);
         }
         loop {
             let now = Instant::now();
-            let again = now.checked_add(Self::LOOK_AGAIN);
-            let until = deadline.into_iter().chain(again).min();
-            if let Some(found) = self.inner.changes.wait_until(until, &mut look) {
+            let next_poll = now.checked_add(Self::POLL_INTERVAL);
+            let until = deadline.into_iter().chain(next_poll).min();
+            if let Some(found) = self.inner.changes.wait_until(until, &mut check) {
                 return Some(found);
             }
             if deadline.is_some_and(|deadline| deadline <= now) {
@@ -209,13 +218,13 @@ impl<L: Log> BlockingLog<L> {
         }
     }
 
-    /// What tells of the log's changes; where the log itself does not, of those that go through the wrapper.
-    pub(super) fn noticed(&self) -> &Changes {
+    /// Announces the log's changes; if the log has no `Changes`, those made through the wrapper.
+    pub(super) fn changes_or_own(&self) -> &Changes {
         self.inner.log.changes().unwrap_or(&self.inner.changes)
     }
 
-    /// Passes on the result of a call that may have changed the log, and tells those who wait.
-    pub(super) fn told<T>(&self, result: Result<T>) -> Result<T> {
+    /// Wakes waiting readers after a call that may have changed the log. Returns the call's result.
+    pub(super) fn wake_readers_after<T>(&self, result: Result<T>) -> Result<T> {
         if self.inner.log.changes().is_none() {
             match result {
                 Err(Error::SyncFailed { .. } | Error::Poisoned) => self.inner.changes.poison(),

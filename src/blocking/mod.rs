@@ -1,4 +1,4 @@
-//! L6: waiting for messages, over any [`Log`](crate::Log).
+//! L6: waiting for messages of any [`Log`](crate::Log).
 
 mod cursor;
 mod follow;

@@ -9,27 +9,29 @@ use super::BlockingLog;
 use super::follow::Tail;
 use crate::{Error, Log, Message, Result, Start, Watch};
 
-/// So many messages are handed out in a row before other tasks get their turn.
+/// How many messages the stream returns in a row before it lets other tasks run.
 const TURN: u32 = 256;
 
-/// Messages of a log in order, those that are there and those to come: see [`BlockingLog::stream`].
+/// The existing and future messages of a log, in order: see [`BlockingLog::stream`].
 pub struct LogStream<L: Log> {
     tail: Tail<L>,
     watch: Watch,
     is_terminated: bool,
-    /// Messages handed out since other tasks had their turn.
+    /// Messages returned since the stream last let other tasks run.
     in_a_row: u32,
 }
 
 impl<L: Log> BlockingLog<L> {
-    /// The messages from `from` on as a [`Stream`], by the rules of [`follow`](BlockingLog::follow). For any async
-    /// runtime: it needs none, and no thread.
+    /// The messages from `from` on as a [`Stream`], by the rules of
+    /// [`follow`](BlockingLog::follow). It works with any async runtime and needs no thread of its
+    /// own.
     ///
-    /// Waiting is asynchronous, reading is not: what is not in memory is read from disk by the task that polls. After
-    /// every 256 messages in a row it lets other tasks go first.
+    /// Waiting is asynchronous, but reading is not: messages that are not in memory are read from
+    /// disk by the polling task. After every 256 messages in a row the stream lets other tasks run.
     ///
-    /// The log must say when it changes ([`Log::changes`]), as all logs of this crate do. With another, the stream
-    /// returns what is there and then, instead of waiting, [`Error::Invalid`] once, and ends.
+    /// The log must announce its changes ([`Log::changes`]), as all logs of this crate do. With any
+    /// other log, the stream returns the existing messages and then, instead of waiting,
+    /// [`Error::Invalid`] once, and ends.
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -62,7 +64,7 @@ impl<L: Log> BlockingLog<L> {
     }
 }
 
-// Nothing in it is ever pinned, whatever log it reads.
+// The stream never pins any of its fields, whatever log it reads.
 impl<L: Log> Unpin for LogStream<L> {}
 
 impl<L: Log> Stream for LogStream<L> {
@@ -75,13 +77,13 @@ impl<L: Log> Stream for LogStream<L> {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut next = this.tail.look();
+        let mut next = this.tail.poll();
         if next.is_none() {
             let log = this.tail.log.clone();
             let polled = match log.changes() {
-                Some(changes) => changes.poll_until(&this.watch, context, || this.tail.look()),
+                Some(changes) => changes.poll_until(&this.watch, context, || this.tail.poll()),
                 None => Poll::Ready(Some(this.tail.end(Error::Invalid(
-                    "a stream cannot wait for a log that does not tell of its changes",
+                    "a stream cannot wait for a log that does not announce its changes",
                 )))),
             };
             match polled {

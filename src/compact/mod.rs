@@ -1,17 +1,37 @@
-//! Removing by key what later messages made superfluous, and deleting many messages at a pace.
+//! Compaction: removing messages that later messages with the same key made superfluous.
 //!
 //! | function | removes |
 //! |---|---|
-//! | [`updates`] | messages that a later one of the same key supersedes |
-//! | [`deletes`] | tombstones before which there is no message of their key any more |
+//! | [`updates`] | superseded messages: those with a later message of the same key |
+//! | [`deletes`] | tombstones that cover nothing: no earlier message of their key is left |
 //! | [`compact`](compact()) | both, in this order |
 //! | [`delete_multi`] | the messages it is given |
 //!
-//! What stays keeps its offset and its order. Messages without a key are never touched. [`Settings`] say how old a
-//! message has to be to be removed, and bound the memory that is used; each function has a sibling `.._with` that calls
-//! a function of the caller's in between, to slow the work down, to show how far it is, or to end it.
+//! The messages that stay keep their offsets and their order. Messages without a key are never
+//! removed. [`Settings`] say how old a message must be to be removed, and bound the memory used.
 //!
-//! The log needs a key index. Publishing, reading, and even another compaction may go on meanwhile.
+//! The log needs a key index. Other threads may publish, read and even compact at the same time.
+//! The age of messages goes by the system's clock.
+//!
+//! # Pace
+//!
+//! Each compaction has a sibling `.._with` that takes a function `pace` and calls it after each
+//! batch of messages read and after each segment changed. `pace` may sleep to slow the work down,
+//! show the [`Progress`], or end the work by returning
+//! [`ControlFlow::Break`](std::ops::ControlFlow::Break); messages not yet removed then stay. See
+//! [`compact_with`] for an example.
+//!
+//! # Durability
+//!
+//! When a function returns, the messages it removed are gone from storage. A crash during the call
+//! leaves some of them in place. No crash removes a superseded message together with the one that
+//! supersedes it, or brings back a message that a tombstone covered.
+//!
+//! # Errors
+//!
+//! [`NoIndex`](crate::Error::NoIndex) without a key index; otherwise as
+//! [`Log::consume`](crate::Log::consume) and [`Log::delete`](crate::Log::delete). Messages removed
+//! before the error stay removed.
 //!
 //! ```
 //! use duramen::{Log, MemoryLog, NewMessage, Start, compact};

@@ -4,18 +4,20 @@ use std::ops::ControlFlow;
 use super::Progress;
 use crate::{Deleted, Log, Result};
 
-/// Removes the messages at `offsets` as [`Log::delete`] does, a segment at a time, and calls `pace` after each.
+/// Removes the messages at `offsets` as [`Log::delete`] does, one segment at a time, and calls
+/// `pace` after each segment.
 ///
-/// Between segments publishers and readers have the log to themselves: a `pace` that sleeps leaves them more of it.
-/// When it returns [`ControlFlow::Break`], the rest stays, and what was removed up to then is returned.
+/// Between segments, publishers and readers have the log to themselves; a `pace` that sleeps leaves
+/// them more time. If `pace` returns [`ControlFlow::Break`], the remaining messages stay, and the
+/// call returns what it removed until then.
 ///
 /// # Durability
 ///
-/// What is removed is gone from storage when `pace` is called, and does not come back.
+/// When `pace` is called, the messages removed so far are gone from storage for good.
 ///
 /// # Errors
 ///
-/// As [`Log::delete`]. What was removed before, which `pace` was told, stays removed.
+/// As [`Log::delete`]. Messages removed before the error, as last reported to `pace`, stay removed.
 ///
 /// ```
 /// use std::collections::BTreeSet;
@@ -41,7 +43,7 @@ pub fn delete_multi(
     mut pace: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Deleted> {
     let mut progress = Progress::default();
-    // Whether it was broken off makes no difference to what was done.
+    // The result is the same whether or not `pace` ended the work.
     let _ = delete_round(log, &mut offsets.clone(), &mut progress, |progress, offsets| {
         if let Some(first) = offsets.first() {
             progress.next_offset = *first;
@@ -51,7 +53,8 @@ pub fn delete_multi(
     Ok(progress.deleted)
 }
 
-/// Removes the messages at `offsets` a segment at a time and calls `pace` after each, with the offsets that are left.
+/// Removes the messages at `offsets`, one segment at a time, and calls `pace` after each segment
+/// with the offsets that are left.
 pub(super) fn delete_round(
     log: &(impl Log + ?Sized),
     offsets: &mut BTreeSet<u64>,

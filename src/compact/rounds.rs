@@ -8,10 +8,11 @@ use crate::{Deleted, Log, Message, Result, Start};
 /// Messages read at a time.
 const BATCH_LEN: usize = 1024;
 
-/// A walk through a log that collects offsets and, each time there are enough of them, removes their messages.
+/// A walk through a log that collects the offsets of superfluous messages. Each time it has enough
+/// of them, a round removes the messages.
 ///
-/// Nothing is locked in between: a message that is collected may be removed by others before its round is, and is then
-/// ignored like any offset that is not in the log.
+/// Nothing is locked between rounds. If another thread removes a collected message first, the round
+/// ignores its offset, as a delete ignores any offset that is not in the log.
 pub(super) struct Rounds<'a, L: ?Sized, P> {
     log: &'a L,
     settings: &'a Settings,
@@ -35,17 +36,18 @@ impl<'a, L: Log + ?Sized, P: FnMut(&Progress) -> ControlFlow<()>> Rounds<'a, L, 
         self.progress.deleted
     }
 
-    /// Removes what `is_superfluous` says, of what was in the log when this was called.
+    /// Removes the messages for which `is_superfluous` returns true. Messages published after the
+    /// call began are left alone.
     pub(super) fn run(
         &mut self,
         is_superfluous: impl Fn(&Message) -> Result<bool>,
     ) -> Result<ControlFlow<()>> {
-        // What is published from now on is left to the next compaction: this one has an end.
+        // Messages published from now on are left to the next compaction, so this one ends.
         let end = self.log.next_offset()?;
         let mut next = Start::Oldest;
         loop {
             let batch = match self.log.consume(next, BATCH_LEN) {
-                // Trimmed meanwhile by others.
+                // Another thread has trimmed the log meanwhile.
                 Err(error) if error.is_trimmed() => self.log.consume(Start::Oldest, BATCH_LEN)?,
                 batch => batch?,
             };
@@ -57,7 +59,7 @@ impl<'a, L: Log + ?Sized, P: FnMut(&Progress) -> ControlFlow<()>> Rounds<'a, L, 
             }
             self.progress.next_offset = batch.next_offset.min(end);
             next = Start::At(batch.next_offset);
-            // Not to be kept while others are removed.
+            // Its memory is not held while messages are removed.
             drop(batch);
             if (self.pace)(&self.progress).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -86,7 +88,8 @@ impl<'a, L: Log + ?Sized, P: FnMut(&Progress) -> ControlFlow<()>> Rounds<'a, L, 
         if self.offsets.is_empty() {
             return Ok(ControlFlow::Continue(()));
         }
-        // What supersedes a message has to be durable before that message goes: else a power cut could take both.
+        // The superseding messages must be durable before the superseded ones go. Otherwise a power
+        // cut could take both.
         self.log.sync()?;
         let pace = &mut self.pace;
         delete_round(self.log, &mut self.offsets, &mut self.progress, |progress, _| {

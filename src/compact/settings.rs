@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{Deleted, Timestamp};
 
-/// What a compaction may remove, and how much memory it may use for that.
+/// Which messages a compaction may remove, and how much memory it may use.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Messages of any age, and at most 1,048,576 offsets at a time.
+    /// Settings for messages of any age and at most 1,048,576 offsets at a time.
     pub fn new() -> Settings {
         Settings {
             older_than: Duration::ZERO,
@@ -30,31 +30,33 @@ impl Settings {
         }
     }
 
-    /// Remove only messages that are at least so old, by their own time and the wall clock. Default: zero, which is
-    /// any message, even one from the future.
+    /// Remove only messages at least this old, by their own time and the system's clock. Default:
+    /// zero, which allows any message, even one with a time in the future.
     ///
-    /// Readers that keep up within this time see every message. That matters most for tombstones: a reader that has
-    /// the value and never sees the tombstone keeps the value for ever.
+    /// A reader that stays less than this time behind sees every message. This matters most for
+    /// tombstones: a reader that has seen a value and misses its tombstone keeps the value for
+    /// ever.
     pub fn older_than(mut self, age: Duration) -> Settings {
         self.older_than = age;
         self
     }
 
-    /// How many offsets are collected before their messages are removed, at least 1. Default: 1,048,576, about
-    /// 16 MiB. More of them rewrite a segment less often.
+    /// How many offsets to collect before their messages are removed, at least 1. Default:
+    /// 1,048,576, which take about 16 MiB. With a higher limit, each segment is rewritten less
+    /// often.
     pub fn offsets_max(mut self, offsets: usize) -> Settings {
         self.offsets_max = offsets;
         self
     }
 
-    /// Remove nothing, and tell what would be removed. The size is then what the messages take by
-    /// [`Log::size`](crate::Log::size). Default: false.
+    /// Remove nothing, and return what would be removed. The size is then the sum of
+    /// [`Log::size`](crate::Log::size) over the messages. Default: false.
     pub fn dry_run(mut self, dry_run: bool) -> Settings {
         self.dry_run = dry_run;
         self
     }
 
-    /// The latest time that a message which is removed may have.
+    /// The latest time that a removed message may have.
     pub(super) fn time_max(&self) -> Timestamp {
         if self.older_than.is_zero() {
             Timestamp::MAX
@@ -70,14 +72,14 @@ impl Default for Settings {
     }
 }
 
-/// How far a compaction or [`delete_multi`](super::delete_multi) is, as told in between.
+/// How far a compaction or [`delete_multi`](super::delete_multi) has come.
 ///
 /// ```
 /// use std::ops::ControlFlow;
 ///
 /// use duramen::compact::Progress;
 ///
-/// /// Ends the work when so many messages are gone.
+/// /// Ends the work when 10,000 messages are gone.
 /// fn at_most(progress: &Progress) -> ControlFlow<()> {
 ///     if progress.deleted.messages < 10_000 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 /// }
@@ -86,12 +88,15 @@ impl Default for Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What was removed up to now, or, in a dry run, would have been.
+    /// The messages removed so far; in a dry run, those that would have been.
     pub deleted: Deleted,
-    /// Messages found or given that are still to be removed, as far as they exist.
+    /// How many of the offsets found or given have not been dealt with yet. Some of them may be of
+    /// messages that do not exist.
     pub remaining: u64,
-    /// Messages looked at up to now; a compaction of updates and tombstones looks at each of them twice.
+    /// How many messages have been read so far. [`compact`](super::compact()) reads the log twice,
+    /// and counts each message twice.
     pub read: u64,
-    /// Where reading goes on, or, if nothing is read, removing.
+    /// The offset at which reading continues. For [`delete_multi`](super::delete_multi), which
+    /// reads nothing, the offset at which removing continues.
     pub next_offset: u64,
 }

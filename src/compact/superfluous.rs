@@ -7,17 +7,12 @@ use crate::{Deleted, Error, Log, Message, Result, Start, Timestamp};
 /// Messages of a key read at a time.
 const BATCH_LEN: usize = 16;
 
-/// Removes the messages that are old enough and superseded: there is a later one with the same key.
-///
-/// # Durability
-///
-/// What is removed is gone from storage when this returns. A crash meanwhile leaves some of it, and never takes the
-/// last message of a key.
+/// Removes superseded messages: those that are old enough and have a later message with the same
+/// key.
 ///
 /// # Errors
 ///
-/// [`NoIndex`](crate::Error::NoIndex) without a key index; else as [`Log::consume`] and [`Log::delete`]. What was
-/// removed before stays removed.
+/// See [the module](mod@crate::compact#errors).
 ///
 /// ```
 /// use duramen::{Log, MemoryLog, NewMessage, compact};
@@ -31,51 +26,25 @@ pub fn updates(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
     updates_with(log, settings, |_| ControlFlow::Continue(()))
 }
 
-/// As [`updates`]; calls `pace` after each batch that was read and each segment that was changed. When it returns
-/// [`ControlFlow::Break`], the rest stays.
+/// [`updates`], with a [pace](mod@crate::compact#pace).
 ///
 /// # Errors
 ///
-/// As [`updates`].
-///
-/// ```
-/// use std::ops::ControlFlow;
-///
-/// use duramen::{Log, MemoryLog, NewMessage, compact};
-///
-/// let log = MemoryLog::new();
-/// log.publish(&[NewMessage::new(b"user-7", b"created"), NewMessage::new(b"user-7", b"renamed")])?;
-/// let mut calls = 0;
-/// let deleted = compact::updates_with(&log, &compact::Settings::new(), |_progress| {
-///     calls += 1;
-///     if calls < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-/// })?;
-/// assert_eq!(deleted.messages, 1);
-/// # Ok::<(), duramen::Error>(())
-/// ```
+/// See [the module](mod@crate::compact#errors).
 pub fn updates_with(
     log: &(impl Log + ?Sized),
     settings: &Settings,
     pace: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Deleted> {
-    need_key_index(log)?;
-    let time_max = settings.time_max();
-    let mut rounds = Rounds::new(log, settings, pace);
-    let _ = rounds.run(|message| is_superseded(log, message, time_max))?;
-    Ok(rounds.deleted())
+    remove(log, settings, pace, Superfluous::Updates)
 }
 
-/// Removes the tombstones that are old enough and before which there is no message of their key: they say that
-/// something is gone of which nothing is left to be seen.
-///
-/// # Durability
-///
-/// What is removed is gone from storage when this returns. A crash meanwhile leaves some of it, and never brings back
-/// what a tombstone covered.
+/// Removes tombstones that cover nothing: those that are old enough and have no earlier message
+/// with the same key left in the log.
 ///
 /// # Errors
 ///
-/// As [`updates`].
+/// See [the module](mod@crate::compact#errors).
 ///
 /// ```
 /// use duramen::{Log, MemoryLog, NewMessage, compact};
@@ -84,7 +53,7 @@ pub fn updates_with(
 /// let tombstone = NewMessage::tombstone(b"user-7");
 /// log.publish(&[NewMessage::new(b"user-7", b"created"), tombstone])?;
 /// let settings = compact::Settings::new();
-/// assert_eq!(compact::deletes(&log, &settings)?.messages, 0); // there is still something to cover
+/// assert_eq!(compact::deletes(&log, &settings)?.messages, 0); // it still covers a message
 /// assert_eq!(compact::updates(&log, &settings)?.messages, 1);
 /// assert_eq!(compact::deletes(&log, &settings)?.messages, 1);
 /// # Ok::<(), duramen::Error>(())
@@ -93,34 +62,25 @@ pub fn deletes(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
     deletes_with(log, settings, |_| ControlFlow::Continue(()))
 }
 
-/// As [`deletes`]; calls `pace` as [`updates_with`] does, where there is an example.
+/// [`deletes`], with a [pace](mod@crate::compact#pace).
 ///
 /// # Errors
 ///
-/// As [`updates`].
+/// See [the module](mod@crate::compact#errors).
 pub fn deletes_with(
     log: &(impl Log + ?Sized),
     settings: &Settings,
     pace: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Deleted> {
-    need_key_index(log)?;
-    let time_max = settings.time_max();
-    let mut rounds = Rounds::new(log, settings, pace);
-    let _ = rounds
-        .run(|message| Ok(is_old_tombstone(message, time_max) && is_first(log, message, |_| false)?))?;
-    Ok(rounds.deleted())
+    remove(log, settings, pace, Superfluous::Deletes)
 }
 
-/// [`updates`], then [`deletes`]: of each key only the last message stays, and not even that if it is a tombstone, as
-/// far as they are old enough.
-///
-/// # Durability
-///
-/// As for the two.
+/// [`updates`], then [`deletes`]: of the messages that are old enough, only the last of each key
+/// stays, and a tombstone does not stay either.
 ///
 /// # Errors
 ///
-/// As [`updates`].
+/// See [the module](mod@crate::compact#errors).
 ///
 /// ```
 /// use std::time::Duration;
@@ -139,11 +99,11 @@ pub fn compact(log: &(impl Log + ?Sized), settings: &Settings) -> Result<Deleted
     compact_with(log, settings, |_| ControlFlow::Continue(()))
 }
 
-/// As [`compact`](compact()); calls `pace` as [`updates_with`] does.
+/// [`compact`](compact()), with a [pace](mod@crate::compact#pace).
 ///
 /// # Errors
 ///
-/// As [`updates`].
+/// See [the module](mod@crate::compact#errors).
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -165,40 +125,63 @@ pub fn compact_with(
     settings: &Settings,
     pace: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Deleted> {
+    remove(log, settings, pace, Superfluous::Both)
+}
+
+/// Which messages a compaction removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Superfluous {
+    /// Superseded messages.
+    Updates,
+    /// Tombstones that cover nothing.
+    Deletes,
+    /// First the one kind, then the other.
+    Both,
+}
+
+fn remove(
+    log: &(impl Log + ?Sized),
+    settings: &Settings,
+    pace: impl FnMut(&Progress) -> ControlFlow<()>,
+    superfluous: Superfluous,
+) -> Result<Deleted> {
     need_key_index(log)?;
-    // One age for both.
+    // Read once: both walks go by the same age.
     let time_max = settings.time_max();
     let mut rounds = Rounds::new(log, settings, pace);
-    if rounds
-        .run(|message| is_superseded(log, message, time_max))?
-        .is_continue()
-    {
-        // A dry run removed nothing, and has to see the log as if it had.
-        let is_gone = |message: &Message| settings.dry_run && message.time <= time_max;
+    let mut flow = ControlFlow::Continue(());
+    if superfluous != Superfluous::Deletes {
+        flow = rounds.run(|message| is_superseded(log, message, time_max))?;
+    }
+    if superfluous != Superfluous::Updates && flow.is_continue() {
+        // A dry run has removed nothing, so the second walk passes over superseded messages.
+        let passes_over = superfluous == Superfluous::Both && settings.dry_run;
+        let is_gone = |message: &Message| passes_over && message.time <= time_max;
         let _ = rounds.run(|message| {
             Ok(is_old_tombstone(message, time_max)
-                && !(settings.dry_run && is_superseded(log, message, time_max)?)
-                && is_first(log, message, is_gone)?)
+                && !(passes_over && is_superseded(log, message, time_max)?)
+                && covers_nothing(log, message, is_gone)?)
         })?;
     }
     Ok(rounds.deleted())
 }
 
-/// Also for an empty log.
+/// Fails without a key index, also if the log is empty.
 fn need_key_index(log: &(impl Log + ?Sized)) -> Result<()> {
     log.consume_by_key(b"", Start::Newest, 0).map(drop)
 }
 
 /// Whether the message is old enough and there is a later one with its key.
 ///
-/// The answer holds for ever, so that it may be acted on later and while others publish: messages are only ever added
-/// behind it. If someone deletes the later one in between, it is as if that had been done after this compaction.
+/// A `true` stays true while others publish, because messages are only ever added behind this one.
+/// If another thread deletes the later message before this one is removed, the result is the same
+/// as if that delete had come after this compaction.
 fn is_superseded(log: &(impl Log + ?Sized), message: &Message, time_max: Timestamp) -> Result<bool> {
     let Some(key) = message.key.as_ref().filter(|_| message.time <= time_max) else {
         return Ok(false);
     };
     match log.offset_by_key(key) {
-        // An earlier one is the last of the key if this one was deleted by others.
+        // If another thread deleted this message, the last one of the key may be an earlier one.
         Ok(last) => Ok(last > message.offset),
         Err(Error::NotFound) => Ok(false),
         Err(error) => Err(error),
@@ -209,12 +192,14 @@ fn is_old_tombstone(message: &Message, time_max: Timestamp) -> bool {
     message.key.is_some() && message.value.is_none() && message.time <= time_max
 }
 
-/// Whether there is no message with the tombstone's key before it, but for those that are gone in a dry run.
+/// Whether no message with the tombstone's key precedes it. Messages that `is_gone` names do not
+/// count.
 ///
-/// This answer holds for ever too: nothing is ever added before a message. It speaks of what is gone from storage, not
-/// of what is about to go, because [`Log::delete_some`] is durable when it returns: whatever happens then, the
-/// tombstone does not go before what it covers. Of two tombstones of a key the second one waits for another run.
-fn is_first(
+/// A `true` stays true, because no message is ever added before another. An earlier message counts
+/// until it is gone from storage: [`Log::delete_some`] is durable when it returns, so even after a
+/// crash no tombstone is gone before the messages it covers. Of two tombstones with the same key,
+/// the second stays until another run.
+fn covers_nothing(
     log: &(impl Log + ?Sized),
     tombstone: &Message,
     is_gone: impl Fn(&Message) -> bool,
@@ -232,7 +217,7 @@ fn is_first(
         if earlier.any(|message| !is_gone(message)) {
             return Ok(false);
         }
-        // One that was deleted by others meanwhile is passed over, and the end is reached in any case.
+        // The loop ends even if another thread has deleted the tombstone.
         if batch.next_offset > tombstone.offset {
             return Ok(true);
         }

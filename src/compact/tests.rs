@@ -16,7 +16,8 @@ const fn tombstone(key: &[u8]) -> NewMessage<'_> {
     }
 }
 
-/// A log of `"a1"` for key `a` with value `1`, `"a-"` for its tombstone, and `"=1"` for the value without a key.
+/// A log of these messages: `"a1"` is key `a` with value `1`, `"a-"` is its tombstone, and `"=1"`
+/// is the value without a key.
 fn log_of(messages: &[&str]) -> MemoryLog {
     let log = MemoryLog::new();
     publish(&log, messages);
@@ -110,7 +111,7 @@ fn young_messages_stay() {
     let dry = compact(&log, &settings.clone().dry_run(true)).unwrap();
     assert_eq!(compact(&log, &settings).unwrap(), dry);
     assert_eq!(offsets(&log), [1, 2, 3, 5, 6, 7, 8]);
-    // Of any age, even from the future.
+    // Messages of any age, even from the future.
     compact(&log, &Settings::new()).unwrap();
     assert_eq!(offsets(&log), [2, 8]);
 }
@@ -126,7 +127,7 @@ fn without_a_key_index_it_is_no_index() {
     }
 }
 
-/// Pseudo-random numbers that are the same every time.
+/// Pseudo-random numbers, the same on every run.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     let mut state = seed;
     std::iter::repeat_with(move || {
@@ -152,8 +153,8 @@ fn random_log(seed: u64, count: usize) -> MemoryLog {
     log
 }
 
-/// Goal: compaction leaves what a map from keys to last messages holds, whatever the bound on memory; a dry run tells
-/// the same and changes nothing. Method: random logs.
+/// Goal: compaction leaves the messages that a map from keys to last messages holds, for any bound
+/// on memory. A dry run returns the same result and changes nothing. Method: random logs.
 #[test]
 fn compaction_agrees_with_a_map() {
     for (seed, offsets_max) in [(1, 0), (2, 1), (3, 7), (4, 100), (5, 1 << 20)] {
@@ -173,7 +174,8 @@ fn compaction_agrees_with_a_map() {
     }
 }
 
-/// No more offsets are held than the settings say, and what was found is removed before more is read.
+/// No more offsets are held than the settings allow, and their messages are removed before more is
+/// read.
 #[test]
 fn memory_is_bounded() {
     let log = log_of(&["a1"; 500]);
@@ -213,7 +215,7 @@ fn a_compaction_can_be_ended_and_gone_on_with() {
 }
 
 #[test]
-fn delete_multi_removes_what_is_named() {
+fn delete_multi_removes_the_given_messages() {
     let log = log_of(&["=1"; 20]);
     let named = BTreeSet::from([0, 3, 4, 19, 20, u64::MAX]);
     let mut calls = 0;
@@ -231,8 +233,9 @@ fn delete_multi_removes_what_is_named() {
     assert_eq!(log.get(Start::At(20)).unwrap().value.as_deref(), Some(&b"x"[..]));
 }
 
-/// Goal: compaction during publishing removes only what is superseded, and never the last of a key. Method: each key's
-/// values count up; readers look at the last of each key all the time, and the end is as after a compaction at rest.
+/// Goal: a compaction while others publish removes only superseded messages, never the last one of
+/// a key. Method: each key's values count up, and a reader checks the last of each key all the
+/// time. The final state is that of a compaction at rest.
 #[test]
 fn compaction_races_publishing_and_other_compactions() {
     const KEYS: u8 = 8;
@@ -259,7 +262,7 @@ fn compaction_races_publishing_and_other_compactions() {
                         u32::from_be_bytes(value.try_into().expect("four bytes"))
                     });
                     let seen = &mut seen[usize::from(key)];
-                    // Odd keys are tombstones now and then, which may be gone already.
+                    // The last message of an odd key may be a tombstone, which may be gone already.
                     assert!(value >= *seen || key % 2 == 1, "key {key}: {value} after {seen}");
                     *seen = value;
                 }

@@ -86,7 +86,7 @@ impl Options {
     )]
     pub(crate) fn file_system(&self) -> Arc<dyn Storage> {
         #[cfg(feature = "fault")]
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = &self.environment.disk {
             return Arc::new(disk.clone());
         }
         Arc::new(Os)

@@ -77,7 +77,7 @@ impl OpenLog {
         let scheduler = (options.background && !options.read_only).then(Scheduler::of_process);
         let upkeep_options = UpkeepOptions {
             durability: options.durability,
-            has_retention: options.has_retention(),
+            has_retention: options.retention.is_limited(),
             rollover,
         };
         let upkeep = Upkeep::new(

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Changes;
@@ -8,346 +9,325 @@ use crate::{
     Trimmed,
 };
 
-/// An append-only log of messages, one Kafka-like partition.
-///
-/// Object safe, and safe to share between threads: readers never wait for a publisher, nor a publisher for readers.
-/// [`FileLog`](crate::FileLog) keeps it in a directory.
-///
-/// # Errors
-///
-/// Any call may fail with [`Closed`](crate::Error::Closed) after [`close`](Log::close), with
-/// [`Corrupt`](crate::Error::Corrupt) when stored bytes turn out to be wrong, and with [`Io`](crate::Error::Io) when
-/// the system refuses. Only further errors are listed at the methods.
-pub trait Log: Send + Sync {
-    /// Publishes `messages` as one atomic batch and returns the next offset, one past the last of them.
+declare_log! {
+    /// An append-only log of messages, like one partition of Kafka.
     ///
-    /// After a crash a reader sees all of the batch or none of it. Offsets in it are consecutive. An empty batch
-    /// writes nothing and returns the next offset.
-    ///
-    /// # Durability
-    ///
-    /// As the log's durability mode says. When this returns, every reader of the same log sees the batch.
+    /// The trait is object safe, and a log can be shared between threads. Readers never wait for a
+    /// publisher, and a publisher never waits for readers. [`FileLog`](crate::FileLog) keeps a log
+    /// in a directory, [`MemoryLog`](crate::MemoryLog) in memory.
     ///
     /// # Errors
     ///
-    /// [`TooLarge`](crate::Error::TooLarge) and [`Io`](crate::Error::Io): nothing was written.
-    /// [`SyncFailed`](crate::Error::SyncFailed): the batch may or may not survive, and the handle is poisoned;
-    /// afterwards [`Poisoned`](crate::Error::Poisoned). [`ReadOnly`](crate::Error::ReadOnly) on a handle that only
-    /// reads.
-    fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
-        self.publish_with(messages, &PublishOptions::new())
-    }
-
-    /// As [`publish`](Log::publish), under a condition or with a durability of its own.
-    ///
-    /// # Errors
-    ///
-    /// As `publish`, and [`OffsetMismatch`](crate::Error::OffsetMismatch), also for an empty batch, when the log's
-    /// next offset is not the expected one: nothing was written.
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64>;
-
-    /// The oldest offset that a reader may name. Everything below it was trimmed.
-    ///
-    /// # Errors
-    ///
-    /// See [`Log`].
-    fn start_offset(&self) -> Result<u64>;
-
-    /// The offset after the last visible message. With
-    /// [`EachPublish`](crate::Durability::EachPublish) that is the last durable one.
-    ///
-    /// # Errors
-    ///
-    /// See [`Log`].
-    fn next_offset(&self) -> Result<u64>;
-
-    /// Up to `max_count` messages in offset order, and the offset to go on at.
-    ///
-    /// | `from` | result |
-    /// |---|---|
-    /// | `Oldest` | from the first message still there; on an empty log none, and the log's next offset |
-    /// | `Newest` | none, and the log's next offset |
-    /// | `At(o)` | from `o`, or, where it was deleted, from the next message that exists |
-    /// | `At(next offset)` | none, and the same offset |
-    /// | `Time(t)` | from the first message at or after `t` by the time index; none after the last |
-    /// | `Last(n)` | the last `n` messages at most |
-    ///
-    /// The batch may hold fewer than `max_count` messages before the end, for instance at a segment's end or after
-    /// 8 MiB: a caller loops until `next_offset` stops moving. With `max_count` 0 there are no messages, and
-    /// `next_offset` is where reading would begin: `o` for `At(o)`, also where it was deleted, the start offset for
-    /// `Oldest` and for `Last(n)` of fewer than `n` messages, and else as the table says.
-    ///
-    /// # Errors
-    ///
-    /// [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` beyond the next offset or below the start
-    /// offset; [`is_trimmed`](crate::Error::is_trimmed) tells the two apart. [`NoIndex`](crate::Error::NoIndex) for
-    /// `Time` without a time index. [`Corrupt`](crate::Error::Corrupt) where the first message of the batch is damaged
-    /// (a batch ends in front of one that is), or what the whole segment depends on: its header, its length, or, where
-    /// its index has yet to be built, any message in it.
-    fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
-
-    /// [`consume`](Log::consume), of the messages with exactly this key. Without a match up to the end,
-    /// `next_offset` is the log's next offset. A batch with fewer than `max_count` messages may be followed by more
-    /// here too, for instance after 8 MiB.
-    ///
-    /// # Errors
-    ///
-    /// As `consume`, and [`NoIndex`](crate::Error::NoIndex) without a key index. Damage to a message of another key may
-    /// be passed over, or be met.
-    fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch>;
-
-    /// One message: `Oldest` the first and `Newest` the last that exists, `At(o)` that very one, `Time(t)` as
-    /// [`get_by_time`](Log::get_by_time), `Last(n)` the n-th from the end (the first if there are fewer; `Last(0)` as
-    /// `Newest`).
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](crate::Error::NotFound) on an empty log and for a deleted message;
-    /// [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` trimmed or at or after the next offset.
-    fn get(&self, at: Start) -> Result<Message>;
-
-    /// The last message with exactly this key, tombstones included.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](crate::Error::NotFound); [`NoIndex`](crate::Error::NoIndex) without a key index.
-    fn get_by_key(&self, key: &[u8]) -> Result<Message>;
-
-    /// The offset of the message that [`get_by_key`](Log::get_by_key) returns.
-    ///
-    /// # Errors
-    ///
-    /// As `get_by_key`.
-    fn offset_by_key(&self, key: &[u8]) -> Result<u64> {
-        Ok(self.get_by_key(key)?.offset)
-    }
-
-    /// The first message at or after `start`, by the running maximum of the times of the messages that exist.
-    ///
-    /// The running maximum never goes back, whatever times the messages were given. The first message at which it
-    /// reaches `start` is the first whose own time does; messages behind it may have earlier times.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](crate::Error::NotFound) when `start` is after all; [`NoIndex`](crate::Error::NoIndex) without a
-    /// time index.
-    fn get_by_time(&self, start: Timestamp) -> Result<Message>;
-
-    /// Offset and own time of the message that [`get_by_time`](Log::get_by_time) returns.
-    ///
-    /// # Errors
-    ///
-    /// As `get_by_time`.
-    fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
-        let message = self.get_by_time(start)?;
-        Ok((message.offset, message.time))
-    }
-
-    /// Bytes of storage that `message` takes when it is published alone, indexes included.
-    fn size(&self, message: &NewMessage<'_>) -> u64;
-
-    /// What the log holds.
-    ///
-    /// # Errors
-    ///
-    /// See [`Log`].
-    fn stat(&self) -> Result<Stats>;
-
-    /// Removes every named message that exists, wherever it is and while others publish and read. Offsets that are
-    /// not in the log are ignored. Readers keep what they hold.
-    ///
-    /// Deleting leaves gaps and does not move the start offset; the offsets are not given out again, not even those of
-    /// the newest messages after a reopen.
-    ///
-    /// # Durability
-    ///
-    /// When this returns the messages are gone from storage, and do not come back. A crash meanwhile leaves each
-    /// segment as it was or as it is to be.
-    ///
-    /// # Errors
-    ///
-    /// [`Io`](crate::Error::Io), for instance when there is no space for the rest of a segment, and
-    /// [`Corrupt`](crate::Error::Corrupt) for a damaged segment, which stays as it is: what was removed before stays
-    /// removed. [`SyncFailed`](crate::Error::SyncFailed) and afterwards [`Poisoned`](crate::Error::Poisoned) as for
-    /// publishing; [`ReadOnly`](crate::Error::ReadOnly).
-    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted>;
-
-    /// As [`delete`](Log::delete), of some of the messages: in a log of segments, those in the first that has any. The
-    /// offsets that are done with are taken out of `offsets`, at least one if there are any.
-    ///
-    /// For removing many messages at a pace: see [`compact::delete_multi`](crate::compact::delete_multi). Unless a log
-    /// has its own, this is one call of `delete` with all of them.
-    ///
-    /// # Errors
-    ///
-    /// As `delete`; `offsets` then holds at least those that are not removed.
-    fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        let deleted = self.delete(offsets)?;
-        offsets.clear();
-        Ok(deleted)
-    }
-
-    /// Removes everything below `before` and moves the start offset there; never back, and never past the next
-    /// offset. It costs by segment, not by message.
-    ///
-    /// Storage is freed by whole segments. See [`trim`](crate::trim) for cuts by age, count and size.
-    ///
-    /// # Durability
-    ///
-    /// The new start offset is durable before any file goes, and the files are gone when this returns.
-    ///
-    /// # Errors
-    ///
-    /// [`SyncFailed`](crate::Error::SyncFailed), [`Poisoned`](crate::Error::Poisoned) and
-    /// [`ReadOnly`](crate::Error::ReadOnly) as for publishing.
-    fn trim(&self, before: u64) -> Result<Trimmed>;
-
-    /// Trims what the log's retention policy no longer keeps; with `dry_run` only says what that would be. A log
-    /// without a policy, which is the default, keeps everything.
-    ///
-    /// # Errors
-    ///
-    /// As [`trim`](Log::trim).
-    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
-        let _ = dry_run;
-        // A log that was closed says so.
-        self.start_offset().map(|_| Trimmed::default())
-    }
-
-    /// Copies the log, as it is at one moment, to the directory `dir`, while publishing goes on. The copy opens as a
-    /// log. On the target of an earlier backup only what changed is copied, and what was trimmed or deleted goes
-    /// there too.
-    ///
-    /// # Durability
-    ///
-    /// The backup is on stable storage when this returns.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](crate::Error::Invalid) if `dir` is the log's own, holds another log, or a backup that has what this
-    /// log has not: somebody wrote to it, or this log lost messages that were not synced, in a power cut;
-    /// [`Locked`](crate::Error::Locked) if the backup is open; [`Corrupt`](crate::Error::Corrupt) if the log is
-    /// damaged: every byte is verified. The target then holds what it held before, or less, and nothing wrong.
-    fn backup(&self, dir: &Path) -> Result<BackupReport>;
-
-    /// Brings everything published so far to stable storage and returns the offset below which all is durable.
-    ///
-    /// # Durability
-    ///
-    /// Concurrent callers share the work.
-    ///
-    /// # Errors
-    ///
-    /// [`SyncFailed`](crate::Error::SyncFailed): the log is poisoned, and no later call reports as durable what this
-    /// one was to cover; afterwards [`Poisoned`](crate::Error::Poisoned). [`ReadOnly`](crate::Error::ReadOnly) on a
-    /// handle that only reads.
-    fn sync(&self) -> Result<u64>;
-
-    /// Lets go of mappings and file descriptors of segments that were not used for so long. They are opened again when
-    /// they are needed, and readers keep what they hold.
-    ///
-    /// Use is only looked for here: a segment goes when it was not used between this call and an earlier one that is
-    /// at least `unused_for` ago. So a log that is to let go of what is not needed calls this now and then;
-    /// [`Duration::ZERO`] lets go of every segment at once, [`Duration::MAX`] of none.
-    ///
-    /// # Errors
-    ///
-    /// See [`Log`].
-    fn gc(&self, unused_for: Duration) -> Result<()>;
-
-    /// Brings everything to stable storage and lets go of the log. Idempotent; every other call on the handle then
-    /// fails with [`Closed`](crate::Error::Closed). Messages already read stay valid.
-    ///
-    /// # Errors
-    ///
-    /// As [`sync`](Log::sync); of a poisoned handle [`SyncFailed`](crate::Error::SyncFailed) with what failed, which
-    /// may have been on the background thread. The handle is closed all the same.
-    fn close(&self) -> Result<()>;
-
-    /// What wakes those who wait for the log to change, whoever changes it. `None`, the default, if the log does not
-    /// tell: whoever waits for such a log looks at it again and again, as [`BlockingLog`](crate::BlockingLog) does.
-    ///
-    /// A log that has it notifies after every change that readers can see: messages that became visible, a trim, a
-    /// delete, the close, and poisoning. A wrapper passes on what the log in it has: one of its own would miss what
-    /// goes past it.
-    fn changes(&self) -> Option<&Changes> {
-        None
-    }
-}
-
-macro_rules! forward_log {
-    ($($for:tt)+) => {
-        impl $($for)+ {
-            fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
-                (**self).publish(messages)
-            }
-            fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
-                (**self).publish_with(messages, how)
-            }
-            fn start_offset(&self) -> Result<u64> {
-                (**self).start_offset()
-            }
-            fn next_offset(&self) -> Result<u64> {
-                (**self).next_offset()
-            }
-            fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
-                (**self).consume(from, max_count)
-            }
-            fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
-                (**self).consume_by_key(key, from, max_count)
-            }
-            fn get(&self, at: Start) -> Result<Message> {
-                (**self).get(at)
-            }
-            fn get_by_key(&self, key: &[u8]) -> Result<Message> {
-                (**self).get_by_key(key)
-            }
-            fn offset_by_key(&self, key: &[u8]) -> Result<u64> {
-                (**self).offset_by_key(key)
-            }
-            fn get_by_time(&self, start: Timestamp) -> Result<Message> {
-                (**self).get_by_time(start)
-            }
-            fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
-                (**self).offset_by_time(start)
-            }
-            fn size(&self, message: &NewMessage<'_>) -> u64 {
-                (**self).size(message)
-            }
-            fn stat(&self) -> Result<Stats> {
-                (**self).stat()
-            }
-            fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
-                (**self).delete(offsets)
-            }
-            fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-                (**self).delete_some(offsets)
-            }
-            fn trim(&self, before: u64) -> Result<Trimmed> {
-                (**self).trim(before)
-            }
-            fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
-                (**self).apply_retention(dry_run)
-            }
-            fn backup(&self, dir: &Path) -> Result<BackupReport> {
-                (**self).backup(dir)
-            }
-            fn sync(&self) -> Result<u64> {
-                (**self).sync()
-            }
-            fn gc(&self, unused_for: Duration) -> Result<()> {
-                (**self).gc(unused_for)
-            }
-            fn close(&self) -> Result<()> {
-                (**self).close()
-            }
-            fn changes(&self) -> Option<&Changes> {
-                (**self).changes()
-            }
+    /// Any call may fail with [`Closed`](crate::Error::Closed) after [`close`](Log::close), with
+    /// [`Corrupt`](crate::Error::Corrupt) if it meets damaged bytes, and with
+    /// [`Io`](crate::Error::Io) if the operating system refuses an operation. The methods list only
+    /// further errors.
+    pub trait Log: Send + Sync {
+        /// Publishes `messages` as one atomic batch and returns the next offset, one past the last
+        /// message.
+        ///
+        /// After a crash, readers see either the whole batch or none of it. The offsets in a batch
+        /// are consecutive. An empty batch writes nothing and returns the next offset.
+        ///
+        /// # Durability
+        ///
+        /// The log's [`Durability`](crate::Durability) says when the batch is on stable storage.
+        /// When the call returns, every reader of the same log sees the batch.
+        ///
+        /// # Errors
+        ///
+        /// - [`TooLarge`](crate::Error::TooLarge), [`Io`](crate::Error::Io): nothing was written.
+        /// - [`SyncFailed`](crate::Error::SyncFailed): the batch may or may not survive a crash,
+        ///   and the handle is poisoned. Later calls fail with
+        ///   [`Poisoned`](crate::Error::Poisoned).
+        /// - [`ReadOnly`](crate::Error::ReadOnly): the handle is open for reading only.
+        change fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
+            self.publish_with(messages, &PublishOptions::new())
         }
-    };
+
+        /// As [`publish`](Log::publish), under a condition or with a durability of its own.
+        ///
+        /// # Errors
+        ///
+        /// As `publish`, and [`OffsetMismatch`](crate::Error::OffsetMismatch) if the log's next
+        /// offset is not the expected one. Then nothing was written. The condition is checked for
+        /// an empty batch too.
+        change fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64>;
+
+        /// The start offset: the lowest offset that a reader may ask for. All messages below it
+        /// were trimmed.
+        ///
+        /// # Errors
+        ///
+        /// See [`Log`].
+        read fn start_offset(&self) -> Result<u64>;
+
+        /// The next offset: one past the last visible message. With
+        /// [`EachPublish`](crate::Durability::EachPublish) only durable messages are visible.
+        ///
+        /// # Errors
+        ///
+        /// See [`Log`].
+        read fn next_offset(&self) -> Result<u64>;
+
+        /// Reads up to `max_count` messages in offset order. The batch says at which offset to
+        /// continue.
+        ///
+        /// | `from` | result |
+        /// |---|---|
+        /// | `Oldest` | from the first existing message on; the next offset if there is none |
+        /// | `Newest` | no messages, and the log's next offset |
+        /// | `At(o)` | from `o` on, or, if `o` was deleted, from the next existing message on |
+        /// | `At(next offset)` | no messages, and the same offset |
+        /// | `Time(t)` | from the first message at or after `t` on, by the time index |
+        /// | `Time(t)`, all earlier | no messages, and the log's next offset |
+        /// | `Last(n)` | the last `n` messages, or all if there are fewer |
+        ///
+        /// A batch may hold fewer than `max_count` messages although more follow, for instance at
+        /// the end of a segment or after 8 MiB. To read everything, call this until `next_offset`
+        /// no longer changes.
+        ///
+        /// With `max_count` 0 the batch is empty, and its `next_offset` is where reading would
+        /// begin:
+        ///
+        /// - for `At(o)` it is `o`, even if that message was deleted;
+        /// - for `Oldest`, and for `Last(n)` of a log with fewer than `n` messages, it is the start
+        ///   offset;
+        /// - for any other `from` it is as the table says.
+        ///
+        /// # Errors
+        ///
+        /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` beyond the next
+        ///   offset or below the start offset; [`is_trimmed`](crate::Error::is_trimmed)
+        ///   distinguishes the two.
+        /// - [`NoIndex`](crate::Error::NoIndex) for `Time` without a time index.
+        /// - [`Corrupt`](crate::Error::Corrupt) if the first message of the batch is damaged; a
+        ///   batch ends before a later damaged message. Also if the segment's header or length is
+        ///   damaged, or any message of a segment whose index is not built yet.
+        read fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
+
+        /// As [`consume`](Log::consume), of the messages with exactly this key. If no message up to
+        /// the end has the key, `next_offset` is the log's next offset. Here too, a batch of fewer
+        /// than `max_count` messages may be followed by more.
+        ///
+        /// # Errors
+        ///
+        /// As `consume`, and [`NoIndex`](crate::Error::NoIndex) without a key index. Damage to a
+        /// message with another key may be reported or passed over.
+        read fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch>;
+
+        /// Reads one message.
+        ///
+        /// | `at` | result |
+        /// |---|---|
+        /// | `Oldest` | the first existing message |
+        /// | `Newest`, `Last(0)` | the last existing message |
+        /// | `At(o)` | the message with exactly this offset |
+        /// | `Time(t)` | as [`get_by_time`](Log::get_by_time) |
+        /// | `Last(n)` | the `n`-th message from the end, or the first if there are fewer |
+        ///
+        /// # Errors
+        ///
+        /// - [`NotFound`](crate::Error::NotFound) on an empty log and for a deleted message.
+        /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` below the start
+        ///   offset, or at or beyond the next offset.
+        read fn get(&self, at: Start) -> Result<Message>;
+
+        /// The last message with exactly this key. It may be a tombstone.
+        ///
+        /// # Errors
+        ///
+        /// [`NotFound`](crate::Error::NotFound); [`NoIndex`](crate::Error::NoIndex) without a key
+        /// index.
+        read fn get_by_key(&self, key: &[u8]) -> Result<Message>;
+
+        /// The offset of the message that [`get_by_key`](Log::get_by_key) returns.
+        ///
+        /// # Errors
+        ///
+        /// As `get_by_key`.
+        read fn offset_by_key(&self, key: &[u8]) -> Result<u64> {
+            Ok(self.get_by_key(key)?.offset)
+        }
+
+        /// The first message at or after `start`, by the running maximum of the times of the
+        /// existing messages.
+        ///
+        /// Messages may have any times, in any order, but their running maximum never goes back. It
+        /// reaches `start` at the first message whose own time is at or after `start`. Later
+        /// messages may have earlier times.
+        ///
+        /// # Errors
+        ///
+        /// [`NotFound`](crate::Error::NotFound) if all messages are before `start`;
+        /// [`NoIndex`](crate::Error::NoIndex) without a time index.
+        read fn get_by_time(&self, start: Timestamp) -> Result<Message>;
+
+        /// The offset and the own time of the message that [`get_by_time`](Log::get_by_time)
+        /// returns.
+        ///
+        /// # Errors
+        ///
+        /// As `get_by_time`.
+        read fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
+            let message = self.get_by_time(start)?;
+            Ok((message.offset, message.time))
+        }
+
+        /// The bytes of storage, indexes included, that `message` takes if it is published alone.
+        read fn size(&self, message: &NewMessage<'_>) -> u64;
+
+        /// Counts, sizes and offsets of the log.
+        ///
+        /// # Errors
+        ///
+        /// See [`Log`].
+        read fn stat(&self) -> Result<Stats>;
+
+        /// Removes the messages at `offsets`, anywhere in the log, while others publish and read.
+        /// Offsets of messages that do not exist are ignored. Messages that readers hold stay
+        /// valid.
+        ///
+        /// Deleting leaves gaps. It does not move the start offset, and the log never assigns a
+        /// deleted offset again: not even that of the newest message, and not after a reopen.
+        ///
+        /// # Durability
+        ///
+        /// When the call returns, the messages are gone from storage for good. A crash during the
+        /// call leaves each segment either unchanged or without its deleted messages.
+        ///
+        /// # Errors
+        ///
+        /// Messages removed before the error stay removed.
+        ///
+        /// - [`Io`](crate::Error::Io), for instance if there is no space for the remaining messages
+        ///   of a segment.
+        /// - [`Corrupt`](crate::Error::Corrupt) for a damaged segment, which stays as it is.
+        /// - [`SyncFailed`](crate::Error::SyncFailed), [`Poisoned`](crate::Error::Poisoned) and
+        ///   [`ReadOnly`](crate::Error::ReadOnly) as for [`publish`](Log::publish).
+        change fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted>;
+
+        /// Removes some of the messages at `offsets`, as [`delete`](Log::delete) does, and takes
+        /// their offsets out of the set. A log of segments removes those in the first segment
+        /// concerned. Each call takes out at least one offset, unless the set is empty.
+        ///
+        /// [`compact::delete_multi`](crate::compact::delete_multi) uses this to remove many
+        /// messages at a chosen pace. By default, this calls `delete` once with all offsets.
+        ///
+        /// # Errors
+        ///
+        /// As `delete`. After an error, `offsets` still holds every offset whose message was not
+        /// removed.
+        change fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+            let deleted = self.delete(offsets)?;
+            offsets.clear();
+            Ok(deleted)
+        }
+
+        /// Removes all messages below the offset `before` and moves the start offset there. The
+        /// start offset never moves back, and never past the next offset. The cost depends on the
+        /// number of segments, not of messages.
+        ///
+        /// Storage is freed by whole segments. The module [`trim`](crate::trim) trims by age, count
+        /// and size.
+        ///
+        /// # Durability
+        ///
+        /// The new start offset is durable before any file is removed. When the call returns, the
+        /// files are removed.
+        ///
+        /// # Errors
+        ///
+        /// [`SyncFailed`](crate::Error::SyncFailed), [`Poisoned`](crate::Error::Poisoned) and
+        /// [`ReadOnly`](crate::Error::ReadOnly) as for [`publish`](Log::publish).
+        change fn trim(&self, before: u64) -> Result<Trimmed>;
+
+        /// Trims the messages that exceed the log's [`Retention`](crate::Retention). With
+        /// `dry_run`, removes nothing and returns what would be removed. By default a log has no
+        /// retention policy and keeps everything.
+        ///
+        /// # Errors
+        ///
+        /// As [`trim`](Log::trim).
+        change fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+            let _ = dry_run;
+            // A closed log fails here.
+            self.start_offset().map(|_| Trimmed::default())
+        }
+
+        /// Copies a snapshot of the log to the directory `dir` while publishing goes on. The copy
+        /// can be opened as a log.
+        ///
+        /// If `dir` holds an earlier backup of the log, only segments that have changed since are
+        /// copied. Messages trimmed or deleted since are removed from the backup too.
+        ///
+        /// # Durability
+        ///
+        /// When the call returns, the backup is on stable storage.
+        ///
+        /// # Errors
+        ///
+        /// After an error, the target holds only correct messages: those it held before, or fewer.
+        ///
+        /// - [`Invalid`](crate::Error::Invalid) if `dir` is the log's own directory or holds
+        ///   another log. Also if it holds a backup with messages that this log does not have,
+        ///   because something else wrote to the backup, or because this log lost unsynced messages
+        ///   in a power cut.
+        /// - [`Locked`](crate::Error::Locked) if the backup is open.
+        /// - [`Corrupt`](crate::Error::Corrupt) if the log is damaged: every byte is verified.
+        read fn backup(&self, dir: &Path) -> Result<BackupReport>;
+
+        /// Brings everything published so far to stable storage. Returns an offset below which all
+        /// messages are durable.
+        ///
+        /// Concurrent callers share the work.
+        ///
+        /// # Errors
+        ///
+        /// - [`SyncFailed`](crate::Error::SyncFailed): the handle is poisoned. No later call
+        ///   reports the messages as durable that this call was to sync; later calls fail with
+        ///   [`Poisoned`](crate::Error::Poisoned).
+        /// - [`ReadOnly`](crate::Error::ReadOnly): the handle is open for reading only.
+        change fn sync(&self) -> Result<u64>;
+
+        /// Releases the mappings and file descriptors of segments that have not been used for
+        /// `unused_for`. The log opens them again when it needs them. Messages that readers hold
+        /// stay valid.
+        ///
+        /// Only this method checks for use: it releases a segment that was not used since an
+        /// earlier call at least `unused_for` ago. So call it regularly. [`Duration::ZERO`]
+        /// releases every segment at once, [`Duration::MAX`] releases none.
+        ///
+        /// # Errors
+        ///
+        /// See [`Log`].
+        read fn gc(&self, unused_for: Duration) -> Result<()>;
+
+        /// Brings everything to stable storage and closes the handle. Later calls of `close` do
+        /// nothing; every other call fails with [`Closed`](crate::Error::Closed). Messages already
+        /// read stay valid.
+        ///
+        /// # Errors
+        ///
+        /// As [`sync`](Log::sync). A poisoned handle returns
+        /// [`SyncFailed`](crate::Error::SyncFailed) with the original failure, which may have
+        /// happened on the background thread. The handle is closed in any case.
+        change fn close(&self) -> Result<()>;
+
+        /// Wakes readers that wait for the log to change, whichever handle changes it. `None`, the
+        /// default, is for a log that does not announce its changes;
+        /// [`BlockingLog`](crate::BlockingLog) then polls the log.
+        ///
+        /// A log that returns `Some` must call [`notify`](Changes::notify) after every change that
+        /// readers can see: messages that became visible, a trim, a delete, the close, and
+        /// poisoning. A wrapper returns the `Changes` of the log it wraps, because one of its own
+        /// would miss changes made without the wrapper.
+        read fn changes(&self) -> Option<&Changes> {
+            None
+        }
+    }
 }
 
-forward_log!(<L: Log + ?Sized> Log for Box<L>);
-forward_log!(<L: Log + ?Sized> Log for std::sync::Arc<L>);
-forward_log!(<L: Log + ?Sized> Log for &L);
+forward_log!([impl<L: Log + ?Sized> Log for Box<L>] |log| **log);
+forward_log!([impl<L: Log + ?Sized> Log for Arc<L>] |log| **log);
+forward_log!([impl<L: Log + ?Sized> Log for &L] |log| **log);

@@ -1,7 +1,14 @@
-//! L1: what users see of a log: the trait [`Log`], its options, and what wakes those who wait.
+//! L1: what users see of a log: the trait [`Log`], its options, and how waiting readers are woken.
+
+// Macros are visible in the modules after their own: `declare_log!` in `contract`, and
+// `forward_log!`, which `contract` declares, in the whole crate.
+#[macro_use]
+mod forward;
+#[macro_use]
+mod contract;
 
 mod changes;
-mod contract;
+mod clock;
 mod durability;
 mod options;
 mod retention;
@@ -9,6 +16,7 @@ mod retention;
 pub(crate) use retention::{Age, AgeCut};
 
 pub use changes::{Changes, Watch};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;
 pub use options::Options;

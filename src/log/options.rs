@@ -1,9 +1,11 @@
-use super::{Durability, Retention};
+use std::sync::Arc;
 
-/// How a log is opened: a builder like [`std::fs::OpenOptions`], with by-value setters.
+use super::{Clock, Durability, Retention, SystemClock};
+
+/// How to open a log: a builder like [`std::fs::OpenOptions`] whose setters take it by value.
 ///
-/// Options may change between opens. Turning an index on builds it from the messages, turning it off drops it;
-/// neither loses data.
+/// A log may be opened with different options each time. Turning an index on builds it from the
+/// messages, and turning it off removes it. Neither loses messages.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -22,17 +24,24 @@ pub struct Options {
     pub(crate) segments_mapped_max: usize,
     pub(crate) background: bool,
     pub(crate) retention: Retention,
+    pub(crate) environment: Environment,
+}
+
+/// The parts of the system that a test may replace.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    pub(crate) clock: Arc<dyn Clock>,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
 }
 
 impl Options {
-    /// Bytes after which a segment is sealed, unless set otherwise: 64 MiB.
+    /// The default of [`rollover`](Options::rollover): 64 MiB.
     pub const ROLLOVER_DEFAULT: u64 = 64 << 20;
     /// The smallest and largest [`rollover`](Options::rollover): 1 KiB and 2 GiB.
     pub const ROLLOVER_RANGE: std::ops::RangeInclusive<u64> = 1 << 10..=2 << 30;
 
-    /// The defaults, which are given at the setters.
+    /// The default options. Each setter names its default.
     pub fn new() -> Options {
         Options {
             create_dirs: false,
@@ -46,20 +55,23 @@ impl Options {
             segments_mapped_max: 4096,
             background: true,
             retention: Retention::new(),
-            #[cfg(feature = "fault")]
-            disk: None,
+            environment: Environment {
+                clock: Arc::new(SystemClock),
+                #[cfg(feature = "fault")]
+                disk: None,
+            },
         }
     }
 
-    /// Create the directory, and those above it, if they are missing. Default: false, a missing directory is
-    /// [`Error::NoLog`](crate::Error::NoLog).
+    /// Create the directory and its parents if they are missing. Default: false; opening a missing
+    /// directory fails with [`Error::NoLog`](crate::Error::NoLog).
     pub fn create_dirs(mut self, create_dirs: bool) -> Options {
         self.create_dirs = create_dirs;
         self
     }
 
-    /// Open for reading only, side by side with other readers; nothing on disk is changed, and no permission to
-    /// write is needed. Default: false.
+    /// Open for reading only. Several readers may have the log open at once. Opening changes
+    /// nothing on disk and needs no permission to write. Default: false.
     ///
     /// A log that was not closed is read up to its last complete batch.
     pub fn read_only(mut self, read_only: bool) -> Options {
@@ -67,13 +79,13 @@ impl Options {
         self
     }
 
-    /// Keep an index from keys to messages. Default: false.
+    /// Keep a key index, which finds messages by their key. Default: false.
     pub fn key_index(mut self, key_index: bool) -> Options {
         self.key_index = key_index;
         self
     }
 
-    /// Keep an index from times to messages. Default: false.
+    /// Keep a time index, which finds messages by their time. Default: false.
     pub fn time_index(mut self, time_index: bool) -> Options {
         self.time_index = time_index;
         self
@@ -85,61 +97,69 @@ impl Options {
         self
     }
 
-    /// Bytes after which a segment is sealed and a new one started, within
-    /// [`ROLLOVER_RANGE`](Options::ROLLOVER_RANGE). Default: [`ROLLOVER_DEFAULT`](Options::ROLLOVER_DEFAULT).
+    /// The size in bytes at which a segment is sealed and a new one begun, within
+    /// [`ROLLOVER_RANGE`](Options::ROLLOVER_RANGE). Default:
+    /// [`ROLLOVER_DEFAULT`](Options::ROLLOVER_DEFAULT).
     ///
-    /// A batch never spans two segments; one that is larger gets a segment of its own size.
+    /// A batch never spans two segments. A batch larger than this size gets a larger segment of its
+    /// own.
     pub fn rollover(mut self, bytes: u64) -> Options {
         self.rollover = bytes;
         self
     }
 
     /// Verify every record of the active segment while opening, and fail with
-    /// [`Error::Corrupt`](crate::Error::Corrupt) at the first damaged one. Default: false; records are verified
-    /// whenever they are read in any case.
+    /// [`Error::Corrupt`](crate::Error::Corrupt) at the first damaged one. Default: false. Reading
+    /// a record always verifies it, whatever this option says.
     pub fn check(mut self, check: bool) -> Options {
         self.check = check;
         self
     }
 
-    /// Cut the log at the first damaged record of the active segment while opening, instead of failing. Default:
-    /// false. What is cut off is kept in the subfolder `quarantine`, and the epoch goes up.
+    /// While opening, cut the log at the first damaged record of the active segment instead of
+    /// failing. Default: false. The part cut off is kept in the subfolder `quarantine`, and the
+    /// epoch is increased.
     ///
-    /// Where segments are missing in front of the first one there is no record to cut at: that stays an error, and
-    /// [`recover`](crate::recover) makes the log usable.
+    /// If segments before the first one are missing, there is no record to cut at and opening
+    /// fails. [`recover`](crate::recover) makes such a log usable.
     pub fn recover(mut self, recover: bool) -> Options {
         self.recover = recover;
         self
     }
 
-    /// How many sealed segments may be mapped at a time, at least 1; each takes up to two mappings. Default: 4,096.
+    /// How many sealed segments may be mapped into memory at a time, at least 1. Each takes up to
+    /// two mappings. Default: 4,096.
     pub fn segments_mapped_max(mut self, segments: usize) -> Options {
         self.segments_mapped_max = segments;
         self
     }
 
-    /// Whether space is prepared, segments sealed and paced syncs made on a background thread (one for all logs of
-    /// the process) or by the threads that publish. Default: true. Paced durability needs it.
+    /// Prepare space, seal segments and make paced syncs on a background thread, which all logs of
+    /// the process share. Default: true. If false, the publishing threads do this work, and
+    /// [`Durability::Interval`] and [`Durability::Bytes`] cannot be used.
     pub fn background(mut self, background: bool) -> Options {
         self.background = background;
         self
     }
 
-    /// What the log keeps. Default: everything.
+    /// Which messages the log keeps. Default: all of them.
     pub fn retention(mut self, retention: Retention) -> Options {
         self.retention = retention;
         self
     }
 
-    pub(crate) fn has_retention(&self) -> bool {
-        self.retention.is_limited()
+    /// The wall clock of the log; see [`Clock`] for its uses. Default: [`SystemClock`]. A test may
+    /// set a [`ManualClock`](crate::ManualClock).
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
+        self.environment.clock = clock;
+        self
     }
 
-    /// Keep the log on a simulated disk, which records every operation and fails on command.
+    /// Keep the log on a simulated disk, which records every operation and injects faults.
     #[cfg(feature = "fault")]
     #[doc(hidden)]
     pub fn storage(mut self, disk: &crate::fault::SimDisk) -> Options {
-        self.disk = Some(disk.clone());
+        self.environment.disk = Some(disk.clone());
         self
     }
 }

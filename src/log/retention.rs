@@ -1,10 +1,12 @@
 use std::time::Duration;
 
-/// What a log keeps: everything, unless limits are set. A message goes when any limit says so.
+/// Which messages a log keeps: all of them, unless limits are set. A message is removed when it
+/// exceeds any of the limits.
 ///
-/// Applied soon after a segment was begun, on the background thread where there is one, so that a log may exceed the
-/// limits for a moment; and by [`Log::apply_retention`](crate::Log::apply_retention). Each limit is exact for readers
-/// (the start offset moves to the first message that is kept), while storage is freed by whole segments.
+/// The log applies the limits soon after it begins a segment, on the background thread if it has
+/// one, so it may exceed them for a moment. [`Log::apply_retention`](crate::Log::apply_retention)
+/// applies them at once. For readers each limit is exact: the start offset moves to the first
+/// message that is kept. Storage is freed by whole segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Retention {
@@ -14,29 +16,30 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Keeps everything.
+    /// A policy without limits.
     pub fn new() -> Retention {
         Retention::default()
     }
 
-    /// Keep messages for this long, by the log's own time: the running maximum of the messages' times, which does not
-    /// run ahead of the clock: a message that claims to be younger than the segment behind its own is as old as that.
-    /// So one message from the future keeps its own segment for that long, and no other. A time index makes it cheap.
+    /// Keep messages for this long. A time index makes this cheap.
     ///
-    /// [`trim::by_age`](crate::trim::by_age), which knows of no segments, takes a message from the future to be as old
-    /// as the next that is not.
+    /// The time of a message is here the running maximum of the messages' times, so it never goes
+    /// back. It does not run ahead of the clock either: a message later than the creation of the
+    /// segment after its own counts as old as that segment. So a message from the future keeps its
+    /// own segment for this long, and no other. [`trim::by_age`](crate::trim::by_age) has a
+    /// different rule.
     pub fn max_age(mut self, age: Duration) -> Retention {
         self.age = Some(age);
         self
     }
 
-    /// Keep the newest messages that take at most so many bytes in their segments.
+    /// Keep as many of the newest messages as take at most `bytes` bytes in their segments.
     pub fn max_bytes(mut self, bytes: u64) -> Retention {
         self.bytes = Some(bytes);
         self
     }
 
-    /// Keep so many of the newest messages.
+    /// Keep this many of the newest messages.
     pub fn max_messages(mut self, messages: u64) -> Retention {
         self.messages = Some(messages);
         self
@@ -47,7 +50,7 @@ impl Retention {
     }
 }
 
-/// What is known of the age of a message.
+/// The age of a message against a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Age {
     Old,
@@ -55,16 +58,17 @@ pub(crate) enum Age {
     Unknown,
 }
 
-/// Finds the first message to be kept among those it is shown in order. One of unknown age is as old as the next whose
-/// age is known: so it is not removed too early, and does not keep what is in front of it.
+/// Finds the first message to keep among messages shown in order. A message of unknown age is as
+/// old as the next one whose age is known. So it is not removed too early, and it does not keep
+/// older messages in front of it.
 #[derive(Debug, Default)]
 pub(crate) struct AgeCut {
-    /// The first message of unknown age behind the last old one.
+    /// The first message of unknown age after the last old one.
     unknown: Option<u64>,
 }
 
 impl AgeCut {
-    /// Looks at the next message; the cut, when it is found.
+    /// Takes the next message, and returns the cut once it is found.
     pub(crate) fn see(&mut self, offset: u64, age: Age) -> Option<u64> {
         match age {
             Age::Old => self.unknown = None,
@@ -76,7 +80,7 @@ impl AgeCut {
         None
     }
 
-    /// The cut, if there is no more to be seen and what would come next is young.
+    /// The cut when no more messages follow. `None` if no message shown is to be kept.
     pub(crate) fn end(self) -> Option<u64> {
         self.unknown
     }

@@ -3,7 +3,7 @@ use super::latest;
 use super::reverse::ReverseIter;
 use crate::{Batch, Log, NewMessage, Result, Start};
 
-/// Conveniences for every [`Log`].
+/// Convenience methods for every [`Log`].
 ///
 /// ```
 /// use duramen::{Log, LogExt, MemoryLog, NewMessage};
@@ -22,47 +22,52 @@ use crate::{Batch, Log, NewMessage, Result, Start};
 /// # }
 /// ```
 pub trait LogExt: Log {
-    /// Publishes one message and returns *its* offset.
+    /// Publishes one message and returns the offset of that message.
     ///
     /// # Errors
     ///
     /// As [`Log::publish`].
     fn publish_one(&self, message: NewMessage<'_>) -> Result<u64> {
-        // One past the message, so at least 1.
+        // The next offset is one past the message, so at least 1.
         Ok(self.publish(&[message])?.saturating_sub(1))
     }
 
-    /// [`Log::consume`], from an offset or a time as they are: `log.consume_from(7, 100)`.
+    /// [`Log::consume`] from an offset or a [`Timestamp`](crate::Timestamp):
+    /// `log.consume_from(7, 100)`.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::consume`].
     fn consume_from(&self, from: impl Into<Start>, max_count: usize) -> Result<Batch> {
         self.consume(from.into(), max_count)
     }
 
-    /// The messages from `from` on, in offset order, up to the end.
+    /// Iterates over the messages from `from` on, in offset order, up to the end of the log.
     ///
-    /// Ends at what is the log's end when it gets there, and looks again when it is asked again. To wait for more there
-    /// is [`BlockingLog::follow`](crate::BlockingLog::follow). An error ends it for good.
+    /// At the end the iterator returns `None`; called again later, it returns messages published
+    /// since. After an error it returns only `None`.
+    /// [`BlockingLog::follow`](crate::BlockingLog::follow) waits for messages instead.
     fn iter(&self, from: impl Into<Start>) -> Iter<'_, Self> {
         Iter::new(self, from.into())
     }
 
-    /// The messages that are there now, from the newest to the oldest.
+    /// Iterates over the messages that exist now, from the newest to the oldest.
     ///
-    /// Ends where the log begins, also if that moves meanwhile. It reads pieces of the log backwards, so the first
-    /// messages come quickly however long the log is; after an error it ends.
+    /// The iterator ends at the start offset, even if a trim moves it meanwhile, or after an error.
+    /// It reads the log backwards in pieces, so it returns the first messages quickly, however long
+    /// the log is.
     fn reverse_iter(&self) -> ReverseIter<'_, Self> {
         ReverseIter::new(self)
     }
 
-    /// The last message of each key there is, in offset order, as of now: the state that the log amounts to, if keys
-    /// name things and values are what became of them. `next_offset` is where to go on to keep it up to date, for
-    /// instance with [`BlockingLog::follow`](crate::BlockingLog::follow).
+    /// The last message of each key at this moment, in offset order. If keys are names of things
+    /// and values their states, this is the current state of everything. To keep it up to date,
+    /// read on at `next_offset`, for instance with
+    /// [`BlockingLog::follow`](crate::BlockingLog::follow).
     ///
-    /// Tombstones are among them: a message without a value says that its key is gone. Messages without a key are not.
-    /// Reads the whole log, needs no key index, and holds no more memory than what it returns.
+    /// The result includes tombstones, which say that a key was removed. It does not include
+    /// messages without a key. This reads the whole log, needs no key index, and takes memory only
+    /// for the messages it returns.
     ///
     /// # Errors
     ///

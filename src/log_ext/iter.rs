@@ -2,10 +2,10 @@ use std::fmt;
 
 use crate::{Log, Message, Result, Start};
 
-/// So many messages are read at a time.
+/// How many messages are read at a time.
 const READ_AHEAD: usize = 256;
 
-/// Messages of a log in order, up to its end: see [`LogExt::iter`](crate::LogExt::iter).
+/// The messages of a log in order, up to its end: see [`LogExt::iter`](crate::LogExt::iter).
 pub struct Iter<'a, L: ?Sized> {
     log: &'a L,
     at: Start,

@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use crate::{Batch, Error, Headers, Log, Message, Result, Start};
 
-/// So many messages are read at a time.
+/// How many messages are read at a time.
 const READ_AHEAD: usize = 256;
 
-/// The last message of each key below what is the log's end now.
+/// The last message of each key below the log's next offset at the time of the call.
 pub(super) fn by_key<L: Log + ?Sized>(log: &L) -> Result<Batch> {
     let end = log.next_offset()?;
     let mut latest: HashMap<Bytes, Message> = HashMap::new();
@@ -15,7 +15,8 @@ pub(super) fn by_key<L: Log + ?Sized>(log: &L) -> Result<Batch> {
     loop {
         let batch = match log.consume(at, READ_AHEAD) {
             Err(Error::OffsetOutOfRange { offset, start, .. }) if offset < start => {
-                // Trimmed meanwhile. What was trimmed unseen may have been newer than what is held.
+                // The log was trimmed meanwhile. Messages trimmed before they were read may have
+                // superseded messages that are held.
                 latest.retain(|_, message| message.offset >= start);
                 at = Start::At(start);
                 continue;
@@ -45,7 +46,8 @@ pub(super) fn by_key<L: Log + ?Sized>(log: &L) -> Result<Batch> {
     })
 }
 
-/// The message in memory of its own: it would otherwise keep that of its whole batch.
+/// The message with its own copy of the bytes. Otherwise it would keep the memory of its whole
+/// batch.
 fn copy(message: &Message) -> Message {
     Message {
         offset: message.offset,

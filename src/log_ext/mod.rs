@@ -1,4 +1,4 @@
-//! L6: what can be had of any [`Log`](crate::Log) for the asking.
+//! L6: convenience methods for any [`Log`](crate::Log).
 
 mod extension;
 mod iter;

@@ -3,19 +3,21 @@ use std::iter::FusedIterator;
 
 use crate::{Error, Log, Message, Result, Start};
 
-/// A stretch of so many offsets holds few enough messages to be read at once.
+/// The most messages to hold at a time. A stretch of this many offsets never holds more.
 const STRETCH: u64 = 64;
 
-/// A stretch is never longer: longer gaps are passed in several steps.
+/// The longest stretch, in offsets. Longer gaps take several steps.
 const STRETCH_MAX: u64 = 1 << 20;
 
-/// Messages of a log from the newest to the oldest: see [`LogExt::reverse_iter`](crate::LogExt::reverse_iter).
+/// The messages of a log from the newest to the oldest: see
+/// [`LogExt::reverse_iter`](crate::LogExt::reverse_iter).
 pub struct ReverseIter<'a, L: ?Sized> {
     log: &'a L,
-    /// Read and not yet handed out, in offset order.
+    /// Messages read and not returned yet, in offset order.
     stretch: Vec<Message>,
-    /// Everything from here on was read; `None` before the first look, and when there is nothing left.
+    /// All messages from this offset on were read. `None` before the first read and at the end.
     end: Option<u64>,
+    /// The length of the next stretch, in offsets.
     len: u64,
     is_begun: bool,
 }
@@ -31,7 +33,7 @@ impl<'a, L: Log + ?Sized> ReverseIter<'a, L> {
         }
     }
 
-    /// Reads the next stretch that has messages; false if there is none.
+    /// Reads the next stretch that has messages. Returns false if there is none.
     fn read_back(&mut self) -> Result<bool> {
         if !self.is_begun {
             self.is_begun = true;
@@ -44,10 +46,10 @@ impl<'a, L: Log + ?Sized> ReverseIter<'a, L> {
             }
             let from = end.saturating_sub(self.len).max(start);
             match self.read(from, end) {
-                // Trimmed since: what is left begins later.
+                // The log was trimmed meanwhile, so its start offset is read again.
                 Err(error) if error.is_trimmed() => {}
                 Err(error) => return Err(error),
-                // Too many for one stretch: behind a gap stands a dense piece.
+                // The stretch grew over a gap, and holds too many messages before it.
                 Ok(false) => self.len = (self.len / 2).max(STRETCH),
                 Ok(true) if self.stretch.is_empty() => {
                     self.end = Some(from);
@@ -63,14 +65,16 @@ impl<'a, L: Log + ?Sized> ReverseIter<'a, L> {
         Ok(false)
     }
 
-    /// Reads the messages in `from..end`; false if they are too many.
+    /// Reads the messages in `from..end`. Returns false if there are too many.
     fn read(&mut self, from: u64, end: u64) -> Result<bool> {
         self.stretch.clear();
         let mut at = from;
         while at < end {
             let batch = self.log.consume(Start::At(at), 64)?;
             if batch.next_offset <= at {
-                return Err(Error::Invalid("the log does not read on"));
+                return Err(Error::Invalid(
+                    "the log did not return a higher offset at which to continue",
+                ));
             }
             at = batch.next_offset;
             let within = batch.into_iter().take_while(|message| message.offset < end);

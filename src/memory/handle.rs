@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,15 +9,16 @@ use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 
 use super::state::State;
 use crate::{
-    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, Message,
-    NewMessage, Options, PublishOptions, Result, Retention, Start, Stats, Timestamp, Trimmed,
+    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX,
+    Message, NewMessage, Options, PublishOptions, Result, Retention, Start, Stats, Timestamp, Trimmed,
 };
 
-/// A [`Log`] without files, for the tests of applications: the same semantics, gone when it is dropped.
+/// A [`Log`] without files, for the tests of applications. It has the same semantics as a
+/// [`FileLog`](crate::FileLog), and its messages are gone when it is dropped.
 ///
-/// Memory is its stable storage: everything published is at once as durable as it will ever be, under any
-/// [`Durability`](crate::Durability). A publisher copies its messages before it takes the lock that readers share,
-/// and holds it only to hang them in.
+/// Memory counts as its stable storage: a message is durable as soon as it is published, under any
+/// [`Durability`](crate::Durability). A publisher copies its messages before it takes the lock that
+/// readers share, so readers wait for it only briefly.
 ///
 /// ```
 /// use duramen::{Log, MemoryLog, NewMessage};
@@ -30,18 +32,19 @@ pub struct MemoryLog {
     key_index: bool,
     time_index: bool,
     retention: Retention,
-    /// Bytes between two looks at what is to be kept.
+    clock: Arc<dyn Clock>,
+    /// The retention policy is applied after this many bytes were published.
     rollover: u64,
-    /// `None` when the log is closed.
+    /// `None` if the log is closed.
     state: RwLock<Option<State>>,
     changes: Changes,
 }
 
 impl MemoryLog {
-    /// What [`size`](Log::size) counts for a message on top of the bytes of its key, value and headers: 64.
+    /// The bytes that [`size`](Log::size) adds to those of key, value and headers: 64.
     ///
-    /// A fixed figure, so that tests which depend on it mean the same on every platform; about what the handle and
-    /// its index entries take.
+    /// A message and its index entries take about this much memory. The figure is fixed, so that
+    /// tests that depend on it give the same results on every platform.
     pub const MESSAGE_OVERHEAD: u64 = 64;
 
     /// An empty log with a key index and a time index.
@@ -50,18 +53,20 @@ impl MemoryLog {
         MemoryLog::with_options(&Options::new().key_index(true).time_index(true))
     }
 
-    /// An empty log with the indexes and the [`Retention`] that `options` name. Everything else in them is about files
-    /// and changes nothing here.
+    /// An empty log with the indexes, the [`Retention`], the [`Clock`] and the rollover size of
+    /// `options`. The other options concern files and have no effect here.
     ///
-    /// What a log keeps is looked at whenever as much was published as [`rollover`](Options::rollover) says, as a
-    /// message's bytes count [`size`](Log::size), and one whose time is in the future is as old as the next whose time
-    /// is not.
+    /// The log applies its retention policy each time it has published as many bytes as
+    /// [`rollover`](Options::rollover) says. The size of a message is its [`size`](Log::size). A
+    /// message with a time in the future counts as old as the next message whose time is not in the
+    /// future.
     #[must_use]
     pub fn with_options(options: &Options) -> MemoryLog {
         MemoryLog {
             key_index: options.key_index,
             time_index: options.time_index,
             retention: options.retention,
+            clock: Arc::clone(&options.environment.clock),
             rollover: options.rollover,
             state: RwLock::new(Some(State::default())),
             changes: Changes::new(),
@@ -72,14 +77,14 @@ impl MemoryLog {
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
 
-    /// Changes what is held, and tells whoever waits for that when the lock is free again.
+    /// Applies `change` under the lock, then wakes waiting readers without it.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let changed = change(self.state.write().as_mut().ok_or(Error::Closed)?);
         self.changes.notify();
         changed
     }
 
-    /// Trims what the policy does not keep.
+    /// Trims the messages that exceed the retention policy.
     fn retain(&self, state: &mut State) -> Result<Trimmed> {
         state.size_since = 0;
         let cut = self.retention_cut(state)?;
@@ -87,7 +92,7 @@ impl MemoryLog {
     }
 
     fn retention_cut(&self, state: &State) -> Result<u64> {
-        state.retention_cut(&self.retention, Timestamp::now(), size)
+        state.retention_cut(&self.retention, self.clock.now(), size)
     }
 
     fn need_key_index(&self) -> Result<()> {
@@ -108,10 +113,11 @@ impl MemoryLog {
 
 impl Log for MemoryLog {
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
-        // Closed comes before what else may be wrong with the call; the lock is not held while bytes are copied.
+        // A closed log fails with `Closed` before anything else is checked. The lock is not held
+        // while bytes are copied.
         drop(self.read()?);
         check_sizes(messages)?;
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let copies = messages.iter().map(|message| copy(message, now)).collect();
         let size = messages.iter().map(|message| self.size(message)).sum();
 
@@ -167,12 +173,13 @@ impl Log for MemoryLog {
         self.get(Start::Time(start))
     }
 
-    /// Bytes of key, value and headers, and [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
+    /// The bytes of key, value and headers, plus [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         size_of(message)
     }
 
-    /// One segment, and as its size the sum of [`size`](Log::size) over the messages; all is synced.
+    /// The log counts as one segment, whose size is the sum of [`size`](Log::size) over the
+    /// messages. All messages count as synced.
     fn stat(&self) -> Result<Stats> {
         let state = self.read()?;
         Ok(Stats {
@@ -199,12 +206,12 @@ impl Log for MemoryLog {
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
         if dry_run {
             let state = self.read()?;
-            return Ok(state.what_goes(self.retention_cut(&state)?, size));
+            return Ok(state.trim_result(self.retention_cut(&state)?, size));
         }
         self.change(|state| self.retain(state))
     }
 
-    /// [`Unsupported`](Error::Unsupported): without files there is nothing to copy.
+    /// Fails with [`Unsupported`](Error::Unsupported), because there are no files to copy.
     fn backup(&self, dir: &Path) -> Result<BackupReport> {
         drop(self.read()?);
         Err(Error::Unsupported {
@@ -263,19 +270,29 @@ fn size(message: &Message) -> u64 {
 }
 
 fn check_sizes(messages: &[NewMessage<'_>]) -> Result<()> {
-    let mut batch_size = 0;
-    for message in messages {
+    let mut batch_size = 0_u64;
+    for (index, message) in messages.iter().enumerate() {
         let size = message.content_size();
-        // In this order the sum cannot overflow.
-        if size > MESSAGE_SIZE_MAX || batch_size + size > BATCH_SIZE_MAX {
-            return Err(Error::TooLarge);
+        if size > MESSAGE_SIZE_MAX {
+            return Err(Error::TooLarge {
+                index: Some(index),
+                size,
+                limit: MESSAGE_SIZE_MAX,
+            });
         }
-        batch_size += size;
+        batch_size = batch_size.saturating_add(size);
+    }
+    if batch_size > BATCH_SIZE_MAX {
+        return Err(Error::TooLarge {
+            index: None,
+            size: batch_size,
+            limit: BATCH_SIZE_MAX,
+        });
     }
     Ok(())
 }
 
-/// `message` with bytes of its own, and an offset that is set when it is appended.
+/// `message` with its own copy of the bytes. [`State::append`] sets the offset.
 fn copy(message: &NewMessage<'_>, now: Timestamp) -> Message {
     Message {
         offset: 0,
@@ -290,7 +307,8 @@ fn copy(message: &NewMessage<'_>, now: Timestamp) -> Message {
 mod tests {
     use super::*;
 
-    /// An application's failed assertion may print the log: that shows its bounds, not all it holds.
+    /// A failed assertion of an application may print the log. The text has the offsets, not the
+    /// messages.
     #[test]
     fn debug_shows_bounds_and_whether_it_is_closed() {
         let log = MemoryLog::new();

@@ -1,4 +1,4 @@
-//! A log in memory.
+//! A log in memory, for tests of applications.
 
 mod handle;
 mod state;

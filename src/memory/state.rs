@@ -5,15 +5,16 @@ use bytes::Bytes;
 use crate::log::{Age, AgeCut, Retention};
 use crate::{Batch, Deleted, Error, Message, Result, Start, Timestamp, Trimmed};
 
-/// What a log in memory holds. Invariants:
+/// The content of a log in memory. Invariants:
 ///
-/// 1. Offsets of `messages` go up strictly; all are at or above `start_offset` and below `next_offset`. Some may be
-///    missing between them.
+/// 1. The offsets of `messages` strictly increase. All are in `start_offset..next_offset`, and
+///    there may be gaps between them.
 /// 2. `time_max[i]` is the largest time of `messages[..=i]`.
-/// 3. `by_key` holds, for every key, the offsets of exactly the messages with that key, going up.
+/// 3. `by_key` holds, for every key, the increasing offsets of all messages with that key.
 /// 4. `size` is the sum of the sizes given to [`append`](State::append) for `messages`.
 ///
-/// Only [`push`](State::push) adds a message; whatever removes some builds the rest anew with it.
+/// Only [`push`](State::push) adds a message. Removing messages rebuilds the state of the others
+/// with it.
 #[derive(Default)]
 pub(crate) struct State {
     start_offset: u64,
@@ -22,7 +23,7 @@ pub(crate) struct State {
     time_max: Vec<Timestamp>,
     by_key: HashMap<Bytes, Vec<u64>>,
     size: u64,
-    /// Bytes published since the retention policy was applied.
+    /// Bytes published since the retention policy was last applied.
     pub(crate) size_since: u64,
 }
 
@@ -43,11 +44,11 @@ impl State {
         self.size
     }
 
-    /// Adds `messages`, whose offsets are given here, and returns the next offset.
+    /// Adds `messages`, assigns their offsets, and returns the next offset.
     pub(crate) fn append(&mut self, messages: Vec<Message>, size: u64) -> Result<u64> {
         self.next_offset
             .checked_add(messages.len() as u64)
-            .ok_or(Error::Invalid("the log has given out all its offsets"))?;
+            .ok_or(Error::Invalid("the log has no offsets left"))?;
         for message in messages {
             let offset = self.next_offset;
             self.next_offset += 1;
@@ -67,13 +68,13 @@ impl State {
         self.messages.push(message);
     }
 
-    /// Removes the named messages.
+    /// Removes the messages at `offsets`.
     pub(crate) fn delete(&mut self, offsets: &BTreeSet<u64>, size: impl Fn(&Message) -> u64) -> Deleted {
         let (messages, size) = self.retain(|message| !offsets.contains(&message.offset), size);
         Deleted::new(messages, size)
     }
 
-    /// Removes what is below `before` and moves the start offset there.
+    /// Removes the messages below `before` and moves the start offset there.
     pub(crate) fn trim(&mut self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
         self.start_offset = before.clamp(self.start_offset, self.next_offset);
         let start = self.start_offset;
@@ -81,14 +82,14 @@ impl State {
         Trimmed::new(count, size)
     }
 
-    /// What trimming to `before` would remove.
-    pub(crate) fn what_goes(&self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
+    /// The result that trimming to `before` would have.
+    pub(crate) fn trim_result(&self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
         let gone = self.messages.iter().take_while(|message| message.offset < before);
         let (count, size) = gone.fold((0, 0), |(count, sum), message| (count + 1, sum + size(message)));
         Trimmed::new(count, size)
     }
 
-    /// The offset below which the policy keeps nothing, at the time `now`.
+    /// The first offset that `policy` keeps at the time `now`.
     pub(crate) fn retention_cut(
         &self,
         policy: &Retention,
@@ -128,7 +129,7 @@ impl State {
         cut.end().unwrap_or(self.next_offset)
     }
 
-    /// Keeps the messages that `is_kept` says; returns how many and what size went.
+    /// Removes the messages for which `is_kept` returns false. Returns their number and their size.
     fn retain(&mut self, is_kept: impl Fn(&Message) -> bool, size: impl Fn(&Message) -> u64) -> (u64, u64) {
         if self.messages.iter().all(&is_kept) {
             return (0, 0);
@@ -159,7 +160,7 @@ impl State {
         Ok(self.batch(messages.cloned().collect(), begin, max_count))
     }
 
-    /// `messages`, all that were found from the offset `begin` on, as a batch.
+    /// A batch of `messages`, which were read from the offset `begin` on.
     fn batch(&self, messages: Vec<Message>, begin: u64, max_count: usize) -> Batch {
         let next_offset = match messages.last() {
             Some(last) => last.offset + 1,
@@ -191,8 +192,8 @@ impl State {
             .ok_or(Error::NotFound)
     }
 
-    /// Where a reader begins who begins at `from`: the position in `messages` of the first one that he sees (at the
-    /// end, how many there are), and the offset.
+    /// Resolves `from` to the index in `messages` of the first message to read, and to the offset
+    /// at which reading begins. At the end of the log, the index is the number of messages.
     fn begin(&self, from: Start) -> Result<(usize, u64)> {
         let position = match from {
             Start::Oldest => return Ok((0, self.start_offset)),
@@ -232,7 +233,8 @@ impl State {
 mod tests {
     use super::*;
 
-    /// A log from which offsets below 3 were trimmed, and 4, 7 and 8 deleted; the key is odd or even.
+    /// A log without the trimmed offsets below 3 and the deleted offsets 4, 7 and 8. The key says
+    /// whether the offset is odd or even.
     fn with_gaps() -> State {
         let mut state = State {
             start_offset: 3,
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_passed_over_to_the_next_message_that_exists() {
+    fn reading_skips_a_gap_to_the_next_existing_message() {
         let state = with_gaps();
         assert_eq!(offsets(state.consume(Start::At(4), 9)), (vec![5, 6], 7));
         assert_eq!(offsets(state.consume(Start::At(7), 9)), (vec![], 9));
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_that_have_run_out_are_an_error_and_not_a_panic() {
+    fn running_out_of_offsets_is_an_error_and_not_a_panic() {
         let mut state = State {
             next_offset: u64::MAX,
             ..State::default()

@@ -15,6 +15,9 @@ use crate::{Error, Result};
 /// Records are gathered up to so many bytes before they are written as one batch.
 const BATCH_LEN_MAX: usize = 256 << 10;
 
+/// The records do not fit in one segment.
+const OVERFULL: Error = Error::Invalid("a rewritten segment is larger than a segment may be");
+
 /// A segment that is being put together under a temporary name. What was not [installed](Rewriter::install) is removed
 /// when this is dropped; the log is as before.
 ///
@@ -87,10 +90,10 @@ impl<'a> Rewriter<'a> {
         let len = self.batch.len() - BATCH_HEADER_LEN;
         let end = self.position + self.batch.len() as u64;
         let (Ok(first), Ok(len)) = (u32::try_from(first), u32::try_from(len)) else {
-            return Err(Error::TooLarge);
+            return Err(OVERFULL);
         };
         if end > SEGMENT_LEN_MAX {
-            return Err(Error::TooLarge);
+            return Err(OVERFULL);
         }
         let header = BatchHeader {
             checksum: 0,
@@ -114,7 +117,7 @@ impl<'a> Rewriter<'a> {
     /// behind knows by `origin`.
     pub(crate) fn finish(&mut self, generation: u32, origin: Previous, end: u64) -> Result<()> {
         self.flush()?;
-        let len = u32::try_from(self.position).map_err(|_| Error::TooLarge)?;
+        let len = u32::try_from(self.position).map_err(|_| OVERFULL)?;
         self.header.rewrite = Some(Rewrite {
             generation,
             origin,

@@ -1,18 +1,19 @@
 use std::sync::LazyLock;
 
 use super::{
-    changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get, headers, keys,
-    limits, model, next_offset, publish, removing, start, stat, sync, threads, times, trim, trimmed,
-    visibility,
+    after_delete, changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get,
+    headers, keys, limits, model, next_offset, publish, removing, start, stat, sync, threads, times, trim,
+    trimmed, visibility,
 };
 use crate::{Log, Options};
 
-/// Makes a new, empty log that was never used before, with the indexes that the [`Setup`] names.
+/// Makes a new, empty log with the indexes that the [`Setup`] asks for.
 ///
-/// A log that needs a directory or other things beside it is best wrapped together with them.
+/// If a log needs a directory or other resources that must live as long as it, wrap it together
+/// with them.
 pub type Factory<'a> = &'a dyn Fn(Setup) -> Box<dyn Log>;
 
-/// What a [`Case`] needs of a log.
+/// The indexes that a [`Case`] needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Setup {
@@ -48,19 +49,22 @@ impl Setup {
     };
 }
 
-/// One behaviour that the contract demands.
+/// One behaviour that the contract requires.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Case {
-    /// The behaviour, such as `consume_at_next_offset_gives_no_messages_and_the_same_offset`.
+    /// The name of the behaviour, such as
+    /// `consume_at_next_offset_gives_no_messages_and_the_same_offset`.
     pub name: &'static str,
-    /// Whether it takes more than 100 MiB of memory or of what the log is kept in, up to about 3 GiB.
+    /// Whether the case takes more than 100 MiB of memory or storage. It may take up to about 3
+    /// GiB.
     pub heavy: bool,
-    /// Tries it on one or more logs of the factory; panics if the behaviour is another.
+    /// Checks the behaviour on one or more logs from the factory. Panics if a log behaves
+    /// differently.
     pub run: fn(Factory<'_>),
 }
 
-/// Names every case for the function it is.
+/// Makes a case of each function and names it after the function.
 macro_rules! list {
     ($($run:ident),* $(,)?) => {
         &[$($crate::testing::Case { name: stringify!($run), heavy: false, run: $run }),*]
@@ -68,7 +72,7 @@ macro_rules! list {
 }
 pub(super) use list;
 
-/// All cases, in an order that begins with what the others build on. Names are unique.
+/// All cases, in an order in which basic behaviours come first. Their names are unique.
 #[must_use]
 pub fn cases() -> &'static [Case] {
     static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
@@ -88,6 +92,7 @@ pub fn cases() -> &'static [Case] {
             consume_by_key::CASES,
             times::CASES,
             delete::CASES,
+            after_delete::CASES,
             gaps::CASES,
             trim::CASES,
             trimmed::CASES,
@@ -112,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_many_cases_and_no_name_stands_for_two() {
+    fn there_are_many_cases_with_unique_names() {
         let names: BTreeSet<&str> = cases().iter().map(|case| case.name).collect();
         assert_eq!(names.len(), cases().len());
         assert!(names.len() >= 400, "{}", names.len());

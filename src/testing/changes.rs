@@ -6,49 +6,48 @@ use super::support::{assert_fails, join, publish_one};
 use super::{Case, Factory, Setup, case};
 use crate::{Error, Log, NewMessage, Start};
 
-/// For logs that tell of their changes; of one that does not, nothing is demanded.
+/// For logs that announce their changes. Other logs pass.
 pub(super) const CASES: &[Case] = case::list![
     a_publish_wakes_those_who_wait,
     each_publish_wakes_those_who_wait,
     a_publish_through_one_pointer_wakes_those_who_wait_at_another,
     close_wakes_those_who_wait,
-    a_log_is_not_poisoned_from_the_start,
+    a_new_log_is_not_poisoned,
 ];
 
-/// Far longer than it takes to wake somebody.
+/// Far longer than waking a reader takes.
 const LONG: Duration = Duration::from_secs(5);
 
 const MESSAGE: NewMessage<'static> = NewMessage::value(b"value");
 
-/// Has somebody wait for `look` to return something while `change` is made, which must wake them.
+/// Waits in another thread until `check` returns `Some`. Then makes `change`, which must wake the
+/// waiter.
 fn wakes<T: Send>(
     log: &dyn Log,
-    look: impl Fn(&dyn Log) -> Option<T> + Sync,
+    check: impl Fn(&dyn Log) -> Option<T> + Sync,
     change: impl FnOnce(),
 ) -> Option<T> {
     thread::scope(|scope| {
         let changes = log.changes()?;
-        let (looked, has_looked) = mpsc::channel();
-        let look = &look;
+        let (checked, has_checked) = mpsc::channel();
+        let check = &check;
         let waiter = scope.spawn(move || {
             let begun = Instant::now();
             let found = changes.wait_until(Some(begun + LONG), || {
-                let found = look(log);
-                let _ = looked.send(());
+                let found = check(log);
+                let _ = checked.send(());
                 found
             });
-            assert!(begun.elapsed() < LONG, "those who wait are not told of a change");
+            assert!(begun.elapsed() < LONG, "a change does not wake waiting readers");
             found
         });
-        // From its first look on it has to be told. Time to fall asleep; if it has not, it passes all the same.
-        let _ = has_looked.recv();
+        // After the first check, any change must wake the waiter. The pause lets it fall asleep; if
+        // it is still awake, the case passes as well.
+        let _ = has_checked.recv();
         thread::sleep(Duration::from_millis(5));
         change();
         let found = join(waiter);
-        assert!(
-            found.is_some(),
-            "those who wait are told of a change that they cannot see"
-        );
+        assert!(found.is_some(), "a woken reader does not see the change");
         found
     })
 }
@@ -111,7 +110,7 @@ fn close_wakes_those_who_wait(new: Factory<'_>) {
     }
 }
 
-fn a_log_is_not_poisoned_from_the_start(new: Factory<'_>) {
+fn a_new_log_is_not_poisoned(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     publish_one(&log, MESSAGE);
     assert!(!log.changes().is_some_and(crate::Changes::is_poisoned));

@@ -184,7 +184,7 @@ fn close_by_another_thread_closes_the_handle(new: Factory<'_>) {
     assert_fails!(log.get(Start::Oldest), Error::Closed);
 }
 
-/// Calls `call` until it fails, which must be with `Closed`, and which it must once `closed` is set.
+/// Calls `call` until it fails. It must fail with `Closed`, and it must fail once `closed` is set.
 fn until_closed<T>(closed: &AtomicBool, call: impl Fn() -> crate::Result<T>) {
     loop {
         let must_fail = closed.load(Ordering::Acquire);
@@ -202,7 +202,7 @@ fn close_while_others_publish_and_read_ends_their_work(new: Factory<'_>) {
         publish_one(&log, MESSAGE);
         let closed = AtomicBool::new(false);
         thread::scope(|scope| {
-            // Also when something here panics, the others must end.
+            // If this thread panics, the other threads must end too.
             let set_closed = SetOnDrop(&closed);
             let threads = [
                 scope.spawn(|| until_closed(&closed, || log.publish(&[MESSAGE, MESSAGE]))),

@@ -239,7 +239,7 @@ fn consume_never_gives_more_than_was_asked_for(new: Factory<'_>) {
     }
 }
 
-/// A message may be larger than what a log likes to return at a time: it has to be given all the same.
+/// A log may limit the bytes that one call returns. It must return a larger message all the same.
 fn consume_gives_at_least_one_message_in_the_end(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     let large = vec![7; 10 << 20];

@@ -142,7 +142,7 @@ fn consume_by_key_newest_gives_no_messages_and_the_next_offset(new: Factory<'_>)
     }
 }
 
-/// It is `consume` filtered by key, so the start means what it means there.
+/// `consume_by_key` is `consume` filtered by key, so a start has the same meaning in both.
 fn consume_by_key_last_n_is_of_the_last_n_messages_of_any_key(new: Factory<'_>) {
     let log = with_keys(new, &["a", "b", "a", "c", "a", "b"]);
     let places = [

@@ -1,12 +1,13 @@
+//! What a delete removes, what it reports, and what it leaves alone.
+
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::Duration;
 
 use super::support::{
-    all, assert_fails, delete, number, offsets, offsets_from, publish_keys, publish_numbers, publish_one,
+    all, assert_fails, check_left, delete, number, numbers_without, offsets, publish_keys, publish_numbers,
+    publish_one,
 };
 use super::{Case, Factory, Setup, case};
-use crate::{Deleted, Error, Log, NewMessage, PublishOptions, Start};
+use crate::{Deleted, Error, Log, NewMessage, Start};
 
 pub(super) const CASES: &[Case] = case::list![
     delete_removes_every_named_message_and_no_other,
@@ -35,40 +36,11 @@ pub(super) const CASES: &[Case] = case::list![
     delete_some_removes_what_it_takes_out,
     delete_some_of_nothing_removes_nothing,
     delete_again_and_again_removes_everything,
-    deleted_offsets_are_not_given_out_again,
-    the_offsets_of_deleted_newest_messages_are_not_given_out_again,
-    the_offsets_of_an_emptied_log_are_not_given_out_again,
-    an_emptied_log_can_be_published_to,
-    an_emptied_log_takes_a_batch_of_any_size,
-    a_log_can_be_emptied_many_times,
-    publishing_goes_on_after_each_delete,
-    an_expected_offset_is_that_after_the_deleted_newest,
-    messages_read_before_their_delete_stay_valid,
-    another_thread_no_longer_sees_what_was_deleted,
-    sync_after_a_delete_reaches_the_next_offset,
     delete_after_close_is_closed,
 ];
 
-/// A log of numbers with these offsets deleted.
-fn without(new: Factory<'_>, count: u64, deleted: &[u64]) -> Box<dyn Log> {
-    let log = new(Setup::PLAIN);
-    publish_numbers(&log, 0..count);
-    delete(&log, deleted);
-    log
-}
-
-#[track_caller]
-fn check_left(log: &dyn Log, expected: &[u64]) {
-    let left = all(log);
-    assert_eq!(offsets(&left), expected);
-    assert_eq!(log.stat().unwrap().messages, expected.len() as u64);
-    for message in left {
-        assert_eq!(log.get(Start::At(message.offset)).unwrap(), message);
-    }
-}
-
 fn delete_removes_every_named_message_and_no_other(new: Factory<'_>) {
-    let log = without(new, 10, &[2, 3, 7]);
+    let log = numbers_without(new, 10, &[2, 3, 7]);
     check_left(&log, &[0, 1, 4, 5, 6, 8, 9]);
     for offset in [2, 3, 7] {
         assert_fails!(log.get(Start::At(offset)), Error::NotFound);
@@ -90,24 +62,24 @@ fn delete_of_a_single_message_removes_it(new: Factory<'_>) {
 }
 
 fn delete_of_the_oldest_messages_removes_them(new: Factory<'_>) {
-    let log = without(new, 10, &[0, 1, 2]);
+    let log = numbers_without(new, 10, &[0, 1, 2]);
     check_left(&log, &[3, 4, 5, 6, 7, 8, 9]);
 }
 
 fn delete_of_the_newest_messages_removes_them(new: Factory<'_>) {
-    let log = without(new, 10, &[7, 8, 9]);
+    let log = numbers_without(new, 10, &[7, 8, 9]);
     check_left(&log, &[0, 1, 2, 3, 4, 5, 6]);
 }
 
 fn delete_of_all_messages_removes_them(new: Factory<'_>) {
     let every: Vec<u64> = (0..100).collect();
-    let log = without(new, 100, &every);
+    let log = numbers_without(new, 100, &every);
     check_left(&log, &[]);
     assert_fails!(log.get(Start::Oldest), Error::NotFound);
     assert_fails!(log.get(Start::Newest), Error::NotFound);
 }
 
-/// In a log of segments they are in many.
+/// In a log of segments, the messages are in many segments.
 fn delete_of_messages_far_apart_removes_all_of_them(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
     for batch in 0..100 {
@@ -150,26 +122,26 @@ fn delete_tells_how_many_messages_it_removed(new: Factory<'_>) {
 }
 
 fn delete_tells_no_more_than_the_messages_that_existed(new: Factory<'_>) {
-    let log = without(new, 10, &[4]);
+    let log = numbers_without(new, 10, &[4]);
     assert_eq!(delete(&log, &[3, 4, 5, 10, 11, u64::MAX]).messages, 2);
     assert_eq!(delete(&log, &[3, 4, 5]), Deleted::default());
 }
 
 fn delete_ignores_offsets_that_are_not_in_the_log(new: Factory<'_>) {
-    let log = without(new, 3, &[3, 4, 1000, u64::MAX - 1, u64::MAX]);
+    let log = numbers_without(new, 3, &[3, 4, 1000, u64::MAX - 1, u64::MAX]);
     check_left(&log, &[0, 1, 2]);
     assert_eq!(log.next_offset().unwrap(), 3);
 }
 
 fn delete_ignores_offsets_that_are_deleted(new: Factory<'_>) {
-    let log = without(new, 5, &[1, 2]);
+    let log = numbers_without(new, 5, &[1, 2]);
     assert_eq!(delete(&log, &[1, 2]), Deleted::default());
     assert_eq!(delete(&log, &[1, 2, 3]).messages, 1);
     check_left(&log, &[0, 4]);
 }
 
 fn delete_ignores_offsets_that_are_trimmed(new: Factory<'_>) {
-    let log = without(new, 10, &[]);
+    let log = numbers_without(new, 10, &[]);
     log.trim(5).unwrap();
     assert_eq!(delete(&log, &[0, 4]), Deleted::default());
     assert_eq!(delete(&log, &[0, 4, 5, 6]).messages, 2);
@@ -178,7 +150,7 @@ fn delete_ignores_offsets_that_are_trimmed(new: Factory<'_>) {
 }
 
 fn delete_of_offsets_not_yet_given_out_does_not_wait_for_them(new: Factory<'_>) {
-    let log = without(new, 3, &[3, 4, 5]);
+    let log = numbers_without(new, 3, &[3, 4, 5]);
     publish_numbers(&log, 3..6);
     check_left(&log, &[0, 1, 2, 3, 4, 5]);
 }
@@ -191,7 +163,7 @@ fn delete_of_an_empty_log_removes_nothing(new: Factory<'_>) {
     check_left(&log, &[0, 1]);
 }
 
-/// With some room for what a log writes besides, such as an index.
+/// The figures leave room for other bytes that a log writes, such as an index.
 fn delete_frees_storage(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
     for _ in 0..40 {
@@ -208,14 +180,14 @@ fn delete_frees_storage(new: Factory<'_>) {
 }
 
 fn delete_of_nothing_frees_nothing(new: Factory<'_>) {
-    let log = without(new, 10, &[5]);
+    let log = numbers_without(new, 10, &[5]);
     let before = log.stat().unwrap().size;
     assert_eq!(delete(&log, &[5, 20]).size, 0);
     assert_eq!(log.stat().unwrap().size, before);
 }
 
 fn delete_lowers_the_count_of_messages(new: Factory<'_>) {
-    let log = without(new, 20, &[]);
+    let log = numbers_without(new, 20, &[]);
     for (named, count) in [(&[19][..], 19), (&[0, 1], 17), (&[0, 1], 17), (&[9, 10, 11], 14)] {
         delete(&log, named);
         assert_eq!(log.stat().unwrap().messages, count);
@@ -223,7 +195,7 @@ fn delete_lowers_the_count_of_messages(new: Factory<'_>) {
 }
 
 fn delete_leaves_the_start_offset(new: Factory<'_>) {
-    let log = without(new, 10, &[0, 1, 2]);
+    let log = numbers_without(new, 10, &[0, 1, 2]);
     assert_eq!(log.start_offset().unwrap(), 0);
     assert_eq!(log.stat().unwrap().start_offset, 0);
     delete(&log, &(0..10).collect::<Vec<u64>>());
@@ -231,7 +203,7 @@ fn delete_leaves_the_start_offset(new: Factory<'_>) {
 }
 
 fn delete_leaves_the_next_offset(new: Factory<'_>) {
-    let log = without(new, 10, &[8, 9]);
+    let log = numbers_without(new, 10, &[8, 9]);
     assert_eq!(log.next_offset().unwrap(), 10);
     delete(&log, &(0..10).collect::<Vec<u64>>());
     let stats = log.stat().unwrap();
@@ -241,7 +213,7 @@ fn delete_leaves_the_next_offset(new: Factory<'_>) {
 }
 
 fn delete_leaves_the_epoch(new: Factory<'_>) {
-    let log = without(new, 10, &[0, 5, 9]);
+    let log = numbers_without(new, 10, &[0, 5, 9]);
     assert_eq!(log.stat().unwrap().epoch, 0);
 }
 
@@ -294,7 +266,7 @@ fn delete_some_removes_what_it_takes_out(new: Factory<'_>) {
 }
 
 fn delete_some_of_nothing_removes_nothing(new: Factory<'_>) {
-    let log = without(new, 3, &[]);
+    let log = numbers_without(new, 3, &[]);
     let mut none = BTreeSet::new();
     assert_eq!(log.delete_some(&mut none).unwrap(), Deleted::default());
     assert!(none.is_empty());
@@ -315,134 +287,8 @@ fn delete_again_and_again_removes_everything(new: Factory<'_>) {
     check_left(&log, &[]);
 }
 
-fn deleted_offsets_are_not_given_out_again(new: Factory<'_>) {
-    let log = without(new, 10, &[0, 4, 5]);
-    assert_eq!(publish_one(&log, NewMessage::value(b"10")), 10);
-    check_left(&log, &[1, 2, 3, 6, 7, 8, 9, 10]);
-}
-
-fn the_offsets_of_deleted_newest_messages_are_not_given_out_again(new: Factory<'_>) {
-    let log = new(Setup::PLAIN);
-    for offset in 0..30 {
-        let value = offset.to_string();
-        assert_eq!(publish_one(&log, NewMessage::value(value.as_bytes())), offset);
-        if offset % 3 > 0 {
-            assert_eq!(delete(&log, &[offset]).messages, 1);
-        }
-    }
-    check_left(&log, &(0..30).step_by(3).collect::<Vec<u64>>());
-}
-
-fn the_offsets_of_an_emptied_log_are_not_given_out_again(new: Factory<'_>) {
-    let log = without(new, 5, &[0, 1, 2, 3, 4]);
-    assert_eq!(publish_one(&log, NewMessage::value(b"5")), 5);
-    delete(&log, &[5]);
-    assert_eq!(publish_one(&log, NewMessage::value(b"6")), 6);
-    check_left(&log, &[6]);
-}
-
-fn an_emptied_log_can_be_published_to(new: Factory<'_>) {
-    let log = new(Setup::INDEXED);
-    publish_keys(&log, &["a", "b"]);
-    delete(&log, &[0, 1]);
-    publish_keys(&log, &["b", "c", "b"]);
-    check_left(&log, &[2, 3, 4]);
-    assert_fails!(log.get_by_key(b"a"), Error::NotFound);
-    assert_eq!(log.offset_by_key(b"b").unwrap(), 4);
-    assert_eq!(offsets_from(&log, Start::At(0)), [2, 3, 4]);
-}
-
-fn an_emptied_log_takes_a_batch_of_any_size(new: Factory<'_>) {
-    let log = new(Setup::INDEXED);
-    let value = vec![7; 100_000];
-    for (end, len) in (0..).zip([10, 100_000, 1000, 50_000, 100_000]) {
-        let message = NewMessage::new(b"key", &value[..len]);
-        assert_eq!(log.publish(&[message]).unwrap(), end + 1);
-        check_left(&log, &[end]);
-        assert_eq!(log.get_by_key(b"key").unwrap().offset, end);
-        assert_eq!(delete(&log, &[end]).messages, 1);
-        check_left(&log, &[]);
-    }
-}
-
-fn a_log_can_be_emptied_many_times(new: Factory<'_>) {
-    let log = new(Setup::INDEXED);
-    let mut end = 0;
-    for count in (1..8).cycle().take(40) {
-        publish_numbers(&log, end..end + count);
-        assert_eq!(
-            delete(&log, &(0..end + count).collect::<Vec<u64>>()).messages,
-            count
-        );
-        end += count;
-        assert_eq!(all(&log), []);
-    }
-    assert_eq!(log.next_offset().unwrap(), end);
-}
-
-fn publishing_goes_on_after_each_delete(new: Factory<'_>) {
-    let log = new(Setup::INDEXED);
-    let mut left = Vec::new();
-    for round in 0..50 {
-        publish_numbers(&log, round * 10..round * 10 + 10);
-        left.extend(round * 10..round * 10 + 10);
-        let named = [round * 3, round * 10 + 9, round * 7];
-        delete(&log, &named);
-        left.retain(|offset| !named.contains(offset));
-    }
-    let messages = all(&log);
-    assert_eq!(offsets(&messages), left);
-    assert!(messages.iter().all(|m| number(m) == m.offset));
-}
-
-fn an_expected_offset_is_that_after_the_deleted_newest(new: Factory<'_>) {
-    let log = without(new, 5, &[3, 4]);
-    let message = [NewMessage::value(b"5")];
-    assert_fails!(
-        log.publish_with(&message, &PublishOptions::new().expect_next_offset(3)),
-        Error::OffsetMismatch {
-            expected: 3,
-            actual: 5
-        }
-    );
-    let how = PublishOptions::new().expect_next_offset(5);
-    assert_eq!(log.publish_with(&message, &how).unwrap(), 6);
-}
-
-fn messages_read_before_their_delete_stay_valid(new: Factory<'_>) {
-    let log = new(Setup::PLAIN);
-    publish_numbers(&log, 0..500);
-    let held = all(&log);
-    let one = log.get(Start::At(250)).unwrap();
-    delete(&log, &(0..500).collect::<Vec<u64>>());
-    log.gc(Duration::ZERO).unwrap();
-    publish_numbers(&log, 500..1000);
-    log.close().unwrap();
-    drop(log);
-    assert!(held.iter().zip(0..500).all(|(m, offset)| number(m) == offset));
-    assert_eq!((number(&one), one.offset), (250, 250));
-}
-
-fn another_thread_no_longer_sees_what_was_deleted(new: Factory<'_>) {
-    let log = without(new, 10, &[3, 9]);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            assert_fails!(log.get(Start::At(3)), Error::NotFound);
-            assert_eq!(log.get(Start::Newest).unwrap().offset, 8);
-        });
-    });
-}
-
-fn sync_after_a_delete_reaches_the_next_offset(new: Factory<'_>) {
-    let log = without(new, 10, &[9]);
-    assert_eq!(log.sync().unwrap(), 10);
-    assert_eq!(log.stat().unwrap().synced_offset, 10);
-    delete(&log, &(0..10).collect::<Vec<u64>>());
-    assert_eq!(log.sync().unwrap(), 10);
-}
-
 fn delete_after_close_is_closed(new: Factory<'_>) {
-    let log = without(new, 3, &[]);
+    let log = numbers_without(new, 3, &[]);
     log.close().unwrap();
     assert_fails!(log.delete(&BTreeSet::from([1])), Error::Closed);
     let mut named = BTreeSet::from([1]);

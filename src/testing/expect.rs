@@ -193,7 +193,7 @@ fn of_two_publishers_that_expect_the_same_offset_one_wins(new: Factory<'_>) {
     }
 }
 
-/// Counts up by reading the last number and publishing the one above it, as long as it takes.
+/// Reads the last number and publishes the next one, again and again until it succeeds.
 fn add_one(log: &dyn Log) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

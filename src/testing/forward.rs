@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = case::list![
     a_log_can_be_used_as_a_trait_object,
 ];
 
-/// Makes every call there is through `log` and holds it against the same through `same`.
+/// Makes every call of the trait through `log` and compares it with the same call through `same`.
 fn tour<L: Log>(log: L, same: &dyn Log) {
     let message = NewMessage::new(b"key", b"value").time(us(5));
     assert_eq!(log.publish(&[message, message]).unwrap(), 2);

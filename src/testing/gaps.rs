@@ -104,7 +104,7 @@ fn consume_beyond_the_end_of_a_log_with_gaps_is_out_of_range(new: Factory<'_>) {
     );
 }
 
-/// Long gaps may take more than one call, but each call gets further.
+/// A long gap may take several calls, but each call makes progress.
 fn consume_makes_progress_over_every_gap(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     for batch in 0..60 {

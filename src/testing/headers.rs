@@ -23,7 +23,7 @@ pub(super) const CASES: &[Case] = case::list![
 
 type Pairs<'a> = [(&'a [u8], &'a [u8])];
 
-/// Publishes a message with these headers and checks them in what every way of reading gives.
+/// Publishes a message with these headers and checks them with every way to read it.
 fn check(log: &dyn Log, headers: &Pairs<'_>) -> Message {
     let offset = publish_one(
         log,

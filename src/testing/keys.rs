@@ -218,7 +218,8 @@ fn offset_by_key_without_a_key_index_is_no_index(new: Factory<'_>) {
     }
 }
 
-/// Among so many keys a few pairs share their hash if it has 32 bits, of keys that are there and of others.
+/// Among so many keys, a few pairs share a 32-bit hash: pairs of two published keys, and pairs of a
+/// published and an absent key.
 fn a_hundred_thousand_keys_are_told_apart(new: Factory<'_>) {
     const COUNT: u64 = 100_000;
     let log = new(Setup::KEYS);

@@ -9,6 +9,7 @@ pub(super) const CASES: &[Case] = case::list![
     key_value_and_headers_count_together,
     too_large_writes_nothing,
     one_message_that_is_too_large_refuses_the_whole_batch,
+    too_large_says_which_message_and_how_large,
     too_large_leaves_the_log_usable,
     a_batch_one_byte_over_1_gib_is_too_large,
     a_batch_of_33_times_32_mib_is_too_large,
@@ -17,7 +18,7 @@ pub(super) const CASES: &[Case] = case::list![
     messages_of_sizes_around_powers_of_two_are_read_back,
 ];
 
-/// Apart from the others, for what they take: a message of 64 MiB, or a batch of 1 GiB, is really published.
+/// The cases that publish a message of 64 MiB or a batch of 1 GiB.
 pub(super) const CASES_HEAVY: &[Case] = &[
     Case {
         name: "a_value_of_exactly_64_mib_is_published",
@@ -38,7 +39,7 @@ pub(super) const CASES_HEAVY: &[Case] = &[
 
 const MIB: usize = 1 << 20;
 
-/// Zeros, which the system does not even give memory for as long as they are only read.
+/// Zeros. The system provides no memory for them as long as they are only read.
 fn zeros(len: usize) -> Vec<u8> {
     vec![0; len]
 }
@@ -46,7 +47,7 @@ fn zeros(len: usize) -> Vec<u8> {
 fn a_value_one_byte_over_64_mib_is_too_large(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     let value = zeros(64 * MIB + 1);
-    assert_fails!(log.publish(&[NewMessage::value(&value)]), Error::TooLarge);
+    assert_fails!(log.publish(&[NewMessage::value(&value)]), Error::TooLarge { .. });
 }
 
 fn a_key_one_byte_over_64_mib_is_too_large(new: Factory<'_>) {
@@ -56,7 +57,7 @@ fn a_key_one_byte_over_64_mib_is_too_large(new: Factory<'_>) {
         key: Some(&key),
         ..NewMessage::default()
     };
-    assert_fails!(log.publish(&[message]), Error::TooLarge);
+    assert_fails!(log.publish(&[message]), Error::TooLarge { .. });
 }
 
 fn a_header_one_byte_over_64_mib_is_too_large(new: Factory<'_>) {
@@ -67,28 +68,28 @@ fn a_header_one_byte_over_64_mib_is_too_large(new: Factory<'_>) {
             headers: &[header],
             ..NewMessage::default()
         };
-        assert_fails!(log.publish(&[message]), Error::TooLarge);
+        assert_fails!(log.publish(&[message]), Error::TooLarge { .. });
     }
     let halves = [(&bytes[..32 * MIB], &bytes[..32 * MIB]), (b"", b"x")];
     let message = NewMessage {
         headers: &halves,
         ..NewMessage::default()
     };
-    assert_fails!(log.publish(&[message]), Error::TooLarge);
+    assert_fails!(log.publish(&[message]), Error::TooLarge { .. });
 }
 
 fn key_value_and_headers_count_together(new: Factory<'_>) {
     let log = new(Setup::KEYS);
     let quarter = zeros(16 * MIB);
     let longer = zeros(16 * MIB + 1);
-    // Each of the four in turn holds the byte too many.
+    // Each of the four parts in turn holds the excess byte.
     for long in 0..4 {
         let part = |place| -> &[u8] { if place == long { &longer } else { &quarter } };
         let message = NewMessage {
             headers: &[(part(2), part(3))],
             ..NewMessage::new(part(0), part(1))
         };
-        assert_fails!(log.publish(&[message]), Error::TooLarge);
+        assert_fails!(log.publish(&[message]), Error::TooLarge { .. });
     }
 }
 
@@ -97,11 +98,14 @@ fn too_large_writes_nothing(new: Factory<'_>) {
     publish_numbers(&log, 0..2);
     let before = log.stat().unwrap();
     let value = zeros(64 * MIB + 1);
-    assert_fails!(log.publish(&[NewMessage::new(b"key", &value)]), Error::TooLarge);
+    assert_fails!(
+        log.publish(&[NewMessage::new(b"key", &value)]),
+        Error::TooLarge { .. }
+    );
     let how = PublishOptions::new().expect_next_offset(2).sync(true);
     assert_fails!(
         log.publish_with(&[NewMessage::new(b"key", &value)], &how),
-        Error::TooLarge
+        Error::TooLarge { .. }
     );
     let after = log.stat().unwrap();
     assert_eq!((after.messages, after.next_offset), (2, 2));
@@ -115,10 +119,32 @@ fn one_message_that_is_too_large_refuses_the_whole_batch(new: Factory<'_>) {
     let value = zeros(64 * MIB + 1);
     let (good, bad) = (NewMessage::new(b"key", b"value"), NewMessage::value(&value));
     for batch in [[bad, good, good], [good, bad, good], [good, good, bad]] {
-        assert_fails!(log.publish(&batch), Error::TooLarge);
+        assert_fails!(log.publish(&batch), Error::TooLarge { .. });
         assert_eq!(log.next_offset().unwrap(), 0);
         assert_eq!(all(&log), []);
         assert_fails!(log.get_by_key(b"key"), Error::NotFound);
+    }
+}
+
+fn too_large_says_which_message_and_how_large(new: Factory<'_>) {
+    let log = new(Setup::PLAIN);
+    let value = zeros(64 * MIB + 7);
+    let (good, bad) = (NewMessage::value(b"value"), NewMessage::value(&value));
+    match log.publish(&[good, good, bad]) {
+        Err(Error::TooLarge { index, size, limit }) => {
+            assert_eq!(
+                (index, size, limit),
+                (Some(2), MESSAGE_SIZE_MAX + 7, MESSAGE_SIZE_MAX)
+            );
+        }
+        other => panic!("publishing a message that is too large gives {other:?}"),
+    }
+    let batch = vec![NewMessage::value(&value[..32 * MIB]); 33];
+    match log.publish(&batch) {
+        Err(Error::TooLarge { index, size, limit }) => {
+            assert_eq!((index, size, limit), (None, 33 << 25, BATCH_SIZE_MAX));
+        }
+        other => panic!("publishing a batch that is too large gives {other:?}"),
     }
 }
 
@@ -126,7 +152,7 @@ fn too_large_leaves_the_log_usable(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     let value = zeros(64 * MIB + 1);
     for number in 0..3 {
-        assert_fails!(log.publish(&[NewMessage::value(&value)]), Error::TooLarge);
+        assert_fails!(log.publish(&[NewMessage::value(&value)]), Error::TooLarge { .. });
         publish_numbers(&log, number..number + 1);
     }
     assert_eq!(offsets(&all(&log)), [0, 1, 2]);
@@ -139,16 +165,19 @@ fn a_batch_one_byte_over_1_gib_is_too_large(new: Factory<'_>) {
     batch.push(NewMessage::value(b"x"));
     let content: u64 = batch.iter().map(NewMessage::content_size).sum();
     assert_eq!(content, BATCH_SIZE_MAX + 1);
-    assert_fails!(log.publish(&batch), Error::TooLarge);
+    assert_fails!(log.publish(&batch), Error::TooLarge { .. });
     batch.rotate_right(1);
-    assert_fails!(log.publish(&batch), Error::TooLarge);
+    assert_fails!(log.publish(&batch), Error::TooLarge { .. });
     assert_eq!(log.next_offset().unwrap(), 0);
 }
 
 fn a_batch_of_33_times_32_mib_is_too_large(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     let value = zeros(32 * MIB);
-    assert_fails!(log.publish(&vec![NewMessage::value(&value); 33]), Error::TooLarge);
+    assert_fails!(
+        log.publish(&vec![NewMessage::value(&value); 33]),
+        Error::TooLarge { .. }
+    );
     assert_eq!(log.next_offset().unwrap(), 0);
     assert_eq!(log.stat().unwrap().messages, 0);
 }
@@ -167,7 +196,7 @@ fn the_headers_of_a_batch_count_too(new: Factory<'_>) {
         headers: &[(b"x", b"")],
         ..NewMessage::default()
     });
-    assert_fails!(log.publish(&batch), Error::TooLarge);
+    assert_fails!(log.publish(&batch), Error::TooLarge { .. });
     assert_eq!(log.next_offset().unwrap(), 0);
 }
 

@@ -1,9 +1,9 @@
-//! A test-suite for implementations of [`Log`](crate::Log), behind the feature `testing`.
+//! A test suite for implementations of [`Log`](crate::Log), behind the feature `testing`.
 //!
-//! Every sentence of the contract of [`Log`](crate::Log) is a [`Case`] here, named for the behaviour it demands.
-//! The suite makes the logs it needs with a function that it is given, each of them new and empty. It relies on
-//! nothing but the trait, and makes use of every freedom the trait gives: a log may for instance return fewer
-//! messages from one call than were asked for.
+//! Every sentence of the contract of [`Log`](crate::Log) has a [`Case`] here, named for the
+//! behaviour it requires. The suite calls a given function to make the logs it needs, each of them
+//! new and empty. It uses nothing but the trait, and it accepts everything that the trait allows.
+//! For instance, a log may return fewer messages from one call than requested.
 //!
 //! ```
 //! use duramen::{MemoryLog, testing};
@@ -15,12 +15,13 @@
 //! assert!(report.is_ok(), "{report}");
 //! ```
 //!
-//! Cases that want a test each take them from [`cases`] and call what is in [`Case::run`].
+//! To make a separate test of each case, take the cases from [`cases`] and call [`Case::run`].
 
 mod case;
 mod report;
 mod support;
 
+mod after_delete;
 mod changes;
 mod close;
 mod consume;

@@ -1,4 +1,5 @@
-//! Everything at once, held against the plainest thing that could be right: a vector and a search from its front.
+//! Random calls of all kinds, compared with a simple model: a vector that is searched from the
+//! front.
 
 use super::support::{Random, drain, drain_by_key, us};
 use super::{Case, Factory, Setup, case};
@@ -12,7 +13,7 @@ pub(super) const CASES: &[Case] = case::list![
 
 const KEYS: [&[u8]; 5] = [b"", b"a", b"b", b"ab", b"absent"];
 
-/// Publishes batches of random messages and returns what must be in the log then.
+/// Publishes batches of random messages and returns the messages that the log must then hold.
 fn publish_random(log: &dyn Log, random: &mut Random, batches: u64) -> Vec<Message> {
     let bytes: Vec<u8> = (0..=255).cycle().take(5000).collect();
     let mut expected = Vec::new();
@@ -23,7 +24,7 @@ fn publish_random(log: &dyn Log, random: &mut Random, batches: u64) -> Vec<Messa
         let batch: Vec<NewMessage<'_>> = (0..random.index(6))
             .map(|_| NewMessage {
                 time: Some(us(random.below(1000).cast_signed() - 100)),
-                // The last of the keys stays absent.
+                // The last of the keys is never published.
                 key: KEYS[..4].get(random.index(5)).copied(),
                 value: (random.below(5) > 0).then(|| &bytes[..random.index(5000)]),
                 headers: &headers[..random.index(headers.len() + 1)],
@@ -52,7 +53,7 @@ fn message(offset: u64, new: &NewMessage<'_>) -> Message {
     }
 }
 
-/// Runs `check` on some logs, with what must be in them.
+/// Runs `check` on several logs with the messages that they must hold.
 fn on_random_logs(new: Factory<'_>, check: impl Fn(&dyn Log, &[Message], &mut Random)) {
     for seed in 0..4 {
         let log = new(Setup::INDEXED);
@@ -62,8 +63,8 @@ fn on_random_logs(new: Factory<'_>, check: impl Fn(&dyn Log, &[Message], &mut Ra
     }
 }
 
-/// The place of the first message whose running maximum is at or after `time`.
-fn place_of_time(expected: &[Message], time: i64) -> usize {
+/// The index of the first message at which the running maximum is at or after `time`.
+fn index_of_time(expected: &[Message], time: i64) -> usize {
     let at_or_after = |m: &Message| m.time >= us(time);
     expected.iter().position(at_or_after).unwrap_or(expected.len())
 }
@@ -87,7 +88,7 @@ fn random_lookups_agree_with_a_search(new: Factory<'_>) {
             assert_eq!(log.get_by_key(key).ok().as_ref(), last, "key {key:?}");
         }
         for time in -110..910 {
-            let first = expected.get(place_of_time(expected, time));
+            let first = expected.get(index_of_time(expected, time));
             assert_eq!(log.get_by_time(us(time)).ok().as_ref(), first, "time {time}");
         }
     });
@@ -96,12 +97,12 @@ fn random_lookups_agree_with_a_search(new: Factory<'_>) {
 fn random_starts_agree_with_a_search(new: Factory<'_>) {
     on_random_logs(new, |log, expected, random| {
         for _ in 0..100 {
-            let place = random.index(expected.len() + 1);
+            let index = random.index(expected.len() + 1);
             let time = random.below(1100).cast_signed() - 120;
             let (from, begin) = match random.below(3) {
-                0 => (Start::At(place as u64), place),
-                1 => (Start::Last(place as u64), expected.len() - place),
-                _ => (Start::Time(us(time)), place_of_time(expected, time)),
+                0 => (Start::At(index as u64), index),
+                1 => (Start::Last(index as u64), expected.len() - index),
+                _ => (Start::Time(us(time)), index_of_time(expected, time)),
             };
             let max_count = 1 + random.index(30);
             let rest = &expected[begin..];

@@ -1,4 +1,5 @@
-//! Deleting and trimming while others publish, read, delete and trim; and all calls at random, against a vector.
+//! Deleting and trimming while other threads publish, read, delete and trim. Also random calls of
+//! all kinds, compared with a vector.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -25,7 +26,7 @@ pub(super) const CASES: &[Case] = case::list![
     random_calls_agree_with_a_vector,
 ];
 
-/// The numbers of a batch of `publish_batch`.
+/// The numbers in a batch of `publish_batch`.
 fn numbers_of(batch: u64) -> Range<u64> {
     batch * 7..batch * 7 + 7
 }
@@ -83,10 +84,10 @@ fn delete_of_the_newest_while_others_publish_gives_no_offset_out_twice(new: Fact
             assert_eq!(
                 slot.fetch_add(1, Ordering::Relaxed),
                 0,
-                "{offset} is given out twice"
+                "{offset} is assigned twice"
             );
         }
-        // Its own last messages, which are often the newest of all.
+        // The last messages of this thread are often the newest of the log.
         let named: BTreeSet<u64> = (next_offset - count..next_offset).skip(1).collect();
         assert_eq!(log.delete(&named).unwrap().messages, count - 1);
     });
@@ -111,7 +112,8 @@ fn threads_that_delete_the_same_messages_count_each_once(new: Factory<'_>) {
     assert_eq!(deleted.into_inner(), 350 - expected.len() as u64);
 }
 
-/// One thread deletes the odd ones behind, before and under a reader that must see all the even ones.
+/// One thread deletes odd offsets before, at and after the reader's position. The reader must see
+/// all even ones.
 fn a_reader_over_deletes_misses_nothing_that_stays(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     let mut read = Vec::new();
@@ -180,7 +182,7 @@ fn trim_while_others_publish_keeps_what_is_above(new: Factory<'_>) {
     assert_eq!(offsets(&left), (start..batches * 7).collect::<Vec<u64>>());
 }
 
-/// What a reader does that falls behind: it is told so, and goes on at the start offset.
+/// A reader that falls behind gets an error that says so, and continues at the start offset.
 fn a_reader_over_trims_is_told_and_can_go_on(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     let mut at = 0;
@@ -255,7 +257,7 @@ fn deletes_and_trims_at_once_remove_what_both_name(new: Factory<'_>) {
     assert_eq!(removed.into_inner(), 700 - expected.len() as u64);
 }
 
-/// A log and the vector that it is held against.
+/// A log and the vector that it is compared with.
 struct Pair<'a> {
     log: &'a dyn Log,
     messages: Vec<Message>,
@@ -316,8 +318,8 @@ impl Pair<'_> {
         assert_eq!(self.log.trim(before).unwrap().count, gone, "before {before}");
     }
 
-    /// Asks one question of each kind.
-    fn look(&mut self) {
+    /// Makes one call of each kind and compares the results.
+    fn compare(&mut self) {
         let (log, messages) = (self.log, &self.messages);
         assert_eq!(log.start_offset().unwrap(), self.start);
         assert_eq!(log.next_offset().unwrap(), self.next);
@@ -370,7 +372,7 @@ impl Pair<'_> {
     }
 }
 
-/// The message, or none for the reasons for which there may be none.
+/// The message, or `None` for an error that says that there is none.
 fn answer(result: Result<Message>) -> Option<Message> {
     match result {
         Ok(message) => Some(message),
@@ -397,7 +399,7 @@ fn random_calls_agree_with_a_vector(new: Factory<'_>) {
                 8 => log.gc(Duration::ZERO).unwrap(),
                 _ => drop(log.sync().unwrap()),
             }
-            pair.look();
+            pair.compare();
         }
         assert_eq!(all(&log), pair.messages);
     }

@@ -4,16 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Case, Factory, cases};
 
-/// What became of the cases that were to run.
+/// The results of the cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "failed cases are only told here"]
+#[must_use = "only the report says which cases failed"]
 pub struct Report {
     /// The names of the cases that the log passed.
     pub passed: Vec<&'static str>,
-    /// The cases that it failed.
+    /// The cases that the log failed.
     pub failed: Vec<Failure>,
-    /// The names of the cases that were left out.
+    /// The names of the cases that were not run.
     pub skipped: Vec<&'static str>,
 }
 
@@ -23,13 +23,13 @@ pub struct Report {
 pub struct Failure {
     /// The case's [name](Case::name).
     pub name: &'static str,
-    /// The message of the panic. Its place in the source, too, went to where the panic hook writes: by default,
-    /// stderr.
+    /// The message of the panic. The panic hook also printed it with its source location, by
+    /// default to stderr.
     pub message: String,
 }
 
 impl Report {
-    /// Whether no case failed.
+    /// Whether no case has failed.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.failed.is_empty()
@@ -37,7 +37,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// Every failed case with its message, and a line that counts.
+    /// Every failed case with its message, then a line with the number of cases.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for failure in &self.failed {
             writeln!(f, "{failure}\n")?;
@@ -76,10 +76,10 @@ pub fn run_all(new: Factory<'_>) -> Report {
     run_where(new, |_| true)
 }
 
-/// As [`run_all`], of the cases for which `chosen` says so: all but the [heavy](Case::heavy) ones, say, or a single
-/// one by its name.
+/// As [`run_all`], but runs only the cases for which `chosen` returns true: for instance all but
+/// the [heavy](Case::heavy) ones, or a single case by its name.
 ///
-/// A panic in a case is caught and reported; what it prints on the way is left to the panic hook.
+/// A panic in a case is caught and reported. The panic hook prints it as usual.
 pub fn run_where(new: Factory<'_>, chosen: impl Fn(&Case) -> bool) -> Report {
     let mut report = Report::default();
     for case in cases() {
@@ -87,7 +87,7 @@ pub fn run_where(new: Factory<'_>, chosen: impl Fn(&Case) -> bool) -> Report {
             report.skipped.push(case.name);
             continue;
         }
-        // The log of a failed case is dropped with it, so nothing half done is seen again.
+        // The logs of a failed case are dropped with it, so no other case sees their state.
         match catch_unwind(AssertUnwindSafe(|| (case.run)(new))) {
             Ok(()) => report.passed.push(case.name),
             Err(panic) => report.failed.push(Failure {

@@ -1,14 +1,16 @@
-//! What the cases share. They read through [`drain`] and not with a single call, because a log may return less than
-//! it was asked for; every batch read so is held against the rules for batches.
+//! Functions that the cases share. The cases read through [`drain`] instead of a single call,
+//! because a log may return fewer messages than requested. [`drain`] also checks every batch
+//! against the rules for batches.
 
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
+use super::{Factory, Setup};
 use crate::{Batch, Deleted, Log, Message, NewMessage, Result, Start, Timestamp};
 
-/// Panics unless the call fails with an error that the pattern fits.
+/// Panics unless the call fails with an error that matches the pattern.
 macro_rules! assert_fails {
     ($call:expr, $error:pat) => {
         match $call {
@@ -45,7 +47,8 @@ pub(super) fn publish_one(log: &dyn Log, message: NewMessage<'_>) -> u64 {
         .expect("the next offset after a message is not 0")
 }
 
-/// Publishes messages with these numbers as decimal values, in one batch. In a new log, numbers from 0 are offsets.
+/// Publishes messages with these numbers as decimal values, in one batch. In a new log, numbers
+/// from 0 on equal the offsets.
 #[track_caller]
 pub(super) fn publish_numbers(log: &dyn Log, numbers: Range<u64>) {
     let values: Vec<String> = numbers.map(|number| number.to_string()).collect();
@@ -56,7 +59,7 @@ pub(super) fn publish_numbers(log: &dyn Log, numbers: Range<u64>) {
     log.publish(&messages).unwrap();
 }
 
-/// Publishes messages with these keys, in one batch; the value is the place in `keys`.
+/// Publishes messages with these keys, in one batch. The value is the index in `keys`.
 #[track_caller]
 pub(super) fn publish_keys(log: &dyn Log, keys: &[&str]) {
     let values: Vec<String> = (0..keys.len()).map(|place| place.to_string()).collect();
@@ -68,7 +71,7 @@ pub(super) fn publish_keys(log: &dyn Log, keys: &[&str]) {
     log.publish(&messages).unwrap();
 }
 
-/// Publishes messages with these times, in one batch, and nothing else in them.
+/// Publishes messages with these times and no content, in one batch.
 #[track_caller]
 pub(super) fn publish_times(log: &dyn Log, times: &[i64]) {
     let messages: Vec<NewMessage<'_>> = times
@@ -84,6 +87,25 @@ pub(super) fn delete(log: &dyn Log, offsets: &[u64]) -> Deleted {
     log.delete(&offsets.iter().copied().collect()).unwrap()
 }
 
+/// A new log of `count` numbers, of which those at the offsets `deleted` are deleted.
+pub(super) fn numbers_without(new: Factory<'_>, count: u64, deleted: &[u64]) -> Box<dyn Log> {
+    let log = new(Setup::PLAIN);
+    publish_numbers(&log, 0..count);
+    delete(&log, deleted);
+    log
+}
+
+/// Panics unless the log holds the messages at these offsets and no others.
+#[track_caller]
+pub(super) fn check_left(log: &dyn Log, expected: &[u64]) {
+    let left = all(log);
+    assert_eq!(offsets(&left), expected);
+    assert_eq!(log.stat().unwrap().messages, expected.len() as u64);
+    for message in left {
+        assert_eq!(log.get(Start::At(message.offset)).unwrap(), message);
+    }
+}
+
 /// The value as a number; see [`publish_numbers`].
 #[track_caller]
 pub(super) fn number(message: &Message) -> u64 {
@@ -94,7 +116,7 @@ pub(super) fn number(message: &Message) -> u64 {
         .expect("a value that is a number")
 }
 
-/// Everything from `from` to the end, read `max_count` messages at a time, and the offset where the end was met.
+/// All messages from `from` to the end, read `max_count` at a time, and the offset of the end.
 #[track_caller]
 pub(super) fn drain(log: &dyn Log, from: Start, max_count: usize) -> Batch {
     drain_with(log, from, max_count, |at| log.consume(at, max_count))
@@ -108,7 +130,7 @@ pub(super) fn drain_by_key(log: &dyn Log, key: &[u8], from: Start, max_count: us
 
 #[track_caller]
 fn drain_with(log: &dyn Log, from: Start, max_count: usize, read: impl Fn(Start) -> Result<Batch>) -> Batch {
-    assert!(max_count > 0, "reading nothing at a time never ends");
+    assert!(max_count > 0, "reading no messages at a time never ends");
     let mut whole = Batch::default();
     let mut at = from;
     loop {
@@ -121,10 +143,10 @@ fn drain_with(log: &dyn Log, from: Start, max_count: usize, read: impl Fn(Start)
             !stays || batch.next_offset >= end_before,
             "reading at {at:?} makes no progress, but the end is at {end_before}"
         );
-        // Without this, a log that always goes on would be read for ever.
+        // Without this check, a log that always returns a higher offset would be read for ever.
         assert!(
             batch.next_offset <= end_after,
-            "reading goes on at {}, but the end is at {end_after}",
+            "reading continues at {}, but the end is at {end_after}",
             batch.next_offset
         );
         whole.messages.extend(batch.messages);
@@ -136,18 +158,18 @@ fn drain_with(log: &dyn Log, from: Start, max_count: usize, read: impl Fn(Start)
     }
 }
 
-/// What holds for every batch that was asked for at `at`.
+/// Checks the rules that hold for every batch that was read from `at`.
 #[track_caller]
 pub(super) fn check_batch(at: Start, max_count: usize, batch: &Batch) {
     let offsets = offsets(&batch.messages);
     assert!(
         offsets.len() <= max_count,
-        "{} messages, of {max_count} asked for",
+        "{} messages, but at most {max_count} were requested",
         offsets.len()
     );
     assert!(
         offsets.is_sorted_by(|a, b| a < b),
-        "offsets do not go up: {offsets:?}"
+        "offsets do not increase: {offsets:?}"
     );
     if let Some(last) = offsets.last() {
         assert_eq!(
@@ -159,11 +181,11 @@ pub(super) fn check_batch(at: Start, max_count: usize, batch: &Batch) {
     if let Start::At(asked) = at {
         assert!(
             offsets.first().is_none_or(|first| *first >= asked),
-            "asked for {asked}, got {offsets:?}"
+            "reading at {asked} returns {offsets:?}"
         );
         assert!(
             batch.next_offset >= asked,
-            "asked for {asked}, sent back to {}",
+            "reading at {asked} continues at {}, which is lower",
             batch.next_offset
         );
     }
@@ -191,12 +213,12 @@ pub(super) fn key_offsets_from(log: &dyn Log, key: &[u8], from: Start) -> Vec<u6
     offsets(&drain_by_key(log, key, from, 1000).messages)
 }
 
-/// What the thread returns; panics with the thread's own message if that panicked.
+/// The result of the thread. Panics with the thread's own message if it panicked.
 pub(super) fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Runs `work(number)` in `count` threads at once, numbered from 0, and panics with the first of them that panics.
+/// Runs `work(number)` in `count` threads at once, numbered from 0. Panics if one of them panics.
 pub(super) fn in_threads(count: u64, work: impl Fn(u64) + Sync) {
     let work = &work;
     thread::scope(|scope| {
@@ -207,7 +229,7 @@ pub(super) fn in_threads(count: u64, work: impl Fn(u64) + Sync) {
     });
 }
 
-/// Sets the flag when it is dropped, so that threads which wait for it end when this one panics, too.
+/// Sets the flag when it is dropped. So threads that wait for the flag end even if this one panics.
 pub(super) struct SetOnDrop<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -216,11 +238,11 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// Numbers that look random and are the same every time (George Marsaglia, "Xorshift RNGs", 2003).
+/// Pseudo-random numbers, the same on every run (George Marsaglia, "Xorshift RNGs", 2003).
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Seed 0 stands for another one: from 0, xorshift does not move.
+    /// Seed 0 is replaced, because xorshift stays at 0.
     pub(super) fn new(seed: u64) -> Random {
         Random(if seed == 0 { 0x9E37_79B9_7F4A_7C15 } else { seed })
     }
@@ -237,7 +259,7 @@ impl Random {
         self.next() % bound.max(1)
     }
 
-    /// As [`below`](Random::below), to index with.
+    /// As [`below`](Random::below), as an index.
     pub(super) fn index(&mut self, bound: usize) -> usize {
         usize::try_from(self.below(bound as u64)).unwrap_or(0)
     }

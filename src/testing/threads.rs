@@ -32,7 +32,7 @@ const THREADS: u64 = 4;
 const BATCHES: u64 = 50;
 const BATCH_LEN: u64 = 7;
 
-/// How often [`while_publishing`] publishes and reads at least.
+/// The least number of publishes and of reads in [`while_publishing`].
 const COUNT_MIN: u64 = 200;
 const READS_MIN: u64 = 20;
 
@@ -45,11 +45,12 @@ pub(super) fn on_all_threads(publish: impl Fn(u64, u64) + Sync) {
     });
 }
 
-/// Runs `publish` for the numbers from 0 on while `read` runs again and again, and `read` once more after. Returns
-/// how many numbers there were: so many that the two really ran side by side, however busy the machine is.
+/// Calls `publish` for the numbers from 0 on while another thread calls `read` again and again, and
+/// once more at the end. Goes on until the two have really run side by side, however busy the
+/// machine is. Returns how many numbers were published.
 pub(super) fn while_publishing(publish: impl Fn(u64), mut read: impl FnMut() + Send) -> u64 {
     let done = &AtomicBool::new(false);
-    // Only reads between which something was published count, not those of a time slice in which nothing was.
+    // A read counts only if something was published since the read before it.
     let (published, reads) = (&AtomicU64::new(0), &AtomicU64::new(0));
     let deadline = Instant::now() + Duration::from_secs(10);
     thread::scope(|scope| {
@@ -63,7 +64,7 @@ pub(super) fn while_publishing(publish: impl Fn(u64), mut read: impl FnMut() + S
             }
             read();
         });
-        // Also when it panics, the reader must end.
+        // If this thread panics, the reader must end too.
         let set_done = SetOnDrop(done);
         let mut count = 0;
         while count < COUNT_MIN || reads.load(Ordering::Relaxed) < READS_MIN {
@@ -71,7 +72,7 @@ pub(super) fn while_publishing(publish: impl Fn(u64), mut read: impl FnMut() + S
             count += 1;
             published.store(count, Ordering::Relaxed);
             if count > COUNT_MIN {
-                // A reader that is not given the processor must not find the log grown without bounds.
+                // The log should not grow without bounds while the reader gets no processor time.
                 thread::sleep(Duration::from_micros(100));
             }
             if reader.is_finished() || Instant::now() > deadline {
@@ -84,7 +85,7 @@ pub(super) fn while_publishing(publish: impl Fn(u64), mut read: impl FnMut() + S
     })
 }
 
-/// Publishes [`BATCH_LEN`] numbers, which go on from one batch to the next.
+/// Publishes [`BATCH_LEN`] numbers. They continue from one batch to the next.
 pub(super) fn publish_batch(log: &dyn Log, batch: u64) {
     publish_numbers(log, batch * BATCH_LEN..(batch + 1) * BATCH_LEN);
 }

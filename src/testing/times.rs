@@ -41,10 +41,10 @@ fn times_of(log: &dyn Log) -> Vec<i64> {
     all(log).iter().map(|m| m.time.as_micros()).collect()
 }
 
-/// The offsets found by these times, checked one by one.
+/// Checks that a lookup of each time finds the message at the offset beside it.
 #[track_caller]
-fn check_found(log: &dyn Log, places: &[(i64, u64)]) {
-    for (time, offset) in places {
+fn check_found(log: &dyn Log, expected: &[(i64, u64)]) {
+    for (time, offset) in expected {
         let found = log.get_by_time(us(*time)).unwrap().offset;
         assert_eq!(found, *offset, "by time {time}");
     }
@@ -59,7 +59,7 @@ fn a_message_keeps_the_time_it_was_given(new: Factory<'_>) {
     }
 }
 
-/// With a minute to spare, because a wall clock may be set in between.
+/// The bounds leave a minute to spare, because the wall clock may be adjusted in between.
 fn a_message_without_a_time_gets_that_of_publishing(new: Factory<'_>) {
     let log = new(Setup::TIMES);
     let minute = Duration::from_secs(60);
@@ -233,7 +233,7 @@ fn get_by_time_agrees_with_a_plain_search(new: Factory<'_>) {
     let mut random = Random::new(3);
     let mut running_max: Vec<i64> = Vec::new();
     for round in 0..50 {
-        // Times climb slowly and are out of order by more than that.
+        // Times increase slowly, and are out of order by larger amounts.
         let times: Vec<i64> = (0..random.below(8))
             .map(|_| round * 10 + random.below(100).cast_signed())
             .collect();

@@ -56,7 +56,7 @@ fn check_bounds(log: &dyn Log, start: u64, next: u64) {
     assert_eq!((stats.start_offset, stats.next_offset), (start, next));
 }
 
-/// The numbers from the start offset on are there, and nothing else is.
+/// Checks that the log holds exactly the numbers from the start offset on.
 #[track_caller]
 fn check_trimmed(log: &dyn Log, start: u64, next: u64) {
     check_bounds(log, start, next);
@@ -208,8 +208,8 @@ fn trim_leaves_the_content_of_the_others(new: Factory<'_>) {
     assert_eq!(all(&log), before[11..]);
 }
 
-/// Storage is freed by whole segments: how much of it, only the log knows. Indexes of what stays may still be written
-/// meanwhile; beside messages of this size they are small.
+/// Storage is freed by whole segments, so only the log knows how much. Indexes of the remaining
+/// messages may be written meanwhile; they are small compared with messages of this size.
 fn trim_frees_no_more_than_there_was(new: Factory<'_>) {
     let log = new(Setup::INDEXED);
     for _ in 0..100 {

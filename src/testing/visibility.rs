@@ -17,11 +17,11 @@ pub(super) const CASES: &[Case] = case::list![
     what_was_not_there_is_found_once_it_is_published,
 ];
 
-/// Publishes messages one after the other, looking after each.
-fn after_each_publish(log: &dyn Log, look: impl Fn(u64)) {
+/// Publishes messages one by one and calls `check` after each.
+fn after_each_publish(log: &dyn Log, check: impl Fn(u64)) {
     for offset in 0..50_i64 {
         let offset = publish_one(log, NewMessage::new(b"key", b"value").time(us(offset)));
-        look(offset);
+        check(offset);
     }
 }
 

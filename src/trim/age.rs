@@ -6,16 +6,17 @@ use crate::{Error, Log, Message, Result, Start, Timestamp, Trimmed};
 /// Messages read at a time.
 const BATCH_LEN: usize = 1024;
 
-/// Removes the messages before the first that is not older than `age_max` by its own time.
+/// Removes the messages before the first one that is at most `age_max` old by its own time and the
+/// system's clock.
 ///
-/// Messages behind that one are kept even if they are older. A message whose time is in the future says nothing of its
-/// age, and is taken to be as old as the next message whose time is not: so one of them does not keep the log from
-/// being trimmed, and a publisher whose clock is ahead loses nothing.
+/// Messages after that one are kept even if they are older. The age of a message with a time in the
+/// future is unknown; it counts as old as the next message whose time is not in the future. So such
+/// a message does not keep the log from being trimmed, and messages of a publisher whose clock is
+/// ahead are not removed too early. [`Retention::max_age`](crate::Retention::max_age) has a
+/// different rule.
 ///
-/// [`Retention::max_age`](crate::Retention::max_age) goes by segments instead: there a message from the future is as
-/// old as the segment behind its own.
-///
-/// With a time index this takes one lookup, unless there are messages from the future; without one, what goes is read.
+/// With a time index this takes one lookup, unless there are messages from the future. Without a
+/// time index, the messages to be removed are read.
 ///
 /// # Errors
 ///
@@ -58,12 +59,12 @@ pub fn find_by_age(log: &(impl Log + ?Sized), age_max: Duration) -> Result<u64> 
     find(log, now.saturating_sub(age_max), now)
 }
 
-/// The cut before the first message from `oldest_kept` on, at the time `now`.
+/// The offset of the first message that is not older than `oldest_kept`, at the time `now`.
 pub(super) fn find(log: &(impl Log + ?Sized), oldest_kept: Timestamp, now: Timestamp) -> Result<u64> {
-    // Asked for before anything is looked at: everything below it is seen then, and what comes later is kept.
+    // Read first: all messages below it are then seen, and messages published later are kept.
     let end = log.next_offset()?;
     let cut = match log.offset_by_time(oldest_kept) {
-        // Before the first message that reaches the time, all are older.
+        // All messages before the first one that reaches the time are older.
         Ok((offset, time)) if time <= now => offset,
         Ok((offset, _)) => read(log, Start::At(offset), end, oldest_kept, now)?,
         Err(Error::NotFound) => end,
@@ -73,7 +74,7 @@ pub(super) fn find(log: &(impl Log + ?Sized), oldest_kept: Timestamp, now: Times
     unless_nothing_goes(log, cut.min(end))
 }
 
-/// The cut, found by reading from `from` on, before which all are older.
+/// The cut, found by reading from `from` on. All messages before `from` are older.
 fn read(
     log: &(impl Log + ?Sized),
     from: Start,
@@ -81,12 +82,12 @@ fn read(
     oldest_kept: Timestamp,
     now: Timestamp,
 ) -> Result<u64> {
-    // The first message from the future of those seen since the last one of the present.
+    // The first of the messages from the future that follow the last old message.
     let mut first_of_future = None;
     let mut next = from;
     loop {
         let batch = match log.consume(next, BATCH_LEN) {
-            // Another thread trimmed meanwhile, and further than this one has come.
+            // Another thread has trimmed beyond the offset reached here.
             Err(error) if error.is_trimmed() => {
                 first_of_future = None;
                 log.consume(Start::Oldest, BATCH_LEN)?

@@ -1,8 +1,9 @@
 use crate::{Error, Log, Result, Start, Trimmed};
 
-/// Removes everything below `before`: [`Log::trim`], beside its siblings.
+/// Removes all messages below the offset `before`. The same as [`Log::trim`].
 ///
-/// An offset beyond the next one removes everything, one below the start offset nothing.
+/// An offset beyond the next offset removes everything. An offset below the start offset removes
+/// nothing.
 ///
 /// # Errors
 ///
@@ -38,12 +39,13 @@ pub fn by_offset(log: &(impl Log + ?Sized), before: u64) -> Result<Trimmed> {
 /// ```
 pub fn find_by_offset(log: &(impl Log + ?Sized), before: u64) -> Result<u64> {
     let start = log.start_offset()?;
-    // Another thread may have trimmed in between, so that nothing says which of the two is larger.
+    // If another thread trimmed between the two calls, the next offset read may be the smaller one.
     let next = log.next_offset()?.max(start);
     Ok(before.clamp(start, next))
 }
 
-/// Keeps the last `messages_max` messages and removes those before them; deleted ones do not count.
+/// Keeps the last `messages_max` messages and removes those before them. Deleted messages do not
+/// count.
 ///
 /// # Errors
 ///
@@ -82,7 +84,8 @@ pub fn find_by_count(log: &(impl Log + ?Sized), messages_max: u64) -> Result<u64
     unless_nothing_goes(log, cut)
 }
 
-/// `cut`, or the start offset if there is no message below `cut`: a trim that removes nothing is not to move it.
+/// `cut`, or the start offset if there is no message below `cut`. A trim that removes no message
+/// should not move the start offset.
 pub(super) fn unless_nothing_goes(log: &(impl Log + ?Sized), cut: u64) -> Result<u64> {
     let start = log.start_offset()?;
     match log.get(Start::Oldest) {

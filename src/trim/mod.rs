@@ -1,18 +1,18 @@
-//! Removing from the front of a log: by offset, age, number of messages and size.
+//! Removing messages from the front of a log: by offset, age, count and size.
 //!
-//! Each function finds the cut and hands it to [`Log::trim`](crate::Log::trim). The cut alone, for a dry run or to look
-//! at first, is what the function `find_..` beside it returns; it changes nothing. Where nothing is to go, the cut is
-//! the log's start offset.
+//! Each function finds a cut, the offset of the first message to keep, and passes it to
+//! [`Log::trim`](crate::Log::trim). Its sibling `find_..` returns the cut and changes nothing, for
+//! a dry run. If no message is to be removed, the cut is the log's start offset.
 //!
-//! | by | what is kept | how the cut is found |
+//! | by | keeps | how the cut is found |
 //! |---|---|---|
 //! | [offset](by_offset) | from this offset on | it is given |
-//! | [age](by_age) | from the first message young enough on | by a lookup in the time index, or by reading what goes |
-//! | [count](by_count) | so many messages | by one lookup |
-//! | [size](by_size) | so many bytes of messages | by reading what is kept |
+//! | [age](by_age) | from the first message that is young enough | by the time index, or by reading |
+//! | [count](by_count) | a number of the newest messages | by one lookup |
+//! | [size](by_size) | the newest messages within a size | by reading them |
 //!
-//! Messages are read in batches, and none of them is held: memory does not grow with the log. Publishing may go on
-//! meanwhile, and what is published after the call began is kept.
+//! Messages are read in batches and not held, so memory does not grow with the log. Other threads
+//! may publish at the same time; messages published after the call began are kept.
 //!
 //! ```
 //! use std::time::Duration;

@@ -1,17 +1,18 @@
 use super::count::unless_nothing_goes;
 use crate::{Log, Result, Start, Trimmed};
 
-/// Messages whose sizes are added up before it is looked whether there were too many.
+/// How many messages to step back at a time.
 const STEP_LEN: u64 = 4096;
 
 /// Messages read at a time.
 const BATCH_LEN: usize = 256;
 
-/// Keeps the longest row of messages at the end that take at most `size_max` bytes, and removes those before them.
+/// Keeps as many of the newest messages as take at most `size_max` bytes together, and removes
+/// those before them.
 ///
-/// What a message takes is [`Log::size`], the same on every call; [`Stats::size`](crate::Stats::size) may be less,
-/// because messages that were published together share some bytes, or more, because storage is freed by whole
-/// segments.
+/// The size of a message is [`Log::size`], which is the same on every call.
+/// [`Stats::size`](crate::Stats::size) may be smaller, because messages published together share
+/// some bytes, or larger, because storage is freed by whole segments.
 ///
 /// # Errors
 ///
@@ -50,9 +51,11 @@ pub fn find_by_size(log: &(impl Log + ?Sized), size_max: u64) -> Result<u64> {
     find(log, size_max, STEP_LEN)
 }
 
-/// Goes back from the end by steps of `step_len` messages, each of them read forward, until they are too many.
+/// Goes back from the end in steps of `step_len` messages until their sizes exceed `size_max`. The
+/// messages of a step are read forward.
 pub(super) fn find(log: &(impl Log + ?Sized), size_max: u64, step_len: u64) -> Result<u64> {
-    // From here on all messages are kept, and take so many bytes. What is published later stands behind them.
+    // The messages from `kept_from` on are kept, and take `kept_size` bytes. Messages published
+    // later are not counted.
     let mut kept_from = log.next_offset()?;
     let mut kept_size = 0_u64;
     let mut count = step_len;
@@ -62,7 +65,8 @@ pub(super) fn find(log: &(impl Log + ?Sized), size_max: u64, step_len: u64) -> R
         }
         let begin = log.consume(Start::Last(count), 0)?.next_offset;
         if begin >= kept_from {
-            // So much was published meanwhile that the step did not get before what was looked at.
+            // So many messages were published meanwhile that the step reached none that were not
+            // counted.
             count = count.saturating_mul(2);
             continue;
         }
@@ -76,7 +80,7 @@ pub(super) fn find(log: &(impl Log + ?Sized), size_max: u64, step_len: u64) -> R
     }
 }
 
-/// What the messages from `begin` to before `end` take.
+/// The size of the messages with offsets in `begin..end`.
 fn size_between(log: &(impl Log + ?Sized), begin: u64, end: u64) -> Result<u64> {
     let mut sum = 0_u64;
     each_between(log, begin, end, |_, size| {
@@ -86,7 +90,7 @@ fn size_between(log: &(impl Log + ?Sized), begin: u64, end: u64) -> Result<u64> 
     Ok(sum)
 }
 
-/// The offset after as many messages from `begin` on as take `excess` bytes.
+/// The offset after the fewest messages from `begin` on that take at least `excess` bytes.
 fn cut_between(log: &(impl Log + ?Sized), begin: u64, end: u64, excess: u64) -> Result<u64> {
     let (mut sum, mut cut) = (0_u64, begin);
     each_between(log, begin, end, |offset, size| {
@@ -97,22 +101,22 @@ fn cut_between(log: &(impl Log + ?Sized), begin: u64, end: u64, excess: u64) -> 
     Ok(cut)
 }
 
-/// Calls `see` with offset and size of each message from `begin` to before `end`, until it returns false.
+/// Calls `visit` with the offset and size of each message in `begin..end` until it returns false.
 fn each_between(
     log: &(impl Log + ?Sized),
     begin: u64,
     end: u64,
-    mut see: impl FnMut(u64, u64) -> bool,
+    mut visit: impl FnMut(u64, u64) -> bool,
 ) -> Result<()> {
     let mut next = begin;
     while next < end {
         let batch = match log.consume(Start::At(next), BATCH_LEN) {
-            // Another thread trimmed meanwhile.
+            // Another thread has trimmed the log meanwhile.
             Err(error) if error.is_trimmed() => log.consume(Start::Oldest, BATCH_LEN)?,
             batch => batch?,
         };
         for message in batch.messages.iter().take_while(|message| message.offset < end) {
-            if !see(message.offset, log.size(&message.as_new())) {
+            if !visit(message.offset, log.size(&message.as_new())) {
                 return Ok(());
             }
         }

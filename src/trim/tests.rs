@@ -32,8 +32,8 @@ fn offsets(log: &MemoryLog) -> Vec<u64> {
     messages.iter().map(|message| message.offset).collect()
 }
 
-/// Goal: the cut by age is the same with and without a time index. Method: rows of times with what is right for them,
-/// where `oldest_kept` is 100 and it is 200 now.
+/// Goal: the cut by age is the same with and without a time index. Method: lists of times with the
+/// right cut for each, where `oldest_kept` is 100 and the time now is 200.
 #[test]
 fn the_cut_by_age_is_before_the_first_that_is_young_enough() {
     let cases: [(&[i64], u64); 16] = [
@@ -45,11 +45,11 @@ fn the_cut_by_age_is_before_the_first_that_is_young_enough() {
         (&[10, 150, 20, 30, 160], 1),
         (&[150, 20, 30], 0),
         (&[10, 20, 200], 2),
-        // From the future, and there is nothing that says how old it is.
+        // From the future, and no later message tells its age.
         (&[201], 0),
         (&[10, 201], 1),
         (&[10, 201, 202, i64::MAX], 1),
-        // As old as what follows.
+        // As old as the message that follows.
         (&[10, 201, 20], 3),
         (&[10, 201, 20, 150], 3),
         (&[10, 201, 202, 150, 20], 1),
@@ -125,9 +125,10 @@ fn by_count_counts_messages_and_not_offsets() {
     assert_eq!(log.next_offset().unwrap(), 10);
 }
 
-/// A trim that removes nothing leaves the start offset, though the first messages are gone.
+/// A trim that removes nothing leaves the start offset alone, even if the first messages were
+/// deleted.
 #[test]
-fn what_removes_nothing_moves_nothing() {
+fn a_trim_that_removes_nothing_moves_nothing() {
     let log = with_messages(10);
     log.delete(&(0..5).collect()).unwrap();
     by_count(&log, 5).unwrap();
@@ -141,8 +142,8 @@ fn what_removes_nothing_moves_nothing() {
     assert_eq!(log.start_offset().unwrap(), 0);
 }
 
-/// Goal: the cut by size keeps the longest end that fits, whatever the steps. Method: messages of many sizes with
-/// gaps, held against a plain sum from the end.
+/// Goal: the cut by size keeps as many of the newest messages as fit, for any step length. Method:
+/// messages of many sizes with gaps, compared with a plain sum from the end.
 #[test]
 fn the_cut_by_size_is_that_of_a_plain_sum() {
     let log = MemoryLog::new();
@@ -174,8 +175,8 @@ fn the_cut_by_size_is_that_of_a_plain_sum() {
     assert_eq!(by_size(&log, 0).unwrap().count, 0);
 }
 
-/// Goal: every way to trim works on a log that others publish to and trim, and keeps what it has to. Method: two
-/// threads trim in all ways while a third publishes.
+/// Goal: every way to trim works while other threads publish and trim, and keeps the messages it
+/// must keep. Method: two threads trim in all ways while a third publishes.
 #[test]
 fn trims_race_publishing_and_each_other() {
     let log = MemoryLog::new();

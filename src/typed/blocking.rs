@@ -8,9 +8,9 @@ use super::handle::TLog;
 use super::message::{TBatch, TMessage};
 use crate::{BlockingLog, Follow, Log, Result, Start};
 
-/// A [`TLog`] whose readers can wait for messages, as those of a [`BlockingLog`].
+/// A [`TLog`] whose readers can wait for messages, like those of a [`BlockingLog`].
 ///
-/// It has all methods of a `TLog`, and [`raw`](TLog::raw) is the `BlockingLog`.
+/// It has all methods of a `TLog`; its [`raw`](TLog::raw) returns the `BlockingLog`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -35,18 +35,18 @@ pub struct TBlockingLog<KC, VC, L: Log> {
 }
 
 impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
-    /// Wraps a log. To go on using it by itself, wrap an [`Arc`](std::sync::Arc) of it or a reference to it.
+    /// Wraps a log. To keep using the log directly, wrap an [`Arc`](std::sync::Arc) or a reference.
     pub fn new(log: L, keys: KC, values: VC) -> TBlockingLog<KC, VC, L> {
         TBlockingLog {
             log: TLog::new(BlockingLog::new(log), keys, values),
         }
     }
 
-    /// As [`BlockingLog::consume_blocking`]. Messages that cannot be decoded are messages: they end the waiting.
+    /// As [`BlockingLog::consume_blocking`]. A message that cannot be decoded ends the waiting too.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`BlockingLog::consume_blocking`].
     pub fn consume_blocking(
         &self,
         from: Start,
@@ -61,7 +61,7 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Encode`](crate::Error::Encode).
+    /// As [`BlockingLog::consume_by_key_blocking`], and [`Error::Encode`](crate::Error::Encode).
     pub fn consume_by_key_blocking(
         &self,
         key: &KC::Item,
@@ -76,9 +76,11 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
         Ok(self.log.decode_batch(batch))
     }
 
-    /// The messages from `from` on, those that are there and those to come, by the rules of [`BlockingLog::follow`].
+    /// Iterates over the existing and future messages from `from` on, by the rules of
+    /// [`BlockingLog::follow`].
     ///
-    /// A message that cannot be decoded is [`Error::Decode`](crate::Error::Decode), and the next one follows.
+    /// For a message that cannot be decoded, the iterator returns
+    /// [`Error::Decode`](crate::Error::Decode) and continues with the next message.
     pub fn follow(&self, from: Start) -> TFollow<'_, KC, VC, L> {
         TFollow {
             log: &self.log,
@@ -87,7 +89,7 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
     }
 }
 
-/// Waits by the `BlockingLog` that there is already.
+/// Uses the existing `BlockingLog`.
 impl<KC, VC, L: Log> From<TLog<KC, VC, BlockingLog<L>>> for TBlockingLog<KC, VC, L> {
     fn from(log: TLog<KC, VC, BlockingLog<L>>) -> Self {
         TBlockingLog { log }
@@ -116,14 +118,14 @@ impl<KC, VC, L: Log + fmt::Debug> fmt::Debug for TBlockingLog<KC, VC, L> {
     }
 }
 
-/// Messages of a typed log in order, those that are there and those to come: see [`TBlockingLog::follow`].
+/// The existing and future messages of a typed log, in order: see [`TBlockingLog::follow`].
 pub struct TFollow<'a, KC, VC, L: Log> {
     log: &'a TLog<KC, VC, BlockingLog<L>>,
     follow: Follow<L>,
 }
 
 impl<KC, VC, L: Log> TFollow<'_, KC, VC, L> {
-    /// The offset at which it goes on: see [`Follow::next_offset`].
+    /// The offset at which the iterator continues: see [`Follow::next_offset`].
     #[must_use]
     pub fn next_offset(&self) -> u64 {
         self.follow.next_offset()

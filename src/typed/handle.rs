@@ -11,17 +11,18 @@ use crate::{
     Stats, Timestamp, Trimmed,
 };
 
-/// A log of keys and values of the application's types: a wrapper for any [`Log`], with a [`Codec`] for each.
+/// A log whose keys and values have types of the application: a wrapper for any [`Log`], with one
+/// [`Codec`] for keys and one for values.
 ///
-/// Every method is that of `Log` of the same name, with its semantics and errors; in addition, [`Error::Encode`] for a
-/// key or value that cannot be encoded, before anything is written. No key and no value stay what they are: codecs
-/// never see them.
+/// Every method has the semantics and errors of the `Log` method of the same name. In addition, a
+/// key or value that cannot be encoded fails with [`Error::Encode`] before anything is written.
+/// Codecs are not used for an absent key or value.
 ///
-/// A message that *cannot be decoded* is an error by itself, a [`DecodeError`] that has its offset and its bytes, and
-/// is in nobody's way: in a batch it stands in its place among the others, and `next_offset` is past it.
+/// A message that cannot be decoded does not hide the others: in a batch, a [`DecodeError`] with
+/// its offset and bytes takes its place, and `next_offset` is past it.
 ///
-/// Publishing encodes into memory that each thread uses again: with codecs that do not allocate, it allocates nothing
-/// per message.
+/// Each thread reuses its memory for encoding. With codecs that do not allocate, publishing
+/// allocates nothing per message.
 ///
 /// ```
 /// use duramen::{MemoryLog, Start, TLog, TNewMessage, codec};
@@ -49,17 +50,17 @@ pub struct TLog<KC, VC, L> {
 }
 
 impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
-    /// Wraps a log. To go on using it by itself, wrap an [`Arc`](std::sync::Arc) of it or a reference to it.
+    /// Wraps a log. To keep using the log directly, wrap an [`Arc`](std::sync::Arc) or a reference.
     pub fn new(log: L, keys: KC, values: VC) -> TLog<KC, VC, L> {
         TLog { log, keys, values }
     }
 
-    /// The log in the wrapper, to read and publish bytes.
+    /// The wrapped log, to read and publish bytes.
     pub fn raw(&self) -> &L {
         &self.log
     }
 
-    /// Takes the log out of the wrapper.
+    /// Unwraps the log.
     pub fn into_raw(self) -> L {
         self.log
     }
@@ -68,16 +69,17 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Encode`](crate::Error::Encode): nothing was written.
+    /// As [`Log::publish`], and [`Error::Encode`](crate::Error::Encode): nothing was written.
     pub fn publish(&self, messages: &[TNewMessage<'_, KC::Item, VC::Item>]) -> Result<u64> {
         self.encoded(messages, |encoded| self.log.publish(encoded))
     }
 
-    /// As [`publish`](TLog::publish), under a condition or with a durability of its own: see [`Log::publish_with`].
+    /// As [`publish`](TLog::publish), under a condition or with a durability of its own: see
+    /// [`Log::publish_with`].
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Encode`](crate::Error::Encode): nothing was written.
+    /// As [`Log::publish_with`], and [`Error::Encode`](crate::Error::Encode): nothing was written.
     pub fn publish_with(
         &self,
         messages: &[TNewMessage<'_, KC::Item, VC::Item>],
@@ -90,7 +92,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::start_offset`].
     pub fn start_offset(&self) -> Result<u64> {
         self.log.start_offset()
     }
@@ -99,26 +101,27 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::next_offset`].
     pub fn next_offset(&self) -> Result<u64> {
         self.log.next_offset()
     }
 
-    /// Up to `max_count` messages in offset order: see [`Log::consume`]. Those that cannot be decoded count.
+    /// Up to `max_count` messages in offset order: see [`Log::consume`]. Messages that cannot be
+    /// decoded count too.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::consume`].
     pub fn consume(&self, from: Start, max_count: usize) -> Result<TBatch<KC::Item, VC::Item>> {
         Ok(self.decode_batch(self.log.consume(from, max_count)?))
     }
 
-    /// As [`consume`](TLog::consume), of the messages whose key is encoded as this one is: see
+    /// As [`consume`](TLog::consume), of the messages whose encoded key equals that of `key`: see
     /// [`Log::consume_by_key`].
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Encode`](crate::Error::Encode).
+    /// As [`Log::consume_by_key`], and [`Error::Encode`](crate::Error::Encode).
     pub fn consume_by_key(
         &self,
         key: &KC::Item,
@@ -133,16 +136,17 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Decode`](crate::Error::Decode).
+    /// As [`Log::get`], and [`Error::Decode`](crate::Error::Decode).
     pub fn get(&self, at: Start) -> Result<TMessage<KC::Item, VC::Item>> {
         Ok(self.decode(self.log.get(at)?)?)
     }
 
-    /// The last message whose key is encoded as this one is: see [`Log::get_by_key`].
+    /// The last message whose encoded key equals that of `key`: see [`Log::get_by_key`].
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Encode`](crate::Error::Encode) and [`Error::Decode`](crate::Error::Decode).
+    /// As [`Log::get_by_key`], and [`Error::Encode`](crate::Error::Encode) and
+    /// [`Error::Decode`](crate::Error::Decode).
     pub fn get_by_key(&self, key: &KC::Item) -> Result<TMessage<KC::Item, VC::Item>> {
         let message = self.with_key(key, |key| self.log.get_by_key(key))?;
         Ok(self.decode(message)?)
@@ -152,7 +156,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Encode`](crate::Error::Encode).
+    /// As [`Log::offset_by_key`], and [`Error::Encode`](crate::Error::Encode).
     pub fn offset_by_key(&self, key: &KC::Item) -> Result<u64> {
         self.with_key(key, |key| self.log.offset_by_key(key))
     }
@@ -161,7 +165,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there, and [`Error::Decode`](crate::Error::Decode).
+    /// As [`Log::get_by_time`], and [`Error::Decode`](crate::Error::Decode).
     pub fn get_by_time(&self, start: Timestamp) -> Result<TMessage<KC::Item, VC::Item>> {
         Ok(self.decode(self.log.get_by_time(start)?)?)
     }
@@ -170,12 +174,12 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::offset_by_time`].
     pub fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
         self.log.offset_by_time(start)
     }
 
-    /// Bytes of storage that `message` takes when it is published alone: see [`Log::size`].
+    /// The bytes of storage that `message` takes if it is published alone: see [`Log::size`].
     ///
     /// # Errors
     ///
@@ -190,7 +194,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::stat`].
     pub fn stat(&self) -> Result<Stats> {
         self.log.stat()
     }
@@ -199,7 +203,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::delete`].
     pub fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
         self.log.delete(offsets)
     }
@@ -208,7 +212,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::delete_some`].
     pub fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         self.log.delete_some(offsets)
     }
@@ -217,7 +221,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::trim`].
     pub fn trim(&self, before: u64) -> Result<Trimmed> {
         self.log.trim(before)
     }
@@ -226,7 +230,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::apply_retention`].
     pub fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
         self.log.apply_retention(dry_run)
     }
@@ -235,7 +239,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::backup`].
     pub fn backup(&self, dir: &Path) -> Result<BackupReport> {
         self.log.backup(dir)
     }
@@ -244,7 +248,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::sync`].
     pub fn sync(&self) -> Result<u64> {
         self.log.sync()
     }
@@ -253,7 +257,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::gc`].
     pub fn gc(&self, unused_for: Duration) -> Result<()> {
         self.log.gc(unused_for)
     }
@@ -262,16 +266,16 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`Log::close`].
     pub fn close(&self) -> Result<()> {
         self.log.close()
     }
 
-    /// Decodes a message that was read raw, for instance from a stream.
+    /// Decodes a message that was read as bytes, for instance from a stream.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`], which gives the message back.
+    /// [`DecodeError`], which holds the message.
     pub fn decode(&self, message: Message) -> Result<TMessage<KC::Item, VC::Item>, DecodeError> {
         let key = message.key.as_ref().map(|key| self.keys.decode_shared(key));
         let key = match key.transpose() {

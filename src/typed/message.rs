@@ -3,15 +3,15 @@ use crate::{DecodeError, Headers, Timestamp};
 /// A message with a key and a value of the application's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TMessage<K, V> {
-    /// Its logical place in the log.
+    /// The message's position in the log.
     pub offset: u64,
-    /// The time it was published with.
+    /// The message's time, given by its publisher or read at publishing.
     pub time: Timestamp,
-    /// The key; `None` if it has none.
+    /// The key, if the message has one.
     pub key: Option<K>,
-    /// The value; `None` if it has none: with a key, that is a tombstone.
+    /// The value. A message with a key and no value is a tombstone.
     pub value: Option<V>,
-    /// The headers, in the order they were published in.
+    /// The headers, in the order in which they were published.
     pub headers: Headers,
 }
 
@@ -28,7 +28,7 @@ impl<K, V> TMessage<K, V> {
     }
 }
 
-/// A message to publish by a [`TLog`](crate::TLog). Borrows everything.
+/// A message to publish with a [`TLog`](crate::TLog). It borrows its parts.
 ///
 /// ```
 /// use duramen::{TNewMessage, Timestamp};
@@ -41,13 +41,14 @@ impl<K, V> TMessage<K, V> {
 /// ```
 #[derive(Debug)]
 pub struct TNewMessage<'a, K, V> {
-    /// When it happened; `None` is the moment of publishing (one clock reading for a whole batch).
+    /// The message's time. `None` stands for the time of publishing, read once for a whole batch.
     pub time: Option<Timestamp>,
-    /// The key; `None` is no key, which is not the same as a key that is encoded as no bytes.
+    /// The key. No key differs from a key that is encoded as zero bytes.
     pub key: Option<&'a K>,
-    /// The value; `None` with a key is a tombstone, which is not the same as a value that is encoded as no bytes.
+    /// The value. A message with a key and no value is a tombstone. No value differs from a value
+    /// that is encoded as zero bytes.
     pub value: Option<&'a V>,
-    /// Names and values of any bytes, kept in order; names may repeat.
+    /// The headers: pairs of name and value, both any bytes, kept in order. Names may repeat.
     pub headers: &'a [(&'a [u8], &'a [u8])],
 }
 
@@ -114,7 +115,7 @@ impl<'a, K, V> TNewMessage<'a, K, V> {
     }
 }
 
-/// Messages in offset order, each decoded or an error of its own, and where to go on.
+/// Messages in offset order, each decoded or an error, and the offset at which to continue.
 ///
 /// ```
 /// use duramen::{Log, MemoryLog, NewMessage, Start, TLog, codec};
@@ -126,7 +127,7 @@ impl<'a, K, V> TNewMessage<'a, K, V> {
 /// for message in &batch {
 ///     match message {
 ///         Ok(message) => assert_eq!(message.value.as_deref(), Some("fine")),
-///         Err(error) => eprintln!("offset {}: {error}", error.offset()), // and on to the next
+///         Err(error) => eprintln!("offset {}: {error}", error.offset()),
 ///     }
 /// }
 /// assert_eq!(batch.next_offset, 2);
@@ -135,9 +136,10 @@ impl<'a, K, V> TNewMessage<'a, K, V> {
 /// ```
 #[derive(Debug)]
 pub struct TBatch<K, V> {
-    /// The messages; those that cannot be decoded with their offset and raw bytes.
+    /// The messages. A message that cannot be decoded is an error with its offset and bytes.
     pub messages: Vec<Result<TMessage<K, V>, DecodeError>>,
-    /// As in [`Batch`](crate::Batch): where to go on, whether or not the messages could be decoded.
+    /// The offset at which to continue, as in [`Batch`](crate::Batch), whether or not the messages
+    /// could be decoded.
     pub next_offset: u64,
 }
 

@@ -1,4 +1,4 @@
-//! L6: logs of keys and values of any type, over any [`Log`](crate::Log).
+//! L6: logs whose keys and values have any type, over any [`Log`](crate::Log).
 
 pub mod codec;
 

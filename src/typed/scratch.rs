@@ -1,4 +1,4 @@
-//! Memory for encoding, one piece a thread, used again and again.
+//! Memory for encoding, which each thread reuses.
 
 use std::cell::Cell;
 
@@ -6,15 +6,15 @@ use super::codec::Codec;
 use super::message::TNewMessage;
 use crate::{Error, MessagePart, NewMessage, Result};
 
-/// A thread that has encoded a batch larger than this gives the memory back.
+/// A thread frees its memory if it has grown beyond this many bytes.
 const KEPT_MAX: usize = 1 << 20;
 
 #[derive(Default)]
 pub(super) struct Scratch {
     bytes: Vec<u8>,
-    /// For each message of the batch the ends of its key and of its value in `bytes`.
+    /// For each message of the batch, where its key and its value end in `bytes`.
     ends: Vec<(usize, usize)>,
-    /// Empty: only its memory matters.
+    /// Always empty. Only its allocated memory is used.
     messages: Vec<NewMessage<'static>>,
 }
 
@@ -23,7 +23,8 @@ thread_local! {
 }
 
 impl Scratch {
-    /// Lends the thread's scratch memory, empty. Who encodes while encoding gets another one.
+    /// Lends the thread's memory, empty. A codec that encodes messages of its own gets another
+    /// piece.
     pub(super) fn lend<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
         let mut scratch = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
         let result = work(&mut scratch);
@@ -31,13 +32,13 @@ impl Scratch {
         scratch.ends.clear();
         let len = scratch.messages.capacity() * size_of::<NewMessage<'_>>();
         if scratch.bytes.capacity().max(len) <= KEPT_MAX {
-            // A thread that ends keeps nothing.
+            // A thread that is ending keeps nothing.
             let _ = SCRATCH.try_with(|kept| kept.set(Some(scratch)));
         }
         result
     }
 
-    /// The bytes of one key.
+    /// Encodes one key.
     pub(super) fn key<C: Codec>(&mut self, codec: &C, key: &C::Item) -> Result<&[u8]> {
         self.append(codec, Some(key), 0, MessagePart::Key)?;
         Ok(&self.bytes)
@@ -84,7 +85,7 @@ impl Scratch {
         if let Some(item) = item {
             let encoded = codec.encode(item, &mut self.bytes).and_then(|()| {
                 if self.bytes.len() < start {
-                    return Err("the codec took bytes away that were not its own".into());
+                    return Err("the codec removed bytes that it had not written".into());
                 }
                 Ok(())
             });
@@ -94,8 +95,9 @@ impl Scratch {
     }
 }
 
-/// The memory of a list of messages, for messages that borrow from elsewhere. Collecting in place, the standard
-/// library takes the same memory; should it ever not, this costs an allocation a batch.
+/// An empty list with the memory of `messages`, for messages with another lifetime. The standard
+/// library collects in place and so reuses the memory. If it ever stops doing so, this costs one
+/// allocation per batch.
 fn emptied<'a>(messages: Vec<NewMessage<'_>>) -> Vec<NewMessage<'a>> {
     messages.into_iter().map_while(|_| None).collect()
 }

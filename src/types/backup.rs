@@ -1,17 +1,19 @@
-/// What a [`backup`](crate::Log::backup) made.
+/// The result of a [`backup`](crate::Log::backup).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// Segments that the backup consists of.
+    /// Segments in the backup.
     pub segments: u64,
-    /// Those of which bytes had to be copied; the others were there already and were verified.
+    /// Segments of which bytes were copied. The others were in the backup already and were
+    /// verified.
     pub segments_copied: u64,
-    /// Bytes that were copied.
+    /// Bytes copied.
     pub bytes_copied: u64,
-    /// Files of an earlier backup that were removed, because what they held was trimmed or deleted since.
+    /// Files of an earlier backup that were removed, because their messages have been trimmed or
+    /// deleted since.
     pub files_removed: u64,
-    /// The oldest offset in the backup that a reader may name.
+    /// The start offset of the backup.
     pub start_offset: u64,
-    /// The log's next offset at the moment that the backup shows.
+    /// The next offset of the backup: that of the log at the moment of the snapshot.
     pub next_offset: u64,
 }

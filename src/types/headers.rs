@@ -14,9 +14,10 @@ self_cell!(
     }
 );
 
-/// The headers of a message: names and values, in the order they were published. Cheap to clone.
+/// The headers of a message: names and values, in the order in which they were published. Cheap to
+/// clone.
 ///
-/// Names need not be distinct; [`get`](Headers::get) finds the first.
+/// Names need not be distinct; [`get`](Headers::get) returns the first match.
 #[derive(Clone, Default)]
 pub struct Headers(Option<Arc<Decoded>>);
 
@@ -47,7 +48,8 @@ impl Headers {
         .unwrap_or_default()
     }
 
-    /// Headers that point into `bytes` where `decode` says; `None` if it says that they are malformed.
+    /// Headers that point into `bytes`, as `decode` splits them; `None` if `decode` finds them
+    /// malformed.
     pub(crate) fn split(bytes: Bytes, decode: impl FnOnce(&[u8]) -> Option<Pairs<'_>>) -> Option<Headers> {
         let decoded = Decoded::try_new(bytes, |bytes| decode(bytes).ok_or(())).ok()?;
         Some(Headers(
@@ -61,7 +63,7 @@ impl Headers {
         self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// The pairs of name and value in order.
+    /// The pairs of name and value, in order.
     pub fn iter(&self) -> std::iter::Copied<std::slice::Iter<'_, (&[u8], &[u8])>> {
         self.as_slice().iter().copied()
     }
@@ -72,7 +74,7 @@ impl Headers {
         self.as_slice().len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no headers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()

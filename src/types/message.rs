@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::{Headers, Timestamp};
 
-/// A message to publish. Borrows everything: publishing copies its bytes only into the log.
+/// A message to publish. It borrows its parts; publishing copies their bytes once, into the log.
 ///
 /// ```
 /// use duramen::{NewMessage, Timestamp};
@@ -15,13 +15,14 @@ use super::{Headers, Timestamp};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NewMessage<'a> {
-    /// When it happened; `None` is the moment of publishing (one clock reading for a whole batch).
+    /// The message's time. `None` stands for the time of publishing, read once for a whole batch.
     pub time: Option<Timestamp>,
-    /// The key; `None` is no key: such a message is not in the key index and never compacted. The empty key is a key.
+    /// The key. A message without a key is not in the key index and is never compacted. The empty
+    /// key is a key.
     pub key: Option<&'a [u8]>,
-    /// The value; `None` with a key is a tombstone. The empty value is a value.
+    /// The value. A message with a key and no value is a tombstone. The empty value is a value.
     pub value: Option<&'a [u8]>,
-    /// Names and values of any bytes, kept in order; names may repeat.
+    /// The headers: pairs of name and value, both any bytes, kept in order. Names may repeat.
     pub headers: &'a [(&'a [u8], &'a [u8])],
 }
 
@@ -73,10 +74,11 @@ impl<'a> NewMessage<'a> {
         self
     }
 
-    /// Bytes of key, value and headers together: what [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX) bounds.
+    /// The bytes of key, value and headers together, of which
+    /// [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX) is the limit.
     #[must_use]
     pub fn content_size(&self) -> u64 {
-        // Headers may share one large slice, so the sum may be larger than any memory.
+        // Headers may share one large slice, so the sum may exceed the size of memory.
         let headers = self
             .headers
             .iter()
@@ -88,21 +90,21 @@ impl<'a> NewMessage<'a> {
     }
 }
 
-/// A message read from a log: an owned handle, cheap to clone.
+/// A message read from a log. Cheap to clone.
 ///
-/// Messages of one batch share one piece of memory; a message stays valid whatever happens to the log, and whoever
-/// keeps a single message of a batch for long may want to copy its bytes.
+/// A message stays valid whatever happens to the log. The messages of one batch share memory: to
+/// keep a single message for long, copy its bytes, so that the memory of the others is freed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its logical place in the log: strictly increasing, never reused.
+    /// The message's position in the log. Offsets strictly increase and are never reused.
     pub offset: u64,
-    /// The time it was published with.
+    /// The message's time, given by its publisher or read at publishing.
     pub time: Timestamp,
-    /// The key, if it has one.
+    /// The key, if the message has one.
     pub key: Option<Bytes>,
-    /// The value; `None` with a key is a tombstone.
+    /// The value. A message with a key and no value is a tombstone.
     pub value: Option<Bytes>,
-    /// The headers, in the order they were published in.
+    /// The headers, in the order in which they were published.
     pub headers: Headers,
 }
 
@@ -119,13 +121,13 @@ impl Message {
     }
 }
 
-/// Messages in offset order, and where to go on.
+/// Messages in offset order, and the offset at which to continue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The messages.
     pub messages: Vec<Message>,
-    /// One past the last message, or, without messages, an offset that makes progress: it equals the offset asked
-    /// for only at the end of the log.
+    /// The offset at which to continue reading: one past the last message. Without messages, it is
+    /// beyond the offset asked for, unless that is the end of the log.
     pub next_offset: u64,
 }
 

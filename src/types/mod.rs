@@ -1,4 +1,4 @@
-//! L0: the words users and the engine share. No I/O, no unsafe.
+//! L0: the types that users and the engine share. No I/O, no unsafe.
 
 mod backup;
 mod headers;
@@ -20,8 +20,8 @@ pub use stats::Stats;
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use undecoded::{DecodeError, MessagePart};
 
-/// Largest message, in bytes of key, value and headers together: 64 MiB.
+/// The largest message, in bytes of key, value and headers together: 64 MiB.
 pub const MESSAGE_SIZE_MAX: u64 = 64 << 20;
 
-/// Largest batch, in bytes of its messages' keys, values and headers: 1 GiB.
+/// The largest batch, in bytes of keys, values and headers of all its messages: 1 GiB.
 pub const BATCH_SIZE_MAX: u64 = 1 << 30;

@@ -1,4 +1,4 @@
-/// How one [`publish_with`](crate::Log::publish_with) differs from a plain publish.
+/// Options of one [`publish_with`](crate::Log::publish_with).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublishOptions {
@@ -7,7 +7,7 @@ pub struct PublishOptions {
 }
 
 impl PublishOptions {
-    /// As a plain publish.
+    /// The options of [`publish`](crate::Log::publish): no condition, and the log's durability.
     #[must_use]
     pub const fn new() -> PublishOptions {
         PublishOptions {
@@ -19,29 +19,31 @@ impl PublishOptions {
     /// Publish only if the batch would begin at `offset`: optimistic concurrency.
     ///
     /// Otherwise nothing is written and the call returns
-    /// [`Error::OffsetMismatch`](crate::Error::OffsetMismatch). The comparison is with what has been given out, not
-    /// with what is visible, so of two racing publishers that expect the same offset one at most succeeds.
+    /// [`Error::OffsetMismatch`](crate::Error::OffsetMismatch). The comparison counts offsets that
+    /// are assigned but not visible yet. So of two racing publishers that expect the same offset,
+    /// at most one succeeds.
     #[must_use]
     pub const fn expect_next_offset(mut self, offset: u64) -> PublishOptions {
         self.expect_next_offset = Some(offset);
         self
     }
 
-    /// Return only when the batch is on stable storage, whatever the log's durability mode.
+    /// Return only once the batch is on stable storage, whatever the log's
+    /// [`Durability`](crate::Durability).
     #[must_use]
     pub const fn sync(mut self, sync: bool) -> PublishOptions {
         self.sync = sync;
         self
     }
 
-    /// The offset set by [`expect_next_offset`](PublishOptions::expect_next_offset), for other implementations of
-    /// [`Log`](crate::Log).
+    /// The offset set by [`expect_next_offset`](PublishOptions::expect_next_offset). For
+    /// implementations of [`Log`](crate::Log).
     #[must_use]
     pub const fn expected_next_offset(&self) -> Option<u64> {
         self.expect_next_offset
     }
 
-    /// Whether [`sync`](PublishOptions::sync) was asked for.
+    /// Whether [`sync`](PublishOptions::sync) is set. For implementations of [`Log`](crate::Log).
     #[must_use]
     pub const fn is_sync(&self) -> bool {
         self.sync

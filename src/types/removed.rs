@@ -1,28 +1,28 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
-/// What a [`delete`](crate::Log::delete) removed.
+/// The result of a [`delete`](crate::Log::delete).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deleted {
-    /// Messages that were there and are gone.
+    /// Messages removed. Offsets without a message do not count.
     pub messages: u64,
-    /// Bytes of storage that this freed, indexes included.
+    /// Bytes of storage freed, indexes included.
     pub size: u64,
 }
 
-/// What a [`trim`](crate::Log::trim) removed, or would.
+/// The result of a [`trim`](crate::Log::trim), or of a dry run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trimmed {
-    /// Messages that can no longer be read.
+    /// Messages removed.
     pub count: u64,
-    /// Bytes of storage that this freed, indexes included: those of whole segments.
+    /// Bytes of storage freed, indexes included. Storage is freed by whole segments.
     pub size: u64,
 }
 
 impl Deleted {
-    /// So many messages, with so many bytes of storage.
+    /// A result with these figures. For implementations of [`Log`](crate::Log).
     #[must_use]
     pub fn new(messages: u64, size: u64) -> Deleted {
         Deleted { messages, size }
@@ -30,7 +30,7 @@ impl Deleted {
 }
 
 impl Trimmed {
-    /// So many messages, with so many bytes of storage.
+    /// A result with these figures. For implementations of [`Log`](crate::Log).
     #[must_use]
     pub fn new(count: u64, size: u64) -> Trimmed {
         Trimmed { count, size }

@@ -3,16 +3,17 @@ use super::Timestamp;
 /// Where to begin reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Start {
-    /// The first message that is still there.
+    /// The first existing message.
     Oldest,
-    /// The end: for [`consume`](crate::Log::consume) only what is published later, for [`get`](crate::Log::get)
-    /// the last message.
+    /// The end of the log. [`consume`](crate::Log::consume) begins with the next message published;
+    /// [`get`](crate::Log::get) returns the last existing message.
     Newest,
-    /// This offset, or, where that message was deleted, the next one that exists.
+    /// This offset. If its message was deleted, [`consume`](crate::Log::consume) begins with the
+    /// next existing message.
     At(u64),
     /// The first message at or after this time, by the time index.
     Time(Timestamp),
-    /// So many messages before the end. `Last(0)` is [`Start::Newest`].
+    /// This many messages before the end. `Last(0)` is the same as [`Start::Newest`].
     Last(u64),
 }
 

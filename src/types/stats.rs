@@ -1,21 +1,22 @@
-/// What a log holds, as told by [`Log::stat`](crate::Log::stat) and the command `duramen stat`.
+/// Counts, sizes and offsets of a log, returned by [`Log::stat`](crate::Log::stat) and printed by
+/// the command `duramen stat`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Segment files.
     pub segments: u64,
-    /// Messages that exist: published, visible, and neither trimmed nor deleted.
+    /// Existing messages: those that are visible and neither trimmed nor deleted.
     pub messages: u64,
-    /// Bytes of the segment and index files that hold messages. Space reserved ahead of the end does not count.
+    /// Bytes used in segment and index files. Space reserved beyond the end does not count.
     pub size: u64,
-    /// The oldest offset a reader may name.
+    /// The lowest offset that a reader may ask for.
     pub start_offset: u64,
-    /// The offset the next visible message gets.
+    /// One past the offset of the last visible message.
     pub next_offset: u64,
-    /// Every message below this offset is on stable storage.
+    /// All messages below this offset are on stable storage.
     pub synced_offset: u64,
-    /// How often the log lost, or may have lost, messages that had been visible. A stored position is only as good
-    /// as the epoch it was taken in.
+    /// How often the log has lost, or may have lost, visible messages. An offset stored elsewhere
+    /// is valid only within the epoch in which it was read.
     pub epoch: u64,
     /// Whether the log has a key index.
     pub key_index: bool,

@@ -14,8 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// assert_eq!("2009-03-22T11:30:00.000001+02:00".parse(), Ok(t));
 /// ```
 ///
-/// A time whose year has not exactly four digits (before year 0 or after 9999) has no RFC 3339 form; it displays
-/// as `us:` and the number of microseconds, which parses too.
+/// A time before year 0 or after year 9999 has no RFC 3339 form. It displays as `us:` and the
+/// number of microseconds; this form can be parsed too.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
@@ -40,9 +40,9 @@ impl Timestamp {
         self.0
     }
 
-    /// The wall clock's time, saturating at the ends of the representable range.
+    /// The time of the system's wall clock, saturating at the ends of the representable range.
     ///
-    /// The wall clock may step back; nothing in the log relies on it going forward.
+    /// The wall clock may step back; nothing in a log relies on it going forward.
     #[must_use]
     pub fn now() -> Timestamp {
         let now = SystemTime::now();
@@ -53,7 +53,7 @@ impl Timestamp {
         })
     }
 
-    /// This time less `age`, saturating.
+    /// This time minus `age`, saturating.
     #[must_use]
     pub fn saturating_sub(self, age: Duration) -> Timestamp {
         Timestamp(
@@ -66,7 +66,8 @@ impl Timestamp {
 impl TryFrom<SystemTime> for Timestamp {
     type Error = std::num::TryFromIntError;
 
-    /// Rounds down to whole microseconds; fails more than about 292,000 years from the epoch.
+    /// Rounds down to whole microseconds. Fails for times more than about 292,000 years from the
+    /// epoch.
     fn try_from(time: SystemTime) -> Result<Timestamp, Self::Error> {
         match time.duration_since(UNIX_EPOCH) {
             Ok(after) => i64::try_from(after.as_micros()).map(Timestamp),
@@ -79,7 +80,7 @@ impl TryFrom<SystemTime> for Timestamp {
 }
 
 impl From<Timestamp> for SystemTime {
-    /// Saturates at the epoch where the platform's clock type cannot hold the time.
+    /// Returns the epoch if the platform's `SystemTime` cannot hold the time.
     fn from(time: Timestamp) -> SystemTime {
         let distance = Duration::from_micros(time.0.unsigned_abs());
         let moved = if time.0 >= 0 {
@@ -119,14 +120,15 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Why a text is not a [`Timestamp`].
+/// Why a text cannot be parsed as a [`Timestamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseTimestampError {
-    /// Not of the form `2009-03-22T09:30:00.000001Z`, or with an offset such as `+02:00`, or `us:1237714200000001`.
-    #[error("not an RFC 3339 time such as 2009-03-22T09:30:00Z, nor us: and a number of microseconds")]
+    /// The text has none of the forms `2009-03-22T09:30:00.000001Z`, the same with an offset such
+    /// as `+02:00`, and `us:1237714200000001`.
+    #[error("neither an RFC 3339 time such as 2009-03-22T09:30:00Z nor us: and a number of microseconds")]
     Form,
-    /// A field is out of its range, such as month 13, or February 30.
+    /// A field is out of range, such as in month 13 or on February 30.
     #[error("a field of the time is out of range")]
     Range,
 }
@@ -134,7 +136,7 @@ pub enum ParseTimestampError {
 impl FromStr for Timestamp {
     type Err = ParseTimestampError;
 
-    /// Digits past the microsecond are cut off; second 60 is read as the first moment of the next minute.
+    /// Digits beyond microseconds are cut off. Second 60 is read as second 0 of the next minute.
     fn from_str(text: &str) -> Result<Timestamp, ParseTimestampError> {
         if let Some(micros) = text.strip_prefix("us:") {
             return micros
@@ -214,9 +216,9 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar, and back. Both count in eras of 400 years
-/// that begin in March, so that the leap day comes last (Howard Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms").
+/// Days from 1970-01-01 to a date of the proleptic Gregorian calendar. Counts in eras of 400 years
+/// that begin in March, so that the leap day is the last day of a year (Howard Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms").
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -226,6 +228,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// The inverse of [`days_from_civil`]: year, month and day.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
@@ -246,7 +249,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 mod tests {
     use super::*;
 
-    /// Display and parse are inverse over the whole range, sampled by a fixed stride that hits no pattern.
+    /// Displaying and parsing are inverse over the whole range, sampled with an irregular stride.
     #[test]
     fn display_and_parse_are_inverse() {
         for step in -200_000_i64..200_000 {
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn known_dates_display_as_they_should() {
+    fn known_dates_display_in_rfc_3339() {
         let cases = [
             (0, "1970-01-01T00:00:00Z"),
             (951_782_400_000_000, "2000-02-29T00:00:00Z"),

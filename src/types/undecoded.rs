@@ -21,16 +21,17 @@ impl fmt::Display for MessagePart {
     }
 }
 
-/// A message whose key or value its [`Codec`](crate::Codec) cannot decode. The message is kept as it is in the log.
+/// A message whose key or value cannot be decoded by its [`Codec`](crate::Codec). Holds the raw
+/// message.
 #[derive(Debug, thiserror::Error)]
 #[error("the {part} of the message at offset {} cannot be decoded", message.offset)]
 #[non_exhaustive]
 pub struct DecodeError {
     /// The message with its offset and its raw bytes.
     pub message: Message,
-    /// What cannot be decoded.
+    /// The part that cannot be decoded.
     pub part: MessagePart,
-    /// What the codec said.
+    /// The codec's error.
     pub source: Box<dyn Error + Send + Sync>,
 }
 
@@ -47,7 +48,7 @@ impl DecodeError {
         }
     }
 
-    /// The message's offset; a reader steps past it by going on at the next one.
+    /// The message's offset. A reader skips the message by continuing at the next offset.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.message.offset

@@ -16,17 +16,12 @@ pub(super) struct BatchPlan {
 impl BatchPlan {
     /// Measures `messages`, of which there is at least one.
     pub(super) fn of(messages: &[NewMessage<'_>]) -> Result<BatchPlan> {
-        let count = u32::try_from(messages.len())
-            .ok()
-            .filter(|count| *count < 1 << 30)
-            .ok_or(Error::TooLarge)?;
         let (mut content, mut len, mut is_timed) = (0, 0, true);
-        for message in messages {
+        for (index, message) in messages.iter().enumerate() {
             let size = message.content_size();
             let frame = record_len(message);
-            if size > MESSAGE_SIZE_MAX || frame >= u64::from(FRAME_LEN_MAX) {
-                return Err(Error::TooLarge);
-            }
+            check_size(Some(index), size, MESSAGE_SIZE_MAX)?;
+            check_size(Some(index), frame, u64::from(FRAME_LEN_MAX) - 1)?;
             content += size;
             len += frame;
             is_timed &= message.time.is_some();
@@ -35,9 +30,24 @@ impl BatchPlan {
             [only] => lone_len(only),
             _ => len + BATCH_HEADER_LEN as u64,
         };
-        if content > BATCH_SIZE_MAX || len > SEGMENT_LEN_MAX - 2 * SEGMENT_HEADER_LEN {
-            return Err(Error::TooLarge);
-        }
+        let len_max = SEGMENT_LEN_MAX - 2 * SEGMENT_HEADER_LEN;
+        check_size(None, content, BATCH_SIZE_MAX)?;
+        check_size(None, len, len_max)?;
+        // Every record takes several bytes, so a batch that fits has far fewer than 2^30 messages.
+        let too_many = Error::TooLarge {
+            index: None,
+            size: len,
+            limit: len_max,
+        };
+        let count = u32::try_from(messages.len()).map_err(|_| too_many)?;
         Ok(BatchPlan { count, len, is_timed })
     }
+}
+
+/// Checks the size of one message of a batch, or of the whole batch if `index` is `None`.
+fn check_size(index: Option<usize>, size: u64, limit: u64) -> Result<()> {
+    if size > limit {
+        return Err(Error::TooLarge { index, size, limit });
+    }
+    Ok(())
 }

@@ -1,12 +1,13 @@
-//! An eventcount: waiting for a change that is made without a lock.
+//! An eventcount: a way to wait for a change that is made without a lock.
 //!
-//! Invariants, tried in every order by `tests/notifier`, which compiles this very file:
+//! `tests/notifier` compiles this file and tries its steps in every order. The invariants:
 //!
-//! 1. `is_awaited` and `round` change under the lock of `state` only, and `is_awaited` goes from true to false only
-//!    together with a step of `round` and the waking of all who wait.
-//! 2. Whoever changes the log makes the change, then the fence, then reads `is_awaited`. Whoever waits sets
-//!    `is_awaited` and notes `round`, then the fence, then looks at the log. So one of the two sees the other: either
-//!    the waiter finds the change, or the other finds the mark and steps `round`, and nobody sleeps in a round that is
+//! 1. `is_awaited` and `round` change only under the lock of `state`. When `is_awaited` goes from
+//!    true to false, `round` is increased and all waiters are woken.
+//! 2. A thread that changes the log makes the change, then the fence, then reads `is_awaited`. A
+//!    waiter sets `is_awaited` and notes `round`, then makes the fence, then checks the log. So at
+//!    least one of the two sees the other: either the waiter finds the change, or the changing
+//!    thread finds `is_awaited` set and increases `round`. No waiter sleeps in a round that is
 //!    over.
 
 use std::collections::BTreeMap;
@@ -17,10 +18,11 @@ use std::time::Instant;
 use super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence};
 use super::watch::Watch;
 
-/// Wakes those who wait for a [`Log`](crate::Log) to change, whichever handle or thread changes it.
+/// Wakes readers that wait for a [`Log`](crate::Log) to change, whichever handle or thread changes
+/// it.
 ///
-/// [`Log::changes`](crate::Log::changes) lends it. Applications wait by [`BlockingLog`](crate::BlockingLog), which
-/// uses it; whoever writes an implementation of `Log` may have one too:
+/// Applications wait through [`BlockingLog`](crate::BlockingLog), which uses the `Changes` that
+/// [`Log::changes`](crate::Log::changes) returns. An implementation of `Log` may hold one:
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,9 +42,10 @@ use super::watch::Watch;
 /// });
 /// ```
 ///
-/// Telling of a change while nobody waits costs one memory fence and one load. Those who wait sleep, and are all woken.
+/// If nobody waits, [`notify`](Changes::notify) costs one memory fence and one load. Waiters sleep,
+/// and a change wakes all of them.
 pub struct Changes {
-    /// Whether anybody may wait in the current round.
+    /// Whether there may be waiters in the current round.
     is_awaited: AtomicBool,
     is_poisoned: AtomicBool,
     state: Mutex<State>,
@@ -52,14 +55,15 @@ pub struct Changes {
 #[derive(Default)]
 struct State {
     round: u64,
-    /// Threads that sleep, as opposed to those that have joined and look.
+    /// The number of sleeping threads. Threads that have joined a round and still check the log do
+    /// not count.
     sleepers: usize,
     /// Tasks to wake when the round ends.
     watchers: BTreeMap<u64, Waker>,
 }
 
 impl Changes {
-    /// With nobody waiting.
+    /// A new `Changes` without waiters.
     #[must_use]
     pub fn new() -> Changes {
         Changes {
@@ -70,8 +74,8 @@ impl Changes {
         }
     }
 
-    /// Tells everybody who waits that the log has changed. To be called *after* readers can see the change: messages
-    /// that became visible, a new start offset, the close.
+    /// Wakes all waiters because the log has changed. Call it *after* readers can see the change,
+    /// such as messages that became visible, a new start offset, or the close.
     #[inline]
     pub fn notify(&self) {
         // Invariant 2.
@@ -81,46 +85,52 @@ impl Changes {
         }
     }
 
-    /// Tells everybody who waits, and will, that nothing more is coming, because the log is poisoned.
+    /// Marks the log as poisoned, so that no more messages will come, and wakes all waiters.
     pub fn poison(&self) {
         self.is_poisoned.store(true, Ordering::Release);
         self.notify();
     }
 
-    /// Whether the log takes no more messages because a write or a sync of it failed.
+    /// Whether the log is poisoned: it accepts no more messages because a write or sync failed.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
         self.is_poisoned.load(Ordering::Acquire)
     }
 
-    /// Calls `look` until it returns something: at first, and after every change. `None` at the deadline, after a last
-    /// look; without one it waits for ever.
+    /// Calls `check` at once and after every change, until it returns `Some`. Returns `None` if the
+    /// deadline has passed and a last call of `check` returns `None`. Without a deadline it waits
+    /// for ever.
     ///
-    /// Sleeps in between. No change is missed that was [told](Changes::notify) after `look` began.
-    pub fn wait_until<T>(&self, deadline: Option<Instant>, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    /// The thread sleeps between calls. No change is missed that was [notified](Changes::notify)
+    /// after `check` began.
+    pub fn wait_until<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut check: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
         loop {
             let (round, ()) = self.join(|_| ());
-            if let Some(found) = look() {
+            if let Some(found) = check() {
                 return Some(found);
             }
             if !self.sleep(round, deadline) {
-                return look();
+                return check();
             }
         }
     }
 
-    /// As [`wait_until`](Changes::wait_until), for a task: calls `look` once, and if that returns nothing the task is
-    /// woken after the next change.
+    /// As [`wait_until`](Changes::wait_until), for a task: calls `check` once. If `check` returns
+    /// `None`, the task is woken after the next change.
     ///
     /// ```
     /// use std::future::poll_fn;
     /// use duramen::{Log, Watch};
     ///
-    /// /// The first offset behind `at`, once there is one.
-    /// async fn behind(log: &dyn Log, at: u64) -> Option<u64> {
+    /// /// Waits until the next offset is beyond `at`, and returns it.
+    /// async fn beyond(log: &dyn Log, at: u64) -> Option<u64> {
     ///     let (changes, watch) = (log.changes()?, Watch::new());
-    ///     let look = || log.next_offset().ok().filter(|next| *next > at);
-    ///     let next = poll_fn(|context| changes.poll_until(&watch, context, look)).await;
+    ///     let check = || log.next_offset().ok().filter(|next| *next > at);
+    ///     let next = poll_fn(|context| changes.poll_until(&watch, context, check)).await;
     ///     changes.forget(&watch);
     ///     Some(next)
     /// }
@@ -129,22 +139,23 @@ impl Changes {
         &self,
         watch: &Watch,
         context: &Context<'_>,
-        look: impl FnOnce() -> Option<T>,
+        check: impl FnOnce() -> Option<T>,
     ) -> Poll<T> {
         let waker = context.waker().clone();
         let (_, replaced) = self.join(|state| state.watchers.insert(watch.id(), waker));
-        // Like all that may run code of others, as letting go of the last waker of a task may, without the lock.
+        // Dropping the last waker of a task may run foreign code, so it happens without the lock.
         drop(replaced);
-        look().map_or(Poll::Pending, Poll::Ready)
+        check().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// The task that [`poll_until`](Changes::poll_until) was called with is not to be woken any more.
+    /// Forgets the task that [`poll_until`](Changes::poll_until) was called for; it is no longer
+    /// woken.
     pub fn forget(&self, watch: &Watch) {
         let forgotten = self.state.lock().watchers.remove(&watch.id());
         drop(forgotten);
     }
 
-    /// Makes known that somebody waits, and returns the round whose end that is for.
+    /// Announces a waiter in the current round and returns the number of that round.
     fn join<T>(&self, enter: impl FnOnce(&mut State) -> T) -> (u64, T) {
         let mut state = self.state.lock();
         self.is_awaited.store(true, Ordering::Relaxed);
@@ -155,7 +166,8 @@ impl Changes {
         joined
     }
 
-    /// Sleeps until the round is over, which is true, or the deadline has passed.
+    /// Sleeps until the round is over and returns true, or until the deadline has passed and
+    /// returns false.
     fn sleep(&self, round: u64, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
         while state.round == round {
@@ -172,7 +184,7 @@ impl Changes {
     #[cold]
     fn wake(&self) {
         let mut state = self.state.lock();
-        // Another change may have woken them already.
+        // Another change may have woken the waiters already.
         if !self.is_awaited.load(Ordering::Relaxed) {
             return;
         }
@@ -182,7 +194,8 @@ impl Changes {
         let has_sleepers = state.sleepers > 0;
         drop(state);
         if has_sleepers {
-            // Without the lock, which each of them takes when it wakes. It is a system call.
+            // Without the lock: this is a system call, and each waiter takes the lock when it
+            // wakes.
             self.changed.notify_all();
         }
         for waker in watchers.into_values() {

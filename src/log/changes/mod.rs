@@ -1,4 +1,4 @@
-//! Who waits for a log to change, and how they are woken.
+//! Waiting for a log to change, and waking those who wait.
 
 mod eventcount;
 mod primitives;

@@ -1,14 +1,16 @@
-//! What `eventcount` is built from. `tests/notifier` puts others in its place, under which every order is tried.
+//! The synchronization primitives of `eventcount`. `tests/notifier` replaces this file with
+//! primitives that try every order of steps.
 //!
-//! It is the standard library's: its condition variable wakes all sleepers with one system call and lets them run at
-//! once, where that of `parking_lot` hands the lock from one to the next.
+//! They are those of the standard library. Its condition variable wakes all sleepers with one
+//! system call and lets them run at once; that of `parking_lot` hands the lock from one sleeper to
+//! the next.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub(super) use std::sync::atomic::{AtomicBool, Ordering, fence};
 
-/// A mutex that does not mind a panic under the lock.
+/// A mutex without poisoning: a panic under the lock does not affect later users.
 pub(super) struct Mutex<T>(std::sync::Mutex<T>);
 
 impl<T> Mutex<T> {
@@ -28,7 +30,7 @@ impl Condvar {
         Condvar(std::sync::Condvar::new())
     }
 
-    /// Sleeps until it is woken or the deadline has passed; may wake for no reason, too.
+    /// Sleeps until it is woken or the deadline has passed. It may also wake spuriously.
     pub(super) fn wait<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,

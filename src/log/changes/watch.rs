@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A task's place among those that [`Changes`](super::Changes) wakes.
+/// Identifies a task among those that [`Changes`](super::Changes) wakes.
 #[derive(Debug)]
 pub struct Watch(u64);
 
 impl Watch {
-    /// A place that no other task has.
+    /// A new identity, different from all others.
     #[must_use]
     pub fn new() -> Watch {
         static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 use super::{Codec, CodecError};
 use crate::MESSAGE_SIZE_MAX;
 
-/// Anything that serde knows, in bincode's binary form. Only with the feature `bincode`.
+/// Items of any serde type in bincode's binary form. Only with the feature `bincode`.
 ///
-/// For data that is in this form already: bincode is no longer maintained. For new data take `Postcard`.
+/// Use it only for existing data in this form, because bincode is no longer maintained. For new
+/// data use `Postcard`.
 ///
 /// ```
 /// use duramen::codec::{Bincode, Codec, CodecError};
@@ -28,12 +29,12 @@ pub struct Bincode<T> {
     item: PhantomData<fn() -> T>,
 }
 
-/// What a length in the bytes may claim at most.
+/// The highest limit for lengths in encoded bytes.
 #[expect(clippy::cast_possible_truncation, reason = "64 MiB")]
 const LEN_MAX: usize = MESSAGE_SIZE_MAX as usize;
 
 impl<T> Bincode<T> {
-    /// The form that bincode 2 calls standard: numbers in as few bytes as they need.
+    /// The standard form of bincode 2: each number takes as few bytes as it needs.
     #[must_use]
     pub const fn new() -> Bincode<T> {
         Bincode {
@@ -42,7 +43,7 @@ impl<T> Bincode<T> {
         }
     }
 
-    /// The form that bincode 1 wrote by default: numbers and lengths at full width, little-endian.
+    /// The default form of bincode 1: numbers and lengths have full width, little-endian.
     #[must_use]
     pub const fn legacy() -> Bincode<T> {
         Bincode {
@@ -76,7 +77,7 @@ impl<T: Serialize + DeserializeOwned> Codec for Bincode<T> {
 fn decode_all<T: DeserializeOwned>(bytes: &[u8], config: impl Config) -> Result<T, CodecError> {
     let (item, len) = bincode::serde::decode_from_slice(bytes, config)?;
     if len < bytes.len() {
-        return Err("there are bytes behind the item".into());
+        return Err("there are bytes after the item".into());
     }
     Ok(item)
 }

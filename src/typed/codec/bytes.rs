@@ -1,6 +1,7 @@
 use super::{Codec, CodecError};
 
-/// Bytes as they are: [`bytes::Bytes`]. Reading copies nothing, the item shares the message's memory.
+/// Bytes as they are: [`bytes::Bytes`]. Reading copies nothing: the item shares the message's
+/// memory.
 ///
 /// ```
 /// use duramen::codec::{self, Codec};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-/// Why an item has no bytes, or bytes are no item: any error, or a text (`"not a colour".into()`).
+/// The error of a codec: any error, or a text (`"not a colour".into()`).
 pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Turns items of one type into bytes and back.
@@ -33,21 +33,21 @@ pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 /// # }
 /// ```
 pub trait Codec: Send + Sync {
-    /// What it encodes.
+    /// The type of the items.
     type Item;
 
-    /// Appends the bytes of `item` to `out`, and leaves alone what is there already.
+    /// Appends the encoded `item` to `out`, and leaves the bytes already in `out` unchanged.
     ///
     /// # Errors
     ///
-    /// When the item has no form in bytes. Then it does not matter what was appended.
+    /// If the item cannot be encoded. The codec may have appended any bytes then.
     fn encode(&self, item: &Self::Item, out: &mut Vec<u8>) -> Result<(), CodecError>;
 
-    /// The item that `bytes`, all of them, stand for.
+    /// Decodes an item, which must take all of `bytes`.
     ///
     /// # Errors
     ///
-    /// When they stand for none. Whatever the bytes, this must neither panic nor take memory without bounds.
+    /// If the bytes are not an encoded item. For no bytes may this panic or take unbounded memory.
     fn decode(&self, bytes: &[u8]) -> Result<Self::Item, CodecError>;
 
     /// As [`decode`](Codec::decode), for codecs whose items can share the memory of the message.
@@ -82,7 +82,7 @@ macro_rules! forward_codec {
 
 forward_codec!(&C, Box<C>, Arc<C>);
 
-/// What a codec needs that is nothing but a type.
+/// Implements constructors and common traits for a codec that holds nothing but a type.
 #[cfg(any(feature = "json", feature = "postcard"))]
 macro_rules! codec_of_type {
     ($codec:ident) => {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Codec, CodecError};
 
-/// Anything that serde knows, as JSON without spaces. Only with the feature `json`.
+/// Items of any serde type as JSON without spaces. Only with the feature `json`.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, Json};

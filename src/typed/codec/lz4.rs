@@ -6,11 +6,11 @@ use super::pool::Pool;
 use super::{Codec, CodecError};
 use crate::MESSAGE_SIZE_MAX;
 
-/// Items of another codec, compressed one by one with LZ4: their length in four bytes, little-endian, and one LZ4
-/// block. Only with the feature `lz4`.
+/// Items of another codec, each compressed with LZ4: the uncompressed length in four bytes,
+/// little-endian, then one LZ4 block. Only with the feature `lz4`.
 ///
-/// Faster than `Zstd` and less tight. What would decompress to more than [`len_max`](Lz4::len_max), 64 MiB if not
-/// set, cannot be decoded.
+/// Faster than `Zstd`, with larger results. An item that would decompress to more than
+/// [`len_max`](Lz4::len_max) bytes, by default 64 MiB, cannot be decoded.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, Lz4, Utf8};
@@ -29,7 +29,7 @@ pub struct Lz4<C> {
 }
 
 impl<C: Codec> Lz4<C> {
-    /// Compresses what `codec` writes.
+    /// Compresses the items of `codec`.
     pub fn new(codec: C) -> Lz4<C> {
         Lz4 {
             codec,
@@ -38,7 +38,7 @@ impl<C: Codec> Lz4<C> {
         }
     }
 
-    /// The most bytes that an item may decompress to.
+    /// The largest size of a decompressed item, in bytes.
     #[must_use]
     pub fn len_max(mut self, len_max: usize) -> Lz4<C> {
         self.len_max = len_max;
@@ -64,15 +64,16 @@ impl<C: Codec> Codec for Lz4<C> {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<C::Item, CodecError> {
-        let (len, block) = bytes.split_first_chunk().ok_or("there is no length")?;
+        let (len, block) = bytes.split_first_chunk().ok_or("the length is missing")?;
         let len = usize::try_from(u32::from_le_bytes(*len))?;
-        // A byte of a block stands for at most 255: longer lengths are not true, and cost no memory.
+        // A byte of a block stands for at most 255 bytes. A larger length is false, and no memory
+        // is allocated for it.
         if len > self.len_max || len / 255 > block.len() {
-            return Err(format!("{len} bytes are more than there may be").into());
+            return Err(format!("a length of {len} bytes is too large").into());
         }
         let mut plain = vec![0; len];
         if decompress_into(block, &mut plain)? != len {
-            return Err("there are fewer bytes than there should be".into());
+            return Err("the item is shorter than its length says".into());
         }
         self.codec.decode_shared(&plain.into())
     }

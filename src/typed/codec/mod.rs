@@ -1,20 +1,22 @@
-//! How keys and values become bytes, and bytes keys and values: the [`Codec`] and those there are.
+//! Codecs, which encode keys and values as bytes and decode them: the trait [`Codec`] and its
+//! implementations.
 //!
 //! | codec | items | bytes |
 //! |---|---|---|
-//! | [`Bytes`] | [`bytes::Bytes`] | themselves; reading copies nothing |
+//! | [`Bytes`] | [`bytes::Bytes`] | the same bytes; reading copies nothing |
 //! | [`Utf8`] | `String` | UTF-8 |
-//! | [`U64`] | `u64` | 8, big-endian: bytes order as the numbers do |
-//! | [`Varint`] | `i64` | 1 to 10, zig-zag LEB128, as Go's `binary.PutVarint` writes them |
-//! | `Json<T>` | what serde knows | JSON; feature `json` |
-//! | `Postcard<T>` | what serde knows | [postcard](https://postcard.jamesmunns.com/wire-format); feature `postcard` |
-//! | `Bincode<T>` | what serde knows | bincode 2 or 1, for data that is there already; feature `bincode` |
-//! | [`Opt<C>`] | `Option` of `C`'s | one byte in front |
-//! | [`Versioned<C>`] | those of `C` | a version in front; reads what older versions wrote |
-//! | `Zstd<C>`, `Lz4<C>` | those of `C` | compressed; features `zstd` and `lz4` |
+//! | [`U64`] | `u64` | 8 bytes, big-endian, which sort like the numbers |
+//! | [`Varint`] | `i64` | 1 to 10 bytes, zig-zag LEB128, like Go's `binary.PutVarint` |
+//! | `Json<T>` | serde types | JSON; feature `json` |
+//! | `Postcard<T>` | serde types | postcard; feature `postcard` |
+//! | `Bincode<T>` | serde types | bincode 2 or 1, for existing data; feature `bincode` |
+//! | [`Opt<C>`] | `Option` of items of `C` | one byte, then the item |
+//! | [`Versioned<C>`] | items of `C` | a version byte, then the item; reads older versions |
+//! | `Zstd<C>`, `Lz4<C>` | items of `C` | compressed; features `zstd` and `lz4` |
 //!
-//! A codec for keys must encode equal keys as equal bytes, because keys are compared as bytes. That is so for all
-//! of these, except where serde is given a map without an order, such as `HashMap`.
+//! A codec for keys must encode equal keys as equal bytes, because keys are compared as bytes. All
+//! of these codecs do, except for serde types that contain a map without an order, such as
+//! `HashMap`.
 
 #[cfg(feature = "bincode")]
 mod bincode;

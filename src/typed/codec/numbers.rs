@@ -1,6 +1,6 @@
 use super::{Codec, CodecError};
 
-/// Numbers of 64 bits as 8 bytes, big-endian: the bytes have the order of the numbers.
+/// Unsigned 64-bit numbers as 8 bytes, big-endian. The bytes sort like the numbers.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, U64};
@@ -26,10 +26,11 @@ impl Codec for U64 {
     }
 }
 
-/// Signed numbers of 64 bits in as few bytes as they need, 1 to 10: zig-zag LEB128, as `PutVarint` of Go's
-/// `encoding/binary` writes them. The bytes do not have the order of the numbers.
+/// Signed 64-bit numbers in as few bytes as they need, 1 to 10: zig-zag LEB128, the form that
+/// `PutVarint` of Go's `encoding/binary` writes. The bytes do not sort like the numbers.
 ///
-/// As in Go, a number written in more bytes than it needs is read too; bytes behind it are an error.
+/// As in Go, a number in more bytes than it needs can be decoded. Bytes after the number are an
+/// error.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, Varint};
@@ -49,7 +50,7 @@ impl Codec for Varint {
     type Item = i64;
 
     fn encode(&self, item: &i64, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        // Zig-zag: the sign goes to the lowest bit, so that small numbers of either sign are short.
+        // Zig-zag moves the sign to the lowest bit, so that small numbers of either sign are short.
         let mut rest = ((item << 1) ^ (item >> 63)).cast_unsigned();
         while rest >= 0x80 {
             out.push(low_bits(rest) | 0x80);
@@ -61,16 +62,16 @@ impl Codec for Varint {
 
     fn decode(&self, bytes: &[u8]) -> Result<i64, CodecError> {
         let mut zigzag = 0_u64;
-        for (place, byte) in bytes.iter().enumerate() {
+        for (index, byte) in bytes.iter().enumerate() {
             let bits = u64::from(byte & 0x7f);
-            // Of the tenth byte one bit is left.
-            if place >= VARINT_LEN_MAX || (place == VARINT_LEN_MAX - 1 && *byte > 1) {
+            // Only one bit of the tenth byte fits in 64 bits.
+            if index >= VARINT_LEN_MAX || (index == VARINT_LEN_MAX - 1 && *byte > 1) {
                 return Err("the number does not fit in 64 bits".into());
             }
-            zigzag |= bits << (7 * place);
+            zigzag |= bits << (7 * index);
             if byte & 0x80 == 0 {
-                if place + 1 != bytes.len() {
-                    return Err("there are bytes behind the number".into());
+                if index + 1 != bytes.len() {
+                    return Err("there are bytes after the number".into());
                 }
                 return Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed());
             }

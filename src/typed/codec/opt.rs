@@ -1,8 +1,9 @@
 use super::{Codec, CodecError};
 
-/// An item or none: `Option` of the items of another codec. One byte, 0 or 1, and then the item.
+/// `Option` of the items of another codec: one byte, 0 for `None` or 1 for `Some`, then the item.
 ///
-/// For "none" as a *value*: a message without a value at all is a tombstone, and needs no codec.
+/// Use it if `None` is a value of its own. A message without any value is a tombstone and needs no
+/// codec.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, Opt, Utf8};
@@ -45,7 +46,7 @@ impl<C: Codec> Codec for Opt<C> {
 }
 
 impl<C: Codec> Opt<C> {
-    /// Looks at the first byte, and has the inner item decoded if there is one, given its length.
+    /// Reads the first byte. Calls `inner` with the length of the item, if there is one.
     #[expect(clippy::unused_self, reason = "it names the types")]
     fn split(
         &self,
@@ -55,7 +56,7 @@ impl<C: Codec> Opt<C> {
         match bytes {
             [NONE] => Ok(None),
             [SOME, item @ ..] => inner(item.len()).map(Some),
-            _ => Err("neither an item nor none".into()),
+            _ => Err("the first byte is neither 0 nor 1".into()),
         }
     }
 }

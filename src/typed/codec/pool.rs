@@ -1,9 +1,9 @@
 use parking_lot::Mutex;
 
-/// Things that are dear to make, for use by one thread at a time.
+/// A pool of objects that are expensive to make. Each is used by one thread at a time.
 pub(super) struct Pool<T>(Mutex<Vec<T>>);
 
-/// More than threads encode at once is of no use.
+/// The most objects to keep. There are rarely more threads that use the pool at once.
 const KEPT_MAX: usize = 64;
 
 impl<T> Pool<T> {
@@ -11,7 +11,7 @@ impl<T> Pool<T> {
         Pool(Mutex::new(Vec::new()))
     }
 
-    /// Calls `work` with one of them; `make` makes it if all are taken.
+    /// Calls `work` with an object of the pool, or with a new one from `make` if all are in use.
     pub(super) fn lend<R, E>(
         &self,
         make: impl FnOnce() -> Result<T, E>,

@@ -7,10 +7,12 @@ use serde::de::DeserializeOwned;
 
 use super::{Codec, CodecError};
 
-/// Anything that serde knows, in [postcard](https://postcard.jamesmunns.com/wire-format)'s binary form: small, quick,
-/// and the one to choose for new data. Only with the feature `postcard`.
+/// Items of any serde type in the binary form of
+/// [postcard](https://postcard.jamesmunns.com/wire-format), which is small and fast. Choose it for
+/// new data. Only with the feature `postcard`.
 ///
-/// The form has no names of fields: a type whose shape changes needs [`Versioned`](super::Versioned) around it.
+/// The form holds no field names. If the type may change, put [`Versioned`](super::Versioned)
+/// around the codec.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, Postcard};
@@ -25,7 +27,7 @@ pub struct Postcard<T>(PhantomData<fn() -> T>);
 
 super::contract::codec_of_type!(Postcard);
 
-/// Where postcard writes to.
+/// Lets postcard append to a vector.
 struct Append<'a>(&'a mut Vec<u8>);
 
 impl Flavor for Append<'_> {
@@ -56,7 +58,7 @@ impl<T: Serialize + DeserializeOwned> Codec for Postcard<T> {
     fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {
         match postcard::take_from_bytes(bytes)? {
             (item, []) => Ok(item),
-            _ => Err("there are bytes behind the item".into()),
+            _ => Err("there are bytes after the item".into()),
         }
     }
 }

@@ -4,11 +4,12 @@ use super::{Codec, CodecError};
 
 type Decode<T> = Box<dyn Fn(&[u8]) -> Result<T, CodecError> + Send + Sync>;
 
-/// Items whose form changes over time: a version byte, then what the codec of that version writes.
+/// Items whose form changes over time: a version byte, then the item in the form of that version.
 ///
-/// Written is always the current version; what an [`older`](Versioned::older) one wrote is read with its codec and
-/// turned into the item of today. An unknown version cannot be decoded: a program that is older than its data says
-/// so instead of reading nonsense.
+/// Items are always encoded in the current version. An item in an [`older`](Versioned::older)
+/// version is decoded with the codec of that version and then converted. An unknown version cannot
+/// be decoded, so a program that is older than its data reports an error instead of reading
+/// nonsense.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, U64, Utf8, Versioned};
@@ -30,7 +31,7 @@ pub struct Versioned<C: Codec> {
 }
 
 impl<C: Codec> Versioned<C> {
-    /// Writes `version` in front of what `codec` writes, and reads that.
+    /// Encodes and decodes items with `codec`, with `version` in front.
     pub fn new(version: u8, codec: C) -> Versioned<C> {
         Versioned {
             version,
@@ -39,7 +40,8 @@ impl<C: Codec> Versioned<C> {
         }
     }
 
-    /// Reads another version too: by `codec`, and then what `upgrade` makes of its items.
+    /// Decodes another version too: with `codec`, whose items `upgrade` converts to the current
+    /// type.
     #[must_use]
     pub fn older<O: Codec + 'static>(
         mut self,
@@ -55,7 +57,7 @@ impl<C: Codec> Versioned<C> {
     fn decode_older(&self, version: u8, bytes: &[u8]) -> Result<C::Item, CodecError> {
         match self.older.iter().find(|(older, _)| *older == version) {
             Some((_, decode)) => decode(bytes),
-            None => Err(format!("version {version} is not known here").into()),
+            None => Err(format!("version {version} is unknown").into()),
         }
     }
 }
@@ -72,7 +74,7 @@ impl<C: Codec> Codec for Versioned<C> {
         match bytes {
             [version, item @ ..] if *version == self.version => self.codec.decode(item),
             [version, item @ ..] => self.decode_older(*version, item),
-            [] => Err("there is no version".into()),
+            [] => Err("the version is missing".into()),
         }
     }
 

@@ -7,10 +7,10 @@ use super::pool::Pool;
 use super::{Codec, CodecError};
 use crate::MESSAGE_SIZE_MAX;
 
-/// Items of another codec, compressed one by one with Zstandard. Only with the feature `zstd`.
+/// Items of another codec, each compressed with Zstandard. Only with the feature `zstd`.
 ///
-/// Worth it for values of some hundred bytes and more. What would decompress to more than
-/// [`len_max`](Zstd::len_max), 64 MiB if not set, cannot be decoded.
+/// Useful for values of some hundred bytes or more. An item that would decompress to more than
+/// [`len_max`](Zstd::len_max) bytes, by default 64 MiB, cannot be decoded.
 ///
 /// ```
 /// use duramen::codec::{Codec, CodecError, Utf8, Zstd};
@@ -31,7 +31,7 @@ pub struct Zstd<C> {
 }
 
 impl<C: Codec> Zstd<C> {
-    /// Compresses at level 3.
+    /// Compresses the items of `codec` at level 3.
     pub fn new(codec: C) -> Zstd<C> {
         Zstd {
             codec,
@@ -42,7 +42,7 @@ impl<C: Codec> Zstd<C> {
         }
     }
 
-    /// Compresses at another level: from 1, the fastest, to 22, the tightest.
+    /// Compresses at another level, from 1 (fastest) to 22 (smallest results).
     #[must_use]
     pub fn level(mut self, level: i32) -> Zstd<C> {
         self.level = level;
@@ -50,7 +50,7 @@ impl<C: Codec> Zstd<C> {
         self
     }
 
-    /// The most bytes that an item may decompress to.
+    /// The largest size of a decompressed item, in bytes.
     #[must_use]
     pub fn len_max(mut self, len_max: usize) -> Zstd<C> {
         self.len_max = len_max;

@@ -184,7 +184,11 @@ impl Log for Flawed {
                 self.log.publish_with(messages, how)
             }
             Flaw::LimitOneByteTooLow if messages.iter().any(|m| m.content_size() >= MESSAGE_SIZE_MAX) => {
-                Err(Error::TooLarge)
+                Err(Error::TooLarge {
+                    index: None,
+                    size: MESSAGE_SIZE_MAX,
+                    limit: MESSAGE_SIZE_MAX - 1,
+                })
             }
             _ => self.log.publish_with(messages, how),
         }

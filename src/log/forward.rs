@@ -1,0 +1,90 @@
+//! One list of the methods of [`Log`](super::Log) makes the trait and every log that passes calls
+//! on.
+//!
+//! A wrapper that is written by hand may forget a provided method of the trait: the compiler
+//! accepts that, and the wrapper answers with the default instead of asking the log in it. So the
+//! trait is declared by [`declare_log!`], which also makes the macro `forward_log!` from its
+//! methods. A new method of the trait is passed on by every wrapper at once, or does not compile.
+
+/// Declares the trait `Log` and the macro `forward_log!`, which implements it by passing calls on.
+///
+/// Each method of the trait is marked with one of two words in front of `fn`:
+///
+/// - `change`: readers may see the log changed afterwards. The method returns a `Result`.
+/// - `read`: readers see no change.
+///
+/// `forward_log!` takes the first line of the implementation, the log that calls go to, and, where
+/// a wrapper has to act on changes, what becomes of the result of a method marked `change`:
+///
+/// ```text
+/// forward_log!([impl<L: Log> Log for Wrapper<L>] |log| log.inner);
+/// forward_log!([impl<L: Log> Log for Wrapper<L>] |log| log.inner, |result| log.note(result));
+/// ```
+///
+/// The types in the signatures have to be imported where `forward_log!` is used.
+macro_rules! declare_log {
+    ($(#[$attr:meta])* pub trait $log:ident: Send + Sync { $($methods:tt)* }) => {
+        declare_log!(@next [$(#[$attr])* pub trait $log: Send + Sync] [] [] $($methods)*);
+    };
+    // The next method is required.
+    (
+        @next $head:tt [$($items:tt)*] [$($list:tt)*]
+        $(#[$attr:meta])*
+        $kind:ident fn $name:ident(&$this:ident $(, $arg:ident: $type:ty)*) -> $return:ty;
+        $($rest:tt)*
+    ) => {
+        declare_log!(
+            @next $head
+            [$($items)* $(#[$attr])* fn $name(&$this $(, $arg: $type)*) -> $return;]
+            [$($list)* [$kind $name $this ($($arg: $type),*) $return]]
+            $($rest)*
+        );
+    };
+    // The next method is provided.
+    (
+        @next $head:tt [$($items:tt)*] [$($list:tt)*]
+        $(#[$attr:meta])*
+        $kind:ident fn $name:ident(&$this:ident $(, $arg:ident: $type:ty)*) -> $return:ty $body:block
+        $($rest:tt)*
+    ) => {
+        declare_log!(
+            @next $head
+            [$($items)* $(#[$attr])* fn $name(&$this $(, $arg: $type)*) -> $return $body]
+            [$($list)* [$kind $name $this ($($arg: $type),*) $return]]
+            $($rest)*
+        );
+    };
+    // There are no more methods.
+    (@next [$($head:tt)*] [$($items:tt)*] [$($list:tt)*]) => {
+        $($head)* { $($items)* }
+        declare_forward_log!(($) $($list)*);
+    };
+}
+
+/// Declares `forward_log!` from the list of methods. `$d` is a dollar sign for that macro.
+macro_rules! declare_forward_log {
+    (($d:tt) $([$kind:ident $name:ident $this:ident ($($arg:ident: $type:ty),*) $return:ty])*) => {
+        macro_rules! forward_log {
+            ([$d($d header:tt)*] |$d log:ident| $d inner:expr) => {
+                forward_log!([$d($d header)*] |$d log| $d inner, |result| result);
+            };
+            ([$d($d header:tt)*] |$d log:ident| $d inner:expr, |$d result:ident| $d outcome:expr) => {
+                $d($d header)* {
+                    $(
+                        fn $name(&$this $(, $arg: $type)*) -> $return {
+                            let $d log = $this;
+                            forward_log!(@$kind $d inner.$name($($arg),*), $d result, $d outcome)
+                        }
+                    )*
+                }
+            };
+            (@read $d call:expr, $d result:ident, $d outcome:expr) => {
+                $d call
+            };
+            (@change $d call:expr, $d result:ident, $d outcome:expr) => {{
+                let $d result = $d call;
+                $d outcome
+            }};
+        }
+    };
+}
