@@ -8,13 +8,13 @@ use super::append::{Append, Appender};
 use super::backup;
 use super::remove::{Remove, Space};
 use super::segments::{Reader, SegmentList, Segments};
-use super::upkeep::{Upkeep, UpkeepOptions};
+use super::upkeep::Upkeep;
 use crate::directory::{Directory, Health, LiveMetadata, MetaStore};
 use crate::format::{CleanEnd, Previous};
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, Seal, SegmentRef};
 use crate::sys::DirLock;
-use crate::{BackupReport, Durability, Options, Result, Stats};
+use crate::{BackupReport, Options, Result, Stats};
 
 /// Segments smaller than this get no index file at close: walking through them again costs less.
 const INDEX_AT_CLOSE_MIN: u32 = 64 << 10;
@@ -58,36 +58,16 @@ impl OpenLog {
             durable,
             lock,
         } = opened;
-        let visible_is_durable = options.durability == Durability::EachPublish;
-        let rollover = options.rollover;
         let segments = Arc::new(Segments::new(&directory, list, options.segments_mapped_max));
         let metadata = Arc::new(LiveMetadata::new(&directory, metadata));
-        let append = Append::new(
-            &segments,
-            &metadata,
-            appender,
-            durable,
-            visible_is_durable,
-            rollover,
-        );
-        let append = Arc::new(append);
-        let space = Arc::new(Space::new(&directory, rollover));
-        let remove = Remove::new(&append, &segments, &metadata, &space, options.retention, rollover);
-        let remove = Arc::new(remove);
-        let scheduler = (options.background && !options.read_only).then(Scheduler::of_process);
-        let upkeep_options = UpkeepOptions {
-            durability: options.durability,
-            has_retention: options.retention.is_limited(),
-            rollover,
-        };
-        let upkeep = Upkeep::new(
-            &segments,
-            &append,
-            &remove,
-            &space,
-            upkeep_options,
-            scheduler.as_ref(),
-        );
+        let append = Arc::new(Append::new(&segments, &metadata, appender, durable, options));
+        let space = Arc::new(Space::new(&directory, options.rollover));
+        let remove = Arc::new(Remove::new(&append, &segments, &metadata, &space, options));
+        let scheduler = (options.background && !options.read_only).then(|| {
+            let shared = options.environment.scheduler.clone();
+            shared.unwrap_or_else(Scheduler::of_process)
+        });
+        let upkeep = Upkeep::new(&segments, &append, &remove, &space, options, scheduler.as_ref());
         OpenLog {
             options: options.clone(),
             directory,

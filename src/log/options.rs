@@ -1,6 +1,11 @@
 use std::sync::Arc;
 
+#[cfg(feature = "fault")]
+use super::ManualClock;
 use super::{Clock, Durability, Retention, SystemClock};
+#[cfg(feature = "fault")]
+use crate::Timestamp;
+use crate::scheduler::Scheduler;
 
 /// How to open a log: a builder like [`std::fs::OpenOptions`] whose setters take it by value.
 ///
@@ -31,6 +36,8 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
     pub(crate) clock: Arc<dyn Clock>,
+    /// Gives the log its turns in the background. None: that which all logs of the process share.
+    pub(crate) scheduler: Option<Scheduler>,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
 }
@@ -57,6 +64,7 @@ impl Options {
             retention: Retention::new(),
             environment: Environment {
                 clock: Arc::new(SystemClock),
+                scheduler: None,
                 #[cfg(feature = "fault")]
                 disk: None,
             },
@@ -155,11 +163,14 @@ impl Options {
         self
     }
 
-    /// Keep the log on a simulated disk, which records every operation and injects faults.
+    /// Keep the log on a simulated disk, which records every operation and injects faults. The clock
+    /// stands still from now on, so that the same operations give the same bytes.
     #[cfg(feature = "fault")]
     #[doc(hidden)]
     pub fn storage(mut self, disk: &crate::fault::SimDisk) -> Options {
+        const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
         self.environment.disk = Some(disk.clone());
+        self.environment.clock = Arc::new(ManualClock::new(NOW));
         self
     }
 }

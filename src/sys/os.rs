@@ -132,11 +132,6 @@ impl Storage for Os {
         DirLock::os(dir, exclusive)
     }
 
-    fn now(&self) -> u32 {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.map_or(0, |since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX))
-    }
-
     fn random(&self) -> Result<[u8; 16]> {
         let mut bytes = [0; 16];
         let path = Path::new("/dev/urandom");

@@ -43,9 +43,6 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// Locks `dir` for one writer or for any number of readers, at once or not at all.
     fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock>;
 
-    /// The time, in whole seconds since the Unix epoch.
-    fn now(&self) -> u32;
-
     /// 128 bits that no other log or segment has.
     fn random(&self) -> Result<[u8; 16]>;
 }

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 
 use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
+use crate::Clock;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::engine::segments::Segments;
 use crate::segment::Prepared;
@@ -18,6 +19,7 @@ pub(super) struct Context {
     pub(super) commit: GroupCommit,
     /// The file of the next segment, if it was prepared.
     pub(super) prepared: Mutex<Option<Prepared>>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Bytes after which a segment is left and another begun.
     pub(super) rollover: u64,
 }

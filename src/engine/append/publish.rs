@@ -12,7 +12,7 @@ use crate::directory::LiveMetadata;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
 use crate::segment::{Active, Prepared, Seal, Visible};
-use crate::{Error, NewMessage, PublishOptions, Result, Timestamp};
+use crate::{Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
 
 /// How far ahead of the end space is prepared, at most.
 const AHEAD_MAX: u64 = 12 << 20;
@@ -51,9 +51,9 @@ impl Append {
         metadata: &Arc<LiveMetadata>,
         appender: Appender,
         durable: u64,
-        visible_is_durable: bool,
-        rollover: u64,
+        options: &Options,
     ) -> Append {
+        let visible_is_durable = options.durability == Durability::EachPublish;
         Append {
             context: Context {
                 directory: Arc::clone(&segments.directory),
@@ -62,7 +62,8 @@ impl Append {
                 frontiers: Frontiers::new(durable, visible_is_durable),
                 commit: GroupCommit::default(),
                 prepared: Mutex::new(None),
-                rollover,
+                clock: Arc::clone(&options.environment.clock),
+                rollover: options.rollover,
             },
             appender: Mutex::new(appender),
         }
@@ -242,7 +243,7 @@ impl Appender {
         let now = if plan.is_timed {
             Timestamp::default()
         } else {
-            Timestamp::now()
+            context.clock.now()
         };
         let mut staging = std::mem::take(&mut self.staging);
         staging.clear();

@@ -155,7 +155,9 @@ impl Appender {
                 None => 0,
             },
         };
-        directory.storage.now().max(before)
+        // In whole seconds, from 1970 to 2106.
+        let seconds = context.clock.now().as_micros().div_euclid(1_000_000);
+        u32::try_from(seconds.max(0)).unwrap_or(u32::MAX).max(before)
     }
 
     /// Where visible is durable, the old segment has to be both before a message in the new one is acknowledged. Says

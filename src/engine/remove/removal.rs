@@ -3,11 +3,10 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::space::Space;
-use crate::Result;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::engine::append::{Append, Due};
 use crate::engine::segments::Segments;
-use crate::log::Retention;
+use crate::{Clock, Options, Result, Retention};
 
 /// What removing messages works on.
 #[derive(Debug)]
@@ -18,6 +17,7 @@ pub(crate) struct Remove {
     pub(super) metadata: Arc<LiveMetadata>,
     pub(super) space: Arc<Space>,
     pub(super) policy: Retention,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) rollover: u64,
     /// Base offsets of segments that were merged into others and could not be unlinked.
     unlink_pending: Mutex<Vec<u64>>,
@@ -41,8 +41,7 @@ impl Remove {
         segments: &Arc<Segments>,
         metadata: &Arc<LiveMetadata>,
         space: &Arc<Space>,
-        policy: Retention,
-        rollover: u64,
+        options: &Options,
     ) -> Remove {
         Remove {
             directory: Arc::clone(&segments.directory),
@@ -50,8 +49,9 @@ impl Remove {
             append: Arc::clone(append),
             metadata: Arc::clone(metadata),
             space: Arc::clone(space),
-            policy,
-            rollover,
+            policy: options.retention,
+            clock: Arc::clone(&options.environment.clock),
+            rollover: options.rollover,
             unlink_pending: Mutex::new(Vec::new()),
         }
     }

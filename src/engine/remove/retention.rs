@@ -6,7 +6,7 @@ use crate::format::{FRAMES_START, FileName};
 use crate::log::{Age, AgeCut};
 use crate::segment::{Fault, Opened, SegmentRef};
 use crate::sys::Open;
-use crate::{Error, Result, Timestamp, Trimmed};
+use crate::{Error, Result, Trimmed};
 
 impl Removal<'_> {
     /// See [`Log::apply_retention`](crate::Log::apply_retention).
@@ -33,7 +33,7 @@ impl Removal<'_> {
         }
         if let Some(age) = policy.age {
             let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-            let oldest = Timestamp::now().as_micros().saturating_sub(age);
+            let oldest = self.remove.clock.now().as_micros().saturating_sub(age);
             cut = cut.max(self.cut_by_time(reader, oldest)?);
         }
         Ok(cut)
@@ -44,7 +44,7 @@ impl Removal<'_> {
     /// That time never goes back, and never runs ahead of the clock by which segments are created: a message that
     /// claims to be younger than the segment behind its own is as old as that.
     fn cut_by_time(&self, reader: &Reader<'_>, oldest: i64) -> Result<u64> {
-        let now = Timestamp::now().as_micros();
+        let now = self.remove.clock.now().as_micros();
         let segments = &reader.list().segments;
         for (index, segment) in segments.iter().enumerate() {
             let latest = match segments.get(index + 1) {

@@ -14,7 +14,7 @@ use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
 use crate::scheduler::{Member, Scheduler, Turn, Worker};
 use crate::segment::{Active, Prepared, Seal, capacity_for};
-use crate::{Durability, Result};
+use crate::{Durability, Options, Result};
 
 /// What the next segment has reserved when it is prepared ahead.
 const NEXT_RESERVE_MAX: u64 = 4 << 20;
@@ -44,14 +44,6 @@ pub(crate) struct Upkeep {
     member: OnceLock<Member>,
 }
 
-/// How a log is kept up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct UpkeepOptions {
-    pub(crate) durability: Durability,
-    pub(crate) has_retention: bool,
-    pub(crate) rollover: u64,
-}
-
 impl Upkeep {
     /// In turns that `scheduler` gives, or by publishers if there is none.
     pub(crate) fn new(
@@ -59,7 +51,7 @@ impl Upkeep {
         append: &Arc<Append>,
         remove: &Arc<Remove>,
         space: &Arc<Space>,
-        options: UpkeepOptions,
+        options: &Options,
         scheduler: Option<&Scheduler>,
     ) -> Arc<Upkeep> {
         let upkeep = Arc::new(Upkeep {
@@ -69,7 +61,7 @@ impl Upkeep {
             space: Arc::clone(space),
             key_runs: KeyRuns::default(),
             durability: options.durability,
-            has_retention: options.has_retention,
+            has_retention: options.retention.is_limited(),
             rollover: options.rollover,
             tasks: Mutex::default(),
             working: Mutex::new(()),

@@ -8,4 +8,4 @@ mod sealing;
 mod step;
 mod task;
 
-pub(crate) use background::{Upkeep, UpkeepOptions};
+pub(crate) use background::Upkeep;

@@ -138,10 +138,6 @@ impl Storage for SimDisk {
     }
 
     /// Time stands still here, so that a run can be repeated.
-    fn now(&self) -> u32 {
-        1_700_000_000
-    }
-
     fn random(&self) -> Result<[u8; 16]> {
         let mut machine = self.machine.lock();
         machine
