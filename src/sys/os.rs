@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::storage::failed;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::storage::{failed, random_failed};
 use super::{DirLock, File, Open, Storage};
 use crate::{Error, Result};
 
@@ -139,9 +141,13 @@ impl Storage for Os {
 
     fn random(&self) -> Result<[u8; 16]> {
         let mut bytes = [0; 16];
-        let path = Path::new("/dev/urandom");
-        let mut source = fs::File::open(path).map_err(failed("open", path))?;
-        io::Read::read_exact(&mut source, &mut bytes).map_err(failed("read", path))?;
-        Ok(bytes)
+        loop {
+            match getrandom(&mut bytes, GetRandomFlags::empty()) {
+                // Up to 256 bytes come all at once, and a signal can only delay them.
+                Ok(_) => return Ok(bytes),
+                Err(error) if error == rustix::io::Errno::INTR => {}
+                Err(error) => return Err(random_failed(error.into())),
+            }
+        }
     }
 }

@@ -69,6 +69,11 @@ pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
+/// A refusal of random bytes. They come from a system call, which stands where other errors have a path.
+pub(super) fn random_failed(source: io::Error) -> Error {
+    failed("draw random bytes", Path::new("getrandom"))(source)
+}
+
 /// Gives an I/O error its operation and path, once, where it arises.
 pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io {

@@ -49,10 +49,11 @@ impl Errno {
         };
         let opens = matches!(
             call,
-            List | OpenRead | OpenWrite | Create | OpenDir | LockExclusive | LockShared | Random
+            List | OpenRead | OpenWrite | Create | OpenDir | LockExclusive | LockShared
         );
         let names = matches!(call, CreateDir | Create | Rename | Remove);
         match self {
+            // A filter of system calls can refuse even random bytes.
             Errno::Eio => call != Store,
             Errno::Enospc | Errno::Edquot => {
                 matches!(
@@ -65,8 +66,8 @@ impl Errno {
             Errno::Erofs => {
                 names || matches!(call, OpenWrite | Write | SetLen | Sync | SyncDir | LockExclusive)
             }
-            Errno::Eacces => (opens && call != Random) || names || call == IsDir,
-            Errno::Eintr => matches!(call, Read | Write | Sync | SyncDir | SetLen) || opens,
+            Errno::Eacces => opens || names || call == IsDir,
+            Errno::Eintr => matches!(call, Random | Read | Write | Sync | SyncDir | SetLen) || opens,
             Errno::Short => matches!(call, Read | Write),
         }
     }

@@ -9,7 +9,7 @@ use super::disk::SimDisk;
 use super::image::Inode;
 use super::machine::Machine;
 use super::op::{Call, Op};
-use crate::sys::storage::failed;
+use crate::sys::storage::{failed, random_failed};
 use crate::sys::{DirLock, File, Open, Storage};
 use crate::{Error, Result};
 
@@ -144,9 +144,7 @@ impl Storage for SimDisk {
 
     fn random(&self) -> Result<[u8; 16]> {
         let mut machine = self.machine.lock();
-        machine
-            .call(Call::Random)
-            .map_err(failed("open", Path::new("/dev/urandom")))?;
+        machine.call(Call::Random).map_err(random_failed)?;
         Ok(machine.random())
     }
 }

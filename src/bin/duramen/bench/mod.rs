@@ -1,6 +1,5 @@
 //! `duramen bench`: throughput and latency on this machine.
 
-mod histogram;
 mod phases;
 mod report;
 mod scratch;

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use duramen::{FileLog, Log, Message, NewMessage, Start};
+use hdrhistogram::Histogram;
 
-use super::histogram::Histogram;
 use super::workload::{Random, Workload};
 use crate::failure::Failure;
 use crate::progress;
@@ -17,15 +17,21 @@ pub(crate) struct Measured {
     /// Bytes of the messages' keys, values and headers.
     pub(crate) content_size: u64,
     pub(crate) elapsed: Duration,
-    /// A duration for each call.
-    pub(crate) latency: Histogram,
+    /// Nanoseconds, one value for each call.
+    pub(crate) latency: Histogram<u64>,
+}
+
+/// An empty histogram of nanoseconds up to an hour, precise to one part in a thousand.
+fn histogram() -> Histogram<u64> {
+    const HOUR_NANOS: u64 = 3_600_000_000_000;
+    Histogram::new_with_bounds(1, HOUR_NANOS, 3).expect("the bounds are valid")
 }
 
 /// One thread's part of a phase.
 struct Part {
     messages: u64,
     content_size: u64,
-    latency: Histogram,
+    latency: Histogram<u64>,
     last: Instant,
 }
 
@@ -34,7 +40,7 @@ impl Part {
         Part {
             messages: 0,
             content_size: 0,
-            latency: Histogram::new(),
+            latency: histogram(),
             last: Instant::now(),
         }
     }
@@ -42,7 +48,8 @@ impl Part {
     /// To be called whenever a call returned.
     fn lap(&mut self, messages: u64, content_size: u64) {
         let now = Instant::now();
-        self.latency.record(now - self.last);
+        let nanos = u64::try_from((now - self.last).as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_record(nanos);
         self.last = now;
         self.messages += messages;
         self.content_size += content_size;
@@ -72,14 +79,15 @@ fn measure(
         messages: 0,
         content_size: 0,
         elapsed: started.elapsed(),
-        latency: Histogram::new(),
+        latency: histogram(),
     };
     spinner.finish_and_clear();
     for part in parts {
         let part = part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         measured.messages += part.messages;
         measured.content_size += part.content_size;
-        measured.latency.merge(&part.latency);
+        let added = measured.latency.add(&part.latency);
+        added.expect("the histograms have the same bounds");
     }
     Ok(measured)
 }

@@ -76,17 +76,17 @@ impl Report {
         };
         let latency = &measured.latency;
         let phase = Phase {
-            calls: latency.count(),
+            calls: latency.len(),
             messages: measured.messages,
             seconds,
             messages_per_second: per_second(measured.messages),
             bytes_per_second: per_second(measured.content_size),
             latency_ns: Latency {
-                p50: latency.nanos_at(5_000),
-                p99: latency.nanos_at(9_900),
-                p99_9: latency.nanos_at(9_990),
-                p99_99: latency.nanos_at(9_999),
-                max: latency.nanos_max(),
+                p50: latency.value_at_quantile(0.5),
+                p99: latency.value_at_quantile(0.99),
+                p99_9: latency.value_at_quantile(0.999),
+                p99_99: latency.value_at_quantile(0.9999),
+                max: latency.max(),
             },
         };
         self.phases.push((name, phase));
