@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Map;
-use super::storage::failed;
+use super::error::failed;
 use crate::{Error, Result};
 
 /// An open file. Its owner is the only one to sync it: the system reports a failed write once per open file.

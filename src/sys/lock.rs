@@ -6,7 +6,7 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 
-use super::storage::failed;
+use super::error::failed;
 use crate::{Error, Result};
 
 /// The file that is locked. It is never removed: a lock on a removed file excludes nobody.

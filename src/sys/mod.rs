@@ -4,6 +4,7 @@
 //! system's; the feature `fault` adds one in memory that records every operation, can lose what was not synced, and
 //! fails on command.
 
+mod error;
 mod file;
 mod fork;
 mod lock;

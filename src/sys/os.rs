@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::storage::{failed, random_failed};
+use super::error::{failed, random_failed};
 use super::{DirLock, File, Open, Storage};
 use crate::{Error, Result};
 

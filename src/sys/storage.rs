@@ -68,17 +68,3 @@ pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
         other => other.map(Some),
     }
 }
-
-/// A refusal of random bytes. They come from a system call, which stands where other errors have a path.
-pub(super) fn random_failed(source: io::Error) -> Error {
-    failed("draw random bytes", Path::new("getrandom"))(source)
-}
-
-/// Gives an I/O error its operation and path, once, where it arises.
-pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io {
-        operation,
-        path: path.to_path_buf(),
-        source,
-    }
-}

@@ -7,8 +7,8 @@ use std::time::Duration;
 use duramen::Log as _;
 use duramen::compact::{Settings, compact_with};
 
-use crate::delete::Summary;
 use crate::failure::Failure;
+use crate::summary::{SUMMARY_HELP, Summary};
 use crate::{open, progress};
 
 /// Remove messages that a later one of the same key supersedes, then tombstones with nothing left to cover, and print a
@@ -29,10 +29,6 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 }
-
-pub(crate) const SUMMARY_HELP: &str = "\
-The summary is {\"deleted\":N,\"size\":N}: messages removed, and bytes of storage freed; in a dry run, what those \
-messages take.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let log = open::existing(&args.dir, args.dry_run)?;

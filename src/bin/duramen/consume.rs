@@ -3,17 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
-use duramen::{Batch, FileLog, Log as _, Options, Start};
+use duramen::{Batch, Log as _, Options, Start};
 
 use crate::failure::Failure;
 use crate::follow;
 use crate::format::Format;
 use crate::key::KeyArgs;
 use crate::output::Output;
+use crate::reader::Reader;
 use crate::{position, progress};
-
-/// Messages asked for at a time.
-const BATCH_LEN_MAX: u64 = 4096;
 
 /// Print messages in offset order.
 #[derive(Debug, clap::Args)]
@@ -59,11 +57,7 @@ name or value is not UTF-8 it is \"headers_base64\", an array of pairs in Base64
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut output = Output::stdout();
-    let mut reader = Reader {
-        from: args.from,
-        left: args.max.unwrap_or(u64::MAX),
-        key: args.key.bytes(),
-    };
+    let mut reader = Reader::new(args.from, args.max.unwrap_or(u64::MAX), args.key.bytes());
     if args.follow {
         return follow::run(&args.dir, &mut reader, |batch| {
             print(&mut output, batch, args.format)
@@ -84,45 +78,4 @@ fn print(output: &mut Output, batch: &Batch, format: Format) -> Result<(), Failu
         output.message(message, format)?;
     }
     output.flush()
-}
-
-/// How far the reading has come.
-pub(crate) struct Reader<'a> {
-    from: Start,
-    /// Messages still wanted.
-    left: u64,
-    key: Option<&'a [u8]>,
-}
-
-impl Reader<'_> {
-    /// Whether all messages that were wanted have been read.
-    pub(crate) fn is_done(&self) -> bool {
-        self.left == 0
-    }
-
-    /// How many messages there are to read at most, where that can be told.
-    fn count_max(&self, log: &FileLog) -> Result<Option<u64>, Failure> {
-        if self.key.is_some() {
-            return Ok(None);
-        }
-        let begin = log.consume(self.from, 0)?.next_offset;
-        Ok(Some(log.next_offset()?.saturating_sub(begin).min(self.left)))
-    }
-
-    /// The next messages, perhaps none; `None` at the end of the log, or of what is wanted.
-    pub(crate) fn read(&mut self, log: &FileLog) -> Result<Option<Batch>, Failure> {
-        if self.is_done() {
-            return Ok(None);
-        }
-        let count_max = usize::try_from(self.left.min(BATCH_LEN_MAX)).unwrap_or(usize::MAX);
-        let batch = match self.key {
-            Some(key) => log.consume_by_key(key, self.from, count_max)?,
-            None => log.consume(self.from, count_max)?,
-        };
-        // Without messages, only the very end returns the offset asked for.
-        let is_end = batch.messages.is_empty() && self.from == Start::At(batch.next_offset);
-        self.from = Start::At(batch.next_offset);
-        self.left -= batch.messages.len() as u64;
-        Ok((!is_end).then_some(batch))
-    }
 }

@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use duramen::{Deleted, Error, FileLog, Log as _, Start, compact};
 
-use crate::compact::SUMMARY_HELP;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::summary::{SUMMARY_HELP, Summary};
 use crate::{open, progress};
 
 /// Remove the messages at these offsets, and print a summary as one JSON line.
@@ -30,29 +27,6 @@ pub(crate) struct Args {
     /// Remove nothing, and tell what would be removed
     #[arg(long)]
     dry_run: bool,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Summary {
-    deleted: u64,
-    size: u64,
-}
-
-impl From<Deleted> for Summary {
-    fn from(deleted: Deleted) -> Summary {
-        Summary {
-            deleted: deleted.messages,
-            size: deleted.size,
-        }
-    }
-}
-
-impl Summary {
-    pub(crate) fn print(&self) -> Result<(), Failure> {
-        let mut output = Output::stdout();
-        output.json(self)?;
-        output.flush()
-    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use duramen::{Batch, Error, Log as _, Options};
 
-use crate::consume::Reader;
 use crate::failure::Failure;
+use crate::reader::Reader;
 
 /// Time between two looks at the log.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);

@@ -24,14 +24,16 @@ mod output;
 mod position;
 mod progress;
 mod publish;
+mod reader;
 mod recover;
 mod restore;
 mod stat;
+mod summary;
 mod trim;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -82,8 +84,8 @@ impl Command {
             Command::Restore(args) => restore::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Bench(args) => bench::run(args),
-            Command::Completions(args) => completions::run(args),
-            Command::Man(args) => man::run(args),
+            Command::Completions(args) => completions::run(args, Cli::command()),
+            Command::Man(args) => man::run(args, Cli::command()),
         }
     }
 }

@@ -2,7 +2,6 @@ use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use super::disk::SimDisk;
 use super::image::Image;
 use super::pending::Pending;
 use super::random::{Random, mix};
@@ -42,18 +41,25 @@ struct Run {
     seed: u64,
 }
 
-/// How a disk came about: by a power cut on another.
-pub(super) struct Origin {
-    parent: SimDisk,
-    point: usize,
+/// What a power cut left of a disk.
+pub(super) struct Remains {
+    pub(super) image: Image,
+    pub(super) hash: u64,
+    pub(super) cut: PowerCut,
+    /// For what the next system draws at random.
+    pub(super) seed: u64,
+}
+
+/// When the power failed, and what was lost.
+pub(super) struct PowerCut {
+    pub(super) point: usize,
     pending: Arc<Pending>,
     run: Arc<Run>,
     kept: Vec<bool>,
 }
 
-/// The distinct disks that may be found after a power cut.
+/// All that a power cut may leave of a disk, each once.
 pub(super) struct CrashImages {
-    parent: SimDisk,
     point: usize,
     pending: Arc<Pending>,
     /// What is still to be tried, and how many subsets have been.
@@ -64,7 +70,7 @@ pub(super) struct CrashImages {
 }
 
 impl CrashImages {
-    pub(super) fn new(parent: SimDisk, point: usize, pending: Pending, plan: &CrashPlan) -> CrashImages {
+    pub(super) fn new(point: usize, pending: Pending, plan: &CrashPlan) -> CrashImages {
         let seed = mix(plan.seed, point as u64);
         let mut runs: Vec<Run> = Vec::new();
         for (grain, fresh) in cuts(&pending) {
@@ -93,7 +99,6 @@ impl CrashImages {
         let runs = runs.into_iter().map(|run| (Arc::new(run), 0)).collect();
         let pending = Arc::new(pending);
         CrashImages {
-            parent,
             point,
             pending,
             runs,
@@ -124,10 +129,10 @@ fn cuts(pending: &Pending) -> Vec<(Grain, Fresh)> {
 }
 
 impl Iterator for CrashImages {
-    type Item = SimDisk;
+    type Item = Remains;
 
     /// Takes from each run in turn, so that the first few disks are a fair sample of all.
-    fn next(&mut self) -> Option<SimDisk> {
+    fn next(&mut self) -> Option<Remains> {
         while !self.runs.is_empty() {
             self.next_run %= self.runs.len();
             let (run, done) = &mut self.runs[self.next_run];
@@ -142,23 +147,21 @@ impl Iterator for CrashImages {
             let image = run.units.build(&self.pending, &kept, &run.ground);
             let hash = image.hash();
             if self.found.insert(hash) {
-                return Some(self.disk(image, hash, run, kept));
+                let cut = PowerCut {
+                    point: self.point,
+                    pending: Arc::clone(&self.pending),
+                    run,
+                    kept,
+                };
+                return Some(Remains {
+                    image,
+                    hash,
+                    cut,
+                    seed: self.seed,
+                });
             }
         }
         None
-    }
-}
-
-impl CrashImages {
-    fn disk(&self, image: Image, hash: u64, run: Arc<Run>, kept: Vec<bool>) -> SimDisk {
-        let origin = Origin {
-            parent: self.parent.clone(),
-            point: self.point,
-            pending: Arc::clone(&self.pending),
-            run,
-            kept,
-        };
-        SimDisk::found(image, hash, origin, self.seed)
     }
 }
 
@@ -202,7 +205,7 @@ fn sample(count: usize, random: &mut Random) -> Vec<bool> {
     (0..count).map(|unit| choose(unit, random)).collect()
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for PowerCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lost = String::new();
         self.run
@@ -221,7 +224,6 @@ impl fmt::Display for Origin {
             "power cut after {} operations, pieces {grain:?}{rest}; lost:",
             self.point
         )?;
-        writeln!(f, "{}", if lost.is_empty() { " nothing" } else { &lost })?;
-        write!(f, "{}", self.parent.story(self.point))
+        writeln!(f, "{}", if lost.is_empty() { " nothing" } else { &lost })
     }
 }

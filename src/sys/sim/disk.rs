@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::content::Content;
-use super::crash::{CrashImages, CrashPlan, Origin};
+use super::crash::{CrashImages, CrashPlan, PowerCut, Remains};
 use super::fault::{Fault, Lie};
 use super::image::Image;
 use super::machine::Machine;
@@ -22,7 +22,8 @@ use super::random::mix;
 #[derive(Clone)]
 pub struct SimDisk {
     pub(super) machine: Arc<Mutex<Machine>>,
-    origin: Option<Arc<Origin>>,
+    /// The disk before the power cut that this one came from.
+    origin: Option<Arc<(SimDisk, PowerCut)>>,
     hash: Option<u64>,
 }
 
@@ -42,12 +43,12 @@ impl SimDisk {
     }
 
     /// The disk found after a power cut.
-    pub(super) fn found(image: Image, hash: u64, origin: Origin, seed: u64) -> SimDisk {
-        let machine = Machine::start(image, mix(seed, 1));
+    fn found(remains: Remains, parent: &SimDisk) -> SimDisk {
+        let machine = Machine::start(remains.image, mix(remains.seed, 1));
         SimDisk {
             machine: Arc::new(Mutex::new(machine)),
-            origin: Some(Arc::new(origin)),
-            hash: Some(hash),
+            origin: Some(Arc::new((parent.clone(), remains.cut))),
+            hash: Some(remains.hash),
         }
     }
 
@@ -94,7 +95,8 @@ impl SimDisk {
             let machine = self.machine.lock();
             Pending::after(&machine.base, &machine.ops[..point.min(machine.ops.len())])
         };
-        CrashImages::new(self.clone(), point, pending, plan)
+        let parent = self.clone();
+        CrashImages::new(point, pending, plan).map(move |remains| SimDisk::found(remains, &parent))
     }
 
     /// The disk as it is found if the power fails now and nothing survives that was not synced.
@@ -269,11 +271,11 @@ impl SimDisk {
     }
 
     /// The first `count` operations, and what came before.
-    pub(super) fn story(&self, count: usize) -> String {
-        let before = self
-            .origin
-            .as_ref()
-            .map_or_else(String::new, |origin| format!("{origin}\n"));
+    fn story(&self, count: usize) -> String {
+        let before = self.origin.as_ref().map_or_else(String::new, |origin| {
+            let (parent, cut) = &**origin;
+            format!("{cut}{}\n", parent.story(cut.point))
+        });
         let machine = self.machine.lock();
         let paths = machine.paths();
         let path = |inode| paths.get(&inode).cloned().unwrap_or_default();

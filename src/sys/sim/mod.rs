@@ -7,6 +7,7 @@
 //! | `op` | what was done, in order |
 //! | `fault` | which call fails, and how |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
+//! | `handle` | files, mappings and locks that processes hold |
 //! | `disk`, `storage` | the handle that tests hold, and [`Storage`](super::Storage) for the engine |
 //! | `pending` | what of the log of operations a power cut may lose |
 //! | `units` | how that is cut into pieces that survive on their own |
@@ -16,6 +17,7 @@ mod content;
 mod crash;
 mod disk;
 mod fault;
+mod handle;
 mod image;
 mod machine;
 mod op;
@@ -29,5 +31,5 @@ mod units;
 pub use crash::CrashPlan;
 pub use disk::SimDisk;
 pub use fault::{Errno, Fault, Lie};
+pub(super) use handle::{SimFile, SimLock, SimMap};
 pub use op::Call;
-pub(super) use storage::{SimFile, SimLock, SimMap};

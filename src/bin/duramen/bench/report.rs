@@ -3,8 +3,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use super::args::{Args, DurabilityArg, IndexesArg};
 use super::phases::Measured;
-use super::{Args, DurabilityArg, IndexesArg};
 
 /// What was measured, as JSON or as a table.
 #[derive(Serialize)]

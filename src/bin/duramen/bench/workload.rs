@@ -1,6 +1,6 @@
 use duramen::{Message, NewMessage, Timestamp};
 
-use super::Args;
+use super::args::Args;
 
 /// Bytes from which values are cut, more than the nearest caches hold so that values do not stay in them.
 const POOL_SIZE: usize = 1 << 20;
