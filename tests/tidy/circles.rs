@@ -31,17 +31,17 @@ fn check(sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();
     for root in ROOTS {
         let uses = Modules::read(sources, root).uses();
-        let reached = reached(&uses);
+        let graph = reached(&uses);
         let is_mutual = |one: &str, other: &str| {
-            let reaches = |from: &str, to: &str| reached.get(from).is_some_and(|files| files.contains(to));
+            let reaches = |from: &str, to: &str| graph.get(from).is_some_and(|files| files.contains(to));
             reaches(one, other) && reaches(other, one)
         };
         let mut told: BTreeSet<&str> = BTreeSet::new();
-        for file in reached.keys().copied() {
+        for file in graph.keys().copied() {
             if !is_mutual(file, file) || told.contains(file) {
                 continue;
             }
-            let files: Vec<&str> = reached
+            let files: Vec<&str> = graph
                 .keys()
                 .copied()
                 .filter(|other| is_mutual(file, other))

@@ -177,9 +177,9 @@ impl Modules {
             return None;
         }
         let resolve = |import: &Import| self.resolve(module, &import.path.segments, imports + 1);
-        let named = found.imports.iter().filter(|import| import.path.name == name);
+        let mut named = found.imports.iter().filter(|import| import.path.name == name);
         let globs = found.imports.iter().filter(|import| import.path.name == "*");
-        named.filter_map(resolve).next().or_else(|| {
+        named.find_map(resolve).or_else(|| {
             globs.filter_map(resolve).find_map(|target| match target {
                 Target::Module(glob) if glob != module => self.look_up(glob, name, imports + 1),
                 _ => None,
