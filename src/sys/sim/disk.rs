@@ -80,7 +80,7 @@ impl SimDisk {
     /// How often a call was made.
     #[must_use]
     pub fn calls(&self, call: Call) -> u64 {
-        self.machine.lock().calls(call)
+        self.machine.lock().counts.calls(call)
     }
 
     /// Puts a line of text into the log of operations. It counts as an operation that changes nothing.
@@ -174,13 +174,13 @@ impl SimDisk {
     /// have killed the process.
     #[must_use]
     pub fn stores_into_holes(&self) -> u64 {
-        self.machine.lock().stores_into_holes
+        self.machine.lock().counts.stores_into_holes
     }
 
     /// Files and mappings that are open.
     #[must_use]
     pub fn open_handles(&self) -> usize {
-        self.machine.lock().handles
+        self.machine.lock().counts.handles
     }
 
     /// The bytes of a file as processes see them.

@@ -18,7 +18,7 @@ struct Handle {
 
 impl Handle {
     fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> Handle {
-        machine.lock().handles += 1;
+        machine.lock().counts.handles += 1;
         Handle {
             machine: Arc::clone(machine),
             inode,
@@ -28,7 +28,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.machine.lock().handles -= 1;
+        self.machine.lock().counts.handles -= 1;
     }
 }
 

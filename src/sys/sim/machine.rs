@@ -25,13 +25,25 @@ pub(super) struct Machine {
     pub(super) lies: Vec<(Lie, String)>,
     /// Bytes that all files may take together.
     pub(super) space: Option<u64>,
-    /// Stores to places for which no space was set aside: on a full disk each would have killed the process.
-    pub(super) stores_into_holes: u64,
-    /// Files and mappings that are open.
-    pub(super) handles: usize,
-    calls: [u64; Call::ALL.len()],
+    pub(super) counts: Counts,
     random: Random,
     inodes: Inode,
+}
+
+/// What is counted since the system started.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    calls: [u64; Call::ALL.len()],
+    /// Files and mappings that are open.
+    pub(super) handles: usize,
+    /// Stores to places for which no space was set aside. On a full disk, each would have killed the process.
+    pub(super) stores_into_holes: u64,
+}
+
+impl Counts {
+    pub(super) fn calls(&self, call: Call) -> u64 {
+        self.calls[call as usize]
+    }
 }
 
 /// Who has a directory locked.
@@ -66,9 +78,7 @@ impl Machine {
             faults: Faults::default(),
             lies: Vec::new(),
             space: None,
-            stores_into_holes: 0,
-            handles: 0,
-            calls: [0; Call::ALL.len()],
+            counts: Counts::default(),
             random: Random::new(seed),
             inodes,
         }
@@ -90,10 +100,6 @@ impl Machine {
         machine
     }
 
-    pub(super) fn calls(&self, call: Call) -> u64 {
-        self.calls[call as usize]
-    }
-
     pub(super) fn random(&mut self) -> [u8; 16] {
         let (low, high) = (self.random.next(), self.random.next());
         ((u128::from(high) << 64) | u128::from(low)).to_le_bytes()
@@ -106,7 +112,7 @@ impl Machine {
 
     fn meet(&mut self, call: Call) -> Result<Extent, Errno> {
         loop {
-            self.calls[call as usize] += 1;
+            self.counts.calls[call as usize] += 1;
             match self.faults.meet(call) {
                 None => return Ok(Extent::All),
                 Some(Errno::Short) => return Ok(Extent::Half),
@@ -288,7 +294,7 @@ impl Machine {
     }
 
     pub(super) fn store(&mut self, inode: Inode, position: u64, bytes: &[u8]) {
-        self.calls[Call::Store as usize] += 1;
+        self.counts.calls[Call::Store as usize] += 1;
         let bytes = self
             .mapped(inode, position, bytes.len())
             .map_or(bytes, |len| &bytes[..len]);
@@ -298,7 +304,7 @@ impl Machine {
         let content = &self.seen.files[&inode];
         let mut pages = position / PAGE..(position + bytes.len() as u64).div_ceil(PAGE);
         if pages.any(|page| !content.is_placed(page)) {
-            self.stores_into_holes += 1;
+            self.counts.stores_into_holes += 1;
             assert!(
                 self.free_pages() != Some(0),
                 "SIGBUS: a store through a mapping to a place without space, on a full disk"
