@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::workload::Check;
 
-/// One of the things that take turns: runs once, and tells its figure, such as nanoseconds a message.
+/// One of the sides that take turns. It runs once and returns its figure, such as nanoseconds per
+/// message.
 pub(crate) type Side<'a> = &'a mut dyn FnMut(Check) -> Outcome<f64>;
 
-/// The figures of one side, a round each.
+/// The figures of one side, one for each round.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples(Vec<f64>);
 
@@ -33,7 +34,8 @@ impl Samples {
     }
 }
 
-/// Runs all sides in turns: once to warm up, comparing every byte, then `rounds` times for the figures.
+/// Runs all sides in turns: once to warm up, with every byte compared, then `rounds` times for the
+/// figures.
 pub(crate) fn in_turns<const N: usize>(rounds: usize, mut sides: [Side<'_>; N]) -> Outcome<[Samples; N]> {
     let mut figures: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(rounds));
     for side in &mut sides {
@@ -47,7 +49,7 @@ pub(crate) fn in_turns<const N: usize>(rounds: usize, mut sides: [Side<'_>; N]) 
     Ok(figures.map(Samples))
 }
 
-/// Nanoseconds since `start`, for each of `count`.
+/// The nanoseconds since `start`, divided by `count`.
 pub(crate) fn nanos_each(start: Instant, count: u64) -> f64 {
     start.elapsed().as_nanos() as f64 / count as f64
 }
@@ -68,7 +70,8 @@ impl Histogram {
         self.0.saturating_record(duration.as_nanos() as u64);
     }
 
-    /// The smallest duration, in nanoseconds, that at least this share of all durations do not exceed.
+    /// The smallest duration, in nanoseconds, that at least this share of all durations do not
+    /// exceed.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         self.0.value_at_quantile(share) as f64
     }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crate::Error;
 
-/// Gives an I/O error its operation and path, once, where it arises.
+/// Adds the operation and the path to an I/O error. Called once, where the error arises.
 pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io {
         operation,
@@ -12,7 +12,8 @@ pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
     }
 }
 
-/// A refusal of random bytes. They come from a system call, which stands where other errors have a path.
+/// The error for random bytes that the system refused. They have no path, so the error names the
+/// system call instead.
 pub(super) fn random_failed(source: io::Error) -> Error {
     failed("draw random bytes", Path::new("getrandom"))(source)
 }

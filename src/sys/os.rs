@@ -15,7 +15,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Os;
 
-/// File systems that are refused: (the number by which `statfs` tells them, why).
+/// The file systems that are refused: the type that `statfs` reports, and the reason.
 const REFUSED: [(i64, &str); 9] = [
     (0x6969, NETWORK),
     (0xff53_4d42, NETWORK),
@@ -77,7 +77,7 @@ impl Storage for Os {
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
-            // A name that is not UTF-8 cannot be one of ours.
+            // A name that is not UTF-8 is not one of the library's.
             if let Ok(name) = entry.map_err(failed("list", dir))?.file_name().into_string() {
                 names.push(name);
             }
@@ -86,7 +86,8 @@ impl Storage for Os {
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<File> {
-        // O_NONBLOCK: a FIFO that has one of our names must not hang us. O_NOFOLLOW: nor a link lead us elsewhere.
+        // O_NONBLOCK keeps a FIFO with one of the library's names from blocking the call.
+        // O_NOFOLLOW refuses symbolic links.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let file = fs::OpenOptions::new()
             .read(true)
@@ -143,7 +144,7 @@ impl Storage for Os {
         let mut bytes = [0; 16];
         loop {
             match getrandom(&mut bytes, GetRandomFlags::empty()) {
-                // Up to 256 bytes come all at once, and a signal can only delay them.
+                // Up to 256 bytes are never returned in part.
                 Ok(_) => return Ok(bytes),
                 Err(error) if error == rustix::io::Errno::INTR => {}
                 Err(error) => return Err(random_failed(error.into())),

@@ -1,4 +1,4 @@
-//! `duramen completions`: a completion script for a shell.
+//! `duramen completions`: printing a completion script for a shell.
 
 use clap_complete::Shell;
 

@@ -1,4 +1,4 @@
-//! `duramen consume`: messages in offset order.
+//! `duramen consume`: printing messages in offset order.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,40 +20,42 @@ pub(crate) struct Args {
     /// The log's directory
     pub(crate) dir: PathBuf,
 
-    /// Where to begin: oldest, newest, an offset, -N for the last N messages, or a time (needs a time index) such as
-    /// 2009-03-22T09:30:00Z or us:1237714200000000
+    /// Where to begin: oldest, newest, an offset, -N for the last N messages, or a time (needs a
+    /// time index) such as 2009-03-22T09:30:00Z or us:1237714200000000
     #[arg(long, value_name = "START", default_value = "oldest")]
     #[arg(value_parser = position::parse, allow_negative_numbers = true)]
     from: Start,
 
-    /// Print so many messages at most
+    /// Print at most this many messages
     #[arg(long, value_name = "N")]
     max: Option<u64>,
 
     #[command(flatten)]
     key: KeyArgs,
 
-    /// Go on with messages as they are published, until interrupted or --max is reached
+    /// Continue with new messages as they are published, until interrupted or --max is reached
     ///
-    /// A log is open for publishing or for reading, never both. So the log is opened only for moments, and while a
-    /// publisher has it open, waits: its messages are printed when it has closed the log.
+    /// A log cannot be open for publishing in one process and for reading in another. Therefore
+    /// this command opens the log only for brief moments. While a publisher has the log open, the
+    /// command waits; it prints the new messages after the publisher has closed the log.
     #[arg(long)]
     follow: bool,
 
-    /// How messages are printed
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
 }
 
-/// The JSON form, for every command that prints it.
+/// The JSON format, for the help of every command that prints it.
 pub(crate) const OUTPUT_HELP: &str = "\
-In JSON, a message is an object on a line of its own:
+In the JSON format, each message is an object on one line:
 
   {\"offset\":7,\"time_us\":1237714200000000,\"key\":\"a\",\"value\":\"b\",\"headers\":{\"h\":\"v\"}}
 
-An absent key or value is null; one that is not UTF-8 is given as \"key_base64\" or \"value_base64\" instead. Without \
-headers there is no \"headers\"; with names that repeat it is an array of pairs [[\"h\",\"1\"],[\"h\",\"2\"]]; if any \
-name or value is not UTF-8 it is \"headers_base64\", an array of pairs in Base64.";
+An absent key or value is null. One that is not UTF-8 is in Base64 instead, as \"key_base64\" or \"value_base64\". A \
+message without headers has no field \"headers\". If a name repeats, the headers are an array of pairs \
+[[\"h\",\"1\"],[\"h\",\"2\"]]. If any name or value is not UTF-8, they are an array of pairs in Base64 called \
+\"headers_base64\".";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut output = Output::stdout();

@@ -13,7 +13,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, mut tool: clap::Command) -> Result<(), Failure> {
-    // Fills in what the pages show of the commands' full names.
+    // This fills in the full names of the commands, which the pages show.
     tool.build();
     let page = match &args.command {
         None => tool,

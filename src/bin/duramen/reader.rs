@@ -4,19 +4,19 @@ use duramen::{Batch, FileLog, Log as _, Start};
 
 use crate::failure::Failure;
 
-/// Messages asked for at a time.
+/// The number of messages requested at a time.
 const BATCH_LEN_MAX: u64 = 4096;
 
-/// How far the reading has come.
+/// Reads messages from a position on, up to a limit.
 pub(crate) struct Reader<'a> {
     from: Start,
-    /// Messages still wanted.
+    /// The number of messages still to read.
     left: u64,
     key: Option<&'a [u8]>,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads `limit` messages at most, all of this key if there is one.
+    /// A reader of at most `limit` messages, of all keys or of the one given.
     pub(crate) fn new(from: Start, limit: u64, key: Option<&'a [u8]>) -> Reader<'a> {
         Reader {
             from,
@@ -25,12 +25,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether all messages that were wanted have been read.
+    /// Whether the limit is reached.
     pub(crate) fn is_done(&self) -> bool {
         self.left == 0
     }
 
-    /// How many messages there are to read at most, where that can be told.
+    /// An upper bound of the messages to read, if one is known.
     pub(crate) fn count_max(&self, log: &FileLog) -> Result<Option<u64>, Failure> {
         if self.key.is_some() {
             return Ok(None);
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
         Ok(Some(log.next_offset()?.saturating_sub(begin).min(self.left)))
     }
 
-    /// The next messages, perhaps none; `None` at the end of the log, or of what is wanted.
+    /// Reads the next messages, perhaps none. Returns `None` at the end of the log or at the limit.
     pub(crate) fn read(&mut self, log: &FileLog) -> Result<Option<Batch>, Failure> {
         if self.is_done() {
             return Ok(None);
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
             Some(key) => log.consume_by_key(key, self.from, count_max)?,
             None => log.consume(self.from, count_max)?,
         };
-        // Without messages, only the very end returns the offset asked for.
+        // Only at the end of the log does an empty batch return the offset that was asked for.
         let is_end = batch.messages.is_empty() && self.from == Start::At(batch.next_offset);
         self.from = Start::At(batch.next_offset);
         self.left -= batch.messages.len() as u64;

@@ -1,4 +1,4 @@
-//! What `duramen delete` and `duramen compact` print.
+//! The summary that `duramen delete` and `duramen compact` print.
 
 use serde::Serialize;
 
@@ -8,10 +8,10 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 pub(crate) const SUMMARY_HELP: &str = "\
-The summary is {\"deleted\":N,\"size\":N}: messages removed, and bytes of storage freed; in a dry run, what those \
-messages take.";
+The summary is {\"deleted\":N,\"size\":N}: the number of messages removed, and the bytes of storage \
+freed. In a dry run, size is the size of those messages.";
 
-/// Messages that were removed.
+/// How many messages were removed, and their size.
 #[derive(Serialize)]
 pub(crate) struct Summary {
     deleted: u64,

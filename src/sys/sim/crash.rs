@@ -7,14 +7,14 @@ use super::pending::Pending;
 use super::random::{Random, mix};
 use super::units::{Fresh, Grain, Units, ground, has_fresh};
 
-/// Which of the disks that may be found after a power cut to try.
+/// Selects which of the possible disks after a power cut to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrashPlan {
-    /// What is drawn at random depends on this alone.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Up to so many units of what may be lost, every subset of them is tried.
+    /// With up to this many units that may be lost, every subset is tried.
     pub exhaustive_units_max: u32,
-    /// Beyond that, so many subsets for each size of units.
+    /// With more units, this many subsets are tried for each size of units.
     pub samples: u32,
 }
 
@@ -28,29 +28,29 @@ impl Default for CrashPlan {
     }
 }
 
-/// The subsets of one way to cut what may be lost into units.
+/// The subsets for one way to split the pending changes into units.
 #[derive(Debug)]
 struct Run {
     grain: Grain,
     fresh: Fresh,
     units: Units,
     ground: Image,
-    /// How many subsets to try.
+    /// The number of subsets to try.
     count: u64,
     is_exhaustive: bool,
     seed: u64,
 }
 
-/// What a power cut left of a disk.
+/// The state of a disk after a power cut.
 pub(super) struct Remains {
     pub(super) image: Image,
     pub(super) hash: u64,
     pub(super) cut: PowerCut,
-    /// For what the next system draws at random.
+    /// The seed of the next system.
     pub(super) seed: u64,
 }
 
-/// When the power failed, and what was lost.
+/// When the power failed, and which changes were lost.
 pub(super) struct PowerCut {
     pub(super) point: usize,
     pending: Arc<Pending>,
@@ -58,11 +58,11 @@ pub(super) struct PowerCut {
     kept: Vec<bool>,
 }
 
-/// All that a power cut may leave of a disk, each once.
+/// The distinct states that a disk may have after a power cut.
 pub(super) struct CrashImages {
     point: usize,
     pending: Arc<Pending>,
-    /// What is still to be tried, and how many subsets have been.
+    /// The unfinished runs, each with the number of subsets tried so far.
     runs: Vec<(Arc<Run>, u64)>,
     next_run: usize,
     found: HashSet<u64>,
@@ -80,7 +80,7 @@ impl CrashImages {
             }
             let is_exhaustive = units.count() <= plan.exhaustive_units_max as usize;
             let count = if is_exhaustive {
-                // The first two, nothing and everything, come twice.
+                // The first two subsets, nothing and everything, come twice.
                 (1 << units.count()) + 2
             } else {
                 u64::from(plan.samples)
@@ -109,7 +109,7 @@ impl CrashImages {
     }
 }
 
-/// The ways to cut: coarse to fine.
+/// The ways to split changes, from coarse to fine.
 fn cuts(pending: &Pending) -> Vec<(Grain, Fresh)> {
     let grains = [
         Grain::Op,
@@ -131,7 +131,7 @@ fn cuts(pending: &Pending) -> Vec<(Grain, Fresh)> {
 impl Iterator for CrashImages {
     type Item = Remains;
 
-    /// Takes from each run in turn, so that the first few disks are a fair sample of all.
+    /// Takes from each run in turn, so that the first few disks are a fair sample of all disks.
     fn next(&mut self) -> Option<Remains> {
         while !self.runs.is_empty() {
             self.next_run %= self.runs.len();
@@ -166,7 +166,8 @@ impl Iterator for CrashImages {
 }
 
 impl Run {
-    /// The `n`-th subset: what is kept. The first is nothing and the second everything.
+    /// The `n`-th subset, with true for each unit that is kept. The first subset is empty and the
+    /// second has every unit.
     fn subset(&self, n: u64) -> Vec<bool> {
         let count = self.units.count();
         if n < 2 {
@@ -174,12 +175,13 @@ impl Run {
         }
         let mut random = Random::new(mix(self.seed, n));
         if self.is_exhaustive {
-            // An odd factor walks through all subsets in an order that does not favour any unit.
+            // Multiplying by an odd factor visits all subsets in an order that favours no unit.
             let factor = mix(self.seed, 0) | 1;
             let bits = (n - 2).wrapping_mul(factor).wrapping_add(self.seed);
             return (0..count).map(|unit| bits & (1 << unit) != 0).collect();
         }
-        // Names are few and bytes are many: one is often left alone, so that the other is seen on its own.
+        // There are few names and many bytes. They are drawn separately, so that often only one of
+        // the two loses something.
         let names = self.units.names_start();
         let mut kept = sample(names, &mut random);
         kept.extend(sample(count - names, &mut random));
@@ -187,7 +189,8 @@ impl Run {
     }
 }
 
-/// Some of `count` units: all, none, all but a few, only a few, the first, or each with some probability.
+/// Draws some of `count` units: all, none, all but a few, only a few, the first ones, or each with
+/// some probability.
 fn sample(count: usize, random: &mut Random) -> Vec<bool> {
     const FEW: usize = 3;
     let kind = random.below(8);

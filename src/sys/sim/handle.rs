@@ -1,4 +1,4 @@
-//! What processes hold of a simulated disk.
+//! The files, mappings and locks that processes have on a simulated disk.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use super::image::Inode;
 use super::machine::Machine;
 use super::op::Call;
 
-/// An inode that is held open by a file or a mapping.
+/// An inode kept open by a file or a mapping.
 struct Handle {
     machine: Arc<Mutex<Machine>>,
     inode: Inode,
@@ -48,7 +48,7 @@ impl SimFile {
         self.0.machine.lock().read(self.0.inode, position, buffer)
     }
 
-    /// Writes all of `bytes`, as the standard library's `write_all_at` would.
+    /// Writes all of `bytes`, like the standard library's `write_all_at`.
     pub(in crate::sys) fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.machine.lock().write(self.0.inode, position, bytes)
     }
@@ -76,14 +76,15 @@ impl fmt::Debug for SimFile {
     }
 }
 
-/// A shared mapping of a file of a simulated disk. It sees, and is seen by, everything else that uses the file.
+/// A shared mapping of a file of a simulated disk. All files and mappings of an inode see the same
+/// bytes.
 pub(in crate::sys) struct SimMap {
     handle: Handle,
     writable: bool,
 }
 
 impl SimMap {
-    /// False, and nothing done, if the mapping is for reading only.
+    /// Does nothing and returns false if the mapping is read-only.
     pub(in crate::sys) fn store(&self, position: u64, bytes: &[u8]) -> bool {
         if self.writable {
             self.handle
@@ -94,7 +95,7 @@ impl SimMap {
         self.writable
     }
 
-    /// As if nothing were durable because of it: no more is promised.
+    /// Makes nothing durable, because the call promises no more.
     pub(in crate::sys) fn sync_part(&self) -> io::Result<()> {
         self.handle.machine.lock().sync_part(self.handle.inode)
     }
@@ -113,7 +114,7 @@ impl fmt::Debug for SimMap {
     }
 }
 
-/// A lock on a directory of a simulated disk, given up when dropped.
+/// A lock on a directory of a simulated disk, released when dropped.
 pub(in crate::sys) struct SimLock {
     pub(super) held: Option<(Arc<Mutex<Machine>>, Inode)>,
     pub(super) exclusive: bool,

@@ -135,7 +135,7 @@ impl Storage for SimDisk {
         Ok(DirLock::sim(SimLock { held, exclusive }))
     }
 
-    /// Time stands still here, so that a run can be repeated.
+    /// The simulated time never advances, so that a run can be repeated.
     fn now(&self) -> u32 {
         1_700_000_000
     }
@@ -175,7 +175,7 @@ fn create(machine: &mut Machine, dir: Inode, name: String) -> io::Result<Inode> 
 
 enum Locked {
     Here(Inode),
-    /// A reader of a directory without a lock file goes without.
+    /// A reader of a directory without a lock file takes no lock.
     Nowhere,
     Elsewhere,
 }

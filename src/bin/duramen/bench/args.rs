@@ -5,53 +5,56 @@ use clap::ValueEnum;
 
 use duramen::{Durability, Options};
 
-/// Measure publish, consume and get: throughput, and percentiles of the latency of a call.
+/// Measure the throughput and the latency percentiles of publish, consume and get.
 ///
-/// Works in a fresh temporary directory, removed at the end. Every lookup is checked to have found what was asked for,
-/// and at the end, unmeasured, every message is compared with what was published.
+/// The log is in a new temporary directory, which is removed at the end. Each lookup is checked for
+/// the right message. At the end, outside the measurement, every message is compared with the one
+/// published.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Messages to publish
+    /// The number of messages to publish
     #[arg(long, value_name = "N", default_value = "1000000")]
     pub(super) messages: NonZeroU64,
 
-    /// Bytes of a value
+    /// The size of a value in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 128)]
     pub(super) value_size: usize,
 
-    /// Bytes of a key; 0 for messages without one
+    /// The size of a key in bytes; 0 for messages without a key
     #[arg(long, value_name = "BYTES", default_value_t = 10)]
     pub(super) key_size: usize,
 
-    /// Different keys; fewer if there are not so many of that size
+    /// The number of different keys; fewer if that many do not exist at this key size
     #[arg(long, value_name = "N", default_value = "100000")]
     pub(super) keys: NonZeroU64,
 
-    /// Messages in a publish and in a consume
+    /// The number of messages in each publish and consume call
     #[arg(long, value_name = "N", default_value = "64")]
     pub(super) batch: NonZeroUsize,
 
-    /// When a publish returns: os, after copying to the operating system; each, when its batch is on stable storage
+    /// When a publish returns: os, when the operating system has the batch; each, when the batch is
+    /// on stable storage
     #[arg(long, value_enum, default_value_t = DurabilityArg::Os)]
     pub(super) durability: DurabilityArg,
 
-    /// Which indexes to keep; each is looked up in a phase of its own
+    /// The indexes to keep; there is a lookup phase for each
     #[arg(long, value_enum, default_value_t = IndexesArg::Both)]
     pub(super) indexes: IndexesArg,
 
-    /// Threads that work side by side in every phase
+    /// The number of concurrent threads in every phase
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) threads: NonZeroUsize,
 
-    /// Messages to get in each phase that looks up [default: as many as are published, 1000000 at most]
+    /// The number of messages to get in each lookup phase [default: as many as are published, at
+    /// most 1000000]
     #[arg(long, value_name = "N")]
     gets: Option<u64>,
 
-    /// Begin a new segment file after so many bytes [default: 64 MiB]
+    /// Begin a new segment file after this many bytes [default: 64 MiB]
     #[arg(long, value_name = "BYTES")]
     rollover: Option<u64>,
 
-    /// Where to make the temporary directory [default: the system's place for them]
+    /// The parent of the temporary directory [default: the system's directory for temporary files]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
 

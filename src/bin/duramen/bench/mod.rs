@@ -1,4 +1,4 @@
-//! `duramen bench`: throughput and latency on this machine.
+//! `duramen bench`: measuring throughput and latency on this machine.
 
 mod args;
 mod phases;

@@ -1,5 +1,6 @@
-//! What is measured. A call's latency is the time since the call before it returned, so that one clock reading a call
-//! is enough; it includes making the batch or choosing what to get, a few nanoseconds.
+//! The phases of a benchmark. The latency of a call is the time since the previous call returned,
+//! so one clock reading per call is enough. It includes a few nanoseconds for making the batch or
+//! choosing the message to get.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,13 +12,13 @@ use super::workload::{Random, Workload};
 use crate::failure::Failure;
 use crate::progress;
 
-/// What one phase took.
+/// The measurements of one phase.
 pub(crate) struct Measured {
     pub(crate) messages: u64,
-    /// Bytes of the messages' keys, values and headers.
+    /// The size of the messages' keys, values and headers in bytes.
     pub(crate) content_size: u64,
     pub(crate) elapsed: Duration,
-    /// Nanoseconds, one value for each call.
+    /// The latency of each call in nanoseconds.
     pub(crate) latency: Histogram<u64>,
 }
 
@@ -27,7 +28,7 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, HOUR_NANOS, 3).expect("the bounds are valid")
 }
 
-/// One thread's part of a phase.
+/// The measurements of one thread.
 struct Part {
     messages: u64,
     content_size: u64,
@@ -45,7 +46,7 @@ impl Part {
         }
     }
 
-    /// To be called whenever a call returned.
+    /// Records a call that has just returned.
     fn lap(&mut self, messages: u64, content_size: u64) {
         let now = Instant::now();
         let nanos = u64::try_from((now - self.last).as_nanos()).unwrap_or(u64::MAX);
@@ -56,7 +57,7 @@ impl Part {
     }
 }
 
-/// Runs `work` on as many threads as the workload says, and adds up.
+/// Runs `work` on each of the workload's threads, and adds up their measurements.
 fn measure(
     name: &'static str,
     workload: &Workload,
@@ -92,14 +93,14 @@ fn measure(
     Ok(measured)
 }
 
-/// How many of `count` the given thread does, and the number of its first.
+/// The given thread's share of the numbers up to `count`.
 fn share(count: u64, workload: &Workload, thread: usize) -> std::ops::Range<u64> {
     let (thread, threads) = (thread as u64, workload.threads as u64);
     let begin = |thread: u64| count / threads * thread + (count % threads).min(thread);
     begin(thread)..begin(thread + 1)
 }
 
-/// All messages in batches; each thread publishes a range of them.
+/// Publishes all messages in batches, a range of them on each thread.
 pub(crate) fn publish(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     measure("publish", workload, |thread| {
         let numbers = share(workload.messages, workload, thread);
@@ -118,7 +119,7 @@ pub(crate) fn publish(log: &FileLog, workload: &Workload) -> Result<Measured, Fa
     })
 }
 
-/// What `Durability::Os` leaves to be done after publishing.
+/// Syncs the messages that `Durability::Os` has left unsynced.
 pub(crate) fn sync(log: &FileLog) -> Result<Measured, Failure> {
     let mut part = Part::start();
     let started = part.last;
@@ -132,7 +133,7 @@ pub(crate) fn sync(log: &FileLog) -> Result<Measured, Failure> {
     })
 }
 
-/// All messages from the oldest to the newest, by every thread.
+/// Consumes all messages from the oldest to the newest, on every thread.
 pub(crate) fn consume(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     measure("consume", workload, |_| {
         let mut from = Start::Oldest;
@@ -159,7 +160,7 @@ pub(crate) fn consume(log: &FileLog, workload: &Workload) -> Result<Measured, Fa
     })
 }
 
-/// Messages by random offset.
+/// Gets messages by random offsets.
 pub(crate) fn get(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     look_up("get", workload, |number| {
         let message = log.get(Start::At(number))?;
@@ -167,7 +168,7 @@ pub(crate) fn get(log: &FileLog, workload: &Workload) -> Result<Measured, Failur
     })
 }
 
-/// Messages by the key of a random message.
+/// Gets messages by the keys of random messages.
 pub(crate) fn get_by_key(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     look_up("get by key", workload, |number| {
         let key = workload.key(number).unwrap_or_default();
@@ -176,17 +177,18 @@ pub(crate) fn get_by_key(log: &FileLog, workload: &Workload) -> Result<Measured,
     })
 }
 
-/// Messages by the time of a random message.
+/// Gets messages by the times of random messages.
 pub(crate) fn get_by_time(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     look_up("get by time", workload, |number| {
         let time = Workload::time(number);
         let message = log.get_by_time(time)?;
-        // Several publishers mix their times; the message found is the one that brought the maximum up to this.
+        // With several publishers the times are not in order; the message found is the first at
+        // which the maximum time reaches this one.
         Ok((message.time >= time).then_some(message))
     })
 }
 
-/// `call` gets the message for a number, or nothing if it is not the right one.
+/// Measures lookups. `call` gets the message with a number, or `None` if it found a wrong one.
 fn look_up(
     name: &'static str,
     workload: &Workload,
@@ -205,7 +207,8 @@ fn look_up(
     })
 }
 
-/// Compares what is in the log with what was published, unmeasured: every message is there once, and whole.
+/// Checks, outside the measurement, that the log holds each published message exactly once and
+/// unchanged.
 pub(crate) fn verify(log: &FileLog, workload: &Workload) -> Result<(), Failure> {
     let spinner = progress::spinner("verify");
     let mismatch = |what: &str, number: u64| Failure::Mismatch(format!("{what} {number} is wrong"));

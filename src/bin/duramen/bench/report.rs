@@ -6,7 +6,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 use super::args::{Args, DurabilityArg, IndexesArg};
 use super::phases::Measured;
 
-/// What was measured, as JSON or as a table.
+/// The measurements, printed as JSON or as a table.
 #[derive(Serialize)]
 pub(crate) struct Report {
     messages: u64,
