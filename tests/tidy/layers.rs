@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["index"],
     &["directory"],
     &["segment"],
-    &["chain"],
+    &["chain", "scheduler"],
     &["engine", "memory"],
     &["blocking", "compact", "log_ext", "maintenance", "testing", "trim"],
     &["typed"],

@@ -49,8 +49,8 @@ pub(crate) struct Args {
 
 const SUMMARY_HELP: &str = "\
 The summary is {\"trimmed\":N,\"size\":N,\"start_offset\":N}: the number of messages removed, the bytes of \
-storage freed, and the new start offset. In a dry run, size is the size of those messages; the last of them may be in a \
-segment that is kept.";
+storage freed, and the new start offset. In a dry run, size is the size of those messages; the last of them may be in \
+a segment that is kept.";
 
 #[derive(Serialize)]
 struct Summary {
