@@ -1,5 +1,5 @@
-//! Event sourcing with optimistic concurrency: an account is the sum of its events, and a withdrawal is published
-//! only if nothing has been published since the balance was read.
+//! Event sourcing with optimistic concurrency: an account is the sum of its events, and a
+//! withdrawal is published only if nothing has been published since the balance was read.
 //!
 //! `cargo run --example event_store`
 
@@ -14,12 +14,12 @@ const ACCOUNT: &[u8] = b"account-7";
 struct Account {
     balance: i64,
     events: u64,
-    /// The offset up to which the log was read; nothing after it is in the state.
+    /// The offset up to which the log was read. The state has none of the later events.
     next_offset: u64,
 }
 
 impl Account {
-    /// Reads what was published since the state was last brought up to date.
+    /// Applies the events that were published since the last update.
     fn catch_up(&mut self, log: &FileLog) -> Result<()> {
         loop {
             let batch = log.consume_by_key(ACCOUNT, Start::At(self.next_offset), 64)?;
@@ -36,21 +36,22 @@ impl Account {
     }
 }
 
-/// What became of a withdrawal.
+/// The outcome of a withdrawal.
 #[derive(Debug, PartialEq, Eq)]
 enum Withdrawal {
     Done,
     NotEnough,
 }
 
-/// Withdraws `amount` unless that would overdraw the account, and counts the attempts that lost a race.
+/// Withdraws `amount` unless that would overdraw the account. Counts the attempts that lost a race.
 fn withdraw(log: &FileLog, account: &mut Account, amount: i64, races_lost: &mut u64) -> Result<Withdrawal> {
     loop {
         account.catch_up(log)?;
         if account.balance < amount {
             return Ok(Withdrawal::NotEnough);
         }
-        // The decision holds only if this is the next event: of all who decided on the same state, one wins.
+        // The decision is valid only if this is the next event. Of all who decided on the same
+        // state, one wins.
         let how = PublishOptions::new().expect_next_offset(account.next_offset);
         match log.publish_with(&[NewMessage::new(ACCOUNT, &(-amount).to_be_bytes())], &how) {
             Ok(_) => return Ok(Withdrawal::Done),
@@ -60,7 +61,7 @@ fn withdraw(log: &FileLog, account: &mut Account, amount: i64, races_lost: &mut 
     }
 }
 
-/// Withdraws 1 until there is nothing left; returns how often that worked, and how many races were lost.
+/// Withdraws 1 until the account is empty. Returns the numbers of withdrawals and of lost races.
 fn drain(log: &FileLog) -> Result<(i64, u64)> {
     let (mut account, mut done, mut races_lost) = (Account::default(), 0, 0);
     while withdraw(log, &mut account, 1, &mut races_lost)? == Withdrawal::Done {
@@ -78,7 +79,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         NewMessage::new(ACCOUNT, &200_i64.to_be_bytes()),
     ])?;
 
-    // Four tellers empty the account at once. None of them holds a lock while it thinks.
+    // Four tellers empty the account concurrently. None of them holds a lock while it decides.
     let tellers: Vec<(i64, u64)> = thread::scope(|scope| {
         let tellers: Vec<_> = (0..4).map(|_| scope.spawn(|| drain(&log))).collect();
         tellers

@@ -1,6 +1,6 @@
-//! The whole library on real data: the 28,200 events of the history of a well-known repository (see `data/README.md`)
-//! are published, read back, and looked up by key and by time; every answer is compared with one that was found
-//! without the library.
+//! The library on real data: the 28,200 events of the history of a well-known repository (see
+//! `data/README.md`) are published, read back, and looked up by key and by time. Every result is
+//! compared with one computed without the library.
 //!
 //! `cargo run --release --example real_history`
 
@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/redis-history.jsonl.gz");
-/// XXH3 (64 bits) of the unpacked data, as `xxhsum -H3` tells it.
+/// The XXH3 hash (64 bits) of the unpacked data, as printed by `xxhsum -H3`.
 const DATA_HASH: u64 = 0x4e96_789e_6330_bdf1;
 const BATCH_LEN: usize = 1_000;
 const TIME_LOOKUPS: u64 = 1_000;
@@ -25,7 +25,7 @@ const TIME_LOOKUPS: u64 = 1_000;
 struct Event {
     time: Timestamp,
     key: String,
-    /// Absent where the file was deleted.
+    /// Absent if the file was deleted.
     value: Option<String>,
 }
 
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Says what was done since `started`, and how long it took.
+/// Prints what was done since `started`, and how long it took.
 fn say(started: Instant, what: &str) {
     println!("{:>9.2} ms  {what}", started.elapsed().as_secs_f64() * 1e3);
 }
@@ -116,7 +116,8 @@ fn publish(log: &FileLog, events: &[Event]) -> Result<()> {
     Ok(())
 }
 
-/// Reads every event back; each, as a line, is the same as in `text`, byte for byte and in order.
+/// Reads every event back, and checks that the lines are the same as in `text`, byte for byte and
+/// in order.
 fn consume(log: &FileLog, text: &str) -> Result<()> {
     let started = Instant::now();
     let mut messages = Vec::new();
@@ -140,7 +141,7 @@ fn consume(log: &FileLog, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Looks up each key; the answer is its last event, tombstones included.
+/// Looks up each key. The result must be its last event, tombstones included.
 fn look_up_keys(log: &FileLog, events: &[Event]) -> Result<()> {
     let last: HashMap<&str, u64> = (0..)
         .zip(events)
@@ -177,8 +178,9 @@ fn look_up_keys(log: &FileLog, events: &[Event]) -> Result<()> {
     Ok(())
 }
 
-/// Looks up times from before the first to after the last event. The history's times go back now and then; the answer
-/// is the first event at which the maximum so far has come up to the time asked for.
+/// Looks up times from before the first event to after the last. The times of the history sometimes
+/// go back. The result must be the first event at which the maximum time so far reaches the given
+/// time.
 fn look_up_times(log: &FileLog, events: &[Event]) -> Result<()> {
     let second = std::time::Duration::from_secs(1);
     let all = || events.iter().map(|event| event.time);

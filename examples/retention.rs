@@ -1,4 +1,5 @@
-//! A log that does not grow for ever: a policy that trims it as it is written, cuts by hand, and compaction by key.
+//! Keeping a log from growing for ever: a policy that trims it while it is written, trimming by
+//! hand, and compaction by key.
 //!
 //! `cargo run --example retention`
 
@@ -10,8 +11,8 @@ use duramen::{FileLog, Log, NewMessage, Options, Result, Retention, Start, Times
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Ten thousand readings of a hundred sensors, one every minute up to now; each sensor's last reading says that it was
-/// taken away, for every tenth of them.
+/// Ten thousand readings of a hundred sensors, one every minute up to now. The last reading of
+/// every tenth sensor is a tombstone, because the sensor was removed.
 fn publish_readings(log: &FileLog) -> Result<()> {
     let now = Timestamp::now();
     for number in 0..10_000_u32 {
@@ -48,7 +49,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .time_index(true)
         .rollover(64 << 10);
 
-    // A policy is applied whenever a segment is begun. Here it keeps 6,000 messages at least, and a segment more.
+    // The policy is applied whenever a new segment begins. Here it keeps at least 6,000 messages,
+    // and at most one segment more.
     let policy = Retention::new().max_messages(6_000);
     let log = options.clone().retention(policy).open(&dir)?;
     publish_readings(&log)?;
@@ -57,14 +59,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tell("the policy applied", &log)?;
     assert_eq!(log.stat()?.messages, 6_000);
 
-    // Cuts by hand: each can be looked at first.
+    // Trim by hand. The offset to trim to can be computed first.
     let cut = trim::find_by_age(&log, 48 * HOUR)?;
     println!("two days begin at offset {cut}");
     trim::by_age(&log, 48 * HOUR)?;
     tell("two days", &log)?;
     assert_eq!(log.get(Start::Oldest)?.offset, cut);
 
-    // Of each sensor the last reading, and nothing of those that were taken away. The callback could sleep.
+    // Keep the last reading of each sensor, and nothing of the removed ones. The callback could
+    // sleep.
     let mut calls = 0;
     compact::compact_with(&log, &Settings::new(), |_progress| {
         calls += 1;
@@ -74,7 +77,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("publishers and readers had the log to themselves {calls} times meanwhile");
     assert_eq!(log.stat()?.messages, 90);
 
-    // What goes is gone at once; its offsets are not given out again.
+    // Deleted messages are gone at once, and their offsets are never reused.
     let newest = log.get(Start::Newest)?.offset;
     log.delete(&[newest].into())?;
     assert_eq!(log.publish(&[NewMessage::new(b"sensor-7", b"dark")])?, 10_001);

@@ -1,4 +1,5 @@
-//! One thread publishes, two others tail the log: each reads what is there, then waits for more.
+//! One thread publishes and two others tail the log: each reads the existing messages, then waits
+//! for more.
 //!
 //! `cargo run --example tail`
 
@@ -7,19 +8,20 @@ use std::time::Duration;
 
 use duramen::{FileLog, Log, NewMessage, Options, Result, Start};
 
-/// Messages published, and the value of the last.
+/// The number of messages published, which is also the value of the last one.
 const COUNT: u64 = 1_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::temp_dir().join(format!("duramen-tail-{}", std::process::id()));
     let log = Options::new().create_dirs(true).open(&dir)?;
-    // One handle serves all threads; readers never wait for the publisher, nor it for them.
+    // One handle serves all threads. Readers never wait for the publisher, and the publisher never
+    // waits for readers.
     let log = &log;
 
     thread::scope(|scope| -> Result<()> {
         let all = scope.spawn(move || tail(log, Start::Oldest));
         publish(log, 0..COUNT / 2)?;
-        // This one begins where the log ends now, and sees only what comes after.
+        // This reader begins at the current end of the log, so it sees only later messages.
         let here = log.next_offset()?;
         let new = scope.spawn(move || tail(log, Start::At(here)));
         publish(log, COUNT / 2..COUNT)?;
@@ -48,16 +50,17 @@ fn publish(log: &FileLog, numbers: std::ops::Range<u64>) -> Result<()> {
     Ok(())
 }
 
-/// Reads numbers as they come, up to the last.
+/// Reads numbers as they come, up to the last one.
 fn tail(log: &FileLog, mut from: Start) -> Result<Vec<u64>> {
     let mut numbers = Vec::new();
     while numbers.last() != Some(&(COUNT - 1)) {
         let batch = log.consume(from, 64)?;
         if batch.messages.is_empty() {
-            // At the end. `BlockingLog` waits here without looking again and again: see tail_with_timeout.
+            // This is the end of the log. `BlockingLog` can wait here without polling: see
+            // tail_with_timeout.
             thread::sleep(Duration::from_millis(1));
         }
-        // Remember this offset, and reading goes on here after a restart.
+        // Store this offset to continue here after a restart.
         from = Start::At(batch.next_offset);
         for message in &batch {
             let value = message.value.as_deref().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A reader that sleeps until something comes, and does something else when nothing has come for a while.
+//! A reader that sleeps until a message comes, and does something else when none has come for a
+//! while.
 //!
 //! `cargo run --example tail_with_timeout`
 
@@ -20,10 +21,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             log.publish(&[NewMessage::value(format!("{burst}.{number}").as_bytes())])?;
             thread::sleep(Duration::from_millis(5));
         }
-        // Longer than the reader's patience.
+        // This is longer than the reader's timeout.
         thread::sleep(3 * QUIET);
     }
-    // Wakes the reader, who is told that it is over.
+    // Closing the log wakes the reader, which gets an error.
     log.close()?;
     let (messages, pauses) = reader.join().expect("the reader does not panic")?;
     println!("{messages} messages, {pauses} pauses");
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Reads up to the close; how many messages, and how many times nothing came.
+/// Reads until the log is closed. Returns the numbers of messages and of timeouts.
 fn read(log: &BlockingLog<FileLog>) -> Result<(usize, usize)> {
     let begun = Instant::now();
     let (mut messages, mut pauses) = (0, 0);
@@ -43,7 +44,7 @@ fn read(log: &BlockingLog<FileLog>) -> Result<(usize, usize)> {
             Err(Error::Closed) => return Ok((messages, pauses)),
             Err(error) => return Err(error),
         };
-        // Also of an empty batch: it says where to go on without missing anything.
+        // Even an empty batch has the offset to continue from.
         from = Start::At(batch.next_offset);
         if batch.messages.is_empty() {
             pauses += 1;

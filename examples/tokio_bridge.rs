@@ -1,4 +1,4 @@
-//! A log under tokio: read as a stream, published to from threads that may block.
+//! A log under tokio: it is read as a stream and published to from threads that may block.
 //!
 //! `cargo run --features stream --example tokio_bridge`
 
@@ -15,12 +15,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::temp_dir().join(format!("duramen-tokio-bridge-{}", std::process::id()));
     let log: Shared = BlockingLog::new(Arc::new(Options::new().create_dirs(true).open(&dir)?));
 
-    // Streams wait without a thread of their own: a hundred of them are as good as one.
+    // Streams wait without threads, so a hundred of them are no problem.
     let readers: Vec<_> = (0..100).map(|_| tokio::spawn(sum(log.clone()))).collect();
 
     for number in 0..50_u64 {
-        // By default a publish is a copy into memory and can stand here as it is. One that waits for the disk belongs
-        // on a thread that may block.
+        // By default, a publish is a copy into memory and can be called here directly. A publish
+        // that waits for the disk belongs on a thread that may block.
         if number % 10 == 0 {
             let log = log.clone();
             tokio::task::spawn_blocking(move || {
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Adds up the first fifty numbers, waiting for each.
+/// Adds up the first fifty numbers, and waits for each.
 async fn sum(log: Shared) -> Result<u64> {
     let mut numbers = log.stream(Start::Oldest).take(50);
     let mut sum = 0;

@@ -1,4 +1,5 @@
-//! Events of an application's own type, as JSON with a version, among them some of an older program and one of nobody.
+//! Events of an application's own type, as JSON with a version. Some come from an older version of
+//! the program, and one is not an event at all.
 //!
 //! `cargo run --features json --example typed_events`
 
@@ -15,7 +16,7 @@ enum Event {
     Withdrawn { cents: i64 },
 }
 
-/// What version 1 of this program wrote: it knew deposits only, in whole units.
+/// The format of version 1 of this program, which had only deposits in whole units.
 #[derive(Debug, Serialize, Deserialize)]
 struct DepositV1 {
     units: i64,
@@ -25,14 +26,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::temp_dir().join(format!("duramen-typed-events-{}", std::process::id()));
     let log = Options::new().create_dirs(true).key_index(true).open(&dir)?;
 
-    // The log of long ago, in the form of then.
+    // The old log, in the old format.
     let old = TLog::new(&log, Utf8, Versioned::new(1, Json::<DepositV1>::new()));
     let (ada, grace) = ("ada".to_owned(), "grace".to_owned());
     old.publish(&[TNewMessage::new(&ada, &DepositV1 { units: 5 })])?;
-    // And something that is no event at all.
+    // One message that is not an event at all.
     log.publish(&[NewMessage::new(b"ada", b"\x02{oops")])?;
 
-    // Version 2 writes its own form and reads both.
+    // Version 2 writes its own format and reads both.
     let events =
         Versioned::new(2, Json::<Event>::new()).older(1, Json::<DepositV1>::new(), |old| Event::Deposited {
             cents: old.units * 100,
@@ -57,7 +58,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         at = Start::At(batch.next_offset);
         for message in batch {
-            // What cannot be decoded is an error by itself, and the next message comes all the same.
+            // A message that cannot be decoded is an error of its own, and the next message still
+            // comes.
             let message = match message {
                 Ok(message) => message,
                 Err(error) => {

@@ -1,4 +1,5 @@
-//! An application asks for a `Log`, whatever it is: its tests hand it one in memory, production one on disk.
+//! An application that takes any `Log`. Its tests pass a log in memory, and production passes one
+//! on disk.
 //!
 //! `cargo run --example unit_testing_with_memory_log`
 
@@ -6,19 +7,19 @@ use std::collections::BTreeMap;
 
 use duramen::{Error, Log, LogExt, MemoryLog, Message, NewMessage, Options, PublishOptions, Result};
 
-/// The application: a stock, kept as a log of what came and went.
+/// The application: a stock, kept as a log of items added and taken.
 struct Stock<L> {
     log: L,
 }
 
 impl<L: Log> Stock<L> {
-    /// Notes that so many of an item came, or went.
+    /// Records that this many items were added or taken.
     fn change(&self, item: &str, count: i64) -> Result<u64> {
         self.log
             .publish_one(NewMessage::new(item.as_bytes(), &count.to_be_bytes()))
     }
 
-    /// Takes one out, unless there is none; nobody else comes in between.
+    /// Takes one item unless there is none. No other change can come in between.
     fn take(&self, item: &str) -> Result<bool> {
         let one_less = (-1_i64).to_be_bytes();
         loop {
@@ -54,7 +55,7 @@ fn read(message: &Message) -> (String, i64) {
     )
 }
 
-/// What would be tests: no directories, no cleaning up, and a log each.
+/// These would be tests. They need no directories and no cleaning up, and each has its own log.
 fn tests() -> Result<()> {
     let stock = Stock {
         log: MemoryLog::new(),
@@ -65,14 +66,14 @@ fn tests() -> Result<()> {
     assert!(!stock.take("door")?, "there was none");
     assert_eq!(stock.counts()?["lamp"], 0);
 
-    // What comes in between two calls of others can be arranged, too.
+    // A test can also let somebody else act between two calls of the application.
     let log = MemoryLog::new();
     let (stock, other) = (Stock { log: &log }, Stock { log: &log });
     stock.change("lamp", 1)?;
     assert!(other.take("lamp")?);
     assert!(!stock.take("lamp")?);
 
-    // And how the application takes errors.
+    // A test can also check how the application handles errors.
     log.close()?;
     assert!(matches!(stock.take("lamp"), Err(Error::Closed)));
     Ok(())

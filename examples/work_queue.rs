@@ -1,7 +1,8 @@
-//! A queue of jobs with several workers, each of which remembers how far it got, in a log of positions.
+//! A queue of jobs with several workers. Each worker stores its position in a second log.
 //!
-//! Jobs are shared out by offset. A worker that stops takes up its work where its stored position says, so no job is
-//! left out. One that dies between doing a job and storing the position does that job again: jobs must bear it.
+//! Jobs are divided among the workers by offset. A worker that restarts continues at its stored
+//! position, so no job is left out. If a worker dies between doing a job and storing the position,
+//! it does that job again, so jobs must be safe to repeat.
 //!
 //! `cargo run --example work_queue`
 
@@ -22,13 +23,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::temp_dir().join(format!("duramen-work-queue-{}", std::process::id()));
     let options = Options::new().create_dirs(true);
     let jobs = BlockingLog::new(options.clone().open(dir.join("jobs"))?);
-    // The last message with a worker's name as its key is where that worker goes on. Compacting by key would keep
-    // this log small.
+    // A worker's position is the last message with the worker's name as its key. Compaction by key
+    // would keep this log small.
     let positions = TLog::new(options.key_index(true).open(dir.join("positions"))?, Utf8, U64);
 
     let done = Mutex::new(vec![0_u32; usize::try_from(JOBS)?]);
     let (jobs, positions, done) = (&jobs, &positions, &done);
-    // The first shift ends early, wherever each worker happens to be.
+    // The first shift ends early, after 40 jobs of each worker.
     for (shift, jobs_each) in [(1, 40), (2, usize::MAX)] {
         thread::scope(|scope| -> Result<()> {
             let workers: Vec<_> = (0..WORKERS)
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     jobs.publish_one(NewMessage::value(format!("job {number}").as_bytes()))?;
                 }
             } else {
-                // No more jobs: workers that wait are told when all is done.
+                // There are no more jobs. Closing the log wakes the waiting workers.
                 while done.lock().expect("no panic").contains(&0) {
                     thread::yield_now();
                 }
@@ -63,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Does at most so many jobs of one worker, waiting for them, and returns how many it did.
+/// Does at most this many jobs of one worker, and waits for them. Returns the number of jobs done.
 fn work(
     worker: u64,
     jobs_max: usize,
@@ -83,10 +84,10 @@ fn work(
         if job.offset % WORKERS != worker {
             continue;
         }
-        // The job itself.
+        // This is where the job is done.
         let index = usize::try_from(job.offset).expect("few jobs");
         done.lock().expect("no panic")[index] += 1;
-        // Done; the next one is behind it.
+        // The job is done. The next position is after it.
         positions.publish(&[TNewMessage::new(&name, &(job.offset + 1))])?;
         count += 1;
         if count == jobs_max {

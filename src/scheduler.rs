@@ -2,8 +2,8 @@
 //!
 //! The scheduler knows nothing of what there is to do. A log asks for a turn, and when its turn comes it does a slice
 //! of its own work, at most a few milliseconds long. Urgent turns come first, then those whose time has come, the
-//! earliest first, then the others in the order in which they were asked for. So the work of one log, however long,
-//! keeps no other waiting, and when a log is gone nothing of it stays behind.
+//! earliest first, then the others in the order in which they were asked for. So long work of one log keeps neither
+//! the urgent work of another waiting nor its syncs, and when a log is gone nothing of it stays behind.
 //!
 //! Everything that is done in the background a publisher can do too: the thread only takes the waiting away.
 
@@ -53,6 +53,9 @@ struct State {
     timed: BinaryHeap<Reverse<(Instant, u64)>>,
     ordinary: VecDeque<u64>,
     thread: Option<JoinHandle<()>>,
+    /// Whether the last turn was a timed one: then an ordinary one comes first, so that a log whose
+    /// syncs are always due does not keep all other work waiting.
+    was_timed: bool,
     /// Whether nobody has tried to start the thread since the last member joined.
     may_start: bool,
 }
@@ -138,10 +141,13 @@ impl State {
         if let Some(id) = self.urgent.pop_front() {
             return Some((id, Turn::Urgent));
         }
+        let is_ordinary_next = std::mem::take(&mut self.was_timed) && !self.ordinary.is_empty();
         if let Some(Reverse((time, id))) = self.timed.peek().copied()
             && time <= Instant::now()
+            && !is_ordinary_next
         {
             self.timed.pop();
+            self.was_timed = true;
             return Some((id, Turn::Timed));
         }
         self.ordinary.pop_front().map(|id| (id, Turn::Ordinary))
@@ -164,6 +170,13 @@ impl Member {
             Turn::Timed => state.timed.push(Reverse((Instant::now(), id))),
             Turn::Ordinary => state.ordinary.push_back(id),
         })
+    }
+
+    /// Asks for the next ordinary turn, to go on with work that was begun: it is finished before other
+    /// ordinary work is begun, so that one piece of long work is in memory at a time.
+    pub(crate) fn ask_to_resume(&self) -> bool {
+        let id = self.id;
+        self.add(|state| state.ordinary.push_front(id))
     }
 
     /// Asks for a [`Timed`](Turn::Timed) turn at `time`; false as for [`ask`](Member::ask).
@@ -251,8 +264,8 @@ mod tests {
         (worker, weak)
     }
 
-    /// Goal: turns come by urgency, and timed ones by their time, not in the order of asking. Method: all are asked for
-    /// while the thread is busy with a turn that takes a while.
+    /// Goal: turns come by urgency, and timed ones by their time, not in the order of asking; an ordinary one comes after
+    /// each timed one. Method: all are asked for while the thread is busy with a turn that takes a while.
     #[test]
     fn turns_come_by_urgency_and_time() {
         let (tell, told) = mpsc::channel();
@@ -274,8 +287,8 @@ mod tests {
         let expected = [
             (3, Turn::Urgent),
             (3, Turn::Timed),
-            (2, Turn::Timed),
             (1, Turn::Ordinary),
+            (2, Turn::Timed),
         ];
         assert_eq!(turns, expected);
         drop((members, workers));

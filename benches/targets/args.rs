@@ -1,11 +1,11 @@
-//! What to measure, and how much of it.
+//! The command line: what to measure, and how much of it.
 
 use std::path::PathBuf;
 
 use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
-/// The rows there are, by the names they are asked for by.
+/// The identifiers of all rows.
 const IDS: [&str; 14] = [
     "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13",
 ];
@@ -13,15 +13,15 @@ const IDS: [&str; 14] = [
 /// The command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// Rows asked for; empty: all.
+    /// The rows to measure; empty for all.
     only: Vec<String>,
-    /// Messages in W1, W2 and W5 to W8.
+    /// The number of messages in W1, W2 and W5 to W8.
     pub(crate) messages: u64,
-    /// Durable publishes in W3; four times as many, shared by all threads, in W4.
+    /// The number of durable publishes in W3. In W4, all threads together make four times as many.
     pub(crate) syncs: u64,
-    /// Bytes of the log that W9 and W9u open and W10 trims.
+    /// The size in bytes of the log that W9 and W9u open and W10 trims.
     pub(crate) open_bytes: u64,
-    /// Measured rounds, after one that warms up and is not counted.
+    /// The number of measured rounds, not counting the first one, which warms up.
     pub(crate) rounds: usize,
     pub(crate) dir: PathBuf,
     /// Also measure W1, W5, W6 and W8 with ten times the messages.
@@ -41,8 +41,8 @@ impl Plan {
             scale: false,
             json: false,
         };
-        // `cargo test --benches` runs this too, without the argument that `cargo bench` adds: only to see that all
-        // still works.
+        // `cargo test --benches` runs this too, without the argument that `cargo bench` adds. Then
+        // the run is short and only shows that everything works.
         if !arguments.iter().any(|argument| argument == "--bench") && arguments.is_empty() {
             (plan.messages, plan.syncs, plan.open_bytes, plan.rounds) = (20_000, 50, 4 << 20, 1);
         }
@@ -73,7 +73,7 @@ impl Plan {
         self.only.is_empty() || self.only.iter().any(|only| only == id)
     }
 
-    /// About the most bytes that any row keeps in files at a time.
+    /// Roughly the largest number of bytes that any row has in files at a time.
     pub(crate) fn bytes_max(&self) -> u64 {
         let scaled = if self.scale { 10 } else { 1 };
         let opened = if ["W9", "W9u", "W10"].into_iter().any(|id| self.wants(id)) {

@@ -46,7 +46,7 @@ struct Bench<'a> {
     dir: &'a Path,
     workload: &'a Workload,
     threads: u64,
-    /// Messages that each thread publishes.
+    /// The number of messages that each thread publishes.
     each: u64,
 }
 
@@ -76,7 +76,8 @@ impl Bench<'_> {
         self.threads * self.each
     }
 
-    /// Runs `publish` for every message, each thread its own share of them; nanoseconds a message.
+    /// Runs `publish` for every message, a share of them on each thread. Returns nanoseconds per
+    /// message.
     fn timed(&self, publish: &(dyn Fn(u64) -> Outcome + Sync)) -> Outcome<f64> {
         let start = Instant::now();
         if self.threads == 1 {
@@ -122,7 +123,7 @@ impl Bench<'_> {
             .time_index(true)
             .durability(Durability::EachPublish);
         let log = options.open(&dir)?;
-        // The first publish makes the first segment; that is not what this row is about.
+        // The first publish creates the first segment, which this row does not measure.
         log.publish(&[self.workload.message(0)])?;
         let nanos = self.timed(&|number| {
             let next = log.publish(&[self.workload.message(number)])?;
@@ -139,7 +140,7 @@ impl Bench<'_> {
         Ok(nanos)
     }
 
-    /// Every message is there once, in whatever order the threads came.
+    /// Checks that every message is there once, in any order.
     fn verify(&self, log: &FileLog) -> Outcome {
         let print = |key: &[u8], value: &[u8]| u64::from(crc32c::crc32c_append(crc32c::crc32c(key), value));
         let expected: u64 = (0..self.messages())

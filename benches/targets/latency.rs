@@ -1,4 +1,4 @@
-//! W12: how long single publishes take.
+//! W12: the latency of single publishes.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::publish::Bench;
 use crate::report::{Report, Row, Target, Unit};
 use crate::workload::{Check, time};
 
-/// Percentiles over all rounds.
+/// The percentiles over all rounds.
 pub(crate) fn run(bench: &Bench<'_>, rounds: usize, report: &mut Report) -> Outcome {
     let options = Options::new().key_index(true).time_index(true);
     let (mut limit, mut library) = (Histogram::new(), Histogram::new());
@@ -52,7 +52,7 @@ impl Bench<'_> {
         for number in 0..self.messages {
             let (key, value) = (self.workload.key(number), self.workload.value(number));
             at += put::<LONE>(&mut map[at..], number, time(number), key, value);
-            // One reading a message: the end of one is the start of the next.
+            // One clock reading per message: the end of one publish is the start of the next.
             let now = Instant::now();
             histogram.record(now - last);
             last = now;

@@ -1,7 +1,8 @@
-//! The limits: what the hardware allows for the same bytes, by code that does the one thing measured and nothing else.
+//! The limits: what the hardware allows for the same bytes, measured with code that does only that.
 //!
-//! Records are laid out like the library's: checksum, length, time and lengths of the parts in 20 bytes, four more for
-//! one published alone, then key and value. No batch is atomic here, nothing can be recovered, nobody else reads.
+//! Records are laid out like the library's: checksum, length, time and part lengths in 20 bytes,
+//! four more bytes for a record published alone, then key and value. Unlike in the library, batches
+//! are not atomic, nothing can be recovered, and there are no other readers.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -14,14 +15,14 @@ use parking_lot::{Condvar, Mutex};
 use crate::Outcome;
 use crate::workload::{BATCH_COUNT, KEY_LEN, Workload, ensure, time};
 
-/// Bytes before the payload of a record published alone.
+/// The number of bytes before the payload of a record published alone.
 pub(crate) const LONE: usize = 24;
-/// Bytes before the payload of a record in a batch.
+/// The number of bytes before the payload of a record in a batch.
 pub(crate) const IN_BATCH: usize = 20;
-/// Bytes before the records of a batch.
+/// The number of bytes before the records of a batch.
 const BATCH_HEADER_LEN: usize = 20;
 
-/// A file whose space has been written with zeros, mapped; it has no name any more and goes with this value.
+/// A mapped file filled with zeros. It has no name, so it is freed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     pub(crate) map: MmapMut,
@@ -42,13 +43,14 @@ impl Reserved {
             file.write_all(&zeros[..zeros.len().min(len - start)])?;
         }
         #[expect(unsafe_code, reason = "the limit stores through a mapping of its own")]
-        // SAFETY: the file has lost its name before anybody else could open it, so nobody cuts or changes it.
+        // SAFETY: the file lost its name before anybody else could open it, so nobody truncates or
+        // changes it.
         let map = unsafe { MmapMut::map_mut(&file)? };
         Ok(Reserved { map, file })
     }
 }
 
-/// Builds the record of message `number` in place, at the start of `space`; returns its length.
+/// Builds the record of message `number` at the start of `space`. Returns its length.
 #[inline]
 pub(crate) fn put<const HEADER: usize>(
     space: &mut [u8],
@@ -69,7 +71,8 @@ pub(crate) fn put<const HEADER: usize>(
     len
 }
 
-/// Builds a batch of the messages from `first` on, below `end`, at the start of `space`; returns its length.
+/// Builds a batch of the messages from `first` up to `end` at the start of `space`. Returns its
+/// length.
 #[inline]
 pub(crate) fn put_batch(space: &mut [u8], workload: &Workload, first: u64, end: u64) -> usize {
     let mut at = BATCH_HEADER_LEN;
@@ -90,7 +93,7 @@ pub(crate) fn put_batch(space: &mut [u8], workload: &Workload, first: u64, end: 
     at
 }
 
-/// A record that was read and carries the right checksum.
+/// A record with a verified checksum.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) len: usize,
@@ -111,7 +114,7 @@ pub(crate) fn read<const HEADER: usize>(bytes: &[u8], number: u64) -> Option<Rec
     Some(Record { len, key, value })
 }
 
-/// All messages in one mapping, in batches: what the reading limits read.
+/// All messages in batches in one mapping, for the limits of reading.
 #[derive(Debug)]
 pub(crate) struct Plain {
     space: Reserved,
@@ -137,21 +140,23 @@ impl Plain {
         })
     }
 
-    /// The bytes from the record of message `number` on: all records are of one length, so no index is needed.
+    /// The bytes from the record of message `number` on. All records have the same length, so no
+    /// index is needed.
     #[inline]
     pub(crate) fn at(&self, number: u64) -> &[u8] {
         let (batch, within) = (number as usize / BATCH_COUNT, number as usize % BATCH_COUNT);
         &self.space.map[batch * self.batch_len + BATCH_HEADER_LEN + within * self.record_len..]
     }
 
-    /// A copy of the records of these messages, which must be of one batch.
+    /// A copy of the records of these messages, which must belong to one batch.
     #[inline]
     pub(crate) fn copy(&self, numbers: Range<u64>) -> Vec<u8> {
         let len = (numbers.end - numbers.start) as usize * self.record_len;
         self.at(numbers.start)[..len].to_vec()
     }
 
-    /// Reads and verifies the record of message `number` in a [`copy`](Plain::copy), of which it is the `index`th.
+    /// Reads and verifies the record of message `number`, which is the `index`-th in a
+    /// [`copy`](Plain::copy).
     #[inline]
     pub(crate) fn get_in<'a>(&self, bytes: &'a [u8], index: u64, number: u64) -> Option<Record<'a>> {
         read::<IN_BATCH>(bytes.get(index as usize * self.record_len..)?, number)
@@ -164,7 +169,8 @@ impl Plain {
     }
 }
 
-/// Group commit by a leader: whoever finds nobody syncing syncs what all have stored by then.
+/// Group commit with a leader: a thread that finds no sync under way syncs everything that all
+/// threads have stored so far.
 #[derive(Debug)]
 pub(crate) struct GroupCommit {
     file: File,
@@ -181,7 +187,8 @@ struct CommitState {
 }
 
 impl GroupCommit {
-    /// In space that is written and durable, so that a sync has only the stored bytes to bring out.
+    /// Creates the log in space that is written and durable, so that a sync only has to write the
+    /// stored bytes.
     pub(crate) fn new(dir: &Path, len: usize) -> Outcome<GroupCommit> {
         let Reserved { map, file } = Reserved::create(dir, len)?;
         file.sync_all()?;
@@ -223,7 +230,7 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Bytes stored, all of them durable.
+    /// The number of bytes stored, all of them durable.
     pub(crate) fn finish(self) -> Outcome<usize> {
         let state = self.state.into_inner();
         ensure(state.durable == state.end, "the limit left something unsynced")?;

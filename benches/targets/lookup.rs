@@ -39,7 +39,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     Ok(())
 }
 
-/// W7: at the default rollover against a hash table, then many segments against few, and keys that are missing.
+/// W7: the default rollover against a hash table, then many segments against few, and missing keys.
 fn by_key(bench: &Bench, dir: &Path, rounds: usize, report: &mut Report) -> Outcome {
     let last = Workload::last_by_key(bench.messages);
     let table = HashTable::build(&bench.plain, &last);
@@ -57,7 +57,8 @@ fn by_key(bench: &Bench, dir: &Path, rounds: usize, report: &mut Report) -> Outc
         ],
     )?;
 
-    // A quarter of the messages: a segment of the log with the most still has some.
+    // With a quarter of the messages, each segment of the log with the most segments still has
+    // some.
     let messages = bench.messages / 4;
     let last = Workload::last_by_key(messages);
     let few_log = segmented(&bench.workload, dir, messages, 16)?;
@@ -110,7 +111,7 @@ fn by_key(bench: &Bench, dir: &Path, rounds: usize, report: &mut Report) -> Outc
     Ok(())
 }
 
-/// A log of the first `messages` in about so many segments.
+/// A log of the first `messages` in about this many segments.
 fn segmented(workload: &Workload, dir: &Path, messages: u64, segments: u64) -> Outcome<FileLog> {
     let path = dir.join(format!("segments-{segments}"));
     machine::clear(&path)?;
@@ -120,7 +121,7 @@ fn segmented(workload: &Workload, dir: &Path, messages: u64, segments: u64) -> O
     Ok(options.open(&path)?)
 }
 
-/// Looking keys up in one log.
+/// Lookups of keys in one log.
 #[derive(Clone, Copy, Debug)]
 struct Keys<'a> {
     workload: &'a Workload,
@@ -130,7 +131,7 @@ struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    /// Every key that a message has, in random order, with the number of its last message.
+    /// Every existing key in random order, with the number of its last message.
     fn picks(&self) -> impl Iterator<Item = ([u8; 10], u64)> {
         (0..2 * KEY_COUNT).filter_map(|pick| {
             let key = mix(pick ^ 0x5eed) % KEY_COUNT;
@@ -174,13 +175,13 @@ impl Keys<'_> {
     }
 }
 
-/// Nanoseconds a lookup: of all `picks`, or of as many as there is time for.
+/// Nanoseconds per lookup, over all `picks` or as many as there is time for.
 fn timed<T>(picks: &[T], look_up: impl Fn(&T) -> Outcome) -> Outcome<f64> {
     const TIME_MAX: Duration = Duration::from_secs(1);
     let start = Instant::now();
     for (pick, done) in picks.iter().zip(1_u64..) {
         look_up(pick)?;
-        // The clock is read rarely, unless lookups are very slow.
+        // The clock is read rarely unless lookups are very slow.
         if (done < 64 || done.is_multiple_of(64)) && start.elapsed() > TIME_MAX {
             return Ok(nanos_each(start, done));
         }
@@ -188,7 +189,8 @@ fn timed<T>(picks: &[T], look_up: impl Fn(&T) -> Outcome) -> Outcome<f64> {
     Ok(nanos_each(start, picks.len() as u64))
 }
 
-/// The limit of W7: one table over all keys. A slot holds half a hash and one more than a message's number.
+/// The limit of W7: one table of all keys. A slot holds half a hash and a message's number plus
+/// one.
 #[derive(Debug)]
 struct HashTable {
     slots: Vec<(u32, u32)>,
@@ -237,11 +239,12 @@ impl HashTable {
     }
 }
 
-/// W8: the first message at or after a random time.
+/// W8: finding the first message at or after a random time.
 fn by_time(bench: &Bench, rounds: usize, report: &mut Report, note: &str) -> Outcome {
     let times: Vec<i64> = (0..bench.messages).map(time).collect();
     let (first, span) = (times[0], times[times.len() - 1] - times[0]);
-    // Any moment, with a message or without one; the number of the message to find is worked out beforehand.
+    // The times are arbitrary, with or without a message. The number of the message to find is
+    // computed in advance.
     let picks: Vec<(i64, u64)> = (0..bench.pick_count())
         .map(|pick| {
             let at = first + (mix(pick ^ 0x5eed) % (span as u64 + 1)).cast_signed();

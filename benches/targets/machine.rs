@@ -1,4 +1,4 @@
-//! The machine's state before and around measurements.
+//! Preparing the machine for measurements, and describing it.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 
-/// A directory for this run alone, removed at its end.
+/// A directory for this run, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct WorkDir(PathBuf);
 
 impl WorkDir {
-    /// Makes one below `parent`, which must be on a file system with a disk below it: in a memory file system syncs
-    /// and page faults cost nothing, and the figures would say nothing.
+    /// Creates a directory in `parent`, which must be on a file system with a disk. In a memory
+    /// file system, syncs and page faults cost nothing, so the figures would be meaningless.
     pub(crate) fn create(parent: &Path) -> Outcome<WorkDir> {
         const TMPFS_MAGIC: i64 = 0x0102_1994;
         let dir = parent.join(format!("run-{}", std::process::id()));
@@ -39,11 +39,12 @@ impl Drop for WorkDir {
     }
 }
 
-/// Has the page cache take and give back `bytes`.
+/// Makes the page cache allocate and free `bytes`.
 ///
-/// The first use of memory that a virtual machine's host has not yet provided is ten times slower than every later
-/// one, and many hosts take back what a guest leaves free for two seconds. So this is done before the first
-/// measurement, and again right before each that takes much memory.
+/// The first use of memory that a virtual machine's host has not yet provided is ten times slower
+/// than later ones, and many hosts take back memory that a guest leaves free for two seconds.
+/// Therefore this is called before the first measurement, and again right before each one that
+/// needs much memory.
 pub(crate) fn warm_page_cache(dir: &Path, bytes: u64) -> Outcome {
     let path = dir.join("warm-up");
     let mut file = File::create(&path)?;
@@ -55,7 +56,7 @@ pub(crate) fn warm_page_cache(dir: &Path, bytes: u64) -> Outcome {
     Ok(())
 }
 
-/// Removes a directory if it is there.
+/// Removes a directory if it exists.
 pub(crate) fn clear(dir: &Path) -> Outcome {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
@@ -63,7 +64,7 @@ pub(crate) fn clear(dir: &Path) -> Outcome {
     }
 }
 
-/// Bytes of memory of this process that no file backs.
+/// The size in bytes of this process's memory that is not backed by files.
 pub(crate) fn anonymous_bytes() -> Outcome<u64> {
     let text = fs::read_to_string("/proc/self/smaps_rollup")?;
     let line = text
@@ -73,7 +74,7 @@ pub(crate) fn anonymous_bytes() -> Outcome<u64> {
     Ok(line.trim_end_matches("kB").trim().parse::<u64>()? << 10)
 }
 
-/// Processor, cores, kernel and file system, for the head of the report.
+/// The processor, cores, kernel and file system, for the head of the report.
 pub(crate) fn describe(dir: &Path) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
@@ -91,7 +92,7 @@ pub(crate) fn describe(dir: &Path) -> String {
     )
 }
 
-/// The type of the file system that `dir` is on: that of the longest mount point above it.
+/// The type of the file system that `dir` is on, taken from the longest mount point above it.
 fn file_system(dir: &Path) -> String {
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();

@@ -1,15 +1,15 @@
-//! How fast the library is beside what the hardware allows.
+//! The speed of the library compared with what the hardware allows.
 //!
-//! Every measurement of the library stands beside a *limit*: the same bytes stored, checked or found by code in this
-//! benchmark that does that and nothing else. Both are run in turns, limit, library, limit, library, and the medians
-//! are printed with their ratio, as rows of a Markdown table or, with `--json`, as JSON.
+//! Every measurement of the library has a *limit*: minimal code in this benchmark that stores,
+//! checks or finds the same bytes. The two run in turns (limit, library, limit, library). The
+//! medians and their ratio are printed as rows of a Markdown table or, with `--json`, as JSON.
 //!
 //! ```text
 //! cargo bench --bench targets -- [W1 W5 ...] [--messages N] [--syncs N] [--open-mib N]
 //!                                [--rounds N] [--dir PATH] [--scale] [--json]
 //! ```
 //!
-//! What each row measures is described in `docs/benchmarks.md`.
+//! `docs/benchmarks.md` describes what each row measures.
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -37,7 +37,7 @@ use std::process::ExitCode;
 use args::Plan;
 use report::Report;
 
-/// What every measurement returns: a failed check or call ends the whole run.
+/// The result of a measurement. A failed check or call ends the whole run.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {

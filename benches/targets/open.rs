@@ -1,4 +1,4 @@
-//! W9 and W9u: opening a log that was closed, and one whose process was killed.
+//! W9 and W9u: opening a log that was closed, and a log whose process was killed.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -16,9 +16,9 @@ use crate::report::{Report, Row, Target, Unit};
 use crate::workload::{Check, FRAME_LEN, VALUE_LEN, Workload, ensure, mix};
 use crate::{Outcome, machine};
 
-/// What this program's own children begin their arguments with.
+/// The first argument of this program's own child processes.
 const CHILD: &str = "child";
-/// Opens of one round; the round's figure is their median.
+/// The number of opens in one round. The round's figure is their median.
 const OPENS: usize = 21;
 
 pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
@@ -55,7 +55,7 @@ struct Bench<'a> {
     messages: u64,
 }
 
-/// W9: open and get one message.
+/// W9: opening a log and getting one message.
 fn closed(bench: &Bench<'_>, plan: &Plan, report: &mut Report) -> Outcome {
     let [limit, library] = in_turns(
         plan.rounds,
@@ -93,7 +93,7 @@ fn median_of_opens(mut open: impl FnMut(u64) -> Outcome<f64>) -> Outcome<f64> {
 }
 
 impl Bench<'_> {
-    /// Lists the directory, maps the newest segment and reads one page of it.
+    /// The limit: listing the directory, mapping the newest segment and reading one page of it.
     fn limit_open(&self) -> Outcome<f64> {
         let start = Instant::now();
         let newest = newest_segment(&self.dir)?;
@@ -123,7 +123,7 @@ impl Bench<'_> {
         Ok(nanos)
     }
 
-    /// In a process of its own, where no earlier use of the heap hides anything.
+    /// Measures in a separate process, where no earlier use of the heap hides an allocation.
     fn anonymous_bytes(&self, number: u64) -> Outcome<f64> {
         let number = number.to_string();
         let output = Command::new(std::env::current_exe()?)
@@ -137,9 +137,10 @@ impl Bench<'_> {
     }
 }
 
-/// W9u: open after a kill; the limit is reading what the killed process was writing to, record by record.
+/// W9u: opening after a kill. The limit is reading the segment that the killed process was writing
+/// to, record by record.
 fn killed(bench: &Bench<'_>, plan: &Plan, report: &mut Report) -> Outcome {
-    // Three quarters of a segment.
+    // This is three quarters of a segment.
     let unsealed = (Options::ROLLOVER_DEFAULT.min(plan.open_bytes) * 3 / 4) / FRAME_LEN;
     let records = Plain::build(plan.dir.as_path(), bench.workload, unsealed)?;
     let mut rows = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
@@ -152,7 +153,8 @@ fn killed(bench: &Bench<'_>, plan: &Plan, report: &mut Report) -> Outcome {
             if written_back {
                 File::open(&newest)?.sync_all()?;
             }
-            // How much of the segment is the library's choice: the limit reads as many records as it has to.
+            // The library decides how much of the segment to read. The limit reads the same number
+            // of records.
             let active = next - base_offset(&newest)?;
             let limit = limit_scan(&records, active.min(unsealed))? * active as f64;
             let library = bench.library_recover(next)?;
@@ -207,7 +209,7 @@ impl Bench<'_> {
     }
 }
 
-/// Nanoseconds a record.
+/// Returns nanoseconds per record.
 fn limit_scan(records: &Plain, messages: u64) -> Outcome<f64> {
     let start = Instant::now();
     for number in 0..messages {
@@ -216,7 +218,7 @@ fn limit_scan(records: &Plain, messages: u64) -> Outcome<f64> {
     Ok(crate::measure::nanos_each(start, messages))
 }
 
-/// Has a child publish so many messages, and kills it when it has.
+/// Starts a child that publishes this many messages, and kills it when it is done.
 fn publish_and_die(dir: &Path, messages: u64) -> Outcome {
     let mut child = Command::new(std::env::current_exe()?)
         .args([CHILD, "publish"])
@@ -228,7 +230,7 @@ fn publish_and_die(dir: &Path, messages: u64) -> Outcome {
     if let Some(output) = child.stdout.take() {
         BufReader::new(output).read_line(&mut line)?;
     }
-    // SIGKILL: nothing in the child runs any more.
+    // This sends SIGKILL, so no code of the child runs any more.
     child.kill()?;
     child.wait()?;
     ensure(line == "published\n", "the child that publishes failed")
@@ -238,7 +240,7 @@ pub(crate) fn is_child(arguments: &[String]) -> bool {
     arguments.first().is_some_and(|first| first == CHILD)
 }
 
-/// What a child does.
+/// The main function of a child.
 pub(crate) fn child(arguments: &[String]) -> Outcome {
     let [_, what, dir, number] = arguments else {
         return Err("a child needs three arguments".into());
@@ -258,7 +260,7 @@ pub(crate) fn child(arguments: &[String]) -> Outcome {
             let next = log.next_offset()?;
             workload.publish(&log, next..next + number)?;
             println!("published");
-            // Until it is killed: the log must not be closed.
+            // The child waits to be killed, because the log must not be closed.
             loop {
                 std::thread::park();
             }
@@ -267,7 +269,8 @@ pub(crate) fn child(arguments: &[String]) -> Outcome {
     }
 }
 
-/// The segment with the largest base offset; names are of one length, so their order is that of their offsets.
+/// The segment with the largest base offset. All names have the same length, so they sort by
+/// offset.
 fn newest_segment(dir: &Path) -> Outcome<PathBuf> {
     let mut newest: Option<PathBuf> = None;
     for entry in fs::read_dir(dir)? {
@@ -293,7 +296,8 @@ fn base_offset(segment: &Path) -> Outcome<u64> {
 
 fn map(file: &File) -> Outcome<Mmap> {
     #[expect(unsafe_code, reason = "the limit is to map one file")]
-    // SAFETY: the file belongs to a log in a directory of this run, and nobody changes it while this mapping lives.
+    // SAFETY: the file belongs to a log in a directory of this run, and nobody changes it during
+    // the life of this mapping.
     let map = unsafe { Mmap::map(file)? };
     Ok(map)
 }

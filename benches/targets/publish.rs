@@ -12,7 +12,7 @@ use crate::report::{Report, Row, Target, Unit};
 use crate::workload::{BATCH_COUNT, Check, KEY_LEN, VALUE_LEN, Workload, ensure, time};
 use crate::{Outcome, latency, machine};
 
-/// Bytes of headers that a message takes at most, alone or in a batch.
+/// The largest number of header bytes of a message, alone or in a batch.
 const OVERHEAD_MAX: usize = 24;
 
 pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
@@ -40,7 +40,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     if plan.wants("W2k") {
         report.begin("W2k");
         let large = Workload::new(1 << 10);
-        // As many bytes, not as many messages.
+        // The number of bytes is the same, not the number of messages.
         let bench = Bench {
             workload: &large,
             messages: plan.messages / 8,
@@ -62,16 +62,16 @@ pub(crate) struct Bench<'a> {
     pub(crate) messages: u64,
 }
 
-/// Where the time of a message comes from.
+/// The source of a message's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Clock {
-    /// The caller has it.
+    /// The caller provides it.
     Given,
-    /// It is read for each call: some 20 ns more on either side.
+    /// The clock is read for each call, which takes some 20 ns on both sides.
     Read,
 }
 
-/// W1: one message a call.
+/// W1: one message per call.
 fn alone(bench: &Bench<'_>, rounds: usize, report: &mut Report, note: &str) -> Outcome {
     let plain = Options::new();
     let indexed = Options::new().key_index(true).time_index(true);
@@ -121,7 +121,7 @@ fn alone(bench: &Bench<'_>, rounds: usize, report: &mut Report, note: &str) -> O
     Ok(())
 }
 
-/// W2 and W2k: 64 messages a call.
+/// W2 and W2k: 64 messages per call.
 fn batched(
     bench: &Bench<'_>,
     id: &'static str,
@@ -165,7 +165,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Bytes that all messages take at most.
+    /// The largest number of bytes that all messages take.
     fn len(&self) -> usize {
         let batches = self.messages as usize / BATCH_COUNT + 1;
         let message_len = OVERHEAD_MAX + KEY_LEN + self.workload.value(0).len();
@@ -177,7 +177,8 @@ impl<'a> Bench<'a> {
         Reserved::create(self.dir, self.len())
     }
 
-    /// Builds all records in a mapping. Its pages are there but not yet touched by this process, unless `touch`.
+    /// Builds all records in a mapping. Its pages are allocated. With `touch`, this process has
+    /// also accessed them before.
     fn limit_alone(&self, check: Check, clock: Clock, touch: bool) -> Outcome<f64> {
         let mut space = self.space()?;
         let map = &mut space.map[..];
@@ -255,7 +256,7 @@ impl<'a> Bench<'a> {
         Ok(options.clone().create_dirs(true).open(dir)?)
     }
 
-    /// Compares what the log holds with what was published, byte by byte in the first round.
+    /// Compares the log with what was published, byte by byte in the first round.
     pub(crate) fn finish(&self, log: &FileLog, check: Check) -> Outcome {
         ensure(
             log.next_offset()? == self.messages,

@@ -33,7 +33,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     Ok(())
 }
 
-/// A log that was closed and opened again, and the same records in one mapping.
+/// A log that was closed and reopened, and the same records in one mapping.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) workload: Workload,
@@ -60,7 +60,7 @@ impl Bench {
     }
 }
 
-/// W5: everything in order.
+/// W5: reading everything in order.
 fn in_order(bench: &Bench, rounds: usize, report: &mut Report, note: &str) -> Outcome {
     let [limit, limit_copy, scan, consume] = in_turns(
         rounds,
@@ -99,7 +99,7 @@ fn in_order(bench: &Bench, rounds: usize, report: &mut Report, note: &str) -> Ou
     Ok(())
 }
 
-/// W6: by random offset.
+/// W6: reading by random offsets.
 fn by_offset(bench: &Bench, rounds: usize, report: &mut Report, note: &str) -> Outcome {
     let [limit, library] = in_turns(
         rounds,
@@ -119,8 +119,8 @@ fn by_offset(bench: &Bench, rounds: usize, report: &mut Report, note: &str) -> O
 }
 
 impl Bench {
-    /// Random numbers of messages, as many as there are messages up to a million: enough for every round to miss the
-    /// caches as often.
+    /// Random message numbers: as many as there are messages, but at most a million. That is enough
+    /// for the same rate of cache misses in every round.
     pub(crate) fn picks(&self) -> impl Iterator<Item = u64> + use<> {
         let messages = self.messages;
         (0..messages.min(1_000_000)).map(move |pick| mix(pick ^ 0x5eed) % messages)
@@ -143,7 +143,8 @@ impl Bench {
         Ok(nanos_each(start, self.messages))
     }
 
-    /// Copies 64 records into memory of their own, as a batch that outlives the log must, and verifies them there.
+    /// Copies 64 records into separate memory, which a batch that outlives the log needs, and
+    /// verifies them there.
     fn limit_copy(&self, check: Check) -> Outcome<f64> {
         let start = Instant::now();
         for first in (0..self.messages).step_by(BATCH_COUNT) {
@@ -218,7 +219,7 @@ impl Bench {
     }
 }
 
-/// Reads the whole log by the borrowed path; it must hold exactly the first `messages`.
+/// Reads the whole log as borrowed messages, and checks that it holds exactly the first `messages`.
 fn scan_all(log: &FileLog, workload: &Workload, messages: u64, check: Check) -> Outcome {
     let mut scan = log.scan(Start::Oldest)?;
     let mut next = 0;

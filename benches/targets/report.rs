@@ -1,4 +1,4 @@
-//! The table.
+//! The report table.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::args::Plan;
 use crate::measure::Samples;
 use crate::{Outcome, machine};
 
-/// What figures count.
+/// The unit of a row's figures.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
     Nanos,
@@ -18,7 +18,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// Figures are measured in nanoseconds and bytes.
+    /// A figure in nanoseconds or bytes, printed in this unit.
     fn show(self, figure: f64) -> String {
         let (scaled, name) = match self {
             Unit::Nanos => (figure, "ns"),
@@ -35,14 +35,14 @@ impl Unit {
     }
 }
 
-/// What the library is to reach.
+/// The goal for the library.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// At most so many times the limit.
+    /// At most this many times the limit.
     Ratio(f64),
     /// At most this figure, whatever the limit.
     AtMost(f64),
-    /// A row for comparison only.
+    /// No goal: the row is only for comparison.
     None,
 }
 
@@ -116,7 +116,7 @@ impl Row {
     }
 }
 
-/// Rows as they come in; printed at the end, so that progress and table do not mix.
+/// The rows measured so far. They are printed at the end, so that progress and table do not mix.
 #[derive(Debug)]
 pub(crate) struct Report {
     head: String,
@@ -139,7 +139,7 @@ impl Report {
         }
     }
 
-    /// Says on standard error what is measured now.
+    /// Prints the name of the current measurement on standard error.
     pub(crate) fn begin(&self, id: &str) {
         eprintln!(
             "{} {id} ...",

@@ -1,4 +1,4 @@
-//! W13: four readers that tail the log beside one publisher.
+//! W13: four readers that tail the log alongside one publisher.
 
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
@@ -16,10 +16,10 @@ use crate::{Outcome, machine};
 
 const READERS: u64 = 4;
 
-/// Between two messages whose delivery is timed: long enough for every reader to be asleep again.
+/// The pause between two timed messages, long enough for every reader to sleep again.
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// For the readers' threads to start: a message that waited for that was not delivered late.
+/// The time for the readers' threads to start, so that it does not count as late delivery.
 const SETTLE: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
@@ -39,7 +39,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
         unit: Unit::Nanos,
         limit: Some(alone),
         library: watched,
-        // 0.7 of the rate.
+        // This corresponds to 0.7 of the rate.
         target: Target::Ratio(1.43),
     });
 
@@ -69,7 +69,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     Ok(())
 }
 
-/// Nanoseconds a publish beside so many readers that follow the log to its end.
+/// Nanoseconds per publish alongside this many readers that follow the log to its end.
 fn rate(bench: &Bench<'_>, readers: u64) -> Outcome<f64> {
     let log = BlockingLog::new(bench.open(&Options::new())?);
     let messages = bench.messages;
@@ -91,7 +91,7 @@ fn rate(bench: &Bench<'_>, readers: u64) -> Outcome<f64> {
     })
 }
 
-/// Reads so many messages as they come; how many came in their order.
+/// Reads this many messages as they come. Returns how many came in order.
 fn follow(log: &BlockingLog<FileLog>, messages: u64) -> duramen::Result<u64> {
     let mut seen = 0;
     while seen < messages {
@@ -106,12 +106,12 @@ fn follow(log: &BlockingLog<FileLog>, messages: u64) -> duramen::Result<u64> {
     Ok(seen)
 }
 
-/// From before a publish to where each sleeping reader has the message.
+/// The time from before a publish until each sleeping reader has the message.
 fn delivery(dir: &Path, count: u64) -> Outcome<Histogram> {
     let dir = dir.join("tail");
     machine::clear(&dir)?;
     let log = BlockingLog::new(Options::new().create_dirs(true).open(dir)?);
-    // The first segment is made by the first publish, once.
+    // The first publish creates the first segment.
     log.publish(&[NewMessage::default()])?;
     let begun = Instant::now();
     let histogram = thread::scope(|scope| -> Outcome<Histogram> {
@@ -150,7 +150,7 @@ fn receive(log: &BlockingLog<FileLog>, begun: Instant, count: u64) -> duramen::R
     Ok(histogram)
 }
 
-/// The same with nothing but a condition variable and the moment.
+/// The same with only a condition variable and a time.
 fn bare_wake_ups(count: u64) -> Histogram {
     let (state, changed) = (Mutex::new((0, Duration::ZERO)), Condvar::new());
     let begun = Instant::now();

@@ -33,7 +33,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
 #[derive(Debug)]
 struct Bench<'a> {
     dir: PathBuf,
-    /// A second log like the first, for its files to be unlinked.
+    /// A second log like the first. The limit unlinks its files.
     other_dir: PathBuf,
     workload: &'a Workload,
     messages: u64,
@@ -53,7 +53,7 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Half of a log is trimmed; of another log just like it the files of that half are unlinked.
+    /// Trims half of a log. The limit unlinks the files of the same half of an identical log.
     fn alone(&self, plan: &Plan, report: &mut Report) -> Outcome {
         let (mut limit, mut library) = (Vec::new(), Vec::new());
         let mut file_count = 0;
@@ -62,7 +62,7 @@ impl<'a> Bench<'a> {
             self.fresh(&self.other_dir)?.close()?;
             let half = files_below(&self.other_dir, self.messages / 2)?;
             file_count = half.len();
-            // Who comes second finds more free memory.
+            // The second side finds more free memory, so the sides take turns in going first.
             let (unlinking, trimming) = if round % 2 == 0 {
                 (unlink(&half)?, self.trim(&log)?)
             } else {
@@ -94,8 +94,8 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// How long publishing and reading take while half of the log is trimmed; for limit, while as many files of another
-    /// log are unlinked.
+    /// Measures publishing and reading while half of the log is trimmed. For the limit, the same
+    /// number of files of another log are unlinked meanwhile.
     fn beside_others(&self, plan: &Plan, report: &mut Report) -> Outcome {
         let (mut limit, mut library) = (Latencies::new(), Latencies::new());
         for round in 0..=plan.rounds {
@@ -139,7 +139,7 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Nanoseconds it takes.
+    /// Returns nanoseconds.
     fn trim(&self, log: &FileLog) -> Outcome<f64> {
         let start = Instant::now();
         let trimmed = log.trim(self.messages / 2)?;
@@ -152,7 +152,8 @@ impl<'a> Bench<'a> {
         Ok(nanos)
     }
 
-    /// A log whose messages are all on the disk: neither side has dirty pages to drop.
+    /// Creates a log whose messages are all on the disk, so that neither side has dirty pages to
+    /// drop.
     fn fresh(&self, dir: &Path) -> Outcome<FileLog> {
         machine::clear(dir)?;
         self.workload.build(dir, &self.options, self.messages)?;
@@ -178,7 +179,7 @@ impl<'a> Bench<'a> {
         ensure(same, "another message was found than was published")
     }
 
-    /// Runs `work` while one thread publishes and one gets messages of the newer half.
+    /// Runs `work` while one thread publishes and another gets messages of the newer half.
     fn while_others_work<T>(
         &self,
         log: &FileLog,
@@ -231,7 +232,7 @@ impl Latencies {
     }
 }
 
-/// How long each call takes until `is_done`; `None` if one failed.
+/// Measures calls until `is_done`. Returns `None` if one of them failed.
 fn timed(is_done: impl Fn() -> bool, mut call: impl FnMut(u64) -> bool) -> Option<Histogram> {
     let mut histogram = Histogram::new();
     let mut last = Instant::now();
@@ -247,7 +248,7 @@ fn timed(is_done: impl Fn() -> bool, mut call: impl FnMut(u64) -> bool) -> Optio
     Some(histogram)
 }
 
-/// The log's files of messages and indexes, oldest first.
+/// The log's segment and index files, oldest first.
 fn files(dir: &Path) -> Outcome<BTreeSet<PathBuf>> {
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(dir)? {
@@ -260,7 +261,7 @@ fn files(dir: &Path) -> Outcome<BTreeSet<PathBuf>> {
     Ok(files)
 }
 
-/// Those of [`files`] that have nothing but messages below `end`.
+/// The [`files`] that have only messages below `end`.
 fn files_below(dir: &Path, end: u64) -> Outcome<Vec<PathBuf>> {
     let all = files(dir)?;
     let numbers = |path: &Path| -> Vec<u64> {
@@ -277,7 +278,7 @@ fn files_below(dir: &Path, end: u64) -> Outcome<Vec<PathBuf>> {
         .collect();
     let kept_from = bases.iter().rev().find(|base| **base <= end).copied();
     let is_below = |path: &&PathBuf| match numbers(path)[..] {
-        // A key run is named by where it begins and ends, and its level.
+        // The name of a key run has its begin, its end and its level.
         [_, to, _] => to <= end,
         [base, ..] => kept_from.is_some_and(|kept_from| base < kept_from),
         [] => false,
@@ -285,7 +286,7 @@ fn files_below(dir: &Path, end: u64) -> Outcome<Vec<PathBuf>> {
     Ok(all.iter().filter(is_below).cloned().collect())
 }
 
-/// Nanoseconds it takes to unlink all.
+/// Unlinks all files. Returns nanoseconds.
 fn unlink(files: &[PathBuf]) -> Outcome<f64> {
     let start = Instant::now();
     for file in files {

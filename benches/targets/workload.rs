@@ -1,4 +1,5 @@
-//! The messages: keys of 10 bytes, values of 128, and times in bursts, all computed from a message's number.
+//! The messages: keys of 10 bytes, values of 128 bytes, and times in bursts, all computed from a
+//! message's number.
 
 use std::path::Path;
 
@@ -8,14 +9,15 @@ use crate::Outcome;
 
 pub(crate) const KEY_LEN: usize = 10;
 pub(crate) const VALUE_LEN: usize = 128;
-/// Different keys, given out at random: most messages share theirs with others.
+/// The number of different keys. They are assigned at random, so most messages share their key with
+/// others.
 pub(crate) const KEY_COUNT: u64 = 100_000;
-/// Messages in one call, where a row publishes or consumes many at a time.
+/// The number of messages per call, in rows that publish or consume many at a time.
 pub(crate) const BATCH_COUNT: usize = 64;
-/// Bytes that a message takes on disk, roughly; only for sizing.
+/// The rough number of bytes that a message takes on disk, used only for sizing.
 pub(crate) const FRAME_LEN: u64 = 160;
 
-/// Which key a message has repeats after so many messages.
+/// The sequence of keys repeats after this many messages.
 const KEY_CYCLE: u64 = 1_000_000;
 const BLOCK_LEN: usize = 64 << 10;
 const BURST_COUNT: u64 = 1_000;
@@ -24,19 +26,20 @@ const TIME_START: i64 = 1_700_000_000_000_000;
 /// How thoroughly a message that was read is compared with the one that was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// Every byte: in the round that warms up.
+    /// Every byte, in the round that warms up.
     Full,
-    /// Length and first bytes: in measured rounds, where it costs both sides about a nanosecond.
+    /// Length and first bytes, in measured rounds, where this costs both sides about a nanosecond.
     Sample,
 }
 
-/// Messages of one size.
+/// A set of messages of one size.
 #[derive(Debug)]
 pub(crate) struct Workload {
-    /// In the order of the messages: whoever publishes has just made the key, so it is not far.
+    /// The keys in the order of the messages, so that they are close in memory, like a key that a
+    /// publisher has just made.
     keys: Vec<[u8; KEY_LEN]>,
-    /// Values are pieces of this, from many different places: no two neighbours are alike, and making one costs
-    /// neither side a copy.
+    /// Values are pieces of this pool from many different places. No two neighbours are alike, and
+    /// neither side pays for a copy to make one.
     block: Vec<u8>,
     value_len: usize,
 }
@@ -71,7 +74,7 @@ impl Workload {
         NewMessage::new(self.key(number), self.value(number)).time(Timestamp::from_micros(time(number)))
     }
 
-    /// Whether this is the message of that number.
+    /// Whether this is the message with this number.
     #[inline]
     pub(crate) fn matches(
         &self,
@@ -110,7 +113,7 @@ impl Workload {
         Ok(())
     }
 
-    /// Publishes the messages of these numbers, which are to be their offsets, in batches.
+    /// Publishes the messages with these numbers in batches. The numbers must become their offsets.
     pub(crate) fn publish(&self, log: &FileLog, numbers: std::ops::Range<u64>) -> Outcome {
         let mut batch = Vec::with_capacity(BATCH_COUNT);
         let mut number = numbers.start;
@@ -128,12 +131,12 @@ impl Workload {
     }
 }
 
-/// Which key the message has.
+/// The number of the message's key.
 fn key_number(number: u64) -> u64 {
     mix(number % KEY_CYCLE) % KEY_COUNT
 }
 
-/// The text of the key with this number; numbers from [`KEY_COUNT`] on are of keys that no message has.
+/// The text of the key with this number. No message has a key with a number from [`KEY_COUNT`] on.
 pub(crate) fn key_text(number: u64) -> [u8; KEY_LEN] {
     let mut text = [b'0'; KEY_LEN];
     let mut rest = number;
@@ -144,8 +147,8 @@ pub(crate) fn key_text(number: u64) -> [u8; KEY_LEN] {
     text
 }
 
-/// The time of a message: bursts of a thousand, each at a pace of its own, with pauses between them, and the whole
-/// slowing down; a search that assumes even spacing gains little.
+/// The time of a message. Times come in bursts of a thousand, each with its own pace, with pauses
+/// between them, and slow down over all. A search that assumes even spacing gains little.
 #[inline]
 pub(crate) fn time(number: u64) -> i64 {
     let (burst, within) = (number / BURST_COUNT, number % BURST_COUNT);
@@ -155,7 +158,7 @@ pub(crate) fn time(number: u64) -> i64 {
     TIME_START + (start + within * pace).cast_signed()
 }
 
-/// A number without pattern, always the same for the same `number` (the finaliser of splitmix64).
+/// A hash of `number` (the finaliser of splitmix64).
 #[inline]
 pub(crate) fn mix(number: u64) -> u64 {
     let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -164,7 +167,7 @@ pub(crate) fn mix(number: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Fails the run unless `holds`.
+/// Fails the run unless the condition holds.
 #[inline]
 pub(crate) fn ensure(holds: bool, otherwise: &'static str) -> Outcome {
     if holds { Ok(()) } else { Err(otherwise.into()) }

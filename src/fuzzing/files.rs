@@ -3,7 +3,7 @@ use crate::format::{Binding, FileName, IndexDefect, IndexHeader, IndexKinds, MET
 use crate::index::{Find, SealedIndex};
 use crate::sys::Map;
 
-/// Reads `bytes` as a copy of the metadata, as it is and with its checksum put right.
+/// Reads `bytes` as a copy of the metadata, both unchanged and with a corrected checksum.
 pub fn meta(bytes: &[u8]) {
     let mut sealed = bytes.to_vec();
     reseal(&mut sealed);
@@ -15,14 +15,15 @@ pub fn meta(bytes: &[u8]) {
     }
 }
 
-/// A name that is taken for one of a log's files is exactly what that file would be called.
+/// Checks that a name that is recognised as one of a log's files is exactly the name of that file.
 pub fn file_name(name: &str) {
     if let Some(parsed) = FileName::parse(name) {
         assert_eq!(parsed.to_string(), name);
     }
 }
 
-/// Reads `bytes` as an index file, and as the sections of one with a header that fits; asks everything of both.
+/// Reads `bytes` as an index file, and as the sections of an index file with a matching header.
+/// Runs every query on both.
 pub fn index(bytes: &[u8]) {
     if let Ok(header) = IndexHeader::decode(bytes, bytes.len() as u64) {
         ask(bytes.to_vec(), &header);
@@ -32,7 +33,8 @@ pub fn index(bytes: &[u8]) {
     }
 }
 
-/// Takes the first 16 bytes for the fields of a header, and the rest, as long as it lasts, for the sections.
+/// Takes the fields of a header from the first 16 bytes and the sections from the rest, as far as
+/// it reaches.
 fn forge(bytes: &[u8]) -> Option<(IndexHeader, Vec<u8>)> {
     let (fields, body) = bytes.split_first_chunk::<16>()?;
     let kinds = IndexKinds {
@@ -79,13 +81,13 @@ fn forge(bytes: &[u8]) -> Option<(IndexHeader, Vec<u8>)> {
     Some((header, file))
 }
 
-/// Asks everything of an index file; where it makes no sense the answer is a defect.
+/// Runs every query on an index file. A query on invalid contents must report a defect.
 fn ask(bytes: Vec<u8>, header: &IndexHeader) {
     let (binding, kinds) = (header.binding, header.kinds);
     let index = match SealedIndex::open(Map::from_bytes(bytes), &binding, kinds) {
         Ok(index) => index,
         Err(defect) => {
-            // What is forged with care opens.
+            // A carefully forged file can be opened.
             assert!(matches!(defect, IndexDefect::Checksum { .. }), "{defect}");
             return;
         }
@@ -123,7 +125,7 @@ fn ask(bytes: Vec<u8>, header: &IndexHeader) {
         let _ = index.first_at_or_after(time, |_| Ok::<_, IndexDefect>(i64::MIN));
     }
     for hash in (0..32).map(|n: u32| n.wrapping_mul(0x0808_0808)) {
-        // Each record is in one chain only, so there is an end.
+        // Each record is in only one chain, so the loop ends.
         assert!(index.candidates(hash).count() <= count as usize + 1);
     }
 }

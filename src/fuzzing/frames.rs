@@ -10,10 +10,10 @@ use crate::segment::{Entry, Extent, Walk};
 use crate::sys::Map;
 use crate::{Message, Timestamp};
 
-/// What checksums of single frames are keyed with here.
+/// The seeds of the checksums of single frames.
 const SEED: u32 = 0x5eed;
 
-/// Reads `bytes` as one frame, and, if it is a record, as what it would be with the right checksum.
+/// Reads `bytes` as one frame. If it is a record, reads it again with a corrected checksum.
 pub fn frame(bytes: &[u8]) {
     let mut block = bytes;
     while let Some((_, rest)) = first_header(block) {
@@ -63,7 +63,8 @@ fn record(header: &RecordHeader, frame: &[u8]) {
     }
 }
 
-/// What was decoded is encoded to the same bytes; but an empty block of headers is not written.
+/// Checks that a decoded record is encoded to the same bytes, except that an empty block of headers
+/// is not written.
 fn is_read_back(message: &Message, header: &RecordHeader, frame: &Bytes) {
     let mut again = Vec::new();
     encode_record(&mut again, &message.as_new(), message.time, SEED, header.lone);
@@ -84,8 +85,8 @@ const WITH_KEYS: u8 = 1 << 1;
 const REWRITTEN: u8 = 1 << 2;
 const NEAR_THE_END_OF_OFFSETS: u8 = 1 << 3;
 
-/// Walks through the frames of a segment, of which the first byte says what kind it is and the rest are what follows
-/// its header; then builds an index from what the walk gave, and looks everything up in it.
+/// Walks through the frames of a segment, then builds an index from the result and looks everything
+/// up in it. The first byte selects the kind of segment; the rest are the bytes after its header.
 pub fn walk(bytes: &[u8]) {
     let Some((flags, frames)) = bytes.split_first() else {
         return;
@@ -133,7 +134,7 @@ pub fn walk(bytes: &[u8]) {
     look_up(&walk, &entries, &extent);
 }
 
-/// What the walk has verified can be decoded.
+/// Checks that every record that the walk has verified can be decoded.
 fn read(segment: &Bytes, entry: &Entry, keys: FrameSeeds) -> Message {
     let start = entry.position as usize;
     let Some(Frame::Record(header)) = segment.get(start..).and_then(Frame::parse) else {
@@ -144,7 +145,7 @@ fn read(segment: &Bytes, entry: &Entry, keys: FrameSeeds) -> Message {
         .expect("a record that a walk has verified")
 }
 
-/// An index of the entries is in order and finds each of them.
+/// Checks that an index of the entries is in order and finds each of them.
 fn look_up(walk: &Walk<'_>, entries: &[Entry], extent: &Extent) {
     let kinds = IndexKinds {
         key: walk.hash_keys,
@@ -156,7 +157,7 @@ fn look_up(walk: &Walk<'_>, entries: &[Entry], extent: &Extent) {
             .push(entry.offset, entry.position, entry.time, entry.key_hash)
             .is_err()
         {
-            // Offsets further apart than a segment's may be.
+            // The offsets are further apart than those of a segment may be.
             assert!(walk.rewritten);
             return;
         }

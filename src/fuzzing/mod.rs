@@ -1,10 +1,12 @@
 //! L6: entry points for the fuzz targets under `fuzz/`. No part of the stable interface.
 //!
-//! Each takes any bytes, and panics only where the library breaks a promise: a reader that takes what it should
-//! refuse, disagrees with another reader of the same bytes, or does not give back what was written.
+//! Each takes any bytes and panics only if the library breaks a guarantee: a reader accepts what it
+//! should refuse, disagrees with another reader of the same bytes, or does not return what was
+//! written.
 //!
-//! Checksums stop nearly every change that a fuzzer makes. So most entry points can put them right first, as somebody
-//! would who wants a forged file to be believed; what is behind the checksums must hold by itself.
+//! Checksums catch nearly every change that a fuzzer makes. Therefore most entry points can correct
+//! the checksums first, as the author of a forged file would. The code after the checksum test must
+//! be safe by itself.
 
 mod files;
 mod frames;
@@ -18,7 +20,7 @@ pub use seeds::{reseal, seeds};
 mod tests {
     use super::*;
 
-    /// Every seed, and every seed with one byte changed or cut short, is taken without a panic.
+    /// No seed leads to a panic, whether unchanged, with one byte changed, or truncated.
     #[test]
     fn seeds_and_their_neighbours_are_survived() {
         for (target, seed) in seeds() {

@@ -5,7 +5,8 @@ use crate::format::{
 use crate::index::{IndexBuilder, key_hash};
 use crate::{NewMessage, Timestamp};
 
-/// Puts every checksum of a segment, an index or a copy of the metadata right, as far as the file makes sense.
+/// Corrects every checksum of a segment, an index or a copy of the metadata, as far as the file can
+/// be parsed.
 pub fn reseal(bytes: &mut [u8]) {
     match bytes.first_chunk() {
         Some(b"DURAMENM") => reseal_header(bytes, META_LEN),
@@ -58,7 +59,7 @@ fn index_of(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-/// Puts the checksums of all frames right, up to the first place where there can be none.
+/// Corrects the checksums of all frames, up to the first position that cannot hold a frame.
 pub(super) fn reseal_frames(segment: &mut [u8], keys: FrameSeeds, base: u64) {
     let mut at = FRAMES_START as usize;
     let mut offset = base;
@@ -84,7 +85,7 @@ pub(super) fn reseal_frames(segment: &mut [u8], keys: FrameSeeds, base: u64) {
     }
 }
 
-/// Inputs to begin with, each with the name of its target.
+/// The initial inputs, each with the name of its target.
 #[must_use]
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = Vec::new();
@@ -181,7 +182,7 @@ fn index_file(kinds: IndexKinds) -> Vec<u8> {
     let mut builder = IndexBuilder::new(kinds, 0);
     for n in 0_u32..40 {
         let hash = Some(key_hash(&[u8::try_from(n % 7).unwrap_or(0)]));
-        // A sealed file that is whole; entries in order cannot be refused.
+        // The file is sealed and complete, and entries in order cannot be refused.
         let _ = builder.push(u64::from(n + n / 30), 128 + 30 * n, i64::from(n % 9), hash);
     }
     let binding = Binding {

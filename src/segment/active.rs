@@ -51,8 +51,9 @@ pub(crate) struct Active {
 /// How far a sync in steps has come.
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
-    /// Bytes below this position need no more syncing but for the file's length; `None` at the beginning.
-    from: Option<u64>,
+    /// Bytes from the first position to the second are still to be synced; `None` at the beginning. What is stored after
+    /// that is for the next sync: else a sync would never end beside a fast publisher.
+    left: Option<(u64, u64)>,
 }
 
 /// How much of a segment readers see.
@@ -214,19 +215,19 @@ impl Active {
     }
 
     fn sync_stored(&self, progress: &mut SyncProgress) -> Result<bool> {
-        let last = self.index.count().checked_sub(1);
-        let stored = last.and_then(|last| self.index.position(last)).unwrap_or(0);
-        let from = if let Some(from) = progress.from {
-            from
+        let (from, to) = if let Some(left) = progress.left {
+            left
         } else {
+            let last = self.index.count().checked_sub(1);
+            let stored = last.and_then(|last| self.index.position(last)).unwrap_or(0);
             let durable = self.frontier();
             if stored.saturating_sub(durable) >= LET_GO_MIN {
                 self.map.let_go(u64::from(durable), u64::from(stored));
             }
-            u64::from(durable)
+            (u64::from(durable), u64::from(stored))
         };
-        // The last part is left to the sync of the whole file.
-        if from + 2 * SYNC_STEP_LEN >= u64::from(stored) {
+        // The last step is the sync of the whole file.
+        if from + 2 * SYNC_STEP_LEN >= to {
             return self.file.sync().map(|()| true);
         }
         let synced = self.map.sync_part(from, from + SYNC_STEP_LEN);
@@ -234,7 +235,7 @@ impl Active {
             path: self.file.path().to_path_buf(),
             source,
         })?;
-        progress.from = Some(from + SYNC_STEP_LEN);
+        progress.left = Some((from + SYNC_STEP_LEN, to));
         Ok(false)
     }
 

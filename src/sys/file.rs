@@ -4,10 +4,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Map;
-use super::storage::failed;
+use super::error::failed;
 use crate::{Error, Result};
 
-/// An open file. Its owner is the only one to sync it: the system reports a failed write once per open file.
+/// An open file. Only its owner syncs it, because the system reports a failed write once per open
+/// file.
 #[derive(Debug)]
 pub(crate) struct File {
     inner: Inner,
@@ -21,7 +22,7 @@ enum Inner {
     Sim(super::sim::SimFile),
 }
 
-/// Bytes of zeros written at a time when space is reserved.
+/// The size of one write of zeros when space is reserved.
 const ZEROS_LEN: usize = 256 << 10;
 static ZEROS: [u8; ZEROS_LEN] = [0; ZEROS_LEN];
 
@@ -45,7 +46,7 @@ impl File {
         &self.path
     }
 
-    /// Notes that the file was renamed.
+    /// Records that the file was renamed.
     pub(crate) fn set_path(&mut self, path: &Path) {
         self.path = path.to_path_buf();
     }
@@ -60,7 +61,8 @@ impl File {
         .map_err(failed("look at", &self.path))
     }
 
-    /// Fills `buffer` from `position` on, less where the file ends before; returns the bytes read.
+    /// Fills `buffer` from `position` on, up to the end of the file. Returns the number of bytes
+    /// read.
     pub(crate) fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -91,16 +93,20 @@ impl File {
         .map_err(failed("write", &self.path))
     }
 
-    /// Writes zeros from `from` to `to`, so that later stores through a mapping find space that is really there.
+    /// Writes zeros from `from` to `to`, so that later stores through a mapping find allocated
+    /// space.
     ///
-    /// Zeros and not a bare `fallocate`: after a failed sync some file systems never again write to space that was
-    /// only allocated, and the first sync of such space has to record that it was written.
+    /// `fallocate` alone is not enough. After a failed sync, some file systems never again write to
+    /// space that was allocated but not written. The first sync of such space also has to record
+    /// that it was written, which takes time.
     ///
-    /// `from` is where the file ends. When this fails, for want of space most likely, it ends there again.
+    /// `from` must be the file's length. If this fails, most likely for lack of space, the file
+    /// gets that length back.
     pub(crate) fn reserve(&self, from: u64, to: u64) -> Result<()> {
         let written = self.write_zeros(from, to);
         if written.is_err() {
-            // What was got of it others may need, and a file that was closed must not have grown.
+            // Others may need the space that was reserved so far, and a closed file must not have
+            // grown.
             let _ = self.set_len(from);
         }
         written
@@ -117,7 +123,7 @@ impl File {
         Ok(())
     }
 
-    /// Cuts or extends the file.
+    /// Truncates or extends the file.
     pub(crate) fn set_len(&self, len: u64) -> Result<()> {
         match &self.inner {
             Inner::Os(file) => check_size_limit(len).and_then(|()| file.set_len(len)),
@@ -127,10 +133,11 @@ impl File {
         .map_err(failed("set the length of", &self.path))
     }
 
-    /// Brings bytes, including those stored through mappings, and length to stable storage.
+    /// Syncs the file's bytes, including those stored through mappings, and its length to stable
+    /// storage.
     ///
-    /// After an error nothing is known about the bytes written since the last success, and a second call may succeed
-    /// although they are lost: never try again.
+    /// After an error, the state of the bytes written since the last success is unknown. A second
+    /// call may succeed although they are lost, so never retry.
     pub(crate) fn sync(&self) -> Result<()> {
         match &self.inner {
             Inner::Os(file) => file.sync_data(),
@@ -143,7 +150,7 @@ impl File {
         })
     }
 
-    /// Maps the first `capacity` bytes, which may be more than the file has; see [`Map::grow`].
+    /// Maps the first `capacity` bytes, which may exceed the file's length; see [`Map::grow`].
     pub(crate) fn map(&self, capacity: u64, writable: bool) -> Result<Map> {
         let len = self.len()?.min(capacity);
         match &self.inner {
@@ -155,7 +162,8 @@ impl File {
     }
 }
 
-/// Writing past the process's file size limit kills it with a signal, so the limit is looked at first.
+/// Writing past the process's file size limit kills it with a signal, so the limit is checked
+/// first.
 fn check_size_limit(end: u64) -> io::Result<()> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
     if limit.current.is_some_and(|max| end > max) {

@@ -6,19 +6,21 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 
-use super::storage::failed;
+use super::error::failed;
 use crate::{Error, Result};
 
-/// The file that is locked. It is never removed: a lock on a removed file excludes nobody.
+/// The name of the lock file. The file is never removed, because a lock on a removed file excludes
+/// nobody.
 pub(crate) const LOCK_NAME: &str = "LOCK";
 
 /// Directories that this process has open for writing, as (device, inode).
 ///
-/// `flock` alone would do between processes and between handles of one process. The registry stays right where it
-/// is emulated by record locks (some network file systems), which belong to a process as a whole.
+/// `flock` works both between processes and between handles of one process. But some network file
+/// systems emulate it with record locks, which belong to a process as a whole. This registry covers
+/// that case.
 static WRITERS: Mutex<Option<HashSet<(u64, u64)>>> = Mutex::new(None);
 
-/// A lock on a log's directory, given up when dropped.
+/// A lock on a log's directory, released when dropped.
 #[derive(Debug)]
 pub(crate) struct DirLock {
     #[expect(dead_code, reason = "held for what dropping it does")]
@@ -43,9 +45,10 @@ struct Locked(fs::File);
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // Closing it is not enough: a child that another thread is just starting has a copy of the descriptor until it
-        // becomes another program, and the lock would last as long. The child of a fork that goes on as this program
-        // has such a copy too, and must not give away what its parent holds.
+        // Closing the file is not enough. A child process that another thread is starting has a
+        // copy of the descriptor until it calls `exec`, and would keep the lock until then. A
+        // forked child that does not call `exec` has a copy too, and must not release its parent's
+        // lock.
         if !super::is_forked() {
             let _ = self.0.unlock();
         }
@@ -64,9 +67,9 @@ impl Drop for Registered {
 }
 
 impl DirLock {
-    /// Locks `dir`: the lock file in it, and the directory itself, because the file can be replaced by another one of
-    /// its name. A reader of a directory that holds no lock file, or one it may not open, goes without the former:
-    /// where it may not write, it could not create one.
+    /// Locks `dir`: both the lock file in it and the directory itself, because the file can be
+    /// replaced by another one with its name. A reader skips the lock file if it is missing or may
+    /// not be opened, because a reader without write permission could not create it.
     pub(super) fn os(dir: &Path, exclusive: bool) -> Result<DirLock> {
         let locked = || Error::Locked {
             path: dir.to_path_buf(),
@@ -91,7 +94,7 @@ impl DirLock {
         let folder = fs::File::open(dir).map_err(failed("open directory", dir))?;
         match take(&folder, exclusive) {
             Err(fs::TryLockError::WouldBlock) => return Err(locked()),
-            // Some file systems lock files only.
+            // Some file systems can only lock files.
             Ok(()) | Err(fs::TryLockError::Error(_)) => {}
         }
         let path = dir.join(LOCK_NAME);
@@ -102,7 +105,7 @@ impl DirLock {
                 Err(fs::TryLockError::WouldBlock) => return Err(locked()),
                 Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
             }
-            // Somebody may have replaced the file between opening and locking it; then our lock is on a ghost.
+            // If the file was replaced after it was opened, the lock is on a file without a name.
             let ours = file.metadata().map_err(failed("look at", &path))?;
             let named = fs::symlink_metadata(&path).map_err(failed("look at", &path))?;
             if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {

@@ -6,16 +6,19 @@ use memmap2::{MmapOptions, MmapRaw};
 
 /// A shared mapping of the first bytes of a file.
 ///
-/// Bytes are copied in and out and never lent: what lies in a mapping can be changed by others at any time, so no
-/// reference to it may exist. Only positions below [`len`](Map::len), which the file really has, are touched.
+/// Bytes are copied in and out, never borrowed: others can change a mapping at any time, so no
+/// reference into it may exist. Only positions below [`len`](Map::len), which the file really has,
+/// are accessed.
 ///
-/// Rules of use (they are what keeps readers from seeing half a message; memory safety does not depend on them):
+/// Two rules keep readers from seeing half a message. Memory safety does not depend on them.
 ///
-/// 1. One thread at a time stores, and never below what it has told readers of.
-/// 2. It tells them with a release store, and they look with an acquire load, of a variable outside the mapping.
+/// 1. Only one thread at a time stores, and never to positions that it has already published to
+///    readers.
+/// 2. It publishes a position with a release store to a variable outside the mapping. Readers load
+///    this variable with acquire ordering.
 ///
-/// A file that somebody else cuts short under a mapping kills the process with SIGBUS on the next touch; the lock on
-/// the directory keeps every user of this library from doing so.
+/// If another process truncates the file under a mapping, the next access kills this process with
+/// SIGBUS. The lock on the directory keeps every user of this library from doing so.
 #[derive(Debug)]
 pub(crate) struct Map {
     inner: Inner,
@@ -51,7 +54,7 @@ impl Map {
         })
     }
 
-    /// Bytes of our own in the place of a file's, for reading.
+    /// A read-only map of bytes in memory instead of a file.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Map {
         let len = bytes.len() as u64;
         Map {
@@ -70,35 +73,37 @@ impl Map {
         }
     }
 
-    /// Bytes that may be touched.
+    /// The number of bytes that may be accessed.
     pub(crate) fn len(&self) -> u64 {
         self.len.load(Ordering::Acquire)
     }
 
-    /// Bytes that the mapping could cover if the file had them.
+    /// The number of bytes that the mapping could cover if the file had them.
     pub(crate) fn capacity(&self) -> u64 {
         self.capacity
     }
 
-    /// Says that the file now has `len` bytes, all of them really there.
+    /// Records that the file now has `len` bytes, all of them allocated.
     pub(crate) fn grow(&self, len: u64) {
         self.len.fetch_max(len.min(self.capacity), Ordering::AcqRel);
     }
 
-    /// Says that the file is about to be cut to `len` bytes, and that nothing behind them may be touched any more.
+    /// Records that the file is about to be truncated to `len` bytes, so that nothing after them is
+    /// accessed any more.
     pub(crate) fn shrink(&self, len: u64) {
         self.len.fetch_min(len, Ordering::AcqRel);
     }
 
-    /// Makes the pages from `from` to `to` ready to be stored to, where the system can. Only a matter of speed.
+    /// Prepares the pages from `from` to `to` for stores, if the system can. This only saves time.
     pub(crate) fn populate(&self, from: u64, to: u64) {
         match &self.inner {
             Inner::Os { map, .. } => {
                 let Some((from, len)) = whole_pages(from, to.min(self.capacity)) else {
                     return;
                 };
-                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`. MADV_POPULATE_WRITE
-                // changes no byte and fails cleanly where a page cannot be had, as behind the file's end.
+                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`.
+                // MADV_POPULATE_WRITE changes no byte and returns an error if a page is not
+                // available, such as one after the file's end.
                 #[expect(unsafe_code, reason = "advice on a raw range")]
                 let _ = unsafe {
                     rustix::mm::madvise(
@@ -114,20 +119,20 @@ impl Map {
         }
     }
 
-    /// Lets go of the pages from `from` to `to`, which stay in the system's cache: to be called before a sync of many
-    /// bytes that were stored through this mapping.
+    /// Unmaps the pages from `from` to `to`, which stay in the system's cache. Call this before a
+    /// sync of many bytes that were stored through this mapping.
     ///
-    /// A sync takes back the permission to store from each page that it writes, and has every processor that runs
-    /// this process forget it, page by page. Letting go of all pages first does that once for all of them. Only a
-    /// matter of speed: whoever touches a page again gets it back.
+    /// A sync write-protects each page that it writes and flushes it, one by one, from the TLB of
+    /// every processor that runs this process. Unmapping all pages first takes a single flush. This
+    /// only saves time: the next access maps a page again.
     pub(crate) fn let_go(&self, from: u64, to: u64) {
         match &self.inner {
             Inner::Os { map, .. } => {
                 let Some((from, len)) = whole_pages(from, to.min(self.capacity)) else {
                     return;
                 };
-                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`. In a shared mapping of a
-                // file MADV_DONTNEED changes no byte.
+                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`. In a
+                // shared mapping of a file MADV_DONTNEED changes no byte.
                 #[expect(unsafe_code, reason = "advice on a raw range")]
                 let _ = unsafe {
                     rustix::mm::madvise(
@@ -143,8 +148,9 @@ impl Map {
         }
     }
 
-    /// Brings the bytes from `from` to `to` to stable storage; a failure is that of a [`File::sync`](super::File::sync)
-    /// and has the same consequences. No substitute for that: the file's length is not included.
+    /// Syncs the bytes from `from` to `to` to stable storage. A failure has the same consequences
+    /// as one of [`File::sync`](super::File::sync). This does not replace that sync, because it
+    /// does not include the file's length.
     pub(crate) fn sync_part(&self, from: u64, to: u64) -> io::Result<()> {
         match &self.inner {
             Inner::Os { map, .. } => match whole_pages(from, to.min(self.capacity)) {
@@ -157,7 +163,8 @@ impl Map {
         }
     }
 
-    /// Copies `bytes` to `position`; false, and nothing done, if not all of it lies below [`len`](Map::len).
+    /// Copies `bytes` to `position`. Does nothing and returns false unless all of the range lies
+    /// below [`len`](Map::len).
     #[must_use]
     pub(crate) fn store(&self, position: u64, bytes: &[u8]) -> bool {
         let Some(at) = self.range(position, bytes.len()) else {
@@ -168,8 +175,9 @@ impl Map {
                 if !writable {
                     return false;
                 }
-                // SAFETY: `range` has checked that the bytes lie within the mapping and the file. The mapping is
-                // writable. `bytes` cannot overlap it, because no reference into a mapping is ever made.
+                // SAFETY: `range` has checked that the bytes lie within the mapping and the file.
+                // The mapping is writable. `bytes` cannot overlap it, because no reference into a
+                // mapping is ever made.
                 #[expect(unsafe_code, reason = "stores through the mapping")]
                 unsafe {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(at), bytes.len());
@@ -182,13 +190,14 @@ impl Map {
         true
     }
 
-    /// Fills `buffer` from `position` on; `None` if not all of it lies below [`len`](Map::len).
+    /// Fills `buffer` from `position` on. Returns `None` unless all of the range lies below
+    /// [`len`](Map::len).
     #[must_use]
     pub(crate) fn load(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
         let at = self.range(position, buffer.len())?;
         match &self.inner {
-            // SAFETY: `range` has checked that the bytes lie within the mapping and the file, and no reference into a
-            // mapping exists that `buffer` could overlap.
+            // SAFETY: `range` has checked that the bytes lie within the mapping and the file, and
+            // no reference into a mapping exists that `buffer` could overlap.
             #[expect(unsafe_code, reason = "loads through the mapping")]
             Inner::Os { map, .. } => unsafe {
                 std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
@@ -200,7 +209,7 @@ impl Map {
         Some(())
     }
 
-    /// `N` bytes from `position` on.
+    /// The `N` bytes from `position` on.
     #[must_use]
     #[inline]
     pub(crate) fn array<const N: usize>(&self, position: u64) -> Option<[u8; N]> {
@@ -209,15 +218,17 @@ impl Map {
         Some(bytes)
     }
 
-    /// Appends `len` bytes from `position` on to `buffer`; `None`, and nothing done, if they are not all there.
+    /// Appends the `len` bytes from `position` on to `buffer`. Does nothing and returns `None`
+    /// unless all of them exist.
     #[must_use]
     pub(crate) fn append_to(&self, position: u64, len: usize, buffer: &mut Vec<u8>) -> Option<()> {
         let at = self.range(position, len)?;
         match &self.inner {
             Inner::Os { map, .. } => {
                 buffer.reserve(len);
-                // SAFETY: `range` has checked the source, `reserve` has made room for `len` bytes behind the
-                // vector's length, and the copy has initialised them before the length says so.
+                // SAFETY: `range` has checked the source, `reserve` has made room for `len` bytes
+                // after the vector's length, and the copy initialises them before the length is
+                // increased.
                 #[expect(unsafe_code, reason = "loads through the mapping without zeroing first")]
                 unsafe {
                     let end = buffer.as_mut_ptr().add(buffer.len());
@@ -247,7 +258,7 @@ impl Map {
         })
     }
 
-    /// `position` as an index, if `len` bytes from there on may be touched.
+    /// `position` as an index, if the `len` bytes from there on may be accessed.
     #[inline]
     fn range(&self, position: u64, len: usize) -> Option<usize> {
         let end = position.checked_add(len as u64)?;
@@ -258,7 +269,8 @@ impl Map {
     }
 }
 
-/// The start and length of the whole pages from `from` to `to`, the one in which `from` lies included.
+/// The start and length of the whole pages up to `to`, beginning with the page that contains
+/// `from`.
 fn whole_pages(from: u64, to: u64) -> Option<(usize, usize)> {
     const PAGE: u64 = 4096;
     let (from, to) = (from / PAGE * PAGE, to / PAGE * PAGE);

@@ -1,9 +1,10 @@
-//! L2: the only place that touches files, mappings and locks, and the only one with unsafe code.
+//! L2: the only module that accesses files, mappings and locks, and the only one with unsafe code.
 //!
-//! The engine sees a [`Storage`] and the [`File`]s and [`Map`]s it gets from it. The real one is the operating
-//! system's; the feature `fault` adds one in memory that records every operation, can lose what was not synced, and
-//! fails on command.
+//! The engine uses a [`Storage`] and the [`File`]s and [`Map`]s that it opens. The real storage is
+//! the operating system's file system. The feature `fault` adds a storage in memory that records
+//! every operation, can lose unsynced data, and fails on command.
 
+mod error;
 mod file;
 mod fork;
 mod lock;

@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::storage::failed;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::error::{failed, random_failed};
 use super::{DirLock, File, Open, Storage};
 use crate::{Error, Result};
 
@@ -13,7 +15,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Os;
 
-/// File systems that are refused: (the number by which `statfs` tells them, why).
+/// The file systems that are refused: the type that `statfs` reports, and the reason.
 const REFUSED: [(i64, &str); 9] = [
     (0x6969, NETWORK),
     (0xff53_4d42, NETWORK),
@@ -75,7 +77,7 @@ impl Storage for Os {
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
-            // A name that is not UTF-8 cannot be one of ours.
+            // A name that is not UTF-8 is not one of the library's.
             if let Ok(name) = entry.map_err(failed("list", dir))?.file_name().into_string() {
                 names.push(name);
             }
@@ -84,7 +86,8 @@ impl Storage for Os {
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<File> {
-        // O_NONBLOCK: a FIFO that has one of our names must not hang us. O_NOFOLLOW: nor a link lead us elsewhere.
+        // O_NONBLOCK keeps a FIFO with one of the library's names from blocking the call.
+        // O_NOFOLLOW refuses symbolic links.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let file = fs::OpenOptions::new()
             .read(true)
@@ -134,9 +137,13 @@ impl Storage for Os {
 
     fn random(&self) -> Result<[u8; 16]> {
         let mut bytes = [0; 16];
-        let path = Path::new("/dev/urandom");
-        let mut source = fs::File::open(path).map_err(failed("open", path))?;
-        io::Read::read_exact(&mut source, &mut bytes).map_err(failed("read", path))?;
-        Ok(bytes)
+        loop {
+            match getrandom(&mut bytes, GetRandomFlags::empty()) {
+                // Up to 256 bytes are never returned in part.
+                Ok(_) => return Ok(bytes),
+                Err(error) if error == rustix::io::Errno::INTR => {}
+                Err(error) => return Err(random_failed(error.into())),
+            }
+        }
     }
 }

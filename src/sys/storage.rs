@@ -5,33 +5,35 @@ use std::path::{Path, PathBuf};
 use super::{DirLock, File};
 use crate::{Error, Result};
 
-/// A file system as the engine sees it.
+/// The file system operations that the engine uses.
 ///
-/// Nothing is durable before [`File::sync`] for a file's bytes and length, and [`Storage::sync_dir`] for names; until
-/// then a crash may keep any part of it, in any order.
+/// A file's bytes and length are durable only after [`File::sync`], and names only after
+/// [`Storage::sync_dir`]. Until then, a crash may keep any part of the changes, in any order.
 pub(crate) trait Storage: Send + Sync + fmt::Debug {
-    /// Fails if `dir` is on a file system on which a log that is written to could not keep its promises.
+    /// Fails if `dir` is on a file system on which a log could not keep its guarantees.
     fn check_supported(&self, dir: &Path) -> Result<()>;
 
-    /// Creates `dir` and what is missing above it, readable by its owner only, each durably named in its parent.
+    /// Creates `dir` and its missing parents, accessible only to their owner. Their names are
+    /// durable.
     fn create_dirs(&self, dir: &Path) -> Result<()>;
 
     /// Whether `dir` is a directory.
     fn is_dir(&self, dir: &Path) -> Result<bool>;
 
-    /// The path of a directory that exists without links and `..` in it.
+    /// The path of an existing directory, without symbolic links and `..`.
     fn real_path(&self, dir: &Path) -> Result<PathBuf>;
 
-    /// The names in `dir` that are valid UTF-8, in no order.
+    /// The names in `dir` that are valid UTF-8, in any order.
     fn list(&self, dir: &Path) -> Result<Vec<String>>;
 
-    /// Opens a regular file. Refuses links and everything else that is not a regular file of one name.
+    /// Opens a regular file. Refuses symbolic links, files with several names, and everything that
+    /// is not a regular file.
     fn open(&self, path: &Path, how: Open) -> Result<File>;
 
-    /// Bytes of a file, as its directory tells. Takes no descriptor.
+    /// The length of a file in bytes, without opening it.
     fn len_of(&self, path: &Path) -> Result<u64>;
 
-    /// Renames a file, replacing one that has the name `to`.
+    /// Renames a file. Replaces an existing file with the name `to`.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Removes a name.
@@ -40,10 +42,10 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// Makes the names in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
 
-    /// Locks `dir` for one writer or for any number of readers, at once or not at all.
+    /// Locks `dir` for one writer or for any number of readers. Fails at once if the lock is held.
     fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock>;
 
-    /// 128 bits that no other log or segment has.
+    /// Draws 128 random bits, which no other log or segment has.
     fn random(&self) -> Result<[u8; 16]>;
 }
 
@@ -54,23 +56,14 @@ pub(crate) enum Open {
     Read,
     /// An existing file, for reading and writing.
     Write,
-    /// A new file, which must not exist, readable and writable by its owner only.
+    /// A new file, which must not exist. Only its owner can read and write it.
     Create,
 }
 
-/// What was got of a file; `None` if there is no such file.
+/// Turns the error for a missing file into `None`.
 pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
-    }
-}
-
-/// Gives an I/O error its operation and path, once, where it arises.
-pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io {
-        operation,
-        path: path.to_path_buf(),
-        source,
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::paths::{self, Path};
 use super::{Source, assert_found, assert_none, sources};
 
 /// From the lowest to the highest. Modules of one layer may not use each other, but for the lowest, which are words
 /// that belong together.
 const LAYERS: &[&[&str]] = &[
     &["error", "types"],
+    &["scheduler"],
     &["log"],
     &["format"],
     &["sys"],
@@ -37,15 +39,8 @@ const NARROW: &[(&str, &str, &[&str])] = &[("index", "sys", &["Map"])];
 /// These see what users see, and nothing of the modules themselves.
 const PUBLIC_ONLY: &[&str] = &["blocking", "compact", "log_ext", "testing", "trim", "typed"];
 
-/// One use of a path from the crate's root.
-#[derive(Debug, PartialEq, Eq)]
-struct Use {
-    line: usize,
-    path: Vec<String>,
-}
-
 /// Every path from the crate's root in the code, those that reach it by `super` too.
-fn uses(source: &Source) -> Vec<Use> {
+fn uses(source: &Source) -> Vec<Path> {
     let code = &source.code;
     let mut found = Vec::new();
     // The inline modules around the current token, each with the bracket that ends it.
@@ -56,9 +51,9 @@ fn uses(source: &Source) -> Vec<Use> {
         if code.text(at) == "mod" && code.text(at + 2) == "{" {
             inline.push((code.text(at + 1).to_owned(), code.closing(at + 2)));
         }
-        let is_path = code.has(at + 1, &[":", ":"]) && code.text(at.wrapping_sub(1)) != ":";
+        let is_path = paths::begins(code, at);
         match code.text(at) {
-            "crate" if is_path => tree(source, at + 3, &[], &mut found),
+            "crate" if is_path => found.extend(paths::read(code, at + 3, &[])),
             "super" if is_path => {
                 let mut depth = module_path(&source.path).len() + inline.len();
                 while code.has(at, &["super", ":", ":"]) {
@@ -66,7 +61,7 @@ fn uses(source: &Source) -> Vec<Use> {
                     at += 3;
                 }
                 if depth == 0 {
-                    tree(source, at, &[], &mut found);
+                    found.extend(paths::read(code, at, &[]));
                 }
                 continue;
             }
@@ -75,37 +70,6 @@ fn uses(source: &Source) -> Vec<Use> {
         at += 1;
     }
     found
-}
-
-/// Reads a path, or a group of them, that continues `before`.
-fn tree(source: &Source, at: usize, before: &[String], found: &mut Vec<Use>) {
-    let code = &source.code;
-    if code.text(at) == "{" {
-        let end = code.closing(at);
-        let mut begin = at + 1;
-        while begin < end {
-            tree(source, begin, before, found);
-            while begin < end && code.text(begin) != "," {
-                begin = if code.text(begin) == "{" {
-                    code.closing(begin) + 1
-                } else {
-                    begin + 1
-                };
-            }
-            begin += 1;
-        }
-        return;
-    }
-    let mut path = before.to_vec();
-    path.push(code.text(at).to_owned());
-    if code.has(at + 1, &[":", ":"]) && code.text(at + 3) != "<" {
-        tree(source, at + 3, &path, found);
-    } else {
-        found.push(Use {
-            line: code.line(at),
-            path,
-        });
-    }
 }
 
 /// The modules that a file is in, from the root down.
@@ -121,10 +85,8 @@ fn module_path(path: &str) -> Vec<&str> {
 fn exports(root: &Source) -> BTreeMap<String, String> {
     let mut exports = BTreeMap::new();
     for at in root.code.find(&["pub", "use"]) {
-        let mut found = Vec::new();
-        tree(root, at + 2, &[], &mut found);
-        for Use { path, .. } in found {
-            if let [module, .., name] = &path[..] {
+        for Path { segments, .. } in paths::read(&root.code, at + 2, &[]) {
+            if let [module, .., name] = &segments[..] {
                 exports.insert(name.clone(), module.clone());
             }
         }
@@ -161,8 +123,8 @@ fn check(sources: &[Source]) -> Vec<String> {
 }
 
 /// What is wrong with a use, if anything is.
-fn judge(module: &str, used: &Use, exports: &BTreeMap<String, String>) -> Option<String> {
-    let first = used.path.first()?;
+fn judge(module: &str, used: &Path, exports: &BTreeMap<String, String>) -> Option<String> {
+    let first = used.segments.first()?;
     let export = exports.get(first);
     let target = export.unwrap_or(first);
     let known = LAYERS.concat().contains(&target.as_str());
@@ -173,7 +135,7 @@ fn judge(module: &str, used: &Use, exports: &BTreeMap<String, String>) -> Option
     {
         return None;
     }
-    let text = used.path.join("::");
+    let text = used.segments.join("::");
     let (Some(own), true) = (layer(module), known) else {
         return Some(format!(
             "{module} uses {text}: the test tidy does not know one of their layers"
@@ -194,13 +156,13 @@ fn judge(module: &str, used: &Use, exports: &BTreeMap<String, String>) -> Option
 }
 
 /// What is wrong with a use of something that a module may use only a part of. Its tests may use more.
-fn judge_narrow(module: &str, used: &Use) -> Option<String> {
-    let target = used.path.first()?;
+fn judge_narrow(module: &str, used: &Path) -> Option<String> {
+    let target = used.segments.first()?;
     let narrow = NARROW
         .iter()
         .find(|(from, to, _)| (*from, *to) == (module, target.as_str()));
     let (_, _, allowed) = narrow?;
-    let name = used.path.last()?;
+    let name = used.segments.last()?;
     (!allowed.contains(&name.as_str()))
         .then(|| format!("{module} may use {allowed:?} of {target}, but not {name}"))
 }
@@ -239,10 +201,10 @@ fn uses_of_higher_layers_are_found() {
     ";
     let problems = check(&[lib, Source::new("src/format/frame.rs", sample)]);
     let expected = [
-        ":2: format (layer 2) uses engine",
-        ":2: format (layer 2) uses engine::shared::Shared",
-        ":2: format (layer 2) uses sys::Map",
-        ":5: format (layer 2) uses Log of engine",
+        ":2: format (layer 3) uses engine",
+        ":2: format (layer 3) uses engine::shared::Shared",
+        ":2: format (layer 3) uses sys::Map",
+        ":5: format (layer 3) uses Log of engine",
         ":8: format uses Salt",
     ];
     assert_found(&problems, &expected);
@@ -262,7 +224,7 @@ fn narrow_and_public_uses_are_held_to() {
         "index may use [\"Map\"] of sys, but not File",
         "typed uses log::shared::Shared, which users",
         "typed uses trim, which users",
-        "blocking (layer 9) uses trim of trim (layer 9)",
+        "blocking (layer 10) uses trim of trim (layer 10)",
         "index uses nobody::knows",
     ];
     assert_found(&check(&[lib, index, typed, blocking, unknown]), &expected);

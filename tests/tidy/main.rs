@@ -3,9 +3,12 @@
 //! Every check is a function from sources to a list of problems. Each has a test that gives it the real sources, and
 //! one that gives it a sample that breaks the rule, because a check that cannot fail checks nothing.
 
+mod circles;
 mod code;
 mod layers;
 mod manifest;
+mod modules;
+mod paths;
 mod size;
 mod text;
 

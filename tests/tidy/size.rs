@@ -1,15 +1,23 @@
-//! Functions and files are short enough to be read at once.
+//! Functions, files and structs are small enough to be understood at once.
 
 use super::{Source, assert_found, assert_none, sources};
 
 const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 600;
+const STRUCT_FIELDS_MAX: usize = 12;
 
 /// Functions that may be longer, by file and name, and why.
 const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[];
 
 /// Files that may be longer, and why.
 const LONG_FILES: &[(&str, &str)] = &[];
+
+/// Structs in `src` that may have more fields, by file and name, and why.
+const WIDE_STRUCTS: &[(&str, &str, &str)] = &[(
+    "src/format/meta.rs",
+    "Meta",
+    "each field is one of the file, and none belongs closer to another",
+)];
 
 struct Function {
     name: String,
@@ -43,6 +51,63 @@ fn functions(source: &Source) -> Vec<Function> {
     found
 }
 
+struct Struct {
+    name: String,
+    line: usize,
+    fields: usize,
+}
+
+/// The structs of `src` whose fields have names.
+fn structs(source: &Source) -> Vec<Struct> {
+    if !source.is_in("src/") {
+        return Vec::new();
+    }
+    let code = &source.code;
+    let mut found = Vec::new();
+    for begin in code.find(&["struct"]) {
+        let open = (begin..code.tokens.len()).find(|at| ["{", "(", ";"].contains(&code.text(*at)));
+        if let Some(open) = open.filter(|open| code.text(*open) == "{") {
+            found.push(Struct {
+                name: code.text(begin + 1).to_owned(),
+                line: code.line(begin),
+                fields: fields(source, open),
+            });
+        }
+    }
+    found
+}
+
+/// The number of named fields between the braces that open at `open`.
+fn fields(source: &Source, open: usize) -> usize {
+    let code = &source.code;
+    let end = code.closing(open);
+    let mut fields = 0;
+    let mut is_type = false;
+    let mut angles = 0_usize;
+    let mut at = open + 1;
+    while at < end {
+        match code.text(at) {
+            "(" | "[" | "{" => at = code.closing(at),
+            ":" if !is_type => {
+                fields += 1;
+                is_type = true;
+            }
+            "," if angles == 0 => is_type = false,
+            "<" => angles += 1,
+            // The arrow of a function's type closes nothing.
+            ">" if code.text(at - 1) != "-" => angles = angles.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    fields
+}
+
+fn is_listed(list: &[(&str, &str, &str)], path: &str, name: &str) -> bool {
+    list.iter()
+        .any(|(file, listed, _)| (*file, *listed) == (path, name))
+}
+
 fn check(sources: &[Source]) -> Vec<String> {
     let mut problems = Vec::new();
     for source in sources {
@@ -52,12 +117,24 @@ fn check(sources: &[Source]) -> Vec<String> {
             problems.push(format!("{path}: {lines} lines, more than {FILE_LINES_MAX}"));
         }
         for Function { name, line, lines } in functions(source) {
-            let is_exception = LONG_FUNCTIONS
-                .iter()
-                .any(|(file, long, _)| (file, long) == (&path.as_str(), &&*name));
-            if lines > FUNCTION_LINES_MAX && !is_exception {
+            if lines > FUNCTION_LINES_MAX && !is_listed(LONG_FUNCTIONS, path, &name) {
                 problems.push(format!(
                     "{path}:{line}: {name} has {lines} lines, more than {FUNCTION_LINES_MAX}"
+                ));
+            }
+        }
+    }
+    problems
+}
+
+fn check_structs(sources: &[Source]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for source in sources {
+        let path = &source.path;
+        for Struct { name, line, fields } in structs(source) {
+            if fields > STRUCT_FIELDS_MAX && !is_listed(WIDE_STRUCTS, path, &name) {
+                problems.push(format!(
+                    "{path}:{line}: {name} has {fields} fields, more than {STRUCT_FIELDS_MAX}"
                 ));
             }
         }
@@ -89,6 +166,14 @@ fn exceptions_are_needed() {
             "{path}: {name} needs no exception"
         );
     }
+    for (path, name, reason) in WIDE_STRUCTS {
+        let mut all = source(path).map(structs).unwrap_or_default().into_iter();
+        let is_needed = all.any(|found| found.name == *name && found.fields > STRUCT_FIELDS_MAX);
+        assert!(
+            is_needed && !reason.is_empty(),
+            "{path}: {name} needs no exception"
+        );
+    }
 }
 
 #[test]
@@ -101,4 +186,25 @@ fn long_ones_are_found() {
     let lines = "// x\n".repeat(FILE_LINES_MAX + 1);
     assert_found(&check(&[Source::new("src/a.rs", &lines)]), &["601 lines"]);
     assert_none(&check(&[Source::new("src/a.rs", &lines[5..])]));
+}
+
+#[test]
+fn wide_structs_are_found() {
+    let field = "    #[serde(rename = \"a: b\")] pub(crate) a: Map<u8, fn(x: u8) -> Vec<(u8, u8)>>,\n";
+    let with = |fields: usize| {
+        format!(
+            "struct Wide<T: Copy> {{\n{}}}\nstruct Unit;",
+            field.repeat(fields)
+        )
+    };
+    let wide = Source::new("src/a.rs", &with(STRUCT_FIELDS_MAX + 1));
+    assert_found(&check_structs(&[wide]), &["src/a.rs:1: Wide has 13 fields"]);
+    assert_none(&check_structs(&[Source::new(
+        "src/a.rs",
+        &with(STRUCT_FIELDS_MAX),
+    )]));
+    assert_none(&check_structs(&[Source::new(
+        "tests/a.rs",
+        &with(STRUCT_FIELDS_MAX + 1),
+    )]));
 }

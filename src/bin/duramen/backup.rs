@@ -1,4 +1,4 @@
-//! `duramen backup`: a copy of a log.
+//! `duramen backup`: copying a log.
 
 use std::path::PathBuf;
 
@@ -8,26 +8,27 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::{open, progress};
 
-/// Copy a log that nobody is publishing to, and print a summary as one JSON line.
+/// Copy a log that no process is publishing to, and print a summary as one JSON line.
 ///
-/// The copy is a log. On the copy of an earlier backup only what changed is copied, and what was trimmed or deleted
-/// goes there too. Every byte is verified; exit code 3 if the log is damaged.
+/// The copy is itself a log. If it exists from an earlier backup, only the changes are copied, and
+/// messages that were trimmed or deleted since are removed from it. Every byte is verified. The
+/// exit code is 3 if the log is damaged.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
     /// The log's directory
     src: PathBuf,
 
-    /// The copy's directory, which is created if need be
+    /// The copy's directory, created if missing
     dst: PathBuf,
 }
 
 const SUMMARY_HELP: &str = "\
 The summary is {\"segments\":N,\"segments_copied\":N,\"bytes_copied\":N,\"files_removed\":N,\"start_offset\":N,\
-\"next_offset\":N}: the segments of the copy, those of which bytes had to be copied, how many bytes, files of the \
-earlier backup that went, and the bounds of the copy.";
+\"next_offset\":N}: the number of segments in the copy, the segments and bytes that were copied, the files \
+of the earlier backup that were removed, and the bounds of the copy.";
 
-/// [`duramen::BackupReport`], as it is printed.
+/// A [`duramen::BackupReport`] in the form in which it is printed.
 #[derive(Serialize)]
 struct Summary {
     segments: u64,

@@ -1,4 +1,4 @@
-//! `duramen check`: every byte of a log against its checksums and the format.
+//! `duramen check`: verifying every byte of a log against its checksums and the format.
 
 use std::path::PathBuf;
 
@@ -10,16 +10,16 @@ use crate::failure::{Failure, tell};
 use crate::output::Output;
 use crate::progress;
 
-/// Read everything in a log and print every problem on a line of its own; exit code 3 if there is any.
+/// Read the whole log and print each problem on one line. The exit code is 3 if there is any.
 ///
-/// Nothing is changed.
+/// The log is not changed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Print one JSON object instead: what was checked, whether it is clean, and problems with path, position, offset
-    /// (or null), kind and text
+    /// Print one JSON object instead: what was checked, whether it is clean, and problems with
+    /// path, position, offset (or null), kind and text
     #[arg(long)]
     json: bool,
 }
@@ -45,7 +45,7 @@ struct ProblemLine {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let spinner = progress::spinner("checking");
-    // Everything that is there is checked; no option has a say in it.
+    // Every file that exists is checked, whatever the options.
     let report = duramen::check(&args.dir, &Options::new())?;
     spinner.finish_and_clear();
     let mut output = Output::stdout();

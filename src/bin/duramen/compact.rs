@@ -1,4 +1,4 @@
-//! `duramen compact`: removing by key what later messages made superfluous.
+//! `duramen compact`: removing messages that later ones supersede.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -7,32 +7,29 @@ use std::time::Duration;
 use duramen::Log as _;
 use duramen::compact::{Settings, compact_with};
 
-use crate::delete::Summary;
 use crate::failure::Failure;
+use crate::summary::{SUMMARY_HELP, Summary};
 use crate::{open, progress};
 
-/// Remove messages that a later one of the same key supersedes, then tombstones with nothing left to cover, and print a
-/// summary as one JSON line.
+/// Remove every message that has a later one with the same key, then the tombstones that no longer
+/// supersede anything, and print a summary as one JSON line.
 ///
-/// What stays keeps its offset. Messages without a key stay. The log needs a key index.
+/// The remaining messages keep their offsets. Messages without a key are kept. The log needs a key
+/// index.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Remove only messages at least so old by their own time, such as 7d, 1h, 30m, 45s or 500ms
+    /// Remove only messages whose time is at least this long ago, such as 7d, 1h, 30m, 45s or 500ms
     #[arg(long, value_name = "AGE", default_value = "0s", value_parser = humantime::parse_duration)]
     older_than: Duration,
 
-    /// Remove nothing, and tell what would be removed
+    /// Remove nothing, and print what would be removed
     #[arg(long)]
     dry_run: bool,
 }
-
-pub(crate) const SUMMARY_HELP: &str = "\
-The summary is {\"deleted\":N,\"size\":N}: messages removed, and bytes of storage freed; in a dry run, what those \
-messages take.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let log = open::existing(&args.dir, args.dry_run)?;

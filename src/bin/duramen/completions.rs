@@ -1,9 +1,7 @@
-//! `duramen completions`: a completion script for a shell.
+//! `duramen completions`: printing a completion script for a shell.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -14,9 +12,9 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, mut tool: clap::Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "duramen", &mut script);
+    clap_complete::generate(args.shell, &mut tool, "duramen", &mut script);
     let mut output = Output::stdout();
     output.bytes(&script)?;
     output.flush()

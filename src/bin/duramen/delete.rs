@@ -1,58 +1,32 @@
-//! `duramen delete`: removing chosen messages.
+//! `duramen delete`: removing messages by offset.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use duramen::{Deleted, Error, FileLog, Log as _, Start, compact};
 
-use crate::compact::SUMMARY_HELP;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::summary::{SUMMARY_HELP, Summary};
 use crate::{open, progress};
 
 /// Remove the messages at these offsets, and print a summary as one JSON line.
 ///
-/// Offsets that are not in the log are ignored. They are gone from storage afterwards, and their offsets are not given
-/// out again.
+/// Offsets without a message are ignored. The deleted messages are removed from storage, and their
+/// offsets are never reused.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Offsets of messages
+    /// The offsets of the messages to remove
     #[arg(required = true, value_name = "OFFSET")]
     offsets: Vec<u64>,
 
-    /// Remove nothing, and tell what would be removed
+    /// Remove nothing, and print what would be removed
     #[arg(long)]
     dry_run: bool,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Summary {
-    deleted: u64,
-    size: u64,
-}
-
-impl From<Deleted> for Summary {
-    fn from(deleted: Deleted) -> Summary {
-        Summary {
-            deleted: deleted.messages,
-            size: deleted.size,
-        }
-    }
-}
-
-impl Summary {
-    pub(crate) fn print(&self) -> Result<(), Failure> {
-        let mut output = Output::stdout();
-        output.json(self)?;
-        output.flush()
-    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -76,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Summary::from(deleted).print()
 }
 
-/// Those of the messages that exist, and what they take.
+/// The number of these messages that exist, and their size.
 fn find(log: &FileLog, offsets: &BTreeSet<u64>) -> duramen::Result<Deleted> {
     let mut found = Deleted::default();
     for offset in offsets {

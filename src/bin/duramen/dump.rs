@@ -1,4 +1,4 @@
-//! `duramen dump`: what is in one file of a log.
+//! `duramen dump`: the contents of one file of a log.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use duramen::Error;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Print every record of a segment file (FILE.log) or every entry of an index file (FILE.idx), with positions and
-/// checksums.
+/// Print every record of a segment file (FILE.log) or every entry of an index file (FILE.idx), with
+/// positions and checksums.
 ///
-/// Damage is told in its place and passed over as far as possible.
+/// Damage is reported where it occurs and skipped as far as possible.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file

@@ -1,4 +1,4 @@
-//! Why a command failed, what it says about it, and the exit code.
+//! Why a command failed, its error message, and the exit code.
 
 use std::error::Error as _;
 use std::fmt::Display;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use duramen::Error;
 
-/// Why a command did not do all it was asked for.
+/// Why a command did not complete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -23,25 +23,26 @@ pub(crate) enum Failure {
         source: io::Error,
     },
 
-    /// The arguments are well-formed, but make no sense together.
+    /// The arguments are well-formed but contradict each other.
     #[error("{0}")]
     Usage(String),
 
-    /// A benchmark read back something else than it had written.
+    /// A benchmark did not read back what it had written.
     #[error("{0}")]
     Mismatch(String),
 
-    /// Corruption was found, and has been told on the standard output already.
+    /// Corruption was found, and the command has already printed it on the standard output.
     #[error("corruption found")]
     CorruptionTold,
 
-    /// Whoever read the standard output has had enough (`duramen consume .. | head`): nothing is wrong.
+    /// The reader of the standard output has closed it (`duramen consume .. | head`), which is not
+    /// an error.
     #[error("the standard output was closed")]
     OutputClosed,
 }
 
 impl Failure {
-    /// Tells the failure on the standard error and turns it into the exit code.
+    /// Prints the failure on the standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Failure::CorruptionTold | Failure::OutputClosed) {
             let mut text = format!("duramen: {self}");
@@ -74,15 +75,15 @@ impl Failure {
                 Some("`duramen publish DIR --key-index --time-index </dev/null` adds indexes to a log")
             }
             Failure::Log(Error::Locked { .. }) => {
-                Some("a log is open for publishing once, or for reading any number of times")
+                Some("only one process can have a log open for publishing, and none can read it meanwhile")
             }
             _ => None,
         }
     }
 }
 
-/// Says something to the person at the terminal. That nobody can hear it, which `eprintln!` would panic about, is no
-/// failure of the work.
+/// Prints a message to the user. If the standard error is closed, the message is lost without a
+/// panic, unlike with `eprintln!`.
 pub(crate) fn tell(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! How a message is printed.
+//! Output formats for messages.
 
 use std::io::{self, Write};
 
@@ -8,15 +8,16 @@ use duramen::Message;
 
 use crate::json;
 
-/// How messages are printed.
+/// The output format of messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {
-    /// A JSON object a line, as `publish` reads it
+    /// One JSON object per line, as `publish` reads it
     Json,
-    /// Offset, time, key, value and headers (NAME=VALUE) on a line, separated by tabs; \N stands for an absent key or
-    /// value, and bytes that would not print are escaped with a backslash
+    /// One line per message with offset, time, key, value and headers (NAME=VALUE), separated by
+    /// tabs; \N stands for an absent key or value, and unprintable bytes are escaped with a
+    /// backslash
     Text,
-    /// The bytes of the values and nothing else, nothing between them either
+    /// Only the bytes of the values, with nothing between them
     Raw,
 }
 
@@ -35,7 +36,8 @@ fn write_text(out: &mut impl Write, message: &Message) -> io::Result<()> {
     for field in [&message.key, &message.value] {
         out.write_all(b"\t")?;
         match field {
-            // As in PostgreSQL's COPY: a backslash in data is always doubled, so this stands for nothing else.
+            // As in PostgreSQL's COPY: a backslash in data is always doubled, so no data looks like
+            // this.
             None => out.write_all(b"\\N")?,
             Some(bytes) => write_escaped(out, bytes)?,
         }
@@ -57,7 +59,7 @@ fn write_escaped(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
                 '\t' => out.write_all(b"\\t")?,
                 '\n' => out.write_all(b"\\n")?,
                 '\r' => out.write_all(b"\\r")?,
-                // Escape sequences in data must not drive the reader's terminal.
+                // Escape sequences in data must not control the user's terminal.
                 _ if char.is_control() => write!(out, "\\u{{{:x}}}", u32::from(char))?,
                 _ => write!(out, "{char}")?,
             }
@@ -74,7 +76,8 @@ mod tests {
     use super::*;
     use duramen::{Headers, Timestamp};
 
-    /// Whatever a message holds, its text is one line, and absent is told from empty and from the letters `\N`.
+    /// Every message is printed on one line, and an absent value differs from an empty one and from
+    /// the text `\N`.
     #[test]
     fn a_text_line_is_one_line() {
         let message = |key: Option<&'static [u8]>, value: Option<&'static [u8]>| Message {

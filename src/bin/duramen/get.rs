@@ -1,4 +1,4 @@
-//! `duramen get`: one message.
+//! `duramen get`: printing one message.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::key::KeyArgs;
 use crate::output::Output;
 use crate::position;
 
-/// Print one message; exit code 1 if there is none.
+/// Print one message. The exit code is 1 if there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = OUTPUT_HELP)]
 #[command(override_usage = "duramen get [OPTIONS] <DIR> <OFFSET|--key <K>|--key-base64 <K>|--time <T>>")]
@@ -22,19 +22,19 @@ pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// The message at this offset; also oldest, newest, or -N for the N-th from the end
+    /// The message at this offset, or oldest, newest, or -N for the N-th from the end
     #[arg(value_parser = position::parse, allow_negative_numbers = true)]
     offset: Option<Start>,
 
     #[command(flatten)]
     key: KeyArgs,
 
-    /// The first message at or after this time, such as 2009-03-22T09:30:00Z or us:1237714200000000 (needs a time
-    /// index)
+    /// The first message at or after this time, such as 2009-03-22T09:30:00Z or us:1237714200000000
+    /// (needs a time index)
     #[arg(long, value_name = "T")]
     time: Option<Timestamp>,
 
-    /// How the message is printed
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
 }

@@ -1,4 +1,4 @@
-//! Lines of the standard input, and the moments when there are none.
+//! Lines of the standard input, with pauses reported.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -9,29 +9,30 @@ use duramen::MESSAGE_SIZE_MAX;
 
 use crate::failure::Failure;
 
-/// Bytes read at a time, and how many such blocks may wait for us.
+/// The size of one read, and the number of blocks that may wait to be processed.
 const BLOCK_SIZE: usize = 64 << 10;
 const BLOCKS_MAX: usize = 16;
 
-/// The longest line. JSON takes six bytes at most for one of a message; the rest is room for everything around.
+/// The longest line. JSON takes six bytes at most for one byte of a message; the rest is for the
+/// names and brackets.
 const LINE_SIZE_MAX: usize = 385 << 20;
 const _: () = assert!(LINE_SIZE_MAX as u64 > 6 * MESSAGE_SIZE_MAX);
 
-/// What the input has for us next.
+/// What comes next from the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event<'a> {
-    /// A line, without its end; the first is number 1.
+    /// A line without its line ending. The first line is number 1.
     Line { number: u64, bytes: &'a [u8] },
-    /// No line was complete by the time given.
+    /// No line was complete by the deadline.
     Pause,
-    /// There is no more.
+    /// The input has ended.
     End,
 }
 
-/// Lines that a thread of their own reads, because a read cannot be given a time limit.
+/// Reads lines in a separate thread, because a read itself cannot have a time limit.
 pub(crate) struct Lines {
     blocks: Receiver<io::Result<Vec<u8>>>,
-    /// Bytes not yet given out begin at `begin`; up to `scanned` there is no end of a line among them.
+    /// Unread bytes begin at `begin`. There is no line ending among them before `scanned`.
     buffer: Vec<u8>,
     begin: usize,
     scanned: usize,
@@ -41,7 +42,8 @@ pub(crate) struct Lines {
 impl Lines {
     pub(crate) fn of(input: impl Read + Send + 'static) -> Lines {
         let (sender, blocks) = sync_channel(BLOCKS_MAX);
-        // Not joined: after an error it may wait for input for ever, and the process ends without it.
+        // The thread is not joined: after an error it may wait for input for ever, and the process
+        // exits without it.
         thread::spawn(move || read_blocks(input, &sender));
         Lines {
             blocks,
@@ -52,8 +54,8 @@ impl Lines {
         }
     }
 
-    /// The next line; waits until `deadline`, or, without one, for as long as it takes. What has already been read is
-    /// given out also after the deadline.
+    /// Returns the next line. Waits until `deadline`, or without a limit if there is none. A line
+    /// that has already been read is returned even after the deadline.
     pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Event<'_>, Failure> {
         loop {
             let rest = self.buffer.get(self.scanned..).unwrap_or_default();
@@ -70,7 +72,8 @@ impl Lines {
             }
             let block = match deadline {
                 None => self.blocks.recv().map_err(RecvTimeoutError::from),
-                // A deadline in the past takes what waits in the channel and does not wait itself.
+                // With a deadline in the past, this takes a block that is ready but does not wait
+                // for one.
                 Some(deadline) => self
                     .blocks
                     .recv_timeout(deadline.saturating_duration_since(Instant::now())),
@@ -135,7 +138,7 @@ mod tests {
     use std::sync::mpsc::Sender;
     use std::time::Duration;
 
-    /// Input that arrives in the pieces sent.
+    /// Input that arrives in the pieces that are sent.
     struct Pieces(Receiver<Vec<u8>>);
 
     impl Read for Pieces {
@@ -151,7 +154,7 @@ mod tests {
         (sender, Lines::of(Pieces(receiver)))
     }
 
-    /// Lines are the same however the input is cut; the last needs no end.
+    /// The lines do not depend on how the input is split, and the last line needs no line ending.
     #[test]
     fn lines_do_not_depend_on_how_the_input_is_cut() {
         let text = b"one\n\nthree is longer\r\nfour";
@@ -169,7 +172,8 @@ mod tests {
         }
     }
 
-    /// A pause is told when the deadline passes, also in the middle of a line, and loses nothing.
+    /// A pause is reported when the deadline passes, even in the middle of a line, and loses
+    /// nothing.
     #[test]
     fn a_pause_is_told_and_loses_nothing() {
         let (sender, mut lines) = pieces();

@@ -1,14 +1,16 @@
-//! Messages as JSON lines, both ways.
+//! Messages as JSON lines, for output and input.
 //!
 //! `{"offset":7,"time_us":1237714200000000,"key":"a","value":"b","headers":{"h":"v"}}`
 //!
-//! - An absent key or value is `null`; one that is not UTF-8 is given in Base64, as `key_base64` or `value_base64`
-//!   instead.
-//! - Without headers there is no `headers`. Headers whose names repeat, which an object cannot express, are an array
-//!   of pairs, `"headers":[["h","1"],["h","2"]]`; if any name or value is not UTF-8, all are given in Base64, as
-//!   `"headers_base64":[["aA==","/w=="]]`. Their order is kept in every form.
-//! - On input every form is understood; `offset` is ignored, everything else may be missing, an object's names may
-//!   repeat. What is not known is an error, so that a misspelt field does not lose data silently.
+//! - An absent key or value is `null`. One that is not UTF-8 is in Base64 instead, as `key_base64`
+//!   or `value_base64`.
+//! - A message without headers has no field `headers`. If a name repeats, the headers are an array
+//!   of pairs, `"headers":[["h","1"],["h","2"]]`, because an object cannot express that. If any
+//!   name or value is not UTF-8, all are in Base64, as `"headers_base64":[["aA==","/w=="]]`. Every
+//!   form keeps the order.
+//! - The input may use any of these forms. `offset` is ignored, every other field is optional, and
+//!   names in an object of headers may repeat. An unknown field is an error, so that a misspelt
+//!   name does not lose data silently.
 
 mod read;
 mod write;
@@ -37,7 +39,8 @@ mod tests {
         String::from_utf8(line).expect("JSON is UTF-8")
     }
 
-    /// Every combination of key, value and headers of different kinds survives being written and read.
+    /// Every combination of key, value and headers of different kinds survives being written and
+    /// read.
     #[test]
     fn written_and_read_is_the_same() {
         let fields: [Option<&'static [u8]>; 6] = [
@@ -71,7 +74,7 @@ mod tests {
         }
     }
 
-    /// The forms are those that the module describes.
+    /// The output has the forms that the module describes.
     #[test]
     fn the_forms_are_as_documented() {
         let message = |headers: &[(&[u8], &[u8])]| Message {
@@ -96,7 +99,7 @@ mod tests {
         }
     }
 
-    /// What is not a message is refused, with a reason that names the trouble.
+    /// A line that is not a message is refused with a reason that names the problem.
     #[test]
     fn bad_lines_are_refused_with_a_reason() {
         let cases = [
@@ -127,7 +130,7 @@ mod tests {
         ParsedMessage::parse(b"{\"key\":\"\xff\"}").expect_err("not UTF-8");
     }
 
-    /// Also what we would not write ourselves is understood.
+    /// The input may differ from the tool's own output.
     #[test]
     fn input_may_be_sparse_or_loose() {
         let line = br#" {"offset":"ignored","headers":{"h":"1","h":"2"},"key":null,"value_base64":"YQ"} "#;

@@ -1,7 +1,7 @@
 //! `duramen`: logs in directories, from the command line.
 //!
-//! The standard output is exactly data; everything said to a person goes to the standard error. Exit codes: 0 done,
-//! 1 failed or not found, 2 wrong usage, 3 corruption found.
+//! The standard output carries nothing but data. Messages to the user go to the standard error.
+//! Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found.
 
 mod backup;
 mod bench;
@@ -24,22 +24,24 @@ mod output;
 mod position;
 mod progress;
 mod publish;
+mod reader;
 mod recover;
 mod restore;
 mod stat;
+mod summary;
 mod trim;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
 
 /// Work with duramen logs: append-only logs of messages, each in a directory of its own.
 ///
-/// Data goes to the standard output, everything else to the standard error. Exit codes: 0 done, 1 failed or not
-/// found, 2 wrong usage, 3 corruption found. One process at a time may have a log open for publishing, or any number
-/// for reading.
+/// Data goes to the standard output and messages to the user go to the standard error. Exit codes:
+/// 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found. Either one process has a log
+/// open for publishing, or any number of processes have it open for reading.
 #[derive(Debug, Parser)]
 #[command(name = "duramen", version, arg_required_else_help = true)]
 struct Cli {
@@ -82,8 +84,8 @@ impl Command {
             Command::Restore(args) => restore::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Bench(args) => bench::run(args),
-            Command::Completions(args) => completions::run(args),
-            Command::Man(args) => man::run(args),
+            Command::Completions(args) => completions::run(args, Cli::command()),
+            Command::Man(args) => man::run(args, Cli::command()),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! `duramen man`: manual pages.
 
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 
-use crate::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -14,13 +12,12 @@ pub(crate) struct Args {
     command: Option<String>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let mut command = Cli::command();
-    // Fills in what the pages show of the commands' full names.
-    command.build();
+pub(crate) fn run(args: &Args, mut tool: clap::Command) -> Result<(), Failure> {
+    // This fills in the full names of the commands, which the pages show.
+    tool.build();
     let page = match &args.command {
-        None => command,
-        Some(name) => command
+        None => tool,
+        Some(name) => tool
             .find_subcommand(name)
             .cloned()
             .ok_or_else(|| Failure::Usage(format!("there is no command {name}")))?,

@@ -1,4 +1,4 @@
-//! Opening a log that is there, to change it or to read it.
+//! Opening an existing log, to change it or to read it.
 
 use std::path::Path;
 use std::thread;
@@ -8,10 +8,11 @@ use duramen::{Error, FileLog, Options};
 
 use crate::failure::Failure;
 
-/// How long opening is tried: `consume --follow` holds the log again and again for a moment.
+/// How long to retry opening a log that is locked. `consume --follow` locks it for brief moments.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Opens with `try_open`, again and again while somebody has the log open, but not for long.
+/// Calls `try_open` until it succeeds, for a short time at most while another process has the log
+/// open.
 pub(crate) fn patiently<T>(try_open: impl Fn() -> duramen::Result<T>) -> Result<T, Failure> {
     let started = Instant::now();
     loop {
@@ -24,7 +25,7 @@ pub(crate) fn patiently<T>(try_open: impl Fn() -> duramen::Result<T>) -> Result<
     }
 }
 
-/// The log in `dir` as it is; for reading only if `read_only`.
+/// Opens the existing log in `dir` with its own settings, for reading only if `read_only`.
 pub(crate) fn existing(dir: &Path, read_only: bool) -> Result<FileLog, Failure> {
     patiently(|| Options::of(dir)?.read_only(read_only).open(dir))
 }

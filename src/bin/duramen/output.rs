@@ -1,4 +1,4 @@
-//! The standard output: exactly data, buffered, and quiet when its reader goes away.
+//! The standard output. It is buffered, and it is no error when its reader goes away.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -10,7 +10,7 @@ use duramen::Message;
 use crate::failure::Failure;
 use crate::format::Format;
 
-/// Where data goes.
+/// The destination of all data.
 pub(crate) struct Output {
     out: BufWriter<StdoutLock<'static>>,
 }
@@ -30,7 +30,7 @@ impl Output {
         writeln!(self.out, "{line}").map_err(failure)
     }
 
-    /// `value` as JSON on a line of its own.
+    /// Writes `value` as JSON on one line.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         serde_json::to_writer(&mut self.out, value).map_err(|error| failure(error.into()))?;
         self.out.write_all(b"\n").map_err(failure)
@@ -40,12 +40,13 @@ impl Output {
         self.out.write_all(bytes).map_err(failure)
     }
 
-    /// For those who write by themselves.
+    /// The writer itself, for callers that format their own output.
     pub(crate) fn writer(&mut self) -> &mut dyn Write {
         &mut self.out
     }
 
-    /// Hands everything to the operating system. To be called at the end: dropping would hide a failure.
+    /// Passes all buffered bytes to the operating system. Call this at the end, because dropping
+    /// the buffer would hide a failure.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(failure)
     }

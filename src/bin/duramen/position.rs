@@ -1,4 +1,4 @@
-//! A place in the log, given as an argument.
+//! A position in the log on the command line.
 
 use duramen::Start;
 

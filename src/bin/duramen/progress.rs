@@ -1,4 +1,4 @@
-//! Progress on the standard error, when it is a terminal.
+//! Progress on the standard error, if it is a terminal.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// How often something without a known end shows that it is alive.
+/// The redraw interval for work without a known length.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A bar that counts messages, up to `total` where that is known. `beside` is the stream that the messages come from or
-/// go to: a bar would get in its way if that were a terminal too.
+/// A bar that counts messages, up to `total` if that is known. `beside` is the stream that the
+/// messages come from or go to; there is no bar if that stream is a terminal too, because the two
+/// would mix.
 pub(crate) fn messages(what: &'static str, total: Option<u64>, beside: &impl IsTerminal) -> ProgressBar {
     if beside.is_terminal() {
         return ProgressBar::hidden();
@@ -19,9 +20,9 @@ pub(crate) fn messages(what: &'static str, total: Option<u64>, beside: &impl IsT
         Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} ({rate}, {eta} left)",
         None => "{msg} {spinner} {human_pos} ({rate})",
     };
-    // Nothing is drawn, and next to nothing done, when the standard error is not a terminal.
+    // Nothing is drawn if the standard error is not a terminal.
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_message(what);
-    // A template that does not parse is a mistake above, and no reason to fail the work.
+    // An invalid template is an error in this function, and no reason for the command to fail.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.with_key("rate", write_rate));
     }
@@ -29,11 +30,11 @@ pub(crate) fn messages(what: &'static str, total: Option<u64>, beside: &impl IsT
 }
 
 fn write_rate(state: &ProgressState, out: &mut dyn Write) {
-    // It cannot fail: what is written to is memory.
+    // Writing to memory cannot fail.
     let _ = write!(out, "{:.0}/s", HumanFloatCount(state.per_sec()));
 }
 
-/// A sign of life for work that cannot tell how far it is.
+/// A spinner for work without a known length.
 pub(crate) fn spinner(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_message(what);
     bar.enable_steady_tick(TICK);

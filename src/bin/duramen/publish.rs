@@ -1,4 +1,4 @@
-//! `duramen publish`: JSON lines from the standard input into a log.
+//! `duramen publish`: publishing JSON lines from the standard input.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -15,16 +15,17 @@ use crate::json::ParsedMessage;
 use crate::output::Output;
 use crate::{open, progress};
 
-/// How long a line waits at most for the rest of its batch when the input is slow.
+/// The longest time that a message waits for more messages before its batch is published.
 const LINGER_MAX: Duration = Duration::from_millis(50);
 
-/// Bytes of messages after which a batch is published though it could hold more messages: so much memory a batch
-/// takes, and it stays far below the largest that the library takes.
+/// A batch is published when its messages reach this size, even if it could hold more. This limits
+/// the memory that a batch takes and keeps it far below the library's maximum.
 const BATCH_CONTENT_MAX: u64 = MESSAGE_SIZE_MAX;
 
 /// Publish JSON lines from the standard input, and print a summary as one JSON line.
 ///
-/// The directory is created if need be. An existing log keeps its indexes; flags add to them.
+/// The directory is created if it does not exist. An existing log keeps its indexes, and the
+/// options can add more.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = INPUT_HELP)]
 pub(crate) struct Args {
@@ -39,31 +40,32 @@ pub(crate) struct Args {
     #[arg(long)]
     time_index: bool,
 
-    /// Begin a new segment file after so many bytes [default: 64 MiB]
+    /// Begin a new segment file after this many bytes [default: 64 MiB]
     #[arg(long, value_name = "BYTES")]
     rollover: Option<u64>,
 
-    /// Publish so many messages as one atomic batch; fewer when the input pauses, and after 64 MiB
+    /// Publish up to this many messages as one atomic batch; a pause in the input or 64 MiB of
+    /// messages end a batch early
     #[arg(long, value_name = "N", default_value = "1000")]
     batch: NonZeroUsize,
 
-    /// Bring every batch to stable storage before reading on, instead of all of them once at the end
+    /// Sync every batch to stable storage before reading on, instead of once at the end
     #[arg(long)]
     sync: bool,
 }
 
 const INPUT_HELP: &str = "\
-A line of input is a JSON object:
+Each line of input is a JSON object:
 
   {\"time_us\":1237714200000000,\"key\":\"a\",\"value\":\"b\",\"headers\":{\"h\":\"v\"}}
 
-Everything in it may be missing. time_us is in microseconds since 1970 (missing: now). A key or value that is null or \
-missing is absent; bytes that are not UTF-8 are given as \"key_base64\" and \"value_base64\". Headers are an object, \
-or an array of pairs [[\"h\",\"v\"],..], or \"headers_base64\", an array of pairs in Base64. \"offset\" is ignored, so \
-the output of `duramen consume` can be published again. Empty lines are skipped.
+Every field is optional. time_us is in microseconds since 1970; the default is now. A key or value that is null or \
+missing is absent. Bytes that are not UTF-8 are in Base64, as \"key_base64\" and \"value_base64\". Headers are an \
+object, an array of pairs [[\"h\",\"v\"],..], or an array of pairs in Base64 called \"headers_base64\". \"offset\" is \
+ignored, so the output of `duramen consume` can be published again. Empty lines are skipped.
 
-A line that is not valid ends the work with an error that names its number; everything before it is published, synced \
-and counted in the summary, {\"published\":N,\"next_offset\":N}.";
+An invalid line ends the command with an error that names the line number. The messages before it are published, \
+synced and counted in the summary, {\"published\":N,\"next_offset\":N}.";
 
 #[derive(Serialize)]
 struct Summary {
@@ -82,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         published: 0,
     };
     let outcome = publisher.publish_all(&mut Lines::of(io::stdin()));
-    // What came before a bad line stays published, and is synced and told like everything else.
+    // The messages before an invalid line stay published, are synced and count in the summary.
     let summary = publisher.finish();
     if let Ok(summary) = &summary {
         let mut output = Output::stdout();
@@ -115,13 +117,13 @@ struct Publisher<'a> {
     how: PublishOptions,
     batch_len: usize,
     pending: Vec<ParsedMessage>,
-    /// Bytes of content in `pending`.
+    /// The content size of `pending`, in bytes.
     pending_content: u64,
     published: u64,
 }
 
 impl Publisher<'_> {
-    /// Publishes what `lines` holds up to its end or the first line that is not valid.
+    /// Publishes the messages in `lines`, up to the end or the first invalid line.
     fn publish_all(&mut self, lines: &mut Lines) -> Result<(), Failure> {
         let bar = progress::messages("publishing", None, &io::stdin());
         let mut first_pending = None;
@@ -156,7 +158,7 @@ impl Publisher<'_> {
         }
     }
 
-    /// Adds the message on a line to those pending, or says what is wrong with it.
+    /// Adds the message on a line to the pending ones, or fails with what is wrong with it.
     fn parse(&mut self, line: &[u8]) -> Result<(), String> {
         let message = ParsedMessage::parse(line)?;
         let size = message.as_new(&message.header_slices()).content_size();
@@ -188,7 +190,7 @@ impl Publisher<'_> {
         Ok(())
     }
 
-    /// Brings everything to stable storage.
+    /// Syncs everything to stable storage.
     fn finish(&self) -> Result<Summary, Failure> {
         self.log.sync()?;
         let summary = Summary {

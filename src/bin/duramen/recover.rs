@@ -1,4 +1,4 @@
-//! `duramen recover`: a damaged log made usable again.
+//! `duramen recover`: making a damaged log usable again.
 
 use std::path::{Path, PathBuf};
 
@@ -11,27 +11,27 @@ use crate::failure::{Failure, tell};
 use crate::output::Output;
 use crate::{open, progress};
 
-/// Keep every message in front of the first damage, cut off the rest, and print each stretch that was cut off on a
-/// line of its own.
+/// Keep every message before the first damage, drop the rest, and print each dropped stretch on one
+/// line.
 ///
-/// What is cut off is kept in the subfolder `quarantine`. Damaged indexes are built anew. Offsets of messages that were
-/// lost are not given out again: where nobody knows which was the last, the next is some 214 million higher. On a log
-/// that is in order nothing is changed.
+/// Dropped bytes are kept in the subdirectory `quarantine`. Damaged indexes are rebuilt. Offsets of
+/// lost messages are never reused; if the last of them is unknown, the next offset is some 214
+/// million higher. A log without damage is not changed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Keep the good messages behind damage as well, which leaves gaps
+    /// Also keep the valid messages after damage, which leaves gaps in the offsets
     #[arg(long)]
     salvage: bool,
 
-    /// Change nothing, and tell what would be done
+    /// Change nothing, and print what would be done
     #[arg(long)]
     dry_run: bool,
 
-    /// Print one JSON object instead: what was dropped, with path, position, len, `first_offset` and `end_offset` (or
-    /// null), kind and text; the files in quarantine; and what the log holds now
+    /// Print one JSON object instead: what was dropped, with path, position, len, `first_offset`
+    /// and `end_offset` (or null), kind and text; the files in quarantine; and the state of the log
     #[arg(long)]
     json: bool,
 }
@@ -61,7 +61,8 @@ struct DroppedLine {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    // Only where the metadata is lost: a log that had an index keeps it then, and one that had none can do without.
+    // These options matter only if the metadata is lost. A log that had an index then keeps it, and
+    // one that had none can ignore it.
     let options = Options::new().key_index(true).time_index(true);
     let how = RecoverOptions::new().dry_run(args.dry_run).salvage(args.salvage);
     let spinner = progress::spinner("recovering");

@@ -1,4 +1,4 @@
-//! `duramen restore`: a log from a backup.
+//! `duramen restore`: making a log from a backup.
 
 use std::path::PathBuf;
 
@@ -12,25 +12,25 @@ use crate::{open, position, progress};
 
 /// Make a log from a backup, up to an offset or a time, and print a summary as one JSON line.
 ///
-/// The backup stays as it is.
+/// The backup is not changed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
     /// The backup's directory
     backup: PathBuf,
 
-    /// The new log's directory, missing or empty
+    /// The new log's directory, which must be missing or empty
     dst: PathBuf,
 
-    /// The end: an offset, a time such as 2009-03-22T09:30:00Z or us:1237714200000000 (needs a time index), or newest;
-    /// what is there is not part of the new log
+    /// The end (exclusive): an offset, a time such as 2009-03-22T09:30:00Z or us:1237714200000000
+    /// (needs a time index), or newest
     #[arg(long, value_name = "UNTIL", default_value = "newest")]
     #[arg(value_parser = position::parse, allow_negative_numbers = true)]
     until: Start,
 }
 
 const SUMMARY_HELP: &str = "\
-The summary is {\"next_offset\":N}: the offset that the next message published to the new log gets.";
+The summary is {\"next_offset\":N}: the offset of the next message to be published to the new log.";
 
 #[derive(Serialize)]
 struct Summary {

@@ -1,4 +1,4 @@
-//! `duramen stat`: what a log holds.
+//! `duramen stat`: printing figures about a log.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use duramen::Options;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Print what a log holds: segments, messages, size in bytes, offsets, epoch and indexes.
+/// Print figures about a log: segments, messages, size in bytes, offsets, epoch and indexes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// [`duramen::Stats`], as it is printed.
+/// [`duramen::Stats`] in the form in which they are printed.
 #[derive(Serialize)]
 struct Stats {
     segments: u64,

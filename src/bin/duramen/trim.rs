@@ -1,4 +1,4 @@
-//! `duramen trim`: removing from the front of a log.
+//! `duramen trim`: removing messages from the front of a log.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::{open, progress};
 
-/// Messages counted at a time in a dry run.
+/// The number of messages read at a time in a dry run.
 const BATCH_LEN: usize = 1024;
 
 /// Remove messages from the front of a log, and print a summary as one JSON line.
 ///
-/// Exactly one of the options says what is kept. Storage is freed by whole segments.
+/// Exactly one of the options selects the messages to keep. Storage is freed in whole segments.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 #[command(group = ArgGroup::new("kept").args(["before", "max_age", "max_bytes", "max_messages"]).required(true))]
@@ -25,32 +25,32 @@ pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Keep this offset and those after it
+    /// Keep the messages at this offset and after it
     #[arg(long, value_name = "OFFSET")]
     before: Option<u64>,
 
-    /// Keep the messages from the first that is not older than this, such as 7d, 1h, 30m, 45s or 500ms; one from the
-    /// future is as old as the next that is not
+    /// Keep the first message that is not older than this age, such as 7d, 1h, 30m, 45s or 500ms,
+    /// and all after it; a message with a future time has the age of the next one with a past time
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
 
-    /// Keep the newest messages that take at most so many bytes
+    /// Keep the newest messages that fit into this many bytes
     #[arg(long, value_name = "N")]
     max_bytes: Option<u64>,
 
-    /// Keep so many of the newest messages
+    /// Keep this many of the newest messages
     #[arg(long, value_name = "N")]
     max_messages: Option<u64>,
 
-    /// Remove nothing, and tell what would be removed
+    /// Remove nothing, and print what would be removed
     #[arg(long)]
     dry_run: bool,
 }
 
 const SUMMARY_HELP: &str = "\
-The summary is {\"trimmed\":N,\"size\":N,\"start_offset\":N}: messages removed, bytes of storage freed, and the oldest \
-offset that is left. In a dry run, size is what those messages take, of which the last ones may be in a segment that \
-stays.";
+The summary is {\"trimmed\":N,\"size\":N,\"start_offset\":N}: the number of messages removed, the bytes of \
+storage freed, and the new start offset. In a dry run, size is the size of those messages; the last of them may be in \
+a segment that is kept.";
 
 #[derive(Serialize)]
 struct Summary {
@@ -90,7 +90,7 @@ impl Args {
     }
 }
 
-/// The messages below `cut`, and what they take.
+/// The number of messages below `cut`, and their size.
 fn below(log: &FileLog, cut: u64) -> duramen::Result<Trimmed> {
     let (mut count, mut size) = (0, 0);
     let mut next = log.start_offset()?;

@@ -76,6 +76,7 @@ impl Removal<'_> {
         }
         self.leave_behind(base)?;
         self.remove.append.sync()?;
+        self.cut_left_behind()?;
         let (meta, is_in_both) = self.remove.metadata.current_and_is_in_both();
         if !meta.has_gaps || meta.is_copy || !is_in_both {
             self.remove.metadata.write_both(|meta| {
@@ -91,10 +92,11 @@ impl Removal<'_> {
     /// As [`delete_from`](Removal::delete_from), on a full disk, where some space is kept back for just this.
     fn delete_when_full(&mut self, base: u64, named: &BTreeSet<u64>) -> Result<Option<Deleted>> {
         let remove = self.remove;
+        // In this order: whoever prepares a file asks first whether space is short.
+        remove.space.give_back();
         if let Some(prepared) = remove.append.prepared().take() {
             prepared.discard(&remove.directory);
         }
-        remove.space.give_back();
         // From now on nobody begins to take space in the background. Whoever is taking some finds no more of it, and
         // gives back what it has.
         let deadline = Instant::now() + WAIT_MAX;

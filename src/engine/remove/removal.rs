@@ -94,6 +94,19 @@ impl Removal<'_> {
         self.remove.append.leave_behind(base, &mut self.due)
     }
 
+    /// Gives back the space behind the end of a segment that this removal has left behind and that is durable: on a full
+    /// disk the removal may need it.
+    pub(super) fn cut_left_behind(&self) -> Result<()> {
+        let Some((left, seal)) = self.due.as_ref().and_then(|due| due.left.as_ref()) else {
+            return Ok(());
+        };
+        let _not_while_sealing = self.remove.segments.lock_replacing();
+        if self.remove.segments.has_active(left) {
+            left.truncate(u64::from(seal.len))?;
+        }
+        Ok(())
+    }
+
     /// Removes the files of segments that are no longer of the log.
     pub(super) fn unlink(&self, bases: impl Iterator<Item = u64>) -> Result<()> {
         let removed = self.remove.directory.remove_segments(bases);

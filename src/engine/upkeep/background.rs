@@ -143,30 +143,53 @@ impl Upkeep {
 
     /// What is due when a segment was begun. What fails now is tried again at the next rollover.
     fn after_rollover(&self) {
+        if self.member.get().is_none() {
+            self.keep_up_here();
+            return;
+        }
         if self.has_retention && !self.ask(Task::Retain) {
             self.retain();
         }
-        if !self.space.has_spare()
-            && self.segments.list().segments.len() > 1
-            && !self.ask(Task::SetSpaceAside)
-            && self.member.get().is_none()
-        {
-            self.set_space_aside();
-        }
-        if self.member.get().is_none() {
-            self.make_key_runs();
+        if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
+            self.ask(Task::SetSpaceAside);
         }
     }
 
-    /// Makes the key runs that there are segments for. In the background that is one after the other, in slices.
+    /// Where there is no background: everything that is due, unless another publisher is at it or the log is being
+    /// closed.
+    fn keep_up_here(&self) {
+        let Some(_turn) = self.working.try_lock() else {
+            return;
+        };
+        if self.segments.directory.health.check_writable().is_err() {
+            return;
+        }
+        if self.has_retention {
+            self.retain();
+        }
+        if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
+            self.set_space_aside();
+        }
+        self.make_all_key_runs();
+    }
+
+    /// Has the key runs made that there are segments for, one after the other. Where there is no background they are
+    /// made at once.
     pub(crate) fn make_key_runs(&self) {
         if self.segments.directory.health.is_read_only() || !KeyRuns::may_lack_one(&self.segments) {
             return;
         }
-        if self.member.get().is_some() {
-            if !self.tasks.lock().has_key_run() {
-                self.ask(Task::FindKeyRun);
+        if self.member.get().is_none() {
+            if let Some(_turn) = self.working.try_lock() {
+                self.make_all_key_runs();
             }
+        } else if !self.tasks.lock().has_key_run() {
+            self.ask(Task::FindKeyRun);
+        }
+    }
+
+    fn make_all_key_runs(&self) {
+        if !KeyRuns::may_lack_one(&self.segments) {
             return;
         }
         let mut next = self.find_key_run();
@@ -203,7 +226,11 @@ impl Upkeep {
     pub(crate) fn stop(&self) {
         let _not_while_working = self.working.lock();
         let tasks = std::mem::take(&mut *self.tasks.lock());
-        drop(tasks);
+        for task in tasks.into_all() {
+            if let Task::BuildKeyRun(build) = task {
+                build.discard(&self.segments);
+            }
+        }
     }
 
     /// Adds a task. False if there is no thread to do it.
@@ -211,14 +238,15 @@ impl Upkeep {
         let Some(member) = self.member.get() else {
             return false;
         };
-        let turn = if task.is_urgent() {
-            Turn::Urgent
-        } else {
-            Turn::Ordinary
-        };
         let mut tasks = self.tasks.lock();
         // Under the lock: the turn finds the task.
-        let is_taken = member.ask(turn);
+        let is_taken = if task.is_urgent() {
+            member.ask(Turn::Urgent)
+        } else if task.is_begun() {
+            member.ask_to_resume()
+        } else {
+            member.ask(Turn::Ordinary)
+        };
         if is_taken {
             tasks.push(task);
         }

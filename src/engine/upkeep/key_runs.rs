@@ -104,7 +104,9 @@ pub(super) fn install(segments: &Segments, run: KeyRun) {
     let run = Arc::new(run);
     let replaced = Cell::new(Vec::new());
     segments.change(|list| {
-        let is_covered = |old: &KeyRun| run.first <= old.first && old.end <= run.end;
+        // One of the same name is replaced by the file itself.
+        let is_covered =
+            |old: &KeyRun| run.first <= old.first && old.end <= run.end && old.name() != run.name();
         let covered = list.key_runs.iter().filter(|old| is_covered(old));
         let mut names: Vec<FileName> = covered.map(|old| old.name()).collect();
         list.key_runs

@@ -33,7 +33,7 @@ impl Task {
     }
 
     /// Whether a slice of it has been done.
-    fn is_begun(&self) -> bool {
+    pub(super) fn is_begun(&self) -> bool {
         match self {
             Task::Seal(sealing) => sealing.is_begun(),
             Task::BuildKeyRun(_) => true,
@@ -68,6 +68,11 @@ impl Tasks {
         } else {
             self.ordinary.pop_front()
         }
+    }
+
+    /// All of them.
+    pub(super) fn into_all(self) -> impl Iterator<Item = Task> {
+        self.urgent.into_iter().chain(self.ordinary)
     }
 
     /// How many segments wait to be sealed.

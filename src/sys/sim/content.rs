@@ -7,14 +7,14 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) const PAGE: u64 = 4096;
 const PAGE_SIZE: usize = 4096;
 
-/// A page and, once it was asked for, its hash.
+/// A page and its hash, which is computed on first use.
 #[derive(Debug)]
 struct Page {
     bytes: [u8; PAGE_SIZE],
     hash: OnceLock<u64>,
 }
 
-/// The hash of a page of zeros, which counts as no page.
+/// The hash of a page of zeros, which is the same as that of a missing page.
 const ZEROS_HASH: u64 = 0;
 
 impl Page {
@@ -38,19 +38,20 @@ impl Page {
 }
 
 impl Clone for Page {
-    /// Copies are made to be changed.
+    /// A copy is made to be changed, so it has no hash yet.
     fn clone(&self) -> Page {
         Page::new(&self.bytes)
     }
 }
 
-/// The bytes of a file, in pages that copies share.
+/// The bytes of a file. Copies share pages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     len: u64,
-    /// A page that is not here is all zeros.
+    /// A missing page is all zeros.
     pages: BTreeMap<u64, Arc<Page>>,
-    /// Pages, as ranges from and to, that have a place on the medium. A store to any other needs space first.
+    /// Ranges of pages that are allocated on the medium. A store to any other page needs space
+    /// first.
     placed: Vec<(u64, u64)>,
 }
 
@@ -66,7 +67,7 @@ impl Content {
         self.len
     }
 
-    /// Fills `buffer` up to the end of the file and returns the bytes read.
+    /// Fills `buffer` up to the end of the file. Returns the number of bytes read.
     pub(super) fn read(&self, position: u64, buffer: &mut [u8]) -> usize {
         let len = self.len.saturating_sub(position).min(buffer.len() as u64);
         let len = usize::try_from(len).unwrap_or(buffer.len());
@@ -80,8 +81,8 @@ impl Content {
         len
     }
 
-    /// Puts the part of `data` between `from` and `to` where it belongs if all of `data` goes to `position`. The
-    /// length stays, also if the bytes lie beyond it.
+    /// Writes the part of `data` between `from` and `to`, where all of `data` begins at `position`.
+    /// The length stays the same, even if the bytes lie beyond it.
     pub(super) fn put(&mut self, position: u64, data: &Data, from: u64, to: u64) {
         if to <= from {
             return;
@@ -114,7 +115,7 @@ impl Content {
         self.len = len;
     }
 
-    /// Drops what [`put`](Content::put) has left beyond the end.
+    /// Drops the bytes that [`put`](Content::put) has left beyond the end.
     pub(super) fn clip(&mut self) {
         let len = self.len;
         self.len = u64::MAX;
@@ -134,23 +135,23 @@ impl Content {
             })
     }
 
-    /// Whether `page` has a place on the medium.
+    /// Whether `page` is allocated on the medium.
     pub(super) fn is_placed(&self, page: u64) -> bool {
         self.placed.iter().any(|(from, to)| (*from..*to).contains(&page))
     }
 
-    /// How many pages have a place on the medium.
+    /// The number of pages that are allocated on the medium.
     pub(super) fn placed_count(&self) -> u64 {
         self.placed.iter().map(|(from, to)| to - from).sum()
     }
 
-    /// Fills a page with anything.
+    /// Fills a page with arbitrary bytes.
     pub(super) fn fill_page(&mut self, page: u64, bytes: &[u8; PAGE_SIZE]) {
         self.place(page, page + 1);
         self.pages.insert(page, Arc::new(Page::new(bytes)));
     }
 
-    /// A page that holds something, the `n`-th counted round and round.
+    /// The `n`-th page that is not empty, counted round and round.
     pub(super) fn nth_page(&self, n: u64) -> Option<[u8; PAGE_SIZE]> {
         let index = n.checked_rem(self.pages.len() as u64)?;
         self.pages
@@ -159,7 +160,7 @@ impl Content {
             .map(|page| page.bytes)
     }
 
-    /// A number that is the same for the same bytes.
+    /// A hash of the bytes.
     pub(super) fn hash(&self, seed: u64) -> u64 {
         let pages = self.pages.iter().map(|(index, page)| (index, page.hash()));
         pages
@@ -217,7 +218,8 @@ impl Content {
     }
 }
 
-/// The pieces of `len` bytes at `position` that lie in one page each: the page, where in it, and where in the bytes.
+/// Splits `len` bytes at `position` at page boundaries. Each piece has its page, the place in the
+/// page, and the place in the bytes.
 fn pieces(position: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
@@ -229,7 +231,7 @@ fn pieces(position: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::o
     })
 }
 
-/// Bytes that were written; zeros take no room.
+/// Written bytes. Zeros take no memory.
 #[derive(Clone)]
 pub(super) enum Data {
     Zeros(u64),

@@ -2,20 +2,19 @@ use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use super::disk::SimDisk;
 use super::image::Image;
 use super::pending::Pending;
 use super::random::{Random, mix};
 use super::units::{Fresh, Grain, Units, ground, has_fresh};
 
-/// Which of the disks that may be found after a power cut to try.
+/// Selects which of the possible disks after a power cut to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrashPlan {
-    /// What is drawn at random depends on this alone.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Up to so many units of what may be lost, every subset of them is tried.
+    /// With up to this many units that may be lost, every subset is tried.
     pub exhaustive_units_max: u32,
-    /// Beyond that, so many subsets for each size of units.
+    /// With more units, this many subsets are tried for each size of units.
     pub samples: u32,
 }
 
@@ -29,34 +28,41 @@ impl Default for CrashPlan {
     }
 }
 
-/// The subsets of one way to cut what may be lost into units.
+/// The subsets for one way to split the pending changes into units.
 #[derive(Debug)]
 struct Run {
     grain: Grain,
     fresh: Fresh,
     units: Units,
     ground: Image,
-    /// How many subsets to try.
+    /// The number of subsets to try.
     count: u64,
     is_exhaustive: bool,
     seed: u64,
 }
 
-/// How a disk came about: by a power cut on another.
-pub(super) struct Origin {
-    parent: SimDisk,
-    point: usize,
+/// The state of a disk after a power cut.
+pub(super) struct Remains {
+    pub(super) image: Image,
+    pub(super) hash: u64,
+    pub(super) cut: PowerCut,
+    /// The seed of the next system.
+    pub(super) seed: u64,
+}
+
+/// When the power failed, and which changes were lost.
+pub(super) struct PowerCut {
+    pub(super) point: usize,
     pending: Arc<Pending>,
     run: Arc<Run>,
     kept: Vec<bool>,
 }
 
-/// The distinct disks that may be found after a power cut.
+/// The distinct states that a disk may have after a power cut.
 pub(super) struct CrashImages {
-    parent: SimDisk,
     point: usize,
     pending: Arc<Pending>,
-    /// What is still to be tried, and how many subsets have been.
+    /// The unfinished runs, each with the number of subsets tried so far.
     runs: Vec<(Arc<Run>, u64)>,
     next_run: usize,
     found: HashSet<u64>,
@@ -64,7 +70,7 @@ pub(super) struct CrashImages {
 }
 
 impl CrashImages {
-    pub(super) fn new(parent: SimDisk, point: usize, pending: Pending, plan: &CrashPlan) -> CrashImages {
+    pub(super) fn new(point: usize, pending: Pending, plan: &CrashPlan) -> CrashImages {
         let seed = mix(plan.seed, point as u64);
         let mut runs: Vec<Run> = Vec::new();
         for (grain, fresh) in cuts(&pending) {
@@ -74,7 +80,7 @@ impl CrashImages {
             }
             let is_exhaustive = units.count() <= plan.exhaustive_units_max as usize;
             let count = if is_exhaustive {
-                // The first two, nothing and everything, come twice.
+                // The first two subsets, nothing and everything, come twice.
                 (1 << units.count()) + 2
             } else {
                 u64::from(plan.samples)
@@ -93,7 +99,6 @@ impl CrashImages {
         let runs = runs.into_iter().map(|run| (Arc::new(run), 0)).collect();
         let pending = Arc::new(pending);
         CrashImages {
-            parent,
             point,
             pending,
             runs,
@@ -104,7 +109,7 @@ impl CrashImages {
     }
 }
 
-/// The ways to cut: coarse to fine.
+/// The ways to split changes, from coarse to fine.
 fn cuts(pending: &Pending) -> Vec<(Grain, Fresh)> {
     let grains = [
         Grain::Op,
@@ -124,10 +129,10 @@ fn cuts(pending: &Pending) -> Vec<(Grain, Fresh)> {
 }
 
 impl Iterator for CrashImages {
-    type Item = SimDisk;
+    type Item = Remains;
 
-    /// Takes from each run in turn, so that the first few disks are a fair sample of all.
-    fn next(&mut self) -> Option<SimDisk> {
+    /// Takes from each run in turn, so that the first few disks are a fair sample of all disks.
+    fn next(&mut self) -> Option<Remains> {
         while !self.runs.is_empty() {
             self.next_run %= self.runs.len();
             let (run, done) = &mut self.runs[self.next_run];
@@ -142,28 +147,27 @@ impl Iterator for CrashImages {
             let image = run.units.build(&self.pending, &kept, &run.ground);
             let hash = image.hash();
             if self.found.insert(hash) {
-                return Some(self.disk(image, hash, run, kept));
+                let cut = PowerCut {
+                    point: self.point,
+                    pending: Arc::clone(&self.pending),
+                    run,
+                    kept,
+                };
+                return Some(Remains {
+                    image,
+                    hash,
+                    cut,
+                    seed: self.seed,
+                });
             }
         }
         None
     }
 }
 
-impl CrashImages {
-    fn disk(&self, image: Image, hash: u64, run: Arc<Run>, kept: Vec<bool>) -> SimDisk {
-        let origin = Origin {
-            parent: self.parent.clone(),
-            point: self.point,
-            pending: Arc::clone(&self.pending),
-            run,
-            kept,
-        };
-        SimDisk::found(image, hash, origin, self.seed)
-    }
-}
-
 impl Run {
-    /// The `n`-th subset: what is kept. The first is nothing and the second everything.
+    /// The `n`-th subset, with true for each unit that is kept. The first subset is empty and the
+    /// second has every unit.
     fn subset(&self, n: u64) -> Vec<bool> {
         let count = self.units.count();
         if n < 2 {
@@ -171,12 +175,13 @@ impl Run {
         }
         let mut random = Random::new(mix(self.seed, n));
         if self.is_exhaustive {
-            // An odd factor walks through all subsets in an order that does not favour any unit.
+            // Multiplying by an odd factor visits all subsets in an order that favours no unit.
             let factor = mix(self.seed, 0) | 1;
             let bits = (n - 2).wrapping_mul(factor).wrapping_add(self.seed);
             return (0..count).map(|unit| bits & (1 << unit) != 0).collect();
         }
-        // Names are few and bytes are many: one is often left alone, so that the other is seen on its own.
+        // There are few names and many bytes. They are drawn separately, so that often only one of
+        // the two loses something.
         let names = self.units.names_start();
         let mut kept = sample(names, &mut random);
         kept.extend(sample(count - names, &mut random));
@@ -184,7 +189,8 @@ impl Run {
     }
 }
 
-/// Some of `count` units: all, none, all but a few, only a few, the first, or each with some probability.
+/// Draws some of `count` units: all, none, all but a few, only a few, the first ones, or each with
+/// some probability.
 fn sample(count: usize, random: &mut Random) -> Vec<bool> {
     const FEW: usize = 3;
     let kind = random.below(8);
@@ -202,7 +208,7 @@ fn sample(count: usize, random: &mut Random) -> Vec<bool> {
     (0..count).map(|unit| choose(unit, random)).collect()
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for PowerCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lost = String::new();
         self.run
@@ -221,7 +227,6 @@ impl fmt::Display for Origin {
             "power cut after {} operations, pieces {grain:?}{rest}; lost:",
             self.point
         )?;
-        writeln!(f, "{}", if lost.is_empty() { " nothing" } else { &lost })?;
-        write!(f, "{}", self.parent.story(self.point))
+        writeln!(f, "{}", if lost.is_empty() { " nothing" } else { &lost })
     }
 }

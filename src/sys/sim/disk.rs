@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::content::Content;
-use super::crash::{CrashImages, CrashPlan, Origin};
+use super::crash::{CrashImages, CrashPlan, PowerCut, Remains};
 use super::fault::{Fault, Lie};
 use super::image::Image;
 use super::machine::Machine;
@@ -14,20 +14,22 @@ use super::op::{Call, Op, Shown};
 use super::pending::Pending;
 use super::random::mix;
 
-/// A disk in memory with the system that uses it. Clones are handles to the same one.
+/// A disk in memory with the system that uses it. Clones are handles to the same disk.
 ///
-/// Every change is recorded. A *point* is a number of recorded operations; after any of them the power may fail
-/// ([`crash_images`](SimDisk::crash_images)) or the process be killed ([`kill_at`](SimDisk::kill_at)). Either gives
-/// new disks, which know where they come from, and leaves this one alone.
+/// Every change is recorded. A *point* is a number of recorded operations. At any point the power
+/// may fail ([`crash_images`](SimDisk::crash_images)) or the process may be killed
+/// ([`kill_at`](SimDisk::kill_at)). Both give new disks, which remember their history, and leave
+/// this disk unchanged.
 #[derive(Clone)]
 pub struct SimDisk {
     pub(super) machine: Arc<Mutex<Machine>>,
-    origin: Option<Arc<Origin>>,
+    /// The previous disk and the power cut that led to this one.
+    origin: Option<Arc<(SimDisk, PowerCut)>>,
     hash: Option<u64>,
 }
 
 impl SimDisk {
-    /// An empty disk. What it gives as random depends on `seed` alone.
+    /// Creates an empty disk. Its random bytes depend only on `seed`.
     #[must_use]
     pub fn new(seed: u64) -> SimDisk {
         SimDisk::with(Machine::start(Image::default(), seed))
@@ -41,23 +43,24 @@ impl SimDisk {
         }
     }
 
-    /// The disk found after a power cut.
-    pub(super) fn found(image: Image, hash: u64, origin: Origin, seed: u64) -> SimDisk {
-        let machine = Machine::start(image, mix(seed, 1));
+    /// The disk after a power cut on `parent`.
+    fn found(remains: Remains, parent: &SimDisk) -> SimDisk {
+        let machine = Machine::start(remains.image, mix(remains.seed, 1));
         SimDisk {
             machine: Arc::new(Mutex::new(machine)),
-            origin: Some(Arc::new(origin)),
-            hash: Some(hash),
+            origin: Some(Arc::new((parent.clone(), remains.cut))),
+            hash: Some(remains.hash),
         }
     }
 
-    /// How many operations are recorded.
+    /// The number of recorded operations.
     #[must_use]
     pub fn point(&self) -> usize {
         self.machine.lock().ops.len()
     }
 
-    /// How many of them, from `point` on, change something, as opposed to making it durable.
+    /// The number of operations from `point` on that change something, as opposed to making it
+    /// durable.
     #[must_use]
     pub fn changes_since(&self, point: usize) -> usize {
         self.machine
@@ -69,35 +72,37 @@ impl SimDisk {
             .count()
     }
 
-    /// Whether to let the power fail at `point`: at all but those that a note follows, behind which the disk is the
-    /// same and more may have been promised.
+    /// Whether to let the power fail at `point`. A point before a note is skipped, because the disk
+    /// is the same after the note, when more may have been promised.
     #[must_use]
     pub fn is_crash_point(&self, point: usize) -> bool {
         !matches!(self.machine.lock().ops.get(point), Some(Op::Note(_)))
     }
 
-    /// How often a call was made.
+    /// How many times a call was made.
     #[must_use]
     pub fn calls(&self, call: Call) -> u64 {
-        self.machine.lock().calls(call)
+        self.machine.lock().counts.calls(call)
     }
 
-    /// Puts a line of text into the log of operations. It counts as an operation that changes nothing.
+    /// Adds a line of text to the log of operations. It counts as an operation that changes
+    /// nothing.
     pub fn note(&self, text: impl Into<String>) {
         self.machine.lock().record(Op::Note(text.into()));
     }
 
-    /// The distinct disks that may be found if the power fails after `point` operations; the first is the one that
-    /// kept nothing but what was synced. Taken up to any number they are a fair sample of the rest.
+    /// The distinct disks that may be found if the power fails after `point` operations. The first
+    /// one keeps only what was synced. The first few, however many, are a fair sample of all.
     pub fn crash_images(&self, point: usize, plan: &CrashPlan) -> impl Iterator<Item = SimDisk> + use<> {
         let pending = {
             let machine = self.machine.lock();
             Pending::after(&machine.base, &machine.ops[..point.min(machine.ops.len())])
         };
-        CrashImages::new(self.clone(), point, pending, plan)
+        let parent = self.clone();
+        CrashImages::new(point, pending, plan).map(move |remains| SimDisk::found(remains, &parent))
     }
 
-    /// The disk as it is found if the power fails now and nothing survives that was not synced.
+    /// The disk that is found if the power fails now and only synced changes survive.
     #[must_use]
     pub fn power_cut(&self) -> SimDisk {
         let machine = self.machine.lock();
@@ -105,21 +110,22 @@ impl SimDisk {
         SimDisk::with(Machine::start(image, mix(machine.seed, 2)))
     }
 
-    /// The same system with all processes killed now: everything is as they saw it, locks are free, and what was not
-    /// synced can still be lost. The disk fails, lies and is full as before.
+    /// The same system with all processes killed now. Files are as the processes saw them, locks
+    /// are released, and unsynced changes can still be lost. Faults, lies and the limit of space
+    /// stay in force.
     #[must_use]
     pub fn kill(&self) -> SimDisk {
         self.kill_at(self.point())
     }
 
-    /// As [`kill`](SimDisk::kill), after `point` operations.
+    /// Like [`kill`](SimDisk::kill), after `point` operations.
     #[must_use]
     pub fn kill_at(&self, point: usize) -> SimDisk {
         SimDisk::with(self.machine.lock().killed(point))
     }
 
-    /// Drops what the system believes to be on the medium from its memory: what a failed sync did not write is then
-    /// no longer seen.
+    /// Drops the pages that the system believes to be on the medium from its cache. Bytes that a
+    /// failed sync did not write are then no longer seen.
     pub fn evict(&self) {
         let machine = &mut *self.machine.lock();
         machine.seen = Pending::after(&machine.base, &machine.ops).without_forsaken();
@@ -135,7 +141,7 @@ impl SimDisk {
         self.machine.lock().faults.clear();
     }
 
-    /// How many calls have failed, been interrupted or cut short.
+    /// The number of calls that failed, were interrupted or were cut short.
     #[must_use]
     pub fn faults_hit(&self) -> u64 {
         self.machine.lock().faults.hit()
@@ -147,38 +153,40 @@ impl SimDisk {
         self.machine.lock().faults.last()
     }
 
-    /// Breaks the word of the file system from now on, of files and directories whose path contains `about`.
+    /// Makes the file system break a promise from now on, for files and directories whose path
+    /// contains `about`.
     pub fn lie(&self, lie: Lie, about: &str) {
         self.machine.lock().lies.push((lie, about.to_owned()));
     }
 
-    /// Keeps the word of the file system again.
+    /// Makes the file system keep its promises again.
     pub fn tell_the_truth(&self) {
         self.machine.lock().lies.clear();
     }
 
-    /// Limits the bytes that all files may take together, in pages of 4 KiB; `None` lifts the limit.
+    /// Limits the bytes that all files may take together, in pages of 4 KiB; `None` lifts the
+    /// limit.
     pub fn set_space(&self, bytes: Option<u64>) {
         self.machine.lock().space = bytes;
     }
 
-    /// Bytes that all files take together, in pages of 4 KiB.
+    /// The bytes that all files take together, in pages of 4 KiB.
     #[must_use]
     pub fn used_space(&self) -> u64 {
         self.machine.lock().used_space()
     }
 
-    /// Stores through mappings to places for which no space had been set aside. On a full disk each of them would
-    /// have killed the process.
+    /// The number of stores through mappings to places that were not allocated. On a full disk,
+    /// each of them would have killed the process.
     #[must_use]
     pub fn stores_into_holes(&self) -> u64 {
-        self.machine.lock().stores_into_holes
+        self.machine.lock().counts.stores_into_holes
     }
 
-    /// Files and mappings that are open.
+    /// The number of open files and mappings.
     #[must_use]
     pub fn open_handles(&self) -> usize {
-        self.machine.lock().handles
+        self.machine.lock().counts.handles
     }
 
     /// The bytes of a file as processes see them.
@@ -191,12 +199,12 @@ impl SimDisk {
         Some(bytes)
     }
 
-    /// Gives a file these bytes, as something that was on the medium before the system started, with the directories
-    /// that are missing above it.
+    /// Puts a file with these bytes on the medium, as if it had been there before the system
+    /// started, and creates its missing parent directories.
     ///
     /// # Errors
     ///
-    /// If one of these is a file, or anything is recorded already.
+    /// If a parent is a file, or an operation has already been recorded.
     pub fn set_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let machine = &mut *self.machine.lock();
         if !machine.ops.is_empty() {
@@ -222,11 +230,11 @@ impl SimDisk {
         Ok(())
     }
 
-    /// Takes a file away, as something that was never on the medium.
+    /// Removes a file, as if it had never been on the medium.
     ///
     /// # Errors
     ///
-    /// If the directory is missing, or anything is recorded already.
+    /// If the directory is missing, or an operation has already been recorded.
     pub fn take_file(&self, path: &Path) -> io::Result<()> {
         let machine = &mut *self.machine.lock();
         if !machine.ops.is_empty() {
@@ -249,31 +257,31 @@ impl SimDisk {
             .collect()
     }
 
-    /// A number that is the same for the same names with the same bytes.
+    /// A hash of all names and bytes.
     #[must_use]
     pub fn hash(&self) -> u64 {
         let found = self.hash.filter(|_| self.point() == 0);
         found.unwrap_or_else(|| self.machine.lock().seen.hash())
     }
 
-    /// As [`hash`](SimDisk::hash), of what is in one directory.
+    /// Like [`hash`](SimDisk::hash), for the contents of one directory.
     #[must_use]
     pub fn hash_in(&self, dir: &Path) -> u64 {
         self.machine.lock().seen.hash_in(dir)
     }
 
-    /// The log of operations, with what led to the disk it began with.
+    /// The log of operations, including the history of the disk that it began with.
     #[must_use]
     pub fn op_log(&self) -> String {
         self.story(usize::MAX)
     }
 
-    /// The first `count` operations, and what came before.
-    pub(super) fn story(&self, count: usize) -> String {
-        let before = self
-            .origin
-            .as_ref()
-            .map_or_else(String::new, |origin| format!("{origin}\n"));
+    /// The first `count` operations and the history before them.
+    fn story(&self, count: usize) -> String {
+        let before = self.origin.as_ref().map_or_else(String::new, |origin| {
+            let (parent, cut) = &**origin;
+            format!("{cut}{}\n", parent.story(cut.point))
+        });
         let machine = self.machine.lock();
         let paths = machine.paths();
         let path = |inode| paths.get(&inode).cloned().unwrap_or_default();

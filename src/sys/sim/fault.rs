@@ -2,7 +2,7 @@ use std::io;
 
 use super::op::Call;
 
-/// What a failing call says.
+/// The error of a failing call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Errno {
@@ -20,14 +20,14 @@ pub enum Errno {
     Erofs,
     /// No permission.
     Eacces,
-    /// A signal came. Met again and again, it hits every second call.
+    /// A signal interrupted the call. If the fault persists, it affects every second call.
     Eintr,
-    /// No error: a read or write does half of what was asked for.
+    /// No error, but a read or write handles only half of the bytes.
     Short,
 }
 
 impl Errno {
-    /// All of them.
+    /// All errors.
     pub const ALL: &[Errno] = &[
         Errno::Eio,
         Errno::Enospc,
@@ -40,7 +40,7 @@ impl Errno {
         Errno::Short,
     ];
 
-    /// Whether a call of this kind can fail so.
+    /// Whether a call of this kind can fail with this error.
     #[must_use]
     pub fn hits(self, call: Call) -> bool {
         use Call::{
@@ -49,10 +49,11 @@ impl Errno {
         };
         let opens = matches!(
             call,
-            List | OpenRead | OpenWrite | Create | OpenDir | LockExclusive | LockShared | Random
+            List | OpenRead | OpenWrite | Create | OpenDir | LockExclusive | LockShared
         );
         let names = matches!(call, CreateDir | Create | Rename | Remove);
         match self {
+            // Even a call for random bytes can fail, if a filter blocks the system call.
             Errno::Eio => call != Store,
             Errno::Enospc | Errno::Edquot => {
                 matches!(
@@ -65,13 +66,13 @@ impl Errno {
             Errno::Erofs => {
                 names || matches!(call, OpenWrite | Write | SetLen | Sync | SyncDir | LockExclusive)
             }
-            Errno::Eacces => (opens && call != Random) || names || call == IsDir,
-            Errno::Eintr => matches!(call, Read | Write | Sync | SyncDir | SetLen) || opens,
+            Errno::Eacces => opens || names || call == IsDir,
+            Errno::Eintr => matches!(call, Random | Read | Write | Sync | SyncDir | SetLen) || opens,
             Errno::Short => matches!(call, Read | Write),
         }
     }
 
-    /// The error as the system gives it.
+    /// The error as the system returns it.
     #[must_use]
     pub fn error(self) -> io::Error {
         use rustix::io::Errno as Os;
@@ -88,45 +89,45 @@ impl Errno {
         .into()
     }
 
-    /// Whether a write that fails so may have written a part.
+    /// Whether a write that fails with this error may have written a part.
     pub(super) fn leaves_a_part(self) -> bool {
         matches!(self, Errno::Eio | Errno::Enospc | Errno::Edquot)
     }
 }
 
-/// One call that fails, or all from one on.
+/// A fault of one call, or of all calls from one on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// How.
+    /// The error.
     pub errno: Errno,
-    /// Which kind of call; `None` is any that can fail so.
+    /// The kind of call. `None` means every call that can fail with this error.
     pub call: Option<Call>,
-    /// Which of these, counted from 0 when the fault is set.
+    /// Which of these calls fails, counted from 0 when the fault is set.
     pub index: u64,
-    /// Whether all later ones fail too.
+    /// Whether all later calls fail too.
     pub from_then_on: bool,
 }
 
-/// A way in which the file system breaks its word. Tests use it to show that they would notice.
+/// A promise that the file system breaks. Tests use lies to show that they would notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Lie {
-    /// A sync of a file says that all went well and does nothing.
+    /// A sync of a file reports success but does nothing.
     Sync,
-    /// A sync of a directory says that all went well and does nothing.
+    /// A sync of a directory reports success but does nothing.
     SyncDir,
-    /// A sync of a file keeps its bytes, but no change of its length.
+    /// A sync of a file makes its bytes durable, but not its length.
     SyncLength,
-    /// A sync of a file keeps all but the last write or store.
+    /// A sync of a file makes all but the last write or store durable.
     SyncLast,
-    /// A rename can be found half done: no name, or both.
+    /// After a crash, a rename can be half done, with neither name or both.
     Rename,
-    /// What is written to a file after a sync of it has failed is lost, whatever later syncs say. That is how ext4
-    /// treats space that was allocated but never written.
+    /// Bytes written to a file after a failed sync are lost, whatever later syncs report. This is
+    /// how ext4 treats space that was allocated but never written.
     AfterFailure,
 }
 
-/// The faults of a machine and how far they have come.
+/// The faults of a machine, and how many calls each has counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults {
     waiting: Vec<(Fault, u64)>,
@@ -143,17 +144,17 @@ impl Faults {
         self.waiting.clear();
     }
 
-    /// How many calls have failed.
+    /// The number of calls that have failed.
     pub(super) fn hit(&self) -> u64 {
         self.hit
     }
 
-    /// Which call failed last.
+    /// The call that failed last.
     pub(super) fn last(&self) -> Option<Call> {
         self.last
     }
 
-    /// Counts a call, and says how it fails if it does.
+    /// Counts a call, and returns its error if it fails.
     pub(super) fn meet(&mut self, call: Call) -> Option<Errno> {
         let mut met = None;
         for (fault, count) in &mut self.waiting {
@@ -162,7 +163,7 @@ impl Faults {
             }
             let index = *count;
             *count += 1;
-            // A caller that tries again after a signal must get somewhere.
+            // A caller that retries after a signal must make progress.
             let again = fault.from_then_on
                 && index > fault.index
                 && (fault.errno != Errno::Eintr || (index - fault.index).is_multiple_of(2));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::content::Content;
 
-/// A file or directory, whatever its name.
+/// The number of a file or directory, independent of its name.
 pub(super) type Inode = u32;
 
-/// The directory that everything is in.
+/// The root directory.
 pub(super) const ROOT: Inode = 0;
 
-/// Files and directories at one moment. Copies share everything.
+/// The files and directories at one moment. Copies share their contents.
 #[derive(Clone, Debug)]
 pub(super) struct Image {
     pub(super) files: BTreeMap<Inode, Arc<Content>>,
@@ -41,7 +41,7 @@ impl Image {
         Ok(at)
     }
 
-    /// The directory that holds, or could hold, `path`, and its name there.
+    /// The directory that contains, or could contain, `path`, and the name in it.
     pub(super) fn resolve_parent(&self, path: &Path) -> io::Result<(Inode, String)> {
         let name = path
             .file_name()
@@ -59,7 +59,7 @@ impl Image {
         self.dirs.get(&dir)?.get(name).copied()
     }
 
-    /// Gives `name` in `dir` to `inode`, or to nobody.
+    /// Makes `name` in `dir` refer to `inode`, or removes the name.
     pub(super) fn link(&mut self, dir: Inode, name: &str, inode: Option<Inode>) {
         // The directory itself may have been lost.
         let Some(names) = self.dirs.get_mut(&dir) else {
@@ -68,7 +68,7 @@ impl Image {
         let names = Arc::make_mut(names);
         match inode {
             Some(inode) => {
-                // A file has one name, in whatever order its renames reached the medium.
+                // A file has one name, whatever the order in which its renames reached the medium.
                 names.retain(|_, other| *other != inode);
                 names.insert(name.to_owned(), inode);
             }
@@ -78,7 +78,7 @@ impl Image {
         }
     }
 
-    /// Files and directories with their paths, each directory before what it holds.
+    /// The files and directories with their paths, each directory before its contents.
     pub(super) fn walk(&self) -> Vec<(String, Inode)> {
         let mut found = vec![(String::new(), ROOT)];
         let mut done = 0;
@@ -90,7 +90,7 @@ impl Image {
         found
     }
 
-    /// Forgets what has no name any more.
+    /// Drops the files and directories without a name.
     pub(super) fn prune(&mut self) {
         let mut named = BTreeSet::from([ROOT]);
         let mut open = vec![ROOT];
@@ -102,12 +102,12 @@ impl Image {
         self.dirs.retain(|inode, _| named.contains(inode));
     }
 
-    /// A number that is the same for the same names with the same bytes.
+    /// A hash of all names and bytes.
     pub(super) fn hash(&self) -> u64 {
         self.hash_dir(ROOT, 0)
     }
 
-    /// The same for one directory; 0 if there is none.
+    /// A hash of the contents of one directory; 0 if it does not exist.
     pub(super) fn hash_in(&self, dir: &Path) -> u64 {
         self.resolve(dir).map_or(0, |dir| self.hash_dir(dir, 1))
     }

@@ -13,35 +13,48 @@ use super::random::{Random, mix};
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) seed: u64,
-    /// What the medium held when the system started.
+    /// The contents of the medium when the system started.
     pub(super) base: Image,
-    /// What processes see.
+    /// The files and directories that processes see.
     pub(super) seen: Image,
-    /// Everything since the start.
+    /// All operations since the start.
     pub(super) ops: Vec<Op>,
     pub(super) locks: BTreeMap<Inode, Locks>,
     pub(super) faults: Faults,
-    /// Lies, and what a path has to contain for them to be told of it.
+    /// The lies, each with the text that a path must contain to be affected.
     pub(super) lies: Vec<(Lie, String)>,
-    /// Bytes that all files may take together.
+    /// The limit of the bytes that all files take together.
     pub(super) space: Option<u64>,
-    /// Stores to places for which no space was set aside: on a full disk each would have killed the process.
-    pub(super) stores_into_holes: u64,
-    /// Files and mappings that are open.
-    pub(super) handles: usize,
-    calls: [u64; Call::ALL.len()],
+    pub(super) counts: Counts,
     random: Random,
     inodes: Inode,
 }
 
-/// Who has a directory locked.
+/// Counters since the system started.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    calls: [u64; Call::ALL.len()],
+    /// Files and mappings that are open.
+    pub(super) handles: usize,
+    /// Stores to places that were not allocated. On a full disk, each would have killed the
+    /// process.
+    pub(super) stores_into_holes: u64,
+}
+
+impl Counts {
+    pub(super) fn calls(&self, call: Call) -> u64 {
+        self.calls[call as usize]
+    }
+}
+
+/// The locks on a directory.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Locks {
     pub(super) exclusive: bool,
     pub(super) shared: u32,
 }
 
-/// How much of what a call asks for it does.
+/// How much of its work a call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     All,
@@ -66,18 +79,17 @@ impl Machine {
             faults: Faults::default(),
             lies: Vec::new(),
             space: None,
-            stores_into_holes: 0,
-            handles: 0,
-            calls: [0; Call::ALL.len()],
+            counts: Counts::default(),
             random: Random::new(seed),
             inodes,
         }
     }
 
-    /// The same system as it was after `point` operations, every process of it killed. What it has not synced is
+    /// The same system after `point` operations, with every process killed. Unsynced changes are
     /// still only in its memory.
     pub(super) fn killed(&self, point: usize) -> Machine {
-        // What is drawn must not depend on the past: a file made anew never gets what an earlier one has had.
+        // The new seed must differ from earlier ones, so that a new file never gets the random
+        // bytes of an old one.
         let mut machine = Machine::start(self.base.clone(), mix(mix(self.seed, 3), point as u64));
         for op in &self.ops[..point.min(self.ops.len())] {
             machine.seen.apply(op);
@@ -90,27 +102,24 @@ impl Machine {
         machine
     }
 
-    pub(super) fn calls(&self, call: Call) -> u64 {
-        self.calls[call as usize]
-    }
-
     pub(super) fn random(&mut self) -> [u8; 16] {
         let (low, high) = (self.random.next(), self.random.next());
         ((u128::from(high) << 64) | u128::from(low)).to_le_bytes()
     }
 
-    /// Counts a call; an error if it fails.
+    /// Counts a call, and returns its error if it fails.
     pub(super) fn call(&mut self, call: Call) -> io::Result<()> {
         self.meet(call).map(|_| ()).map_err(Errno::error)
     }
 
     fn meet(&mut self, call: Call) -> Result<Extent, Errno> {
         loop {
-            self.calls[call as usize] += 1;
+            self.counts.calls[call as usize] += 1;
             match self.faults.meet(call) {
                 None => return Ok(Extent::All),
                 Some(Errno::Short) => return Ok(Extent::Half),
-                // The standard library tries again after a signal, in all but reads and writes at a position.
+                // The standard library retries after a signal, except in reads and writes at a
+                // position.
                 Some(Errno::Eintr) if call != Call::Read => {}
                 Some(errno) => return Err(errno),
             }
@@ -178,7 +187,7 @@ impl Machine {
         Ok(())
     }
 
-    /// How many of `len` bytes at `position` find space.
+    /// How many of the `len` bytes at `position` fit on the disk.
     fn fitting(&self, inode: Inode, position: u64, len: usize) -> io::Result<usize> {
         let Some(mut free) = self.free_pages() else {
             return Ok(len);
@@ -196,14 +205,14 @@ impl Machine {
         Ok(len)
     }
 
-    /// Bytes that all files take together.
+    /// The bytes that all files take together.
     pub(super) fn used_space(&self) -> u64 {
         let paths = self.seen.walk();
         let files = paths.iter().filter_map(|(_, inode)| self.seen.files.get(inode));
         files.map(|content| content.placed_count() * PAGE).sum()
     }
 
-    /// Pages that are still to be had; `None` for any number.
+    /// The number of free pages; `None` without a limit.
     pub(super) fn free_pages(&self) -> Option<u64> {
         Some(self.space?.saturating_sub(self.used_space()) / PAGE)
     }
@@ -230,7 +239,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Fails as a sync does, and makes nothing durable.
+    /// Can fail like a sync, but makes nothing durable.
     pub(super) fn sync_part(&mut self, inode: Inode) -> io::Result<()> {
         let Err(errno) = self.meet(Call::Sync) else {
             return Ok(());
@@ -262,7 +271,7 @@ impl Machine {
         Ok(())
     }
 
-    /// The lies that are told of a file or directory.
+    /// The lies that affect a file or directory.
     fn lies_about(&self, inode: Inode) -> impl Iterator<Item = Lie> {
         let names = if self.lies.is_empty() {
             Vec::new()
@@ -279,7 +288,7 @@ impl Machine {
             .map(|(lie, _)| *lie)
     }
 
-    /// Whether the renaming of `path` can be found half done.
+    /// Whether a rename of `path` can be half done after a crash.
     pub(super) fn lies_about_renaming(&self, path: &Path) -> bool {
         let path = path.to_string_lossy();
         self.lies
@@ -288,7 +297,7 @@ impl Machine {
     }
 
     pub(super) fn store(&mut self, inode: Inode, position: u64, bytes: &[u8]) {
-        self.calls[Call::Store as usize] += 1;
+        self.counts.calls[Call::Store as usize] += 1;
         let bytes = self
             .mapped(inode, position, bytes.len())
             .map_or(bytes, |len| &bytes[..len]);
@@ -298,7 +307,7 @@ impl Machine {
         let content = &self.seen.files[&inode];
         let mut pages = position / PAGE..(position + bytes.len() as u64).div_ceil(PAGE);
         if pages.any(|page| !content.is_placed(page)) {
-            self.stores_into_holes += 1;
+            self.counts.stores_into_holes += 1;
             assert!(
                 self.free_pages() != Some(0),
                 "SIGBUS: a store through a mapping to a place without space, on a full disk"
@@ -317,8 +326,9 @@ impl Machine {
         buffer[read..].fill(0);
     }
 
-    /// How many of `len` bytes at `position` are in the file, if not all of them are. A touch beyond the file's last
-    /// page would have killed the process; what lies behind its end in that page is nobody's.
+    /// How many of the `len` bytes at `position` are in the file. An access beyond the file's last
+    /// page would have killed the process. Bytes in that page after the file's end belong to
+    /// nobody.
     fn mapped(&self, inode: Inode, position: u64, len: usize) -> Option<usize> {
         let file_len = self.seen.files[&inode].len();
         let end = position + len as u64;
@@ -329,9 +339,9 @@ impl Machine {
         (end > file_len).then(|| usize::try_from(file_len.saturating_sub(position)).unwrap_or(len))
     }
 
-    /// The path of an inode, as far as it has one.
+    /// The paths of inodes, as far as they have one.
     pub(super) fn paths(&self) -> BTreeMap<Inode, String> {
-        // Later names win, but one that is gone is better than none.
+        // Later names win, but a removed name is better than none.
         let mut paths: BTreeMap<Inode, String> = self
             .base
             .walk()
@@ -358,7 +368,7 @@ impl Machine {
 }
 
 impl Image {
-    /// Does all of `op`.
+    /// Applies all of `op`.
     pub(super) fn apply(&mut self, op: &Op) {
         match op {
             Op::CreateDir { dir, name, inode } => {

@@ -1,21 +1,24 @@
-//! A file system in memory that records every operation, loses what was not synced, and fails on command.
+//! A file system in memory that records every operation, can lose unsynced changes, and fails on
+//! command.
 //!
 //! | file | what |
 //! |---|---|
 //! | `content` | the bytes of one file |
 //! | `image` | files and directories at one moment |
-//! | `op` | what was done, in order |
-//! | `fault` | which call fails, and how |
+//! | `op` | the recorded operations, in order |
+//! | `fault` | the calls that fail, and their errors |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
-//! | `disk`, `storage` | the handle that tests hold, and [`Storage`](super::Storage) for the engine |
-//! | `pending` | what of the log of operations a power cut may lose |
-//! | `units` | how that is cut into pieces that survive on their own |
-//! | `crash` | the disks that may be found after a power cut |
+//! | `handle` | the files, mappings and locks of processes |
+//! | `disk`, `storage` | the disk for tests, and its [`Storage`](super::Storage) for the engine |
+//! | `pending` | the recorded changes that a power cut may lose |
+//! | `units` | the pieces of these changes that survive independently |
+//! | `crash` | the states that a disk may have after a power cut |
 
 mod content;
 mod crash;
 mod disk;
 mod fault;
+mod handle;
 mod image;
 mod machine;
 mod op;
@@ -29,5 +32,5 @@ mod units;
 pub use crash::CrashPlan;
 pub use disk::SimDisk;
 pub use fault::{Errno, Fault, Lie};
+pub(super) use handle::{SimFile, SimLock, SimMap};
 pub use op::Call;
-pub(super) use storage::{SimFile, SimLock, SimMap};

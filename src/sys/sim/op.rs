@@ -32,7 +32,7 @@ pub(super) enum Op {
         dir: Inode,
         outcome: Outcome,
     },
-    /// `grows`: to what length, if it made the file longer.
+    /// `grows` is the new length if the write made the file longer.
     Write {
         inode: Inode,
         position: u64,
@@ -56,30 +56,31 @@ pub(super) enum Op {
 }
 
 impl Op {
-    /// Whether this can make a difference after a crash.
+    /// Whether this operation can make a difference after a crash.
     pub(super) fn is_change(&self) -> bool {
         !matches!(self, Op::SyncDir { .. } | Op::Sync { .. } | Op::Note(_))
     }
 }
 
-/// What a sync did.
+/// The outcome of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// What it says.
+    /// It did what it reported.
     Durable,
-    /// It failed: what it was to cover may or may not be there, and no later sync will try again.
+    /// It failed. The changes that it covered may or may not be durable, and no later sync writes
+    /// them again.
     Failed,
-    /// As that, and nothing written to the file from then on is kept either.
+    /// It failed, and later changes to the file are lost too.
     FailedForGood,
-    /// It said that all went well, but did nothing.
+    /// It reported success but did nothing.
     Lied,
-    /// It said that all went well, but left the length as it was.
+    /// It reported success but did not make the length durable.
     ButLength,
-    /// It said that all went well, but left out the last write or store.
+    /// It reported success but left out the last write or store.
     ButLast,
 }
 
-/// Prints an operation with a path where the operation has an inode.
+/// Prints an operation with paths instead of inodes.
 pub(super) struct Shown<'a, F>(pub(super) &'a Op, pub(super) F);
 
 impl<F: Fn(Inode) -> String> fmt::Display for Shown<'_, F> {
@@ -136,7 +137,7 @@ macro_rules! calls {
         pub enum Call { $($(#[$doc])* $name),+ }
 
         impl Call {
-            /// All of them.
+            /// All calls.
             pub const ALL: &[Call] = &[$(Call::$name),+];
         }
     };
@@ -145,7 +146,7 @@ macro_rules! calls {
 calls! {
     /// `mkdir`.
     CreateDir,
-    /// Looking whether there is a directory.
+    /// Testing whether a directory exists.
     IsDir,
     /// Listing a directory.
     List,
@@ -161,7 +162,7 @@ calls! {
     Read,
     /// Writing at a position.
     Write,
-    /// Cutting or extending a file.
+    /// Truncating or extending a file.
     SetLen,
     /// Syncing a file.
     Sync,
@@ -173,7 +174,7 @@ calls! {
     Rename,
     /// Removing a name.
     Remove,
-    /// Opening a directory in order to sync it.
+    /// Opening a directory to sync it.
     OpenDir,
     /// Syncing a directory.
     SyncDir,

@@ -5,19 +5,21 @@ use super::content::{Content, Data};
 use super::image::{Image, Inode};
 use super::op::{Op, Outcome};
 
-/// What is on the medium for certain, and what may be, at one point of the log of operations.
+/// The changes that are certainly on the medium, and those that may be, at one point of the log of
+/// operations.
 ///
-/// 1. What was written before a sync that succeeded is there.
-/// 2. Everything else is there in part: any piece of any write or store, any length the file has had, any name; the
-///    later of two that contradict each other wins if it is there.
-/// 3. After a failed sync, what it was to cover stays a possibility for ever, whatever later syncs say, unless it is
-///    written again.
+/// 1. Bytes written before a successful sync are durable.
+/// 2. Of all other changes, any part may be durable: any piece of any write or store, any length
+///    that the file has had, and any name. If two durable changes contradict each other, the later
+///    one wins.
+/// 3. The changes that a failed sync covered stay pending for ever, whatever later syncs report,
+///    unless they are written again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
     pub(super) durable: Image,
     pub(super) edits: BTreeMap<Inode, Vec<Edit>>,
     pub(super) names: Vec<NameEdit>,
-    /// Files that keep nothing any more.
+    /// Files whose changes are all lost from now on.
     broken: BTreeSet<Inode>,
 }
 
@@ -39,18 +41,18 @@ pub(super) enum Change {
 pub(super) enum State {
     /// The next sync covers it.
     Dirty,
-    /// A sync that was to cover it failed: no later one does.
+    /// A sync that covered it has failed, so no later sync covers it.
     Forsaken,
-    /// There for certain, but a possibility that is older has to be tried first.
+    /// It is certainly durable, but an older pending change has to be applied before it.
     Durable,
 }
 
-/// A change of names, which is there as a whole or not at all.
+/// A change of names, which is durable as a whole or not at all.
 #[derive(Clone, Debug)]
 pub(super) struct NameEdit {
     pub(super) op: usize,
     links: Vec<(Inode, String, Option<Inode>)>,
-    /// Directories that must still be synced.
+    /// The directories that still have to be synced.
     unsynced: BTreeSet<Inode>,
 }
 
@@ -87,7 +89,7 @@ impl Pending {
                 let (from, to) = ((*from_dir, from.clone()), (*to_dir, to.clone()));
                 let replaced = (to.0, to.1.clone(), None);
                 let links = [(from.0, from.1, None), replaced, (to.0, to.1, Some(*inode))];
-                // One that is not atomic is as many changes as there are links.
+                // A rename that is not atomic counts as one change for each link.
                 let at_once = if *atomic { links.len() } else { 1 };
                 for some in links.chunks(at_once) {
                     self.name(index, some.to_vec());
@@ -182,8 +184,8 @@ impl Pending {
         }
     }
 
-    /// A failed sync of a directory leaves its names to the next one: the file systems that keep names in a journal
-    /// either try again or refuse everything from then on.
+    /// A failed sync of a directory leaves its names to the next sync. File systems that keep names
+    /// in a journal either retry or refuse everything from then on.
     fn sync_dir(&mut self, dir: Inode, outcome: Outcome) {
         if outcome != Outcome::Durable {
             return;
@@ -198,7 +200,7 @@ impl Pending {
         }
     }
 
-    /// What is on the medium for certain, and nothing else.
+    /// The image with only those changes that are certainly on the medium.
     pub(super) fn certain(&self) -> Image {
         let mut image = self.with(|state| state == State::Durable);
         self.names
@@ -209,7 +211,8 @@ impl Pending {
         image
     }
 
-    /// What processes see once the system has dropped all pages that it believes to be on the medium.
+    /// The image that processes see after the system has dropped all pages that it believes to be
+    /// on the medium.
     pub(super) fn without_forsaken(&self) -> Image {
         let mut image = self.with(|state| state != State::Forsaken);
         self.names.iter().for_each(|edit| edit.apply(&mut image));
@@ -227,7 +230,7 @@ impl Pending {
         image
     }
 
-    /// Whether the file has, or may have, a name.
+    /// Whether the file has or may have a name.
     pub(super) fn is_reachable(&self, inode: Inode) -> bool {
         let durable = self
             .durable

@@ -1,4 +1,5 @@
-/// A small generator of numbers (`SplitMix64`, Steele, Lea and Flood 2014): what it draws depends on its seed alone.
+/// A small random number generator (`SplitMix64`, Steele, Lea and Flood 2014). Its numbers depend
+/// only on its seed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Random(u64);
 
@@ -15,7 +16,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, or 0.
+    /// A number below `bound`; 0 for a bound of 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() >> 1)
             .unwrap_or(usize::MAX)
@@ -24,7 +25,7 @@ impl Random {
     }
 }
 
-/// A seed that depends on both.
+/// A seed that depends on both arguments.
 pub(super) fn mix(seed: u64, with: u64) -> u64 {
     Random::new(seed ^ with.wrapping_mul(0xd6e8_feb8_6659_fd93)).next()
 }

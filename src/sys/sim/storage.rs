@@ -1,15 +1,13 @@
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::disk::SimDisk;
+use super::handle::{SimFile, SimLock};
 use super::image::Inode;
 use super::machine::Machine;
 use super::op::{Call, Op};
-use crate::sys::storage::failed;
+use crate::sys::error::{failed, random_failed};
 use crate::sys::{DirLock, File, Open, Storage};
 use crate::{Error, Result};
 
@@ -66,7 +64,7 @@ impl Storage for SimDisk {
     fn open(&self, path: &Path, how: Open) -> Result<File> {
         let operation = if how == Open::Create { "create" } else { "open" };
         let inode = open(&mut self.machine.lock(), path, how).map_err(failed(operation, path))?;
-        Ok(File::sim(SimFile(Handle::new(&self.machine, inode)), path))
+        Ok(File::sim(SimFile::new(&self.machine, inode), path))
     }
 
     fn len_of(&self, path: &Path) -> Result<u64> {
@@ -137,12 +135,9 @@ impl Storage for SimDisk {
         Ok(DirLock::sim(SimLock { held, exclusive }))
     }
 
-    /// Time stands still here, so that a run can be repeated.
     fn random(&self) -> Result<[u8; 16]> {
         let mut machine = self.machine.lock();
-        machine
-            .call(Call::Random)
-            .map_err(failed("open", Path::new("/dev/urandom")))?;
+        machine.call(Call::Random).map_err(random_failed)?;
         Ok(machine.random())
     }
 }
@@ -175,7 +170,7 @@ fn create(machine: &mut Machine, dir: Inode, name: String) -> io::Result<Inode> 
 
 enum Locked {
     Here(Inode),
-    /// A reader of a directory without a lock file goes without.
+    /// A reader of a directory without a lock file takes no lock.
     Nowhere,
     Elsewhere,
 }
@@ -201,128 +196,4 @@ fn lock(machine: &mut Machine, path: &Path, exclusive: bool) -> io::Result<Locke
     held.exclusive = exclusive;
     held.shared += u32::from(!exclusive);
     Ok(Locked::Here(dir))
-}
-
-/// An inode that is held open by a file or a mapping.
-struct Handle {
-    machine: Arc<Mutex<Machine>>,
-    inode: Inode,
-}
-
-impl Handle {
-    fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> Handle {
-        machine.lock().handles += 1;
-        Handle {
-            machine: Arc::clone(machine),
-            inode,
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.machine.lock().handles -= 1;
-    }
-}
-
-/// An open file of a [`SimDisk`].
-pub(in crate::sys) struct SimFile(Handle);
-
-impl SimFile {
-    pub(in crate::sys) fn len(&self) -> io::Result<u64> {
-        self.0.machine.lock().len(self.0.inode)
-    }
-
-    pub(in crate::sys) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        self.0.machine.lock().read(self.0.inode, position, buffer)
-    }
-
-    /// Writes all of `bytes`, as the standard library's `write_all_at` would.
-    pub(in crate::sys) fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.machine.lock().write(self.0.inode, position, bytes)
-    }
-
-    pub(in crate::sys) fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.machine.lock().set_len(self.0.inode, len)
-    }
-
-    pub(in crate::sys) fn sync(&self) -> io::Result<()> {
-        self.0.machine.lock().sync(self.0.inode)
-    }
-
-    pub(in crate::sys) fn map(&self, writable: bool) -> io::Result<SimMap> {
-        self.0.machine.lock().call(Call::Map)?;
-        Ok(SimMap {
-            handle: Handle::new(&self.0.machine, self.0.inode),
-            writable,
-        })
-    }
-}
-
-impl fmt::Debug for SimFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimFile({})", self.0.inode)
-    }
-}
-
-/// A shared mapping of a file of a [`SimDisk`]. It sees, and is seen by, everything else that uses the file.
-pub(in crate::sys) struct SimMap {
-    handle: Handle,
-    writable: bool,
-}
-
-impl SimMap {
-    /// False, and nothing done, if the mapping is for reading only.
-    pub(in crate::sys) fn store(&self, position: u64, bytes: &[u8]) -> bool {
-        if self.writable {
-            self.handle
-                .machine
-                .lock()
-                .store(self.handle.inode, position, bytes);
-        }
-        self.writable
-    }
-
-    /// As if nothing were durable because of it: no more is promised.
-    pub(in crate::sys) fn sync_part(&self) -> io::Result<()> {
-        self.handle.machine.lock().sync_part(self.handle.inode)
-    }
-
-    pub(in crate::sys) fn load(&self, position: u64, buffer: &mut [u8]) {
-        self.handle
-            .machine
-            .lock()
-            .load(self.handle.inode, position, buffer);
-    }
-}
-
-impl fmt::Debug for SimMap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimMap({})", self.handle.inode)
-    }
-}
-
-/// A lock on a directory of a [`SimDisk`], given up when dropped.
-pub(in crate::sys) struct SimLock {
-    held: Option<(Arc<Mutex<Machine>>, Inode)>,
-    exclusive: bool,
-}
-
-impl Drop for SimLock {
-    fn drop(&mut self) {
-        let Some((machine, dir)) = &self.held else { return };
-        if let Some(held) = machine.lock().locks.get_mut(dir) {
-            if self.exclusive {
-                held.exclusive = false;
-            } else {
-                held.shared -= 1;
-            }
-        }
-    }
-}
-
-impl fmt::Debug for SimLock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimLock({:?})", self.held.as_ref().map(|(_, dir)| dir))
-    }
 }

@@ -5,32 +5,33 @@ use super::image::{Image, Inode};
 use super::pending::{Change, Edit, Pending, State};
 use super::random::{Random, mix};
 
-/// The size of the pieces that survive on their own.
+/// The size of the pieces that survive independently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grain {
     /// Whole writes and stores.
     Op,
-    /// What of them lies in one page.
+    /// The parts of them in one page.
     Page,
-    /// In one sector.
+    /// The parts in one sector.
     Sector,
-    /// In one word of 8 bytes, in the page touched last; elsewhere in one page.
+    /// In the last page changed, the parts in one word of 8 bytes; elsewhere, the parts in one
+    /// page.
     Word,
-    /// Single bytes at both ends of the n-th pending change from the end; else whole ones.
+    /// Single bytes at both ends of the n-th last pending change; all other changes as a whole.
     Byte(usize),
 }
 
-/// What a page holds that was never synced, where nothing of what was written to it survived.
+/// The contents of a page that was never synced, where no write to it survived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fresh {
     Zeros,
-    /// Anything.
+    /// Arbitrary bytes.
     Trash,
-    /// What another file has, or has had.
+    /// The current or former bytes of another file.
     Stale,
 }
 
-/// All that may be lost, cut into units. Each unit is kept or lost as a whole.
+/// All pending changes, split into units. Each unit is kept or lost as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Units {
     files: Vec<(Inode, Vec<Piece>)>,
@@ -44,13 +45,14 @@ struct Piece {
     edit: usize,
     from: u64,
     to: u64,
-    /// `None`: it is there for certain, or makes no difference.
+    /// `None` if it is certainly durable or makes no difference.
     unit: Option<usize>,
 }
 
-/// Zeros of more bytes than this are cut into few pieces, whatever the grain: most of them go where zeros were.
+/// More zeros than this are split into few pieces, whatever the grain, because most of them
+/// overwrite zeros.
 const ZEROS_MAX: u64 = 4 * PAGE;
-/// At most so many bytes at each end of a change are units of their own.
+/// At most this many bytes at each end of a change are separate units.
 const BYTES_MAX: u64 = 24;
 
 impl Units {
@@ -99,12 +101,12 @@ impl Units {
         self.count
     }
 
-    /// The units of changes of names are those from here on.
+    /// The units from this one on are changes of names.
     pub(super) fn names_start(&self) -> usize {
         self.names.iter().flatten().next().copied().unwrap_or(self.count)
     }
 
-    /// The medium with the units that `kept` says, on top of what it holds in any case.
+    /// Builds the medium from its certain contents and the units selected by `kept`.
     pub(super) fn build(&self, pending: &Pending, kept: &[bool], ground: &Image) -> Image {
         let is_kept = |unit: Option<usize>| unit.is_none_or(|unit| kept[unit]);
         let mut image = ground.clone();
@@ -128,7 +130,7 @@ impl Units {
         image
     }
 
-    /// Says what is lost: the operation of each unit and its part.
+    /// Calls `f` for each lost unit with its operation and its part.
     pub(super) fn describe_lost(
         &self,
         pending: &Pending,
@@ -159,7 +161,7 @@ impl Units {
     }
 }
 
-/// The operation that made the `n`-th pending change of bytes from the end.
+/// The operation that made the `n`-th last pending change of bytes.
 fn last_edit(pending: &Pending, n: usize) -> Option<usize> {
     let data = |edit: &&Edit| matches!(edit.change, Change::Data { .. });
     let mut ops: Vec<usize> = pending
@@ -173,7 +175,7 @@ fn last_edit(pending: &Pending, n: usize) -> Option<usize> {
     ops.get(n).copied()
 }
 
-/// False if the last of `edits` writes zeros where there are, and may be, nothing but zeros.
+/// Returns false if the last of `edits` writes zeros where there can only be zeros.
 fn changes_anything(pending: &Pending, inode: Inode, edits: &[Edit]) -> bool {
     let Some((last, earlier)) = edits.split_last() else {
         return false;
@@ -201,7 +203,7 @@ fn changes_anything(pending: &Pending, inode: Inode, edits: &[Edit]) -> bool {
     !durable || others
 }
 
-/// Cuts a change into ranges that survive on their own.
+/// Splits a change into ranges that survive independently.
 fn cut(edit: &Edit, edits: &[Edit], grain: Grain, is_target: bool) -> Vec<(u64, u64)> {
     let Change::Data { position, data } = &edit.change else {
         return vec![(0, 0)];
@@ -237,7 +239,7 @@ fn cut(edit: &Edit, edits: &[Edit], grain: Grain, is_target: bool) -> Vec<(u64, 
     }
 }
 
-/// The ranges of `len` bytes at `position` between the borders: `next` gives the one after a place.
+/// Splits `len` bytes at `position` at borders. `next` returns the border after a position.
 fn ranges(position: u64, len: u64, next: impl Fn(u64) -> u64) -> Vec<(u64, u64)> {
     let mut ranges = Vec::new();
     let mut start = 0;
@@ -249,7 +251,7 @@ fn ranges(position: u64, len: u64, next: impl Fn(u64) -> u64) -> Vec<(u64, u64)>
     ranges
 }
 
-/// Whether there are pages that were never synced.
+/// Whether any pages were never synced.
 pub(super) fn has_fresh(pending: &Pending) -> bool {
     pending
         .edits
@@ -272,7 +274,7 @@ fn fresh_pages(pending: &Pending, inode: Inode) -> Vec<u64> {
     pages
 }
 
-/// What the medium holds where nothing that is pending has survived.
+/// The medium without any of the pending changes.
 pub(super) fn ground(pending: &Pending, fresh: Fresh, seed: u64) -> Image {
     let mut image = pending.durable.clone();
     if fresh == Fresh::Zeros {

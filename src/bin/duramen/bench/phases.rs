@@ -1,31 +1,38 @@
-//! What is measured. A call's latency is the time since the call before it returned, so that one clock reading a call
-//! is enough; it includes making the batch or choosing what to get, a few nanoseconds.
+//! The phases of a benchmark. The latency of a call is the time since the previous call returned,
+//! so one clock reading per call is enough. It includes a few nanoseconds for making the batch or
+//! choosing the message to get.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use duramen::{FileLog, Log, Message, NewMessage, Start};
+use hdrhistogram::Histogram;
 
-use super::histogram::Histogram;
 use super::workload::{Random, Workload};
 use crate::failure::Failure;
 use crate::progress;
 
-/// What one phase took.
+/// The measurements of one phase.
 pub(crate) struct Measured {
     pub(crate) messages: u64,
-    /// Bytes of the messages' keys, values and headers.
+    /// The size of the messages' keys, values and headers in bytes.
     pub(crate) content_size: u64,
     pub(crate) elapsed: Duration,
-    /// A duration for each call.
-    pub(crate) latency: Histogram,
+    /// The latency of each call in nanoseconds.
+    pub(crate) latency: Histogram<u64>,
 }
 
-/// One thread's part of a phase.
+/// An empty histogram of nanoseconds up to an hour, precise to one part in a thousand.
+fn histogram() -> Histogram<u64> {
+    const HOUR_NANOS: u64 = 3_600_000_000_000;
+    Histogram::new_with_bounds(1, HOUR_NANOS, 3).expect("the bounds are valid")
+}
+
+/// The measurements of one thread.
 struct Part {
     messages: u64,
     content_size: u64,
-    latency: Histogram,
+    latency: Histogram<u64>,
     last: Instant,
 }
 
@@ -34,22 +41,23 @@ impl Part {
         Part {
             messages: 0,
             content_size: 0,
-            latency: Histogram::new(),
+            latency: histogram(),
             last: Instant::now(),
         }
     }
 
-    /// To be called whenever a call returned.
+    /// Records a call that has just returned.
     fn lap(&mut self, messages: u64, content_size: u64) {
         let now = Instant::now();
-        self.latency.record(now - self.last);
+        let nanos = u64::try_from((now - self.last).as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_record(nanos);
         self.last = now;
         self.messages += messages;
         self.content_size += content_size;
     }
 }
 
-/// Runs `work` on as many threads as the workload says, and adds up.
+/// Runs `work` on each of the workload's threads, and adds up their measurements.
 fn measure(
     name: &'static str,
     workload: &Workload,
@@ -72,26 +80,27 @@ fn measure(
         messages: 0,
         content_size: 0,
         elapsed: started.elapsed(),
-        latency: Histogram::new(),
+        latency: histogram(),
     };
     spinner.finish_and_clear();
     for part in parts {
         let part = part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         measured.messages += part.messages;
         measured.content_size += part.content_size;
-        measured.latency.merge(&part.latency);
+        let added = measured.latency.add(&part.latency);
+        added.expect("the histograms have the same bounds");
     }
     Ok(measured)
 }
 
-/// How many of `count` the given thread does, and the number of its first.
+/// The given thread's share of the numbers up to `count`.
 fn share(count: u64, workload: &Workload, thread: usize) -> std::ops::Range<u64> {
     let (thread, threads) = (thread as u64, workload.threads as u64);
     let begin = |thread: u64| count / threads * thread + (count % threads).min(thread);
     begin(thread)..begin(thread + 1)
 }
 
-/// All messages in batches; each thread publishes a range of them.
+/// Publishes all messages in batches, a range of them on each thread.
 pub(crate) fn publish(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     measure("publish", workload, |thread| {
         let numbers = share(workload.messages, workload, thread);
@@ -110,7 +119,7 @@ pub(crate) fn publish(log: &FileLog, workload: &Workload) -> Result<Measured, Fa
     })
 }
 
-/// What `Durability::Os` leaves to be done after publishing.
+/// Syncs the messages that `Durability::Os` has left unsynced.
 pub(crate) fn sync(log: &FileLog) -> Result<Measured, Failure> {
     let mut part = Part::start();
     let started = part.last;
@@ -124,7 +133,7 @@ pub(crate) fn sync(log: &FileLog) -> Result<Measured, Failure> {
     })
 }
 
-/// All messages from the oldest to the newest, by every thread.
+/// Consumes all messages from the oldest to the newest, on every thread.
 pub(crate) fn consume(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     measure("consume", workload, |_| {
         let mut from = Start::Oldest;
@@ -151,7 +160,7 @@ pub(crate) fn consume(log: &FileLog, workload: &Workload) -> Result<Measured, Fa
     })
 }
 
-/// Messages by random offset.
+/// Gets messages by random offsets.
 pub(crate) fn get(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     look_up("get", workload, |number| {
         let message = log.get(Start::At(number))?;
@@ -159,7 +168,7 @@ pub(crate) fn get(log: &FileLog, workload: &Workload) -> Result<Measured, Failur
     })
 }
 
-/// Messages by the key of a random message.
+/// Gets messages by the keys of random messages.
 pub(crate) fn get_by_key(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     look_up("get by key", workload, |number| {
         let key = workload.key(number).unwrap_or_default();
@@ -168,17 +177,18 @@ pub(crate) fn get_by_key(log: &FileLog, workload: &Workload) -> Result<Measured,
     })
 }
 
-/// Messages by the time of a random message.
+/// Gets messages by the times of random messages.
 pub(crate) fn get_by_time(log: &FileLog, workload: &Workload) -> Result<Measured, Failure> {
     look_up("get by time", workload, |number| {
         let time = Workload::time(number);
         let message = log.get_by_time(time)?;
-        // Several publishers mix their times; the message found is the one that brought the maximum up to this.
+        // With several publishers the times are not in order; the message found is the first at
+        // which the maximum time reaches this one.
         Ok((message.time >= time).then_some(message))
     })
 }
 
-/// `call` gets the message for a number, or nothing if it is not the right one.
+/// Measures lookups. `call` gets the message with a number, or `None` if it found a wrong one.
 fn look_up(
     name: &'static str,
     workload: &Workload,
@@ -197,7 +207,8 @@ fn look_up(
     })
 }
 
-/// Compares what is in the log with what was published, unmeasured: every message is there once, and whole.
+/// Checks, outside the measurement, that the log holds each published message exactly once and
+/// unchanged.
 pub(crate) fn verify(log: &FileLog, workload: &Workload) -> Result<(), Failure> {
     let spinner = progress::spinner("verify");
     let mismatch = |what: &str, number: u64| Failure::Mismatch(format!("{what} {number} is wrong"));

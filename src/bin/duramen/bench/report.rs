@@ -3,10 +3,10 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use super::args::{Args, DurabilityArg, IndexesArg};
 use super::phases::Measured;
-use super::{Args, DurabilityArg, IndexesArg};
 
-/// What was measured, as JSON or as a table.
+/// The measurements, printed as JSON or as a table.
 #[derive(Serialize)]
 pub(crate) struct Report {
     messages: u64,
@@ -76,17 +76,17 @@ impl Report {
         };
         let latency = &measured.latency;
         let phase = Phase {
-            calls: latency.count(),
+            calls: latency.len(),
             messages: measured.messages,
             seconds,
             messages_per_second: per_second(measured.messages),
             bytes_per_second: per_second(measured.content_size),
             latency_ns: Latency {
-                p50: latency.nanos_at(5_000),
-                p99: latency.nanos_at(9_900),
-                p99_9: latency.nanos_at(9_990),
-                p99_99: latency.nanos_at(9_999),
-                max: latency.nanos_max(),
+                p50: latency.value_at_quantile(0.5),
+                p99: latency.value_at_quantile(0.99),
+                p99_9: latency.value_at_quantile(0.999),
+                p99_99: latency.value_at_quantile(0.9999),
+                max: latency.max(),
             },
         };
         self.phases.push((name, phase));

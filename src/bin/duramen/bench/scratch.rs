@@ -6,16 +6,16 @@ use duramen::Timestamp;
 
 use crate::failure::{Failure, tell};
 
-/// A fresh directory, removed when dropped.
+/// A new directory that is removed when this value is dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// A new directory in `parent`, or where the system has its temporary files.
+    /// Creates a directory in `parent` or in the system's directory for temporary files.
     pub(crate) fn new(parent: Option<&Path>) -> Result<Scratch, Failure> {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
         let now = Timestamp::now().as_micros();
         let path = parent.join(format!("duramen-bench-{}-{now}", process::id()));
-        // Fails if it exists: nobody else's files are measured, or removed.
+        // This fails if the directory exists, so that no other files are measured or removed.
         fs::create_dir(&path).map_err(|source| Failure::Io {
             operation: "create a temporary directory",
             source,

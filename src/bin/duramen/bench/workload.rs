@@ -1,14 +1,15 @@
 use duramen::{Message, NewMessage, Timestamp};
 
-use super::Args;
+use super::args::Args;
 
-/// Bytes from which values are cut, more than the nearest caches hold so that values do not stay in them.
+/// The size of the pool that values are cut from. It exceeds the nearest caches, so that values do
+/// not stay in them.
 const POOL_SIZE: usize = 1 << 20;
 
-/// The time of the first message; the n-th is n microseconds later.
+/// The time of the first message. Message n is n microseconds later.
 const FIRST_TIME_US: i64 = 1_700_000_000_000_000;
 
-/// What is published. The message with number n is the same in every run, made without allocating anything.
+/// The messages to publish. Message n is the same in every run, and making it does not allocate.
 pub(crate) struct Workload {
     pub(crate) messages: u64,
     pub(crate) gets: u64,
@@ -81,14 +82,15 @@ impl Workload {
         self.pool.get(begin..begin + self.value_size).unwrap_or_default()
     }
 
-    /// Whether `message` is one of this workload; its number is told by its time.
+    /// The number of `message`, which follows from its time; `None` if it is not a message of this
+    /// workload.
     pub(crate) fn number_of(&self, message: &Message) -> Option<u64> {
         let number = u64::try_from(message.time.as_micros().checked_sub(FIRST_TIME_US)?).ok()?;
         (number < self.messages && message.as_new() == self.message(number)).then_some(number)
     }
 }
 
-/// A number in `0..limit` (0 for a limit of 0) from one in the whole range.
+/// Scales a number of the whole range to `0..limit`; 0 for a limit of 0.
 fn below(number: u64, limit: usize) -> usize {
     let scaled = (u128::from(number) * limit as u128) >> 64;
     usize::try_from(scaled).unwrap_or_default()
@@ -102,7 +104,7 @@ fn scatter(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Random numbers, the same in every run.
+/// A random number generator with the same sequence in every run.
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -8,7 +8,7 @@ use duramen::{NewMessage, Timestamp};
 
 use crate::key::BASE64;
 
-/// A message as a line of input gives it.
+/// A message parsed from a line of input.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedMessage {
     time: Option<Timestamp>,
@@ -18,9 +18,9 @@ pub(crate) struct ParsedMessage {
 }
 
 impl ParsedMessage {
-    /// The message on `line`, or what is wrong with it.
+    /// Parses the message on `line`, or fails with what is wrong with it.
     pub(crate) fn parse(line: &[u8]) -> Result<ParsedMessage, String> {
-        // The parser would take an array for an object whose names are left out.
+        // The parser would accept an array as an object without names.
         if line.trim_ascii_start().first() != Some(&b'{') {
             return Err("expected a JSON object".to_owned());
         }
@@ -53,7 +53,7 @@ impl ParsedMessage {
         })
     }
 
-    /// The headers in the form that [`as_new`](ParsedMessage::as_new) borrows.
+    /// The headers in the form that [`as_new`](ParsedMessage::as_new) needs.
     pub(crate) fn header_slices(&self) -> Vec<(&[u8], &[u8])> {
         self.headers
             .iter()
@@ -140,7 +140,7 @@ fn decode(name: &str, text: &str) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("`{name}` is not Base64: {error}"))
 }
 
-/// What the parser says, without its "at line 1", which would be read as a line of the input.
+/// The parser's message without its "at line 1", which would be mistaken for a line of the input.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use duramen::Message;
 
-/// Writes `message` as one line.
+/// Writes `message` on one line.
 pub(crate) fn write(out: &mut impl Write, message: &Message) -> io::Result<()> {
     write!(
         out,
@@ -54,7 +54,7 @@ fn write_headers(out: &mut impl Write, headers: &[(&[u8], &[u8])]) -> io::Result
         return out.write_all(b"]");
     };
     let mut names = HashSet::with_capacity(texts.len());
-    // The two forms differ in their brackets only.
+    // The two forms differ only in their brackets.
     let [open, between, close, end] = if texts.iter().all(|(name, _)| names.insert(*name)) {
         ["{", "", "", "}"]
     } else {

@@ -1,0 +1,19 @@
+use std::io;
+use std::path::Path;
+
+use crate::Error;
+
+/// Adds the operation and the path to an I/O error. Called once, where the error arises.
+pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io {
+        operation,
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// The error for random bytes that the system refused. They have no path, so the error names the
+/// system call instead.
+pub(super) fn random_failed(source: io::Error) -> Error {
+    failed("draw random bytes", Path::new("getrandom"))(source)
+}
