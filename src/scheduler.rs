@@ -1,11 +1,12 @@
 //! L1: turns in the background, for several logs on one thread.
 //!
-//! The scheduler knows nothing of what there is to do. A log asks for a turn, and when its turn comes it does a slice
-//! of its own work, at most a few milliseconds long. Urgent turns come first, then those whose time has come, the
-//! earliest first, then the others in the order in which they were asked for. So long work of one log keeps neither
-//! the urgent work of another waiting nor its syncs, and when a log is gone nothing of it stays behind.
+//! The scheduler knows nothing of what there is to do. A log asks for a turn, and when its turn
+//! comes it does a slice of its own work, at most a few milliseconds long. Urgent turns come first,
+//! then those whose time has come, the earliest first, then the others in the order in which they
+//! were asked for. So long work of one log keeps neither the urgent work of another waiting nor its
+//! syncs, and when a log is gone nothing of it stays behind.
 //!
-//! Everything that is done in the background a publisher can do too: the thread only takes the waiting away.
+//! A publisher can do everything that is done in the background: the thread only saves it the wait.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -17,7 +18,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Who has work to do in the background.
+/// Something that has work to do in the background.
 pub(crate) trait Worker: Send + Sync {
     /// Does a slice of the work of this kind, if there is any.
     fn turn(&self, kind: Turn);
@@ -33,8 +34,8 @@ pub(crate) enum Turn {
     Ordinary,
 }
 
-/// Gives turns to those who [join](Scheduler::join) it, on a thread that it starts when it is first asked for one, and
-/// that ends when the last of them leaves.
+/// Gives turns to the workers that [join](Scheduler::join) it, on one thread. The thread starts
+/// when a member first asks for a turn, and ends when the last member leaves.
 #[derive(Clone)]
 pub(crate) struct Scheduler {
     shared: Arc<Shared>,
@@ -60,14 +61,15 @@ struct State {
     may_start: bool,
 }
 
-/// A place among those who get turns.
+/// A worker's membership in a scheduler, through which turns are asked for.
 pub(crate) struct Member {
     scheduler: Scheduler,
     id: u64,
 }
 
-/// The scheduler that logs share unless they are given another, and the process it belongs to: a fork has none of the
-/// threads of its parent. It is only looked up here. It belongs to the logs that use it.
+/// The scheduler that logs share unless they are given another, and the process that it belongs to:
+/// a forked child has none of its parent's threads. The logs that use the scheduler own it; here it
+/// is only looked up.
 static OF_PROCESS: Mutex<Option<(u32, Weak<Shared>)>> = Mutex::new(None);
 
 impl Scheduler {
@@ -80,7 +82,7 @@ impl Scheduler {
         }
     }
 
-    /// The one that all logs of this process share unless they are given another.
+    /// The scheduler that all logs of this process share unless they are given another.
     pub(crate) fn of_process() -> Scheduler {
         let mut known = OF_PROCESS.lock();
         let id = std::process::id();
@@ -95,7 +97,7 @@ impl Scheduler {
         scheduler
     }
 
-    /// From now on `worker` may ask for turns.
+    /// Makes `worker` a member, for which turns may be asked from now on.
     pub(crate) fn join(&self, worker: Weak<dyn Worker>) -> Member {
         let mut state = self.shared.state.lock();
         let id = state.next_id;
@@ -109,10 +111,10 @@ impl Scheduler {
         }
     }
 
-    /// The thread: gives turns as long as it is the scheduler's.
+    /// Gives turns, as long as this thread is the scheduler's.
     fn run(&self) {
         let mut state = self.shared.state.lock();
-        // Another thread has taken over if all members left, and others joined meanwhile.
+        // Another thread has taken over if all members left and others joined meanwhile.
         while state.is_run_here() {
             let Some((id, kind)) = state.next() else {
                 match state.timed.peek() {
@@ -127,7 +129,7 @@ impl Scheduler {
             let worker = state.members.get(&id).and_then(Weak::upgrade);
             MutexGuard::unlocked(&mut state, || {
                 if let Some(worker) = worker {
-                    // A panic must not take the thread, and with it all other members' turns, along.
+                    // A panic must not end the thread, and with it the turns of all other members.
                     let _ = catch_unwind(AssertUnwindSafe(|| worker.turn(kind)));
                 }
             });
@@ -136,7 +138,7 @@ impl Scheduler {
 }
 
 impl State {
-    /// Whose turn it is now.
+    /// The member whose turn it is now, and what the turn is for.
     fn next(&mut self) -> Option<(u64, Turn)> {
         if let Some(id) = self.urgent.pop_front() {
             return Some((id, Turn::Urgent));
@@ -161,8 +163,9 @@ impl State {
 }
 
 impl Member {
-    /// Asks for a turn. False if there is no thread to give it: where the system has none to spare, work is left to
-    /// those who need it done, and the next member to join tries again.
+    /// Asks for a turn; false if there is no thread to give it. If the system has no thread to
+    /// spare, the work is left to those who need it done. After another member has joined, starting
+    /// the thread is tried again.
     pub(crate) fn ask(&self, kind: Turn) -> bool {
         let id = self.id;
         self.add(|state| match kind {
@@ -172,8 +175,8 @@ impl Member {
         })
     }
 
-    /// Asks for the next ordinary turn, to go on with work that was begun: it is finished before other
-    /// ordinary work is begun, so that one piece of long work is in memory at a time.
+    /// Asks for the next ordinary turn, to go on with work that was begun: it is finished before
+    /// other ordinary work is begun, so that one piece of long work is in memory at a time.
     pub(crate) fn ask_to_resume(&self) -> bool {
         let id = self.id;
         self.add(|state| state.ordinary.push_front(id))
@@ -245,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells of its turns.
+    /// A worker that reports its turns.
     struct Teller(mpsc::Sender<(u32, Turn)>, u32);
 
     impl Worker for Teller {
@@ -264,8 +267,9 @@ mod tests {
         (worker, weak)
     }
 
-    /// Goal: turns come by urgency, and timed ones by their time, not in the order of asking; an ordinary one comes after
-    /// each timed one. Method: all are asked for while the thread is busy with a turn that takes a while.
+    /// Goal: turns come by urgency, and timed ones by their time, not in the order of asking; an
+    /// ordinary one comes after each timed one. Method: all are asked for while the thread is busy
+    /// with a turn that takes a while.
     #[test]
     fn turns_come_by_urgency_and_time() {
         let (tell, told) = mpsc::channel();

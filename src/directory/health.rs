@@ -1,6 +1,6 @@
 //! Whether a log is open, poisoned or closed, and who may still write to its directory.
 //!
-//! This is the one place that knows. A log goes through these states, and never back:
+//! Only this module keeps that state. A log goes through these states, and never back:
 //!
 //! | state | calls | files |
 //! |---|---|---|
@@ -19,7 +19,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::sys::is_forked;
 use crate::{Changes, Error, Result};
 
-/// See the module.
+/// The state of a log and of the right to write to it; see the module.
 #[derive(Debug)]
 pub(crate) struct Health {
     /// The log's directory.
@@ -78,7 +78,8 @@ impl Health {
         }
     }
 
-    /// Fails if calls that write are refused: the log was closed, poisoned, or opened for reading only.
+    /// Fails if calls that write are refused: the log was closed, poisoned, or opened for reading
+    /// only.
     #[inline]
     pub(crate) fn check_writable(&self) -> Result<()> {
         let state = self.state.load(Ordering::Acquire);
@@ -95,7 +96,7 @@ impl Health {
         if is_forked() { Err(Error::Poisoned) } else { Ok(()) }
     }
 
-    /// Fails with what poisoned the log, if it is.
+    /// Fails with what poisoned the log, if it is poisoned.
     pub(crate) fn check_not_poisoned(&self) -> Result<()> {
         if self.is_poisoned() {
             Err(self.failure())
@@ -104,12 +105,14 @@ impl Health {
         }
     }
 
-    /// Whether files in the directory may be written. Closing still writes; a poisoned log does not.
+    /// Whether files in the directory may be written. Closing still writes; a poisoned log does
+    /// not.
     pub(crate) fn may_write_files(&self) -> bool {
         !self.is_read_only && self.state.load(Ordering::Acquire) & (POISONED | GIVEN_UP) == 0
     }
 
-    /// The permission to give a file the name of another. While it is held, nobody else gets the directory.
+    /// The permission to give a file the name of another. While it is held, nobody else gets the
+    /// directory.
     pub(crate) fn permit_rename(&self) -> Result<MutexGuard<'_, ()>> {
         let permit = self.renaming.lock();
         if self.may_write_files() {
@@ -128,7 +131,8 @@ impl Health {
         self.changes.poison();
     }
 
-    /// Poisons the log if `result` is an error: to be used where a failure leaves open what is on disk.
+    /// Poisons the log if `result` is an error. For failures after which nobody knows what is on
+    /// disk.
     pub(crate) fn poison_on_error<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.poison(error);
@@ -177,7 +181,7 @@ struct Failure {
 }
 
 impl Failure {
-    /// `None` if the error does not say what failed.
+    /// The failure that `error` reports; `None` if it does not say what failed.
     fn of(error: &Error) -> Option<Failure> {
         let (Error::SyncFailed { path, source } | Error::Io { path, source, .. }) = error else {
             return None;

@@ -7,9 +7,9 @@ use super::opened::Directory;
 use crate::Result;
 use crate::format::Meta;
 
-/// The metadata of a log that is open. Writing it is one write at a time.
+/// The metadata of an open log. It is written by one thread at a time.
 ///
-/// A failed sync of it poisons the log. After any other error the log is as before.
+/// A failed sync of the metadata poisons the log. After any other error the log is as before.
 #[derive(Debug)]
 pub(crate) struct LiveMetadata {
     directory: Arc<Directory>,
@@ -24,12 +24,13 @@ impl LiveMetadata {
         }
     }
 
-    /// What it says now. Waits for a write that is under way.
+    /// The metadata as it is now. Waits for a write that is under way.
     pub(crate) fn current(&self) -> Meta {
         *self.store.lock().current()
     }
 
-    /// As [`current`](LiveMetadata::current), and whether both copies have everything that was to be in both.
+    /// As [`current`](LiveMetadata::current), and whether both copies have every change that was to
+    /// be in both.
     pub(crate) fn current_and_is_in_both(&self) -> (Meta, bool) {
         let store = self.store.lock();
         (*store.current(), store.is_in_both())

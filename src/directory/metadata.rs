@@ -17,7 +17,7 @@ pub(crate) struct Copies {
 }
 
 impl Copies {
-    /// Reads both.
+    /// Reads both copies.
     pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Copies> {
         let read = |name: &str| -> Result<_> {
             let Some(file) = found(storage.open(&dir.join(name), Open::Read))? else {
@@ -26,7 +26,7 @@ impl Copies {
             let mut bytes = [0; META_LEN];
             let len = file.read_at(0, &mut bytes)?;
             let decoded = Meta::decode(&bytes[..len]);
-            // A copy is never longer than its bytes; what follows them would be nobody's.
+            // A copy is never longer than `META_LEN`: nobody writes bytes behind that.
             Ok(Some(if file.len()? > META_LEN as u64 {
                 Err(HeaderDefect::Damaged)
             } else {
@@ -39,7 +39,7 @@ impl Copies {
         })
     }
 
-    /// Whether there is neither file.
+    /// Whether neither file exists.
     pub(crate) fn is_absent(&self) -> bool {
         self.read.iter().all(Option::is_none)
     }
@@ -51,7 +51,7 @@ impl Copies {
             .copied()
     }
 
-    /// The copy that holds.
+    /// The newest good copy.
     pub(crate) fn newest(&self, dir: &Path) -> Result<Meta> {
         if let Some(meta) = self.good().max_by_key(|meta| meta.sequence) {
             return Ok(meta);
@@ -66,9 +66,10 @@ impl Copies {
         Err(corrupt(&path, 0, None, Corruption::Meta))
     }
 
-    /// The names of the copies that are missing or not good, and that an ordinary crash does not leave so: in a log
-    /// that is open one may be torn, and in one that is being created the second may be missing. A power cut in the
-    /// very write that closes the log cannot be told from damage.
+    /// The names of the copies that are missing or bad in a way that an ordinary crash does not
+    /// cause. A crash may tear one copy of a log that is open. In a log that is being created, the
+    /// second copy may be missing. A power cut in the very write that closes the log looks the same
+    /// as damage.
     pub(crate) fn damaged(&self) -> impl Iterator<Item = &'static str> + '_ {
         let may_be_torn = self.good().any(|meta| meta.clean.is_none() || meta.unfinished);
         let may_be_missing = may_be_torn || self.good().any(|meta| meta.sequence == 1);
@@ -86,8 +87,9 @@ impl Copies {
         matches!(self.read, [Some(Ok(a)), Some(Ok(b))] if a == b)
     }
 
-    /// The end at which the log was closed last: all before it was durable. That of the newest copy, which may have
-    /// been set back by recovering, or of the other one where that says that the log is open.
+    /// The end at which the log was closed last: everything before it was durable. It is the end in
+    /// the newest copy, which recovery may have set back, or in the other copy if the newest says
+    /// that the log is open.
     pub(crate) fn durable_end(&self) -> Option<(u64, u32)> {
         let closed = self.good().filter(|meta| meta.clean.is_some());
         let last = closed.max_by_key(|meta| meta.sequence)?.clean?.last?;
@@ -102,14 +104,15 @@ pub(crate) struct MetaStore {
     current: Meta,
     /// Which copy is to be written next: never the only good one.
     next: usize,
-    /// Whether the other one is known to be durable. Whoever wrote it may have been killed before it was.
+    /// Whether the other copy is known to be durable. The process that wrote that copy may have
+    /// been killed before it was durable.
     is_other_durable: bool,
-    /// Whether that next one lacks a change that was to be in both.
+    /// Whether the copy to be written next lacks a change that was to be in both.
     is_next_behind: bool,
 }
 
 impl MetaStore {
-    /// For a log that exists.
+    /// The store of a log that exists.
     pub(crate) fn new(dir: &Path, current: Meta, copies: &Copies) -> MetaStore {
         let first_holds = matches!(copies.read[0], Some(Ok(meta)) if meta.sequence == current.sequence);
         MetaStore {
@@ -125,7 +128,7 @@ impl MetaStore {
         &self.current
     }
 
-    /// Whether both copies have all that was to be written to both.
+    /// Whether both copies have every change that was to be in both.
     pub(crate) fn is_in_both(&self) -> bool {
         !self.is_next_behind
     }
@@ -143,11 +146,12 @@ impl MetaStore {
         Ok(())
     }
 
-    /// Writes both copies, so that damage to one of them later brings back nothing old.
+    /// Writes both copies, so that later damage to one of them does not bring back old metadata.
     ///
-    /// An error does not say that nothing was written. What counts is [`current`](MetaStore::current): it has the
-    /// change from when the first copy is durable. Where the second then fails, the next write makes up for it; until
-    /// then nothing may be done that the old metadata could not cope with.
+    /// An error does not mean that nothing was written. The metadata in
+    /// [`current`](MetaStore::current) counts: it has the change as soon as the first copy is
+    /// durable. If writing the second copy then fails, the next write makes up for that. Until
+    /// then, nothing may be done that contradicts the old metadata.
     pub(crate) fn write_both(&mut self, storage: &dyn Storage, change: impl FnOnce(&mut Meta)) -> Result<()> {
         self.write(storage, change)?;
         self.is_next_behind = true;
@@ -161,7 +165,8 @@ impl MetaStore {
         } else {
             let name = META_NAMES[self.next];
             match write_temporary(storage, &self.dir, name, meta) {
-                // No space for another file: the one there is will do once the other copy is synced.
+                // There is no space for another file. The existing file can be overwritten once the
+                // other copy is synced.
                 Err(Error::Io { .. }) => {
                     self.sync_other(storage)?;
                     self.overwrite(storage, meta)?;
@@ -185,8 +190,8 @@ impl MetaStore {
         let Some(file) = found(storage.open(&self.dir.join(name), Open::Write))? else {
             return create(storage, &self.dir, name, meta);
         };
-        // Once the bytes are written only a failed sync may follow: whatever else fails, the next life does not see
-        // them.
+        // Once the bytes are written, nothing but the sync may fail: after any other failure, the
+        // next life must not see them.
         if file.len()? > META_LEN as u64 {
             file.set_len(META_LEN as u64)?;
         }
@@ -202,7 +207,8 @@ pub(crate) fn initialise(storage: &dyn Storage, dir: &Path, meta: &Meta) -> Resu
         .try_for_each(|name| create(storage, dir, name, meta))
 }
 
-/// Creates one copy under a temporary name first: a metadata file that exists has been whole.
+/// Creates one copy, under a temporary name first, so that a metadata file that exists has been
+/// whole.
 fn create(storage: &dyn Storage, dir: &Path, name: &str, meta: &Meta) -> Result<()> {
     let temporary = write_temporary(storage, dir, name, meta)?;
     rename(storage, dir, &temporary, name)

@@ -1,4 +1,5 @@
-//! L4: the opened directory of a log: its files by name, its metadata, and the right to write to it.
+//! L4: the opened directory of a log: its files by name, its metadata, and the right to write to
+//! it.
 
 mod health;
 mod live_metadata;

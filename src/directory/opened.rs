@@ -20,7 +20,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// The directory of the log with this id, for reading and, unless told otherwise, for writing.
+    /// The directory of the log with this id, for reading and, if `is_writable`, for writing.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         dir: &Path,
@@ -37,8 +37,9 @@ impl Directory {
         }
     }
 
-    /// The base offset of the last of these segments, or of the last that it stands for. Of one that cannot be read,
-    /// its own: whoever reads it will say what is wrong with it.
+    /// The base offset of the last of these segments, or of the last segment that was merged into
+    /// it. For a segment that cannot be read, this is its own base offset: reading the segment will
+    /// report what is wrong with it.
     pub(crate) fn last_base(&self, bases: &[u64]) -> Result<Option<u64>> {
         let Some(last) = bases.last() else {
             return Ok(None);
@@ -51,7 +52,7 @@ impl Directory {
         self.path.join(name.to_string())
     }
 
-    /// Removes segments and their indexes, durably. Those that are gone already are no error.
+    /// Removes segments and their indexes, durably. Files that are gone already are no error.
     pub(crate) fn remove_segments(&self, bases: impl Iterator<Item = u64>) -> Result<()> {
         let mut is_any = false;
         for base in bases {
@@ -111,13 +112,14 @@ impl Directory {
     }
 }
 
-/// An offset above all that can have been given out in the segment with this base, whatever its `rollover` was. The
-/// length of its file says less: it may have been longer.
+/// An offset above all that can have been given out in the segment with this base, whatever its
+/// `rollover` was. The length of its file gives no such bound, because the file may have been
+/// longer.
 pub(crate) fn offset_bound(base: u64) -> u64 {
     base.saturating_add(SEGMENT_LEN_MAX / RECORD_HEADER_LEN as u64)
 }
 
-/// The error for a header that was not read.
+/// The error for a header that cannot be used.
 pub(crate) fn header_error(path: &Path, defect: HeaderDefect) -> Error {
     match defect {
         HeaderDefect::Magic => corrupt(path, 0, None, Corruption::Magic),

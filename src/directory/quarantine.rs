@@ -1,4 +1,4 @@
-//! What is cut off a damaged log is kept in a subfolder.
+//! The quarantine: the subfolder for the bytes and segments that recovery cuts off.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::format::{FileName, QUARANTINE_NAME};
 use crate::sys::{File, Open};
 
 impl Directory {
-    /// Keeps a copy of a part of a segment's file; returns its path.
+    /// Keeps a copy of the bytes `start..end` of a segment's file; returns the path of the copy.
     pub(crate) fn quarantine_range(
         &self,
         from: &File,
@@ -23,7 +23,8 @@ impl Directory {
         copy_range(from, start, end, &file)?;
         file.sync()?;
         self.storage.sync_dir(&self.path.join(QUARANTINE_NAME))?;
-        // The folder may have been created by somebody who was killed before its name was durable.
+        // The folder may have been created by a process that was killed before the folder's name
+        // was durable.
         self.storage.sync_dir(&self.path)?;
         Ok(to)
     }

@@ -14,8 +14,9 @@ use crate::{
 
 /// A log in a directory of files.
 ///
-/// Opened by [`Options::open`](crate::Options::open). Share it between threads by reference or in an
-/// [`Arc`]. Dropping it closes it; errors are then lost, so call [`close`](Log::close) where they matter.
+/// Opened by [`Options::open`](crate::Options::open). Share it between threads by reference or in
+/// an [`Arc`]. Dropping it closes it; errors are then lost, so call [`close`](Log::close) where
+/// they matter.
 ///
 /// ```
 /// use duramen::{Log, NewMessage, Options, Start};
@@ -53,10 +54,11 @@ impl FileLog {
         Ok(self.log.synced_for(&Reader::new(&self.log.segments)?))
     }
 
-    /// Goes through the messages from `from` on without copying each into memory of its own: for replaying a log at
-    /// memory speed. Every message is verified.
+    /// Goes through the messages from `from` on without allocating memory for each. Every message
+    /// is verified. Use this to replay a log at memory speed.
     ///
-    /// Ends at what was the log's end when it last looked, and goes on from there when called again.
+    /// The scan ends at the end of the log as it last saw it. A later call of [`next`](Scan::next)
+    /// goes on from there.
     ///
     /// # Errors
     ///
@@ -65,8 +67,8 @@ impl FileLog {
         Scan::new(&self.log.segments, from)
     }
 
-    /// Builds the indexes of sealed segments that are damaged, and if `absent` those that are not there; returns how
-    /// many those were.
+    /// Rebuilds the damaged indexes of sealed segments and, if `absent`, builds the missing ones;
+    /// returns how many it built.
     pub(crate) fn rebuild_indexes(&self, absent: bool) -> Result<u64> {
         let reader = Reader::new(&self.log.segments)?;
         let mut rebuilt = 0;
@@ -87,7 +89,7 @@ impl FileLog {
         Ok(rebuilt)
     }
 
-    /// Copies what is below the offset `end` to the directory `dir`, as a log of its own.
+    /// Copies the messages below the offset `end` to the directory `dir`, as a log of its own.
     pub(crate) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
         self.log.copy_until(dir, end)
     }
@@ -141,7 +143,8 @@ impl Log for FileLog {
     }
 
     fn size(&self, message: &NewMessage<'_>) -> u64 {
-        /// Position and link of a record and its share of the table of keys; time and its share of the block.
+        /// What a record adds to an index: its position; for a key, a link and a share of the table
+        /// of keys; for a time, that time and a share of its block.
         const KEY: u64 = 9;
         const TIME: u64 = 3;
         const POSITION: u64 = 4;
@@ -213,12 +216,13 @@ impl Log for FileLog {
 impl Drop for FileLog {
     fn drop(&mut self) {
         if crate::sys::is_forked() {
-            // A child has none of the parent's threads, and locks may be held that nobody will ever release: it lets
-            // go of nothing. What the parent has open stays the parent's.
+            // A forked child has none of its parent's threads, so locks that those threads held are
+            // never released. The child therefore closes nothing: all that is open belongs to the
+            // parent.
             std::mem::forget(Arc::clone(&self.log));
             return;
         }
-        // Who wants to know calls `close`.
+        // The result is lost here: a caller who needs it calls `close`.
         let _ = self.close();
     }
 }

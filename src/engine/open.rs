@@ -21,15 +21,16 @@ use crate::{Corruption, Error, Result};
 impl Options {
     /// Opens the log in `dir`, creating it in an empty directory.
     ///
-    /// A log that was not closed is recovered: what was durable is there, and what was not is there up to the first
-    /// batch that is not whole.
+    /// A log that was not closed is recovered: what was durable is there, and what was not is there
+    /// up to the first batch that is not whole.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty; [`Error::Locked`] at once if another
-    /// handle has the log open; [`Error::Corrupt`] if bytes that were durable are damaged; [`Error::Version`];
-    /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is refused;
-    /// [`Error::Io`]. The log is as it was in any of these cases; files that are not part of it any more may be gone.
+    /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty; [`Error::Locked`]
+    /// at once if another handle has the log open; [`Error::Corrupt`] if bytes that were durable
+    /// are damaged; [`Error::Version`]; [`Error::Invalid`] for options out of range;
+    /// [`Error::Unsupported`] on a file system that is refused; [`Error::Io`]. The log is as it was
+    /// in any of these cases; files that are not part of it any more may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
         open(self, dir.as_ref())
@@ -39,7 +40,8 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// [`Error::NoLog`] if there is none; [`Error::Corrupt`] or [`Error::Version`] if its metadata is not readable.
+    /// [`Error::NoLog`] if there is none; [`Error::Corrupt`] or [`Error::Version`] if its metadata
+    /// is not readable.
     pub fn of(dir: impl AsRef<Path>) -> Result<Options> {
         Options::new().with_indexes_of(dir.as_ref())
     }
@@ -117,8 +119,8 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     let (bases, superseded) = sort_out(&directory, &meta, bases)?;
     if !options.read_only {
         if meta.clean.is_none() || !copies.agree() || !superseded.is_empty() {
-            // Whoever renamed a segment may have been killed before the name was durable. What it shows is acted on
-            // from here on, and counts as done for whoever asks for it again.
+            // Whoever renamed a segment may have been killed before the name was durable. What it
+            // shows is acted on from here on, and counts as done for whoever asks for it again.
             directory.storage.sync_dir(dir)?;
         }
         if !superseded.is_empty() && !copies.agree() {
@@ -425,7 +427,8 @@ pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64
     Ok(bases)
 }
 
-/// The bases that segments may have which are part of a merged one, if the last merge has taken place.
+/// The bases that segments may have which are part of a merged one, if the last merge has taken
+/// place.
 fn merged(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<Option<std::ops::Range<u64>>> {
     let Some((base, end)) = meta.merge.filter(|(base, _)| bases.contains(base)) else {
         return Ok(None);
@@ -441,8 +444,8 @@ fn merged(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<Option<st
     }
 }
 
-/// In a copy whose backup was interrupted, the last segment may have been replaced already by what it was rewritten to:
-/// that is where the copy ends then.
+/// In a copy whose backup was interrupted, the last segment may have been replaced already by what
+/// it was rewritten to: that is where the copy ends then.
 pub(crate) fn settle_unfinished(directory: &Directory, meta: &mut Meta, bases: &[u64]) -> Result<()> {
     let Some(CleanEnd { last: Some(last) }) = meta.clean else {
         return Ok(());
@@ -470,8 +473,8 @@ pub(crate) fn settle_unfinished(directory: &Directory, meta: &mut Meta, bases: &
     Ok(())
 }
 
-/// Divides the segment files into those that count, and those that do not and are to go: trimmed, merged into another
-/// one, or left by a backup that was interrupted.
+/// Divides the segment files into those that count, and those that do not and are to go: trimmed,
+/// merged into another one, or left by a backup that was interrupted.
 pub(crate) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
     let merged = merged(directory, meta, &bases)?;
     let unfinished_from = match meta.clean {
@@ -490,8 +493,8 @@ pub(crate) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> R
     Ok((kept, superseded))
 }
 
-/// Whether segments that were not trimmed are missing at the front: the first one there is begins behind the start
-/// offset and says that it followed another.
+/// Whether segments that were not trimmed are missing at the front: the first one there is begins
+/// behind the start offset and says that it followed another.
 pub(crate) fn is_front_missing(directory: &Directory, bases: &[u64], start_offset: u64) -> Result<bool> {
     match bases.first() {
         Some(first) if start_offset < *first => match directory.open_segment(*first, Open::Read) {
@@ -511,7 +514,8 @@ pub(crate) fn with_above(dir: &Path) -> impl Iterator<Item = &Path> {
         .map(move |above| if here(above) { Path::new(".") } else { above })
 }
 
-/// Makes the names that lead to `dir` durable: whoever created the directories may have been killed before it could.
+/// Makes the names that lead to `dir` durable: whoever created the directories may have been killed
+/// before it could.
 pub(crate) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
     for above in with_above(dir).skip(1) {
         match storage.sync_dir(above) {

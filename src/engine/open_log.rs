@@ -21,9 +21,10 @@ const INDEX_AT_CLOSE_MIN: u32 = 64 << 10;
 
 /// A log that is open: what its handle, its readers and upkeep share.
 ///
-/// Locks, in the order in which they may be taken: a turn of upkeep; the permission to remove; the appender; replacing
-/// a segment; the metadata; the prepared file; a segment's own; renaming. Under all others (group commit, mappings,
-/// space, tasks, the scheduler's) none of these is taken.
+/// Locks are taken in this order: a turn of upkeep; the permission to remove; the appender;
+/// replacing a segment; the metadata; the prepared file; a segment's own lock; renaming. While a
+/// thread holds any other lock (of group commit, mappings, space, tasks or the scheduler), it takes
+/// none of these.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
     options: Options,
@@ -37,7 +38,7 @@ pub(crate) struct OpenLog {
     lock: Mutex<Option<DirLock>>,
 }
 
-/// What opening has found: where the log goes on.
+/// What opening found out: the state in which the log goes on.
 pub(super) struct Opened {
     pub(super) directory: Arc<Directory>,
     pub(super) list: SegmentList,
@@ -88,8 +89,9 @@ impl OpenLog {
     /// Every message below this offset is on stable storage, as far as `reader` sees the log.
     pub(super) fn synced_for(&self, reader: &Reader<'_>) -> u64 {
         let frontiers = self.append.frontiers();
-        // What is visible only when it is durable is shown a moment before it is counted. A handle that only reads
-        // has not seen to that.
+        // Where only durable messages are visible, a sync shows them a moment before it moves the
+        // durable end, so the visible end is durable too. A read-only handle has not synced what it
+        // shows.
         if frontiers.visible_is_durable() && !self.health().is_read_only() {
             return reader.next_offset();
         }
@@ -133,12 +135,13 @@ impl OpenLog {
     /// See [`Log::backup`](crate::Log::backup).
     pub(super) fn backup(&self, dir: &Path) -> Result<BackupReport> {
         self.health().check_open()?;
-        // Nothing is removed meanwhile.
+        // While this is held, nothing is removed.
         let _hold = self.remove.hold();
         backup::copy(&self.segments, &self.metadata, dir)
     }
 
-    /// Copies what is below the offset `end` to the directory `dir`, which is empty, as a log of its own epoch.
+    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with an
+    /// epoch of its own.
     pub(super) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
         self.health().check_open()?;
         let _hold = self.remove.hold();
@@ -161,13 +164,13 @@ impl OpenLog {
         if crate::sys::is_forked() {
             return Ok(());
         }
-        // Whatever upkeep, or somebody who removes messages, is doing to this log is done after this.
+        // After the next two lines, neither upkeep nor a removal is at work on this log.
         self.upkeep.stop();
         let _no_removal = self.remove.hold();
         if self.health().is_read_only() {
             return Ok(());
         }
-        // The indexes written now are the last thing that takes space.
+        // Only the indexes written now still take space, so no space has to be kept back.
         self.space.end_shortage();
         let seal_all = |last: Option<(&Arc<Active>, Seal)>| {
             let worth_it = last.filter(|(_, seal)| seal.len >= INDEX_AT_CLOSE_MIN);

@@ -1,9 +1,11 @@
-//! Opening a log that was not closed: what of it is whole, what of that is durable, what has to be cut.
+//! Opening a log that was not closed: what of it is whole, what of that is durable, what has to be
+//! cut.
 //!
-//! Only segments that are not known to be durable are walked through: the last one, and in the modes that do not wait
-//! for syncs those before it that no evidence covers. Evidence is the durable frontier carried by every batch, the
-//! marker behind the last one, and the metadata's clean ends. Below the frontier any damage is an error; above it the
-//! log ends at the first batch that is not whole.
+//! Only segments that are not known to be durable are walked through: the last one, and in the
+//! modes that do not wait for syncs those before it that no evidence covers. Evidence is the
+//! durable frontier carried by every batch, the marker behind the last one, and the metadata's
+//! clean ends. Below the frontier any damage is an error; above it the log ends at the first batch
+//! that is not whole.
 
 use std::sync::Arc;
 
@@ -15,8 +17,8 @@ use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, Stop, capac
 use crate::sys::Open;
 use crate::{Corruption, Error, Result};
 
-/// A segment up to this size is copied to a new file and continued there; a larger one is left behind and copied in
-/// the background.
+/// A segment up to this size is copied to a new file and continued there; a larger one is left
+/// behind and copied in the background.
 const COPY_AT_OPEN_MAX: u64 = 1 << 20;
 
 /// What recovery found.
@@ -93,7 +95,8 @@ impl Recovery<'_> {
         Ok(recovered)
     }
 
-    /// Whether a segment is missing that was durable; an error where nobody has asked for going on without it.
+    /// Whether a segment is missing that was durable; an error where nobody has asked for going on
+    /// without it.
     fn is_last_missing(&mut self) -> Result<bool> {
         let Some((base, _)) = self.copies.durable_end() else {
             return Ok(false);
@@ -114,8 +117,8 @@ impl Recovery<'_> {
         Ok(true)
     }
 
-    /// What the last segment says of itself, if it was rewritten: then it is durable, and so are all before it, and
-    /// nothing was walked through.
+    /// What the last segment says of itself, if it was rewritten: then it is durable, and so are
+    /// all before it, and nothing was walked through.
     fn rewritten_last(&self, walked: &[Walked]) -> Result<Option<Rewrite>> {
         match self.bases.last() {
             Some(last) if walked.is_empty() => Ok(self.directory.open_segment(*last, Open::Read)?.1.rewrite),
@@ -123,8 +126,9 @@ impl Recovery<'_> {
         }
     }
 
-    /// As [`walk_unsure`](Recovery::walk_unsure). Where it was asked for, without the segments from the first one on of
-    /// which the header is unreadable: nothing in it can be read. Returns those as well, newest first.
+    /// As [`walk_unsure`](Recovery::walk_unsure). Where it was asked for, without the segments from
+    /// the first one on of which the header is unreadable: nothing in it can be read. Returns those
+    /// as well, newest first.
     fn walk_readable(&mut self) -> Result<(Vec<Walked>, Vec<u64>)> {
         let mut unreadable = Vec::new();
         loop {
@@ -137,8 +141,9 @@ impl Recovery<'_> {
         }
     }
 
-    /// Walks through the last segment, and through those before it that may not be durable. Ascending. A segment that
-    /// was rewritten was synced before it got its name, and after all before it.
+    /// Walks through the last segment, and through those before it that may not be durable.
+    /// Ascending. A segment that was rewritten was synced before it got its name, and after all
+    /// before it.
     fn walk_unsure(&self) -> Result<Vec<Walked>> {
         let Some((last, before)) = self.bases.split_last() else {
             return Ok(Vec::new());
@@ -192,8 +197,8 @@ impl Recovery<'_> {
         Ok(header.rewrite.is_some())
     }
 
-    /// Cuts the log behind the first segment that does not reach its end; the `unreadable` ones go as well. Says
-    /// whether durable messages were lost.
+    /// Cuts the log behind the first segment that does not reach its end; the `unreadable` ones go
+    /// as well. Says whether durable messages were lost.
     fn cut(&mut self, walked: &mut Vec<Walked>, unreadable: &[u64], is_last_missing: bool) -> Result<bool> {
         let short = self.first_short(walked)?;
         if self.options.read_only {
@@ -216,8 +221,8 @@ impl Recovery<'_> {
         Ok(is_lossy)
     }
 
-    /// The first segment that does not reach its end, and whether it is durable messages that it lacks; an error if it
-    /// is and nobody has asked for going on without them.
+    /// The first segment that does not reach its end, and whether it is durable messages that it
+    /// lacks; an error if it is and nobody has asked for going on without them.
     fn first_short(&self, walked: &[Walked]) -> Result<Option<(usize, bool)>> {
         let durable_end = self.copies.durable_end();
         let ends_early = |last: &Walked| {
@@ -268,9 +273,9 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Before durable messages are cut off, the metadata gets to know which offsets may have been given out, up to
-    /// those in the segment with the base `last`, and that this is another epoch: after a crash in the middle of it,
-    /// nothing else would tell.
+    /// Before durable messages are cut off, the metadata gets to know which offsets may have been
+    /// given out, up to those in the segment with the base `last`, and that this is another epoch:
+    /// after a crash in the middle of it, nothing else would tell.
     fn announce_cut(&mut self, last: Option<u64>) -> Result<()> {
         let next_offset = self.next_offset_min.max(last.map_or(0, offset_bound));
         self.next_offset_min = next_offset;
@@ -281,7 +286,8 @@ impl Recovery<'_> {
         })
     }
 
-    /// The segments with a base below this one, which need no looking at; the last of all is not among them.
+    /// The segments with a base below this one, which need no looking at; the last of all is not
+    /// among them.
     fn sealed_before(&self, base: u64) -> Vec<SegmentRef> {
         let sealed = |pair: &[u64]| {
             let end = SegmentEnd::Successor(pair[1]);
@@ -294,7 +300,8 @@ impl Recovery<'_> {
             .collect()
     }
 
-    /// Takes a segment into the log, the last one so that the log can go on in it where that is safe.
+    /// Takes a segment into the log, the last one so that the log can go on in it where that is
+    /// safe.
     fn keep(&self, segment: Walked, is_last: bool, recovered: &mut Recovered) -> Result<()> {
         let Walked { active, extent, .. } = segment;
         #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
@@ -308,7 +315,8 @@ impl Recovery<'_> {
         let is_continued =
             is_last && recovered.next_offset == extent.next_offset && active.header.rewrite.is_none();
         if is_proven && is_continued && is_empty_behind(&active, &extent)? {
-            // Synced up to its end, and nothing was stored behind it: this file has not seen a failed sync.
+            // Synced up to its end, and nothing was stored behind it: this file has not seen a
+            // failed sync.
             active.raise_frontier(end);
             let active = Arc::new(active);
             recovered.segments.push(SegmentRef::Active(Arc::clone(&active)));
@@ -385,8 +393,8 @@ impl Walked {
         }
     }
 
-    /// Whether behind the marker at its end stands a batch that knows of durable bytes behind the marker: then the
-    /// batch that overwrote the marker was lost.
+    /// Whether behind the marker at its end stands a batch that knows of durable bytes behind the
+    /// marker: then the batch that overwrote the marker was lost.
     fn has_durable_behind_marker(&self) -> bool {
         let is_marked = self.link.is_none() && self.extent.stop == Stop::Marker;
         is_marked && self.active.walk(u64::MAX, false).is_durable_behind(&self.extent)

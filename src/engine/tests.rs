@@ -12,7 +12,7 @@ const MESSAGES: u32 = 1_000;
 const KEYS: u32 = 300;
 
 fn options() -> Options {
-    // Runs are made by the call that finds segments for them.
+    // Without a background thread, the call that finds segments for a key run also makes it.
     Options::new().create_dirs(true).rollover(1024).background(false)
 }
 
@@ -38,7 +38,7 @@ fn files(dir: &Path, kind: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// With more messages than are gathered at a time, in several passes.
+/// More messages than one pass gathers make the key run take several passes.
 #[test]
 fn a_run_of_many_messages_has_the_newest_of_each_key() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -51,7 +51,7 @@ fn a_run_of_many_messages_has_the_newest_of_each_key() {
     assert!(matches!(log.get_by_key(b"none"), Err(Error::NotFound)));
 }
 
-/// A segment that cannot be read is in no run, and keeps no other from being in one.
+/// A segment that cannot be read is in no key run, but the segments around it are.
 #[test]
 fn a_damaged_segment_is_passed_over() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -79,8 +79,9 @@ fn count(dir: &Path, kind: &str) -> usize {
         .count()
 }
 
-/// Goal: what is given back on a full disk is not used up by what can wait. Method: segments begun while something
-/// is being removed get neither indexes nor key runs, and get them when there is spare space again.
+/// Goal: files that can wait do not use up the space that is given back on a full disk. Method:
+/// segments begun during a removal get neither indexes nor key runs; they get both when there is a
+/// spare again.
 #[test]
 fn indexes_wait_while_space_is_short() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -110,7 +111,7 @@ fn indexes_wait_while_space_is_short() {
     log.close().expect("closed");
 }
 
-/// Goal: a deletion on a full disk is not refused because of space that is about to be given back. Method: another
+/// Goal: a deletion on a full disk waits for space that is about to be given back. Method: another
 /// thread has all the space, and gives it back a while later.
 #[cfg(feature = "fault")]
 #[test]

@@ -21,11 +21,11 @@ const LET_GO_MIN: u32 = 128 << 10;
 /// Bytes that a step of a sync brings to stable storage.
 const SYNC_STEP_LEN: u64 = 4 << 20;
 
-/// A segment whose index is in memory: the one being appended to, one that waits for being sealed, or the last one of
-/// a log that was not closed.
+/// A segment whose index is in memory: the one being appended to, one that waits for being sealed,
+/// or the last one of a log that was not closed.
 ///
-/// One thread at a time appends, under the log's writer lock. Readers see what lies below [`visible`](Active::visible)
-/// and never wait.
+/// One thread at a time appends, under the log's writer lock. Readers see what lies below
+/// [`visible`](Active::visible) and never wait.
 #[derive(Debug)]
 pub(crate) struct Active {
     pub(crate) header: SegmentHeader,
@@ -38,7 +38,8 @@ pub(crate) struct Active {
     visible: AtomicU64,
     /// All bytes below this position, and all earlier segments, are durable; 0: not even those.
     frontier: AtomicU32,
-    /// Held while space is reserved; true when the segment has been cut to its end and gets no more.
+    /// Held while space is reserved; true when the segment has been cut to its end and gets no
+    /// more.
     growing: Mutex<bool>,
     /// Set while the background thread is to reserve more space.
     growth_requested: AtomicBool,
@@ -51,8 +52,9 @@ pub(crate) struct Active {
 /// How far a sync in steps has come.
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
-    /// Bytes from the first position to the second are still to be synced; `None` at the beginning. What is stored after
-    /// that is for the next sync: else a sync would never end beside a fast publisher.
+    /// Bytes from the first position to the second are still to be synced; `None` at the beginning.
+    /// What is stored after that is for the next sync: else a sync would never end beside a fast
+    /// publisher.
     left: Option<(u64, u64)>,
 }
 
@@ -114,7 +116,8 @@ impl Active {
         }
     }
 
-    /// Takes up an existing segment: walks through it up to `limit` bytes and indexes what is in order there.
+    /// Takes up an existing segment: walks through it up to `limit` bytes and indexes what is in
+    /// order there.
     ///
     /// `capacity` is what may be mapped for writing more; `None` maps just the file, for reading.
     pub(crate) fn adopt(
@@ -192,11 +195,11 @@ impl Active {
         Ok(())
     }
 
-    /// A step of [`sync`](Active::sync) of a few milliseconds, for a thread that has other things to do as well. True
-    /// when the segment is on stable storage.
+    /// A step of [`sync`](Active::sync) of a few milliseconds, for a thread that has other things
+    /// to do as well. True when the segment is on stable storage.
     ///
-    /// One at a time, and never again after a failure, which poisons the log: the system reports lost bytes only
-    /// once, so the next sync would succeed without them.
+    /// One at a time, and never again after a failure, which poisons the log: the system reports
+    /// lost bytes only once, so the next sync would succeed without them.
     pub(crate) fn sync_step(&self, directory: &Directory, progress: &mut SyncProgress) -> Result<bool> {
         let _one_at_a_time = self.syncing.lock();
         let health = &directory.health;
@@ -239,18 +242,19 @@ impl Active {
         Ok(false)
     }
 
-    /// Has it never again be copied to a new file of its name: it is about to be replaced or removed. Waits for a sync
-    /// that is under way.
+    /// Has it never again be copied to a new file of its name: it is about to be replaced or
+    /// removed. Waits for a sync that is under way.
     pub(crate) fn retire(&self) {
         let _not_while_syncing = self.syncing.lock();
         self.needs_copy.store(0, Ordering::Release);
     }
 
-    /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of it is durable.
+    /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of
+    /// it is durable.
     ///
-    /// Its bytes are read from the system's cache and look as they should, but a sync of that life may have failed,
-    /// and then a sync of this file would succeed without bringing them to disk. So [`sync`](Active::sync) copies
-    /// them to a new file.
+    /// Its bytes are read from the system's cache and look as they should, but a sync of that life
+    /// may have failed, and then a sync of this file would succeed without bringing them to disk.
+    /// So [`sync`](Active::sync) copies them to a new file.
     pub(crate) fn set_needs_copy(&self, end: u32) {
         self.needs_copy.store(end, Ordering::Release);
     }
@@ -307,8 +311,8 @@ impl Active {
         self.growth_requested.store(false, Ordering::Relaxed);
     }
 
-    /// Makes the space that is reserved already ready to be stored to. Before a sync that would be for nothing: it
-    /// takes the permission to store back.
+    /// Makes the space that is reserved already ready to be stored to. Before a sync that would be
+    /// for nothing: it takes the permission to store back.
     pub(crate) fn populate(&self) {
         self.map.populate(0, self.map.len());
     }

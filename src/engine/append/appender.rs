@@ -6,22 +6,23 @@ use crate::index::key_hash;
 use crate::segment::{Active, Entry, Seal, Visible};
 use crate::{NewMessage, Timestamp};
 
-/// Bytes of a batch that are built before they are copied into the mapping: few enough to stay in the nearest cache.
+/// Bytes of a batch that are built before they are copied into the mapping: few enough to stay in
+/// the nearest cache.
 const STAGING_LEN: usize = 64 << 10;
 
 /// The state of the one thread that appends.
 #[derive(Debug, Default)]
 pub(crate) struct Appender {
-    /// The segment being appended to; begun, or reopened, by the first publish.
+    /// The segment being appended to. If there is none, the next publish begins or reopens one.
     pub(crate) active: Option<Arc<Active>>,
-    /// Records in it.
+    /// Records in the active segment.
     pub(crate) count: u32,
-    /// Where its frames end.
+    /// Where the frames of the active segment end.
     pub(crate) end: u32,
     pub(crate) last_checksum: u32,
     /// The offset that the next message gets.
     pub(crate) next_offset: u64,
-    /// The segment before the next new one.
+    /// The link to the last segment, while there is no active one.
     pub(crate) previous: Option<Previous>,
     /// Whether the metadata on disk still says that the log was closed.
     pub(crate) is_marked_clean: bool,
@@ -35,7 +36,8 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Builds the frames of a batch and copies them to the mapping; returns the new end and the last checksum.
+    /// Builds the frames of a batch and copies them to the mapping; returns the new end and the
+    /// last checksum.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "BatchPlan and make_room have compared with the limits"
@@ -81,7 +83,7 @@ impl Appender {
         Some((flush(active, position, staging)?, last_checksum))
     }
 
-    /// What readers may see at most.
+    /// The written end of the active segment: readers never see more.
     #[inline]
     pub(crate) fn written(&self) -> Visible {
         Visible {
@@ -90,7 +92,7 @@ impl Appender {
         }
     }
 
-    /// The seal of the active segment if nothing is appended to it any more.
+    /// The seal that the active segment gets if nothing more is appended to it.
     pub(crate) fn seal(&self) -> Seal {
         Seal {
             len: self.end,
@@ -107,7 +109,7 @@ impl Appender {
         self.active = Some(Arc::clone(active));
     }
 
-    /// How the segment behind the last one knows it.
+    /// The link to the last segment, for the header of the next one.
     pub(super) fn link_of_last(&self) -> Option<Previous> {
         match &self.active {
             Some(active) => Some(active.link(self.end, self.last_checksum)),
@@ -115,8 +117,9 @@ impl Appender {
         }
     }
 
-    /// Whether every batch in the active segment is durable. Then it is not synced again: if that failed, the end
-    /// marker would still say, to the next life, that this file has seen no failed sync.
+    /// Whether every batch in the active segment is durable. Such a segment is not synced again: if
+    /// that sync failed, the marker at the end would still tell the next life that no sync of this
+    /// file has failed.
     pub(super) fn is_all_durable(&self, active: &Active) -> bool {
         active.frontier() == self.end
     }
@@ -127,8 +130,9 @@ impl Appender {
         self.active.iter().chain(&self.unsynced).any(needs_copy)
     }
 
-    /// Overwrites what is behind the end with a marker that says up to where the log is durable. The next batch
-    /// overwrites it in turn. It is what lets a recovery know that the last batch was acknowledged.
+    /// Writes a marker over the bytes behind the end; it says up to where the log is durable. The
+    /// next batch overwrites the marker in turn. From the marker, recovery knows that the last
+    /// batch was acknowledged.
     pub(crate) fn mark_end(&mut self) {
         let Some(active) = &self.active else { return };
         #[expect(
@@ -143,7 +147,7 @@ impl Appender {
             first,
             frontier: active.frontier(),
         };
-        // Where no space is left for it, the next segment will say it.
+        // If no space is left for the marker, the next segment will say the same.
         let _ = active.map.store(
             u64::from(self.end),
             &marker.encode(active.keys.batch(u64::from(self.end))),
@@ -151,7 +155,7 @@ impl Appender {
     }
 }
 
-/// Copies what was built to the mapping; returns the position behind it.
+/// Copies the bytes that were built to the mapping; returns the position behind them.
 #[inline]
 fn flush(active: &Active, position: u32, staging: &mut Vec<u8>) -> Option<u32> {
     if !active.map.store(u64::from(position), staging) {

@@ -20,7 +20,7 @@ pub(super) struct Context {
     /// The file of the next segment, if it was prepared.
     pub(super) prepared: Mutex<Option<Prepared>>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Bytes after which a segment is left and another begun.
+    /// The size at which a segment is left behind and a new one begun.
     pub(super) rollover: u64,
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum SpaceAhead {
 }
 
 impl Due {
-    /// What is due so far, to be added to.
+    /// The `Due` to add to; created if nothing was due so far.
     pub(super) fn noted(due: &mut Option<Box<Due>>) -> &mut Due {
         due.get_or_insert_default()
     }

@@ -5,10 +5,10 @@ use crate::segment::{Active, Visible};
 /// How far a log is written, durable and visible.
 ///
 /// 1. The *written* end is the appender's, under its lock.
-/// 2. The *durable* end is never beyond it: it moves to where the written end was before a sync began, after that
-///    sync has succeeded.
-/// 3. The *visible* end, in the active segment where readers look at it, is the durable one where visible messages have
-///    to be durable, and else the written one.
+/// 2. The *durable* end is never beyond the written end. After a sync has succeeded, it moves to
+///    where the written end was before that sync began.
+/// 3. The *visible* end is kept in the active segment, where readers look at it. It is the durable
+///    end where visible messages must be durable, and otherwise the written end.
 ///
 /// Each end only moves forward, and only here.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Frontiers {
 }
 
 impl Frontiers {
-    /// Of a log of which everything below the offset `durable` is on stable storage.
+    /// The frontiers of a log in which everything below the offset `durable` is on stable storage.
     pub(super) fn new(durable: u64, visible_is_durable: bool) -> Frontiers {
         Frontiers {
             durable: AtomicU64::new(durable),
@@ -37,7 +37,7 @@ impl Frontiers {
         self.durable.load(Ordering::Acquire)
     }
 
-    /// A batch was written up to `end`. For the appender, who alone writes.
+    /// Notes that a batch was written up to `end`. Only the appender writes, so only it calls this.
     #[inline]
     pub(super) fn wrote(&self, active: &Active, end: Visible) {
         if !self.visible_is_durable {
@@ -45,7 +45,8 @@ impl Frontiers {
         }
     }
 
-    /// The segment was synced, and `end` was written before that sync began.
+    /// Notes that the segment was synced, and that everything up to `end` was written before that
+    /// sync began.
     pub(super) fn synced(&self, active: &Active, end: Visible) {
         active.raise_frontier(end.end);
         if self.visible_is_durable {
@@ -53,18 +54,21 @@ impl Frontiers {
         }
     }
 
-    /// All segments were synced, and `offset` was the written end before the first of these syncs began.
+    /// Notes that all segments were synced, and that `offset` was the written end before the first
+    /// of these syncs began.
     pub(super) fn all_synced(&self, offset: u64) {
         self.durable.fetch_max(offset, Ordering::AcqRel);
     }
 
-    /// Everything below this position of a segment, and all earlier segments, are on stable storage.
+    /// Notes that everything below this position of a segment, and every earlier segment, is on
+    /// stable storage.
     pub(super) fn durable_up_to(&self, active: &Active, position: u32) {
         debug_assert!(position <= active.visible().end || self.visible_is_durable);
         active.raise_frontier(position);
     }
 
-    /// The log is being closed, and everything in its last segment is on stable storage.
+    /// Notes that everything in the last segment is on stable storage, because the log is being
+    /// closed.
     pub(super) fn closed(&self, active: &Active, end: Visible) {
         debug_assert!(self.visible_is_durable || active.visible() == end);
         active.show_at_least(end);

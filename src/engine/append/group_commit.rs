@@ -5,10 +5,10 @@ use parking_lot::{Condvar, Mutex};
 use crate::directory::Health;
 use crate::{Error, Result};
 
-/// Who waits for a sync, and who makes it.
+/// Decides which thread syncs, and lets the others wait for it.
 ///
-/// The first who has to wait becomes the leader and syncs everything that was written until then. The others wait for
-/// the leader; what was written meanwhile is for the next one.
+/// The first thread that has to wait becomes the leader and syncs everything that was written until
+/// then. The others wait for the leader. The next leader syncs what was written meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct GroupCommit {
     is_syncing: Mutex<bool>,
@@ -16,11 +16,11 @@ pub(crate) struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// Returns when `is_done`, after as many syncs by `lead` as that takes.
+    /// Returns when `is_done` is true; syncs with `lead` as often as that takes.
     ///
-    /// A failed sync poisons the log and is reported to all who wait. An error of the kind [`Error::Io`] is not one:
-    /// there was no space for the copy of a segment that has to be copied, nothing was lost, and the next call tries
-    /// again.
+    /// A failed sync poisons the log and is reported to all who wait. An [`Error::Io`] is not a
+    /// failed sync: there was no space for the copy of a segment that has to be copied. Nothing was
+    /// lost, and the next call tries again.
     pub(super) fn wait(
         &self,
         health: &Health,
@@ -39,7 +39,7 @@ impl GroupCommit {
             }
             *is_syncing = true;
             drop(is_syncing);
-            // If syncing panics, nobody may be left waiting: the guard fails them all.
+            // If syncing panics, no thread may be left waiting: the guard makes all of them fail.
             let guard = Leading { commit: self, health };
             let synced = lead();
             std::mem::forget(guard);
@@ -55,7 +55,8 @@ impl GroupCommit {
         }
     }
 
-    /// Has those who wait look again: more is durable now, though no leader has made it so.
+    /// Makes the waiting threads look again: more may be durable now, although no leader has synced
+    /// it.
     pub(super) fn wake(&self) {
         let _looking = self.is_syncing.lock();
         self.changed.notify_all();

@@ -17,7 +17,7 @@ use crate::{Durability, Error, NewMessage, Options, PublishOptions, Result, Time
 /// How far ahead of the end space is prepared, at most.
 const AHEAD_MAX: u64 = 12 << 20;
 
-/// Publishing to a log, and making durable what was published.
+/// Appends batches to a log, and makes them durable.
 #[derive(Debug)]
 pub(crate) struct Append {
     context: Context,
@@ -35,7 +35,8 @@ pub(crate) struct Published {
     pub(crate) due: Option<Box<Due>>,
 }
 
-/// What one sync is to cover. Taken before the sync begins, because it may or may not cover what is stored meanwhile.
+/// What one sync is to cover. It is taken before the sync begins, because the sync may or may not
+/// cover bytes that are stored meanwhile.
 struct Snapshot {
     /// Segments that were left behind unsynced, oldest first.
     unsynced: Vec<Arc<Active>>,
@@ -91,7 +92,7 @@ impl Append {
         let mut appender = self.appender.lock();
         context.health().check_writable()?;
         if waits && appender.needs_copies() {
-            // The copy may find no space, which must not happen when the batch is in the log already.
+            // The copy may find no space. That must not happen once the batch is in the log.
             let next_offset = appender.next_offset;
             drop(appender);
             self.wait_for(next_offset)?;
@@ -127,7 +128,7 @@ impl Append {
         })
     }
 
-    /// An empty batch: what readers see as the next offset.
+    /// The result of publishing an empty batch: the next offset that readers see.
     fn published_nothing(&self, next_offset: u64, how: &PublishOptions) -> Result<Published> {
         if how.sync {
             self.wait_for(next_offset)?;
@@ -155,11 +156,11 @@ impl Append {
             .wait(context.health(), is_durable, || self.sync_all())
     }
 
-    /// One sync of everything that has been written.
+    /// Syncs, once, everything that has been written.
     fn sync_all(&self) -> Result<()> {
         let context = &self.context;
         let snapshot = self.appender.lock().snapshot();
-        // Closing may have taken the segments away and failed to sync them.
+        // Closing may have taken the segments out of the appender and failed to sync them.
         context.health().check_not_poisoned()?;
         for segment in &snapshot.unsynced {
             segment.sync(context.directory())?;
@@ -181,13 +182,14 @@ impl Append {
         self.appender.lock().note_synced(&self.context, segment);
     }
 
-    /// Forgets segments that are no longer of the log.
+    /// Forgets segments that no longer belong to the log.
     pub(crate) fn forget(&self, is_gone: impl Fn(u64) -> bool) {
         let mut appender = self.appender.lock();
         appender.unsynced.retain(|held| !is_gone(held.header.base));
     }
 
-    /// Sees to it that the segment with this base is not written to, and will not be.
+    /// Leaves the segment with this base behind if it is the last, so that nothing more is written
+    /// to it.
     pub(crate) fn leave_behind(&self, base: u64, due: &mut Option<Box<Due>>) -> Result<()> {
         let mut appender = self.appender.lock();
         self.context.health().check_writable()?;
@@ -198,8 +200,9 @@ impl Append {
         }
     }
 
-    /// Makes everything durable, gives back the space that is not needed, and has the metadata say that the log was
-    /// closed. `seal` writes the index of the last segment, and of those that are not sealed yet.
+    /// Makes everything durable, gives back the space that is not needed, and marks the log as
+    /// closed in its metadata. `seal` writes the indexes of the last segment and of those that are
+    /// not sealed yet.
     pub(crate) fn close(
         &self,
         seal: impl Fn(Option<(&Arc<Active>, Seal)>),
@@ -211,7 +214,8 @@ impl Append {
         if let Some(prepared) = context.prepared.lock().take() {
             prepared.discard(context.directory());
         }
-        // Still under the lock: whoever waits for a sync finds no active segment now, and must find the failure.
+        // Still under the appender's lock: a thread that waits for a sync finds no active segment
+        // from now on, so it must find the failure.
         let closed = appender.make_durable(context).and_then(|last| {
             seal(last.as_ref().map(|(active, seal)| (active, *seal)));
             let link = last.map(|(active, seal)| active.link(seal.len, seal.last_checksum));
@@ -223,10 +227,10 @@ impl Append {
 }
 
 impl Appender {
-    /// Appends a batch, and shows it to readers where that need not wait for a sync.
+    /// Appends a batch, and makes it visible unless that has to wait for a sync.
     ///
-    /// When this fails, no offset was given out, and nothing was written that a reader or a recovery would take for a
-    /// batch of the log.
+    /// If this fails, no offset was given out, and neither a reader nor recovery takes anything
+    /// that was written for a batch of the log.
     #[inline]
     fn append(
         &mut self,
@@ -239,7 +243,7 @@ impl Appender {
             return Err(Error::Invalid("the log has given out all its offsets"));
         }
         self.make_room(context, plan.len, due)?;
-        // One reading of the clock for the batch, and none where every message has a time.
+        // The clock is read once for the batch, and not at all if every message has a time.
         let now = if plan.is_timed {
             Timestamp::default()
         } else {
@@ -253,7 +257,7 @@ impl Appender {
             None => None,
         };
         self.staging = staging;
-        // make_room has reserved the space: if it is gone, somebody has cut the file.
+        // make_room has reserved the space. If it is gone, somebody has cut the file.
         let (end, last_checksum) = context.health().poison_on_error(built.ok_or(Error::Poisoned))?;
         self.end = end;
         self.last_checksum = last_checksum;
@@ -263,7 +267,8 @@ impl Appender {
         if let Some(active) = &self.active {
             context.frontiers.wrote(active, self.written());
             let (end, reserved) = (u64::from(end), active.map.len());
-            // While as much again as was written is there, up to a bound, nothing has to be done.
+            // Nothing is due while the space ahead is at least half of what was written, up to a
+            // bound.
             if reserved - end.min(reserved) < end.min(AHEAD_MAX) / 2 {
                 self.ask_for_space(context, reserved, due);
             }
@@ -293,7 +298,8 @@ impl Appender {
         }
     }
 
-    /// Forgets segments that are durable now, and marks the end if nothing was added since the snapshot.
+    /// Forgets segments that are durable now, and marks the end if nothing was added since the
+    /// snapshot.
     fn forget_synced(&mut self, snapshot: &Snapshot) {
         self.unsynced_len = 0;
         self.unsynced
@@ -306,7 +312,7 @@ impl Appender {
         }
     }
 
-    /// Makes all segments durable and cuts the last one to its end. Returns that one.
+    /// Makes all segments durable, cuts the last one to its end, and returns it.
     fn make_durable(&mut self, context: &Context) -> Result<Option<(Arc<Active>, Seal)>> {
         for segment in std::mem::take(&mut self.unsynced) {
             segment.sync(context.directory())?;

@@ -10,12 +10,12 @@ use crate::format::{FRAMES_START, Previous, Salt, SegmentHeader};
 use crate::segment::{Active, Prepared, SegmentRef, Stop, capacity_for, first_reserve};
 use crate::sys::Open;
 
-/// The last segment of a log that was closed is reopened if it is at most half of this, or of the rollover size:
-/// reopening it costs a walk through it.
+/// The last segment of a log that was closed is reopened only if its length is at most half of this
+/// and at most half of the rollover size: reopening a segment costs a walk through it.
 const REOPEN_MAX: u64 = 16 << 20;
 
 impl Appender {
-    /// Sees to it that there is an active segment with space for so many framed bytes.
+    /// Makes sure that there is an active segment with space for `needed` framed bytes.
     #[inline]
     pub(super) fn make_room(
         &mut self,
@@ -46,16 +46,17 @@ impl Appender {
         self.new_segment(context, needed, due)
     }
 
-    /// Leaves the segment that is written to, and begins a new one, so that the old one can be rewritten.
+    /// Leaves the active segment behind and begins a new one, so that the old one can be rewritten.
     pub(super) fn roll(&mut self, context: &Context, due: &mut Option<Box<Due>>) -> Result<()> {
         self.unmark_clean(context)?;
         self.new_segment(context, 0, due)
     }
 
-    /// Begins a segment that has room for so many framed bytes at least.
+    /// Begins a segment that has room for at least `needed` framed bytes.
     fn new_segment(&mut self, context: &Context, needed: u64, due: &mut Option<Box<Due>>) -> Result<()> {
         let is_synced = self.sync_active(context)?;
-        // An empty segment that is too small for the batch is replaced, not followed: the new one has its name.
+        // An empty segment that is too small for the batch is replaced, not followed, because the
+        // new one has the same name.
         let empty = self.empty_last(context)?;
         let previous = match &empty {
             Some(empty) => empty.previous,
@@ -125,7 +126,8 @@ impl Appender {
         health.poison_on_error(prepared.install(directory, header, self.count))
     }
 
-    /// The header of the last segment, if a new one would have its name because there is no message in it.
+    /// The header of the last segment if that segment is empty, so that a new one would have the
+    /// same name.
     fn empty_last(&self, context: &Context) -> Result<Option<SegmentHeader>> {
         match (&self.active, &self.previous) {
             (Some(active), _) if active.header.base == self.next_offset => {
@@ -143,7 +145,8 @@ impl Appender {
         }
     }
 
-    /// When a segment that is begun now is said to be created: never before the one in front of it.
+    /// The creation time for a segment that is begun now: never before that of the segment in front
+    /// of it.
     fn creation_time(&self, context: &Context) -> u32 {
         let directory = context.directory();
         let before = match &self.active {
@@ -160,8 +163,9 @@ impl Appender {
         u32::try_from(seconds.max(0)).unwrap_or(u32::MAX).max(before)
     }
 
-    /// Where visible is durable, the old segment has to be both before a message in the new one is acknowledged. Says
-    /// whether the active segment is durable.
+    /// Syncs the active segment where visible messages must be durable; returns whether it is
+    /// durable. There, the old segment has to be durable and visible before a message in the new
+    /// one is acknowledged.
     fn sync_active(&mut self, context: &Context) -> Result<bool> {
         let Some(active) = &self.active else {
             return Ok(true);
@@ -188,7 +192,7 @@ impl Appender {
         }
     }
 
-    /// Takes the mark of the clean close back, durably, before the first byte is written.
+    /// Removes the mark of the clean close, durably, before the first byte is written.
     fn unmark_clean(&mut self, context: &Context) -> Result<()> {
         if self.is_marked_clean {
             let durable = context.frontiers.visible_is_durable();
@@ -221,14 +225,16 @@ impl Appender {
             && extent.next_offset == self.next_offset
             && active.header.rewrite.is_none();
         if !fits {
-            // Damaged, or with deleted messages: leave it as it is and go on behind it.
+            // The segment is damaged or has deleted messages: it stays as it is, and the log goes
+            // on behind it.
             return Ok(false);
         }
         if self.unsynced.is_empty() {
             context.frontiers.durable_up_to(&active, previous.len);
         }
         if let Err(error) = active.reserve(end) {
-            // Nothing was changed, and closing may say so again; unless even that is not certain.
+            // If the file still has its length, nothing was changed, and closing may mark the log
+            // as closed again. If even that is not certain, the log is poisoned.
             return if active.file.len()? == u64::from(previous.len) {
                 Err(error)
             } else {

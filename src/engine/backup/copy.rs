@@ -1,10 +1,12 @@
 //! Copying a log, as it is at one moment, to another directory.
 //!
-//! The moment is when the list of segments and the end of the last one are looked at: bytes in front of that end do not
-//! change any more, and nothing is removed meanwhile. Segments that are there from an earlier backup are verified and
-//! kept; the one that was the last then is added to. The target's metadata says before the first change that a backup
-//! is unfinished, and where the copy ended until then; at the end that it is closed, with its new end. A target whose
-//! backup was interrupted opens as it was, less what was trimmed or deleted since.
+//! The moment is when the backup looks at the list of segments and at the end of the last one.
+//! Bytes in front of that end do not change any more, and nothing is removed meanwhile. Segments
+//! that are there from an earlier backup are verified and kept; the segment that was the last one
+//! then is extended. Before the first change, the target's metadata says that a backup is
+//! unfinished, and where the copy ended until then. At the end, the metadata says that the copy is
+//! closed, with its new end. After an interrupted backup, the target opens as it was before, less
+//! what was trimmed or deleted since.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +34,8 @@ pub(crate) fn copy(segments: &Segments, metadata: &LiveMetadata, dir: &Path) -> 
     target.finish(metadata, &moment, moment.next_offset, last)
 }
 
-/// Copies what is below the offset `end` to the directory `dir`, which is empty, as a log of its own epoch. Nothing may
-/// be removed meanwhile.
+/// Copies the messages below the offset `end` to the empty directory `dir`, as a log with an epoch
+/// of its own. Nothing may be removed meanwhile.
 pub(crate) fn copy_until(
     segments: &Segments,
     metadata: &LiveMetadata,
@@ -54,10 +56,10 @@ pub(crate) fn copy_until(
     target.finish(metadata, &moment, end.min(moment.next_offset), last)
 }
 
-/// The moment of which the copy is.
+/// The moment at which the copy shows the log.
 struct Moment<'a> {
     reader: &'a Reader<'a>,
-    /// How far the last segment goes, if it is written to.
+    /// The visible end of the last segment, if it is written to.
     visible: Option<Visible>,
     next_offset: u64,
 }
@@ -90,12 +92,13 @@ impl Moment<'_> {
     }
 }
 
-/// What was found where a backup goes to.
+/// What a backup finds in its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Condition {
     /// A whole backup, and where it ends.
     Finished(Option<Previous>),
-    /// Nothing, or a backup that another was begun onto; with the last segment of that.
+    /// Nothing, or a backup onto which another was begun; `last` is the last segment of the earlier
+    /// one.
     Unfinished { last: Option<u64> },
 }
 
@@ -107,7 +110,7 @@ struct Target {
     /// Base offsets of the segments that make up the copy.
     bases: Vec<u64>,
     report: BackupReport,
-    /// Whether the copy is to go on in an epoch of its own.
+    /// Whether the copy gets an epoch of its own.
     is_fork: bool,
     _lock: DirLock,
 }
@@ -131,7 +134,7 @@ impl Target {
         let storage = Arc::clone(&segments.directory.storage);
         refuse_inside(&*storage, &segments.directory.path, dir)?;
         storage.create_dirs(dir)?;
-        // What its name led through may have been made only now.
+        // Folders on the path may have been made only now, so the check is repeated.
         refuse_inside(&*storage, &segments.directory.path, dir)?;
         storage.check_supported(dir)?;
         let lock = storage.lock(dir, true)?;
@@ -167,7 +170,7 @@ impl Target {
         })
     }
 
-    /// Refuses a copy that was written to as a log of its own: what it has would be lost.
+    /// Refuses a copy that was written to as a log of its own: its own messages would be lost.
     fn refuse_diverged(&self, metadata: &LiveMetadata, reader: &Reader<'_>) -> Result<()> {
         let Some(theirs) = self.meta.as_ref().map(MetaStore::current) else {
             return Ok(());
@@ -182,8 +185,8 @@ impl Target {
         Ok(())
     }
 
-    /// Says in the copy's metadata that what is there besides what was there does not count yet. What was trimmed is
-    /// trimmed there from now on.
+    /// Says in the copy's metadata that a backup is unfinished, so that what it adds does not count
+    /// yet. Messages that were trimmed in the log are trimmed in the copy from now on.
     fn begin(&mut self, start_offset: u64) -> Result<()> {
         match &mut self.meta {
             None => {}
@@ -194,7 +197,7 @@ impl Target {
                 meta.has_gaps = true;
             })?,
         }
-        // What is derived from what was there may not be right for what will be.
+        // Key runs are derived from the old content, and may be wrong for the new.
         for name in self.directory.storage.list(&self.directory.path)? {
             if let Some(FileName::Keys { .. }) = FileName::parse(&name) {
                 self.directory.storage.remove(&self.directory.path.join(&name))?;
@@ -203,7 +206,7 @@ impl Target {
         Ok(())
     }
 
-    /// Copies what is below `end`; returns how the last segment of the copy is known.
+    /// Copies the messages below `end`; returns the link to the last segment of the copy.
     fn copy_segments(
         &mut self,
         segments: &Segments,
@@ -229,7 +232,7 @@ impl Target {
         Ok(last)
     }
 
-    /// Copies what is not there yet of one segment; returns how many bytes that was.
+    /// Copies what the target lacks of one segment; returns how many bytes it copied.
     fn copy_segment(&mut self, source: &Source, held: &Held) -> Result<u64> {
         let base = source.header.base;
         let len = u64::from(source.len);
@@ -263,7 +266,7 @@ impl Target {
         copy_range_of(held.map(), SEGMENT_HEADER_LEN, len, &file, SEGMENT_HEADER_LEN)?;
         file.sync()?;
         if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
-            // It may stand for several that are there.
+            // Several segments that are there may have been merged into this one.
             meta.write_both(&*self.directory.storage, |meta| {
                 meta.merge = Some((base, rewrite.end));
             })?;
@@ -277,7 +280,7 @@ impl Target {
         Ok(len)
     }
 
-    /// Removes the segments of an earlier backup that are part of this one now.
+    /// Removes the segments of an earlier backup that were merged into this one since.
     fn remove_merged(&mut self, source: &Source) -> Result<()> {
         let base = source.header.base;
         match source.header.rewrite {
@@ -286,8 +289,8 @@ impl Target {
         }
     }
 
-    /// Whether bytes may be added to this segment, of which so many are the same: to the last one of a whole backup,
-    /// behind its end.
+    /// Whether bytes may be added to this segment, of which `same` bytes are as in the log. They
+    /// may be added to the last segment of a whole backup, behind its end.
     fn may_add_to(&self, base: u64, same: u64) -> bool {
         match self.condition {
             Condition::Finished(Some(last)) => last.base == base && same >= u64::from(last.len),
@@ -295,14 +298,14 @@ impl Target {
         }
     }
 
-    /// Whether what is in this segment of the copy is on stable storage. All have been synced before they got their
-    /// names; but an earlier backup may have failed while it added to the last one, and then what is read from there
-    /// proves nothing.
+    /// Whether the content of this segment of the copy is on stable storage. Every segment was
+    /// synced before it got its name. But an earlier backup may have failed while it added to the
+    /// last one, and then the bytes read from that segment prove nothing.
     fn is_durable(&self, base: u64) -> bool {
         self.condition != Condition::Unfinished { last: Some(base) }
     }
 
-    /// Removes segments that are not, or no longer, part of the copy.
+    /// Removes segments that do not, or no longer, belong to the copy.
     fn remove(&mut self, is_stray: impl Fn(u64) -> bool) -> Result<()> {
         let mut stray = segment_bases(&*self.directory.storage, &self.directory.path)?;
         stray.retain(|base| is_stray(*base));
@@ -310,7 +313,7 @@ impl Target {
         self.directory.remove_segments(stray.into_iter())
     }
 
-    /// Copies the messages below `end` of one segment.
+    /// Copies the messages of one segment below `end`.
     fn copy_cut(&self, source: &Source, held: &Held, end: u64) -> Result<u64> {
         let mut rewriter = Rewriter::create(&self.directory, source.header)?;
         copy_kept(&held.opened(), &mut rewriter, &|offset| offset < end)
@@ -322,7 +325,7 @@ impl Target {
         Ok(len)
     }
 
-    /// Reads the copy of a segment: every frame is to be whole, up to the same end.
+    /// Verifies the copy of a segment: every frame must be whole, up to the same end.
     fn verify(&self, source: &Source) -> Result<()> {
         let (active, extent) = Active::adopt(&self.directory, source.header.base, None, None)?;
         let sealed = crate::segment::Seal::of(&active.header, source.origin);
@@ -333,13 +336,14 @@ impl Target {
         if whole {
             return Ok(());
         }
-        // The bytes were read back from what was written: it is the log that is damaged, or the disk of the copy.
+        // The copy was read back after it was written: either the log is damaged, or the disk of
+        // the copy.
         let path = active.file.path();
         let other = || corrupt(path, extent.end, None, Corruption::Foreign);
         Err(extent.stop.defect(path).unwrap_or_else(other))
     }
 
-    /// Removes what is not part of the copy, and closes it.
+    /// Removes what does not belong to the copy, and marks the copy as closed.
     fn finish(
         mut self,
         metadata: &LiveMetadata,
@@ -349,7 +353,7 @@ impl Target {
     ) -> Result<BackupReport> {
         let kept = std::mem::take(&mut self.bases);
         self.remove(|base| kept.binary_search(&base).is_err())?;
-        // Of a backup that was interrupted, names may have been left that are not durable.
+        // An interrupted backup may have left names that are not durable.
         self.directory.storage.sync_dir(&self.directory.path)?;
         let start_offset = moment.reader.list().start_offset.min(next_offset);
         let ours = metadata.current();
@@ -393,7 +397,7 @@ fn refuse_others(there: &Directory) -> Result<()> {
     Ok(())
 }
 
-/// How many bytes of the file are the segment's.
+/// How many bytes at the start of the file are those of the segment.
 fn common_len(file: &crate::sys::File, held: &Held, len: u64) -> Result<u64> {
     let end = file.len()?.min(len);
     let (mut ours, mut theirs) = (

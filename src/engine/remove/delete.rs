@@ -1,9 +1,11 @@
-//! Removing messages from the middle of the log: a segment is written anew without them and put in the old one's
-//! place.
+//! Removing messages from the middle of the log: their segment is rewritten without them, and the
+//! new file takes the place of the old one.
 //!
 //! 1. Only segments that are not written to are rewritten: the active one is left behind first.
-//! 2. Everything is synced first. So a rewritten segment is durable, and so are all before it; recovery relies on it.
-//! 3. One rename decides. The index of the old content is bound to the old generation, so nobody takes it for the new.
+//! 2. Everything is synced first. So a rewritten segment and all segments before it are durable;
+//!    recovery relies on this.
+//! 3. One rename decides. The index of the old content is bound to the old generation, so nobody
+//!    takes it for an index of the new content.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ use crate::format::FileName;
 use crate::segment::{Rewriter, SegmentRef};
 use crate::{Corruption, Deleted, Result};
 
-/// How long a deletion on a full disk waits for those who take space in the background.
+/// How long a deletion on a full disk waits for the background to give up its leases.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl Removal<'_> {
@@ -42,12 +44,12 @@ impl Removal<'_> {
         Ok(Deleted::default())
     }
 
-    /// The base of the first segment that may have one of `offsets`, and those that it may have. Takes out of
-    /// `offsets` what is not in the log.
+    /// The base of the first segment that may have some of `offsets`, and the offsets that it may
+    /// have. Removes offsets that are not in the log from `offsets`.
     fn first_named(&self, offsets: &mut BTreeSet<u64>) -> Result<Option<(u64, BTreeSet<u64>)>> {
         let reader = Reader::new(&self.remove.segments)?;
         let (list, next_offset) = (reader.list(), reader.next_offset());
-        // Cut off, and not looked at one by one: this is asked for each segment.
+        // Split off, and not looked at one by one, because this is called for each segment.
         if offsets.first().is_some_and(|first| *first < list.start_offset) {
             *offsets = offsets.split_off(&list.start_offset);
         }
@@ -66,9 +68,9 @@ impl Removal<'_> {
         Ok(Some((segment.base(), offsets.range(..end).copied().collect())))
     }
 
-    /// Removes from one segment; `None` if it has none of the messages.
+    /// Removes the named messages from one segment; `None` if it has none of them.
     fn delete_from(&mut self, base: u64, named: &BTreeSet<u64>) -> Result<Option<Deleted>> {
-        // Before anything is looked at: that may build an index.
+        // The size is taken first, because looking into the segment may build an index.
         let before = self.size_of(base)?;
         let removed = self.count_of(base, named)?;
         if removed == 0 {
@@ -89,7 +91,8 @@ impl Removal<'_> {
         Ok(Some(Deleted::new(removed, before.saturating_sub(after))))
     }
 
-    /// As [`delete_from`](Removal::delete_from), on a full disk, where some space is kept back for just this.
+    /// As [`delete_from`](Removal::delete_from), but on a full disk: gives back the spare, which is
+    /// kept for this.
     fn delete_when_full(&mut self, base: u64, named: &BTreeSet<u64>) -> Result<Option<Deleted>> {
         let remove = self.remove;
         // In this order: whoever prepares a file asks first whether space is short.
@@ -97,8 +100,8 @@ impl Removal<'_> {
         if let Some(prepared) = remove.append.prepared().take() {
             prepared.discard(&remove.directory);
         }
-        // From now on nobody begins to take space in the background. Whoever is taking some finds no more of it, and
-        // gives back what it has.
+        // From now on nobody begins to take space in the background. Whoever is taking some finds
+        // no more of it, and gives back what it has.
         let deadline = Instant::now() + WAIT_MAX;
         loop {
             let deleted = self.delete_from(base, named);
@@ -113,7 +116,7 @@ impl Removal<'_> {
         }
     }
 
-    /// How many of the messages are in this segment.
+    /// How many of the named messages are in this segment.
     fn count_of(&self, base: u64, named: &BTreeSet<u64>) -> Result<u64> {
         let reader = Reader::new(&self.remove.segments)?;
         let Some(segment) = reader.list().with_base(base) else {
@@ -134,8 +137,8 @@ impl Removal<'_> {
         segment.map_or(Ok(0), |segment| self.remove.segments.size_on_disk(segment))
     }
 
-    /// Writes a segment that was left behind, and is durable, anew with the messages that `is_kept` says; returns the
-    /// bytes of its files.
+    /// Rewrites a segment, which was left behind and is durable, with the messages that `is_kept`
+    /// accepts; returns the bytes of its files.
     fn rewrite(&self, base: u64, is_kept: &dyn Fn(u64) -> bool) -> Result<u64> {
         let _not_while_sealing = self.remove.segments.lock_replacing();
         let reader = Reader::new(&self.remove.segments)?;
@@ -145,7 +148,7 @@ impl Removal<'_> {
         };
         let segment = reader.list().with_base(base).ok_or_else(missing)?;
         if let SegmentRef::Active(active) = segment {
-            // The background may be copying it to a new file of the same temporary name.
+            // Upkeep may be copying the segment to a new file of the same temporary name.
             self.remove
                 .health()
                 .poison_on_error(active.sync(&self.remove.directory))?;

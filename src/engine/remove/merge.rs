@@ -1,7 +1,9 @@
-//! Segments that deleting has left small become one, so that a compacted log is not thousands of files.
+//! Merging segments that deleting has left small, so that a compacted log is not thousands of
+//! files.
 //!
-//! The metadata first says which segments are to be one, durably; then the merged segment gets the name of the first
-//! of them; then the others go. Whoever opens the log in between knows from the metadata that they are in it already.
+//! The metadata first says, durably, which segments become one. Then the merged segment gets the
+//! name of the first of them. Then the others go. If the log is opened in between, the metadata
+//! says that the merged segment already contains the others.
 
 use super::removal::Removal;
 use super::source::{Source, copy};
@@ -9,7 +11,7 @@ use crate::engine::segments::Reader;
 use crate::segment::{Rewriter, SegmentRef};
 use crate::{Error, Result};
 
-/// A segment is small if it is at most this part of the rollover size.
+/// A segment is small if it is at most the rollover size divided by this.
 const SMALL_DIVISOR: u64 = 2;
 
 /// Small segments side by side, and their bytes.
@@ -20,15 +22,17 @@ struct SmallRun {
 }
 
 impl SmallRun {
-    /// Whether merging at least doubles the largest: then each message is copied as often as its segment can double.
+    /// Whether merging at least doubles the largest segment: then each message is copied only as
+    /// often as its segment can double.
     fn is_worth_it(&self) -> bool {
         self.segments.len() > 1 && self.largest <= self.total / 2
     }
 }
 
 impl Removal<'_> {
-    /// Merges the segment with this base, which was rewritten, and small ones side by side with it. A run that has a
-    /// damaged segment in it, or no space to be merged in, is left as it is. Returns the bytes that this freed.
+    /// Merges the segment with this base, which was rewritten, with the small segments beside it;
+    /// returns the bytes that this freed. If one of them is damaged, or there is no space for the
+    /// merged segment, all of them stay as they are.
     pub(super) fn merge_around(&mut self, base: u64) -> Result<u64> {
         let remove = self.remove;
         let _not_while_sealing = remove.segments.lock_replacing();
@@ -44,11 +48,12 @@ impl Removal<'_> {
         }
     }
 
-    /// The rewritten small segments side by side around the one with this base, as many as one segment can hold.
+    /// The rewritten small segments side by side around the one with this base, as many as one
+    /// segment can hold.
     fn small_run(&self, reader: &Reader<'_>, base: u64) -> Result<SmallRun> {
         let at = reader.list().index_at(base);
         let small_max = self.remove.rollover / SMALL_DIVISOR;
-        // The last one is never part of it: it may be written to.
+        // The last segment is never among them: it may be written to.
         let candidates = reader.list().before_last();
         let size_if_small = |segment: &SegmentRef| -> Result<Option<u64>> {
             let SegmentRef::Sealed(sealed) = segment else {
@@ -91,7 +96,8 @@ impl Removal<'_> {
             .map(|segment| self.remove.segments.size_on_disk(segment))
             .sum::<Result<u64>>()?;
         let (source, end) = (source_of(first)?, source_of(last)?);
-        // The metadata speaks of one merge: nothing may be left of the last one when it is told of another.
+        // The metadata names one merge only. So the files that the last merge left must be gone
+        // before the metadata names another.
         self.unlink(self.unlink_pending.iter().copied())?;
         self.unlink_pending.clear();
         let mut rewriter = Rewriter::create(&remove.directory, source.header)?;
@@ -100,7 +106,8 @@ impl Removal<'_> {
         for segment in run {
             let of = source_of(segment)?;
             generation = of.header.next_generation()?.max(generation);
-            // An index that turns out damaged meanwhile is built anew, and the merge tried another time.
+            // If an index turns out to be damaged meanwhile, it is rebuilt, and the merge is tried
+            // another time.
             let held = segment.hold(|segment| self.remove.segments.note_mapped(segment))?;
             copy(&held.opened(), &mut rewriter, &|offset| offset >= start)
                 .map_err(|fault| fault.into_error(&held.path()))?;
@@ -109,7 +116,7 @@ impl Removal<'_> {
             .metadata
             .write_both(|meta| meta.merge = Some((first.base(), end.end)))?;
         let after = self.replace(rewriter, generation, end.origin, end.end, run)?;
-        // What cannot be removed now is removed by the next merge or open.
+        // The next merge or open removes files that cannot be removed now.
         let merged = || run.iter().skip(1).map(SegmentRef::base);
         let removed = self.unlink(merged());
         if removed.is_err() {

@@ -1,4 +1,5 @@
-//! Removing messages: trimming, retention, deleting, merging, and the space that deleting needs on a full disk.
+//! Removing messages: trimming, retention, deleting, merging, and the space that deleting needs on
+//! a full disk.
 
 mod delete;
 mod merge;

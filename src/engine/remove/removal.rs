@@ -23,15 +23,15 @@ pub(crate) struct Remove {
     unlink_pending: Mutex<Vec<u64>>,
 }
 
-/// The permission to remove messages, one at a time. While it is held nothing else is removed, so that a backup holds
-/// it as well.
+/// The permission to remove messages, which only one thread has at a time. While it is held,
+/// nothing else is removed, so a backup holds it as well.
 ///
-/// Only through it are segments trimmed, rewritten, merged or unlinked.
+/// Segments are trimmed, rewritten, merged and unlinked only through a `Removal`.
 #[derive(Debug)]
 pub(crate) struct Removal<'a> {
     pub(super) remove: &'a Remove,
     pub(super) unlink_pending: MutexGuard<'a, Vec<u64>>,
-    /// What leaving a segment behind left to be done.
+    /// What became due when a segment was left behind.
     due: Option<Box<Due>>,
 }
 
@@ -56,7 +56,7 @@ impl Remove {
         }
     }
 
-    /// For removing something. Waits until nobody else removes anything.
+    /// Begins a removal. Waits until no other removal or backup is under way.
     pub(crate) fn begin(&self) -> Result<Removal<'_>> {
         self.health().check_writable()?;
         let removal = self.hold();
@@ -64,7 +64,8 @@ impl Remove {
         Ok(removal)
     }
 
-    /// Has nothing else be removed. Waits until nobody removes anything.
+    /// Keeps everybody else from removing anything. Waits until no other removal or backup is under
+    /// way.
     pub(crate) fn hold(&self) -> Removal<'_> {
         Removal {
             remove: self,
@@ -73,8 +74,8 @@ impl Remove {
         }
     }
 
-    /// As [`hold`](Remove::hold), unless something is being removed or a backup is taken: neither publishers nor upkeep
-    /// wait for that.
+    /// As [`hold`](Remove::hold), but `None` if a removal or backup is under way: neither
+    /// publishers nor upkeep wait for one.
     pub(crate) fn try_hold(&self) -> Option<Removal<'_>> {
         Some(Removal {
             remove: self,
@@ -89,13 +90,14 @@ impl Remove {
 }
 
 impl Removal<'_> {
-    /// Sees to it that the segment with this base is not written to, and will not be.
+    /// Leaves the segment with this base behind if it is the last, so that nothing more is written
+    /// to it.
     pub(super) fn leave_behind(&mut self, base: u64) -> Result<()> {
         self.remove.append.leave_behind(base, &mut self.due)
     }
 
-    /// Gives back the space behind the end of a segment that this removal has left behind and that is durable: on a full
-    /// disk the removal may need it.
+    /// Gives back the space behind the end of a segment that this removal has left behind and that
+    /// is durable: on a full disk the removal may need it.
     pub(super) fn cut_left_behind(&self) -> Result<()> {
         let Some((left, seal)) = self.due.as_ref().and_then(|due| due.left.as_ref()) else {
             return Ok(());
@@ -113,7 +115,7 @@ impl Removal<'_> {
         self.remove.health().poison_on_failed_sync(removed)
     }
 
-    /// Ends the removal, and tells what is to be done now.
+    /// Ends the removal; returns what is due now.
     pub(crate) fn end(self) -> Option<Box<Due>> {
         self.due
     }

@@ -6,8 +6,9 @@ use crate::segment::{Rewriter, Sealed, SegmentEnd, SegmentRef};
 use crate::{Error, Result};
 
 impl Removal<'_> {
-    /// Finishes a segment and puts it in the place of `segments`, of which the first has its base; returns the bytes of
-    /// its files. When this fails without poisoning the log, nothing has changed.
+    /// Finishes a rewritten segment and puts it in the place of `segments`, the first of which has
+    /// the same base; returns the bytes of its files. If this fails without poisoning the log,
+    /// nothing has changed.
     pub(super) fn replace(
         &self,
         mut rewriter: Rewriter<'_>,
@@ -51,7 +52,8 @@ impl Removal<'_> {
         let SegmentRef::Sealed(segment) = &segment else {
             return Ok(len);
         };
-        // Builds the index. It is derived: without it, it is built when it is needed.
+        // This builds the index. The index is derived: if this fails, it is built when it is
+        // needed.
         let index_len = segment.mapped().and_then(|_| segment.index_len()).unwrap_or(0);
         self.remove.segments.note_mapped(segment);
         Ok(len + index_len)

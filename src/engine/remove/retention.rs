@@ -1,4 +1,4 @@
-//! What the retention policy no longer keeps.
+//! Removing what the retention policy no longer keeps.
 
 use super::removal::Removal;
 use crate::engine::segments::{FromEnd, Reader};
@@ -41,8 +41,9 @@ impl Removal<'_> {
 
     /// The first offset that is not older than `oldest` by the log's own time.
     ///
-    /// That time never goes back, and never runs ahead of the clock by which segments are created: a message that
-    /// claims to be younger than the segment behind its own is as old as that.
+    /// That time never goes back, and never runs ahead of the clock by which segments are created:
+    /// a message that claims to be younger than the segment behind its own counts as exactly as old
+    /// as that segment.
     fn cut_by_time(&self, reader: &Reader<'_>, oldest: i64) -> Result<u64> {
         let now = self.remove.clock.now().as_micros();
         let segments = &reader.list().segments;
@@ -61,7 +62,7 @@ impl Removal<'_> {
         Ok(reader.next_offset())
     }
 
-    /// A time at which this segment had been created, in microseconds; `None` where it is not known.
+    /// A time, in microseconds, by which this segment had been created; `None` if it is not known.
     fn created_before(&self, segment: &SegmentRef) -> Result<Option<i64>> {
         let created = match segment {
             SegmentRef::Active(active) => active.header.created,
@@ -72,16 +73,18 @@ impl Removal<'_> {
                 }
             }
         };
-        // In whole seconds: it was in the one that begins there.
+        // The header says whole seconds: the segment was created in the second that begins there.
         Ok((created > 0).then(|| (i64::from(created) + 1).saturating_mul(1_000_000)))
     }
 
-    /// The first offset from which on the messages take at most so many bytes in their segments.
+    /// The first offset from which on the messages take at most `bytes_max` bytes in their
+    /// segments.
     fn cut_by_bytes(&self, reader: &Reader<'_>, bytes_max: u64) -> Result<u64> {
         let mut left = bytes_max;
         for segment in reader.list().segments.iter().rev() {
             let found = match reader.read(segment, |opened| first_within(opened, left)) {
-                // What its file takes is known all the same, and it stays or goes as a whole.
+                // The length of its file is known all the same, and the segment stays or goes as a
+                // whole.
                 Err(Error::Corrupt { .. }) => {
                     let len = self.remove.segments.len_of(&FileName::Segment(segment.base()))?;
                     let taken = len.saturating_sub(u64::from(FRAMES_START));
@@ -103,10 +106,11 @@ impl Removal<'_> {
     }
 }
 
-/// The first offset in a part that is kept when everything older than `oldest` goes. What is behind the part is kept.
+/// The first offset in a segment that is kept when everything older than `oldest` goes. Everything
+/// behind the segment is kept.
 ///
-/// A message that cannot be read is as old as the next that can, and a part of which nothing can be read as old as
-/// what is behind it: so damage stays no longer than that.
+/// A message that cannot be read counts as old as the next that can. A segment of which nothing can
+/// be read counts as old as what is behind it. So damage stays no longer than what is behind it.
 fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result<Option<u64>> {
     let found = reader.read(segment, |opened| {
         if let Some(max) = opened.time_max() {
@@ -118,7 +122,7 @@ fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result
                 found => return found?.map(|ordinal| opened.offset(ordinal)).transpose(),
             }
         }
-        // Without an index of times: one by one.
+        // Without an index of times, the messages are looked at one by one.
         let mut cut = AgeCut::default();
         for ordinal in 0..opened.count() {
             let offset = opened.offset(ordinal)?;
@@ -140,8 +144,9 @@ fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result
     }
 }
 
-/// The offset of the `count`-th message from the end. A part that cannot be read has a message at each offset, or, in
-/// a log with gaps, perhaps none: so nothing goes too early.
+/// The offset of the `count`-th message from the end. A segment that cannot be read counts as
+/// having a message at each offset or, in a log with gaps, none at all, so that nothing goes too
+/// early.
 fn cut_by_count(reader: &Reader<'_>, count: u64, has_gaps: bool) -> Result<u64> {
     reader.last_or(count, |segment, wanted, error| {
         if !matches!(error, Error::Corrupt { .. }) {
@@ -160,7 +165,7 @@ fn cut_by_count(reader: &Reader<'_>, count: u64, has_gaps: bool) -> Result<u64> 
     })
 }
 
-/// Which messages at the end of a segment take at most so many bytes.
+/// The messages at the end of a segment that take at most a given number of bytes.
 enum Within {
     /// All of them.
     All { bytes: u64 },

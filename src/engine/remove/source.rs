@@ -5,10 +5,10 @@ use crate::segment::{Active, Fault, Opened, Rewriter, SegmentRef, Visible};
 use crate::sys::Open;
 use crate::{Error, Result};
 
-/// What has to be known of a segment before it is rewritten.
+/// What has to be known about a segment before it is rewritten or backed up.
 pub(crate) struct Source {
     pub(crate) header: SegmentHeader,
-    /// How the one behind it knows it.
+    /// The link to this segment, as the segment behind it has it.
     pub(crate) origin: Previous,
     pub(crate) end: u64,
     /// Where its frames end.
@@ -16,7 +16,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A segment that is written to, or was until now, as far as `visible` says.
+    /// The source for a segment that is written to, or was until now, up to `visible`.
     pub(crate) fn of_active(active: &Active, visible: Visible) -> Result<Source> {
         let seal = active
             .seal_from(visible)
@@ -51,7 +51,8 @@ impl Source {
     }
 }
 
-/// Copies the records that `is_kept` says to `to`; returns how many others there are. All are verified.
+/// Copies the records that `is_kept` accepts to `to`; returns how many it leaves out. Every copied
+/// record is verified.
 pub(crate) fn copy(
     from: &Opened<'_>,
     to: &mut Rewriter<'_>,

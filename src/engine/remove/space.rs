@@ -1,12 +1,13 @@
-//! Space that is set aside for removing messages when the disk is full.
+//! The spare: space kept back for deleting on a full disk.
 //!
-//! Rewriting a segment needs space for what is kept of it before the old file can go. A log of more than one segment
-//! keeps a file of zeros for that, as large as a segment but at most 1 MiB. So messages can be deleted on a full disk,
-//! a segment at a time, from segments of which no more than that is kept. Trimming needs no space.
+//! Rewriting a segment needs space for the messages that are kept before the old file can go. A log
+//! of more than one segment therefore has a spare: a file of zeros, as large as a segment but at
+//! most 1 MiB. So messages can be deleted on a full disk, a segment at a time, if no more of a
+//! segment is kept than the spare can hold. Trimming needs no space.
 //!
-//! The space is *short* from when it was given back until a rollover finds as much again. Meanwhile upkeep takes no
-//! space: it would use up what was given back. Whatever takes space in the background has a [`Lease`], so that
-//! a deletion can wait until nobody has one.
+//! Space is *short* from the moment the spare is given back until a rollover finds as much again.
+//! Meanwhile upkeep takes no space: it would use up what was given back. Every task that takes
+//! space in the background has a [`Lease`], so that a deletion can wait until nobody has one.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,11 +21,11 @@ use crate::{Error, Result};
 
 const SPARE_LEN_MAX: u64 = 1 << 20;
 
-/// See the module.
+/// The spare of a log, and the leases of those who take space; see the module.
 #[derive(Debug)]
 pub(crate) struct Space {
     directory: Arc<Directory>,
-    /// Bytes that are set aside.
+    /// Length of the spare in bytes.
     spare_len: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -32,7 +33,7 @@ pub(crate) struct Space {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether the spare space is there, as far as this handle knows.
+    /// Whether the spare is there, as far as this handle knows.
     has_spare: bool,
     is_short: bool,
     leases: usize,
@@ -82,7 +83,8 @@ impl Space {
         })
     }
 
-    /// As [`lease`](Space::lease), also while space is short: for what has to be done sooner or later.
+    /// As [`lease`](Space::lease), but also while space is short: for work that has to be done
+    /// sooner or later.
     pub(crate) fn lease_anyway(self: &Arc<Space>) -> Lease {
         self.state.lock().leases += 1;
         Lease {
@@ -90,35 +92,37 @@ impl Space {
         }
     }
 
-    /// Whether nothing should take space that nobody waits for.
+    /// Whether space is short, so that nothing should take space that nobody waits for.
     pub(crate) fn is_short(&self) -> bool {
         self.state.lock().is_short
     }
 
-    /// Whether the spare space is there, as far as this handle knows.
+    /// Whether the spare is there, as far as this handle knows.
     pub(crate) fn has_spare(&self) -> bool {
         self.state.lock().has_spare
     }
 
-    /// Closing may take the last space there is: nothing follows that would need it.
+    /// Ends the shortage for closing, which may take the last space there is: nothing follows that
+    /// would need it.
     pub(crate) fn end_shortage(&self) {
         self.state.lock().is_short = false;
     }
 
-    /// Gives the spare space back.
+    /// Gives the spare back. From then on, space is short.
     pub(crate) fn give_back(&self) {
         let mut state = self.state.lock();
         state.is_short = true;
         state.has_spare = false;
         drop(state);
-        // If it cannot be removed there was none, or there is no space to be had.
+        // If the file cannot be removed, there was no spare, or there is no space to be had.
         let _ = self
             .directory
             .storage
             .remove(&self.directory.path.join(SPARE_NAME));
     }
 
-    /// Waits until nobody has a lease or the deadline has passed. False if nobody had one to begin with.
+    /// Waits until nobody has a lease or the deadline has passed. False if nobody had one to begin
+    /// with.
     pub(super) fn wait_for_leases(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
         if state.leases == 0 {
@@ -128,15 +132,16 @@ impl Space {
         true
     }
 
-    /// Sets spare space aside. True if space was short until now.
+    /// Makes the spare; returns whether space was short until now.
     pub(crate) fn set_aside(&self) -> Result<bool> {
         let path = self.directory.path.join(SPARE_NAME);
         let file = match found(self.directory.storage.open(&path, Open::Write))? {
             Some(file) => file,
             None => create_anew(&self.directory, &path)?,
         };
-        // The file that is there may be of a smaller rollover size, or of a process that was killed before all of it
-        // was reserved. Its length says how much was.
+        // The file that is there may come from a smaller rollover size, or from a process that was
+        // killed before it had reserved the whole file. The file's length says how much is
+        // reserved.
         let len = file.len()?;
         if let Err(error) = file.reserve(len, self.spare_len) {
             if len == 0 {

@@ -20,8 +20,8 @@ impl Removal<'_> {
             .segments
             .get(..reader.list().index_at(before))
             .unwrap_or_default();
-        // From here on nobody may read what is trimmed, whatever happens. No offset below is given out again, also
-        // where messages that were not synced are lost.
+        // From here on, nobody may read the trimmed messages, whatever happens. No offset below
+        // `before` is given out again, even if messages that were not synced are lost.
         let written = self.remove.metadata.write_both(|meta| {
             meta.start_offset = before;
             meta.is_copy = false;
@@ -36,12 +36,13 @@ impl Removal<'_> {
             list.segments.retain(|segment| segment.base() >= kept_from);
         });
         self.remove.health().changes().notify();
-        // Damage to the only copy that knows would bring the other one back, which needs the segments.
+        // If only one copy of the metadata has the new start, damage to it would bring back the
+        // other copy, which needs the segments. So the segments stay after an error.
         written?;
         let runs = self.drop_key_runs(before);
         self.drop_segments(gone)?;
         for run in runs {
-            // Derived: if it cannot be removed now, the next open does.
+            // A key run is derived: the next open removes the file if that fails now.
             let _ = self
                 .remove
                 .directory
@@ -51,7 +52,7 @@ impl Removal<'_> {
         Ok(trimmed)
     }
 
-    /// Removes the files of parts that are no longer of the log.
+    /// Removes the files of segments that no longer belong to the log.
     fn drop_segments(&self, gone: &[SegmentRef]) -> Result<()> {
         if gone.is_empty() {
             return Ok(());
@@ -66,7 +67,7 @@ impl Removal<'_> {
         self.remove.append.forget(is_gone);
         let _not_while_sealing = self.remove.segments.lock_replacing();
         self.remove.segments.forget_mapped(gone);
-        // What cannot be removed now is removed by the next open.
+        // The next open removes files that cannot be removed now.
         self.unlink(gone.iter().map(SegmentRef::base))
     }
 
@@ -89,7 +90,7 @@ impl Removal<'_> {
                 Ok(to.saturating_sub(from))
             };
             trimmed.count += match count {
-                // What cannot be read can go all the same.
+                // A segment that cannot be read can go all the same.
                 Err(Error::Corrupt { .. }) => to.saturating_sub(from),
                 other => other?,
             };

@@ -1,4 +1,5 @@
-//! Finding messages by key: through key runs among many segments, then through the segments' indexes.
+//! Finding messages by key: through key runs among many segments, then through the segments'
+//! indexes.
 
 use std::sync::Arc;
 
@@ -7,16 +8,17 @@ use crate::index::key_hash;
 use crate::segment::{Fault, KeyRun, Opened, READ_LEN_MAX, SegmentRef};
 use crate::{Batch, Error, Message, Result, Start};
 
-/// Links of a key's chain that are followed before it is cheaper to go through the messages themselves.
+/// How many links of a key's chain are followed at most: beyond that, going through the messages
+/// themselves is cheaper.
 const CHAIN_WALK_MAX: usize = 4096;
 
-/// What a run knows of a key.
+/// What a key run knows about a key.
 enum Known {
-    /// No message in its segments has it.
+    /// No message in the run's segments has the key.
     Absent,
-    /// If any has it, this is the newest offset that it may have.
+    /// The message at this offset may have the key; none behind it in the run's segments has.
     At(u64),
-    /// The segments have to be asked.
+    /// The run does not say: the segments have to be searched.
     Nothing,
 }
 
@@ -62,7 +64,7 @@ impl Reader<'_> {
                 }
             });
             match more {
-                // Whoever goes on behind these meets the damage.
+                // The call that goes on behind these messages reports the damage.
                 Err(Error::Corrupt { .. }) if !found.messages.is_empty() => break,
                 more => found.append(more?),
             }
@@ -109,7 +111,8 @@ impl Reader<'_> {
             }
             let found = self.read(segment, |opened| {
                 for ordinal in opened.candidates(hash) {
-                    // Read and verified also where its key looks like another one: that may be damage.
+                    // The message is read and verified even if its key looks like another: that may
+                    // be damage.
                     let message = message(opened, ordinal?)?;
                     if let Some(message) = message.filter(|found| found.key.as_deref() == Some(key)) {
                         return Ok(Some(message));
@@ -128,7 +131,8 @@ impl Reader<'_> {
         Err(Error::NotFound)
     }
 
-    /// The run that ends where the part with this index does, and has no part in part only.
+    /// The key run that ends where the segment with this index ends, and covers all of that
+    /// segment.
     fn run_ending_with(&self, index: usize) -> Option<&Arc<KeyRun>> {
         let list = self.list();
         let end = list.segments.get(index + 1).map(SegmentRef::base)?;
@@ -137,7 +141,7 @@ impl Reader<'_> {
         list.key_runs.get(at).filter(|run| run.first <= base)
     }
 
-    /// The run that the part with this index is in as a whole, and that ends where a part does.
+    /// The key run that covers all of the segment with this index, and ends where a segment ends.
     fn run_with(&self, index: usize) -> Option<&Arc<KeyRun>> {
         let list = self.list();
         let segment = list.segments.get(index)?;
@@ -152,11 +156,11 @@ impl Reader<'_> {
         (is_inside && ends).then_some(run)
     }
 
-    /// What a run of whole parts knows of a key hash.
+    /// What a key run that ends where a segment ends knows about a key hash.
     fn ask(&self, run: &KeyRun, hash: u32) -> Result<Known> {
         let last = self.list().index_at(run.end - 1);
         let Some(SegmentRef::Sealed(last)) = self.list().segments.get(last) else {
-            // Recovery has not done with it yet.
+            // Recovery is not finished with this segment: it is not sealed yet.
             return Ok(Known::Nothing);
         };
         Ok(match run.keys(&self.segments.directory, || Ok(last.link()?.0))? {
@@ -166,8 +170,8 @@ impl Reader<'_> {
     }
 }
 
-/// The first `wanted` records from `from` on that have `key`, ascending, by the key's chain; `None` if the chain is
-/// long.
+/// The first `wanted` records from `from` on that have `key`, in ascending order, found through the
+/// key's chain; `None` if the chain is long.
 fn chain(
     opened: &Opened<'_>,
     key: &[u8],
@@ -190,13 +194,14 @@ fn chain(
     Ok(Some(ordinals))
 }
 
-/// Messages for a batch, and when there are enough: so many, or as many as take [`READ_LEN_MAX`].
+/// The messages found for a batch. They are enough at `count_max` messages or [`READ_LEN_MAX`]
+/// bytes.
 struct Found {
     messages: Vec<Message>,
     count_max: usize,
-    /// Bytes of the memory that they keep, and those before them.
+    /// Bytes of memory that these messages and those found before them keep.
     len: u64,
-    /// Whether behind them something is damaged.
+    /// Whether a damaged record follows these messages.
     is_cut: bool,
 }
 
@@ -219,13 +224,13 @@ impl Found {
         (self.len, self.is_cut) = (more.len, more.is_cut);
     }
 
-    /// What was found in front of a fault, if that is a damaged record and anything was.
+    /// What was found in front of a damaged record, if anything was; otherwise the fault.
     fn in_front_of(mut self, fault: Fault) -> Result<Found, Fault> {
         self.is_cut = matches!(fault, Fault::Record { .. }) && !self.messages.is_empty();
         if self.is_cut { Ok(self) } else { Err(fault) }
     }
 
-    /// And the messages with `key` among these records, each read by itself.
+    /// Adds the messages with `key` among these records; reads each by itself.
     fn with(mut self, opened: &Opened<'_>, key: &[u8], ordinals: &[u32]) -> Result<Found, Fault> {
         for ordinal in ordinals {
             if self.is_enough() {
@@ -243,7 +248,7 @@ impl Found {
         Ok(self)
     }
 
-    /// And the messages from the record `from` on with `key`, by looking at each.
+    /// Adds the messages with `key` from the record `from` on; looks at each record.
     fn with_those_of(mut self, opened: &Opened<'_>, key: &[u8], from: u32) -> Result<Found, Fault> {
         const AT_ONCE: u32 = 64;
         let (mut ordinal, mut read) = (from, Vec::new());
@@ -259,7 +264,7 @@ impl Found {
                 .take(self.count_max - before);
             self.messages.extend(matching);
             if self.messages.len() > before {
-                // One of them keeps what was read with it.
+                // Even one match keeps all bytes in memory that were read with it.
                 self.len += u64::from(opened.position(end)?.saturating_sub(opened.position(ordinal)?));
             }
             ordinal = end;

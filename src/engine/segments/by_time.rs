@@ -5,10 +5,11 @@ use crate::segment::{Fault, Opened, SegmentRef};
 use crate::{Error, Message, Result, Timestamp};
 
 impl Reader<'_> {
-    /// How many of the parts behind the first have only times before `time`, and all between.
+    /// How many segments directly behind the first have only times before `time`.
     ///
-    /// Found by a binary search over running maxima, which are gathered once for each list of segments; parts that are
-    /// not sealed may still get later times and are left to be asked.
+    /// This is a binary search over running maxima, which are gathered once for each list of
+    /// segments. Segments that are not sealed may still get later times: they are not counted, and
+    /// have to be searched.
     fn reached_by(&self, time: i64) -> Result<usize> {
         let maxima = if let Some(maxima) = self.list.time_maxima.get() {
             maxima
@@ -29,7 +30,7 @@ impl Reader<'_> {
             let max = match sealed.time_max() {
                 Some(max) => max,
                 None => match self.read(segment, |opened| Ok(opened.time_max().unwrap_or(i64::MIN))) {
-                    // From one that cannot be opened on they are asked one by one.
+                    // From a segment that cannot be opened on, segments are searched one by one.
                     Err(Error::Corrupt { .. } | Error::Io { .. }) => break,
                     other => other?,
                 },
@@ -40,13 +41,14 @@ impl Reader<'_> {
         Ok(maxima)
     }
 
-    /// The first message whose running maximum time is at or after `time`: the first whose own time is.
+    /// The first message whose time is at or after `time`. At that message, the running maximum of
+    /// the times reaches `time`.
     pub(crate) fn first_at_or_after(&self, time: Timestamp) -> Result<Message> {
         if !self.segments.directory.kinds.time {
             return Err(Error::NoIndex);
         }
         let segments = &self.list.segments;
-        // The first may be trimmed in part, and is asked by itself.
+        // The first segment may be trimmed in part, so it is searched by itself.
         let behind = match segments.get(1..) {
             Some(rest) if !rest.is_empty() => self.reached_by(time.as_micros())?,
             _ => 0,
@@ -59,7 +61,7 @@ impl Reader<'_> {
                 let (first, _) = opened.find(self.list.start_offset)?;
                 match opened.first_at_or_after(time.as_micros())? {
                     Some(ordinal) if ordinal >= first => message(opened, ordinal),
-                    // That one was trimmed: look on from the first that was not.
+                    // That message was trimmed: search from the first that was not.
                     Some(_) => first_from(opened, time, first),
                     None => Ok(None),
                 }
@@ -72,7 +74,8 @@ impl Reader<'_> {
     }
 }
 
-/// The first record from `ordinal` on with its own time at or after `time`, one by one.
+/// The first message from the record `ordinal` on whose own time is at or after `time`; looks at
+/// one record after the other.
 fn first_from(opened: &Opened<'_>, time: Timestamp, ordinal: u32) -> Result<Option<Message>, Fault> {
     for ordinal in ordinal..opened.count() {
         let message = message(opened, ordinal)?.filter(|found| found.time >= time);

@@ -12,15 +12,15 @@ use crate::format::FileName;
 use crate::segment::{Active, Seal, Sealed, SegmentRef};
 use crate::sys::found;
 
-/// The segments of a log that is open: the list as it is now, and what of them is mapped.
+/// The segments of an open log: the current list, and which of them are mapped.
 ///
-/// Readers take the list as it is and never wait. Whoever changes it replaces it as a whole.
+/// Readers take the current list and never wait. A change replaces the list as a whole.
 #[derive(Debug)]
 pub(crate) struct Segments {
     pub(crate) directory: Arc<Directory>,
     list: ArcSwap<SegmentList>,
     mappings: Mappings,
-    /// Held while a segment is sealed, or another gets its name.
+    /// Held while a segment is sealed, or while another one gets its name.
     replacing: Mutex<()>,
 }
 
@@ -49,7 +49,7 @@ impl Segments {
         });
     }
 
-    /// Puts another segment in the place of the one with its base.
+    /// Puts `with` in the place of the segment with the same base.
     pub(crate) fn replace(&self, with: &SegmentRef) {
         self.change(|list| {
             if let Some(segment) = list
@@ -62,12 +62,12 @@ impl Segments {
         });
     }
 
-    /// One segment at a time is sealed, or gives its name to another.
+    /// Takes the lock under which one segment at a time is sealed, or gives its name to another.
     pub(crate) fn lock_replacing(&self) -> MutexGuard<'_, ()> {
         self.replacing.lock()
     }
 
-    /// Whether `segment` still is a segment of the log, and not sealed yet.
+    /// Whether `segment` still belongs to the log and is not sealed yet.
     pub(crate) fn has_active(&self, segment: &Arc<Active>) -> bool {
         self.list()
             .segments
@@ -75,7 +75,7 @@ impl Segments {
             .any(|held| matches!(held, SegmentRef::Active(active) if Arc::ptr_eq(active, segment)))
     }
 
-    /// Segments behind which others were begun, and that are not sealed.
+    /// The segments that were left behind and are not sealed yet, each with its seal.
     pub(crate) fn unsealed(&self) -> Vec<(Arc<Active>, Seal)> {
         self.list()
             .before_last()
@@ -92,7 +92,8 @@ impl Segments {
         self.mappings.note(segment);
     }
 
-    /// Releases the files of segments that are no longer of the log. Readers keep what they hold.
+    /// Releases the files of segments that no longer belong to the log. Readers keep what they
+    /// hold.
     pub(crate) fn forget_mapped(&self, segments: &[SegmentRef]) {
         for segment in segments {
             if let SegmentRef::Sealed(sealed) = segment {

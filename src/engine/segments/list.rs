@@ -2,8 +2,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::segment::{KeyRun, SegmentRef};
 
-/// Something that is worked out from a list of segments when it is first needed. A copy of the list, which is about to
-/// be changed, has none.
+/// The running maxima of the times in a list of segments, worked out when they are first needed. A
+/// copy of the list has none, because the copy is about to be changed.
 #[derive(Debug, Default)]
 pub(crate) struct Maxima(OnceLock<Vec<i64>>);
 
@@ -23,18 +23,19 @@ impl Maxima {
     }
 }
 
-/// A log's segments as readers see them: immutable, replaced as a whole when a segment is added, sealed or dropped.
+/// A log's segments as readers see them: immutable, replaced as a whole when a segment is added,
+/// sealed or dropped.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SegmentList {
-    /// Everything below was trimmed.
+    /// Everything below this offset was trimmed.
     pub(crate) start_offset: u64,
-    /// By base offset.
+    /// In the order of their base offsets.
     pub(crate) segments: Vec<SegmentRef>,
     /// The next offset is at least this one, whatever the segments say.
     pub(crate) next_offset_min: u64,
-    /// Which keys many segments have together. In order, and none covers what another does.
+    /// Which keys many segments have together. The runs are in order and do not overlap.
     pub(crate) key_runs: Vec<Arc<KeyRun>>,
-    /// For the sealed segments behind the first, the latest time up to there.
+    /// The latest time up to each of the sealed segments behind the first.
     pub(crate) time_maxima: Maxima,
 }
 
@@ -50,7 +51,7 @@ impl SegmentList {
         }
     }
 
-    /// The index of the segment in which `offset` is, if it is anywhere.
+    /// The index of the segment that has `offset`, if any has.
     #[inline]
     pub(crate) fn index_at(&self, offset: u64) -> usize {
         self.segments
@@ -69,7 +70,7 @@ impl SegmentList {
         self.segments.last().is_some_and(|last| last.base() == base)
     }
 
-    /// All but the last segment, which may be written to, or be reopened to be written to.
+    /// All segments but the last, which may be written to, or be reopened for writing.
     pub(crate) fn before_last(&self) -> &[SegmentRef] {
         self.segments.split_last().map_or(&[][..], |(_, before)| before)
     }

@@ -24,10 +24,11 @@ impl Mappings {
     pub(super) fn note(&self, segment: &Arc<Sealed>) {
         let mut mapped = self.mapped.lock();
         if mapped.len() >= self.max {
-            // Down to seven eighths, so that not every segment that is mapped costs a search.
+            // Down to seven eighths, so that mapping a segment does not cost a search every time.
             let keep = self.max - self.max.div_ceil(8);
             mapped.retain(|held| held.is_mapped() && !Arc::ptr_eq(held, segment));
-            // Second chance: the first round spares what was used since the last search, the second spares nothing.
+            // Second chance: the first round spares segments that were used since the last search,
+            // the second round spares none.
             for anyway in [false, true] {
                 let mut excess = mapped.len().saturating_sub(keep);
                 mapped.retain(|held| {
@@ -45,7 +46,8 @@ impl Mappings {
         self.mapped.lock().retain(|held| held.is_mapped());
     }
 
-    /// Releases what was not used for so long, as far as calls of this have seen.
+    /// Releases the segments that were not used for `unused_for`, as far as calls of this have
+    /// seen.
     pub(super) fn release_unused(&self, unused_for: Duration) {
         let mut mapped = self.mapped.lock();
         let now = Instant::now();

@@ -19,15 +19,16 @@ pub(crate) struct Reader<'a> {
 /// Where the n-th message from the end of a segment is.
 pub(crate) enum FromEnd {
     At(u64),
-    /// The segment has only so many messages.
+    /// The segment has only this many messages.
     Fewer(u64),
 }
 
-/// Times that reading begins anew because segments were removed meanwhile.
+/// How often reading begins again at most because segments were removed meanwhile.
 const ATTEMPTS_MAX: usize = 64;
 
 impl<'a> Reader<'a> {
-    /// What `read` returns; called again with a newer snapshot when it fails because segments were removed meanwhile.
+    /// Calls `read` with a snapshot, and again with a newer one if it fails because segments were
+    /// removed meanwhile.
     #[inline]
     pub(crate) fn with<T>(segments: &'a Segments, read: impl Fn(&Reader<'a>) -> Result<T>) -> Result<T> {
         let mut attempts = 0;
@@ -47,7 +48,8 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn new(segments: &'a Segments) -> Result<Reader<'a>> {
         let list = segments.list();
-        // In this order: closing marks the log as closed first, then takes the segments away.
+        // Checked after the list is loaded: closing first marks the log as closed, and then takes
+        // the segments away.
         segments.directory.health.check_open()?;
         let next_offset = list.next_offset();
         Ok(Reader {
@@ -65,13 +67,14 @@ impl<'a> Reader<'a> {
         &self.list
     }
 
-    /// The offset that a segment reaches up to (exclusive).
+    /// The offset at which a segment ends (exclusive).
     pub(crate) fn end_of(&self, segment: &SegmentRef) -> u64 {
         let next = self.list.segments.get(self.list.index_at(segment.base()) + 1);
         next.map_or(self.next_offset, SegmentRef::base)
     }
 
-    /// Whether the list of segments has changed since: then files may be gone that this one would open.
+    /// Whether the list of segments has changed since this snapshot: files that the snapshot would
+    /// open may then be gone.
     pub(crate) fn is_outdated(&self) -> bool {
         !Arc::ptr_eq(&self.list, &self.segments.list())
     }
@@ -115,8 +118,8 @@ impl<'a> Reader<'a> {
         self.last_or(count, |_, _, error| Err(error))
     }
 
-    /// As [`last`](Reader::last). Of a segment that cannot be read, `instead` says where the n-th message from its end
-    /// is.
+    /// As [`last`](Reader::last), but if a segment cannot be read, `instead` says where the n-th
+    /// message from its end is.
     pub(crate) fn last_or(
         &self,
         count: u64,

@@ -34,7 +34,8 @@ impl<'a> MessageRef<'a> {
     }
 }
 
-/// Messages in offset order, lent from a buffer that moves along; see [`FileLog::scan`](crate::FileLog::scan).
+/// Lends messages in offset order from a buffer that moves along; see
+/// [`FileLog::scan`](crate::FileLog::scan).
 #[derive(Debug)]
 pub struct Scan<'a> {
     segments: &'a Segments,
@@ -43,7 +44,8 @@ pub struct Scan<'a> {
     buffer: CopyBuffer,
 }
 
-/// A run of records in one segment, which is held so that nobody lets go of its files meanwhile.
+/// Consecutive records in one segment. The segment is held so that nobody releases its files
+/// meanwhile.
 #[derive(Debug)]
 struct Stretch {
     held: Held,
@@ -80,13 +82,14 @@ impl<'a> Scan<'a> {
         self.next_offset
     }
 
-    /// The next message; `None` at the end of the log, from where a later call may go on.
+    /// The next message; `None` at the end of the log. A later call may go on from there.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] for a damaged message, again at each call; [`Error::OffsetOutOfRange`]
-    /// ([`is_trimmed`](Error::is_trimmed)) when a trim has overtaken the scan; [`Error::Io`] when a segment cannot be
-    /// opened, after which the call can be repeated; [`Error::Closed`] after the log was closed.
+    /// ([`is_trimmed`](Error::is_trimmed)) when a trim has overtaken the scan; [`Error::Io`] when a
+    /// segment cannot be opened, after which the call can be repeated; [`Error::Closed`] after the
+    /// log was closed.
     #[expect(
         clippy::should_implement_trait,
         reason = "the message borrows from the scan, as an iterator's cannot"
@@ -98,7 +101,7 @@ impl<'a> Scan<'a> {
         let Some(stretch) = &self.stretch else {
             return Ok(None);
         };
-        // The bytes are in the window already: this only borrows them.
+        // The bytes are in the `CopyBuffer` already: this only borrows them.
         let frame = self
             .buffer
             .get(stretch.held.map(), located.position, located.len, stretch.end);
@@ -170,16 +173,16 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The next run of records, from where the scan stands; `None` at the end of the log.
+    /// The next records of one segment, from where the scan stands; `None` at the end of the log.
     fn next_stretch(&mut self) -> Result<Option<Stretch>> {
         let (found, next_offset) = Reader::with(self.segments, |reader| self.stretch_in(reader))?;
         self.next_offset = self.next_offset.max(next_offset);
-        // What the window holds is of another segment.
+        // The bytes in the `CopyBuffer` are from another segment.
         self.buffer = CopyBuffer::default();
         Ok(found)
     }
 
-    /// The next run of records and the offset it begins at, or the log's next offset.
+    /// The next records of one segment and the offset they begin at, or the log's next offset.
     fn stretch_in(&self, reader: &Reader<'_>) -> Result<(Option<Stretch>, u64)> {
         let from = reader.resolve(Start::At(self.next_offset))?;
         let list = reader.list();

@@ -16,15 +16,15 @@ use crate::scheduler::{Member, Scheduler, Turn, Worker};
 use crate::segment::{Active, Prepared, Seal, capacity_for};
 use crate::{Durability, Options, Result};
 
-/// What the next segment has reserved when it is prepared ahead.
+/// How much space is reserved, at most, for a segment that is prepared ahead.
 const NEXT_RESERVE_MAX: u64 = 4 << 20;
 
-/// Each segment that waits to be sealed has a descriptor and a mapping, and keeps its unused space. With more than
-/// these, publishers are made to seal for themselves.
+/// How many segments may wait to be sealed before publishers must seal their own. Each segment that
+/// waits has a descriptor and a mapping, and keeps its unused space.
 const SEALS_WAITING_MAX: usize = 8;
 
-/// What is done ahead of publishers and behind them: in the background, or, where there is no such thread, by the
-/// publisher who finds that it is due.
+/// The work ahead of publishers and behind them. It is done in the background or, if there is no
+/// such thread, by the publisher who finds that it is due.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
     segments: Arc<Segments>,
@@ -40,12 +40,13 @@ pub(crate) struct Upkeep {
     working: Mutex<()>,
     /// Whether a paced sync was asked for and has not begun.
     is_sync_asked: AtomicBool,
-    /// This log's place in the background; none where there is no background, or nothing is written.
+    /// This log's membership in the scheduler; none if there is no background, or nothing is
+    /// written.
     member: OnceLock<Member>,
 }
 
 impl Upkeep {
-    /// In turns that `scheduler` gives, or by publishers if there is none.
+    /// Upkeep in turns that `scheduler` gives, or by publishers if there is no scheduler.
     pub(crate) fn new(
         segments: &Arc<Segments>,
         append: &Arc<Append>,
@@ -76,14 +77,15 @@ impl Upkeep {
         upkeep
     }
 
-    /// Does what appending left to be done, or has it done.
+    /// Does what is due, or leaves it to the background.
     ///
-    /// Fails if a segment had to be sealed here, because too many wait for that, and its sync failed.
+    /// Fails if a segment had to be sealed here, because too many wait for that or there is no
+    /// thread, and its sync failed.
     #[cold]
     pub(crate) fn act(&self, due: Due) -> Result<()> {
         let Due { begun, left, space } = due;
         match space {
-            // If there is no thread, whoever needs the space reserves it.
+            // If there is no thread, the publisher that needs the space reserves it.
             Some(SpaceAhead::Grow(active, end)) => drop(self.ask(Task::Grow(active, end))),
             Some(SpaceAhead::NextSegment) => drop(self.ask(Task::PrepareNext)),
             None => {}
@@ -104,15 +106,16 @@ impl Upkeep {
         Ok(())
     }
 
-    /// As [`act`](Upkeep::act), for a call that has done what it was to do: a failure poisons the log, and the next
-    /// call tells.
+    /// As [`act`](Upkeep::act), for a call that has already done its work: a failure poisons the
+    /// log, and the next call reports it.
     pub(crate) fn act_afterwards(&self, due: Option<Box<Due>>) {
         if let Some(due) = due {
             let _ = self.act(*due);
         }
     }
 
-    /// Has a segment that was left behind synced and sealed. False if there is no thread for it.
+    /// Asks the background to sync and seal a segment that was left behind. False if there is no
+    /// thread for it.
     pub(crate) fn ask_to_seal(&self, left: &Arc<Active>, seal: Seal) -> bool {
         self.ask(Task::Seal(Box::new(Sealing::new(Arc::clone(left), seal))))
     }
@@ -125,13 +128,15 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Seals a segment that is on stable storage, here and now. What fails is no loss: the next open does it.
+    /// Seals a segment that is on stable storage, here and now. A failure is no loss: the next open
+    /// seals the segment.
     fn seal_synced(&self, left: &Arc<Active>, seal: Seal) {
         let sealing = Sealing::of_synced(Arc::clone(left), seal);
         let _ = sealing.finish(&self.append, &self.segments, &self.space);
     }
 
-    /// For closing: has the index of the last segment written, if it is given, and of those that wait for theirs.
+    /// Writes, for closing, the indexes of the last segment, if it is given, and of those that are
+    /// not sealed yet.
     pub(crate) fn seal_all(&self, last: Option<(&Arc<Active>, Seal)>) {
         if let Some((active, seal)) = last {
             self.seal_synced(active, seal);
@@ -141,7 +146,8 @@ impl Upkeep {
         }
     }
 
-    /// What is due when a segment was begun. What fails now is tried again at the next rollover.
+    /// Does what is due after a segment was begun. If something fails now, the next rollover tries
+    /// again.
     fn after_rollover(&self) {
         if self.member.get().is_none() {
             self.keep_up_here();
@@ -155,8 +161,8 @@ impl Upkeep {
         }
     }
 
-    /// Where there is no background: everything that is due, unless another publisher is at it or the log is being
-    /// closed.
+    /// Where there is no background: everything that is due, unless another publisher is at it or
+    /// the log is being closed.
     fn keep_up_here(&self) {
         let Some(_turn) = self.working.try_lock() else {
             return;
@@ -173,8 +179,8 @@ impl Upkeep {
         self.make_all_key_runs();
     }
 
-    /// Has the key runs made that there are segments for, one after the other. Where there is no background they are
-    /// made at once.
+    /// Has the key runs made that there are segments for, one after the other. Where there is no
+    /// background they are made at once.
     pub(crate) fn make_key_runs(&self) {
         if self.segments.directory.health.is_read_only() || !KeyRuns::may_lack_one(&self.segments) {
             return;
@@ -198,7 +204,8 @@ impl Upkeep {
         }
     }
 
-    /// Has everything synced later that was published, as a paced durability mode says. `unsynced` is in bytes.
+    /// Asks for a sync of everything published when a paced durability mode says so. `unsynced` is
+    /// in bytes.
     #[inline]
     pub(crate) fn pace(&self, unsynced: u64) {
         if unsynced == 0 || self.is_sync_asked.load(Ordering::Relaxed) {
@@ -216,13 +223,14 @@ impl Upkeep {
             return;
         }
         if !member.ask_at(time) {
-            // Without the thread the publisher keeps the pace.
+            // Without the thread, the publisher syncs here.
             self.is_sync_asked.store(false, Ordering::Relaxed);
             self.sync();
         }
     }
 
-    /// Drops all work, and waits until none is under way. For closing, when no more work is accepted.
+    /// Waits until no work is under way, and drops all tasks. For closing, when no more work is
+    /// accepted.
     pub(crate) fn stop(&self) {
         let _not_while_working = self.working.lock();
         let tasks = std::mem::take(&mut *self.tasks.lock());
@@ -253,12 +261,13 @@ impl Upkeep {
         is_taken
     }
 
-    /// A slice of a task; returns it if there is more to do, or the one that follows it.
+    /// Does a slice of a task; returns the task if there is more of it to do, or the task that
+    /// follows it.
     fn work_on(&self, task: Task) -> Option<Task> {
         match task {
             Task::Populate(active) => active.populate(),
             Task::Grow(active, end) => {
-                // If there is no space, the publisher who needs it is told.
+                // If there is no space, the publisher who needs it gets the error.
                 if let Some(_lease) = self.space.lease() {
                     let _ = active.reserve(end);
                 }
@@ -269,8 +278,8 @@ impl Upkeep {
                 match sealing.resume(&self.append, &self.segments, &self.space) {
                     Ok(Step::More) => return Some(Task::Seal(sealing)),
                     Ok(Step::Done) => self.make_key_runs(),
-                    // A failed sync has poisoned the log. Anything else is no loss: it is tried again at close, or by
-                    // the next open.
+                    // A failed sync has poisoned the log. Any other failure is no loss: closing, or
+                    // the next open, tries again.
                     Err(_) => {}
                 }
             }
@@ -301,9 +310,9 @@ impl Upkeep {
         }
     }
 
-    /// Sets spare space aside. Without it everything works as long as the disk is not full.
+    /// Makes the spare. Without it, everything works as long as the disk is not full.
     fn set_space_aside(&self) {
-        // Whoever removes something may need that very space.
+        // A removal may need that very space.
         let Some(removal) = self.remove.try_hold() else {
             return;
         };
@@ -312,7 +321,7 @@ impl Upkeep {
         if was_short {
             for (left, seal) in self.segments.unsealed() {
                 if !self.ask_to_seal(&left, seal) {
-                    // It was synced when it was left behind.
+                    // The segment was synced when it was left behind.
                     self.seal_synced(&left, seal);
                 }
             }
@@ -342,8 +351,8 @@ impl Upkeep {
         }
     }
 
-    /// A failed sync poisons the log: whoever publishes next, or closes it, is told. Where there was no space for
-    /// a copy, the next one tries again.
+    /// Syncs everything published. A failed sync poisons the log, and the next publish, or closing,
+    /// reports it. If there was no space for a copy, the next sync tries again.
     fn sync(&self) {
         let _ = self.append.sync();
     }

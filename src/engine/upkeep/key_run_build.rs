@@ -9,17 +9,18 @@ use crate::index::{KeyRunFile, key_hash, newest_of_each, run_entry};
 use crate::segment::{Fault, KeyRun, Opened, SegmentRef};
 use crate::{Error, Result};
 
-/// Entries gathered at a time, each of 8 bytes. With more messages than that, their keys are read several times, a range
-/// of hashes each time. At most twice as many entries are in memory.
+/// How many entries, each of 8 bytes, are gathered at a time. If there are more messages, their
+/// keys are read several times, for one range of hashes each time. At most twice this many entries
+/// are in memory.
 const ENTRIES_MAX: usize = if cfg!(test) { 64 } else { 1 << 22 };
-/// Records, or entries, that a step takes in: a fraction of a millisecond.
+/// How many records or entries a step handles: that takes a fraction of a millisecond.
 const RECORDS_EACH: u32 = 4096;
 
 /// A key run that is being made, a step at a time.
 #[derive(Debug)]
 pub(super) struct KeyRunBuild {
     run: KeyRun,
-    /// How the last segment is known by the one behind it.
+    /// The link to the last segment, as the segment behind it has it.
     link: Previous,
     source: Source,
     writer: KeyRunWriter,
@@ -38,7 +39,8 @@ enum Source {
 pub(super) enum Unfit {
     /// The segment with this base is damaged, or a key run cannot hold its offsets.
     Segment(u64),
-    /// One of the runs that it is made from is damaged, or something else failed. It can be tried again.
+    /// One of the runs that the new one is made from is damaged, or something else failed. The
+    /// build can be tried again.
     Other,
 }
 
@@ -49,7 +51,7 @@ impl From<Error> for Unfit {
 }
 
 impl KeyRunBuild {
-    /// Of segments side by side that reach up to the offset `end`.
+    /// A build from segments side by side that reach up to the offset `end`.
     pub(super) fn of_segments(
         segments: &Segments,
         parts: Vec<SegmentRef>,
@@ -83,7 +85,7 @@ impl KeyRunBuild {
         })
     }
 
-    /// Of runs side by side that have the same level.
+    /// A build from key runs side by side that have the same level.
     pub(super) fn of_runs(
         segments: &Segments,
         runs: &[std::sync::Arc<KeyRun>],
@@ -112,7 +114,7 @@ impl KeyRunBuild {
         })
     }
 
-    /// A step of a few milliseconds. When all is done the file is there.
+    /// Does a step of a few milliseconds. After the last step, the file is there.
     pub(super) fn resume(&mut self, segments: &Segments) -> Result<Step, Unfit> {
         let step = match &mut self.source {
             Source::Segments(keys) => keys.resume(segments, &mut self.writer)?,
@@ -124,18 +126,18 @@ impl KeyRunBuild {
         Ok(step)
     }
 
-    /// The run, when it is done.
+    /// The run, when its build is done.
     pub(super) fn into_run(self) -> KeyRun {
         self.run
     }
 
-    /// Removes what was written of it.
+    /// Removes what was written of the run.
     pub(super) fn discard(self, segments: &Segments) {
         self.writer.discard(&segments.directory);
     }
 }
 
-/// Reads from one segment. A damaged one is unfit.
+/// Reads from one segment. A damaged segment is unfit.
 fn read<T>(
     segments: &Segments,
     segment: &SegmentRef,
@@ -148,7 +150,7 @@ fn read<T>(
     })
 }
 
-/// The keys of segments, gone through once for each range of hashes.
+/// The keys of segments, which are read once for each range of hashes.
 #[derive(Debug)]
 struct SegmentKeys {
     segments: Vec<SegmentRef>,
@@ -200,11 +202,11 @@ impl SegmentKeys {
     }
 }
 
-/// The entries of runs, merged: of each hash that of the last run that has it.
+/// The merged entries of key runs: for each hash, the entry of the last run that has it.
 #[derive(Debug)]
 struct RunKeys {
     files: Vec<KeyRunFile>,
-    /// The next entry of each.
+    /// The next entry of each file.
     at: Vec<u32>,
     /// The offset that the new run begins at.
     first: u64,
@@ -231,17 +233,17 @@ impl RunKeys {
     }
 }
 
-/// Entries of a run that is being made.
+/// The entries of a key run that is being made.
 #[derive(Debug, Default)]
 struct Entries {
     all: Vec<u64>,
-    /// How many there may be before those that are not the newest of their hash are dropped.
+    /// How many entries there may be before all but the newest of each hash are dropped.
     crowded_at: usize,
 }
 
 impl Entries {
-    /// Adds those of a segment's records whose hash is among `hashes`, in a run that begins at the offset `first`.
-    /// False if an offset is too far from that.
+    /// Adds the records of a segment whose key hash is in `hashes`, for a run that begins at the
+    /// offset `first`. False if a record's offset is too far from `first`.
     fn add(
         &mut self,
         opened: &Opened<'_>,

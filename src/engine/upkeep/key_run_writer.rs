@@ -7,7 +7,7 @@ use crate::sys::File;
 /// Bytes written at a time.
 const WRITE_LEN: usize = 64 << 10;
 
-/// Writes a key run's file under a temporary name. It is derived: a crash may lose it.
+/// Writes a key run's file under a temporary name. The file is derived: a crash may lose it.
 #[derive(Debug)]
 pub(super) struct KeyRunWriter {
     file: File,
@@ -68,7 +68,7 @@ impl KeyRunWriter {
 
     /// Removes the file again.
     pub(super) fn discard(self, directory: &Directory) {
-        // If it cannot be removed now, the next open does.
+        // The next open removes the file if that fails now.
         let _ = directory.storage.remove(self.file.path());
     }
 }

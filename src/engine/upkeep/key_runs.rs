@@ -1,5 +1,5 @@
-//! Which key runs to make. Of every 16 sealed segments side by side one is made, and of every 16 runs of a level one of
-//! the next; see [`KeyRun`].
+//! Which key runs to make: one from every 16 sealed segments side by side, and one of the next
+//! level from every 16 runs of a level; see [`KeyRun`].
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::engine::segments::{Reader, Segments};
 use crate::format::FileName;
 use crate::segment::{FAN, KeyRun, SegmentRef};
 
-/// What is known of the key runs of a log, besides those that its list of segments names.
+/// What is known about the key runs of a log, besides those that its list of segments names.
 #[derive(Debug, Default)]
 pub(super) struct KeyRuns {
     /// Base offsets of segments that cannot be in a key run, as long as this handle lives.
@@ -28,11 +28,12 @@ impl KeyRuns {
         segments.directory.kinds.key && sealed > FAN
     }
 
-    /// The run to be made next, if there are segments or runs for one. Without it everything is found all the same.
+    /// The key run to make next, if there are segments or runs for one. Without it, everything is
+    /// found all the same.
     pub(super) fn next(&self, segments: &Segments, space: &Arc<Space>) -> Option<KeyRunBuild> {
         drop_unusable(segments);
         let reader = Reader::new(segments).ok()?;
-        // On without those that turn out to be unfit.
+        // If a segment turns out to be unfit, the search goes on without it.
         while let Some(found) = self.next_segments(&reader) {
             let end = found.last().map_or(0, |last| reader.end_of(last));
             match KeyRunBuild::of_segments(segments, found, end, space.lease()?) {
@@ -48,8 +49,8 @@ impl KeyRuns {
         KeyRunBuild::of_runs(segments, runs, space.lease()?).ok()
     }
 
-    /// Notes a segment that can be in no run. False if it is not about a segment: then whoever seals the next one
-    /// tries again.
+    /// Notes a segment that cannot be in a key run. False if `unfit` is not about a segment: then
+    /// sealing the next segment tries again.
     pub(super) fn note(&self, unfit: &Unfit) -> bool {
         if let Unfit::Segment(base) = unfit {
             self.unfit.lock().push(*base);
@@ -57,13 +58,13 @@ impl KeyRuns {
         matches!(unfit, Unfit::Segment(_))
     }
 
-    /// The first 16 sealed segments side by side that are in no run and can be.
+    /// The first 16 sealed segments side by side that are in no key run and can be in one.
     fn next_segments(&self, reader: &Reader<'_>) -> Option<Vec<SegmentRef>> {
         let list = reader.list();
-        // Segments are not always sealed in their order: a run behind one that is not would leave too few before it
-        // for another.
+        // Segments are not always sealed in order. A run behind a segment that is not sealed would
+        // leave too few segments before it for another run.
         let is_sealed = |segment: &&SegmentRef| matches!(segment, SegmentRef::Sealed(_));
-        // The last one may be reopened.
+        // The last segment may be reopened.
         let sealed_count = list.before_last().iter().take_while(is_sealed).count();
         let sealed = &list.segments[..sealed_count];
         let unfit = self.unfit.lock().clone();
@@ -97,9 +98,10 @@ fn next_runs<'a>(reader: &'a Reader<'_>) -> Option<&'a [Arc<KeyRun>]> {
     })
 }
 
-/// Has readers use a run that was made, in the place of those that it covers.
+/// Lets readers use a new key run in the place of the runs that it covers.
 ///
-/// What was removed from its segments meanwhile is in it all the same, and costs readers a look at the segments.
+/// Messages that were removed from its segments meanwhile are still in the run, and cost readers a
+/// look at the segments.
 pub(super) fn install(segments: &Segments, run: KeyRun) {
     let run = Arc::new(run);
     let replaced = Cell::new(Vec::new());
@@ -115,7 +117,7 @@ pub(super) fn install(segments: &Segments, run: KeyRun) {
             let at = list.key_runs.partition_point(|old| old.first < run.first);
             list.key_runs.insert(at, Arc::clone(&run));
         } else {
-            // All of it was trimmed meanwhile.
+            // All of the run was trimmed meanwhile.
             names.push(run.name());
         }
         replaced.set(names);
@@ -123,7 +125,8 @@ pub(super) fn install(segments: &Segments, run: KeyRun) {
     remove(segments, replaced.into_inner());
 }
 
-/// Forgets runs that turned out to be damaged, or of other segments, so that they are made anew.
+/// Forgets key runs that turned out to be damaged, or to be of other segments, so that they are
+/// made again.
 fn drop_unusable(segments: &Segments) {
     let list = segments.list();
     let unusable: Vec<FileName> = list
@@ -141,7 +144,7 @@ fn drop_unusable(segments: &Segments) {
 fn remove(segments: &Segments, names: Vec<FileName>) {
     let directory = &segments.directory;
     for name in names {
-        // If it cannot be removed now, the next open does.
+        // The next open removes the file if that fails now.
         let _ = directory.storage.remove(&directory.path_of(&name));
     }
 }

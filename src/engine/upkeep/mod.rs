@@ -1,4 +1,5 @@
-//! What is done ahead of publishers and behind them: preparing space, sealing, paced syncs, retention, key runs.
+//! What is done ahead of publishers and behind them: preparing space, sealing, paced syncs,
+//! retention, key runs.
 
 mod background;
 mod key_run_build;

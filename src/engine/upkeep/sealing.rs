@@ -7,10 +7,11 @@ use crate::engine::remove::Space;
 use crate::engine::segments::Segments;
 use crate::segment::{Active, IndexBuild, Seal, Sealed, SegmentEnd, SegmentRef, SyncProgress};
 
-/// Records that a step takes into an index: a fraction of a millisecond.
+/// How many records a step adds to an index: that takes a fraction of a millisecond.
 const RECORDS_EACH: usize = 4096;
 
-/// A segment that was left behind, on its way to be sealed: it is synced, cut to its end, and gets an index file.
+/// A segment that was left behind, on its way to be sealed: it is synced, cut to its end, and gets
+/// an index file.
 #[derive(Debug)]
 pub(super) struct Sealing {
     left: Arc<Active>,
@@ -41,7 +42,7 @@ impl Sealing {
         self.is_begun
     }
 
-    /// For a segment that is on stable storage already.
+    /// The sealing of a segment that is on stable storage already.
     pub(super) fn of_synced(left: Arc<Active>, seal: Seal) -> Sealing {
         Sealing {
             stage: Stage::Cut,
@@ -55,10 +56,10 @@ impl Sealing {
         Ok(())
     }
 
-    /// A step of a few milliseconds.
+    /// Does a step of a few milliseconds.
     ///
-    /// A failed sync poisons the log. After any other failure the segment stays as it is; closing the log, or the next
-    /// open, seals it.
+    /// A failed sync poisons the log. After any other failure the segment stays as it is; closing
+    /// the log, or the next open, seals it.
     pub(super) fn resume(
         &mut self,
         append: &Append,
@@ -106,7 +107,7 @@ impl Sealing {
     fn cut(&mut self, segments: &Segments, space: &Space) -> Result<Step> {
         let _not_while_replacing = segments.lock_replacing();
         if !segments.has_active(&self.left) {
-            // Trimmed, or rewritten, meanwhile.
+            // The segment was trimmed or rewritten meanwhile.
             return Ok(Step::Done);
         }
         self.left.truncate(u64::from(self.seal.len))?;
@@ -119,7 +120,7 @@ impl Sealing {
         Ok(Step::More)
     }
 
-    /// Writes the index file, and has readers use it from now on.
+    /// Writes the index file, and lets readers use it from now on.
     fn install(&self, build: IndexBuild, segments: &Segments, space: &Arc<Space>) -> Result<Step> {
         let Some(_lease) = space.lease() else {
             return Ok(Step::Done);

@@ -1,4 +1,4 @@
-/// What a step of a task that takes several leaves.
+/// Whether a step of a task leaves more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// More to do.

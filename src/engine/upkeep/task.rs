@@ -18,7 +18,7 @@ pub(super) enum Task {
     Seal(Box<Sealing>),
     /// Apply the retention policy.
     Retain,
-    /// Set spare space aside.
+    /// Make the spare.
     SetSpaceAside,
     /// Find out which key run can be made next.
     FindKeyRun,
@@ -27,7 +27,7 @@ pub(super) enum Task {
 }
 
 impl Task {
-    /// Whether somebody may soon have to wait for it.
+    /// Whether somebody may soon have to wait for this task.
     pub(super) fn is_urgent(&self) -> bool {
         matches!(self, Task::Populate(_) | Task::Grow(..) | Task::PrepareNext)
     }
@@ -50,7 +50,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Adds a task behind those of its kind. What is left of one comes first.
+    /// Adds a task behind those of its kind. A task that was begun goes in front of them.
     pub(super) fn push(&mut self, task: Task) {
         if task.is_urgent() {
             self.urgent.push_back(task);
@@ -61,7 +61,7 @@ impl Tasks {
         }
     }
 
-    /// The next urgent task, or the next other one.
+    /// The next urgent task if `is_urgent`, or else the next other one.
     pub(super) fn pop(&mut self, is_urgent: bool) -> Option<Task> {
         if is_urgent {
             self.urgent.pop_front()
