@@ -63,11 +63,12 @@ mod types;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-/// A simulated disk in memory that loses data and fails on command, for crash tests. No part of the
-/// stable interface.
+/// A simulated disk in memory that loses data and fails on command, for crash tests, and records that
+/// no public call writes. No part of the stable interface.
 #[cfg(feature = "fault")]
 #[doc(hidden)]
 pub mod fault {
+    pub use crate::engine::append_controls;
     pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk};
 }
 

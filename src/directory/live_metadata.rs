@@ -29,11 +29,19 @@ impl LiveMetadata {
         *self.store.lock().current()
     }
 
-    /// As [`current`](LiveMetadata::current), and whether both copies have every change that was to
-    /// be in both.
-    pub(crate) fn current_and_is_in_both(&self) -> (Meta, bool) {
-        let store = self.store.lock();
-        (*store.current(), store.is_in_both())
+    /// Has both copies say that there may be offsets without a message, if they do not yet.
+    pub(crate) fn note_gaps(&self) -> Result<()> {
+        let (meta, is_in_both) = {
+            let store = self.store.lock();
+            (*store.current(), store.is_in_both())
+        };
+        if meta.has_gaps && !meta.is_copy && is_in_both {
+            return Ok(());
+        }
+        self.write_both(|meta| {
+            meta.has_gaps = true;
+            meta.is_copy = false;
+        })
     }
 
     /// Writes one copy, durably; see [`MetaStore::write`].

@@ -99,9 +99,15 @@ impl FileLog {
     }
 }
 
-impl Log for FileLog {
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
-        let published = self.log.append.publish(messages, how)?;
+impl FileLog {
+    /// Publishes messages, or with `IS_CONTROL` appends control records.
+    #[inline]
+    fn append<const IS_CONTROL: bool>(
+        &self,
+        messages: &[NewMessage<'_>],
+        how: &PublishOptions,
+    ) -> Result<u64> {
+        let published = self.log.append.publish::<IS_CONTROL>(messages, how)?;
         if let Some(due) = published.due {
             self.log.upkeep.act(*due)?;
         }
@@ -111,6 +117,23 @@ impl Log for FileLog {
             self.log.upkeep.pace(published.unsynced_len);
         }
         Ok(published.next_offset)
+    }
+}
+
+/// Appends a batch of control records with the content of `records`, as publishing appends
+/// messages; returns the next offset.
+///
+/// # Errors
+///
+/// As publishing.
+#[cfg(feature = "fault")]
+pub fn append_controls(log: &FileLog, records: &[NewMessage<'_>]) -> Result<u64> {
+    log.append::<true>(records, &PublishOptions::default())
+}
+
+impl Log for FileLog {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+        self.append::<false>(messages, how)
     }
 
     fn start_offset(&self) -> Result<u64> {

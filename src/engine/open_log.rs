@@ -112,9 +112,8 @@ impl OpenLog {
         };
         for segment in &reader.list().segments {
             let (count, end) = reader.read(segment, |opened| {
-                let (first, _) = opened.find(stats.start_offset)?;
-                let (past, _) = opened.find(stats.next_offset)?;
-                Ok((past.saturating_sub(first), opened.end()))
+                let count = opened.messages_in(stats.start_offset..stats.next_offset)?;
+                Ok((count, opened.end()))
             })?;
             stats.messages += u64::from(count);
             stats.size += u64::from(end);

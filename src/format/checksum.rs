@@ -93,9 +93,9 @@ mod tests {
     fn seeds_of_neighbours_and_of_other_salts_differ() {
         let mut seen = HashSet::new();
         for salt in 0..64_u8 {
-            let keys = FrameSeeds::new(Salt([salt; 16]));
+            let seeds = FrameSeeds::new(Salt([salt; 16]));
             for n in 0..256 {
-                seen.insert(keys.record(n));
+                seen.insert(seeds.record(n));
             }
         }
         assert!(seen.len() > 64 * 256 - 3, "{}", seen.len());

@@ -43,9 +43,38 @@ pub(crate) struct RecordHeader {
     pub(crate) has_headers: bool,
     /// Not a message: something that a later version of this crate has to say. Readers pass over it.
     pub(crate) control: bool,
-    /// In a lone record, all bytes of the segment below this position, and all earlier segments, were durable when it
-    /// was written; 0: not even those.
-    pub(crate) lone: Option<u32>,
+    pub(crate) kind: RecordKind,
+}
+
+/// Whether a record stands in a batch or is one by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordKind {
+    /// Behind a batch header.
+    Batched,
+    /// A batch of one, without a batch header. All bytes of the segment below the position
+    /// `frontier`, and all earlier segments, were durable when the record was written; 0: not even
+    /// those segments.
+    Lone { frontier: u32 },
+}
+
+impl RecordKind {
+    /// The durable frontier that a lone record tells.
+    #[inline]
+    pub(crate) fn frontier(self) -> Option<u32> {
+        match self {
+            RecordKind::Batched => None,
+            RecordKind::Lone { frontier } => Some(frontier),
+        }
+    }
+
+    /// Bytes before the payload.
+    #[inline]
+    fn header_len(self) -> usize {
+        match self {
+            RecordKind::Batched => RECORD_HEADER_LEN,
+            RecordKind::Lone { .. } => LONE_HEADER_LEN,
+        }
+    }
 }
 
 /// The head of a batch, unverified.
@@ -58,7 +87,7 @@ pub(crate) struct BatchHeader {
     pub(crate) len: u32,
     /// The offset of the first, less the segment's base offset.
     pub(crate) first: u32,
-    /// As [`RecordHeader::lone`].
+    /// As in [`RecordKind::Lone`].
     pub(crate) frontier: u32,
 }
 
@@ -101,10 +130,12 @@ impl RecordHeader {
             has_value: fields & HAS_VALUE != 0,
             has_headers: fields & HAS_HEADERS != 0,
             control: fields & CONTROL != 0,
-            lone: if word >> KIND_SHIFT == KIND_LONE {
-                Some(u32_at(bytes, 20)?)
+            kind: if word >> KIND_SHIFT == KIND_LONE {
+                RecordKind::Lone {
+                    frontier: u32_at(bytes, 20)?,
+                }
             } else {
-                None
+                RecordKind::Batched
             },
         };
         let reserved = word & RECORD_RESERVED != 0 || fields & FIELDS_RESERVED != 0;
@@ -114,24 +145,30 @@ impl RecordHeader {
         (!reserved && !stray_key && !too_long).then_some(header)
     }
 
+    /// The time of the message whose record begins with these bytes, or the earliest there is for a
+    /// control record.
+    #[inline]
+    pub(crate) fn message_time(head: &[u8; RECORD_HEADER_LEN]) -> i64 {
+        let [.., t0, t1, t2, t3, t4, t5, t6, t7, f0, f1, f2, f3] = *head;
+        if u32::from_le_bytes([f0, f1, f2, f3]) & CONTROL != 0 {
+            return i64::MIN;
+        }
+        i64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7])
+    }
+
     /// Bytes before the payload.
     #[inline]
     pub(crate) fn header_len(&self) -> usize {
-        if self.lone.is_some() {
-            LONE_HEADER_LEN
-        } else {
-            RECORD_HEADER_LEN
-        }
+        self.kind.header_len()
     }
 
     /// The first [`header_len`](RecordHeader::header_len) bytes, in the first of an array, the checksum left zero.
     #[inline]
     pub(super) fn encode(&self) -> [u8; LONE_HEADER_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
-        let kind = if self.lone.is_some() {
-            KIND_LONE
-        } else {
-            KIND_RECORD
+        let (kind, frontier) = match self.kind {
+            RecordKind::Batched => (KIND_RECORD, 0),
+            RecordKind::Lone { frontier } => (KIND_LONE, frontier),
         };
         let fields = self.key.map_or(0, |len| HAS_KEY | len)
             | flag(self.has_value, HAS_VALUE)
@@ -141,7 +178,7 @@ impl RecordHeader {
         bytes[4..8].copy_from_slice(&(kind << KIND_SHIFT | self.len).to_le_bytes());
         bytes[8..16].copy_from_slice(&self.time.to_le_bytes());
         bytes[16..20].copy_from_slice(&fields.to_le_bytes());
-        bytes[20..24].copy_from_slice(&self.lone.unwrap_or(0).to_le_bytes());
+        bytes[20..24].copy_from_slice(&frontier.to_le_bytes());
         bytes
     }
 }

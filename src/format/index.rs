@@ -31,7 +31,8 @@ const MAGIC: [u8; 8] = *b"DURAMENI";
 const KEYS: u32 = 1;
 const TIMES: u32 = 1 << 1;
 const GAPS: u32 = 1 << 2;
-const KNOWN_FLAGS: u32 = KEYS | TIMES | GAPS;
+const CONTROLS: u32 = 1 << 3;
+const KNOWN_FLAGS: u32 = KEYS | TIMES | GAPS | CONTROLS;
 
 /// Which questions an index answers, besides that for an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +109,15 @@ pub(crate) struct IndexHeader {
     pub(crate) count: u32,
     /// The index answers for offsets from the binding's base up to this one (exclusive).
     pub(crate) end: u64,
-    /// The largest time of a record; 0 without times or without records.
+    /// The largest time of a message; 0 without times or without records, and the earliest time
+    /// there is with control records alone.
     pub(crate) time_max: i64,
     /// Number of hash slots; 0 without keys.
     pub(crate) slots: u32,
     /// Number of records that have a key; 0 without keys.
     pub(crate) keyed: u32,
+    /// Number of records that are not messages.
+    pub(crate) controls: u32,
     /// The checksum of the page table.
     pub(crate) table_checksum: u32,
 }
@@ -121,7 +125,10 @@ pub(crate) struct IndexHeader {
 impl IndexHeader {
     pub(crate) fn encode(&self) -> [u8; INDEX_HEADER_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
-        let flags = flag(self.kinds.key, KEYS) | flag(self.kinds.time, TIMES) | flag(self.gaps, GAPS);
+        let flags = flag(self.kinds.key, KEYS)
+            | flag(self.kinds.time, TIMES)
+            | flag(self.gaps, GAPS)
+            | flag(self.controls > 0, CONTROLS);
         begin(MAGIC, HEADER_LEN)
             .put(&flags.to_le_bytes())
             .put(&self.binding.salt.0)
@@ -136,6 +143,7 @@ impl IndexHeader {
             .put(&self.keyed.to_le_bytes())
             .put(&self.sections().file_len.to_le_bytes())
             .put(&self.table_checksum.to_le_bytes())
+            .put(&self.controls.to_le_bytes())
             .seal()
     }
 
@@ -173,20 +181,22 @@ impl IndexHeader {
             time_max: array(header, 64).map(i64::from_le_bytes)?,
             slots: u32_at(header, 72)?,
             keyed: u32_at(header, 76)?,
+            controls: u32_at(header, 92)?,
             table_checksum: u32_at(header, 88)?,
         };
-        let plain = flags & !KNOWN_FLAGS == 0 && array::<32>(header, 92)? == [0; 32];
+        let plain = flags & !KNOWN_FLAGS == 0
+            && (flags & CONTROLS != 0) == (decoded.controls > 0)
+            && array::<28>(header, 96)? == [0; 28];
         (plain && decoded.is_consistent()?).then_some(decoded)
     }
 
     /// Whether the fields fit together; `None` where a sum of them overflows.
     fn is_consistent(&self) -> Option<bool> {
+        let messages = self.count.checked_sub(self.controls)?;
         let dense_end = self.binding.base.checked_add(u64::from(self.count))?;
         let keys = if self.kinds.key {
             // One slot stays empty, so that a search for what is not there has an end.
-            self.slots >= SLOTS_IN_LINE
-                && self.slots.is_multiple_of(SLOTS_IN_LINE)
-                && self.keyed <= self.count
+            self.slots >= SLOTS_IN_LINE && self.slots.is_multiple_of(SLOTS_IN_LINE) && self.keyed <= messages
         } else {
             self.slots == 0 && self.keyed == 0
         };
@@ -215,6 +225,7 @@ impl IndexHeader {
         let time_steps = section(2 * u64::from(TIME_BLOCK_LEN) * blocks);
         let links = section(if self.kinds.key { 4 * count } else { 0 });
         let slots = section(4 * u64::from(self.slots));
+        let controls = section(4 * u64::from(self.controls));
         let table = section(0);
         let pages = table.div_ceil(u64::from(PAGE_LEN));
         Sections {
@@ -225,6 +236,7 @@ impl IndexHeader {
             time_steps,
             links,
             slots,
+            controls,
             table,
             pages,
             file_len: table + 4 * pages,
@@ -252,6 +264,8 @@ pub(crate) struct Sections {
     pub(crate) links: u64,
     /// A hash table of u32.
     pub(crate) slots: u64,
+    /// A u32 a control record: its ordinal.
+    pub(crate) controls: u64,
     /// A u32 a page: its checksum.
     pub(crate) table: u64,
     /// Number of pages. Page `n` is what lies between header and table in `n * 4096..(n + 1) * 4096`.
@@ -291,6 +305,7 @@ mod tests {
             time_max: -8,
             slots: 2688,
             keyed: 1999,
+            controls: 0,
             table_checksum: 9,
         }
     }
@@ -316,6 +331,12 @@ mod tests {
                 count: 0,
                 end: 2,
                 ..plain
+            },
+            IndexHeader { controls: 1, ..full },
+            IndexHeader {
+                controls: 2000,
+                keyed: 0,
+                ..full
             },
         ] {
             assert_eq!(
@@ -365,6 +386,12 @@ mod tests {
             IndexHeader { slots: 2687, ..good },
             IndexHeader { slots: 0, ..good },
             IndexHeader { keyed: 2001, ..good },
+            IndexHeader { controls: 2, ..good },
+            IndexHeader {
+                controls: 2001,
+                keyed: 0,
+                ..good
+            },
             IndexHeader { end: 2001, ..good },
             IndexHeader { end: 2002, ..good },
             IndexHeader {
@@ -405,7 +432,8 @@ mod tests {
             let header = IndexHeader {
                 count,
                 slots,
-                keyed: count,
+                keyed: 0,
+                controls: count,
                 ..example()
             };
             let l = header.sections();
@@ -417,11 +445,12 @@ mod tests {
                 l.time_steps,
                 l.links,
                 l.slots,
+                l.controls,
                 l.table,
                 l.file_len,
             ];
             assert!(starts.is_sorted() && starts[0] == 128);
-            assert!(starts[..8].iter().all(|start| start.is_multiple_of(ALIGNMENT)));
+            assert!(starts[..9].iter().all(|start| start.is_multiple_of(ALIGNMENT)));
             assert_eq!(l.page(0).start, 128);
             assert_eq!(l.page(l.pages - 1).end, l.table);
         }

@@ -16,6 +16,7 @@ mod segment;
 pub(crate) use checksum::{FrameSeeds, Salt, checksum, reseeded};
 pub(crate) use frame::{
     BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
+    RecordKind,
 };
 pub(crate) use header::HeaderDefect;
 pub(crate) use index::{

@@ -34,15 +34,16 @@ fn constants_are_those_of_the_code() {
 /// The worked example is what the code writes.
 #[test]
 fn the_worked_example_is_what_is_written() {
-    let keys = FrameSeeds::new(Salt([2; 16]));
+    let seeds = FrameSeeds::new(Salt([2; 16]));
     let mut bytes = Vec::new();
     let first = NewMessage::new(b"k", b"v");
     encode_record(
         &mut bytes,
         &first,
         Timestamp::from_micros(1),
-        keys.record(0),
-        Some(128),
+        seeds.record(0),
+        RecordKind::Lone { frontier: 128 },
+        false,
     );
 
     let position = SEGMENT_HEADER_LEN + bytes.len() as u64;
@@ -56,15 +57,17 @@ fn the_worked_example_is_what_is_written() {
         &mut records,
         &tombstone,
         Timestamp::from_micros(2),
-        keys.record(1),
-        None,
+        seeds.record(1),
+        RecordKind::Batched,
+        false,
     );
     encode_record(
         &mut records,
         &keyless,
         Timestamp::from_micros(3),
-        keys.record(2),
-        None,
+        seeds.record(2),
+        RecordKind::Batched,
+        false,
     );
     let len = u32::try_from(records.len()).expect("a few bytes");
     let frontier = u32::try_from(position).expect("a few bytes");
@@ -75,7 +78,7 @@ fn the_worked_example_is_what_is_written() {
         first: 1,
         frontier,
     };
-    bytes.extend_from_slice(&header.encode(keys.batch(position)));
+    bytes.extend_from_slice(&header.encode(seeds.batch(position)));
     bytes.extend_from_slice(&records);
 
     let lines: Vec<String> = bytes

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::bytes::u32_at;
 use super::checksum;
-use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader};
+use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, RecordKind};
 use crate::{Headers, Message, NewMessage, Timestamp};
 
 /// Bytes of the record of `message` in a batch.
@@ -26,8 +26,8 @@ pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
     record_len(message).saturating_add((LONE_HEADER_LEN - RECORD_HEADER_LEN) as u64)
 }
 
-/// Appends the record of `message` to `buffer`, a lone one if `lone` has a frontier; returns its checksum. Its lengths
-/// have been checked.
+/// Appends the record of `message`, or with `is_control` a control record of that content, to
+/// `buffer`; returns its checksum. The lengths have been checked.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the caller has compared the sizes with the limits"
@@ -38,13 +38,13 @@ pub(crate) fn encode_record(
     message: &NewMessage<'_>,
     time: Timestamp,
     seed: u32,
-    lone: Option<u32>,
+    kind: RecordKind,
+    is_control: bool,
 ) -> u32 {
     let start = buffer.len();
-    let len = if lone.is_some() {
-        lone_len(message)
-    } else {
-        record_len(message)
+    let len = match kind {
+        RecordKind::Batched => record_len(message),
+        RecordKind::Lone { .. } => lone_len(message),
     } as u32;
     let header = RecordHeader {
         checksum: 0,
@@ -53,8 +53,8 @@ pub(crate) fn encode_record(
         key: message.key.map(|key| key.len() as u32),
         has_value: message.value.is_some(),
         has_headers: !message.headers.is_empty(),
-        control: false,
-        lone,
+        control: is_control,
+        kind,
     };
     buffer.reserve(len as usize);
     buffer.extend_from_slice(&header.encode()[..header.header_len()]);
@@ -236,13 +236,19 @@ mod tests {
     #[test]
     fn messages_are_read_back_with_absent_and_empty_told_apart() {
         for message in examples() {
-            for lone in [None, Some(128)] {
+            for kind in [RecordKind::Batched, RecordKind::Lone { frontier: 128 }] {
                 let mut frame = Vec::new();
-                encode_record(&mut frame, &message, Timestamp::from_micros(-5), SEED, lone);
-                let expected_len = if lone.is_some() {
-                    lone_len(&message)
-                } else {
-                    record_len(&message)
+                encode_record(
+                    &mut frame,
+                    &message,
+                    Timestamp::from_micros(-5),
+                    SEED,
+                    kind,
+                    false,
+                );
+                let expected_len = match kind {
+                    RecordKind::Batched => record_len(&message),
+                    RecordKind::Lone { .. } => lone_len(&message),
                 };
                 assert_eq!(frame.len() as u64, expected_len);
                 let read = decode(&frame, 9).expect("a whole frame");
@@ -257,7 +263,14 @@ mod tests {
     fn damage_is_noticed() {
         for message in examples() {
             let mut frame = Vec::new();
-            encode_record(&mut frame, &message, Timestamp::from_micros(1 << 50), SEED, None);
+            encode_record(
+                &mut frame,
+                &message,
+                Timestamp::from_micros(1 << 50),
+                SEED,
+                RecordKind::Batched,
+                false,
+            );
             for bit in 0..frame.len() * 8 {
                 frame[bit / 8] ^= 1 << (bit % 8);
                 assert_eq!(decode(&frame, 0), None, "bit {bit} of {message:?}");

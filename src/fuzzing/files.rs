@@ -71,7 +71,16 @@ fn forge(bytes: &[u8]) -> Option<(IndexHeader, Vec<u8>)> {
         } else {
             0
         },
+        controls: if fields[0] & 16 == 0 {
+            0
+        } else {
+            count.min(u32::from(fields[11]))
+        },
         table_checksum: 0,
+    };
+    let header = IndexHeader {
+        keyed: header.keyed.min(header.count - header.controls),
+        ..header
     };
     let len = usize::try_from(header.sections().file_len).ok()?;
     let mut file = header.encode().to_vec();
@@ -106,6 +115,16 @@ fn ask(bytes: Vec<u8>, header: &IndexHeader) {
         if let (Ok(offset), true) = (offset, is_whole) {
             let position = position.unwrap_or_default();
             assert_eq!(index.find(offset), Ok(Find::Found { ordinal, position }));
+        }
+    }
+    for ordinal in 0..=count {
+        let before = index.messages_before(ordinal);
+        assert!(before.is_err() || before.is_ok_and(|before| before <= ordinal));
+        if let (Ok(before), true) = (before, is_whole) {
+            let next = index.nth_message(before);
+            assert!(next.is_ok_and(|next| next >= ordinal && next <= count));
+        } else {
+            let _ = index.nth_message(ordinal);
         }
     }
     for past in [count, count.saturating_add(1), u32::MAX] {

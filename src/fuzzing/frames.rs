@@ -58,7 +58,7 @@ fn record(header: &RecordHeader, frame: &[u8]) {
         is_whole,
         "two readers disagree about {header:?}"
     );
-    if let Some(message) = message.filter(|_| !header.control) {
+    if let Some(message) = message {
         is_read_back(&message, &header, &sealed);
     }
 }
@@ -67,7 +67,14 @@ fn record(header: &RecordHeader, frame: &[u8]) {
 /// is not written.
 fn is_read_back(message: &Message, header: &RecordHeader, frame: &Bytes) {
     let mut again = Vec::new();
-    encode_record(&mut again, &message.as_new(), message.time, SEED, header.lone);
+    encode_record(
+        &mut again,
+        &message.as_new(),
+        message.time,
+        SEED,
+        header.kind,
+        header.control,
+    );
     if header.has_headers == message.headers.is_empty() {
         let Some(Frame::Record(header)) = Frame::parse(&again) else {
             panic!("a record is not read back");
@@ -96,17 +103,17 @@ pub fn walk(bytes: &[u8]) {
     } else {
         u64::MAX - 3
     };
-    let keys = FrameSeeds::new(Salt([7; 16]));
+    let seeds = FrameSeeds::new(Salt([7; 16]));
     let mut segment = vec![0; FRAMES_START as usize];
     segment.extend_from_slice(frames);
     if flags & RESEALED != 0 {
-        reseal_frames(&mut segment, keys, base);
+        reseal_frames(&mut segment, seeds, base);
     }
     let shared = Bytes::from(segment.clone());
     let map = Map::from_bytes(segment);
     let walk = Walk {
         map: &map,
-        keys,
+        seeds,
         base,
         header_checksum: 0,
         limit: map.len(),
@@ -117,7 +124,7 @@ pub fn walk(bytes: &[u8]) {
     let extent = walk.run(|entry| entries.push(*entry));
     assert!(extent.end <= walk.limit && extent.end >= u64::from(FRAMES_START));
     assert!(extent.next_offset >= base);
-    let messages: Vec<_> = entries.iter().map(|entry| read(&shared, entry, keys)).collect();
+    let messages: Vec<_> = entries.iter().map(|entry| read(&shared, entry, seeds)).collect();
     for pair in entries.windows(2) {
         assert!(pair[0].offset < pair[1].offset && pair[0].position < pair[1].position);
     }
@@ -125,7 +132,8 @@ pub fn walk(bytes: &[u8]) {
         assert!(last.offset < extent.next_offset && u64::from(last.position) < extent.end);
     }
     for (entry, message) in entries.iter().zip(&messages) {
-        let hash = message.key.as_deref().filter(|_| walk.hash_keys).map(key_hash);
+        let hashes = walk.hash_keys && !entry.is_control;
+        let hash = message.key.as_deref().filter(|_| hashes).map(key_hash);
         assert_eq!(entry.key_hash, hash);
         assert_eq!(Timestamp::from_micros(entry.time), message.time);
     }
@@ -135,13 +143,13 @@ pub fn walk(bytes: &[u8]) {
 }
 
 /// Checks that every record that the walk has verified can be decoded.
-fn read(segment: &Bytes, entry: &Entry, keys: FrameSeeds) -> Message {
+fn read(segment: &Bytes, entry: &Entry, seeds: FrameSeeds) -> Message {
     let start = entry.position as usize;
     let Some(Frame::Record(header)) = segment.get(start..).and_then(Frame::parse) else {
         panic!("a walk gave something that is no record");
     };
     let range = start..start + header.len as usize;
-    decode_message(segment, range, &header, entry.offset, keys.record(entry.offset))
+    decode_message(segment, range, &header, entry.offset, seeds.record(entry.offset))
         .expect("a record that a walk has verified")
 }
 
@@ -153,10 +161,7 @@ fn look_up(walk: &Walk<'_>, entries: &[Entry], extent: &Extent) {
     };
     let mut builder = IndexBuilder::new(kinds, walk.base);
     for entry in entries {
-        if builder
-            .push(entry.offset, entry.position, entry.time, entry.key_hash)
-            .is_err()
-        {
+        if entry.enter(&mut builder).is_err() {
             // The offsets are further apart than those of a segment may be.
             assert!(walk.rewritten);
             return;
@@ -182,14 +187,19 @@ fn look_up(walk: &Walk<'_>, entries: &[Entry], extent: &Extent) {
             assert!(index.candidates(hash).any(|found| found == Ok(ordinal)));
         }
     }
+    let messages = entries.iter().filter(|entry| !entry.is_control).count();
+    assert_eq!(
+        index.messages_before(index.count()).map(|count| count as usize),
+        Ok(messages)
+    );
     let mut reached = i64::MIN;
     for (ordinal, entry) in (0..).zip(entries) {
-        if entry.time > reached {
+        if !entry.is_control && entry.time > reached {
             reached = entry.time;
             let time_of = |position| {
                 let found = entries.iter().find(|entry| entry.position == position);
                 found
-                    .map(|entry| entry.time)
+                    .map(|entry| if entry.is_control { i64::MIN } else { entry.time })
                     .ok_or(crate::format::IndexDefect::Records)
             };
             assert_eq!(index.first_at_or_after(entry.time, time_of), Ok(Some(ordinal)));

@@ -1,6 +1,6 @@
 use crate::format::{
     Binding, CleanEnd, FRAMES_START, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, IndexKinds, META_LEN,
-    Meta, Previous, Salt, SegmentHeader, checksum, encode_record,
+    Meta, Previous, RecordKind, Salt, SegmentHeader, checksum, encode_record,
 };
 use crate::index::{IndexBuilder, key_hash};
 use crate::{NewMessage, Timestamp};
@@ -60,13 +60,13 @@ fn index_of(position: u64) -> usize {
 }
 
 /// Corrects the checksums of all frames, up to the first position that cannot hold a frame.
-pub(super) fn reseal_frames(segment: &mut [u8], keys: FrameSeeds, base: u64) {
+pub(super) fn reseal_frames(segment: &mut [u8], seeds: FrameSeeds, base: u64) {
     let mut at = FRAMES_START as usize;
     let mut offset = base;
     while let Some(rest) = segment.get_mut(at..) {
         match Frame::parse(rest) {
             Some(Frame::Batch(batch)) => {
-                let header = batch.encode(keys.batch(at as u64));
+                let header = batch.encode(seeds.batch(at as u64));
                 offset = base.wrapping_add(u64::from(batch.first));
                 rest[..header.len()].copy_from_slice(&header);
                 at += header.len();
@@ -75,7 +75,7 @@ pub(super) fn reseal_frames(segment: &mut [u8], keys: FrameSeeds, base: u64) {
                 let Some(frame) = rest.get_mut(..record.len as usize) else {
                     return;
                 };
-                let sum = checksum(keys.record(offset), &frame[4..]);
+                let sum = checksum(seeds.record(offset), &frame[4..]);
                 frame[..4].copy_from_slice(&sum.to_le_bytes());
                 offset = offset.wrapping_add(1);
                 at += frame.len();
@@ -89,17 +89,20 @@ pub(super) fn reseal_frames(segment: &mut [u8], keys: FrameSeeds, base: u64) {
 #[must_use]
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = Vec::new();
-    for lone in [None, Some(128)] {
+    for kind in [RecordKind::Batched, RecordKind::Lone { frontier: 128 }] {
         for message in messages() {
-            seeds.push(("frame", record(&message, lone)));
+            for is_control in [false, true] {
+                seeds.push(("frame", record(&message, kind, is_control)));
+            }
         }
     }
-    for flags in 0..16 {
+    for (flags, has_controls) in (0..16).flat_map(|flags| [(flags, false), (flags, true)]) {
         let mut segment = vec![flags | 1];
-        segment.extend(record(&messages()[1], Some(0)));
-        let batch: Vec<u8> = messages()
-            .iter()
-            .flat_map(|message| record(message, None))
+        let lone = RecordKind::Lone { frontier: 0 };
+        segment.extend(record(&messages()[1], lone, has_controls));
+        let batch: Vec<u8> = (0..)
+            .zip(&messages())
+            .flat_map(|(n, message)| record(message, RecordKind::Batched, has_controls && n % 2 == 0))
             .collect();
         segment.extend(batch_header(messages().len(), batch.len(), 1));
         segment.extend(batch);
@@ -107,7 +110,9 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("segment_walk", segment));
     }
     for (key, time) in [(false, false), (true, false), (false, true), (true, true)] {
-        seeds.push(("index", index_file(IndexKinds { key, time })));
+        for has_controls in [false, true] {
+            seeds.push(("index", index_file(IndexKinds { key, time }, has_controls)));
+        }
         let mut forged = vec![
             u8::from(key) | (u8::from(time) << 1),
             40,
@@ -160,9 +165,16 @@ fn messages() -> [NewMessage<'static>; 4] {
     ]
 }
 
-fn record(message: &NewMessage<'_>, lone: Option<u32>) -> Vec<u8> {
+fn record(message: &NewMessage<'_>, kind: RecordKind, is_control: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_record(&mut bytes, message, Timestamp::from_micros(5), 0, lone);
+    encode_record(
+        &mut bytes,
+        message,
+        Timestamp::from_micros(5),
+        0,
+        kind,
+        is_control,
+    );
     bytes
 }
 
@@ -178,12 +190,17 @@ fn batch_header(count: usize, len: usize, first: usize) -> Vec<u8> {
     header.encode(0).to_vec()
 }
 
-fn index_file(kinds: IndexKinds) -> Vec<u8> {
+fn index_file(kinds: IndexKinds, has_controls: bool) -> Vec<u8> {
     let mut builder = IndexBuilder::new(kinds, 0);
     for n in 0_u32..40 {
         let hash = Some(key_hash(&[u8::try_from(n % 7).unwrap_or(0)]));
-        // The file is sealed and complete, and entries in order cannot be refused.
-        let _ = builder.push(u64::from(n + n / 30), 128 + 30 * n, i64::from(n % 9), hash);
+        let (offset, position) = (u64::from(n + n / 30), 128 + 30 * n);
+        // A sealed file that is whole; entries in order cannot be refused.
+        let _ = if has_controls && n % 4 == 3 {
+            builder.push_control(offset, position)
+        } else {
+            builder.push(offset, position, i64::from(n % 9), hash)
+        };
     }
     let binding = Binding {
         salt: Salt([3; 16]),

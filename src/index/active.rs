@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI64, AtomicU32};
 
-use super::chains::{Candidates, Chains};
+use super::chains::{ChainWalk, Chains};
 use super::chunks::Chunks;
+use super::controls;
 use super::search::count_below;
 use crate::format::{IndexKinds, TIME_BLOCK_LEN};
 
@@ -36,6 +38,15 @@ pub(crate) struct ActiveIndex {
     times: Option<Times>,
     keys: Option<Chains>,
     count: AtomicU32,
+    /// Made by the first control record.
+    controls: OnceLock<Box<Controls>>,
+}
+
+/// The ordinals of the control records, ascending.
+#[derive(Debug)]
+struct Controls {
+    ordinals: Chunks<AtomicU32, 2>,
+    len: AtomicU32,
 }
 
 /// The running maximum of the times.
@@ -55,6 +66,7 @@ impl ActiveIndex {
             }),
             keys: kinds.key.then(|| Chains::new(hints)),
             count: AtomicU32::new(0),
+            controls: OnceLock::new(),
         }
     }
 
@@ -65,7 +77,8 @@ impl ActiveIndex {
         }
     }
 
-    /// Enters the next record. Only for the writer; a segment of less than 4 GiB has fewer than 2^32 records.
+    /// Enters the next record, a message. Only for the writer; a segment of less than 4 GiB has
+    /// fewer than 2^32 records.
     #[inline]
     pub(crate) fn push(&self, position: u32, time: i64, key_hash: Option<u32>) {
         let ordinal = self.count.load(Relaxed);
@@ -86,6 +99,45 @@ impl ActiveIndex {
         self.count.store(ordinal + 1, Release);
     }
 
+    /// Enters the next record, which is not a message: it has a place among the records, and
+    /// neither key nor time.
+    #[cold]
+    pub(crate) fn push_control(&self, position: u32) {
+        let controls = self.controls.get_or_init(|| {
+            Box::new(Controls {
+                ordinals: Chunks::new(),
+                len: AtomicU32::new(0),
+            })
+        });
+        let len = controls.len.load(Relaxed);
+        let ordinal = self.count.load(Relaxed);
+        controls.ordinals.get_or_make(len).store(ordinal, Relaxed);
+        controls.len.store(len + 1, Release);
+        // The running maximum stays what it is at the earliest of times.
+        self.push(position, i64::MIN, None);
+    }
+
+    /// How many messages are among the first `ordinal` records, which are visible.
+    #[inline]
+    pub(crate) fn messages_before(&self, ordinal: u32) -> u32 {
+        let Some(controls) = self.controls.get() else {
+            return ordinal;
+        };
+        let Ok(messages) = controls::messages_before(controls.len(), ordinal, |number| controls.get(number));
+        messages
+    }
+
+    /// The ordinal of the message that `number` messages come before; behind the visible records if
+    /// there are no more messages among them.
+    #[inline]
+    pub(crate) fn nth_message(&self, number: u32) -> u32 {
+        let Some(controls) = self.controls.get() else {
+            return number;
+        };
+        let Ok(ordinal) = controls::nth_message(controls.len(), number, |number| controls.get(number));
+        ordinal
+    }
+
     /// The number of records pushed, visible or not.
     pub(crate) fn count(&self) -> u32 {
         self.count.load(Acquire)
@@ -103,15 +155,16 @@ impl ActiveIndex {
 
     /// Visible records, newest first, among which are all whose key has this hash; none without a key index.
     #[inline]
-    pub(crate) fn candidates(&self, hash: u32, visible: u32) -> Candidates<'_> {
-        Candidates::new(self.keys.as_ref(), hash, visible)
+    pub(crate) fn candidates(&self, hash: u32, visible: u32) -> ChainWalk<'_> {
+        ChainWalk::new(self.keys.as_ref(), hash, visible)
     }
 
     /// The first visible record whose time is `time` or later, which is also the first where the running maximum
     /// is; `None` if there is none, or no time index.
     ///
-    /// `time_of` reads the time of the record at a position. It is called for at most 15 records, and its error ends
-    /// the search.
+    /// `time_of` reads the time of the record at a position, or gives the earliest for one that is
+    /// not a message. It is called for at most 15 records, and its error ends the search. For the
+    /// earliest time of all the answer is the first record, also where that is not a message.
     pub(crate) fn first_at_or_after<E>(
         &self,
         time: i64,
@@ -161,6 +214,19 @@ impl ActiveIndex {
         });
         let keys = self.keys.as_ref().map_or(0, |keys| keys.memory_bytes(count));
         size_of::<ActiveIndex>() + self.positions.memory_bytes(count) + times + keys
+    }
+}
+
+impl Controls {
+    /// How many there are, visible or not.
+    fn len(&self) -> u32 {
+        self.len.load(Acquire)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as of a sealed segment")]
+    fn get(&self, number: u32) -> Result<u32, Infallible> {
+        let ordinal = self.ordinals.get(number);
+        Ok(ordinal.map_or(u32::MAX, |ordinal| ordinal.load(Relaxed)))
     }
 }
 

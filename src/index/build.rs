@@ -1,6 +1,6 @@
 //! Makes the index file of a sealed segment.
 
-use super::hash::{Words, place};
+use super::hash::{Words, home_slot};
 use crate::format::{
     Binding, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections, TIME_BLOCK_LEN, checksum,
 };
@@ -20,6 +20,8 @@ pub(crate) struct IndexBuilder {
     times: Times,
     /// Key hash and ordinal of each record that has a key, in the high and the low half.
     keys: Vec<u64>,
+    /// Ordinals of the control records.
+    controls: Vec<u32>,
 }
 
 impl IndexBuilder {
@@ -33,7 +35,18 @@ impl IndexBuilder {
             offset_last: None,
             times: Times::default(),
             keys: Vec::new(),
+            controls: Vec::new(),
         }
+    }
+
+    /// Enters the next record, which is not a message, as [`push`](IndexBuilder::push) does one
+    /// that is.
+    pub(crate) fn push_control(&mut self, offset: u64, position: u32) -> Result<(), IndexDefect> {
+        let ordinal = u32::try_from(self.positions.len()).map_err(|_| IndexDefect::Records)?;
+        // The running maximum stays what it is at the earliest of times.
+        self.push(offset, position, i64::MIN, None)?;
+        self.controls.push(ordinal);
+        Ok(())
     }
 
     /// Enters the next record. Offsets and positions have to go up, and offsets to stay below the base + 2^32.
@@ -102,6 +115,7 @@ impl IndexBuilder {
                 0
             },
             keyed: u32::try_from(self.keys.len()).map_err(|_| IndexDefect::Records)?,
+            controls: u32::try_from(self.controls.len()).map_err(|_| IndexDefect::Records)?,
             table_checksum: 0,
         };
         let sections = header.sections();
@@ -112,6 +126,7 @@ impl IndexBuilder {
         if self.kinds.key {
             file.keys(&header, &sections, &self.keys);
         }
+        file.words(sections.controls, std::mem::take(&mut self.controls));
         header.table_checksum = file.page_table(&sections);
         file.put(0, &header.encode());
         Ok(file.bytes)
@@ -245,7 +260,7 @@ impl Output {
             }
             let Some(&newest) = same_hash.last() else { continue };
             let (hash, ordinal) = split(newest);
-            let at = place(hash, header.slots).max(free);
+            let at = home_slot(hash, header.slots).max(free);
             if at < header.slots {
                 self.put(slot(at), &words.word(hash, ordinal).to_le_bytes());
             } else {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::active::SegmentHints;
 use super::chunks::{Chunks, Element};
-use super::hash::{Words, place};
+use super::hash::{Words, home_slot};
 
 /// Records of the first table.
 const FIRST_LEN: u32 = 32;
@@ -141,7 +141,7 @@ impl Table {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the number of heads was a u32")]
     fn head(&self, hash: u32) -> &AtomicU32 {
-        &self.heads[place(hash, self.heads.len() as u32) as usize]
+        &self.heads[home_slot(hash, self.heads.len() as u32) as usize]
     }
 
     #[cfg(test)]
@@ -156,7 +156,7 @@ impl Table {
 
 /// Ordinals below `visible`, newest first, among which are those of all records whose key has a hash.
 #[derive(Debug)]
-pub(crate) struct Candidates<'a> {
+pub(crate) struct ChainWalk<'a> {
     chains: Option<&'a Chains>,
     hash: u32,
     visible: u32,
@@ -165,12 +165,12 @@ pub(crate) struct Candidates<'a> {
     chain: Option<(&'a Table, u32)>,
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> ChainWalk<'a> {
     #[inline]
-    pub(super) fn new(chains: Option<&'a Chains>, hash: u32, visible: u32) -> Candidates<'a> {
+    pub(super) fn new(chains: Option<&'a Chains>, hash: u32, visible: u32) -> ChainWalk<'a> {
         // The caller has taken note of `visible` before: the tables of all visible records are there.
         let tables_left = chains.map_or(0, |chains| chains.len.load(Acquire));
-        Candidates {
+        ChainWalk {
             chains,
             hash,
             visible,
@@ -180,7 +180,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-impl Iterator for Candidates<'_> {
+impl Iterator for ChainWalk<'_> {
     type Item = u32;
 
     #[inline]

@@ -11,15 +11,16 @@ pub(crate) fn key_hash(key: &[u8]) -> u32 {
 /// Which of `len` places a hash belongs to, by its high bits (Daniel Lemire, "Fast Random Integer Generation in an
 /// Interval", 2019): a table need not have a power of two of them.
 #[inline]
-pub(super) fn place(hash: u32, len: u32) -> u32 {
+pub(super) fn home_slot(hash: u32, len: u32) -> u32 {
     ((u64::from(hash) * u64::from(len)) >> 32) as u32
 }
 
 /// How a word is divided between an ordinal and a hash tag.
 ///
-/// The low bits, as many as the largest ordinal + 1 needs, hold an ordinal + 1; the others hold the low bits of the
-/// hash, those that have no part in choosing the [`place`]. Word 0 is empty. With n records a tag tells all but one of
-/// 2^32 / n other keys of the same place without a look at any record.
+/// The low bits, as many as the largest ordinal + 1 needs, hold an ordinal + 1; the others hold the
+/// low bits of the hash, those that have no part in choosing the [`home_slot`]. Word 0 is empty.
+/// With n records a tag tells all but one of 2^32 / n other keys of the same place without a look
+/// at any record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
     ordinal_bits: u32,
@@ -71,9 +72,9 @@ mod tests {
     #[test]
     fn places_are_within_the_table_and_in_the_order_of_the_hashes() {
         for len in [1, 2, 3, 16, 1000, u32::MAX] {
-            assert_eq!(place(0, len), 0);
-            assert_eq!(place(u32::MAX, len), len - 1);
-            assert!(place(1 << 20, len) <= place(1 << 30, len));
+            assert_eq!(home_slot(0, len), 0);
+            assert_eq!(home_slot(u32::MAX, len), len - 1);
+            assert!(home_slot(1 << 20, len) <= home_slot(1 << 30, len));
         }
     }
 

@@ -8,6 +8,7 @@ mod active;
 mod build;
 mod chains;
 mod chunks;
+mod controls;
 mod hash;
 mod run;
 mod sealed;
@@ -18,7 +19,7 @@ mod verify;
 
 pub(crate) use active::{ActiveIndex, SegmentHints};
 pub(crate) use build::IndexBuilder;
-pub(crate) use chains::Candidates as ActiveCandidates;
+pub(crate) use chains::ChainWalk;
 pub(crate) use hash::key_hash;
 pub(crate) use run::{KeyRunFile, newest_of_each, run_entry};
-pub(crate) use sealed::{Candidates as SealedCandidates, Find, SealedIndex};
+pub(crate) use sealed::{Find, SealedIndex, SlotWalk};

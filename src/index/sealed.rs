@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::hash::{Words, place};
+use super::controls;
+use super::hash::{Words, home_slot};
 use super::search::count_below;
 use crate::format::{
     Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
@@ -93,7 +94,8 @@ impl SealedIndex {
         self.header.end
     }
 
-    /// The latest time of the records; `None` without records or without a time index.
+    /// The latest time of the messages, or the earliest there is with control records alone; `None`
+    /// without records or without a time index.
     pub(crate) fn time_max(&self) -> Option<i64> {
         (self.header.kinds.time && self.header.count > 0).then_some(self.header.time_max)
     }
@@ -157,10 +159,35 @@ impl SealedIndex {
             .ok_or_else(|| nonsense(self.sections.offsets, 4, ordinal))
     }
 
+    /// How many messages are among the first `ordinal` records.
+    #[inline]
+    pub(crate) fn messages_before(&self, ordinal: u32) -> Result<u32, IndexDefect> {
+        controls::messages_before(self.header.controls, ordinal, |number| self.control(number))
+    }
+
+    /// The ordinal of the message that `number` messages come before; the count, or more, if there
+    /// are no more messages.
+    #[inline]
+    pub(crate) fn nth_message(&self, number: u32) -> Result<u32, IndexDefect> {
+        controls::nth_message(self.header.controls, number, |number| self.control(number))
+    }
+
+    /// The ordinal of a control record; `number` must be below the number of those.
+    pub(super) fn control(&self, number: u32) -> Result<u32, IndexDefect> {
+        let ordinal = self.word(self.sections.controls, number)?;
+        if ordinal < self.header.count {
+            Ok(ordinal)
+        } else {
+            Err(nonsense(self.sections.controls, 4, number))
+        }
+    }
+
     /// The first record whose time is `time` or later, which is also the first where the running maximum is.
     ///
-    /// `time_of` reads the time of the record at a position. It is called for those of up to 15 records that the index
-    /// cannot tell from `time`, and its error ends the search.
+    /// `time_of` reads the time of the record at a position, or gives the earliest for one that is
+    /// not a message. It is called for those of up to 15 records that the index cannot tell from
+    /// `time`, and its error ends the search. For the earliest time of all the answer is the first
+    /// record, also where that is not a message.
     pub(crate) fn first_at_or_after<E: From<IndexDefect>>(
         &self,
         time: i64,
@@ -226,13 +253,13 @@ impl SealedIndex {
     /// Records among which are all whose key has this hash, those with the same hash newest first. After an error
     /// there are no more.
     #[inline]
-    pub(crate) fn candidates(&self, hash: u32) -> Candidates<'_> {
-        Candidates {
+    pub(crate) fn candidates(&self, hash: u32) -> SlotWalk<'_> {
+        SlotWalk {
             index: self,
             tag: self.words.tag(hash),
             // All, and the first once more, for the slots in front of the one that the search begins at.
             lines_left: self.header.slots / SLOTS_IN_LINE + 1,
-            slot: place(hash, self.header.slots),
+            slot: home_slot(hash, self.header.slots),
             line: [0; SLOTS_IN_LINE as usize],
             matches: 0,
             records_left: self.header.keyed,
@@ -346,7 +373,7 @@ fn range_checksum(map: &Map, range: std::ops::Range<u64>) -> Option<u32> {
 
 /// See [`SealedIndex::candidates`].
 #[derive(Debug)]
-pub(crate) struct Candidates<'a> {
+pub(crate) struct SlotWalk<'a> {
     index: &'a SealedIndex,
     tag: u32,
     /// Lines of slots that were not looked at, and the next slot to look at.
@@ -362,7 +389,7 @@ pub(crate) struct Candidates<'a> {
     is_over: bool,
 }
 
-impl Candidates<'_> {
+impl SlotWalk<'_> {
     #[inline]
     fn step(&mut self) -> Result<Option<u32>, IndexDefect> {
         if !self.index.header.kinds.key {
@@ -432,7 +459,7 @@ impl Candidates<'_> {
     }
 }
 
-impl Iterator for Candidates<'_> {
+impl Iterator for SlotWalk<'_> {
     type Item = Result<u32, IndexDefect>;
 
     #[inline]

@@ -16,6 +16,7 @@ impl SealedIndex {
             let len = self.header.end - self.header.binding.base;
             self.verify_ascending(self.sections.offsets, u32::try_from(len).unwrap_or(u32::MAX))?;
         }
+        self.verify_controls()?;
         if self.header.kinds.time {
             self.verify_times()?;
         }
@@ -35,6 +36,19 @@ impl SealedIndex {
                 return Err(nonsense(section, 4, ordinal));
             }
             least = word + 1;
+        }
+        Ok(())
+    }
+
+    /// That the ordinals of the control records go up, and are those of records.
+    fn verify_controls(&self) -> Result<(), IndexDefect> {
+        let mut least = 0;
+        for number in 0..self.header.controls {
+            let ordinal = self.control(number)?;
+            if ordinal < least {
+                return Err(nonsense(self.sections.controls, 4, number));
+            }
+            least = ordinal + 1;
         }
         Ok(())
     }

@@ -257,13 +257,14 @@ impl Checker {
         if matches!(known, Known::Nothing) || (has_link && seal.is_none()) {
             report.add(path.clone(), 0, None, Corruption::Foreign);
         }
-        report.messages = u64::from(active.index.count());
+        report.messages = u64::from(active.index.messages_before(active.index.count()));
         report.bytes = extent.end;
         let header = active.header;
         checked.next_offset = header.rewrite.map_or(extent.next_offset, |rewrite| rewrite.end);
         let start = self.meta.start_offset;
         if base < start {
-            let count = |entry: &Entry| checked.trimmed += u64::from(entry.offset < start);
+            let count =
+                |entry: &Entry| checked.trimmed += u64::from(entry.offset < start && !entry.is_control);
             active.walk(extent.end, false).run(count);
         }
         let is_durable = base < *durable_below || header.rewrite.is_some();
@@ -373,7 +374,7 @@ impl Checker {
                 .offset(ordinal)
                 .and_then(|offset| opened.message(ordinal, offset));
             match read.map_err(|fault| fault.into_error(&segment.path())) {
-                Ok(_) => report.messages += 1,
+                Ok(message) => report.messages += u64::from(message.is_some()),
                 Err(error) => report.note(error)?,
             }
         }

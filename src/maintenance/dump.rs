@@ -45,7 +45,7 @@ fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Resul
     let header = SegmentHeader::decode(&head).map_err(|defect| header_error(path, defect))?;
     Ok(SegmentDump {
         map,
-        keys: FrameSeeds::new(header.salt),
+        seeds: FrameSeeds::new(header.salt),
         offset: header.base,
         tries_len: map.len().saturating_mul(8).max(16 << 20),
         buffer: CopyBuffer::default(),
@@ -55,7 +55,7 @@ fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Resul
 
 struct SegmentDump<'a> {
     map: &'a Map,
-    keys: FrameSeeds,
+    seeds: FrameSeeds,
     /// The offset of the next record, as far as is known.
     offset: u64,
     /// Bytes that may still be checksummed in vain, trying offsets: what keeps the work in proportion to the file.
@@ -114,7 +114,7 @@ impl SegmentDump<'_> {
         let head = self.buffer.get_up_to(self.map, at, LONE_HEADER_LEN, u64::MAX)?;
         match Frame::parse(head)? {
             Frame::Batch(batch) => {
-                if !batch.is_intact(head, self.keys.batch(at)) {
+                if !batch.is_intact(head, self.seeds.batch(at)) {
                     return None;
                 }
                 self.offset = header.base.saturating_add(u64::from(batch.first));
@@ -135,7 +135,7 @@ impl SegmentDump<'_> {
         // After damage the count of offsets may be off; a marker or batch header sets it right again.
         let tried = (self.tries_len / u64::from(record.len).max(1)).clamp(1, OFFSETS_TRIED);
         let offset = (self.offset..self.offset.saturating_add(tried))
-            .find(|offset| is_intact(record, frame, self.keys.record(*offset)));
+            .find(|offset| is_intact(record, frame, self.seeds.record(*offset)));
         let Some(offset) = offset else {
             self.tries_len = self.tries_len.saturating_sub(tried * u64::from(record.len));
             return None;
@@ -144,11 +144,12 @@ impl SegmentDump<'_> {
             Some(range) => format!("{} bytes", range.len()),
             None => "none".to_owned(),
         };
-        let alone = record.lone.map_or_else(String::new, |frontier| {
+        let alone = record.kind.frontier().map_or_else(String::new, |frontier| {
             format!(", alone, durable below {frontier}")
         });
         let line = format!(
-            "record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}",
+            "{}record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}",
+            if record.control { "control " } else { "" },
             record.len,
             Timestamp::from_micros(record.time),
             size(layout.key),
@@ -206,7 +207,13 @@ fn write_index_lines(header: &IndexHeader, index: &SealedIndex, out: &mut dyn Wr
             .offset(ordinal)
             .and_then(|offset| Ok((offset, index.position(ordinal)?)))
         {
-            Ok((offset, position)) => writeln!(out, "{ordinal} offset {offset} position {position}")?,
+            Ok((offset, position)) => {
+                let messages = |ordinal| index.messages_before(ordinal);
+                let is_control =
+                    matches!((messages(ordinal), messages(ordinal + 1)), (Ok(a), Ok(b)) if a == b);
+                let what = if is_control { ", a control record" } else { "" };
+                writeln!(out, "{ordinal} offset {offset} position {position}{what}")?;
+            }
             Err(defect) => writeln!(out, "{ordinal} {defect}")?,
         }
     }

@@ -294,7 +294,10 @@ impl Repair {
         let dropped = gaps.iter().map(|gap| self.dropped(&header, gap, kind));
         report.dropped.extend(dropped);
         let start = self.meta.current().start_offset;
-        report.messages += good.iter().filter(|record| record.offset >= start).count() as u64;
+        report.messages += good
+            .iter()
+            .filter(|record| record.offset >= start && !record.is_control)
+            .count() as u64;
         Ok(Planned {
             base: header.base,
             header: Some(header),
@@ -500,7 +503,7 @@ impl Repair {
                 quarantined.push(self.directory.quarantine_range(&file, gap.position, to, "cut")?);
             }
         }
-        let keys = FrameSeeds::new(header.salt);
+        let seeds = FrameSeeds::new(header.salt);
         let mut rewriter = Rewriter::create(&self.directory, header)?;
         let mut frame = Vec::new();
         for record in good {
@@ -508,7 +511,7 @@ impl Repair {
             if file.read_at(record.position, &mut frame)? < record.len {
                 return Err(Error::Invalid("the segment was changed while it was recovered"));
             }
-            rewriter.push(&frame, record.offset, &keys)?;
+            rewriter.push(&frame, record.offset, &seeds)?;
         }
         let origin = origin.unwrap_or_else(|| unknown(&header));
         rewriter.finish(header.next_generation()?, origin, end)?;

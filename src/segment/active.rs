@@ -30,7 +30,7 @@ const SYNC_STEP_LEN: u64 = 4 << 20;
 pub(crate) struct Active {
     pub(crate) header: SegmentHeader,
     pub(crate) header_checksum: u32,
-    pub(crate) keys: FrameSeeds,
+    pub(crate) seeds: FrameSeeds,
     pub(crate) file: File,
     pub(crate) map: Map,
     pub(crate) index: ActiveIndex,
@@ -96,7 +96,7 @@ impl Active {
         let encoded = header.encode();
         Active {
             header_checksum: encoded.last_chunk().copied().map_or(0, u32::from_le_bytes),
-            keys: FrameSeeds::new(header.salt),
+            seeds: FrameSeeds::new(header.salt),
             index: ActiveIndex::new(directory.kinds, hints),
             visible: AtomicU64::new(
                 Visible {
@@ -156,7 +156,7 @@ impl Active {
     pub(crate) fn walk(&self, limit: u64, hash_keys: bool) -> Walk<'_> {
         Walk {
             map: &self.map,
-            keys: self.keys,
+            seeds: self.seeds,
             base: self.header.base,
             header_checksum: self.header_checksum,
             limit: limit.min(self.map.len()),
@@ -168,7 +168,11 @@ impl Active {
     /// Adds a record to the index. Readers do not see it before [`show`](Active::show).
     #[inline]
     pub(crate) fn index_entry(&self, entry: &Entry) {
-        self.index.push(entry.position, entry.time, entry.key_hash);
+        if entry.is_control {
+            self.index.push_control(entry.position);
+        } else {
+            self.index.push(entry.position, entry.time, entry.key_hash);
+        }
     }
 
     /// What readers see.

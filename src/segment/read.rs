@@ -32,9 +32,12 @@ impl Opened<'_> {
         }
     }
 
-    /// The time of the record at `position`, unverified.
-    pub(crate) fn time_at(&self, position: u32) -> Option<i64> {
-        self.map().array(u64::from(position) + 8).map(i64::from_le_bytes)
+    /// The time of the message at `position`, or the earliest for a record that is not a message;
+    /// unverified.
+    pub(super) fn message_time_at(&self, position: u32) -> Option<i64> {
+        self.map()
+            .array(u64::from(position))
+            .map(|head| RecordHeader::message_time(&head))
     }
 
     /// Whether a record, to which the index has led, has this key. It may be damaged where the answer is yes, so that
@@ -82,7 +85,7 @@ impl Opened<'_> {
             return Err(damaged);
         }
         let shared = Bytes::from(frame);
-        let seed = self.keys().record(offset);
+        let seed = self.seeds().record(offset);
         match decode_message(&shared, 0..shared.len(), &header, offset, seed) {
             Some(message) => Ok((!header.control).then_some(message)),
             None => Err(damaged),
@@ -103,7 +106,7 @@ impl Opened<'_> {
         let copied = self
             .map()
             .append_to(u64::from(position), header.len as usize, into);
-        let seed = self.keys().record(offset);
+        let seed = self.seeds().record(offset);
         if copied.is_none() || !is_intact(&header, into, seed) || Layout::of(&header, into).is_none() {
             return Err(damaged);
         }
@@ -129,7 +132,7 @@ impl Opened<'_> {
     /// one. Returns the ordinal to go on at: in front of a damaged record, if there are messages before it.
     pub(crate) fn messages(&self, ordinal: u32, count: u32, into: &mut Vec<Message>) -> Result<u32, Fault> {
         let start = self.position(ordinal)?;
-        let end_ordinal = self.end_within(ordinal, ordinal.saturating_add(count).min(self.count()), start)?;
+        let end_ordinal = self.end_within(ordinal, self.end_of_messages(ordinal, count)?, start)?;
         let end = self.position(end_ordinal)?;
         let first = self.offset(ordinal)?;
         let damaged = |at: usize, offset| Fault::Record {
@@ -142,7 +145,7 @@ impl Opened<'_> {
             return Err(damaged(0, first));
         }
         let shared = Bytes::from(bytes);
-        let (keys, dense) = (self.keys(), self.is_dense());
+        let (seeds, dense) = (self.seeds(), self.is_dense());
         let mut at = 0;
         let mut offset = first;
         let cut_at =
@@ -160,7 +163,7 @@ impl Opened<'_> {
                 }
             };
             let frame = at..at + header.len as usize;
-            let message = decode_message(&shared, frame.clone(), &header, offset, keys.record(offset));
+            let message = decode_message(&shared, frame.clone(), &header, offset, seeds.record(offset));
             let Some(message) = message else {
                 return cut_at(ordinal, damaged(at, offset), into);
             };

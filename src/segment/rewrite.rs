@@ -28,7 +28,7 @@ pub(crate) struct Rewriter<'a> {
     file: File,
     path: PathBuf,
     header: SegmentHeader,
-    keys: FrameSeeds,
+    seeds: FrameSeeds,
     /// Room for a batch header, then records with consecutive offsets.
     batch: Vec<u8>,
     batch_first: u64,
@@ -48,7 +48,7 @@ impl<'a> Rewriter<'a> {
             file: create_anew(directory, &path)?,
             path,
             header,
-            keys: FrameSeeds::new(header.salt),
+            seeds: FrameSeeds::new(header.salt),
             batch: vec![0; BATCH_HEADER_LEN],
             batch_first: header.base,
             batch_count: 0,
@@ -58,8 +58,9 @@ impl<'a> Rewriter<'a> {
         })
     }
 
-    /// Appends a record, which was verified with `keys`, those of the segment that it comes from. Offsets go up.
-    pub(crate) fn push(&mut self, frame: &[u8], offset: u64, keys: &FrameSeeds) -> Result<()> {
+    /// Appends a record, which was verified with `seeds`, those of the segment that it comes from.
+    /// Offsets go up.
+    pub(crate) fn push(&mut self, frame: &[u8], offset: u64, seeds: &FrameSeeds) -> Result<()> {
         if offset != self.batch_first + u64::from(self.batch_count)
             || self.batch.len() + frame.len() > BATCH_LEN_MAX
             || self.batch_count == 0
@@ -67,7 +68,7 @@ impl<'a> Rewriter<'a> {
             self.flush()?;
             self.batch_first = offset;
         }
-        let (from, to) = (keys.record(offset), self.keys.record(offset));
+        let (from, to) = (seeds.record(offset), self.seeds.record(offset));
         let Some((checksum, body)) = frame.split_first_chunk::<4>() else {
             return Err(Error::Invalid("a record shorter than its checksum"));
         };
@@ -102,7 +103,7 @@ impl<'a> Rewriter<'a> {
             first,
             frontier: 0,
         };
-        let header = header.encode(self.keys.batch(self.position));
+        let header = header.encode(self.seeds.batch(self.position));
         if let Some(room) = self.batch.first_chunk_mut() {
             *room = header;
         }

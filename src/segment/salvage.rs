@@ -13,6 +13,7 @@ pub(crate) struct Good {
     pub(crate) offset: u64,
     pub(crate) position: u64,
     pub(crate) len: usize,
+    pub(crate) is_control: bool,
 }
 
 /// Bytes between whole frames, and the offsets of the messages that were there.
@@ -56,11 +57,12 @@ pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)
                 at += BATCH_HEADER_LEN as u64;
                 offset = first;
             }
-            Some(Step::Record(len)) if offset < end => {
+            Some(Step::Record { len, is_control }) if offset < end => {
                 found.good.push(Good {
                     offset,
                     position: at,
                     len,
+                    is_control,
                 });
                 at += len as u64;
                 offset += 1;
@@ -94,7 +96,7 @@ enum Step {
     /// With the offset of the first record behind it.
     Batch(u64),
     /// With the length of its frame.
-    Record(usize),
+    Record { len: usize, is_control: bool },
     /// The marker behind the last batch.
     End,
 }
@@ -119,7 +121,7 @@ impl Search<'_> {
         let header = match Frame::parse(head)? {
             Frame::Batch(batch) => {
                 let first = active.header.base.checked_add(u64::from(batch.first))?;
-                if !batch.is_intact(head, active.keys.batch(at)) {
+                if !batch.is_intact(head, active.seeds.batch(at)) {
                     return None;
                 }
                 let is_end = batch.is_marker() && active.header.rewrite.is_none();
@@ -130,11 +132,14 @@ impl Search<'_> {
         let len = header.len as usize;
         let frame = self.buffer.get(&active.map, at, len, self.limit)?;
         self.work = self.work.saturating_sub(len as u64);
-        if !is_intact(&header, frame, active.keys.record(offset)) {
+        if !is_intact(&header, frame, active.seeds.record(offset)) {
             return None;
         }
         let layout = Layout::of(&header, frame)?;
-        are_headers_whole(&frame[layout.headers]).then_some(Step::Record(len))
+        are_headers_whole(&frame[layout.headers]).then_some(Step::Record {
+            len,
+            is_control: header.control,
+        })
     }
 
     /// Position and offset of the next whole frame behind `at`, where one was looked for that is of `offset` or later.
@@ -144,7 +149,7 @@ impl Search<'_> {
             .partition_point(|(position, _)| u64::from(*position) <= at);
         for (position, offset) in self.hints.get(known..).unwrap_or_default() {
             let position = u64::from(*position);
-            if let Some(Step::Record(_)) = self.frame(position, *offset) {
+            if let Some(Step::Record { .. }) = self.frame(position, *offset) {
                 // A batch header in front of it is good as well.
                 let before = position.saturating_sub(BATCH_HEADER_LEN as u64);
                 return match self.frame(before, *offset) {
@@ -199,7 +204,7 @@ impl Search<'_> {
                         continue;
                     }
                     for candidate in offset..self.end.min(offset.saturating_add(lost_max)) {
-                        if let Some(Step::Record(_)) = self.frame(position, candidate) {
+                        if let Some(Step::Record { .. }) = self.frame(position, candidate) {
                             return Some((position, candidate));
                         }
                         if self.work == 0 {

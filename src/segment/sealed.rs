@@ -74,7 +74,7 @@ pub(crate) enum SegmentEnd {
 #[derive(Debug)]
 pub(crate) struct Mapped {
     pub(crate) map: Map,
-    pub(crate) keys: FrameSeeds,
+    pub(crate) seeds: FrameSeeds,
     pub(crate) index: SealedIndex,
     /// Where its frames end.
     pub(crate) len: u32,
@@ -275,7 +275,7 @@ impl Sealed {
         let map = file.map(u64::from(seal.len), false)?;
         Ok(IndexState::Good(Box::new(Mapped {
             map,
-            keys: FrameSeeds::new(header.salt),
+            seeds: FrameSeeds::new(header.salt),
             index,
             len: seal.len,
         })))
@@ -289,7 +289,7 @@ impl Sealed {
             return Err(corrupt(file.path(), len, None, Corruption::Short));
         }
         let map = file.map(u64::from(seal.len), false)?;
-        let keys = FrameSeeds::new(header.salt);
+        let seeds = FrameSeeds::new(header.salt);
         let binding = binding(&header, seal);
         let stored = if rebuild { None } else { self.open_index(&binding)? };
         let index = match stored {
@@ -299,7 +299,7 @@ impl Sealed {
         self.time_max.get_or_init(|| index.time_max());
         Ok(Mapped {
             map,
-            keys,
+            seeds,
             index,
             len: seal.len,
         })
@@ -326,7 +326,7 @@ impl Sealed {
     fn build_index(&self, map: &Map, header: &SegmentHeader, seal: Seal) -> Result<SealedIndex> {
         let walk = Walk {
             map,
-            keys: FrameSeeds::new(header.salt),
+            seeds: FrameSeeds::new(header.salt),
             base: self.base,
             header_checksum: header
                 .encode()
@@ -397,7 +397,7 @@ impl IndexBuild {
         } = self;
         walk.resume(progress, records_max, |entry| {
             if defect.is_none() {
-                let pushed = builder.push(entry.offset, entry.position, entry.time, entry.key_hash);
+                let pushed = entry.enter(builder);
                 *defect = pushed.err();
             }
         })

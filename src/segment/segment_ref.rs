@@ -97,10 +97,10 @@ impl Held {
         }
     }
 
-    pub(crate) fn keys(&self) -> FrameSeeds {
+    pub(crate) fn seeds(&self) -> FrameSeeds {
         match self {
-            Held::Active(active) => active.keys,
-            Held::Sealed(_, files) => files.keys,
+            Held::Active(active) => active.seeds,
+            Held::Sealed(_, files) => files.seeds,
         }
     }
 
@@ -149,10 +149,10 @@ impl Opened<'_> {
         }
     }
 
-    pub(crate) fn keys(&self) -> FrameSeeds {
+    pub(crate) fn seeds(&self) -> FrameSeeds {
         match self {
-            Opened::Active { active, .. } => active.keys,
-            Opened::Sealed { files } => files.keys,
+            Opened::Active { active, .. } => active.seeds,
+            Opened::Sealed { files } => files.seeds,
         }
     }
 
@@ -227,10 +227,66 @@ impl Opened<'_> {
         }
     }
 
-    /// The ordinal of the first record whose running maximum time, within this segment, is at or after `time`.
+    /// How many messages are among the first `ordinal` records.
+    #[inline]
+    pub(crate) fn messages_before(&self, ordinal: u32) -> Result<u32, Fault> {
+        match self {
+            Opened::Active { active, .. } => Ok(active.index.messages_before(ordinal)),
+            Opened::Sealed { files } => Ok(files.index.messages_before(ordinal)?),
+        }
+    }
+
+    /// How many messages have offsets in a range.
+    pub(crate) fn messages_in(&self, offsets: std::ops::Range<u64>) -> Result<u32, Fault> {
+        let (first, past) = (self.find(offsets.start)?.0, self.find(offsets.end)?.0);
+        Ok(self
+            .messages_before(past)?
+            .saturating_sub(self.messages_before(first)?))
+    }
+
+    /// The ordinal of the message that `number` messages come before; the count if there are no
+    /// more.
+    #[inline]
+    pub(crate) fn nth_message(&self, number: u32) -> Result<u32, Fault> {
+        let ordinal = match self {
+            Opened::Active { active, .. } => active.index.nth_message(number),
+            Opened::Sealed { files } => files.index.nth_message(number)?,
+        };
+        Ok(ordinal.min(self.count()))
+    }
+
+    /// Whether this offset is that of a message.
+    pub(crate) fn has_message(&self, offset: u64) -> Result<bool, Fault> {
+        let (ordinal, is_there) = self.find(offset)?;
+        Ok(is_there && self.messages_before(ordinal + 1)? > self.messages_before(ordinal)?)
+    }
+
+    /// The ordinal behind the first `count` messages from `ordinal` on; the count of records if
+    /// there are fewer.
+    #[inline]
+    pub(super) fn end_of_messages(&self, ordinal: u32, count: u32) -> Result<u32, Fault> {
+        let last = self
+            .messages_before(ordinal)?
+            .saturating_add(count.saturating_sub(1));
+        Ok(self.nth_message(last)?.saturating_add(1).min(self.count()))
+    }
+
+    /// The ordinal of the first message whose running maximum time, within this segment, is at or
+    /// after `time`.
     pub(crate) fn first_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
+        let Some(found) = self.record_at_or_after(time)? else {
+            return Ok(None);
+        };
+        // Control records are as early as can be: only for the earliest of times one is found.
+        let message = self.nth_message(self.messages_before(found)?)?;
+        Ok((message < self.count()).then_some(message))
+    }
+
+    /// As [`first_at_or_after`](Opened::first_at_or_after), with control records counted as the
+    /// earliest.
+    fn record_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
         // A time that cannot be read is taken for late, so that reading the record reports the damage.
-        let time_at = |position: u32| self.time_at(position).unwrap_or(i64::MAX);
+        let time_at = |position: u32| self.message_time_at(position).unwrap_or(i64::MAX);
         match self {
             Opened::Active { active, visible } => {
                 active
@@ -264,31 +320,31 @@ impl Opened<'_> {
 
     /// Records among which are all whose key has this hash; of one key, newest first.
     #[inline]
-    pub(crate) fn candidates(&self, hash: u32) -> Candidates<'_> {
+    pub(crate) fn candidates(&self, hash: u32) -> KeyMatches<'_> {
         match self {
             Opened::Active { active, visible } => {
-                Candidates::Active(active.index.candidates(hash, visible.count))
+                KeyMatches::Active(active.index.candidates(hash, visible.count))
             }
-            Opened::Sealed { files } => Candidates::Sealed(files.index.candidates(hash)),
+            Opened::Sealed { files } => KeyMatches::Sealed(files.index.candidates(hash)),
         }
     }
 }
 
 /// See [`Opened::candidates`].
 #[derive(Debug)]
-pub(crate) enum Candidates<'a> {
-    Active(index::ActiveCandidates<'a>),
-    Sealed(index::SealedCandidates<'a>),
+pub(crate) enum KeyMatches<'a> {
+    Active(index::ChainWalk<'a>),
+    Sealed(index::SlotWalk<'a>),
 }
 
-impl Iterator for Candidates<'_> {
+impl Iterator for KeyMatches<'_> {
     type Item = Result<u32, Fault>;
 
     #[inline]
     fn next(&mut self) -> Option<Result<u32, Fault>> {
         match self {
-            Candidates::Active(candidates) => candidates.next().map(Ok),
-            Candidates::Sealed(candidates) => candidates.next().map(|found| found.map_err(Fault::from)),
+            KeyMatches::Active(candidates) => candidates.next().map(Ok),
+            KeyMatches::Sealed(candidates) => candidates.next().map(|found| found.map_err(Fault::from)),
         }
     }
 }

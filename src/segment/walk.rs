@@ -5,10 +5,10 @@ use std::path::Path;
 use super::copy_buffer::CopyBuffer;
 use crate::directory::corrupt;
 use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN,
-    RecordHeader, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
+    BATCH_HEADER_LEN, BatchHeader, Frame, FrameSeeds, IndexDefect, LONE_HEADER_LEN, Layout,
+    RECORD_HEADER_LEN, RecordHeader, RecordKind, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
 };
-use crate::index::key_hash;
+use crate::index::{IndexBuilder, key_hash};
 use crate::sys::Map;
 use crate::{Corruption, Error};
 
@@ -18,7 +18,21 @@ pub(crate) struct Entry {
     pub(crate) offset: u64,
     pub(crate) position: u32,
     pub(crate) time: i64,
+    /// Of a message that has a key, where keys are hashed.
     pub(crate) key_hash: Option<u32>,
+    /// Not a message.
+    pub(crate) is_control: bool,
+}
+
+impl Entry {
+    /// Enters the record in the index of a segment.
+    pub(crate) fn enter(&self, builder: &mut IndexBuilder) -> Result<(), IndexDefect> {
+        if self.is_control {
+            builder.push_control(self.offset, self.position)
+        } else {
+            builder.push(self.offset, self.position, self.time, self.key_hash)
+        }
+    }
 }
 
 /// How far a segment is in order.
@@ -78,7 +92,7 @@ pub(crate) struct WalkProgress {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk<'a> {
     pub(crate) map: &'a Map,
-    pub(crate) keys: FrameSeeds,
+    pub(crate) seeds: FrameSeeds,
     pub(crate) base: u64,
     pub(crate) header_checksum: u32,
     /// Where to stop, in bytes.
@@ -173,14 +187,14 @@ impl Walk<'_> {
             .ok_or(Corruption::Short)?;
         let batch = match Frame::parse(head).ok_or(Corruption::Batch)? {
             Frame::Record(record) => {
-                let known = record.lone.ok_or(Corruption::Batch)?;
+                let known = record.kind.frontier().ok_or(Corruption::Batch)?;
                 self.record(buffer, step, &record, entries)?;
                 self.raise(frontier, known, start)?;
                 return Ok(true);
             }
             Frame::Batch(batch) => batch,
         };
-        if !batch.is_intact(head, self.keys.batch(start)) {
+        if !batch.is_intact(head, self.seeds.batch(start)) {
             return Err(Corruption::Batch);
         }
         let first = self
@@ -225,7 +239,7 @@ impl Walk<'_> {
                 return Err(Corruption::Record);
             };
             // In a rewritten segment a lone record keeps its form.
-            if record.lone.is_some() && !self.rewritten {
+            if record.kind != RecordKind::Batched && !self.rewritten {
                 return Err(Corruption::Record);
             }
             self.record(buffer, step, &record, entries)?;
@@ -247,7 +261,7 @@ impl Walk<'_> {
         let frame = buffer
             .get(self.map, step.position, header.len as usize, self.limit)
             .ok_or(Corruption::Record)?;
-        if !is_intact(header, frame, self.keys.record(step.offset)) {
+        if !is_intact(header, frame, self.seeds.record(step.offset)) {
             return Err(Corruption::Record);
         }
         let layout = Layout::of(header, frame).ok_or(Corruption::Record)?;
@@ -256,7 +270,7 @@ impl Walk<'_> {
         }
         let key = layout
             .key
-            .filter(|_| self.hash_keys)
+            .filter(|_| self.hash_keys && !header.control)
             .map(|range| key_hash(&frame[range]));
         let position = u32::try_from(step.position).map_err(|_| Corruption::Record)?;
         entries.push(Entry {
@@ -264,6 +278,7 @@ impl Walk<'_> {
             position,
             time: header.time,
             key_hash: key,
+            is_control: header.control,
         });
         step.position += u64::from(header.len);
         step.offset = step.offset.checked_add(1).ok_or(Corruption::Record)?;
@@ -331,20 +346,20 @@ impl Walk<'_> {
         let frame = Frame::parse(head)?;
         let known = u64::from(match &frame {
             Frame::Batch(batch) => batch.frontier,
-            Frame::Record(header) => header.lone?,
+            Frame::Record(header) => header.kind.frontier()?,
         });
         if known < search.frontier_min || known > at {
             return None;
         }
         let header = match frame {
-            Frame::Batch(batch) => return Some(batch.is_intact(head, self.keys.batch(at))),
+            Frame::Batch(batch) => return Some(batch.is_intact(head, self.seeds.batch(at))),
             Frame::Record(header) => header,
         };
         // Its offset is not written in it. At least 20 bytes went to each record that may have been lost.
         let lost_max = (at - extent.end) / RECORD_HEADER_LEN as u64 + 1;
         let frame = search.buffer.get(self.map, at, header.len as usize, self.limit)?;
         for offset in extent.next_offset..=extent.next_offset.saturating_add(lost_max) {
-            if is_intact(&header, frame, self.keys.record(offset)) {
+            if is_intact(&header, frame, self.seeds.record(offset)) {
                 return Some(true);
             }
             search.work = search.work.saturating_sub(u64::from(header.len));

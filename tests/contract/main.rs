@@ -8,6 +8,8 @@ mod common;
 #[path = "../common/minimal.rs"]
 mod minimal;
 
+#[cfg(feature = "fault")]
+mod controls;
 mod log_ext;
 #[cfg(feature = "testing")]
 mod suite;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::batch::BatchPlan;
-use crate::format::{BATCH_HEADER_LEN, BatchHeader, Previous, encode_record};
+use crate::format::{BATCH_HEADER_LEN, BatchHeader, Previous, RecordKind, encode_record};
 use crate::index::key_hash;
 use crate::segment::{Active, Entry, Seal, Visible};
 use crate::{NewMessage, Timestamp};
@@ -42,7 +42,7 @@ impl Appender {
         clippy::cast_possible_truncation,
         reason = "BatchPlan and make_room have compared with the limits"
     )]
-    pub(super) fn build(
+    pub(super) fn build<const IS_CONTROL: bool>(
         &self,
         active: &Active,
         staging: &mut Vec<u8>,
@@ -61,9 +61,13 @@ impl Appender {
                 first: (self.next_offset - active.header.base) as u32,
                 frontier,
             };
-            staging.extend_from_slice(&header.encode(active.keys.batch(u64::from(position))));
+            staging.extend_from_slice(&header.encode(active.seeds.batch(u64::from(position))));
         }
-        let lone = (plan.count == 1).then_some(frontier);
+        let kind = if plan.count == 1 {
+            RecordKind::Lone { frontier }
+        } else {
+            RecordKind::Batched
+        };
         let mut last_checksum = 0;
         for (message, offset) in messages.iter().zip(self.next_offset..) {
             if staging.len() >= STAGING_LEN {
@@ -74,10 +78,18 @@ impl Appender {
                 offset,
                 position: position + at as u32,
                 time: message.time.unwrap_or(now).as_micros(),
-                key_hash: message.key.filter(|_| hash_keys).map(key_hash),
+                key_hash: message.key.filter(|_| hash_keys && !IS_CONTROL).map(key_hash),
+                is_control: IS_CONTROL,
             };
             let time = Timestamp::from_micros(entry.time);
-            last_checksum = encode_record(staging, message, time, active.keys.record(offset), lone);
+            last_checksum = encode_record(
+                staging,
+                message,
+                time,
+                active.seeds.record(offset),
+                kind,
+                IS_CONTROL,
+            );
             active.index_entry(&entry);
         }
         Some((flush(active, position, staging)?, last_checksum))
@@ -150,7 +162,7 @@ impl Appender {
         // If no space is left for the marker, the next segment will say the same.
         let _ = active.map.store(
             u64::from(self.end),
-            &marker.encode(active.keys.batch(u64::from(self.end))),
+            &marker.encode(active.seeds.batch(u64::from(self.end))),
         );
     }
 }

@@ -79,8 +79,13 @@ impl Append {
         self.context.prepared.lock()
     }
 
-    /// See [`Log::publish_with`](crate::Log::publish_with).
-    pub(crate) fn publish(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<Published> {
+    /// See [`Log::publish_with`](crate::Log::publish_with). With `IS_CONTROL` what is appended is
+    /// control records.
+    pub(crate) fn publish<const IS_CONTROL: bool>(
+        &self,
+        messages: &[NewMessage<'_>],
+        how: &PublishOptions,
+    ) -> Result<Published> {
         let context = &self.context;
         context.health().check_writable()?;
         let plan = if messages.is_empty() {
@@ -114,7 +119,10 @@ impl Append {
             return self.published_nothing(next_offset, how);
         };
         let mut due = None;
-        appender.append(context, messages, &plan, &mut due)?;
+        if IS_CONTROL {
+            context.metadata.note_gaps()?;
+        }
+        appender.append::<IS_CONTROL>(context, messages, &plan, &mut due)?;
         let (next_offset, unsynced_len) = (appender.next_offset, appender.unsynced_len);
         drop(appender);
         if !context.frontiers.visible_is_durable() {
@@ -232,7 +240,7 @@ impl Appender {
     /// If this fails, no offset was given out, and neither a reader nor recovery takes anything
     /// that was written for a batch of the log.
     #[inline]
-    fn append(
+    fn append<const IS_CONTROL: bool>(
         &mut self,
         context: &Context,
         messages: &[NewMessage<'_>],
@@ -253,7 +261,7 @@ impl Appender {
         staging.clear();
         let hash_keys = context.directory().kinds.key;
         let built = match &self.active {
-            Some(active) => self.build(active, &mut staging, messages, plan, now, hash_keys),
+            Some(active) => self.build::<IS_CONTROL>(active, &mut staging, messages, plan, now, hash_keys),
             None => None,
         };
         self.staging = staging;

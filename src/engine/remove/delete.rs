@@ -72,23 +72,18 @@ impl Removal<'_> {
     fn delete_from(&mut self, base: u64, named: &BTreeSet<u64>) -> Result<Option<Deleted>> {
         // The size is taken first, because looking into the segment may build an index.
         let before = self.size_of(base)?;
-        let removed = self.count_of(base, named)?;
-        if removed == 0 {
+        let named = self.messages_among(base, named)?;
+        if named.is_empty() {
             return Ok(None);
         }
         self.leave_behind(base)?;
         self.remove.append.sync()?;
         self.cut_left_behind()?;
-        let (meta, is_in_both) = self.remove.metadata.current_and_is_in_both();
-        if !meta.has_gaps || meta.is_copy || !is_in_both {
-            self.remove.metadata.write_both(|meta| {
-                meta.has_gaps = true;
-                meta.is_copy = false;
-            })?;
-        }
+        self.remove.metadata.note_gaps()?;
         let start = self.remove.segments.list().start_offset;
         let after = self.rewrite(base, &|offset| offset >= start && !named.contains(&offset))?;
-        Ok(Some(Deleted::new(removed, before.saturating_sub(after))))
+        let freed = before.saturating_sub(after);
+        Ok(Some(Deleted::new(named.len() as u64, freed)))
     }
 
     /// As [`delete_from`](Removal::delete_from), but on a full disk: gives back the spare, which is
@@ -116,18 +111,20 @@ impl Removal<'_> {
         }
     }
 
-    /// How many of the named messages are in this segment.
-    fn count_of(&self, base: u64, named: &BTreeSet<u64>) -> Result<u64> {
+    /// The named offsets that are of messages in this segment.
+    fn messages_among(&self, base: u64, named: &BTreeSet<u64>) -> Result<BTreeSet<u64>> {
         let reader = Reader::new(&self.remove.segments)?;
         let Some(segment) = reader.list().with_base(base) else {
-            return Ok(0);
+            return Ok(BTreeSet::new());
         };
         reader.read(segment, |opened| {
-            let mut count = 0;
+            let mut there = BTreeSet::new();
             for offset in named {
-                count += u64::from(opened.find(*offset)?.1);
+                if opened.has_message(*offset)? {
+                    there.insert(*offset);
+                }
             }
-            Ok(count)
+            Ok(there)
         })
     }
 

@@ -128,7 +128,8 @@ fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result
             let offset = opened.offset(ordinal)?;
             let age = match opened.message(ordinal, offset) {
                 Ok(Some(message)) if message.time.as_micros() >= oldest => Age::Young,
-                Ok(_) => Age::Old,
+                Ok(Some(_)) => Age::Old,
+                Ok(None) => continue,
                 Err(Fault::Record { .. }) => Age::Unknown,
                 Err(fault) => return Err(fault),
             };

@@ -59,12 +59,12 @@ pub(crate) fn copy(
     is_kept: &dyn Fn(u64) -> bool,
 ) -> Result<u64, Fault> {
     let (mut frame, mut left) = (Vec::new(), 0);
-    let keys = from.keys();
+    let seeds = from.seeds();
     for ordinal in 0..from.count() {
         let offset = from.offset(ordinal)?;
         if is_kept(offset) {
             from.frame(ordinal, offset, &mut frame)?;
-            to.push(&frame, offset, &keys)?;
+            to.push(&frame, offset, &seeds)?;
         } else {
             left += 1;
         }

@@ -83,9 +83,7 @@ impl Removal<'_> {
         for (index, segment) in reader.list().segments.iter().enumerate().take(last + 1) {
             let (from, to) = (start.max(segment.base()), before.min(reader.end_of(segment)));
             let count = if has_gaps {
-                reader.read(segment, |opened| {
-                    Ok(u64::from(opened.find(to)?.0.saturating_sub(opened.find(from)?.0)))
-                })
+                reader.read(segment, |opened| opened.messages_in(from..to).map(u64::from))
             } else {
                 Ok(to.saturating_sub(from))
             };

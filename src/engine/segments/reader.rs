@@ -133,12 +133,14 @@ impl<'a> Reader<'a> {
             let found = self.read(segment, |opened| {
                 let (first, _) = opened.find(self.list.start_offset)?;
                 let (past, _) = opened.find(self.next_offset)?;
-                let there = u64::from(past.saturating_sub(first));
+                let past = opened.messages_before(past)?;
+                let there = u64::from(past.saturating_sub(opened.messages_before(first)?));
                 if there < wanted {
                     return Ok(FromEnd::Fewer(there));
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "at most `there`")]
-                opened.offset(past - wanted as u32).map(FromEnd::At)
+                let message = opened.nth_message(past - wanted as u32)?;
+                opened.offset(message).map(FromEnd::At)
             });
             match found.or_else(|error| instead(segment, wanted, error))? {
                 FromEnd::At(offset) => return Ok(offset),

@@ -150,7 +150,7 @@ impl<'a> Scan<'a> {
             let layout = self
                 .buffer
                 .get(stretch.held.map(), position, len, end)
-                .filter(|frame| is_intact(&header, frame, stretch.held.keys().record(offset)))
+                .filter(|frame| is_intact(&header, frame, stretch.held.seeds().record(offset)))
                 .and_then(|frame| Some((Layout::of(&header, frame)?, frame)))
                 .filter(|(layout, frame)| {
                     layout.headers.is_empty() || are_headers_whole(&frame[layout.headers.clone()])

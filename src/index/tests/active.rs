@@ -15,6 +15,12 @@ fn check(model: &Model, index: &ActiveIndex, visible: usize) {
             Some(model.records[ordinal].position)
         );
     }
+    let messages = model.messages(visible);
+    assert_eq!(index.messages_before(visible as u32) as usize, messages.len());
+    for (number, ordinal) in (0..).zip(messages) {
+        assert_eq!(index.nth_message(number), ordinal);
+        assert_eq!(index.messages_before(ordinal), number);
+    }
     for time in model.times_asked() {
         let mut reads = 0;
         let found = index.first_at_or_after(time, visible as u32, |position| {

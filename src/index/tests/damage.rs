@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::SealedIndex;
-use super::model::{BOTH, Model, TestFile, large, models};
+use super::model::{BOTH, Model, TestFile, large, models, with_controls};
 use crate::format::{IndexDefect, IndexHeader, checksum};
 
 /// Opens and asks everything: either all answers are right or something is a defect.
@@ -22,6 +22,7 @@ fn ask_everything(model: &Model, bytes: &[u8], file: &TestFile) -> Result<(), In
     let first = index.verify_all();
     for ordinal in 0..=count {
         let _ = (index.position(ordinal), index.offset(ordinal));
+        let _ = (index.messages_before(ordinal), index.nth_message(ordinal));
     }
     for record in &model.records {
         let _ = index.find(record.offset + 1);
@@ -57,7 +58,7 @@ fn reseal(bytes: &mut [u8], header: &IndexHeader) {
 /// Every single bit of a small file, every shorter length, and longer ones.
 #[test]
 fn every_flipped_bit_and_every_cut_is_noticed() {
-    let model = large(40, 20, 5);
+    let model = with_controls(large(40, 20, 5), 7);
     let mut bytes = model.file(BOTH);
     let file = TestFile::new();
     assert!(!is_noticed(&model, &bytes, &file));
@@ -145,11 +146,12 @@ proptest! {
         model in models(60),
         (count, slots, keyed) in (0..100_u32, (0..12_u32).prop_map(|n| n * 16), 0..100_u32),
         (gaps, end, time_max) in (any::<bool>(), 0..300_u64, any::<i64>()),
+        controls in 0..100_u32,
     ) {
         let mut bytes = model.file(BOTH);
         let header = IndexHeader::decode(&bytes, bytes.len() as u64).unwrap();
         let end = header.binding.base + end;
-        let header = IndexHeader { gaps, count, end, time_max, slots, keyed, ..header };
+        let header = IndexHeader { gaps, count, end, time_max, slots, keyed, controls, ..header };
         bytes.resize(header.sections().file_len as usize, 0x5a);
         reseal(&mut bytes, &header);
         let _ = ask_everything(&model, &bytes, &TestFile::new());
@@ -159,7 +161,7 @@ proptest! {
 /// The sections that `verify_all` looks at, each wrong in one place under right checksums.
 #[test]
 fn nonsense_with_right_checksums_is_found_by_verify_all() {
-    let model = large(100, 30, 5);
+    let model = with_controls(large(100, 30, 5), 9);
     let good = model.file(BOTH);
     let header = IndexHeader::decode(&good, good.len() as u64).unwrap();
     let s = header.sections();
@@ -178,6 +180,8 @@ fn nonsense_with_right_checksums_is_found_by_verify_all() {
         ("a link to where another leads", s.links, [1, 0, 0, 0]),
         ("a chain cut off", s.links + 4 * linked, [0; 4]),
         ("an ordinal too large", s.slots, [127, 0, 0, 0]),
+        ("a control record too many", s.controls + 4 * 11, [100, 0, 0, 0]),
+        ("a control record twice", s.controls + 4, [0; 4]),
     ] {
         let mut bytes = good.clone();
         bytes[at as usize..at as usize + 4].copy_from_slice(&value);

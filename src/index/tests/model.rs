@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub(super) position: u32,
     pub(super) time: i64,
     pub(super) hash: Option<u32>,
+    /// Not a message: without a hash, and with the earliest of times.
+    pub(super) is_control: bool,
 }
 
 /// The records of a segment, and the answers by looking at each.
@@ -46,9 +48,12 @@ impl Model {
     pub(super) fn file(&self, kinds: IndexKinds) -> Vec<u8> {
         let mut builder = IndexBuilder::new(kinds, BASE);
         for record in &self.records {
-            builder
-                .push(record.offset, record.position, record.time, record.hash)
-                .unwrap();
+            let pushed = if record.is_control {
+                builder.push_control(record.offset, record.position)
+            } else {
+                builder.push(record.offset, record.position, record.time, record.hash)
+            };
+            pushed.unwrap();
         }
         builder.finish(self.binding(), self.end).unwrap()
     }
@@ -62,7 +67,11 @@ impl Model {
             },
         );
         for record in &self.records {
-            index.push(record.position, record.time, record.hash);
+            if record.is_control {
+                index.push_control(record.position);
+            } else {
+                index.push(record.position, record.time, record.hash);
+            }
         }
         index
     }
@@ -79,6 +88,12 @@ impl Model {
             .iter()
             .position(|record| record.time >= time)
             .map(|at| at as u32)
+    }
+
+    /// Ordinals of the first `visible` records that are messages.
+    pub(super) fn messages(&self, visible: usize) -> Vec<u32> {
+        let ordinals = (0..visible).filter(|&at| !self.records[at].is_control);
+        ordinals.map(|at| at as u32).collect()
     }
 
     pub(super) fn with_hash(&self, hash: u32, visible: usize) -> Vec<u32> {
@@ -141,6 +156,15 @@ impl Model {
             assert_eq!(index.offset(ordinal)?, record.offset);
         }
         self.check_find(index)?;
+        for (number, ordinal) in (0..).zip(self.messages(count)) {
+            assert_eq!(index.nth_message(number)?, ordinal);
+            assert_eq!(index.messages_before(ordinal)?, number);
+            assert_eq!(index.messages_before(ordinal + 1)?, number + 1);
+        }
+        assert_eq!(
+            index.messages_before(count as u32)? as usize,
+            self.messages(count).len()
+        );
         if kinds.time {
             assert_eq!(
                 index.time_max(),
@@ -233,29 +257,47 @@ fn hashes() -> impl Strategy<Value = Option<u32>> {
 /// Offsets without gaps, with few, or with many; times as given, or mostly going up.
 pub(super) fn models(len_max: usize) -> impl Strategy<Value = Model> {
     let gap = prop_oneof![Just(0_u64..1), Just(0..2), Just(0..100_000)];
-    let record = (any::<u16>(), 40..5000_u32, times(), hashes());
+    let record = (any::<u16>(), 40..5000_u32, times(), hashes(), 0..4_u8);
     let records = prop::collection::vec(record, 0..=len_max);
-    (records, gap, any::<bool>(), 0..3_u64).prop_map(|(raw, gap, is_climbing, behind)| {
-        let (mut offset, mut position, mut climbed) = (BASE, 128, 1_700_000_000_000_000_000);
-        let mut records = Vec::new();
-        for (skip, size, time, hash) in raw {
-            offset += u64::from(skip) % gap.end;
-            climbed += i64::from(skip) << (skip % 20);
-            let time = if is_climbing { climbed } else { time };
-            records.push(Record {
-                offset,
-                position,
-                time,
-                hash,
-            });
-            offset += 1;
-            position += size;
-        }
-        Model {
-            records,
-            end: offset + behind,
-        }
-    })
+    let controls_below = prop_oneof![2 => Just(0_u8), 2 => Just(1), 1 => Just(4)];
+    (records, gap, any::<bool>(), 0..3_u64, controls_below).prop_map(
+        |(raw, gap, is_climbing, behind, controls_below)| {
+            let (mut offset, mut position, mut climbed) = (BASE, 128, 1_700_000_000_000_000_000);
+            let mut records = Vec::new();
+            for (skip, size, time, hash, kind) in raw {
+                offset += u64::from(skip) % gap.end;
+                climbed += i64::from(skip) << (skip % 20);
+                let is_control = kind < controls_below;
+                let time = if is_climbing { climbed } else { time };
+                let (time, hash) = if is_control {
+                    (i64::MIN, None)
+                } else {
+                    (time, hash)
+                };
+                records.push(Record {
+                    offset,
+                    position,
+                    time,
+                    hash,
+                    is_control,
+                });
+                offset += 1;
+                position += size;
+            }
+            Model {
+                records,
+                end: offset + behind,
+            }
+        },
+    )
+}
+
+/// The same records, of which every so-many-th is a control record.
+pub(super) fn with_controls(mut model: Model, every: usize) -> Model {
+    for record in model.records.iter_mut().step_by(every) {
+        (record.time, record.hash, record.is_control) = (i64::MIN, None, true);
+    }
+    model
 }
 
 /// Many records, made from a simple generator.
@@ -283,6 +325,7 @@ pub(super) fn large(len: u32, keys: u32, gap: u64) -> Model {
             position: 128 + ordinal * 170,
             time,
             hash,
+            is_control: false,
         });
         offset += 1;
     }

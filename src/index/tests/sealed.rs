@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::{IndexBuilder, SealedIndex};
-use super::model::{BASE, BOTH, Model, NONE, Record, TestFile, large, models};
+use super::model::{BASE, BOTH, Model, NONE, Record, TestFile, large, models, with_controls};
 use crate::format::{Binding, IndexDefect, IndexKinds, checksum};
 
 fn check(model: &Model, kinds: IndexKinds, file: &TestFile) {
@@ -33,6 +33,9 @@ fn answers_are_those_of_the_model_over_many_pages() {
         (70_001, 2000, 2),
     ] {
         check(&large(len, keys, gap), BOTH, &file);
+        for every in [1, 2, 1000] {
+            check(&with_controls(large(len / 10, keys, gap), every), BOTH, &file);
+        }
     }
 }
 
@@ -44,6 +47,7 @@ fn a_table_that_is_full_at_the_end_goes_on_at_the_front() {
         position: 128 + n as u32,
         time: 0,
         hash: Some(if n % 3 == 0 { n as u32 } else { u32::MAX - n as u32 }),
+        is_control: false,
     });
     check(
         &Model {
@@ -65,6 +69,7 @@ fn the_file_takes_at_most_16_bytes_a_message() {
             position: 128 + n,
             time: i64::from(n),
             hash: Some(n.wrapping_mul(0x9e37_79b1)),
+            is_control: false,
         });
         let size = Model {
             records: records.collect(),
@@ -140,6 +145,7 @@ fn errors_of_reading_a_time_are_passed_on() {
         position: 128 + 10 * n,
         time,
         hash: None,
+        is_control: false,
     });
     let model = Model {
         records: records.collect(),
@@ -209,6 +215,7 @@ fn the_format_is_what_it_was() {
         position: 128 + 100 * n,
         time,
         hash: (n != 1).then_some(0x8000_0007),
+        is_control: false,
     });
     let bytes = Model {
         records: records.collect(),
