@@ -44,6 +44,7 @@
 mod log;
 
 mod blocking;
+mod chain;
 pub mod compact;
 mod directory;
 mod engine;

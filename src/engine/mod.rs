@@ -12,8 +12,6 @@ mod segments;
 mod tests;
 mod upkeep;
 
-pub(crate) use open::{is_front_missing, segment_bases, settle_unfinished, sort_out};
-
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
 pub use file_log::append_controls;

@@ -10,11 +10,11 @@ use super::recovery::{Recovered, Recovery};
 use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
-use crate::directory::{Copies, MetaStore, initialise};
-use crate::directory::{Directory, corrupt};
+use crate::chain::{Chain, Closed, Unclosed, Verdict, segment_bases};
+use crate::directory::{Copies, Directory, MetaStore, corrupt, initialise};
 use crate::format::IndexKinds;
 use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME};
-use crate::segment::{Active, KeyRun, Seal, Sealed, SegmentEnd, SegmentRef, Stop, runs_among};
+use crate::segment::{KeyRun, SegmentRef, runs_among};
 use crate::sys::{DirLock, Open, Os, Storage};
 use crate::{Corruption, Error, Result};
 
@@ -100,62 +100,55 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     prepare_dir(&*storage, dir, options)?;
     let lock = storage.lock(dir, !options.read_only)?;
     let bases = segment_bases(&*storage, dir)?;
-    let mut copies = read_or_create(&*storage, dir, options, &bases)?;
-    let mut meta = copies.newest(dir)?;
+    let copies = read_or_create(&*storage, dir, options, &bases)?;
+    let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
         key: options.key_index,
         time: options.time_index,
     };
-    let directory = Arc::new(Directory::new(
-        storage,
-        dir,
-        meta.log_id,
-        kinds,
-        !options.read_only,
-    ));
-    if meta.unfinished {
-        settle_unfinished(&directory, &mut meta, &bases)?;
-    }
-    let (bases, superseded) = sort_out(&directory, &meta, bases)?;
+    let directory = Directory::new(storage, dir, meta.log_id, kinds, !options.read_only);
+    let mut chain = Chain::new(Arc::new(directory), copies, meta, bases)?;
     if !options.read_only {
-        if meta.clean.is_none() || !copies.agree() || !superseded.is_empty() {
-            // Whoever renamed a segment may have been killed before the name was durable. What it
-            // shows is acted on from here on, and counts as done for whoever asks for it again.
-            directory.storage.sync_dir(dir)?;
-        }
-        if !superseded.is_empty() && !copies.agree() {
-            // As may be the metadata, by which segments are removed now.
-            let newest = copies.newest(dir)?;
-            MetaStore::new(dir, newest, &copies).write(&*directory.storage, |_| {})?;
-            copies = Copies::read(&*directory.storage, dir)?;
-            meta.sequence += 1;
-        }
-        remove_leftovers(&directory)?;
-        directory.remove_segments(superseded.iter().copied())?;
+        remove_superseded(&mut chain, dir)?;
     }
-    if is_front_missing(&directory, &bases, meta.start_offset)? {
-        let first = directory.path_of(&FileName::Segment(meta.start_offset));
+    if chain.is_front_missing()? {
+        let first = FileName::Segment(chain.meta.start_offset);
+        let first = chain.directory.path_of(&first);
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
     let runs = if options.key_index {
-        runs_of(&directory, meta.start_offset)?
+        runs_of(&chain.directory, chain.meta.start_offset)?
     } else {
         Vec::new()
     };
-    let opening = Opening {
-        directory,
-        options,
-        copies,
-        meta,
-        bases,
-        runs,
-    };
-    let log = match opening.clean_end()? {
-        Some(last) => opening.closed(last, lock)?,
-        None => opening.recovered(lock)?,
+    let opening = Opening { options, chain, runs };
+    let log = match opening.chain.verdict(options)? {
+        Verdict::Closed(closed) => opening.closed(&closed, lock)?,
+        Verdict::Unclosed(found) => opening.recovered(found, lock)?,
     };
     log.upkeep.make_key_runs();
     Ok(FileLog::new(log))
+}
+
+/// Removes the files that do not count.
+fn remove_superseded(chain: &mut Chain, dir: &Path) -> Result<()> {
+    let directory = &chain.directory;
+    let storage = &*directory.storage;
+    let is_any = !chain.superseded.is_empty();
+    if chain.meta.clean.is_none() || !chain.copies.agree() || is_any {
+        // Whoever renamed a segment may have been killed before the name was durable. What it shows is acted on
+        // from here on, and counts as done for whoever asks for it again.
+        storage.sync_dir(dir)?;
+    }
+    if is_any && !chain.copies.agree() {
+        // As may be the metadata, by which segments are removed now.
+        let newest = chain.copies.newest(dir)?;
+        MetaStore::new(dir, newest, &chain.copies).write(storage, |_| {})?;
+        chain.copies = Copies::read(storage, dir)?;
+        chain.meta.sequence += 1;
+    }
+    remove_leftovers(directory)?;
+    directory.remove_segments(chain.superseded.iter().copied())
 }
 
 /// Sees to it that there is a directory that can be used.
@@ -210,129 +203,49 @@ fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>>
 
 /// What opening has found so far.
 struct Opening<'a> {
-    directory: Arc<Directory>,
     options: &'a Options,
-    copies: Copies,
-    meta: Meta,
-    bases: Vec<u64>,
+    chain: Chain,
     runs: Vec<Arc<KeyRun>>,
 }
 
 impl Opening<'_> {
-    /// Where the log ends, if it was closed and is as it was then.
-    fn clean_end(&self) -> Result<Option<CleanEnd>> {
-        let Some(end) = self.meta.clean.filter(|_| self.copies.agree()) else {
-            return Ok(None);
-        };
-        let path = |base| self.directory.path_of(&FileName::Segment(base));
-        let (last, base) = match (end.last, self.bases.last()) {
-            (None, None) => return Ok(Some(end)),
-            (Some(last), Some(base)) => (last, *base),
-            (Some(last), None) => return Err(corrupt(&path(last.base), 0, None, Corruption::Missing)),
-            (None, Some(base)) => return Err(corrupt(&path(*base), 0, None, Corruption::Foreign)),
-        };
-        let (file, header) = match self.directory.open_segment(base, Open::Read) {
-            Err(Error::Corrupt { .. }) if self.options.recover => return Ok(None),
-            other => other?,
-        };
-        let Some(seal) = Seal::of(&header, last) else {
-            return Err(if header.last_base() < last.base {
-                corrupt(&path(last.base), 0, None, Corruption::Missing)
-            } else {
-                corrupt(file.path(), 0, None, Corruption::Foreign)
-            });
-        };
-        let (len, sealed_len) = (file.len()?, u64::from(seal.len));
-        let kind = match len.cmp(&sealed_len) {
-            std::cmp::Ordering::Less => Corruption::Short,
-            std::cmp::Ordering::Equal => return self.checked(end, base, seal),
-            std::cmp::Ordering::Greater if self.meta.unfinished => {
-                return self.cut_unfinished(end, base, sealed_len);
-            }
-            std::cmp::Ordering::Greater => Corruption::Trailing,
-        };
-        if self.options.recover {
-            return Ok(None);
-        }
-        Err(corrupt(file.path(), len.min(sealed_len), None, kind))
-    }
-
-    /// Cuts off what a backup onto this copy had added when it was interrupted.
-    fn cut_unfinished(&self, end: CleanEnd, base: u64, len: u64) -> Result<Option<CleanEnd>> {
-        if !self.options.read_only {
-            let (file, _) = self.directory.open_segment(base, Open::Write)?;
+    /// A log that was closed: nothing of it is read.
+    fn closed(self, closed: &Closed, lock: DirLock) -> Result<OpenLog> {
+        let Chain {
+            directory,
+            meta,
+            copies,
+            ..
+        } = &self.chain;
+        if let Some((base, len)) = closed.excess
+            && !self.options.read_only
+        {
+            let (file, _) = directory.open_segment(base, Open::Write)?;
             file.set_len(len)?;
             file.sync()?;
         }
-        Ok(Some(end))
-    }
-
-    /// Verifies the last segment, if that was asked for.
-    fn checked(&self, end: CleanEnd, base: u64, seal: Seal) -> Result<Option<CleanEnd>> {
-        if !self.options.check && !self.options.recover {
-            return Ok(Some(end));
-        }
-        let (active, extent) = Active::adopt(&self.directory, base, None, None)?;
-        let whole = extent.stop == Stop::Limit && extent.last_checksum == seal.last_checksum;
-        if whole {
-            return Ok(Some(end));
-        }
-        if self.options.recover {
-            return Ok(None);
-        }
-        let path = active.file.path();
-        let other = || corrupt(path, extent.end, None, Corruption::Foreign);
-        Err(extent.stop.defect(path).unwrap_or_else(other))
-    }
-
-    /// A log that was closed: nothing of it is read.
-    fn closed(self, end: CleanEnd, lock: DirLock) -> Result<OpenLog> {
-        let mut segments = Vec::with_capacity(self.bases.len());
-        for pair in self.bases.windows(2) {
-            let end = SegmentEnd::Successor(pair[1]);
-            segments.push(SegmentRef::Sealed(Arc::new(Sealed::new(
-                Arc::clone(&self.directory),
-                pair[0],
-                end,
-            ))));
-        }
-        if let Some(last) = end.last {
-            let base = self.bases.last().copied().unwrap_or(last.base);
-            let segment = Sealed::new(Arc::clone(&self.directory), base, SegmentEnd::Known(last));
-            segments.push(SegmentRef::Sealed(Arc::new(segment)));
-        }
-        // A rewritten segment says itself how far it reaches.
-        let reached = match self.bases.last() {
-            Some(base) => self.directory.open_segment(*base, Open::Read)?.1.rewrite,
-            None => None,
-        };
-        let next_offset = self
-            .meta
-            .next_offset
-            .max(reached.map_or(0, |rewrite| rewrite.end));
         let appender = Appender {
-            next_offset,
-            previous: end.last,
+            next_offset: closed.next_offset,
+            previous: closed.last,
             is_marked_clean: true,
             ..Appender::default()
         };
-        let mut meta = MetaStore::new(&self.directory.path, self.meta, &self.copies);
-        if self.meta.unfinished && !self.options.read_only {
-            meta.write_both(&*self.directory.storage, |meta| meta.unfinished = false)?;
+        let mut store = MetaStore::new(&directory.path, *meta, copies);
+        if meta.unfinished && !self.options.read_only {
+            store.write_both(&*directory.storage, |meta| meta.unfinished = false)?;
         }
-        Ok(self.open_log(lock, segments, appender, meta, next_offset))
+        let segments = self.chain.closed_segments(closed);
+        Ok(self.open_log(lock, segments, appender, store, closed.next_offset))
     }
 
     /// A log that was not closed.
-    fn recovered(self, lock: DirLock) -> Result<OpenLog> {
-        let mut meta = MetaStore::new(&self.directory.path, self.meta, &self.copies);
+    fn recovered(self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
+        let directory = &self.chain.directory;
+        let mut meta = MetaStore::new(&directory.path, self.chain.meta, &self.chain.copies);
         let recovery = Recovery {
             meta: &mut meta,
-            directory: &self.directory,
+            directory,
             options: self.options,
-            copies: &self.copies,
-            bases: self.bases.clone(),
-            next_offset_min: self.meta.next_offset,
         };
         let Recovered {
             segments,
@@ -343,7 +256,7 @@ impl Opening<'_> {
             synced,
             has_cut,
             has_gap,
-        } = recovery.run()?;
+        } = recovery.run(found)?;
         let mut appender = Appender {
             next_offset,
             previous,
@@ -351,16 +264,11 @@ impl Opening<'_> {
             ..Appender::default()
         };
         if let Some((active, extent)) = active {
-            #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
-            appender.begin(
-                &active,
-                active.visible().count,
-                extent.end as u32,
-                extent.last_checksum,
-            );
+            let seal = extent.seal();
+            appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
         // A cut of durable messages has been counted already.
-        let may_have_lost = !has_cut && !self.meta.visible_is_durable;
+        let may_have_lost = !has_cut && !self.chain.meta.visible_is_durable;
         let is_read_only = self.options.read_only;
         let log = self.open_log(lock, segments, appender, meta, synced);
         if !is_read_only {
@@ -375,12 +283,7 @@ impl Opening<'_> {
                 meta.visible_is_durable = durable;
             })?;
             for (segment, extent) in unsynced {
-                #[expect(clippy::cast_possible_truncation, reason = "positions in a segment are u32")]
-                let seal = Seal {
-                    len: extent.end as u32,
-                    last_checksum: extent.last_checksum,
-                };
-                log.upkeep.ask_to_seal(&segment, seal);
+                log.upkeep.ask_to_seal(&segment, extent.seal());
             }
         }
         Ok(log)
@@ -395,14 +298,14 @@ impl Opening<'_> {
         durable: u64,
     ) -> OpenLog {
         let list = SegmentList {
-            start_offset: self.meta.start_offset,
+            start_offset: self.chain.meta.start_offset,
             segments,
             next_offset_min: appender.next_offset,
             key_runs: self.runs,
             ..SegmentList::default()
         };
         let opened = Opened {
-            directory: self.directory,
+            directory: self.chain.directory,
             list,
             appender,
             metadata,
@@ -410,100 +313,6 @@ impl Opening<'_> {
             lock,
         };
         OpenLog::new(self.options, opened)
-    }
-}
-
-/// The base offsets of the segment files in `dir`, ascending.
-pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64>> {
-    let mut bases: Vec<u64> = storage
-        .list(dir)?
-        .iter()
-        .filter_map(|name| match FileName::parse(name) {
-            Some(FileName::Segment(base)) => Some(base),
-            _ => None,
-        })
-        .collect();
-    bases.sort_unstable();
-    Ok(bases)
-}
-
-/// The bases that segments may have which are part of a merged one, if the last merge has taken
-/// place.
-fn merged(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<Option<std::ops::Range<u64>>> {
-    let Some((base, end)) = meta.merge.filter(|(base, _)| bases.contains(base)) else {
-        return Ok(None);
-    };
-    match directory.open_segment(base, Open::Read) {
-        Ok((_, header)) => Ok(header
-            .rewrite
-            .filter(|rewrite| rewrite.end >= end)
-            .map(|rewrite| base.saturating_add(1)..rewrite.end)),
-        // What is wrong with it will be said when it is opened.
-        Err(Error::Corrupt { .. } | Error::Version { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// In a copy whose backup was interrupted, the last segment may have been replaced already by what
-/// it was rewritten to: that is where the copy ends then.
-pub(crate) fn settle_unfinished(directory: &Directory, meta: &mut Meta, bases: &[u64]) -> Result<()> {
-    let Some(CleanEnd { last: Some(last) }) = meta.clean else {
-        return Ok(());
-    };
-    let merged = merged(directory, meta, bases)?;
-    let is_merged = |base: u64| merged.as_ref().is_some_and(|range| range.contains(&base));
-    let Some(base) = bases
-        .iter()
-        .rfind(|base| **base <= last.base && !is_merged(**base))
-    else {
-        return Ok(());
-    };
-    let rewrite = match directory.open_segment(*base, Open::Read) {
-        Ok((_, header)) => header.rewrite.filter(|rewrite| rewrite.end > last.base),
-        // Opening it will say what is wrong with it.
-        Err(Error::Corrupt { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    if let Some(rewrite) = rewrite {
-        meta.clean = Some(CleanEnd {
-            last: Some(rewrite.origin),
-        });
-        meta.next_offset = meta.next_offset.max(rewrite.end);
-    }
-    Ok(())
-}
-
-/// Divides the segment files into those that count, and those that do not and are to go: trimmed,
-/// merged into another one, or left by a backup that was interrupted.
-pub(crate) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
-    let merged = merged(directory, meta, &bases)?;
-    let unfinished_from = match meta.clean {
-        Some(end) if meta.unfinished => end.last.map_or(0, |last| last.base.saturating_add(1)),
-        _ => u64::MAX,
-    };
-    let is_merged = |base: &u64| merged.as_ref().is_some_and(|range| range.contains(base));
-    let (mut superseded, mut kept): (Vec<u64>, Vec<u64>) = bases
-        .into_iter()
-        .partition(|base| is_merged(base) || *base >= unfinished_from);
-    // All in a segment are trimmed if the next one begins at or below the start offset.
-    let trimmed = kept
-        .partition_point(|base| *base <= meta.start_offset)
-        .saturating_sub(1);
-    superseded.extend(kept.drain(..trimmed));
-    Ok((kept, superseded))
-}
-
-/// Whether segments that were not trimmed are missing at the front: the first one there is begins
-/// behind the start offset and says that it followed another.
-pub(crate) fn is_front_missing(directory: &Directory, bases: &[u64], start_offset: u64) -> Result<bool> {
-    match bases.first() {
-        Some(first) if start_offset < *first => match directory.open_segment(*first, Open::Read) {
-            Ok((_, header)) => Ok(header.previous.is_some()),
-            // Opening or checking that segment will say what is wrong with it.
-            Err(Error::Corrupt { .. }) => Ok(false),
-            Err(error) => Err(error),
-        },
-        _ => Ok(false),
     }
 }
 

@@ -3,15 +3,20 @@
 mod backup;
 mod check;
 mod dump;
+mod findings;
+mod plan;
 mod recover;
 mod repair;
+mod report;
+mod salvaging;
 
 use std::path::Path;
 
 pub use backup::{backup, restore};
 pub use check::{CheckReport, Problem, check};
 pub use dump::dump;
-pub use recover::{Dropped, RecoverOptions, RecoverReport, recover, recover_with};
+pub use recover::{recover, recover_with};
+pub use report::{Dropped, RecoverOptions, RecoverReport};
 
 use crate::{Log, Options, Result, Stats};
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::copy::copy_over;
+use super::ending::Seal;
 use super::reserve::{PAGE, RESERVE_FIRST};
-use super::sealed::Seal;
 use super::walk::{Entry, Extent, Walk};
 use crate::directory::Directory;
 use crate::format::{FRAMES_START, FrameSeeds, Previous, SegmentHeader};

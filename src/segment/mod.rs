@@ -3,6 +3,7 @@
 mod active;
 mod copy;
 mod copy_buffer;
+mod ending;
 mod fault;
 mod key_run;
 mod prepared;
@@ -17,6 +18,7 @@ mod walk;
 pub(crate) use active::{Active, SyncProgress, Visible};
 pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
+pub(crate) use ending::{Ending, Seal, Testimony, Witness, end_of};
 pub(crate) use fault::Fault;
 pub(crate) use key_run::{FAN, KeyRun, damaged_runs, runs_among};
 pub(crate) use prepared::Prepared;
@@ -24,7 +26,7 @@ pub(crate) use read::READ_LEN_MAX;
 pub(crate) use reserve::{capacity_for, first_reserve};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
-pub(crate) use sealed::{IndexBuild, IndexState, Seal, Sealed, SegmentEnd};
+pub(crate) use sealed::{IndexBuild, IndexState, Sealed, SegmentEnd};
 pub(crate) use segment_ref::{Held, Opened, SegmentRef};
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
+use super::ending::{Ending, Seal, Testimony, end_of};
 use super::walk::{Stop, Walk, WalkProgress};
 use crate::directory::create_anew;
 use crate::directory::{Directory, corrupt};
@@ -14,29 +15,6 @@ use crate::format::{Binding, FileName, FrameSeeds, IndexDefect, Previous, Segmen
 use crate::index::{IndexBuilder, SealedIndex};
 use crate::sys::{Map, Open, found};
 use crate::{Corruption, Error, Result};
-
-/// Where a sealed segment ends, and the checksum of its last frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seal {
-    pub(crate) len: u32,
-    pub(crate) last_checksum: u32,
-}
-
-impl Seal {
-    /// The seal of the segment with this header, which the one behind it, or the metadata, knows by `link`.
-    pub(crate) fn of(header: &SegmentHeader, link: Previous) -> Option<Seal> {
-        match header.rewrite {
-            None => (link.base == header.base).then_some(Seal {
-                len: link.len,
-                last_checksum: link.last_checksum,
-            }),
-            Some(rewrite) => (link == rewrite.origin).then_some(Seal {
-                len: rewrite.len,
-                last_checksum: rewrite.last_checksum,
-            }),
-        }
-    }
-}
 
 /// A sealed segment. Its files are opened when they are needed, and may be let go of at any time.
 #[derive(Debug)]
@@ -231,9 +209,13 @@ impl Sealed {
     }
 
     /// Where this segment ends, from whoever knows it, compared with what its own `header` says.
-    fn seal(&self, header: &SegmentHeader) -> Result<Seal> {
+    pub(crate) fn ending(&self, header: &SegmentHeader) -> Result<Ending> {
         let (link, known_from) = self.link()?;
-        Seal::of(header, link).ok_or_else(|| {
+        let testimony = match self.end {
+            SegmentEnd::Known(_) => Testimony::Metadata(link),
+            SegmentEnd::Successor(_) => Testimony::Successor(link),
+        };
+        end_of(header, testimony).ok_or_else(|| {
             // It follows a segment that is not there, or one of that name that is another.
             let kind = if header.last_base() == link.base {
                 Corruption::Foreign
@@ -247,7 +229,7 @@ impl Sealed {
     /// Looks at the whole index file, without repairing it.
     pub(crate) fn check_index(&self) -> Result<IndexState> {
         let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
-        let seal = self.seal(&header)?;
+        let seal = self.ending(&header)?.seal;
         let Some(index) = found(self.directory.storage.open(&self.index_path(), Open::Read))? else {
             return Ok(IndexState::Absent);
         };
@@ -283,7 +265,7 @@ impl Sealed {
 
     fn open(&self, rebuild: bool) -> Result<Mapped> {
         let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
-        let seal = self.seal(&header)?;
+        let seal = self.ending(&header)?.seal;
         let len = file.len()?;
         if len < u64::from(seal.len) {
             return Err(corrupt(file.path(), len, None, Corruption::Short));

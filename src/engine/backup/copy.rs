@@ -11,14 +11,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, corrupt, create_anew, initialise};
-use crate::engine::open::{segment_bases, sync_above, with_above};
-use crate::engine::remove::{Source, copy as copy_kept};
+use crate::chain::{Source, Testimony, flaw_in, holds_another_log, segment_bases};
+use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, create_anew, initialise};
+use crate::engine::open::{sync_above, with_above};
+use crate::engine::remove::{copy as copy_kept, source_of};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::segment::{Active, Held, Rewriter, SegmentRef, Stop, Visible, copy_range_of};
+use crate::segment::{Held, Rewriter, SegmentRef, Visible, copy_range_of};
 use crate::sys::{DirLock, LOCK_NAME, Open, Storage};
-use crate::{BackupReport, Corruption, Error, Result};
+use crate::{BackupReport, Error, Result};
 
 /// Bytes that are copied or compared at a time.
 const CHUNK_LEN: u64 = 1 << 20;
@@ -87,7 +88,7 @@ impl Moment<'_> {
             (SegmentRef::Active(active), Some(visible)) if Some(segment.base()) == last => {
                 Source::of_active(active, visible)
             }
-            _ => Source::of(&segments.directory, self.reader, segment),
+            _ => source_of(&segments.directory, self.reader, segment),
         }
     }
 }
@@ -143,7 +144,11 @@ impl Target {
         let copies = Copies::read(&*storage, dir)?;
         let meta = if copies.is_absent() {
             sync_above(&*storage, dir)?;
-            refuse_others(&directory)?;
+            if holds_another_log(&directory)? {
+                return Err(Error::Invalid(
+                    "the target of a backup holds segments of another log",
+                ));
+            }
             None
         } else {
             let meta = copies.newest(dir)?;
@@ -327,20 +332,12 @@ impl Target {
 
     /// Verifies the copy of a segment: every frame must be whole, up to the same end.
     fn verify(&self, source: &Source) -> Result<()> {
-        let (active, extent) = Active::adopt(&self.directory, source.header.base, None, None)?;
-        let sealed = crate::segment::Seal::of(&active.header, source.origin);
-        let whole = extent.stop == Stop::Limit
-            && sealed.is_some_and(|seal| {
-                (u64::from(seal.len), seal.last_checksum) == (extent.end, extent.last_checksum)
-            });
-        if whole {
-            return Ok(());
+        let base = source.header.base;
+        match flaw_in(&self.directory, base, Testimony::Successor(source.origin))? {
+            None => Ok(()),
+            // The bytes were read back from what was written: it is the log that is damaged, or the disk of the copy.
+            Some(flaw) => Err(flaw.error(&self.directory.path_of(&FileName::Segment(base)))),
         }
-        // The copy was read back after it was written: either the log is damaged, or the disk of
-        // the copy.
-        let path = active.file.path();
-        let other = || corrupt(path, extent.end, None, Corruption::Foreign);
-        Err(extent.stop.defect(path).unwrap_or_else(other))
     }
 
     /// Removes what does not belong to the copy, and marks the copy as closed.
@@ -383,18 +380,6 @@ impl Target {
         self.report.next_offset = next_offset;
         Ok(self.report)
     }
-}
-
-/// Refuses a directory with the segments of another log.
-fn refuse_others(there: &Directory) -> Result<()> {
-    for base in segment_bases(&*there.storage, &there.path)? {
-        if there.header(base)?.is_none() {
-            return Err(Error::Invalid(
-                "the target of a backup holds segments of another log",
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// How many bytes at the start of the file are those of the segment.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::removal::Removal;
-use super::source::{Source, copy};
+use super::source::{copy, source_of};
 use super::space::is_out_of_space;
 use crate::directory::corrupt;
 use crate::engine::segments::Reader;
@@ -150,7 +150,7 @@ impl Removal<'_> {
                 .health()
                 .poison_on_error(active.sync(&self.remove.directory))?;
         }
-        let source = Source::of(&self.remove.directory, &reader, segment)?;
+        let source = source_of(&self.remove.directory, &reader, segment)?;
         let rewriter = reader.read(segment, |opened| {
             let mut rewriter = Rewriter::create(&self.remove.directory, source.header)?;
             copy(opened, &mut rewriter, is_kept)?;

@@ -6,7 +6,7 @@
 //! says that the merged segment already contains the others.
 
 use super::removal::Removal;
-use super::source::{Source, copy};
+use super::source::{copy, source_of};
 use crate::engine::segments::Reader;
 use crate::segment::{Rewriter, SegmentRef};
 use crate::{Error, Result};
@@ -90,7 +90,7 @@ impl Removal<'_> {
     fn merge(&mut self, reader: &Reader<'_>, run: &[SegmentRef]) -> Result<u64> {
         let [first, .., last] = run else { return Ok(0) };
         let remove = self.remove;
-        let source_of = |segment| Source::of(&remove.directory, reader, segment);
+        let source_of = |segment| source_of(&remove.directory, reader, segment);
         let before: u64 = run
             .iter()
             .map(|segment| self.remove.segments.size_on_disk(segment))

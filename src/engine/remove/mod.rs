@@ -11,5 +11,5 @@ mod space;
 mod trim;
 
 pub(crate) use removal::Remove;
-pub(crate) use source::{Source, copy};
+pub(crate) use source::{copy, source_of};
 pub(crate) use space::{Lease, Space};

@@ -1,0 +1,96 @@
+//! A log that was closed: nothing of it is read but the header of its last segment.
+
+use std::cmp::Ordering;
+
+use super::contents::Chain;
+use super::segments::{all_but_last, known};
+use super::walked::{Defect, flaw_in};
+use crate::directory::corrupt;
+use crate::format::Previous;
+use crate::segment::{Ending, SegmentRef, Testimony, end_of};
+use crate::sys::Open;
+use crate::{Corruption, Error, Options, Result};
+
+/// Where a log ends that was closed and is as it was then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// How the metadata knows the last segment; `None` in a log without segments.
+    pub(crate) last: Option<Previous>,
+    /// No offset below this one may be given out again.
+    pub(crate) next_offset: u64,
+    /// The last segment that there is, and the length it has to be cut to: behind that stands what
+    /// an interrupted backup added.
+    pub(crate) excess: Option<(u64, u64)>,
+}
+
+impl Chain {
+    /// Where the log ends, if both copies of the metadata say that it was closed, and the last
+    /// segment is as they say. `None`: the end has to be found out.
+    pub(super) fn closed(&self, options: &Options) -> Result<Option<Closed>> {
+        let Some(clean) = self.meta.clean.filter(|_| self.copies.agree()) else {
+            return Ok(None);
+        };
+        let missing = |base| corrupt(&self.path(base), 0, None, Corruption::Missing);
+        let foreign = |base| corrupt(&self.path(base), 0, None, Corruption::Foreign);
+        let (last, base) = match (clean.last, self.bases.last()) {
+            (None, None) => return Ok(Some(self.closed_at(None, None))),
+            (Some(last), Some(base)) => (last, *base),
+            (Some(last), None) => return Err(missing(last.base)),
+            (None, Some(base)) => return Err(foreign(*base)),
+        };
+        let (file, header) = match self.directory.open_segment(base, Open::Read) {
+            Err(Error::Corrupt { .. }) if options.recover => return Ok(None),
+            other => other?,
+        };
+        let testimony = Testimony::Metadata(last);
+        let Some(ending) = end_of(&header, testimony) else {
+            return Err(if header.last_base() < last.base {
+                missing(last.base)
+            } else {
+                foreign(base)
+            });
+        };
+        let (len, sealed_len) = (file.len()?, u64::from(ending.seal.len));
+        let at = |position, kind| Defect {
+            position,
+            offset: None,
+            kind,
+        };
+        let mut excess = None;
+        let flaw = match len.cmp(&sealed_len) {
+            Ordering::Less => Some(at(len, Corruption::Short)),
+            Ordering::Equal if options.check || options.recover => flaw_in(&self.directory, base, testimony)?,
+            Ordering::Equal => None,
+            Ordering::Greater if self.meta.unfinished => {
+                excess = Some((base, sealed_len));
+                None
+            }
+            Ordering::Greater => Some(at(sealed_len, Corruption::Trailing)),
+        };
+        match flaw {
+            None => Ok(Some(self.closed_at(Some(ending), excess))),
+            Some(_) if options.recover => Ok(None),
+            Some(flaw) => Err(flaw.error(file.path())),
+        }
+    }
+
+    fn closed_at(&self, ending: Option<Ending>, excess: Option<(u64, u64)>) -> Closed {
+        // A rewritten segment says itself how far it reaches.
+        let reached = ending.and_then(|ending| ending.next_offset);
+        Closed {
+            last: ending.map(|ending| ending.origin),
+            next_offset: self.meta.next_offset.max(reached.unwrap_or(0)),
+            excess,
+        }
+    }
+
+    /// The segments of a log that was closed: each ends where the next one says, and the last where
+    /// the metadata does.
+    pub(crate) fn closed_segments(&self, closed: &Closed) -> Vec<SegmentRef> {
+        let mut segments = all_but_last(&self.directory, &self.bases);
+        if let (Some(base), Some(last)) = (self.bases.last(), closed.last) {
+            segments.push(known(&self.directory, *base, last));
+        }
+        segments
+    }
+}

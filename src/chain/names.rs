@@ -1,0 +1,99 @@
+//! Which of the segment files count.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::directory::Directory;
+use crate::format::{CleanEnd, FileName, Meta};
+use crate::sys::{Open, Storage};
+use crate::{Error, Result};
+
+/// The base offsets of the segment files in `dir`, ascending.
+pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64>> {
+    let mut bases: Vec<u64> = storage
+        .list(dir)?
+        .iter()
+        .filter_map(|name| match FileName::parse(name) {
+            Some(FileName::Segment(base)) => Some(base),
+            _ => None,
+        })
+        .collect();
+    bases.sort_unstable();
+    Ok(bases)
+}
+
+/// Whether there is a segment that is not of this log, or of which the header cannot be read.
+pub(crate) fn holds_another_log(directory: &Directory) -> Result<bool> {
+    for base in segment_bases(&*directory.storage, &directory.path)? {
+        if directory.header(base)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The bases that segments may have which are part of a merged one, if the last merge has taken
+/// place.
+fn merged(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<Option<Range<u64>>> {
+    let Some((base, end)) = meta.merge.filter(|(base, _)| bases.contains(base)) else {
+        return Ok(None);
+    };
+    match directory.open_segment(base, Open::Read) {
+        Ok((_, header)) => Ok(header
+            .rewrite
+            .filter(|rewrite| rewrite.end >= end)
+            .map(|rewrite| base.saturating_add(1)..rewrite.end)),
+        // What is wrong with it will be said when it is opened.
+        Err(Error::Corrupt { .. } | Error::Version { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// In a copy whose backup was interrupted, the last segment may have been replaced already by what
+/// it was rewritten to: that is where the copy ends then.
+pub(super) fn follow_replaced_last(directory: &Directory, meta: &mut Meta, bases: &[u64]) -> Result<()> {
+    let Some(CleanEnd { last: Some(last) }) = meta.clean else {
+        return Ok(());
+    };
+    let merged = merged(directory, meta, bases)?;
+    let is_merged = |base: u64| merged.as_ref().is_some_and(|range| range.contains(&base));
+    let Some(base) = bases
+        .iter()
+        .rfind(|base| **base <= last.base && !is_merged(**base))
+    else {
+        return Ok(());
+    };
+    let rewrite = match directory.open_segment(*base, Open::Read) {
+        Ok((_, header)) => header.rewrite.filter(|rewrite| rewrite.end > last.base),
+        // Opening it will say what is wrong with it.
+        Err(Error::Corrupt { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(rewrite) = rewrite {
+        meta.clean = Some(CleanEnd {
+            last: Some(rewrite.origin),
+        });
+        meta.next_offset = meta.next_offset.max(rewrite.end);
+    }
+    Ok(())
+}
+
+/// Divides the segment files into those that count, and those that do not and are to go: trimmed,
+/// merged into another one, or left by a backup that was interrupted.
+pub(super) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
+    let merged = merged(directory, meta, &bases)?;
+    let unfinished_from = match meta.clean {
+        Some(end) if meta.unfinished => end.last.map_or(0, |last| last.base.saturating_add(1)),
+        _ => u64::MAX,
+    };
+    let is_merged = |base: &u64| merged.as_ref().is_some_and(|range| range.contains(base));
+    let (mut superseded, mut kept): (Vec<u64>, Vec<u64>) = bases
+        .into_iter()
+        .partition(|base| is_merged(base) || *base >= unfinished_from);
+    // All in a segment are trimmed if the next one begins at or below the start offset.
+    let trimmed = kept
+        .partition_point(|base| *base <= meta.start_offset)
+        .saturating_sub(1);
+    superseded.extend(kept.drain(..trimmed));
+    Ok((kept, superseded))
+}

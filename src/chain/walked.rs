@@ -1,0 +1,249 @@
+//! A segment that was walked through, held against what others say of its end.
+
+use std::path::Path;
+
+use crate::directory::{Directory, corrupt};
+use crate::format::{BATCH_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::segment::{Active, Ending, Extent, Stop, Testimony, end_of};
+use crate::{Corruption, Error, Result};
+
+/// A segment that was walked through.
+pub(crate) struct Walked {
+    pub(crate) active: Active,
+    /// How far it is in order.
+    pub(crate) extent: Extent,
+    /// Where it should end, if anybody says so.
+    pub(crate) told: Option<Ending>,
+}
+
+/// Something wrong in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Defect {
+    pub(crate) position: u64,
+    pub(crate) offset: Option<u64>,
+    pub(crate) kind: Corruption,
+}
+
+impl Defect {
+    /// Where a walk met something that is not an intact batch, if that is why it ended.
+    fn of(stop: Stop) -> Option<Defect> {
+        match stop {
+            Stop::Defect {
+                position,
+                offset,
+                kind,
+            } => Some(Defect {
+                position,
+                offset: Some(offset),
+                kind,
+            }),
+            Stop::Limit | Stop::Marker => None,
+        }
+    }
+
+    pub(crate) fn error(self, path: &Path) -> Error {
+        corrupt(path, self.position, self.offset, self.kind)
+    }
+}
+
+/// How a segment falls short of its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shortfall {
+    /// A batch is not whole.
+    Broken(Defect),
+    /// It is whole up to another length than it should be.
+    Length,
+    /// It is as long as it should be, and its last frame is another one.
+    Content,
+    /// It ends at a marker, and behind that stands a batch that knows of durable bytes behind the
+    /// marker: the batch that overwrote the marker was lost.
+    OldMarker,
+    /// It is whole, and a copy of the metadata says that the log was closed further on.
+    ClosedFurtherOn,
+}
+
+impl Walked {
+    /// Walks through the segment with this header, up to where the testimony says that it ends.
+    pub(crate) fn walk(
+        directory: &Directory,
+        header: &SegmentHeader,
+        testimony: Testimony,
+        capacity: Option<u64>,
+    ) -> Result<Walked> {
+        let told = end_of(header, testimony);
+        let limit = told.map(|told| u64::from(told.seal.len));
+        let (active, extent) = Active::adopt(directory, header.base, limit, capacity)?;
+        Ok(Walked { active, extent, told })
+    }
+
+    pub(crate) fn base(&self) -> u64 {
+        self.active.header.base
+    }
+
+    /// The end of what is whole.
+    pub(crate) fn own_end(&self) -> Option<Ending> {
+        end_of(&self.active.header, self.extent.testimony())
+    }
+
+    /// Whether its frames prove that all before it is durable.
+    pub(crate) fn proves_those_before(&self) -> bool {
+        self.extent.frontier >= SEGMENT_HEADER_LEN
+    }
+
+    /// Whether its frames prove that it is durable up to its end.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.extent.frontier == self.extent.end
+    }
+
+    /// Whether it is proven to be durable, and nothing was stored behind it but the marker that may
+    /// stand there: no failed sync can have touched this file.
+    pub(crate) fn is_untouched(&self) -> Result<bool> {
+        let marker = if self.extent.stop == Stop::Marker {
+            BATCH_HEADER_LEN as u64
+        } else {
+            0
+        };
+        Ok(self.is_proven() && self.content_end(self.extent.end + marker)?.is_none())
+    }
+
+    /// The offset below which its frames prove it to be durable.
+    pub(crate) fn durable_offset(&self) -> u64 {
+        if self.is_proven() {
+            return self.extent.next_offset;
+        }
+        // The frontier stands between two batches: the records below it are durable.
+        let (mut low, mut high) = (0, self.active.visible().count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let position = self.active.index.position(middle);
+            if position.is_some_and(|position| u64::from(position) < self.extent.frontier) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        self.base() + u64::from(low)
+    }
+
+    /// Whether an intact frame stands behind what is whole.
+    pub(crate) fn is_frame_behind(&self) -> bool {
+        self.active.walk(u64::MAX, false).is_frame_behind(&self.extent, 0)
+    }
+
+    /// Whether an intact frame behind what is whole knows of durable bytes further on.
+    fn is_durable_behind(&self) -> bool {
+        self.active.walk(u64::MAX, false).is_durable_behind(&self.extent)
+    }
+
+    /// Whether the metadata knows of durable bytes behind what is whole. It does not know what
+    /// became of a segment that was rewritten since.
+    fn is_closed_further_on(&self, durable_end: Option<(u64, u32)>) -> bool {
+        let here = (self.base(), self.extent.end);
+        self.active.header.rewrite.is_none()
+            && durable_end.is_some_and(|(base, len)| (base, u64::from(len)) > here)
+    }
+
+    fn shortfall(&self, durable_end: Option<(u64, u32)>) -> Option<Shortfall> {
+        let seal = self.extent.seal();
+        if let Some(defect) = Defect::of(self.extent.stop) {
+            return Some(Shortfall::Broken(defect));
+        }
+        match self.told {
+            Some(told) if seal.len != told.seal.len => Some(Shortfall::Length),
+            Some(told) if seal.last_checksum != told.seal.last_checksum => Some(Shortfall::Content),
+            None if self.extent.stop == Stop::Marker && self.is_durable_behind() => {
+                Some(Shortfall::OldMarker)
+            }
+            _ => self
+                .is_closed_further_on(durable_end)
+                .then_some(Shortfall::ClosedFurtherOn),
+        }
+    }
+
+    /// Whether a log that was not closed ends in this segment, because it falls short of its end.
+    ///
+    /// `durable_end` is where a copy of the metadata says that the log was closed once. If it names
+    /// a later segment, that one is missing, which is not for this one to tell.
+    pub(super) fn is_cut_here(&self, durable_end: Option<(u64, u32)>) -> bool {
+        match self.shortfall(durable_end) {
+            Some(Shortfall::ClosedFurtherOn) => durable_end.is_some_and(|(base, _)| base == self.base()),
+            shortfall => shortfall.is_some(),
+        }
+    }
+
+    /// What is wrong with this segment, if it falls short of its end and the bytes that it lacks
+    /// were durable. In a log that was not closed they are a torn tail else.
+    ///
+    /// What the metadata knows counts only where nobody else tells the end.
+    pub(crate) fn defect(&self, is_known_durable: bool, durable_end: Option<(u64, u32)>) -> Option<Defect> {
+        let defect = match self.shortfall(durable_end)? {
+            Shortfall::ClosedFurtherOn if self.told.is_some() => return None,
+            Shortfall::Broken(defect) => defect,
+            Shortfall::Content => Defect {
+                position: 0,
+                offset: None,
+                kind: Corruption::Foreign,
+            },
+            Shortfall::Length | Shortfall::OldMarker | Shortfall::ClosedFurtherOn => self.short(),
+        };
+        self.lacks_durable(is_known_durable, durable_end)
+            .then_some(defect)
+    }
+
+    /// Whether bytes behind what is whole were durable.
+    pub(super) fn lacks_durable(&self, is_known_durable: bool, durable_end: Option<(u64, u32)>) -> bool {
+        is_known_durable
+            || self.active.header.rewrite.is_some()
+            || self.is_closed_further_on(durable_end)
+            || self.is_durable_behind()
+    }
+
+    fn short(&self) -> Defect {
+        Defect {
+            position: self.extent.end,
+            offset: Some(self.extent.next_offset),
+            kind: Corruption::Short,
+        }
+    }
+
+    /// The error for durable bytes that this segment lacks.
+    pub(super) fn error(&self) -> Error {
+        let defect = Defect::of(self.extent.stop).unwrap_or_else(|| self.short());
+        defect.error(self.active.file.path())
+    }
+
+    /// One past the last byte of the file at or behind `from` that is not zero.
+    pub(crate) fn content_end(&self, from: u64) -> Result<Option<u64>> {
+        let file = &self.active.file;
+        let rest = file.len()?.saturating_sub(from);
+        let mut buffer = vec![0; usize::try_from(rest).unwrap_or(usize::MAX).clamp(1, 256 << 10)];
+        let (mut at, mut last) = (from, None);
+        loop {
+            let read = file.read_at(at, &mut buffer)?;
+            if let Some(found) = buffer[..read].iter().rposition(|byte| *byte != 0) {
+                last = Some(at + found as u64 + 1);
+            }
+            at += read as u64;
+            if read < buffer.len() {
+                return Ok(last);
+            }
+        }
+    }
+}
+
+/// What is wrong with a segment whose file has to be whole, and to end where the testimony says:
+/// every frame is read.
+pub(crate) fn flaw_in(directory: &Directory, base: u64, testimony: Testimony) -> Result<Option<Defect>> {
+    let (active, extent) = Active::adopt(directory, base, None, None)?;
+    let ending = end_of(&active.header, testimony);
+    let is_at_end = ending.is_some_and(|ending| ending.seal == extent.seal());
+    if extent.stop == Stop::Limit && is_at_end {
+        return Ok(None);
+    }
+    let other = Defect {
+        position: extent.end,
+        offset: None,
+        kind: Corruption::Foreign,
+    };
+    Ok(Some(Defect::of(extent.stop).unwrap_or(other)))
+}

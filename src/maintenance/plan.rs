@@ -1,0 +1,402 @@
+//! What `recover` is going to do to a log's segments.
+//!
+//! A segment that others know keeps being known by them: it is written anew as one without the
+//! messages that were lost, which says what it was before. Where the one behind it is lost, it says
+//! it was that one as well.
+
+use std::path::{Path, PathBuf};
+
+use super::findings::{Damage, Findings};
+use super::report::{Dropped, RecoverReport};
+use super::salvaging::{cut_behind, salvage_segment, whole_records};
+use crate::chain::{Testimony, end_of, said_by};
+use crate::directory::offset_bound;
+use crate::format::{CleanEnd, FileName, Meta, Previous, SegmentHeader};
+use crate::segment::{Gap, Good, Salvage};
+use crate::{Corruption, Result};
+
+/// A segment, and what is to be done with it.
+pub(super) struct Planned {
+    pub(super) base: u64,
+    pub(super) header: Option<SegmentHeader>,
+    pub(super) action: Action,
+}
+
+pub(super) enum Action {
+    Keep,
+    /// Write anew with these records, as a segment that reaches up to this offset and is known in
+    /// this way.
+    Rewrite {
+        good: Vec<Good>,
+        cut: Vec<Gap>,
+        end: u64,
+        origin: Option<Previous>,
+    },
+    /// Move to the quarantine.
+    Drop,
+}
+
+/// What is to be done.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) report: RecoverReport,
+    /// Oldest first.
+    pub(super) segments: Vec<Planned>,
+    /// Whether messages are lost, or may be.
+    pub(super) is_lossy: bool,
+    /// Where the log ends when its segments are as planned, if that is known.
+    pub(super) clean: Option<CleanEnd>,
+    /// The offset below which none may be given out again, apart from those of the messages that
+    /// are there.
+    pub(super) next_offset_min: u64,
+}
+
+/// Finds out what is to be done.
+pub(super) fn plan(findings: &Findings) -> Result<Plan> {
+    let planner = Planner {
+        findings,
+        segments: Vec::new(),
+        report: RecoverReport::default(),
+        lost_from: None,
+    };
+    planner.run()
+}
+
+impl Plan {
+    /// The segments of which anything is kept, oldest first.
+    pub(super) fn kept(&self) -> impl DoubleEndedIterator<Item = &Planned> {
+        kept(&self.segments)
+    }
+}
+
+fn kept(segments: &[Planned]) -> impl DoubleEndedIterator<Item = &Planned> {
+    segments
+        .iter()
+        .filter(|planned| !matches!(planned.action, Action::Drop))
+}
+
+/// A plan that is being made.
+struct Planner<'a> {
+    findings: &'a Findings,
+    segments: Vec<Planned>,
+    report: RecoverReport,
+    /// The first offset that is lost.
+    lost_from: Option<u64>,
+}
+
+impl Planner<'_> {
+    fn run(mut self) -> Result<Plan> {
+        let findings = self.findings;
+        let damage = &findings.damage;
+        // Those that have to be made anew are counted when that is done.
+        let damaged = damage
+            .iter()
+            .filter(|one| findings.how.dry_run && one.is_index_damaged);
+        self.report = RecoverReport {
+            changed: !findings.is_meta_good
+                || !findings.runs_damaged.is_empty()
+                || damage.iter().any(|one| one.is_index_damaged),
+            indexes_rebuilt: (findings.runs_damaged.len() + damaged.count()) as u64,
+            metadata_rebuilt: findings.is_meta_lost,
+            epoch: self.meta().epoch,
+            ..RecoverReport::default()
+        };
+        for (index, one) in damage.iter().enumerate() {
+            let next = damage.get(index + 1).map(|next| next.base);
+            self.plan_segment(one, next)?;
+        }
+        self.note_missing_last();
+        // Opening would go by the end that the metadata tells, and refuse.
+        let is_end_wrong = damage
+            .last()
+            .is_some_and(|last| last.is_other && last.kind.is_none());
+        self.report.changed |= is_end_wrong;
+        self.mend_links()?;
+        let is_any = |planned: &Planned| !matches!(planned.action, Action::Keep);
+        self.report.changed |= self.segments.iter().any(is_any);
+        self.report.changed |= !self.report.dropped.is_empty();
+        self.report.segments = kept(&self.segments).count() as u64;
+        Ok(self.finish(is_end_wrong))
+    }
+
+    fn finish(self, is_end_wrong: bool) -> Plan {
+        let meta = *self.meta();
+        let planned_end = self.clean_end().filter(|_| !is_end_wrong);
+        let clean = if self.report.changed {
+            planned_end
+        } else {
+            meta.clean.filter(|_| self.findings.chain.copies.agree())
+        };
+        let is_lossy = self.is_lossy();
+        let next_offset_min = self.next_offset_min();
+        let reached = match (
+            self.findings.damage.last(),
+            self.segments.last().map(|last| &last.action),
+        ) {
+            (_, Some(Action::Rewrite { end, .. })) => *end,
+            (Some(last), Some(Action::Keep)) => last.next_offset,
+            _ => 0,
+        };
+        let mut report = self.report;
+        // Opening a log that was not closed begins another one too, where it cannot know whether
+        // anything was lost.
+        let is_another = is_lossy || (clean.is_none() && !meta.visible_is_durable);
+        report.epoch = report.epoch.saturating_add(u64::from(is_another));
+        report.next_offset = next_offset_min.max(reached);
+        Plan {
+            report,
+            segments: self.segments,
+            is_lossy,
+            clean: planned_end,
+            next_offset_min,
+        }
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.findings.chain.meta
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.lost_from.is_some() || self.findings.is_meta_lost || self.findings.is_front_missing
+    }
+
+    fn plan_segment(&mut self, one: &Damage, next: Option<u64>) -> Result<()> {
+        let header = self.findings.chain.directory.header(one.base)?;
+        if let Some(header) = header {
+            self.note_missing_before(&header);
+        }
+        let is_cut_off = self.lost_from.is_some() && !self.findings.how.salvage;
+        let planned = match (header, one.kind) {
+            _ if is_cut_off => self.drop_segment(one, header, next)?,
+            (None, _) => self.drop_segment(one, header, next)?,
+            (Some(header), None) => {
+                self.report.messages += one.messages;
+                Planned {
+                    base: one.base,
+                    header: Some(header),
+                    action: Action::Keep,
+                }
+            }
+            (Some(header), Some(kind)) => self.rewrite_segment(header, kind, next)?,
+        };
+        self.segments.push(planned);
+        Ok(())
+    }
+
+    /// Notes segments that are missing in front of the one with this header.
+    fn note_missing_before(&mut self, header: &SegmentHeader) {
+        let Some(before) = self.segments.last() else {
+            // Whatever was in front of the first one and was not trimmed.
+            if self.findings.is_front_missing {
+                let start = self.meta().start_offset;
+                let missing = self.missing(start, Some(header.base));
+                self.report.dropped.push(missing);
+            }
+            return;
+        };
+        let before = before.header.map_or(before.base, |before| before.last_base());
+        let Some(previous) = header.previous else { return };
+        if before < previous.base {
+            self.lost_from.get_or_insert(previous.base);
+            let missing = self.missing(previous.base, Some(header.base));
+            self.report.dropped.push(missing);
+        }
+    }
+
+    /// Notes that the last segment is missing, of which the metadata knows.
+    fn note_missing_last(&mut self) {
+        if let Some(base) = self.findings.missing_last {
+            self.lost_from.get_or_insert(base);
+            let end = self.meta().clean.map(|_| self.meta().next_offset);
+            let missing = self.missing(base, end);
+            self.report.dropped.push(missing);
+        }
+    }
+
+    fn missing(&self, base: u64, end: Option<u64>) -> Dropped {
+        Dropped {
+            path: self.path(base),
+            position: 0,
+            len: 0,
+            first_offset: Some(base),
+            end_offset: end,
+            kind: Corruption::Missing,
+        }
+    }
+
+    fn path(&self, base: u64) -> PathBuf {
+        self.findings.chain.directory.path_of(&FileName::Segment(base))
+    }
+
+    fn file_len(&self, base: u64) -> Result<u64> {
+        self.findings.chain.directory.storage.len_of(&self.path(base))
+    }
+
+    /// A segment of which nothing is kept.
+    fn drop_segment(
+        &mut self,
+        one: &Damage,
+        header: Option<SegmentHeader>,
+        next: Option<u64>,
+    ) -> Result<Planned> {
+        self.lost_from.get_or_insert(one.base);
+        let kind = one.kind.unwrap_or(Corruption::Foreign);
+        let meta = self.meta();
+        let end = next.or(meta.clean.map(|_| meta.next_offset.max(one.base)));
+        let (path, len) = (self.path(one.base), self.file_len(one.base)?);
+        self.report.dropped.push(Dropped {
+            path,
+            position: 0,
+            len,
+            first_offset: Some(one.base),
+            end_offset: end,
+            kind,
+        });
+        Ok(Planned {
+            base: one.base,
+            header,
+            action: Action::Drop,
+        })
+    }
+
+    /// A segment of which some is kept.
+    fn rewrite_segment(
+        &mut self,
+        header: SegmentHeader,
+        kind: Corruption,
+        next: Option<u64>,
+    ) -> Result<Planned> {
+        let ending = self.findings.chain.ending_of(&header, next)?;
+        let (Salvage { mut good, mut gaps }, mut end) =
+            salvage_segment(&self.findings.chain, &header, next, ending)?;
+        if let Some(lost) = gaps.iter().find(|gap| gap.first_offset < gap.end_offset).copied() {
+            self.lost_from.get_or_insert(lost.first_offset);
+            if !self.findings.how.salvage {
+                cut_behind(&lost, &mut good, &mut gaps, end);
+                end = lost.first_offset;
+            }
+        }
+        let path = self.path(header.base);
+        let dropped = gaps.iter().map(|gap| dropped(&path, gap, kind));
+        self.report.dropped.extend(dropped);
+        let start = self.meta().start_offset;
+        self.report.messages += good
+            .iter()
+            .filter(|record| record.offset >= start && !record.is_control)
+            .count() as u64;
+        Ok(Planned {
+            base: header.base,
+            header: Some(header),
+            action: Action::Rewrite {
+                good,
+                cut: gaps,
+                end,
+                origin: ending.map(|ending| ending.origin),
+            },
+        })
+    }
+
+    /// Has each segment that is kept be known by the one that is kept behind it.
+    fn mend_links(&mut self) -> Result<()> {
+        let kept: Vec<usize> = (0..self.segments.len())
+            .filter(|index| !matches!(self.segments[*index].action, Action::Drop))
+            .collect();
+        let mut later: Option<SegmentHeader> = None;
+        for index in kept.into_iter().rev() {
+            let Some(header) = self.segments[index].header else {
+                continue;
+            };
+            if let Some(next) = later {
+                let link = next.previous.unwrap_or_else(|| unknown(&header));
+                if matches!(self.segments[index].action, Action::Keep)
+                    && end_of(&header, Testimony::Successor(link)).is_none()
+                {
+                    let good = whole_records(&self.findings.chain, &header, next.base)?;
+                    self.segments[index].action = Action::Rewrite {
+                        good,
+                        cut: Vec::new(),
+                        end: next.base,
+                        origin: None,
+                    };
+                }
+                if let Action::Rewrite { origin, end, .. } = &mut self.segments[index].action {
+                    *origin = Some(link);
+                    *end = next.base;
+                }
+            }
+            later = Some(header);
+        }
+        Ok(())
+    }
+
+    /// Where the log ends when its segments are as planned, if that is known.
+    fn clean_end(&self) -> Option<CleanEnd> {
+        let Some(last) = kept(&self.segments).last() else {
+            return Some(CleanEnd { last: None });
+        };
+        let header = last.header?;
+        if let Action::Rewrite { origin, .. } = &last.action {
+            let origin = origin.unwrap_or_else(|| unknown(&header));
+            return Some(CleanEnd { last: Some(origin) });
+        }
+        let next = self.segments.iter().find(|planned| planned.base > header.base);
+        let testimony = match next {
+            Some(next) => said_by(next.header.as_ref()),
+            None => self.findings.chain.said_by_metadata(),
+        };
+        let link = match testimony {
+            Testimony::Successor(_) | Testimony::Metadata(_) => end_of(&header, testimony)?.origin,
+            Testimony::Nobody | Testimony::NoSegment | Testimony::Frames { .. } => return None,
+        };
+        Some(CleanEnd { last: Some(link) })
+    }
+
+    /// The offset below which none may be given out again, apart from those of the messages that
+    /// are there.
+    fn next_offset_min(&self) -> u64 {
+        let meta = self.meta();
+        if !self.is_lossy() {
+            return meta.next_offset;
+        }
+        let ends = self
+            .report
+            .dropped
+            .iter()
+            .filter_map(|dropped| dropped.end_offset);
+        let mut bound = meta.next_offset.max(ends.max().unwrap_or(0));
+        if self.findings.is_meta_lost || meta.clean.is_none() {
+            bound = bound.max(self.offset_bound());
+        }
+        bound
+    }
+
+    /// An offset above all that can have been given out, where nobody says which was the last.
+    fn offset_bound(&self) -> u64 {
+        let of_last = self.segments.last().map_or(0, |last| {
+            let rewrite = last.header.and_then(|header| header.rewrite);
+            rewrite.map_or(offset_bound(last.base), |rewrite| rewrite.end)
+        });
+        let missing = self.findings.missing_last;
+        missing.map_or(0, offset_bound).max(of_last)
+    }
+}
+
+fn dropped(path: &Path, gap: &Gap, kind: Corruption) -> Dropped {
+    Dropped {
+        path: path.to_path_buf(),
+        position: gap.position,
+        len: gap.len,
+        first_offset: Some(gap.first_offset),
+        end_offset: Some(gap.end_offset),
+        kind,
+    }
+}
+
+/// How a segment is known that nobody knows.
+pub(super) fn unknown(header: &SegmentHeader) -> Previous {
+    Previous {
+        base: header.base,
+        len: 0,
+        last_checksum: 0,
+    }
+}
