@@ -5,6 +5,7 @@
 
 mod circles;
 mod code;
+mod comments;
 mod layers;
 mod manifest;
 mod modules;
