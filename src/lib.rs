@@ -64,8 +64,8 @@ mod types;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-/// A simulated disk in memory that loses data and fails on command, for crash tests, and records that
-/// no public call writes. No part of the stable interface.
+/// A simulated disk in memory that loses data and fails on command, for crash tests, and records
+/// that no public call writes. No part of the stable interface.
 #[cfg(feature = "fault")]
 #[doc(hidden)]
 pub mod fault {

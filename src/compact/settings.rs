@@ -81,7 +81,10 @@ impl Default for Settings {
 ///
 /// /// Ends the work when 10,000 messages are gone.
 /// fn at_most(progress: &Progress) -> ControlFlow<()> {
-///     if progress.deleted.messages < 10_000 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+///     match progress.deleted.messages {
+///         0..10_000 => ControlFlow::Continue(()),
+///         _ => ControlFlow::Break(()),
+///     }
 /// }
 /// # assert!(at_most(&Progress::default()).is_continue());
 /// ```

@@ -91,7 +91,8 @@ pub fn deletes_with(
 /// log.publish(&[NewMessage::new(b"user-7", b"created"), NewMessage::new(b"user-7", b"renamed")])?;
 /// let settings = compact::Settings::new();
 /// assert_eq!(compact::compact(&log, &settings.clone().dry_run(true))?.messages, 1);
-/// assert_eq!(compact::compact(&log, &settings.clone().older_than(Duration::from_secs(60)))?.messages, 0);
+/// let old_only = settings.clone().older_than(Duration::from_secs(60));
+/// assert_eq!(compact::compact(&log, &old_only)?.messages, 0);
 /// assert_eq!(compact::compact(&log, &settings)?.messages, 1);
 /// # Ok::<(), duramen::Error>(())
 /// ```

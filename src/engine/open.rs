@@ -136,8 +136,8 @@ fn remove_superseded(chain: &mut Chain, dir: &Path) -> Result<()> {
     let storage = &*directory.storage;
     let is_any = !chain.superseded.is_empty();
     if chain.meta.clean.is_none() || !chain.copies.agree() || is_any {
-        // Whoever renamed a segment may have been killed before the name was durable. What it shows is acted on
-        // from here on, and counts as done for whoever asks for it again.
+        // Whoever renamed a segment may have been killed before the name was durable. What it shows
+        // is acted on from here on, and counts as done for whoever asks for it again.
         storage.sync_dir(dir)?;
     }
     if is_any && !chain.copies.agree() {

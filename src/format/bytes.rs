@@ -32,7 +32,8 @@ impl<const N: usize> Fields<N> {
         Fields { bytes: [0; N], at: 0 }
     }
 
-    /// Appends `field`; what does not fit is left out, which the length checks of every format's tests would show.
+    /// Appends `field`; what does not fit is left out, which the length checks of every format's
+    /// tests would show.
     pub(super) fn put(mut self, field: &[u8]) -> Fields<N> {
         if let Some(target) = self.bytes.get_mut(self.at..self.at + field.len()) {
             target.copy_from_slice(field);

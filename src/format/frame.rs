@@ -1,8 +1,8 @@
 //! Frames: what follows a segment's header.
 //!
-//! A publish is one batch. A batch of one message is a *lone record*; any other is a *batch header* and that many
-//! *records*. A batch header that counts no records is a *marker*: it says up to where the log is durable, and is
-//! overwritten by the next batch.
+//! A publish is one batch. A batch of one message is a *lone record*; any other is a *batch header*
+//! and that many *records*. A batch header that counts no records is a *marker*: it says up to
+//! where the log is durable, and is overwritten by the next batch.
 
 use super::bytes::{u32_at, u64_at};
 
@@ -15,7 +15,8 @@ pub(crate) const BATCH_HEADER_LEN: usize = 20;
 /// Largest frame of a record, header included.
 pub(crate) const FRAME_LEN_MAX: u32 = (1 << 28) - 1;
 
-/// The two highest bits of a frame's second word. 0 is no frame: zeros are space that was never written.
+/// The two highest bits of a frame's second word. 0 is no frame: zeros are space that was never
+/// written.
 const KIND_SHIFT: u32 = 30;
 const KIND_RECORD: u32 = 1;
 const KIND_BATCH: u32 = 2;
@@ -41,7 +42,8 @@ pub(crate) struct RecordHeader {
     pub(crate) key: Option<u32>,
     pub(crate) has_value: bool,
     pub(crate) has_headers: bool,
-    /// Not a message: something that a later version of this crate has to say. Readers pass over it.
+    /// Not a message: something that a later version of this crate has to say. Readers pass over
+    /// it.
     pub(crate) control: bool,
     pub(crate) kind: RecordKind,
 }
@@ -99,7 +101,8 @@ pub(crate) enum Frame {
 }
 
 impl Frame {
-    /// Reads the head of a frame from its first bytes; `None` if there cannot be one. 24 bytes are always enough.
+    /// Reads the head of a frame from its first bytes; `None` if there cannot be one. 24 bytes are
+    /// always enough.
     #[inline]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Frame> {
         let word = u32_at(bytes, 4)?;
@@ -162,7 +165,8 @@ impl RecordHeader {
         self.kind.header_len()
     }
 
-    /// The first [`header_len`](RecordHeader::header_len) bytes, in the first of an array, the checksum left zero.
+    /// The first [`header_len`](RecordHeader::header_len) bytes, in the first of an array, the
+    /// checksum left zero.
     #[inline]
     pub(super) fn encode(&self) -> [u8; LONE_HEADER_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
@@ -196,7 +200,8 @@ impl BatchHeader {
         bytes
     }
 
-    /// Whether `bytes`, which begin with this header, carry the checksum that belongs at a position with this `seed`.
+    /// Whether `bytes`, which begin with this header, carry the checksum that belongs at a position
+    /// with this `seed`.
     pub(crate) fn is_intact(&self, bytes: &[u8], seed: u32) -> bool {
         bytes
             .get(4..BATCH_HEADER_LEN)

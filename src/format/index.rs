@@ -1,12 +1,13 @@
 //! The header and the layout of an index file.
 //!
-//! An index file is derived from one segment file and bound to its exact content: one that is missing, damaged or of
-//! another content is built again. What is in it is described in `docs/format.md`; `index::sealed` searches it in
-//! place.
+//! An index file is derived from one segment file and bound to its exact content: one that is
+//! missing, damaged or of another content is built again. What is in it is described in
+//! `docs/format.md`; `index::sealed` searches it in place.
 
 use super::Salt;
 use super::bytes::{array, u32_at, u64_at};
-use super::header::{HeaderDefect, begin, checked};
+use super::header::{begin, checked};
+use super::index_defect::IndexDefect;
 
 /// Bytes of an index file's header; its first section begins behind it.
 pub(crate) const INDEX_HEADER_LEN: usize = HEADER_LEN as usize;
@@ -43,8 +44,8 @@ pub(crate) struct IndexKinds {
 
 /// The one segment content that an index was made from.
 ///
-/// The salt tells segments apart, the generation the rewrites of one segment, length and last checksum the states of
-/// one that grew.
+/// The salt tells segments apart, the generation the rewrites of one segment, length and last
+/// checksum the states of one that grew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Binding {
     pub(crate) salt: Salt,
@@ -53,49 +54,6 @@ pub(crate) struct Binding {
     pub(crate) segment_len: u32,
     /// The checksum of the segment's last frame, or of its header if it has no frames.
     pub(crate) last_checksum: u32,
-}
-
-/// Why an index cannot be used, or not be made. It is never the log that is damaged: build the index again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum IndexDefect {
-    #[error("not an index file")]
-    Magic,
-    #[error("index of format version {0}")]
-    Version(u16),
-    #[error("the header of the index is damaged")]
-    Header,
-    #[error("the index was made from another segment, or from another state of it")]
-    Foreign,
-    #[error("the index lacks the keys or the times")]
-    Kinds,
-    #[error("the index has not the length it should have")]
-    Length,
-    #[error("the index is damaged between position {position} and the end of that page")]
-    Checksum { position: u64 },
-    #[error("the index makes no sense at position {position}")]
-    Content { position: u64 },
-    #[error("the records are not in order, or too many")]
-    Records,
-}
-
-impl From<HeaderDefect> for IndexDefect {
-    fn from(defect: HeaderDefect) -> IndexDefect {
-        match defect {
-            HeaderDefect::Magic => IndexDefect::Magic,
-            HeaderDefect::Version(version) => IndexDefect::Version(version),
-            HeaderDefect::Damaged => IndexDefect::Header,
-        }
-    }
-}
-
-impl IndexDefect {
-    /// Where in the file it is, in bytes; 0 where it is the header, or the file as a whole.
-    pub(crate) fn position(self) -> u64 {
-        match self {
-            IndexDefect::Checksum { position } | IndexDefect::Content { position } => position,
-            _ => 0,
-        }
-    }
 }
 
 /// What an index file says about itself.
@@ -246,14 +204,16 @@ impl IndexHeader {
 
 /// Where the sections of an index file begin.
 ///
-/// It follows from the header's counts and flags and is not stored: what is not there cannot contradict them.
+/// It follows from the header's counts and flags and is not stored: what is not there cannot
+/// contradict them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sections {
     /// A u32 a record: its position in the segment.
     pub(crate) positions: u64,
     /// With gaps, a u32 a record: its offset less the base.
     pub(crate) offsets: u64,
-    /// An i64 a block of [`TIME_BLOCK_LEN`] records: the running maximum of the times at the block's first record.
+    /// An i64 a block of [`TIME_BLOCK_LEN`] records: the running maximum of the times at the
+    /// block's first record.
     pub(crate) time_starts: u64,
     /// A u8 a block: by how many bits the block's steps are shifted.
     pub(crate) time_shifts: u64,
@@ -268,7 +228,8 @@ pub(crate) struct Sections {
     pub(crate) controls: u64,
     /// A u32 a page: its checksum.
     pub(crate) table: u64,
-    /// Number of pages. Page `n` is what lies between header and table in `n * 4096..(n + 1) * 4096`.
+    /// Number of pages. Page `n` is what lies between header and table in `n * 4096..(n + 1) *
+    /// 4096`.
     pub(crate) pages: u64,
     pub(crate) file_len: u64,
 }

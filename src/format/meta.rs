@@ -39,14 +39,16 @@ pub(crate) struct Meta {
     pub(crate) time_index: bool,
     /// In the life that wrote this, nothing was visible before it was durable.
     pub(crate) visible_is_durable: bool,
-    /// Offsets may be missing between the start offset and the next one. Set, durably, before the first gap is made.
+    /// Offsets may be missing between the start offset and the next one. Set, durably, before the
+    /// first gap is made.
     pub(crate) has_gaps: bool,
-    /// A backup onto this copy was begun and not finished: whatever there is behind the clean end does not count.
+    /// A backup onto this copy was begun and not finished: whatever there is behind the clean end
+    /// does not count.
     pub(crate) unfinished: bool,
     /// This is a backup, and nobody has written to it as a log of its own.
     pub(crate) is_copy: bool,
-    /// Of the last merge, the base offset of the merged segment and the offset it reaches up to (exclusive): segments
-    /// in between are part of it if it reaches as far, and do not count.
+    /// Of the last merge, the base offset of the merged segment and the offset it reaches up to
+    /// (exclusive): segments in between are part of it if it reaches as far, and do not count.
     pub(crate) merge: Option<(u64, u64)>,
     /// Set by a clean close, and taken back, durably, before the first write of the next life.
     pub(crate) clean: Option<CleanEnd>,

@@ -1,10 +1,12 @@
-//! L1: bytes to values and back. Pure: no I/O, no clock, no unsafe. The layout is described in `docs/format.md`.
+//! L1: bytes to values and back. Pure: no I/O, no clock, no unsafe. The layout is described in
+//! `docs/format.md`.
 
 mod bytes;
 mod checksum;
 mod frame;
 mod header;
 mod index;
+mod index_defect;
 mod meta;
 mod names;
 #[cfg(test)]
@@ -20,9 +22,10 @@ pub(crate) use frame::{
 };
 pub(crate) use header::HeaderDefect;
 pub(crate) use index::{
-    Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
+    Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
     TIME_BLOCK_LEN,
 };
+pub(crate) use index_defect::IndexDefect;
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{

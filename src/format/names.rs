@@ -23,7 +23,8 @@ pub(crate) enum FileName {
     SegmentTemporary(u64),
     /// `.idx.tmp`: an index that was not finished.
     IndexTemporary(u64),
-    /// `.<level>.keys`, behind the first offset and the end in 20 digits each with a hyphen between: a key run.
+    /// `.<level>.keys`, behind the first offset and the end in 20 digits each with a hyphen
+    /// between: a key run.
     Keys { first: u64, end: u64, level: u8 },
     /// `.keys.tmp`: a key run that was not finished.
     KeysTemporary { first: u64 },

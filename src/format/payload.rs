@@ -121,8 +121,8 @@ impl Layout {
     }
 }
 
-/// Reads the message whose frame lies at `range` of `shared`, checking it against `seed`. The message's parts share
-/// the memory of `shared`.
+/// Reads the message whose frame lies at `range` of `shared`, checking it against `seed`. The
+/// message's parts share the memory of `shared`.
 #[inline]
 pub(crate) fn decode_message(
     shared: &Bytes,
@@ -282,7 +282,8 @@ mod tests {
         }
     }
 
-    /// A header block made by somebody else, with a good checksum, is refused and not followed out of its bounds.
+    /// A header block made by somebody else, with a good checksum, is refused and not followed out
+    /// of its bounds.
     #[test]
     fn malformed_headers_are_refused() {
         for block in [

@@ -2,7 +2,7 @@
 
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{begin, checked};
-use super::index::IndexDefect;
+use super::index_defect::IndexDefect;
 use super::segment::Previous;
 
 /// Bytes of a key run's header; entries begin behind it.

@@ -32,8 +32,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous: Option<Previous>,
     /// When this segment was created, all segments with a base below this one were durable.
     pub(crate) durable_base: u64,
-    /// When this segment was created, in seconds since the Unix epoch, and never before the one in front of it; 0: not
-    /// known.
+    /// When this segment was created, in seconds since the Unix epoch, and never before the one in
+    /// front of it; 0: not known.
     pub(crate) created: u32,
     /// `None` for a segment as it was published.
     pub(crate) rewrite: Option<Rewrite>,
@@ -44,8 +44,8 @@ pub(crate) struct SegmentHeader {
 pub(crate) struct Rewrite {
     /// Goes up with each rewrite; not 0.
     pub(crate) generation: u32,
-    /// The last of the segments that it stands for, as it was before its first rewrite: what the segment behind knows
-    /// it by.
+    /// The last of the segments that it stands for, as it was before its first rewrite: what the
+    /// segment behind knows it by.
     pub(crate) origin: Previous,
     /// The offset it reaches up to (exclusive).
     pub(crate) end: u64,
@@ -108,7 +108,8 @@ impl SegmentHeader {
             .seal()
     }
 
-    /// The base offset of the last segment that this one stands for: its own, unless several were merged.
+    /// The base offset of the last segment that this one stands for: its own, unless several were
+    /// merged.
     pub(crate) fn last_base(&self) -> u64 {
         self.rewrite.map_or(self.base, |rewrite| rewrite.origin.base)
     }

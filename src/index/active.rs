@@ -9,27 +9,21 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 use super::chains::{ChainWalk, Chains};
 use super::chunks::Chunks;
 use super::controls;
+use super::hints::SegmentHints;
 use super::search::count_below;
 use crate::format::{IndexKinds, TIME_BLOCK_LEN};
 
-/// What is known of a segment when it begins: only the use of memory depends on it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SegmentHints {
-    /// How large the segment will become.
-    pub(crate) bytes: u32,
-    /// How many records the segment before it had; 0 if not known.
-    pub(crate) records_expected: u32,
-}
-
-/// The index of the segment that is appended to, in memory: 4 bytes a record, with times 4.5, with both 9.8.
+/// The index of the segment that is appended to, in memory: 4 bytes a record, with times 4.5, with
+/// both 9.8.
 ///
-/// One thread at a time pushes, which the log's writer lock sees to; any number of others search at the same time,
-/// without locks. The invariants that make that safe:
+/// One thread at a time pushes, which the log's writer lock sees to; any number of others search at
+/// the same time, without locks. The invariants that make that safe:
 ///
 /// 1. Nothing that a reader can reach is moved or changed, but for the heads of the hash chains.
-/// 2. A record is pushed before the number of visible records goes up to it, which is a release store of the log's,
-///    and a reader takes note of that number, with an acquire load, before it searches. So all that belongs to
-///    visible records is there, and is loaded with no further ordering.
+/// 2. A record is pushed before the number of visible records goes up to it, which is a release
+///    store of the log's, and a reader takes note of that number, with an acquire load, before it
+///    searches. So all that belongs to visible records is there, and is loaded with no further
+///    ordering.
 /// 3. A reader takes nothing from records that were not visible then.
 ///
 /// Every `visible` below is such a number, at most the number of records pushed.
@@ -153,14 +147,15 @@ impl ActiveIndex {
             .filter(|&position| position > 0)
     }
 
-    /// Visible records, newest first, among which are all whose key has this hash; none without a key index.
+    /// Visible records, newest first, among which are all whose key has this hash; none without a
+    /// key index.
     #[inline]
     pub(crate) fn candidates(&self, hash: u32, visible: u32) -> ChainWalk<'_> {
         ChainWalk::new(self.keys.as_ref(), hash, visible)
     }
 
-    /// The first visible record whose time is `time` or later, which is also the first where the running maximum
-    /// is; `None` if there is none, or no time index.
+    /// The first visible record whose time is `time` or later, which is also the first where the
+    /// running maximum is; `None` if there is none, or no time index.
     ///
     /// `time_of` reads the time of the record at a position, or gives the earliest for one that is
     /// not a message. It is called for at most 15 records, and its error ends the search. For the
@@ -183,7 +178,8 @@ impl ActiveIndex {
         let Some(block) = blocks.checked_sub(1) else {
             return Ok((visible > 0).then_some(0));
         };
-        // The block's first record is too early, as all before it, and the next block's first is not.
+        // The block's first record is too early, as all before it, and the next block's first is
+        // not.
         let first = block * TIME_BLOCK_LEN;
         let next = first.saturating_add(TIME_BLOCK_LEN).min(visible);
         for ordinal in first + 1..next {
@@ -197,7 +193,8 @@ impl ActiveIndex {
         Ok((next < visible).then_some(next))
     }
 
-    /// The latest time of the records pushed, visible or not; `None` without records or without a time index.
+    /// The latest time of the records pushed, visible or not; `None` without records or without a
+    /// time index.
     pub(crate) fn time_max(&self) -> Option<i64> {
         self.times
             .as_ref()

@@ -7,8 +7,9 @@ use crate::format::{
 
 /// Gathers what the index of a segment needs to know of each record, then lays the file out.
 ///
-/// The same records give the same bytes: to check an index in depth, build it again and compare. While it works it
-/// takes about 15 bytes a record, and at the end about 20, the file's 16 included; with gaps 4 more.
+/// The same records give the same bytes: to check an index in depth, build it again and compare.
+/// While it works it takes about 15 bytes a record, and at the end about 20, the file's 16
+/// included; with gaps 4 more.
 #[derive(Debug)]
 pub(crate) struct IndexBuilder {
     base: u64,
@@ -49,7 +50,8 @@ impl IndexBuilder {
         Ok(())
     }
 
-    /// Enters the next record. Offsets and positions have to go up, and offsets to stay below the base + 2^32.
+    /// Enters the next record. Offsets and positions have to go up, and offsets to stay below the
+    /// base + 2^32.
     pub(crate) fn push(
         &mut self,
         offset: u64,
@@ -182,9 +184,9 @@ impl Times {
         }
     }
 
-    /// Writes the block down: its first maximum in full, then what the others are above it, without as many low bits
-    /// as need to go for the largest to fit in 16. The difference of two times can be more than an `i64` holds, but
-    /// it is never negative and a `u64` holds it.
+    /// Writes the block down: its first maximum in full, then what the others are above it, without
+    /// as many low bits as need to go for the largest to fit in 16. The difference of two times can
+    /// be more than an `i64` holds, but it is never negative and a `u64` holds it.
     fn finish(&mut self) {
         let (Some(&start), Some(&last)) = (self.block.first(), self.block.last()) else {
             return;
@@ -243,9 +245,10 @@ impl Output {
 
     /// Links and slots, from keys sorted by hash and ordinal.
     ///
-    /// In the order of the hashes, which is that of their places, each goes to its place or behind the one before
-    /// it. What would come behind the last slot fills the empty ones from the front on. That is what linear probing
-    /// makes of this order, without any probing: the time does not depend on how the hashes are spread.
+    /// In the order of the hashes, which is that of their places, each goes to its place or behind
+    /// the one before it. What would come behind the last slot fills the empty ones from the front
+    /// on. That is what linear probing makes of this order, without any probing: the time does not
+    /// depend on how the hashes are spread.
     fn keys(&mut self, header: &IndexHeader, sections: &Sections, keys: &[u64]) {
         let words = Words::new(header.count);
         let slot = |number: u32| sections.slots + 4 * u64::from(number);

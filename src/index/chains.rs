@@ -4,22 +4,24 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::active::SegmentHints;
 use super::chunks::{Chunks, Element};
 use super::hash::{Words, home_slot};
+use super::hints::SegmentHints;
 
 /// Records of the first table.
 const FIRST_LEN: u32 = 32;
 
-/// From how many records on a table's size is an estimate; before, each makes the index eight times as large.
+/// From how many records on a table's size is an estimate; before, each makes the index eight times
+/// as large.
 const ESTIMATE_FROM: u32 = 2048;
 
 /// Hash chains from newer to older records.
 ///
-/// They are kept in tables, each for a range of ordinals, that never grow: where the last one ends, the next begins.
-/// So nothing is ever moved or hashed again, a publisher never waits for that, and no key has to be kept or read for
-/// it. A search looks at every table, newest first: after the first three, which stay in the nearest cache, the next
-/// one is made as large as the segment is going to need.
+/// They are kept in tables, each for a range of ordinals, that never grow: where the last one ends,
+/// the next begins. So nothing is ever moved or hashed again, a publisher never waits for that, and
+/// no key has to be kept or read for it. A search looks at every table, newest first: after the
+/// first three, which stay in the nearest cache, the next one is made as large as the segment is
+/// going to need.
 #[derive(Debug)]
 pub(super) struct Chains {
     tables: Chunks<OnceLock<Table>, 0>,
@@ -34,7 +36,8 @@ struct Table {
     words: Words,
     /// A word of the newest record of each chain.
     heads: Box<[AtomicU32]>,
-    /// For each record a copy of the head that it replaced: a word of the next older record of its chain.
+    /// For each record a copy of the head that it replaced: a word of the next older record of its
+    /// chain.
     links: Box<[AtomicU32]>,
 }
 
@@ -89,11 +92,12 @@ impl Chains {
 }
 
 impl SegmentHints {
-    /// For how many records to make room when `count` are there and the next one begins at `position`.
+    /// For how many records to make room when `count` are there and the next one begins at
+    /// `position`.
     ///
-    /// Room for too many costs memory, for too few another table. The bytes that the records so far took are a guess
-    /// at how many will follow, but no licence to take memory out of proportion to what is there, unless the segment
-    /// before had as many.
+    /// Room for too many costs memory, for too few another table. The bytes that the records so far
+    /// took are a guess at how many will follow, but no licence to take memory out of proportion to
+    /// what is there, unless the segment before had as many.
     fn records_to_come(self, count: u32, position: u32) -> u32 {
         if count == 0 {
             return FIRST_LEN;
@@ -113,8 +117,9 @@ impl SegmentHints {
 
 impl Table {
     fn new(first: u32, len: u32) -> Table {
-        // In a large table a link and 0.3 heads, 5.2 bytes a record: a search passes three others on average, by their
-        // tags. Small ones are looked at by every search and can afford a head for each.
+        // In a large table a link and 0.3 heads, 5.2 bytes a record: a search passes three others
+        // on average, by their tags. Small ones are looked at by every search and can afford a head
+        // for each.
         let heads = if len < ESTIMATE_FROM { len } else { len / 10 * 3 }.max(1);
         Table {
             first,
@@ -154,7 +159,8 @@ impl Table {
     }
 }
 
-/// Ordinals below `visible`, newest first, among which are those of all records whose key has a hash.
+/// Ordinals below `visible`, newest first, among which are those of all records whose key has a
+/// hash.
 #[derive(Debug)]
 pub(crate) struct ChainWalk<'a> {
     chains: Option<&'a Chains>,
@@ -168,7 +174,8 @@ pub(crate) struct ChainWalk<'a> {
 impl<'a> ChainWalk<'a> {
     #[inline]
     pub(super) fn new(chains: Option<&'a Chains>, hash: u32, visible: u32) -> ChainWalk<'a> {
-        // The caller has taken note of `visible` before: the tables of all visible records are there.
+        // The caller has taken note of `visible` before: the tables of all visible records are
+        // there.
         let tables_left = chains.map_or(0, |chains| chains.len.load(Acquire));
         ChainWalk {
             chains,
@@ -190,7 +197,8 @@ impl Iterator for ChainWalk<'_> {
                 let Some(local) = table.words.ordinal(word) else {
                     break;
                 };
-                // Links are older than the head they were reached from, and that was loaded with acquire.
+                // Links are older than the head they were reached from, and that was loaded with
+                // acquire.
                 self.chain = table
                     .links
                     .get(local as usize)

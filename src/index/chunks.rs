@@ -3,16 +3,16 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU32};
 
-/// Elements in chunks of doubling size, made when they are first needed and never moved: a reader needs no lock and
-/// an old reference stays good.
+/// Elements in chunks of doubling size, made when they are first needed and never moved: a reader
+/// needs no lock and an old reference stays good.
 ///
-/// The first chunk has `2^FIRST_BITS` elements, so that a log with one message costs next to nothing. Of a large chunk
-/// only the pages that were stored to take memory.
+/// The first chunk has `2^FIRST_BITS` elements, so that a log with one message costs next to
+/// nothing. Of a large chunk only the pages that were stored to take memory.
 #[derive(Debug)]
 pub(super) struct Chunks<T, const FIRST_BITS: u32> {
     first: Chunk<T>,
-    /// Chunk n has `2^(FIRST_BITS + n)` elements, as many as all before it. Aside, because most of many idle logs
-    /// never need it.
+    /// Chunk n has `2^(FIRST_BITS + n)` elements, as many as all before it. Aside, because most of
+    /// many idle logs never need it.
     rest: OnceLock<Box<[Chunk<T>; 32]>>,
 }
 
@@ -23,8 +23,9 @@ pub(super) trait Element: Sized {
     fn empty(len: usize) -> Box<[Self]>;
 }
 
-/// The vector comes zeroed from the system and keeps its memory through the conversion, which does nothing: pages of
-/// it that nobody stores to stay unallocated. (Only the use of memory rests on that.)
+/// The vector comes zeroed from the system and keeps its memory through the conversion, which does
+/// nothing: pages of it that nobody stores to stay unallocated. (Only the use of memory rests on
+/// that.)
 impl Element for AtomicU32 {
     fn empty(len: usize) -> Box<[AtomicU32]> {
         vec![0_u32; len].into_iter().map(AtomicU32::new).collect()

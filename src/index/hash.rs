@@ -1,15 +1,15 @@
 //! The key hash, and the words in which hash tables keep what they know of it.
 
-/// What both indexes know a key by: the low 32 bits of XXH3-64. It is stored in index files, and so part of the
-/// format.
+/// What both indexes know a key by: the low 32 bits of XXH3-64. It is stored in index files, and so
+/// part of the format.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits")]
 pub(crate) fn key_hash(key: &[u8]) -> u32 {
     xxhash_rust::xxh3::xxh3_64(key) as u32
 }
 
-/// Which of `len` places a hash belongs to, by its high bits (Daniel Lemire, "Fast Random Integer Generation in an
-/// Interval", 2019): a table need not have a power of two of them.
+/// Which of `len` places a hash belongs to, by its high bits (Daniel Lemire, "Fast Random Integer
+/// Generation in an Interval", 2019): a table need not have a power of two of them.
 #[inline]
 pub(super) fn home_slot(hash: u32, len: u32) -> u32 {
     ((u64::from(hash) * u64::from(len)) >> 32) as u32

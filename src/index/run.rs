@@ -5,15 +5,17 @@ use crate::sys::Map;
 
 /// A sorted file of key hashes, each with the newest offset that it had when the file was made.
 ///
-/// A hash that is not in it belongs to no key in these segments, whatever is removed from them later. The offset of one
-/// that is may be that of another key, or be gone: then the segments are asked.
+/// A hash that is not in it belongs to no key in these segments, whatever is removed from them
+/// later. The offset of one that is may be that of another key, or be gone: then the segments are
+/// asked.
 #[derive(Debug)]
 pub(crate) struct KeyRunFile {
     map: Map,
     header: RunHeader,
 }
 
-/// What is known of a key hash in one place: the hash in the upper half, the offset less the run's first in the lower.
+/// What is known of a key hash in one place: the hash in the upper half, the offset less the run's
+/// first in the lower.
 pub(crate) fn run_entry(hash: u32, relative: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(relative)
 }
@@ -73,8 +75,8 @@ impl KeyRunFile {
 
     /// The newest offset that a key with this hash had; `None`: no key has it.
     ///
-    /// Hashes are spread evenly, so the search begins where the hash should be (interpolation) and doubles its steps
-    /// from there.
+    /// Hashes are spread evenly, so the search begins where the hash should be (interpolation) and
+    /// doubles its steps from there.
     pub(crate) fn find(&self, hash: u32) -> Option<u64> {
         let count = self.header.count;
         let hash_at = |ordinal: u32| self.entry(ordinal).map(hash_of);
@@ -141,7 +143,8 @@ mod tests {
         [&header.encode()[..], &body].concat()
     }
 
-    /// Goal: every hash is found with its newest offset and no other is. Method: evenly spread and clustered hashes.
+    /// Goal: every hash is found with its newest offset and no other is. Method: evenly spread and
+    /// clustered hashes.
     #[test]
     fn every_hash_is_found_and_no_other() {
         for (count, spread) in [

@@ -9,7 +9,7 @@ use super::hash::{Words, home_slot};
 use super::search::count_below;
 use crate::format::{
     Binding, INDEX_HEADER_LEN, INDEX_PAGE_LEN, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections,
-    TIME_BLOCK_LEN, checksum,
+    checksum,
 };
 use crate::sys::Map;
 
@@ -18,16 +18,18 @@ const LINE_LEN: usize = 4 * SLOTS_IN_LINE as usize;
 
 /// The index of a sealed segment.
 ///
-/// Opening reads the header and the page checksums; a page is verified when it is first looked at. Nothing that the
-/// file says is trusted to make sense: whatever its bytes, no call panics, runs for longer than the file is large, or
-/// asks for memory. A call that meets a defect says so, and the index has to be built again; what earlier calls found
-/// was right, as far as checksums can tell.
+/// Opening reads the header and the page checksums; a page is verified when it is first looked at.
+/// Nothing that the file says is trusted to make sense: whatever its bytes, no call panics, runs
+/// for longer than the file is large, or asks for memory. A call that meets a defect says so, and
+/// the index has to be built again; what earlier calls found was right, as far as checksums can
+/// tell.
 pub(crate) struct SealedIndex {
     map: Map,
     pub(super) header: IndexHeader,
     pub(super) sections: Sections,
     pub(super) words: Words,
-    /// One bit a page: its checksum was right. Nobody writes to a sealed segment's index, so it stays right.
+    /// One bit a page: its checksum was right. Nobody writes to a sealed segment's index, so it
+    /// stays right.
     verified: Box<[AtomicU64]>,
 }
 
@@ -43,8 +45,8 @@ pub(crate) enum Find {
 }
 
 impl SealedIndex {
-    /// Takes `map`, which must have all of the file, for the index of the segment content `expected` if it is that and
-    /// answers the questions `kinds`.
+    /// Takes `map`, which must have all of the file, for the index of the segment content
+    /// `expected` if it is that and answers the questions `kinds`.
     pub(crate) fn open(map: Map, expected: &Binding, kinds: IndexKinds) -> Result<SealedIndex, IndexDefect> {
         let bytes = map.array::<INDEX_HEADER_LEN>(0).ok_or(IndexDefect::Length)?;
         let header = IndexHeader::decode(&bytes, map.len())?;
@@ -182,82 +184,15 @@ impl SealedIndex {
         }
     }
 
-    /// The first record whose time is `time` or later, which is also the first where the running maximum is.
-    ///
-    /// `time_of` reads the time of the record at a position, or gives the earliest for one that is
-    /// not a message. It is called for those of up to 15 records that the index cannot tell from
-    /// `time`, and its error ends the search. For the earliest time of all the answer is the first
-    /// record, also where that is not a message.
-    pub(crate) fn first_at_or_after<E: From<IndexDefect>>(
-        &self,
-        time: i64,
-        mut time_of: impl FnMut(u32) -> Result<i64, E>,
-    ) -> Result<Option<u32>, E> {
-        if !self.header.kinds.time {
-            return Err(IndexDefect::Kinds.into());
-        }
-        let count = self.header.count;
-        let blocks = count_below(count.div_ceil(TIME_BLOCK_LEN), time, |block| {
-            self.time_start(block)
-        })?;
-        let Some(block) = blocks.checked_sub(1) else {
-            return Ok((count > 0).then_some(0));
-        };
-        // The block's first record is too early, as all before it, and the next block's first is not.
-        let first = block * TIME_BLOCK_LEN;
-        let next = first.saturating_add(TIME_BLOCK_LEN).min(count);
-        let (wanted, is_exact) = self.time_step(block, time)?;
-        let steps = self.time_steps(block)?;
-        // Sorted, so that the number of those below tells the first that is not. All 16 at once, without a branch.
-        let below = steps.iter().filter(|&&step| u32::from(step) < wanted).count();
-        let ambiguous = (first..next).zip(steps).skip(below.max(1));
-        for (ordinal, step) in ambiguous {
-            // Where steps are equal, only the records know whether theirs is early or late within the step.
-            if u32::from(step) > wanted || is_exact || time_of(self.position(ordinal)?)? >= time {
-                return Ok(Some(ordinal));
-            }
-        }
-        Ok((next < count).then_some(next))
-    }
-
-    pub(super) fn time_start(&self, block: u32) -> Result<i64, IndexDefect> {
-        self.load(self.sections.time_starts + 8 * u64::from(block))
-            .map(i64::from_le_bytes)
-    }
-
-    pub(super) fn time_steps(&self, block: u32) -> Result<[u16; TIME_BLOCK_LEN as usize], IndexDefect> {
-        const LEN: usize = TIME_BLOCK_LEN as usize;
-        let bytes: [u8; 2 * LEN] = self.load(self.sections.time_steps + 2 * LEN as u64 * u64::from(block))?;
-        let mut steps = [0; LEN];
-        for (step, pair) in steps.iter_mut().zip(bytes.as_chunks().0) {
-            *step = u16::from_le_bytes(*pair);
-        }
-        Ok(steps)
-    }
-
-    /// The step that `time`, which is above the block's start, would have in a block, and whether steps there tell
-    /// all times apart. Steps are 16 bits: 65,536 is above all of them.
-    fn time_step(&self, block: u32, time: i64) -> Result<(u32, bool), IndexDefect> {
-        let start = self.time_start(block)?;
-        let [shift] = self.load(self.sections.time_shifts + u64::from(block))?;
-        if start >= time {
-            return Err(nonsense(self.sections.time_starts, 8, block));
-        }
-        let above = time.wrapping_sub(start).cast_unsigned();
-        let step = above
-            .checked_shr(u32::from(shift))
-            .ok_or_else(|| nonsense(self.sections.time_shifts, 1, block))?;
-        Ok((u32::try_from(step).unwrap_or(u32::MAX).min(1 << 16), shift == 0))
-    }
-
-    /// Records among which are all whose key has this hash, those with the same hash newest first. After an error
-    /// there are no more.
+    /// Records among which are all whose key has this hash, those with the same hash newest first.
+    /// After an error there are no more.
     #[inline]
     pub(crate) fn candidates(&self, hash: u32) -> SlotWalk<'_> {
         SlotWalk {
             index: self,
             tag: self.words.tag(hash),
-            // All, and the first once more, for the slots in front of the one that the search begins at.
+            // All, and the first once more, for the slots in front of the one that the search
+            // begins at.
             lines_left: self.header.slots / SLOTS_IN_LINE + 1,
             slot: home_slot(hash, self.header.slots),
             line: [0; SLOTS_IN_LINE as usize],
@@ -428,8 +363,8 @@ impl SlotWalk<'_> {
         ordinal.map(Some).ok_or_else(|| self.nonsense())
     }
 
-    /// Looks at the line of `slot` from there on: at all its slots at once, as which one it will be cannot be
-    /// predicted (after Abseil's "Swiss tables").
+    /// Looks at the line of `slot` from there on: at all its slots at once, as which one it will be
+    /// cannot be predicted (after Abseil's "Swiss tables").
     #[inline]
     fn next_line(&mut self) -> Result<(), IndexDefect> {
         self.line = self.index.slots_line(self.slot)?;

@@ -5,10 +5,11 @@ const NARROW: u32 = 8;
 
 /// How many of the `len` values, which do not decrease, are below `target`.
 ///
-/// Interpolation search: where values grow evenly it looks at about log log n of them. Each round looks at the place
-/// where the target should be and at one that lies the square root of the distance further, which closes the bracket
-/// from both sides where the error is that of a random walk, and halves the bracket where it does not: never more than
-/// about 3 log n looks (after Peter Van Sandt and others, "Efficiently Searching In-Memory Sorted Arrays", 2019).
+/// Interpolation search: where values grow evenly it looks at about log log n of them. Each round
+/// looks at the place where the target should be and at one that lies the square root of the
+/// distance further, which closes the bracket from both sides where the error is that of a random
+/// walk, and halves the bracket where it does not: never more than about 3 log n looks (after Peter
+/// Van Sandt and others, "Efficiently Searching In-Memory Sorted Arrays", 2019).
 ///
 /// On values that do decrease the answer is arbitrary, at most `len`, and reached as fast.
 #[inline]

@@ -6,7 +6,8 @@ use crate::format::{IndexDefect, TIME_BLOCK_LEN};
 impl SealedIndex {
     /// Verifies every page, again if it was verified before, and that all sections make sense.
     ///
-    /// That the answers are right takes the segment as well: build its index again and compare the bytes.
+    /// That the answers are right takes the segment as well: build its index again and compare the
+    /// bytes.
     pub(crate) fn verify_all(&self) -> Result<(), IndexDefect> {
         for page in 0..self.sections.pages {
             self.verify(page)?;
@@ -70,7 +71,8 @@ impl SealedIndex {
                 && steps.first() == Some(&0)
                 && steps.is_sorted()
                 && filling.iter().all(|&step| step == u16::MAX);
-            // The largest time that the last step can stand for may be out of range, the smallest may not.
+            // The largest time that the last step can stand for may be out of range, the smallest
+            // may not.
             let least = is_good
                 .then(|| start.checked_add_unsigned(step << shift))
                 .flatten();
@@ -85,7 +87,8 @@ impl SealedIndex {
         Ok(())
     }
 
-    /// That every record with a key is in exactly one chain, and that there is a slot where a search ends.
+    /// That every record with a key is in exactly one chain, and that there is a slot where a
+    /// search ends.
     fn verify_keys(&self) -> Result<(), IndexDefect> {
         let count = self.header.count;
         // An eighth of a byte a record, of which the file has at least 8.

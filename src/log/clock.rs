@@ -12,8 +12,8 @@ use crate::Timestamp;
 /// - the time at which a segment is begun, which is stored with it,
 /// - the age of messages, when it applies [`Retention::max_age`](crate::Retention::max_age).
 ///
-/// The log asks under the lock of its appender, so a clock must not use the log, nor wait for anybody
-/// who does.
+/// The log asks under the lock of its appender, so a clock must not use the log, nor wait for
+/// anybody who does.
 ///
 /// The clock may step back; nothing in a log relies on it going forward. Timeouts and intervals,
 /// such as that of [`Durability::Interval`](crate::Durability::Interval), go by the system's

@@ -163,8 +163,8 @@ impl Options {
         self
     }
 
-    /// Keep the log on a simulated disk, which records every operation and injects faults. The clock
-    /// stands still from now on, so that the same operations give the same bytes.
+    /// Keep the log on a simulated disk, which records every operation and injects faults. The
+    /// clock stands still from now on, so that the same operations give the same bytes.
     #[cfg(feature = "fault")]
     #[doc(hidden)]
     pub fn storage(mut self, disk: &crate::fault::SimDisk) -> Options {

@@ -32,17 +32,18 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
     Ok(report)
 }
 
-/// Makes a log in `dst`, a directory that is missing or empty, from the backup in `backup`: of everything before
-/// `until`, which is `Newest` for all of it. Returns the next offset of that log.
+/// Makes a log in `dst`, a directory that is missing or empty, from the backup in `backup`: of
+/// everything before `until`, which is `Newest` for all of it. Returns the next offset of that log.
 ///
-/// What comes from there is verified. The new log begins an epoch of its own, because it gives the offsets from
-/// `until` on to other messages.
+/// What comes from there is verified. The new log begins an epoch of its own, because it gives the
+/// offsets from `until` on to other messages.
 ///
 /// # Errors
 ///
 /// As [`Options::open`] for reading only; [`Error::Invalid`] if there is anything in `dst`;
-/// [`Error::OffsetOutOfRange`] for an offset that the backup does not know; [`Error::NoIndex`] for a time without a
-/// time index; [`Error::Corrupt`] if the backup is damaged: `dst` then holds no log.
+/// [`Error::OffsetOutOfRange`] for an offset that the backup does not know; [`Error::NoIndex`] for
+/// a time without a time index; [`Error::Corrupt`] if the backup is damaged: `dst` then holds no
+/// log.
 pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) -> Result<u64> {
     let log = Options::of(backup.as_ref())?.read_only(true).open(backup)?;
     let end = match until {

@@ -20,8 +20,8 @@ pub struct CheckReport {
     pub messages: u64,
     /// Bytes of the segments that were verified.
     pub bytes: u64,
-    /// Whether the log was closed. Behind the end of one that was not there may be bytes of a batch that never was
-    /// complete; that is no problem.
+    /// Whether the log was closed. Behind the end of one that was not there may be bytes of a batch
+    /// that never was complete; that is no problem.
     pub was_closed: bool,
 }
 
@@ -57,17 +57,19 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads everything there is of the log in `dir` (all segments, all indexes, both copies of the metadata), reports
-/// every problem, and changes nothing. Of a segment whose index file is missing, as in a backup that was never opened
-/// for writing, only the first problem is found: where the next record begins is not known.
+/// Reads everything there is of the log in `dir` (all segments, all indexes, both copies of the
+/// metadata), reports every problem, and changes nothing. Of a segment whose index file is missing,
+/// as in a backup that was never opened for writing, only the first problem is found: where the
+/// next record begins is not known.
 ///
-/// Of `options` only those that say where and how files are read matter: all indexes that are there are checked. An
-/// index file that is missing or out of date is no problem: it is made anew when it is needed.
+/// Of `options` only those that say where and how files are read matter: all indexes that are there
+/// are checked. An index file that is missing or out of date is no problem: it is made anew when it
+/// is needed.
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`]; [`Error::Locked`] if somebody has the log open for writing; [`Error::Version`]; [`Error::Io`].
-/// Damage is not an error but in the report.
+/// [`Error::NoLog`]; [`Error::Locked`] if somebody has the log open for writing;
+/// [`Error::Version`]; [`Error::Io`]. Damage is not an error but in the report.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     let dir = dir.as_ref();
     let storage = options.file_system();
@@ -216,8 +218,8 @@ fn check_segment(chain: &Chain, surveyed: &Surveyed, checked: &mut Checked) -> R
     Ok(())
 }
 
-/// That the index file, if there is one, is in order; and where the segment is not, what else of it is damaged,
-/// which only the index can tell.
+/// That the index file, if there is one, is in order; and where the segment is not, what else of it
+/// is damaged, which only the index can tell.
 fn check_index(chain: &Chain, walked: &Walked, ending: &Ending, report: &mut CheckReport) -> Result<()> {
     let end = SegmentEnd::Known(ending.origin);
     let segment = Sealed::new(Arc::clone(&chain.directory), walked.base(), end);

@@ -11,14 +11,15 @@ use crate::segment::CopyBuffer;
 use crate::sys::{Map, Open, Os, Storage};
 use crate::{Error, Result, Timestamp};
 
-/// Writes every frame of a segment file (`.log`), or every entry of an index file (`.idx`), to `out`, a line each,
-/// with positions and checksums, going on behind damage.
+/// Writes every frame of a segment file (`.log`), or every entry of an index file (`.idx`), to
+/// `out`, a line each, with positions and checksums, going on behind damage.
 ///
 /// Takes no lock: of a segment that is being written to it shows what is there at the moment.
 ///
 /// # Errors
 ///
-/// [`Error::Corrupt`] or [`Error::Version`] if the file's header is not readable; [`Error::Io`], also if `out` fails.
+/// [`Error::Corrupt`] or [`Error::Version`] if the file's header is not readable; [`Error::Io`],
+/// also if `out` fails.
 pub fn dump(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
     let path = path.as_ref();
     let file = Os.open(path, Open::Read)?;
@@ -58,7 +59,8 @@ struct SegmentDump<'a> {
     seeds: FrameSeeds,
     /// The offset of the next record, as far as is known.
     offset: u64,
-    /// Bytes that may still be checksummed in vain, trying offsets: what keeps the work in proportion to the file.
+    /// Bytes that may still be checksummed in vain, trying offsets: what keeps the work in
+    /// proportion to the file.
     tries_len: u64,
     buffer: CopyBuffer,
 }
@@ -132,7 +134,8 @@ impl SegmentDump<'_> {
     fn record(&mut self, at: u64, record: &RecordHeader) -> Option<(String, u64)> {
         let frame = self.buffer.get(self.map, at, record.len as usize, u64::MAX)?;
         let layout = Layout::of(record, frame)?;
-        // After damage the count of offsets may be off; a marker or batch header sets it right again.
+        // After damage the count of offsets may be off; a marker or batch header sets it right
+        // again.
         let tried = (self.tries_len / u64::from(record.len).max(1)).clamp(1, OFFSETS_TRIED);
         let offset = (self.offset..self.offset.saturating_add(tried))
             .find(|offset| is_intact(record, frame, self.seeds.record(*offset)));

@@ -22,7 +22,8 @@ use crate::{Log, Options, Result, Stats};
 
 /// What the log in `dir` holds, without changing anything.
 ///
-/// Of `options` only those matter that say how files are read; the indexes are those that the log has.
+/// Of `options` only those matter that say how files are read; the indexes are those that the log
+/// has.
 ///
 /// # Errors
 ///

@@ -5,7 +5,8 @@ use crate::format::FileName;
 use crate::sys::{File, Map, Open};
 use crate::{Corruption, Result};
 
-/// Copies the first `end` bytes of a segment to a new file, syncs it and puts it in the segment's place.
+/// Copies the first `end` bytes of a segment to a new file, syncs it and puts it in the segment's
+/// place.
 ///
 /// The bytes were verified when they were walked through, and are copied as they are.
 pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()> {
@@ -17,7 +18,8 @@ pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()
         let _ = directory.storage.remove(&temporary);
         return Err(error);
     }
-    // A log that was closed has given the directory up: somebody else may write to the segment by now.
+    // A log that was closed has given the directory up: somebody else may write to the segment by
+    // now.
     let _permit = directory.health.permit_rename().inspect_err(|_| {
         let _ = directory.storage.remove(&temporary);
     })?;

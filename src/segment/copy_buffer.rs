@@ -1,7 +1,7 @@
 use crate::sys::Map;
 
-/// Bytes copied out of a mapping at a time: small enough to stay in the processor's nearest caches until they have
-/// been looked at, large enough that the copy runs at memory speed.
+/// Bytes copied out of a mapping at a time: small enough to stay in the processor's nearest caches
+/// until they have been looked at, large enough that the copy runs at memory speed.
 const BUFFER_LEN: usize = 32 << 10;
 
 /// A piece of a mapping, copied into memory of our own, that moves along with what is asked for.

@@ -1,10 +1,12 @@
-//! Finding a key among thousands of segments: runs of 16 segments have a file together that says which key hashes they
-//! have and where each was last; 16 such runs become one of the next level, and so on. So a lookup asks at most 15
-//! files of each level and 15 segments, and the number of levels grows with the logarithm of the number of segments
-//! (the idea is that of log-structured merge trees, O'Neil et al., 1996).
+//! Finding a key among thousands of segments: runs of 16 segments have a file together that says
+//! which key hashes they have and where each was last; 16 such runs become one of the next level,
+//! and so on. So a lookup asks at most 15 files of each level and 15 segments, and the number of
+//! levels grows with the logarithm of the number of segments (the idea is that of log-structured
+//! merge trees, O'Neil et al., 1996).
 //!
-//! The files are derived. What is removed from segments stays in them, and costs a look at the segments; nothing is
-//! ever added to sealed segments, so a hash that is not in a run is in none of its segments.
+//! The files are derived. What is removed from segments stays in them, and costs a look at the
+//! segments; nothing is ever added to sealed segments, so a hash that is not in a run is in none of
+//! its segments.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -46,7 +48,8 @@ impl KeyRun {
         }
     }
 
-    /// The file, if it is whole and of the segments that are there; `link` tells how the last of them is known.
+    /// The file, if it is whole and of the segments that are there; `link` tells how the last of
+    /// them is known.
     pub(crate) fn keys(
         &self,
         directory: &Directory,
@@ -85,7 +88,8 @@ impl KeyRun {
     }
 }
 
-/// The runs whose files are in the directory, in order and without those that others cover; and the names of the rest.
+/// The runs whose files are in the directory, in order and without those that others cover; and the
+/// names of the rest.
 pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<KeyRun>>, Vec<FileName>) {
     let mut found: Vec<KeyRun> = names
         .iter()

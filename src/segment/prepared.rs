@@ -30,7 +30,8 @@ impl Prepared {
         }
     }
 
-    /// Sees to it that so much space is reserved. When this fails the file is gone and the log as before.
+    /// Sees to it that so much space is reserved. When this fails the file is gone and the log as
+    /// before.
     pub(crate) fn with_space(self, directory: &Directory, reserve: u64) -> Result<Prepared> {
         let from = self.map.len();
         let to = reserve.next_multiple_of(PAGE).min(self.capacity());
@@ -44,7 +45,8 @@ impl Prepared {
         Ok(self)
     }
 
-    /// Brings the reserved space to stable storage, so that [`install`](Prepared::install) has little to sync.
+    /// Brings the reserved space to stable storage, so that [`install`](Prepared::install) has
+    /// little to sync.
     pub(crate) fn synced(self, directory: &Directory) -> Result<Prepared> {
         match self.file.sync() {
             Ok(()) => Ok(self),
@@ -78,8 +80,9 @@ impl Prepared {
         Ok(self)
     }
 
-    /// Makes the file a segment of the log: after [`with_header`](Prepared::with_header) it gets its name and that is
-    /// synced, in this order, so that a `.log` file that exists has a whole header whatever happens.
+    /// Makes the file a segment of the log: after [`with_header`](Prepared::with_header) it gets
+    /// its name and that is synced, in this order, so that a `.log` file that exists has a whole
+    /// header whatever happens.
     pub(crate) fn install(
         mut self,
         directory: &Directory,

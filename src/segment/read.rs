@@ -17,8 +17,8 @@ impl Opened<'_> {
     /// The head of the record at `position`, unverified.
     #[inline]
     fn header_at(&self, position: u32) -> Option<RecordHeader> {
-        // Nothing behind the end may be touched (it may be cut off at any time), and a record at the very end may be
-        // shorter than the head of a lone one.
+        // Nothing behind the end may be touched (it may be cut off at any time), and a record at
+        // the very end may be shorter than the head of a lone one.
         let room = self.end().checked_sub(position)?;
         let at = u64::from(position);
         let parsed = if room as usize >= LONE_HEADER_LEN {
@@ -40,8 +40,8 @@ impl Opened<'_> {
             .map(|head| RecordHeader::message_time(&head))
     }
 
-    /// Whether a record, to which the index has led, has this key. It may be damaged where the answer is yes, so that
-    /// it still has to be read; where the answer is no it was verified.
+    /// Whether a record, to which the index has led, has this key. It may be damaged where the
+    /// answer is yes, so that it still has to be read; where the answer is no it was verified.
     pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, Fault> {
         let position = self.position(ordinal)?;
         let looks_the_same = self.header_at(position).is_none_or(|header| {
@@ -128,8 +128,9 @@ impl Opened<'_> {
         Ok(key.filter(|_| !header.control).and_then(|range| frame.get(range)))
     }
 
-    /// Up to `count` messages from `ordinal` on, verified, in one shared piece of memory; at least one if there is
-    /// one. Returns the ordinal to go on at: in front of a damaged record, if there are messages before it.
+    /// Up to `count` messages from `ordinal` on, verified, in one shared piece of memory; at least
+    /// one if there is one. Returns the ordinal to go on at: in front of a damaged record, if there
+    /// are messages before it.
     pub(crate) fn messages(&self, ordinal: u32, count: u32, into: &mut Vec<Message>) -> Result<u32, Fault> {
         let start = self.position(ordinal)?;
         let end_ordinal = self.end_within(ordinal, self.end_of_messages(ordinal, count)?, start)?;
@@ -176,8 +177,8 @@ impl Opened<'_> {
         Ok(end_ordinal)
     }
 
-    /// The largest ordinal up to `end`, but at least one more than `ordinal`, that keeps a read from `start` on
-    /// within [`READ_LEN_MAX`].
+    /// The largest ordinal up to `end`, but at least one more than `ordinal`, that keeps a read
+    /// from `start` on within [`READ_LEN_MAX`].
     fn end_within(&self, ordinal: u32, end: u32, start: u32) -> Result<u32, Fault> {
         if self.position(end)?.saturating_sub(start) <= READ_LEN_MAX {
             return Ok(end);

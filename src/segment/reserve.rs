@@ -7,7 +7,8 @@ pub(super) const PAGE: u64 = 4096;
 /// What a new segment starts with, so that thousands of small logs cost little.
 pub(super) const RESERVE_FIRST: u64 = 16 << 10;
 
-/// A segment's capacity for this rollover size and the framed bytes that it has to hold in any case.
+/// A segment's capacity for this rollover size and the framed bytes that it has to hold in any
+/// case.
 pub(crate) fn capacity_for(rollover: u64, needed: u64) -> u64 {
     rollover
         .max(SEGMENT_HEADER_LEN + needed)

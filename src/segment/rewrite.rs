@@ -18,11 +18,12 @@ const BATCH_LEN_MAX: usize = 256 << 10;
 /// The records do not fit in one segment.
 const OVERFULL: Error = Error::Invalid("a rewritten segment is larger than a segment may be");
 
-/// A segment that is being put together under a temporary name. What was not [installed](Rewriter::install) is removed
-/// when this is dropped; the log is as before.
+/// A segment that is being put together under a temporary name. What was not
+/// [installed](Rewriter::install) is removed when this is dropped; the log is as before.
 ///
-/// Records are copied as they are. Only where they come from a segment with another salt the checksum is moved to this
-/// one's, and that without looking at the bytes: damage is not made good by being copied.
+/// Records are copied as they are. Only where they come from a segment with another salt the
+/// checksum is moved to this one's, and that without looking at the bytes: damage is not made good
+/// by being copied.
 pub(crate) struct Rewriter<'a> {
     directory: &'a Directory,
     file: File,
@@ -114,8 +115,8 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
-    /// Makes it durable: a segment of this `generation` that reaches up to the offset `end`, and that whoever comes
-    /// behind knows by `origin`.
+    /// Makes it durable: a segment of this `generation` that reaches up to the offset `end`, and
+    /// that whoever comes behind knows by `origin`.
     pub(crate) fn finish(&mut self, generation: u32, origin: Previous, end: u64) -> Result<()> {
         self.flush()?;
         let len = u32::try_from(self.position).map_err(|_| OVERFULL)?;
@@ -127,7 +128,8 @@ impl<'a> Rewriter<'a> {
             last_checksum: self.last_checksum,
         });
         self.file.write_at(0, &self.header.encode())?;
-        // Nobody was told that these bytes are there: if they are not, that is no more than a copy that failed.
+        // Nobody was told that these bytes are there: if they are not, that is no more than a copy
+        // that failed.
         self.file.sync().map_err(|error| match error {
             Error::SyncFailed { path, source } => Error::Io {
                 operation: "sync",
@@ -143,11 +145,14 @@ impl<'a> Rewriter<'a> {
         self.position
     }
 
-    /// Gives the finished segment its name, in the place of the one that has it, durably; returns its header.
+    /// Gives the finished segment its name, in the place of the one that has it, durably; returns
+    /// its header.
     ///
-    /// [`Error::Closed`]: nothing has changed. After any other error it is not known which of the two is there.
+    /// [`Error::Closed`]: nothing has changed. After any other error it is not known which of the
+    /// two is there.
     pub(crate) fn install(mut self) -> Result<SegmentHeader> {
-        // A log that was closed has given the directory up: somebody else may write to the segment by now.
+        // A log that was closed has given the directory up: somebody else may write to the segment
+        // by now.
         let directory = self.directory;
         let _permit = directory.health.permit_rename()?;
         self.is_installed = true;

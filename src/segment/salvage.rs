@@ -37,9 +37,9 @@ pub(crate) struct Salvage {
 const WORK_MIN: u64 = 64 << 20;
 const WORK_FACTOR: u64 = 16;
 
-/// Goes through a segment up to `limit` and behind damage goes on at the next frame that is whole, which carries a
-/// checksum keyed with the salt and its own place. `hints` are positions and offsets that an index knows. `end` is the
-/// offset that the segment reaches up to.
+/// Goes through a segment up to `limit` and behind damage goes on at the next frame that is whole,
+/// which carries a checksum keyed with the salt and its own place. `hints` are positions and
+/// offsets that an index knows. `end` is the offset that the segment reaches up to.
 pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)]) -> Salvage {
     let mut search = Search {
         active,
@@ -142,7 +142,8 @@ impl Search<'_> {
         })
     }
 
-    /// Position and offset of the next whole frame behind `at`, where one was looked for that is of `offset` or later.
+    /// Position and offset of the next whole frame behind `at`, where one was looked for that is of
+    /// `offset` or later.
     fn next(&mut self, at: u64, offset: u64) -> Option<(u64, u64)> {
         let known = self
             .hints
@@ -181,8 +182,8 @@ impl Search<'_> {
     /// As [`next`](Search::next), byte by byte.
     fn search(&mut self, at: u64, offset: u64) -> Option<(u64, u64)> {
         for position in at + 1..self.limit {
-            // At least 20 bytes went to each record that may have been lost; in a rewritten segment others may have
-            // been missing before.
+            // At least 20 bytes went to each record that may have been lost; in a rewritten segment
+            // others may have been missing before.
             let lost_max = match self.active.header.rewrite {
                 None => (position - at) / RECORD_HEADER_LEN as u64 + 1,
                 Some(_) => u64::MAX,
@@ -217,7 +218,8 @@ impl Search<'_> {
         None
     }
 
-    /// Whether a frame may end here: at the end, in front of another one, or of space that was never written.
+    /// Whether a frame may end here: at the end, in front of another one, or of space that was
+    /// never written.
     fn is_border(&mut self, position: u64) -> bool {
         if position >= self.limit {
             return position == self.limit;

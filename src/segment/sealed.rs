@@ -21,21 +21,23 @@ use crate::{Corruption, Error, Result};
 pub(crate) struct Sealed {
     directory: Arc<Directory>,
     base: u64,
-    /// The segment behind it, whose header knows this one's seal; or the seal itself, where there is none.
+    /// The segment behind it, whose header knows this one's seal; or the seal itself, where there
+    /// is none.
     end: SegmentEnd,
     mapped: ArcSwapOption<Mapped>,
     opening: Mutex<()>,
     /// Set by every reader, and taken back by whoever looks for segments that are not used.
     used: AtomicBool,
-    /// When [`release_unused`](Segment::release_unused) took the mark back; `None` when it was used since, as far as
-    /// anybody has looked.
+    /// When [`release_unused`](Segment::release_unused) took the mark back; `None` when it was used
+    /// since, as far as anybody has looked.
     unused_since: Mutex<Option<Instant>>,
     /// The latest time in it, once it was opened; `None` inside: it has none.
     time_max: OnceLock<Option<i64>>,
     /// Set when its files were replaced or removed.
     retired: AtomicBool,
-    /// Its files as they were when they were replaced: who still has an older list of segments reads on in them. What
-    /// is there under the name now has other messages, and does not belong to that list.
+    /// Its files as they were when they were replaced: who still has an older list of segments
+    /// reads on in them. What is there under the name now has other messages, and does not belong
+    /// to that list.
     kept: OnceLock<Arc<Mapped>>,
 }
 
@@ -98,7 +100,8 @@ impl Sealed {
 
     /// The mapped files, opened if need be. The flag says whether this call opened them.
     pub(crate) fn mapped(&self) -> Result<(arc_swap::Guard<Option<Arc<Mapped>>>, bool)> {
-        // The flag is only ever written when it changes, so that readers do not fight for its cache line.
+        // The flag is only ever written when it changes, so that readers do not fight for its cache
+        // line.
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
@@ -132,15 +135,17 @@ impl Sealed {
         Ok(opened)
     }
 
-    /// Lets go of the files if they were not used since the last time this was asked, or in any case if `anyway`.
-    /// Readers in the middle of something keep them until they are done. Says whether anything was let go of.
+    /// Lets go of the files if they were not used since the last time this was asked, or in any
+    /// case if `anyway`. Readers in the middle of something keep them until they are done. Says
+    /// whether anything was let go of.
     pub(crate) fn release(&self, anyway: bool) -> bool {
         let used = self.take_mark(&mut self.unused_since.lock());
         (anyway || !used) && self.mapped.swap(None).is_some()
     }
 
-    /// Lets go of the files if no use was seen by calls of this from at least `unused_for` ago to `now`; says whether
-    /// anything was let go of. A reader leaves only its mark, so that reading costs no look at the clock.
+    /// Lets go of the files if no use was seen by calls of this from at least `unused_for` ago to
+    /// `now`; says whether anything was let go of. A reader leaves only its mark, so that reading
+    /// costs no look at the clock.
     pub(crate) fn release_unused(&self, unused_for: Duration, now: Instant) -> bool {
         let mut unused_since = self.unused_since.lock();
         self.take_mark(&mut unused_since);
@@ -163,13 +168,15 @@ impl Sealed {
         Ok(header.rewrite.is_some())
     }
 
-    /// Has it touch no file of its name any more, because they are about to become those of another segment, or to go.
+    /// Has it touch no file of its name any more, because they are about to become those of another
+    /// segment, or to go.
     pub(crate) fn retire(&self) {
         let _not_while_opening = self.opening.lock();
         self.retired.store(true, Ordering::Release);
     }
 
-    /// As [`retire`](Segment::retire), and has it keep its files as they are for as long as anybody has this segment.
+    /// As [`retire`](Segment::retire), and has it keep its files as they are for as long as anybody
+    /// has this segment.
     pub(crate) fn retire_readable(&self) -> Result<()> {
         let _not_while_opening = self.opening.lock();
         if self.kept.get().is_none() {
@@ -247,7 +254,8 @@ impl Sealed {
             self.directory.kinds,
         ) {
             Ok(index) => index,
-            // Left from an earlier state of the segment, or without an index that was turned on later.
+            // Left from an earlier state of the segment, or without an index that was turned on
+            // later.
             Err(IndexDefect::Foreign | IndexDefect::Kinds) => return Ok(IndexState::Absent),
             Err(defect) => return Ok(IndexState::Damaged(defect.position())),
         };
@@ -292,7 +300,8 @@ impl Sealed {
         self.time_max.get().map(|max| max.unwrap_or(i64::MIN))
     }
 
-    /// The index file, if there is one that belongs to exactly this segment and has what is asked for.
+    /// The index file, if there is one that belongs to exactly this segment and has what is asked
+    /// for.
     fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
         let Some(file) = found(self.directory.storage.open(&self.index_path(), Open::Read))? else {
             return Ok(None);
@@ -369,8 +378,8 @@ impl IndexBuild {
         }
     }
 
-    /// Takes in about `records_max` more records; true when all are in. `walk` goes through the segment up to its
-    /// seal, the same one each time.
+    /// Takes in about `records_max` more records; true when all are in. `walk` goes through the
+    /// segment up to its seal, the same one each time.
     pub(crate) fn resume(&mut self, walk: &Walk<'_>, records_max: usize) -> bool {
         let IndexBuild {
             builder,
@@ -412,7 +421,8 @@ impl IndexBuild {
     }
 }
 
-/// Puts an index file in place. It is derived: a crash may lose it, and a damaged one is built anew.
+/// Puts an index file in place. It is derived: a crash may lose it, and a damaged one is built
+/// anew.
 fn store_index(directory: &Directory, base: u64, bytes: &[u8]) -> Result<()> {
     let temporary = directory.path_of(&FileName::IndexTemporary(base));
     let file = create_anew(directory, &temporary)?;

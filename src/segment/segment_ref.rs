@@ -183,8 +183,8 @@ impl Opened<'_> {
         }
     }
 
-    /// The ordinal of the first record at or after `offset`, and whether it is exactly that offset's; the count if
-    /// there is none.
+    /// The ordinal of the first record at or after `offset`, and whether it is exactly that
+    /// offset's; the count if there is none.
     #[inline]
     pub(crate) fn find(&self, offset: u64) -> Result<(u32, bool), Fault> {
         match self {
@@ -285,7 +285,8 @@ impl Opened<'_> {
     /// As [`first_at_or_after`](Opened::first_at_or_after), with control records counted as the
     /// earliest.
     fn record_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
-        // A time that cannot be read is taken for late, so that reading the record reports the damage.
+        // A time that cannot be read is taken for late, so that reading the record reports the
+        // damage.
         let time_at = |position: u32| self.message_time_at(position).unwrap_or(i64::MAX);
         match self {
             Opened::Active { active, visible } => {
@@ -300,7 +301,8 @@ impl Opened<'_> {
                     passed_over += u32::from(own < time);
                     Ok::<_, Fault>(own)
                 })?;
-                // Those that were passed over lie in front of the one found, and their times may be damaged.
+                // Those that were passed over lie in front of the one found, and their times may be
+                // damaged.
                 let end = found.unwrap_or(self.count());
                 for ordinal in end.saturating_sub(passed_over)..end {
                     self.verify(ordinal)?;

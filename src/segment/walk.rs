@@ -44,7 +44,8 @@ pub(crate) struct Extent {
     pub(crate) next_offset: u64,
     /// The checksum of the last frame, or of the segment's header.
     pub(crate) last_checksum: u32,
-    /// The highest durable frontier that any intact frame knows of; 0: not even the segments before are durable.
+    /// The highest durable frontier that any intact frame knows of; 0: not even the segments before
+    /// are durable.
     pub(crate) frontier: u64,
     /// Why the walk ended.
     pub(crate) stop: Stop,
@@ -104,8 +105,8 @@ pub(crate) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Walks from the segment's first frame on, as long as batches are complete and intact, and gives each record of
-    /// each complete batch to `visit`.
+    /// Walks from the segment's first frame on, as long as batches are complete and intact, and
+    /// gives each record of each complete batch to `visit`.
     pub(crate) fn run(&self, visit: impl FnMut(&Entry)) -> Extent {
         let mut progress = self.begin();
         self.resume(&mut progress, usize::MAX, visit);
@@ -127,7 +128,8 @@ impl Walk<'_> {
         }
     }
 
-    /// As [`run`](Walk::run), until `records_max` records or more were visited. True at the end of the walk.
+    /// As [`run`](Walk::run), until `records_max` records or more were visited. True at the end of
+    /// the walk.
     pub(crate) fn resume(
         &self,
         progress: &mut WalkProgress,
@@ -173,7 +175,8 @@ impl Walk<'_> {
         true
     }
 
-    /// One batch; `step` is left behind it, or where it is damaged. False at the marker that ends a segment.
+    /// One batch; `step` is left behind it, or where it is damaged. False at the marker that ends a
+    /// segment.
     fn batch(
         &self,
         buffer: &mut CopyBuffer,
@@ -299,7 +302,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Looks behind `extent`, where a walk met a defect, for an intact frame that knows of durable bytes beyond it.
+    /// Looks behind `extent`, where a walk met a defect, for an intact frame that knows of durable
+    /// bytes beyond it.
     ///
     /// That is what tells damage from a torn tail.
     pub(crate) fn is_durable_behind(&self, extent: &Extent) -> bool {
@@ -308,9 +312,9 @@ impl Walk<'_> {
 
     /// Looks behind `extent` for an intact frame whose frontier is at least `frontier_min`.
     ///
-    /// A frame found here by chance, or planted in a payload, would need to carry checksums keyed with the salt. The
-    /// search gives up, and says that there is such a frame, when a hostile file makes it cost out of proportion to
-    /// the file's size: rather ask for help than cut.
+    /// A frame found here by chance, or planted in a payload, would need to carry checksums keyed
+    /// with the salt. The search gives up, and says that there is such a frame, when a hostile file
+    /// makes it cost out of proportion to the file's size: rather ask for help than cut.
     pub(crate) fn is_frame_behind(&self, extent: &Extent, frontier_min: u64) -> bool {
         let work = SEARCH_WORK_MIN.saturating_add(self.limit.saturating_mul(4));
         let mut search = Search {
@@ -338,7 +342,8 @@ impl Walk<'_> {
         false
     }
 
-    /// Whether there is an intact batch header or lone record at `at`, of the kind that is searched for.
+    /// Whether there is an intact batch header or lone record at `at`, of the kind that is searched
+    /// for.
     fn is_frame_at(&self, search: &mut Search, at: u64, extent: &Extent) -> Option<bool> {
         let head = search
             .buffer
@@ -355,7 +360,8 @@ impl Walk<'_> {
             Frame::Batch(batch) => return Some(batch.is_intact(head, self.seeds.batch(at))),
             Frame::Record(header) => header,
         };
-        // Its offset is not written in it. At least 20 bytes went to each record that may have been lost.
+        // Its offset is not written in it. At least 20 bytes went to each record that may have been
+        // lost.
         let lost_max = (at - extent.end) / RECORD_HEADER_LEN as u64 + 1;
         let frame = search.buffer.get(self.map, at, header.len as usize, self.limit)?;
         for offset in extent.next_offset..=extent.next_offset.saturating_add(lost_max) {

@@ -35,6 +35,7 @@ mod get;
 mod headers;
 mod keys;
 mod limits;
+mod list;
 mod model;
 mod next_offset;
 mod publish;
@@ -48,5 +49,6 @@ mod trim;
 mod trimmed;
 mod visibility;
 
-pub use case::{Case, Factory, Setup, cases};
+pub use case::{Case, Factory, Setup};
+pub use list::cases;
 pub use report::{Failure, Report, run_all, run_where};

@@ -2,7 +2,8 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Case, Factory, cases};
+use super::case::{Case, Factory};
+use super::list::cases;
 
 /// The results of the cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -50,7 +50,8 @@ pub fn by_age(log: &(impl Log + ?Sized), age_max: Duration) -> Result<Trimmed> {
 /// use duramen::{Log, MemoryLog, NewMessage, Timestamp, trim};
 ///
 /// let log = MemoryLog::new();
-/// log.publish(&[NewMessage::value(b"old").time(Timestamp::from_micros(0)), NewMessage::value(b"new")])?;
+/// let old = NewMessage::value(b"old").time(Timestamp::from_micros(0));
+/// log.publish(&[old, NewMessage::value(b"new")])?;
 /// assert_eq!(trim::find_by_age(&log, Duration::from_secs(3600))?, 1);
 /// # Ok::<(), duramen::Error>(())
 /// ```

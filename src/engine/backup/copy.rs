@@ -335,7 +335,8 @@ impl Target {
         let base = source.header.base;
         match flaw_in(&self.directory, base, Testimony::Successor(source.origin))? {
             None => Ok(()),
-            // The bytes were read back from what was written: it is the log that is damaged, or the disk of the copy.
+            // The bytes were read back from what was written: it is the log that is damaged, or the
+            // disk of the copy.
             Some(flaw) => Err(flaw.error(&self.directory.path_of(&FileName::Segment(base)))),
         }
     }

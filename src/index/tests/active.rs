@@ -77,8 +77,8 @@ fn an_index_without_keys_or_times_finds_none() {
     assert_eq!((index.time_max(), index.position(1000)), (None, None));
 }
 
-/// Of records alike, a full segment's index takes at most 10 bytes each, and an index with one record next to
-/// nothing, with hints that are right, missing or wrong.
+/// Of records alike, a full segment's index takes at most 10 bytes each, and an index with one
+/// record next to nothing, with hints that are right, missing or wrong.
 #[test]
 fn memory_stays_in_proportion() {
     for records_expected in [0, 400_000, 4_000_000] {
@@ -106,8 +106,8 @@ fn memory_stays_in_proportion() {
     }
 }
 
-/// Messages that become a thousand times larger or smaller on the way make the guess at their number wrong, and
-/// memory follows what is really there.
+/// Messages that become a thousand times larger or smaller on the way make the guess at their
+/// number wrong, and memory follows what is really there.
 #[test]
 fn memory_stays_in_proportion_when_messages_change() {
     for (first, later, each) in [(30, 30_000, 16), (3000, 30, 12)] {
@@ -129,7 +129,8 @@ fn memory_stays_in_proportion_when_messages_change() {
     }
 }
 
-/// One thread pushes and makes visible, two ask: what they were told is visible is always there, and right.
+/// One thread pushes and makes visible, two ask: what they were told is visible is always there,
+/// and right.
 #[test]
 fn readers_find_what_is_visible_while_the_writer_goes_on() {
     const COUNT: u32 = 300_000;

@@ -103,7 +103,8 @@ impl Model {
         ordinals.map(|at| at as u32).collect()
     }
 
-    /// That `candidates` are records with a key, none of them twice, with all that have the hash, newest first.
+    /// That `candidates` are records with a key, none of them twice, with all that have the hash,
+    /// newest first.
     pub(super) fn check_candidates(&self, candidates: &[u32], hash: u32, visible: usize) {
         let right: Vec<u32> = candidates
             .iter()

@@ -16,7 +16,8 @@ fn check(model: &Model, kinds: IndexKinds, file: &TestFile) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Every answer is that of the model, whatever the order of times, the gaps and the collisions of hashes.
+    /// Every answer is that of the model, whatever the order of times, the gaps and the collisions
+    /// of hashes.
     #[test]
     fn answers_are_those_of_the_model(model in models(200), key in any::<bool>(), time in any::<bool>()) {
         check(&model, IndexKinds { key, time }, &TestFile::new());
@@ -59,8 +60,8 @@ fn a_table_that_is_full_at_the_end_goes_on_at_the_front() {
     );
 }
 
-/// At most 16 bytes a message, and what a handful of messages does not need to save: each key its own, both indexes,
-/// no gaps.
+/// At most 16 bytes a message, and what a handful of messages does not need to save: each key its
+/// own, both indexes, no gaps.
 #[test]
 fn the_file_takes_at_most_16_bytes_a_message() {
     for len in [0, 1, 100, 4097, 100_000] {
@@ -205,8 +206,8 @@ fn records_out_of_order_are_refused() {
     );
 }
 
-/// The bytes of a file of format version 1 do not change: here the smallest with all sections, field by field, and
-/// the checksum of a larger one.
+/// The bytes of a file of format version 1 do not change: here the smallest with all sections,
+/// field by field, and the checksum of a larger one.
 #[test]
 fn the_format_is_what_it_was() {
     let times = [5, 3, 70_005];

@@ -20,7 +20,8 @@ use crate::MESSAGE_SIZE_MAX;
 /// Bincode::new().encode(&(7_u64, "Ada".to_owned()), &mut out)?;
 /// assert_eq!(out, b"\x07\x03Ada");
 ///
-/// let (number, name): (u32, String) = Bincode::legacy().decode(b"\x07\0\0\0\x03\0\0\0\0\0\0\0Ada")?;
+/// let bytes = b"\x07\0\0\0\x03\0\0\0\0\0\0\0Ada";
+/// let (number, name): (u32, String) = Bincode::legacy().decode(bytes)?;
 /// assert_eq!((number, name.as_str()), (7, "Ada"));
 /// # Ok::<(), CodecError>(())
 /// ```
