@@ -1,4 +1,4 @@
-//! L5: what the files in a log's directory prove together: which segments count, where each ends,
+//! L4: what the files in a log's directory prove together: which segments count, where each ends,
 //! and who says so.
 //!
 //! [`Chain`] is what the directory holds. Its [`Verdict`] says whether the log was closed, and else
