@@ -196,8 +196,8 @@ impl Log for FileLog {
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         let mut removal = self.log.remove.begin()?;
         let deleted = removal.delete_some(offsets);
-        self.log.upkeep.act_afterwards(removal.end());
-        deleted
+        let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
+        deleted.and_then(|deleted| acted.map(|()| deleted))
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {

@@ -94,13 +94,15 @@ mod tests {
 
     #[test]
     fn seeds_of_neighbours_and_of_other_salts_differ() {
+        // Miri is a thousand times slower.
+        const SALTS: u8 = if cfg!(miri) { 2 } else { 64 };
         let mut seen = HashSet::new();
-        for salt in 0..64_u8 {
+        for salt in 0..SALTS {
             let seeds = FrameSeeds::new(Salt([salt; 16]));
             for n in 0..256 {
                 seen.insert(seeds.record(n));
             }
         }
-        assert!(seen.len() > 64 * 256 - 3, "{}", seen.len());
+        assert!(seen.len() + 3 > usize::from(SALTS) * 256, "{}", seen.len());
     }
 }

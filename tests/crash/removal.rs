@@ -62,6 +62,8 @@ impl Run {
                     .find(|base| before.first().is_some_and(|first| base > first));
                 named = before.range(..end.unwrap_or(u64::MAX)).copied().collect();
             }
+            // The retention policy has taken these already.
+            named.retain(|offset| *offset >= self.start);
             let done = deleted.is_ok().then(|| self.disk.point());
             if let Ok(deleted) = &deleted {
                 assert_eq!(
@@ -71,6 +73,8 @@ impl Run {
                 );
             }
             self.history.remove(Removed::Offsets(named), point, done);
+            // A segment that was begun so that another could be rewritten has it applied.
+            self.note_policy(point)?;
             deleted?;
             self.note_promise()?;
         }

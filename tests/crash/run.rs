@@ -13,7 +13,7 @@ pub(crate) struct Run {
     pub(crate) log: Option<FileLog>,
     pub(crate) history: History,
     /// The start offset as far as it is known.
-    start: u64,
+    pub(super) start: u64,
     life: u64,
 }
 
@@ -124,7 +124,7 @@ impl Run {
     }
 
     /// The retention policy may have been applied since `point`.
-    fn note_policy(&mut self, point: usize) -> Result<()> {
+    pub(super) fn note_policy(&mut self, point: usize) -> Result<()> {
         self.note_start(point)?;
         if self.config.kept_max.is_some() && self.disk.faults_hit() > 0 {
             // Or half of it.

@@ -100,18 +100,7 @@ impl Upkeep {
                 self.seal_here(&left, seal)?;
             }
         }
-        if is_begun {
-            self.after_rollover();
-        }
-        Ok(())
-    }
-
-    /// As [`act`](Upkeep::act), for a call that has already done its work: a failure poisons the
-    /// log, and the next call reports it.
-    pub(crate) fn act_afterwards(&self, due: Option<Box<Due>>) {
-        if let Some(due) = due {
-            let _ = self.act(*due);
-        }
+        if is_begun { self.after_rollover() } else { Ok(()) }
     }
 
     /// Asks the background to sync and seal a segment that was left behind. False if there is no
@@ -122,7 +111,9 @@ impl Upkeep {
 
     fn seal_here(&self, left: &Arc<Active>, seal: Seal) -> Result<()> {
         let directory = &self.segments.directory;
-        directory.health.poison_on_error(left.sync(directory))?;
+        if self.segments.has_active(left) {
+            directory.health.poison_on_error(left.sync(directory))?;
+        }
         self.append.note_synced(left);
         self.seal_synced(left, seal);
         Ok(())
@@ -146,29 +137,34 @@ impl Upkeep {
         }
     }
 
-    /// Does what is due after a segment was begun. If something fails now, the next rollover tries
-    /// again.
-    fn after_rollover(&self) {
+    /// Does what is due after a segment was begun, or has it done. If something fails now, the next
+    /// rollover tries again.
+    ///
+    /// Fails if a sync failed here, which has poisoned the log: the caller would not learn why.
+    fn after_rollover(&self) -> Result<()> {
         if self.member.get().is_none() {
-            self.keep_up_here();
-            return;
+            return self.keep_up_here();
         }
-        if self.has_retention && !self.ask(Task::Retain) {
-            self.retain();
-        }
+        let is_retained_here = self.has_retention && !self.ask(Task::Retain);
         if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
             self.ask(Task::SetSpaceAside);
         }
+        if is_retained_here {
+            self.retain();
+            self.segments.directory.health.check_not_poisoned()?;
+        }
+        Ok(())
     }
 
     /// Where there is no background: everything that is due, unless another publisher is at it or
-    /// the log is being closed.
-    fn keep_up_here(&self) {
+    /// the log is being closed. Fails as [`after_rollover`](Upkeep::after_rollover) does.
+    fn keep_up_here(&self) -> Result<()> {
+        let health = &self.segments.directory.health;
         let Some(_turn) = self.working.try_lock() else {
-            return;
+            return Ok(());
         };
-        if self.segments.directory.health.check_writable().is_err() {
-            return;
+        if health.check_writable().is_err() {
+            return Ok(());
         }
         if self.has_retention {
             self.retain();
@@ -177,6 +173,7 @@ impl Upkeep {
             self.set_space_aside();
         }
         self.make_all_key_runs();
+        health.check_not_poisoned()
     }
 
     /// Has the key runs made that there are segments for, one after the other. Where there is no

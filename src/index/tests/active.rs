@@ -80,6 +80,7 @@ fn an_index_without_keys_or_times_finds_none() {
 /// Of records alike, a full segment's index takes at most 10 bytes each, and an index with one
 /// record next to nothing, with hints that are right, missing or wrong.
 #[test]
+#[cfg_attr(miri, ignore = "millions of records, for which Miri takes hours")]
 fn memory_stays_in_proportion() {
     for records_expected in [0, 400_000, 4_000_000] {
         let bytes = 64 << 20;
@@ -109,6 +110,7 @@ fn memory_stays_in_proportion() {
 /// Messages that become a thousand times larger or smaller on the way make the guess at their
 /// number wrong, and memory follows what is really there.
 #[test]
+#[cfg_attr(miri, ignore = "millions of records, for which Miri takes hours")]
 fn memory_stays_in_proportion_when_messages_change() {
     for (first, later, each) in [(30, 30_000, 16), (3000, 30, 12)] {
         let index = ActiveIndex::new(
@@ -133,7 +135,8 @@ fn memory_stays_in_proportion_when_messages_change() {
 /// and right.
 #[test]
 fn readers_find_what_is_visible_while_the_writer_goes_on() {
-    const COUNT: u32 = 300_000;
+    // Miri is a thousand times slower.
+    const COUNT: u32 = if cfg!(miri) { 2_500 } else { 300_000 };
     const KEYS: u32 = 1009;
     let index = ActiveIndex::new(
         BOTH,
