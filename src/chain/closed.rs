@@ -1,4 +1,4 @@
-//! A log that was closed: nothing of it is read but the header of its last segment.
+//! A log that was closed: of its segments only the header of the last one is read.
 
 use std::cmp::Ordering;
 
@@ -11,21 +11,21 @@ use crate::segment::{Ending, SegmentRef, Testimony, end_of};
 use crate::sys::Open;
 use crate::{Corruption, Error, Options, Result};
 
-/// Where a log ends that was closed and is as it was then.
+/// Where a log ends that was closed and has not changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed {
     /// How the metadata knows the last segment; `None` in a log without segments.
     pub(crate) last: Option<Previous>,
     /// No offset below this one may be given out again.
     pub(crate) next_offset: u64,
-    /// The last segment that there is, and the length it has to be cut to: behind that stands what
-    /// an interrupted backup added.
+    /// The base offset of the last segment that there is, and the length to cut its file to, if an
+    /// interrupted backup has added bytes behind that length.
     pub(crate) excess: Option<(u64, u64)>,
 }
 
 impl Chain {
     /// Where the log ends, if both copies of the metadata say that it was closed, and the last
-    /// segment is as they say. `None`: the end has to be found out.
+    /// segment is as they say; `None` if the end has to be found in the segments.
     pub(super) fn closed(&self, options: &Options) -> Result<Option<Closed>> {
         let Some(clean) = self.meta.clean.filter(|_| self.copies.agree()) else {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Chain {
     }
 
     fn closed_at(&self, ending: Option<Ending>, excess: Option<(u64, u64)>) -> Closed {
-        // A rewritten segment says itself how far it reaches.
+        // The header of a rewritten segment says how far the segment reaches.
         let reached = ending.and_then(|ending| ending.next_offset);
         Closed {
             last: ending.map(|ending| ending.origin),
@@ -84,8 +84,8 @@ impl Chain {
         }
     }
 
-    /// The segments of a log that was closed: each ends where the next one says, and the last where
-    /// the metadata does.
+    /// The segments of a log that was closed. Each ends where the next one says, and the last where
+    /// the metadata says.
     pub(crate) fn closed_segments(&self, closed: &Closed) -> Vec<SegmentRef> {
         let mut segments = all_but_last(&self.directory, &self.bases);
         if let (Some(base), Some(last)) = (self.bases.last(), closed.last) {

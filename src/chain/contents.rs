@@ -1,4 +1,4 @@
-//! What the directory of a log holds.
+//! The contents of a log's directory.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::{Error, Result};
 pub(crate) struct Chain {
     pub(crate) directory: Arc<Directory>,
     pub(crate) copies: Copies,
-    /// The copy that holds, as far as it is not overtaken by what the segments say.
+    /// The valid copy of the metadata, corrected where the segments know better.
     pub(crate) meta: Meta,
     /// Base offsets of the segments that count, ascending.
     pub(crate) bases: Vec<u64>,
-    /// Base offsets of the files that do not count, and are to go.
+    /// Base offsets of the segment files that do not count, and are to be removed.
     pub(crate) superseded: Vec<u64>,
 }
 
 impl Chain {
-    /// Of the segment files `bases` and what the metadata says. Reads no segment, unless the last
-    /// merge or an interrupted backup asks for the header of one.
+    /// Makes the chain of the segment files `bases` and the metadata. Reads no segment, except for
+    /// a header where the last merge or an interrupted backup requires it.
     pub(crate) fn new(
         directory: Arc<Directory>,
         copies: Copies,
@@ -53,7 +53,7 @@ impl Chain {
             Some(first) if self.meta.start_offset < *first => {
                 match self.directory.open_segment(*first, Open::Read) {
                     Ok((_, header)) => Ok(header.previous.is_some()),
-                    // Opening or checking that segment will say what is wrong with it.
+                    // Opening or checking that segment reports what is wrong with it.
                     Err(Error::Corrupt { .. }) => Ok(false),
                     Err(error) => Err(error),
                 }
@@ -62,8 +62,8 @@ impl Chain {
         }
     }
 
-    /// The base offset of the last segment of a closed log, if neither that segment nor one behind
-    /// it is there.
+    /// The base offset of the last segment of a log that was closed, if neither that segment nor
+    /// one behind it is there.
     pub(crate) fn missing_last(&self) -> Result<Option<u64>> {
         let Some((base, _)) = self.copies.durable_end() else {
             return Ok(None);
@@ -72,8 +72,8 @@ impl Chain {
         Ok(last.is_none_or(|last| last < base).then_some(base))
     }
 
-    /// Whether the log was opened again after it was closed as the metadata says. The copy that
-    /// says so may be the damaged one.
+    /// Whether the log was opened again after the close that the metadata tells of. The copy that
+    /// knows of the opening may be the damaged one.
     pub(crate) fn has_gone_on(&self) -> Result<bool> {
         let (Some(end), Some(base)) = (self.meta.clean, self.bases.last()) else {
             return Ok(false);

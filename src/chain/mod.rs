@@ -1,10 +1,10 @@
 //! L4: what the files in a log's directory prove together: which segments count, where each ends,
-//! and who says so.
+//! and which witness says so.
 //!
-//! [`Chain`] is what the directory holds. Its [`Verdict`] says whether the log was closed, and else
-//! what of it is whole and what of that was durable. A [survey](Chain::survey) goes through every
-//! segment. All of it only reads; who opens, checks, recovers or copies a log acts on what is said
-//! here. Where one segment ends is answered by [`end_of`] alone.
+//! [`Chain`] is the contents of the directory. Its [`Verdict`] says whether the log was closed; if
+//! it was not, which of its batches are whole and which of those were durable. A
+//! [survey](Chain::survey) goes through every segment. This module only reads; opening, checking,
+//! recovering and copying a log act on its results. Only [`end_of`] decides where a segment ends.
 
 mod closed;
 mod contents;

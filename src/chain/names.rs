@@ -22,7 +22,7 @@ pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64
     Ok(bases)
 }
 
-/// Whether there is a segment that is not of this log, or of which the header cannot be read.
+/// Whether there is a segment that belongs to another log, or whose header cannot be read.
 pub(crate) fn holds_another_log(directory: &Directory) -> Result<bool> {
     for base in segment_bases(&*directory.storage, &directory.path)? {
         if directory.header(base)?.is_none() {
@@ -32,8 +32,8 @@ pub(crate) fn holds_another_log(directory: &Directory) -> Result<bool> {
     Ok(false)
 }
 
-/// The bases that segments may have which are part of a merged one, if the last merge has taken
-/// place.
+/// The range of base offsets whose segments the last merge has merged into another one; `None` if
+/// that merge has not taken place.
 fn merged(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<Option<Range<u64>>> {
     let Some((base, end)) = meta.merge.filter(|(base, _)| bases.contains(base)) else {
         return Ok(None);
@@ -43,14 +43,15 @@ fn merged(directory: &Directory, meta: &Meta, bases: &[u64]) -> Result<Option<Ra
             .rewrite
             .filter(|rewrite| rewrite.end >= end)
             .map(|rewrite| base.saturating_add(1)..rewrite.end)),
-        // What is wrong with it will be said when it is opened.
+        // Opening the segment reports what is wrong with it.
         Err(Error::Corrupt { .. } | Error::Version { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// In a copy whose backup was interrupted, the last segment may have been replaced already by what
-/// it was rewritten to: that is where the copy ends then.
+/// Corrects the metadata of a copy whose backup was interrupted: the backup may already have
+/// replaced the last segment by its rewrite, and then the copy ends where the rewritten segment
+/// does.
 pub(super) fn follow_replaced_last(directory: &Directory, meta: &mut Meta, bases: &[u64]) -> Result<()> {
     let Some(CleanEnd { last: Some(last) }) = meta.clean else {
         return Ok(());
@@ -65,7 +66,7 @@ pub(super) fn follow_replaced_last(directory: &Directory, meta: &mut Meta, bases
     };
     let rewrite = match directory.open_segment(*base, Open::Read) {
         Ok((_, header)) => header.rewrite.filter(|rewrite| rewrite.end > last.base),
-        // Opening it will say what is wrong with it.
+        // Opening the segment reports what is wrong with it.
         Err(Error::Corrupt { .. }) => None,
         Err(error) => return Err(error),
     };
@@ -78,8 +79,8 @@ pub(super) fn follow_replaced_last(directory: &Directory, meta: &mut Meta, bases
     Ok(())
 }
 
-/// Divides the segment files into those that count, and those that do not and are to go: trimmed,
-/// merged into another one, or left by a backup that was interrupted.
+/// Divides the segment files into those that count and those that are to be removed: the latter
+/// were trimmed, merged into another one, or left by an interrupted backup.
 pub(super) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> Result<(Vec<u64>, Vec<u64>)> {
     let merged = merged(directory, meta, &bases)?;
     let unfinished_from = match meta.clean {
@@ -90,7 +91,8 @@ pub(super) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> R
     let (mut superseded, mut kept): (Vec<u64>, Vec<u64>) = bases
         .into_iter()
         .partition(|base| is_merged(base) || *base >= unfinished_from);
-    // All in a segment are trimmed if the next one begins at or below the start offset.
+    // All messages of a segment are trimmed if the next segment begins at or below the start
+    // offset.
     let trimmed = kept
         .partition_point(|base| *base <= meta.start_offset)
         .saturating_sub(1);

@@ -1,4 +1,4 @@
-//! The list of segments that need no walking through.
+//! The list of the segments that recovery need not walk through.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::directory::Directory;
 use crate::format::Previous;
 use crate::segment::{Sealed, SegmentEnd, SegmentRef};
 
-/// The segments with these base offsets, but for the last: each ends where the next one says.
+/// The segments with these base offsets, except for the last. Each ends where the next one says.
 pub(super) fn all_but_last(directory: &Arc<Directory>, bases: &[u64]) -> Vec<SegmentRef> {
     let sealed = |pair: &[u64]| sealed(directory, pair[0], SegmentEnd::Successor(pair[1]));
     bases.windows(2).map(sealed).collect()

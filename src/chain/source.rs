@@ -1,4 +1,4 @@
-//! A segment that others are made from: what has to be known of it.
+//! A segment as the source of a copy or a rewrite.
 
 use crate::directory::Directory;
 use crate::format::{Previous, SegmentHeader};
@@ -6,20 +6,20 @@ use crate::segment::{Active, Sealed, Testimony, Visible, end_of};
 use crate::sys::Open;
 use crate::{Error, Result};
 
-/// What has to be known of a segment before it is copied or rewritten.
+/// What a copy or a rewrite of a segment has to know about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
     pub(crate) header: SegmentHeader,
-    /// How the one behind it knows it.
+    /// How the segment behind knows this one.
     pub(crate) origin: Previous,
     /// The offset that it reaches up to (exclusive).
     pub(crate) end: u64,
-    /// Where its frames end.
+    /// Where the segment's frames end, in bytes.
     pub(crate) len: u32,
 }
 
 impl Source {
-    /// A segment that is written to, or was until now, as far as `visible` says.
+    /// A segment that is being written to, or was until now, up to `visible`.
     pub(crate) fn of_active(active: &Active, visible: Visible) -> Result<Source> {
         let frames = active.seal_from(visible).map(|seal| Testimony::Frames {
             seal,

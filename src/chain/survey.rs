@@ -1,5 +1,5 @@
-//! Every segment of a log, from the newest to the oldest, each held against what the one behind it
-//! says.
+//! A walk through every segment of a log, from the newest to the oldest; each is compared with what
+//! the one behind it says.
 
 use super::contents::Chain;
 use super::walked::{Defect, Walked};
@@ -12,18 +12,18 @@ use crate::sys::Open;
 /// before it ends.
 pub(crate) struct Survey<'a> {
     chain: &'a Chain,
-    /// What is said of the segment that comes next.
+    /// The testimony about the segment that comes next.
     testimony: Testimony,
-    /// Segments with a base below are known to be durable.
+    /// Segments with a base below this offset are known to be durable.
     durable_below: u64,
 }
 
-/// A segment that was walked through, and what is known of it.
+/// A segment that was walked through, and the findings about it.
 pub(crate) struct Surveyed {
     pub(crate) walked: Walked,
-    /// Whether it is not the segment that others speak of.
+    /// Whether it is another segment than the testimony is about.
     pub(crate) is_other: bool,
-    /// What is wrong with its frames, below what is known to be durable.
+    /// The defect of its frames, if any, among those that are known to be durable.
     pub(crate) defect: Option<Defect>,
     /// Where the file has to end, if it is longer than it may be.
     pub(crate) excess_from: Option<u64>,
@@ -45,8 +45,8 @@ impl Chain {
         }
     }
 
-    /// How a segment is known, by the one behind it, which has the base `next`, or by the metadata;
-    /// where it was rewritten, by itself.
+    /// The end of a segment, by the header of the one behind it, which has the base `next`, or else
+    /// by the metadata; for a rewritten segment by its own header.
     pub(crate) fn ending_of(&self, header: &SegmentHeader, next: Option<u64>) -> Result<Option<Ending>> {
         let testimony = match next {
             _ if header.rewrite.is_some() => Testimony::Nobody,
@@ -56,14 +56,14 @@ impl Chain {
         Ok(end_of(header, testimony))
     }
 
-    /// What the metadata says of the last segment.
+    /// The metadata's testimony about the last segment.
     pub(crate) fn said_by_metadata(&self) -> Testimony {
         let last = self.meta.clean.and_then(|clean| clean.last);
         last.map_or(Testimony::Nobody, Testimony::Metadata)
     }
 }
 
-/// What the header of a segment, if it can be read, says of the one in front of it.
+/// The testimony of a segment's header, if that is readable, about the segment in front of it.
 pub(crate) fn said_by(successor: Option<&SegmentHeader>) -> Testimony {
     match successor {
         None => Testimony::Nobody,
@@ -72,8 +72,8 @@ pub(crate) fn said_by(successor: Option<&SegmentHeader>) -> Testimony {
 }
 
 impl Survey<'_> {
-    /// Walks through the segment with this base, the newest of those that are left. Where that
-    /// fails, nobody speaks of the one in front of it.
+    /// Walks through the segment with this base, the newest of those that are left. If this fails,
+    /// there is no testimony about the segment in front of it.
     pub(crate) fn walk(&mut self, base: u64) -> Result<Surveyed> {
         let testimony = std::mem::replace(&mut self.testimony, Testimony::Nobody);
         let directory = &self.chain.directory;
@@ -98,7 +98,8 @@ impl Survey<'_> {
         })
     }
 
-    /// Where the file of a segment should end that may have nothing behind its end.
+    /// Where the file of a segment should end, if it is longer than that and has to end exactly
+    /// there.
     fn excess_from(&self, walked: &Walked) -> Result<Option<u64>> {
         let Some(told) = walked.told else {
             return Ok(None);

@@ -16,11 +16,11 @@ use crate::{Corruption, Error, NewMessage, Options, Result, Timestamp};
 
 const LOG_ID: [u8; 16] = [1; 16];
 
-/// What stands behind the messages of a segment.
+/// The bytes behind the messages of a segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tail {
     Nothing,
-    /// A marker: all in front of it is durable.
+    /// A marker: all bytes in front of it are durable.
     Marker,
     /// Bytes that are no batch.
     Torn,
@@ -28,7 +28,7 @@ enum Tail {
     Damaged,
 }
 
-/// The directory of a log that is put together by hand.
+/// The directory of a log, put together by hand.
 struct Dir {
     dir: TempDir,
     /// How the next segment knows the one before it.
@@ -60,8 +60,7 @@ impl Dir {
         }
     }
 
-    /// Adds a segment with `count` messages, each of them a batch that knows of the frontier
-    /// `frontier`.
+    /// Adds a segment with `count` messages, each in a batch that carries the frontier `frontier`.
     fn segment(&mut self, base: u64, count: u64, frontier: u32, tail: Tail) -> Previous {
         let header = self.header(base);
         let mut bytes = header.encode().to_vec();
@@ -103,7 +102,7 @@ impl Dir {
         link
     }
 
-    /// Adds a segment without messages that was rewritten, and is known by `origin`.
+    /// Adds a rewritten segment without messages, which others know as `origin`.
     fn rewritten(&mut self, base: u64, origin: Previous, end: u64) {
         let header = SegmentHeader {
             rewrite: Some(Rewrite {
@@ -191,7 +190,7 @@ fn of_a_closed_log_only_the_last_header_is_read() {
     let mut dir = Dir::new();
     dir.segment(0, 3, 0, Tail::Nothing);
     let last = dir.segment(3, 2, 0, Tail::Nothing);
-    // Nobody looks into the others, nor at the frames of this one.
+    // Neither the other segments nor the frames of this one are read.
     std::fs::write(dir.path(0), b"damaged").unwrap();
     let mut bytes = std::fs::read(dir.path(3)).unwrap();
     bytes[140] ^= 1;
@@ -200,7 +199,7 @@ fn of_a_closed_log_only_the_last_header_is_read() {
     let found = closed(&chain, &Options::new());
     assert_eq!((found.last, found.excess), (Some(last), None));
     assert_eq!(bases(&chain.closed_segments(&found)), [0, 3]);
-    // Unless that is asked for.
+    // They are read if the options ask for a check.
     let checked = chain.verdict(&Options::new().check(true));
     assert_eq!(told(checked.map(drop)), dir.error(3, 128, Corruption::Record));
 }
@@ -279,7 +278,7 @@ fn the_verdict_walks_back_to_the_first_segment_that_proves_those_before_it() {
     let gap = found.gap.unwrap();
     assert_eq!((gap.at, gap.is_durable), (1, false));
     assert_eq!((found.reached(), found.is_lossy()), (8, false));
-    // The second is proven up to its first frame, the third not at all.
+    // The second segment is proven up to its first frame, the third not at all.
     assert_eq!(found.walked[0].durable_offset(), 3);
     assert_eq!(found.walked[1].durable_offset(), 6);
 }
@@ -324,13 +323,13 @@ fn a_segment_shorter_than_the_one_behind_it_says_cuts_the_log() {
     assert_eq!(found.gap.map(|gap| (gap.at, gap.is_durable)), Some((0, false)));
     let behind: Vec<_> = found.take_behind_gap().iter().map(Walked::base).collect();
     assert_eq!((behind, found.reached()), (vec![3], 2));
-    // A batch of the second that knows the first to be durable speaks for it.
+    // A batch of the second segment that knows the first to be durable proves it.
     dir.previous = None;
     let link = dir.segment(0, 3, 0, Tail::Nothing);
     dir.segment(3, 2, 128, Tail::Nothing);
     let bytes = std::fs::read(dir.path(0)).unwrap();
     std::fs::write(dir.path(0), &bytes[..bytes.len() - 5]).unwrap();
-    // It need not even be walked through.
+    // The first segment need not even be walked through.
     let found = unclosed(&dir.chain(|_| ()), &Options::new());
     assert_eq!((bases(&found.sealed), found.gap), (vec![0], None));
     let chain = dir.chain(|_| ());
@@ -394,7 +393,7 @@ fn the_survey_tells_a_segment_that_others_do_not_mean() {
     assert_eq!(newest.excess_from, Some(u64::from(last.len)));
     let oldest = survey.walk(0).unwrap();
     assert!(oldest.is_other && oldest.walked.told.is_none());
-    // The first says that there is none in front of it.
+    // The first segment says that there is none in front of it.
     assert_eq!(said_by(Some(&oldest.walked.active.header)), Testimony::NoSegment);
     assert_eq!(said_by(None), Testimony::Nobody);
 }

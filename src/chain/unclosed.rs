@@ -1,8 +1,8 @@
-//! A log that was not closed: what of it is whole, and what of that was durable.
+//! A log that was not closed: which of its batches are whole, and which of those were durable.
 //!
-//! Only segments that are not known to be durable are walked through: the last one, and in the
-//! modes that do not wait for syncs those before it that no evidence covers. Evidence is the
-//! durable frontier carried by every batch, the marker behind the last one, and the metadata's
+//! Only segments that are not known to be durable are walked through: the last one and, in the
+//! modes that do not wait for syncs, those before it that no evidence covers. Evidence is the
+//! durable frontier carried by every batch, the marker behind the last batch, and the metadata's
 //! clean ends. Below the frontier any damage is an error; above it the log ends at the first batch
 //! that is not whole.
 
@@ -15,43 +15,45 @@ use crate::segment::{Ending, SegmentRef, Testimony, capacity_for, end_of};
 use crate::sys::Open;
 use crate::{Corruption, Error, Options, Result};
 
-/// What was found of a log that was not closed.
+/// The findings about a log that was not closed.
 pub(crate) struct Unclosed {
-    /// The segments that need no walking through, oldest first.
+    /// The segments that were not walked through, because they are known to be durable; oldest
+    /// first.
     pub(crate) sealed: Vec<SegmentRef>,
-    /// The others, oldest first.
+    /// The segments that were walked through, oldest first.
     pub(crate) walked: Vec<Walked>,
-    /// The end of the last segment, if that was rewritten: it is durable then, and so are all
-    /// before it, and nothing was walked through.
+    /// The end of the last segment, if it was rewritten: it is durable then, like all before it,
+    /// and no segment was walked through.
     pub(crate) rewritten: Option<Ending>,
-    /// Base offsets of the last segments, from the first one on whose header cannot be read; newest
+    /// Base offsets of the last segments, from the first one on whose header is unreadable; newest
     /// first.
     pub(crate) unreadable: Vec<u64>,
     /// The first segment that falls short of its end: the log ends in it.
     pub(crate) gap: Option<Gap>,
-    /// The base offset of a segment that was durable and is not there.
+    /// The base offset of a segment that was durable and is missing.
     pub(crate) missing: Option<u64>,
-    /// No offset below this one may be given out again, apart from those of messages that are
-    /// there.
+    /// No offset below this one may be given out again. (Messages that are there keep theirs.)
     pub(crate) next_offset_min: u64,
 }
 
-/// Where a log is cut.
+/// The place at which a log is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gap {
-    /// Which of the segments walked through it is.
+    /// The index of the segment among those that were walked through.
     pub(crate) at: usize,
-    /// Whether what it lacks was durable.
+    /// Whether the bytes that the segment lacks were durable.
     pub(crate) is_durable: bool,
 }
 
 impl Unclosed {
-    /// Whether durable messages are lost. Only where it was asked for going on without them.
+    /// Whether durable messages are lost. This is possible only if the options ask to go on without
+    /// them.
     pub(crate) fn is_lossy(&self) -> bool {
         self.missing.is_some() || !self.unreadable.is_empty() || self.gap.is_some_and(|gap| gap.is_durable)
     }
 
-    /// Takes out the segments behind the one in which the log ends, oldest first.
+    /// Removes from `walked` the segments behind the one in which the log ends, and returns them,
+    /// oldest first.
     pub(crate) fn take_behind_gap(&mut self) -> Vec<Walked> {
         let kept = self.gap.map_or(self.walked.len(), |gap| gap.at + 1);
         self.walked.split_off(kept.min(self.walked.len()))
@@ -66,8 +68,8 @@ impl Unclosed {
 }
 
 impl Chain {
-    /// Finds out where the log ends. An error if durable messages are lost, where nobody has asked
-    /// for going on without them.
+    /// Finds out where the log ends. Returns an error if durable messages are lost, unless the
+    /// options ask to go on without them.
     pub(super) fn unclosed(&self, options: &Options) -> Result<Unclosed> {
         let missing = self.missing_last()?;
         if let Some(base) = missing.filter(|_| !options.recover) {
@@ -95,7 +97,7 @@ impl Chain {
             missing,
             next_offset_min: self.meta.next_offset,
         };
-        // Offsets that were given out in what is lost must not be given out again.
+        // Offsets of lost messages must not be given out again.
         let last = found.unreadable.first().copied();
         let last = last.or(found.walked.last().map(Walked::base));
         let lost_in = [missing, last.filter(|_| found.is_lossy())];
@@ -104,9 +106,10 @@ impl Chain {
         Ok(found)
     }
 
-    /// As [`walk_unproven`](Chain::walk_unproven). Where it was asked for, without the segments
-    /// from the first one on of which the header is unreadable: nothing in it can be read. Returns
-    /// those as well, newest first.
+    /// Does the same as [`walk_unproven`](Chain::walk_unproven). If the options ask to go on
+    /// without lost messages, it leaves out the segments from the first one on whose header is
+    /// unreadable, because nothing in that segment can be read. Returns the bases of those as well,
+    /// newest first.
     fn walk_readable(&self, options: &Options) -> Result<(Vec<Walked>, Vec<u64>)> {
         let (mut bases, mut unreadable) = (&self.bases[..], Vec::new());
         loop {
@@ -122,8 +125,8 @@ impl Chain {
     }
 
     /// Walks through the last of these segments, and through those before it that may not be
-    /// durable. Ascending. A segment that was rewritten was synced before it got its name, and
-    /// after all before it.
+    /// durable; returns them in ascending order. A rewritten segment ends the walk: it was synced
+    /// before it got its name, and after all segments before it.
     fn walk_unproven(&self, bases: &[u64], options: &Options) -> Result<Vec<Walked>> {
         let Some((last, before)) = bases.split_last() else {
             return Ok(Vec::new());
@@ -165,14 +168,14 @@ impl Chain {
         Ok(self.directory.open_segment(base, Open::Read)?.1)
     }
 
-    /// The first segment that falls short of its end; an error if it is durable messages that it
-    /// lacks and nobody has asked for going on without them.
+    /// The first segment that falls short of its end; an error if that segment lacks durable
+    /// messages, unless the options ask to go on without them.
     fn gap(&self, walked: &[Walked], options: &Options) -> Result<Option<Gap>> {
         let durable_end = self.copies.durable_end();
         let Some(at) = walked.iter().position(|one| one.is_cut_here(durable_end)) else {
             return Ok(None);
         };
-        // A later batch that knows the earlier segments to be durable speaks for this one too.
+        // A batch in a later segment that knows the earlier ones to be durable proves this one too.
         let mut behind = walked.iter().skip(at + 1);
         let is_known = behind.any(Walked::proves_those_before);
         let short = &walked[at];

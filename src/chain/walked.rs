@@ -1,4 +1,4 @@
-//! A segment that was walked through, held against what others say of its end.
+//! A segment that was walked through, compared with the testimony about its end.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::{Corruption, Error, Result};
 /// A segment that was walked through.
 pub(crate) struct Walked {
     pub(crate) active: Active,
-    /// How far it is in order.
+    /// How far the segment is intact.
     pub(crate) extent: Extent,
-    /// Where it should end, if anybody says so.
+    /// Where the segment should end, if there is testimony about it.
     pub(crate) told: Option<Ending>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Defect {
 }
 
 impl Defect {
-    /// Where a walk met something that is not an intact batch, if that is why it ended.
+    /// The defect at which a walk ended, if it ended at one.
     fn of(stop: Stop) -> Option<Defect> {
         match stop {
             Stop::Defect {
@@ -46,19 +46,19 @@ impl Defect {
     }
 }
 
-/// How a segment falls short of its end.
+/// The way in which a segment falls short of its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shortfall {
     /// A batch is not whole.
     Broken(Defect),
-    /// It is whole up to another length than it should be.
+    /// It is whole, but up to another length than it should be.
     Length,
-    /// It is as long as it should be, and its last frame is another one.
+    /// It is as long as it should be, but its last frame is another one.
     Content,
-    /// It ends at a marker, and behind that stands a batch that knows of durable bytes behind the
-    /// marker: the batch that overwrote the marker was lost.
+    /// It ends at a marker, but a batch further on knows of durable bytes that follow the marker:
+    /// the batch that overwrote the marker was lost.
     OldMarker,
-    /// It is whole, and a copy of the metadata says that the log was closed further on.
+    /// It is whole, but a copy of the metadata says that the log was closed further on.
     ClosedFurtherOn,
 }
 
@@ -80,12 +80,12 @@ impl Walked {
         self.active.header.base
     }
 
-    /// The end of what is whole.
+    /// The end of the segment's intact batches.
     pub(crate) fn own_end(&self) -> Option<Ending> {
         end_of(&self.active.header, self.extent.testimony())
     }
 
-    /// Whether its frames prove that all before it is durable.
+    /// Whether its frames prove that all segments before it are durable.
     pub(crate) fn proves_those_before(&self) -> bool {
         self.extent.frontier >= SEGMENT_HEADER_LEN
     }
@@ -95,8 +95,8 @@ impl Walked {
         self.extent.frontier == self.extent.end
     }
 
-    /// Whether it is proven to be durable, and nothing was stored behind it but the marker that may
-    /// stand there: no failed sync can have touched this file.
+    /// Whether the segment is proven to be durable, and nothing was stored behind its batches
+    /// except a marker: then no failed sync can have touched this file.
     pub(crate) fn is_untouched(&self) -> Result<bool> {
         let marker = if self.extent.stop == Stop::Marker {
             BATCH_HEADER_LEN as u64
@@ -106,12 +106,12 @@ impl Walked {
         Ok(self.is_proven() && self.content_end(self.extent.end + marker)?.is_none())
     }
 
-    /// The offset below which its frames prove it to be durable.
+    /// The offset below which its frames prove its messages to be durable.
     pub(crate) fn durable_offset(&self) -> u64 {
         if self.is_proven() {
             return self.extent.next_offset;
         }
-        // The frontier stands between two batches: the records below it are durable.
+        // The frontier lies between two batches: the records below it are durable.
         let (mut low, mut high) = (0, self.active.visible().count);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -125,18 +125,19 @@ impl Walked {
         self.base() + u64::from(low)
     }
 
-    /// Whether an intact frame stands behind what is whole.
+    /// Whether an intact frame lies behind the segment's intact batches.
     pub(crate) fn is_frame_behind(&self) -> bool {
         self.active.walk(u64::MAX, false).is_frame_behind(&self.extent, 0)
     }
 
-    /// Whether an intact frame behind what is whole knows of durable bytes further on.
+    /// Whether an intact frame behind the segment's intact batches knows of durable bytes behind
+    /// them.
     fn is_durable_behind(&self) -> bool {
         self.active.walk(u64::MAX, false).is_durable_behind(&self.extent)
     }
 
-    /// Whether the metadata knows of durable bytes behind what is whole. It does not know what
-    /// became of a segment that was rewritten since.
+    /// Whether the metadata knows of durable bytes behind the segment's intact batches. The
+    /// metadata does not know of a rewrite of the segment since then.
     fn is_closed_further_on(&self, durable_end: Option<(u64, u32)>) -> bool {
         let here = (self.base(), self.extent.end);
         self.active.header.rewrite.is_none()
@@ -163,7 +164,7 @@ impl Walked {
     /// Whether a log that was not closed ends in this segment, because it falls short of its end.
     ///
     /// `durable_end` is where a copy of the metadata says that the log was closed once. If it names
-    /// a later segment, that one is missing, which is not for this one to tell.
+    /// a later segment, that segment is missing, but the log is not cut in this one.
     pub(super) fn is_cut_here(&self, durable_end: Option<(u64, u32)>) -> bool {
         match self.shortfall(durable_end) {
             Some(Shortfall::ClosedFurtherOn) => durable_end.is_some_and(|(base, _)| base == self.base()),
@@ -171,10 +172,10 @@ impl Walked {
         }
     }
 
-    /// What is wrong with this segment, if it falls short of its end and the bytes that it lacks
-    /// were durable. In a log that was not closed they are a torn tail else.
+    /// The defect of this segment, if it falls short of its end and the bytes that it lacks were
+    /// durable. Bytes that were not durable are a torn tail, in a log that was not closed.
     ///
-    /// What the metadata knows counts only where nobody else tells the end.
+    /// A close that the metadata tells of counts only if there is no testimony about the end.
     pub(crate) fn defect(&self, is_known_durable: bool, durable_end: Option<(u64, u32)>) -> Option<Defect> {
         let defect = match self.shortfall(durable_end)? {
             Shortfall::ClosedFurtherOn if self.told.is_some() => return None,
@@ -190,7 +191,7 @@ impl Walked {
             .then_some(defect)
     }
 
-    /// Whether bytes behind what is whole were durable.
+    /// Whether bytes behind the segment's intact batches were durable.
     pub(super) fn lacks_durable(&self, is_known_durable: bool, durable_end: Option<(u64, u32)>) -> bool {
         is_known_durable
             || self.active.header.rewrite.is_some()
@@ -206,7 +207,7 @@ impl Walked {
         }
     }
 
-    /// The error for durable bytes that this segment lacks.
+    /// The error for the durable bytes that this segment lacks.
     pub(super) fn error(&self) -> Error {
         let defect = Defect::of(self.extent.stop).unwrap_or_else(|| self.short());
         defect.error(self.active.file.path())
@@ -231,8 +232,8 @@ impl Walked {
     }
 }
 
-/// What is wrong with a segment whose file has to be whole, and to end where the testimony says:
-/// every frame is read.
+/// Reads every frame of a segment; returns the defect if the file is not whole or does not end
+/// where the testimony says.
 pub(crate) fn flaw_in(directory: &Directory, base: u64, testimony: Testimony) -> Result<Option<Defect>> {
     let (active, extent) = Active::adopt(directory, base, None, None)?;
     let ending = end_of(&active.header, testimony);

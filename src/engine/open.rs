@@ -21,27 +21,28 @@ use crate::{Corruption, Error, Result};
 impl Options {
     /// Opens the log in `dir`, creating it in an empty directory.
     ///
-    /// A log that was not closed is recovered: what was durable is there, and what was not is there
-    /// up to the first batch that is not whole.
+    /// A log that was not closed is recovered: all messages that were durable are there, and later
+    /// ones up to the first batch that is not whole.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty; [`Error::Locked`]
-    /// at once if another handle has the log open; [`Error::Corrupt`] if bytes that were durable
-    /// are damaged; [`Error::Version`]; [`Error::Invalid`] for options out of range;
-    /// [`Error::Unsupported`] on a file system that is refused; [`Error::Io`]. The log is as it was
-    /// in any of these cases; files that are not part of it any more may be gone.
+    /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty;
+    /// [`Error::Locked`], at once, if another handle has the log open; [`Error::Corrupt`] if bytes
+    /// that were durable are damaged; [`Error::Version`] if a file has a format version that this
+    /// library does not read; [`Error::Invalid`] for options out of range; [`Error::Unsupported`]
+    /// on a file system that is refused; [`Error::Io`]. In all these cases the log is as it was;
+    /// files that no longer belong to it may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
         open(self, dir.as_ref())
     }
 
-    /// The options with which an existing log keeps the indexes it has.
+    /// Returns options for opening the log in `dir` with the indexes that it has.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLog`] if there is none; [`Error::Corrupt`] or [`Error::Version`] if its metadata
-    /// is not readable.
+    /// [`Error::NoLog`] if there is no log; [`Error::Corrupt`] or [`Error::Version`] if the log's
+    /// metadata is not readable; [`Error::Io`].
     pub fn of(dir: impl AsRef<Path>) -> Result<Options> {
         Options::new().with_indexes_of(dir.as_ref())
     }
@@ -130,18 +131,19 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     Ok(FileLog::new(log))
 }
 
-/// Removes the files that do not count.
+/// Removes the files that do not belong to the log any more.
 fn remove_superseded(chain: &mut Chain, dir: &Path) -> Result<()> {
     let directory = &chain.directory;
     let storage = &*directory.storage;
     let is_any = !chain.superseded.is_empty();
     if chain.meta.clean.is_none() || !chain.copies.agree() || is_any {
-        // Whoever renamed a segment may have been killed before the name was durable. What it shows
-        // is acted on from here on, and counts as done for whoever asks for it again.
+        // A process that renamed a segment may have been killed before the new name was durable.
+        // From here on the names in the directory are acted on, and later calls take them for
+        // durable.
         storage.sync_dir(dir)?;
     }
     if is_any && !chain.copies.agree() {
-        // As may be the metadata, by which segments are removed now.
+        // The metadata decides which segments are removed now, and may not be durable either.
         let newest = chain.copies.newest(dir)?;
         MetaStore::new(dir, newest, &chain.copies).write(storage, |_| {})?;
         chain.copies = Copies::read(storage, dir)?;
@@ -151,7 +153,7 @@ fn remove_superseded(chain: &mut Chain, dir: &Path) -> Result<()> {
     directory.remove_segments(chain.superseded.iter().copied())
 }
 
-/// Sees to it that there is a directory that can be used.
+/// Creates the directory if the options say so, and checks that it can be used.
 fn prepare_dir(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {
     if !storage.is_dir(dir)? {
         if options.read_only || !options.create_dirs {
@@ -167,14 +169,14 @@ fn prepare_dir(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<(
     storage.check_supported(dir)
 }
 
-/// What the two copies of the metadata say; in an empty directory they are written first.
+/// Reads the two copies of the metadata; in an empty directory they are written first.
 fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &[u64]) -> Result<Copies> {
     let copies = Copies::read(storage, dir)?;
     if !copies.is_absent() {
         return Ok(copies);
     }
     if !bases.is_empty() {
-        // Segments without metadata are not an empty log.
+        // A directory with segments but without metadata is not an empty log.
         let path = dir.join(crate::format::META_NAMES[0]);
         return Err(corrupt(&path, 0, None, Corruption::Meta));
     }
@@ -190,7 +192,8 @@ fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &
     Ok(copies)
 }
 
-/// The key runs there are. Those that others cover, or that were trimmed, are removed.
+/// The key runs of the log. The files of those that others cover, or that were trimmed, are
+/// removed.
 fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
     let (runs, rest) = runs_among(&directory.storage.list(&directory.path)?, start_offset);
     if directory.health.may_write_files() {
@@ -201,7 +204,7 @@ fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>>
     Ok(runs)
 }
 
-/// What opening has found so far.
+/// What has been found so far while opening a log.
 struct Opening<'a> {
     options: &'a Options,
     chain: Chain,
@@ -209,7 +212,7 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// A log that was closed: nothing of it is read.
+    /// Opens a log that was closed. No segment is read.
     fn closed(self, closed: &Closed, lock: DirLock) -> Result<OpenLog> {
         let Chain {
             directory,
@@ -238,7 +241,7 @@ impl Opening<'_> {
         Ok(self.open_log(lock, segments, appender, store, closed.next_offset))
     }
 
-    /// A log that was not closed.
+    /// Opens a log that was not closed.
     fn recovered(self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
         let directory = &self.chain.directory;
         let mut meta = MetaStore::new(&directory.path, self.chain.meta, &self.chain.copies);
@@ -267,7 +270,7 @@ impl Opening<'_> {
             let seal = extent.seal();
             appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
-        // A cut of durable messages has been counted already.
+        // For a cut of durable messages the epoch has gone up already.
         let may_have_lost = !has_cut && !self.chain.meta.visible_is_durable;
         let is_read_only = self.options.read_only;
         let log = self.open_log(lock, segments, appender, meta, synced);
@@ -316,19 +319,19 @@ impl Opening<'_> {
     }
 }
 
-/// The directory and those it is in, as its name says.
+/// The directory and, going by its path, those that it is in.
 pub(crate) fn with_above(dir: &Path) -> impl Iterator<Item = &Path> {
     let here = |above: &Path| above.as_os_str().is_empty();
     dir.ancestors()
         .map(move |above| if here(above) { Path::new(".") } else { above })
 }
 
-/// Makes the names that lead to `dir` durable: whoever created the directories may have been killed
-/// before it could.
+/// Makes the names that lead to `dir` durable: a process that created the directories may have been
+/// killed before it synced them.
 pub(crate) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
     for above in with_above(dir).skip(1) {
         match storage.sync_dir(above) {
-            // Where we may not look, we have not created anything either.
+            // No directory was created in one that may not even be opened.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {}
             other => other?,
         }
@@ -355,7 +358,7 @@ fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()
     initialise(storage, dir, &meta)
 }
 
-/// Removes what an earlier life began and did not finish. Nothing in the log refers to it.
+/// Removes files that an earlier life began and did not finish. Nothing in the log refers to them.
 fn remove_leftovers(directory: &Directory) -> Result<()> {
     for name in directory.storage.list(&directory.path)? {
         let is_leftover = name == PREPARED_NAME

@@ -1,8 +1,8 @@
-//! Opening a log that was not closed: what is left of it is made fit to go on from.
+//! Opening a log that was not closed: cuts its torn tail and makes it safe to append again.
 //!
-//! What of it is whole, what of that is durable and what has to be cut is decided already, in
-//! [`Unclosed`]. Every step is a copy under a temporary name, a sync, a rename and a sync of the
-//! directory: a crash in between leaves what there was before, or after.
+//! [`Unclosed`] already says which batches are whole, which of those are durable and what has to be
+//! cut. Every step is a copy under a temporary name, a sync, a rename and a sync of the directory:
+//! a crash in between leaves the files as they were before the step, or as they are after it.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use crate::directory::{Directory, MetaStore};
 use crate::format::Previous;
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
 
-/// A segment up to this size is copied to a new file and continued there; a larger one is left
-/// behind and copied in the background.
+/// A segment of up to this many bytes is copied to a new file while the log is opened, and
+/// continued there; a larger one is left behind and copied in the background.
 const COPY_AT_OPEN_MAX: u64 = 1 << 20;
 
-/// What recovery found.
+/// The result of recovery.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) segments: Vec<SegmentRef>,
-    /// The segment to go on in, its end and last checksum.
+    /// The segment to go on in, with its end and last checksum.
     pub(crate) active: Option<(Arc<Active>, Extent)>,
     /// The segment that a new one is to follow, if there is none to go on in.
     pub(crate) previous: Option<Previous>,
@@ -29,13 +29,13 @@ pub(crate) struct Recovered {
     pub(crate) unsynced: Vec<(Arc<Active>, Extent)>,
     pub(crate) next_offset: u64,
     pub(crate) synced: u64,
-    /// Whether durable messages were cut off, which only happens where that was asked for.
+    /// Whether durable messages were cut off, which only happens if the options ask for it.
     pub(crate) has_cut: bool,
-    /// Whether the next offset is not the one behind the last message.
+    /// Whether there is a gap between the last message and the next offset.
     pub(crate) has_gap: bool,
 }
 
-/// One run of recovery.
+/// The recovery of one log.
 pub(crate) struct Recovery<'a> {
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) options: &'a Options,
@@ -43,7 +43,7 @@ pub(crate) struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    /// Cuts what does not count, and makes what is kept fit to go on from.
+    /// Cuts the log at its end, and makes the segments that are kept safe to append to or to seal.
     pub(crate) fn run(mut self, mut found: Unclosed) -> Result<Recovered> {
         let has_cut = found.is_lossy();
         if self.options.read_only {
@@ -71,12 +71,13 @@ impl Recovery<'_> {
         Ok(recovered)
     }
 
-    /// Moves what is behind the end of the log to the quarantine.
+    /// Moves all that lies behind the end of the log to the quarantine.
     fn cut(&mut self, found: &mut Unclosed) -> Result<()> {
         if found.is_lossy() {
             self.announce_cut(found.next_offset_min)?;
         }
-        // The last one first: a crash in between leaves a log that is cut at the same place again.
+        // The last segment goes first: a crash in between leaves a log that is cut at the same
+        // place again.
         for base in &found.unreadable {
             self.directory.quarantine_segment(*base)?;
         }
@@ -85,15 +86,15 @@ impl Recovery<'_> {
         if gap.is_durable || short.is_frame_behind() {
             keep_tail(self.directory, short)?;
         }
-        // The last one first, as above.
+        // The last segment goes first here too, for the same reason.
         for later in found.take_behind_gap().iter().rev() {
             self.directory.quarantine_segment(later.base())?;
         }
         Ok(())
     }
 
-    /// Before durable messages are cut off, the metadata gets to know which offsets may have been
-    /// given out, and that this is another epoch: after a crash in the middle of it, nothing else
+    /// Tells the metadata, before durable messages are cut off, which offsets may have been given
+    /// out, and that another epoch begins: after a crash in the middle of the cut, nothing else
     /// would tell.
     fn announce_cut(&mut self, next_offset: u64) -> Result<()> {
         self.meta.write_both(&*self.directory.storage, |meta| {
@@ -103,8 +104,7 @@ impl Recovery<'_> {
         })
     }
 
-    /// Takes a segment into the log, the last one so that the log can go on in it where that is
-    /// safe.
+    /// Adds a segment to the log. The log goes on in the last one, if that is safe.
     fn keep(&self, segment: Walked, is_last: bool, recovered: &mut Recovered) -> Result<()> {
         let durable_offset = segment.durable_offset();
         let is_continued = is_last
@@ -156,7 +156,7 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Takes in a segment that was copied, and with that is durable.
+    /// Adds a segment that was copied, and is durable by that.
     fn push(
         &self,
         active: Active,
@@ -185,7 +185,7 @@ impl Recovery<'_> {
     }
 }
 
-/// Keeps a copy of what stands behind the end of a segment.
+/// Keeps a copy, in the quarantine, of the bytes behind the end of a segment.
 fn keep_tail(directory: &Directory, segment: &Walked) -> Result<()> {
     let end = segment.extent.end;
     match segment.content_end(end)? {

@@ -27,7 +27,7 @@ fn publish(log: &FileLog) {
     }
 }
 
-/// The files of a kind, in order.
+/// The files of a kind, sorted.
 fn files(dir: &Path, kind: &str) -> Vec<PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(dir)
         .expect("listed")
@@ -112,7 +112,7 @@ fn indexes_wait_while_space_is_short() {
 }
 
 /// Goal: a deletion on a full disk waits for space that is about to be given back. Method: another
-/// thread has all the space, and gives it back a while later.
+/// thread holds all the space, and gives it back a while later.
 #[cfg(feature = "fault")]
 #[test]
 fn a_deletion_waits_for_whoever_has_the_space() {

@@ -32,8 +32,8 @@ impl<const N: usize> Fields<N> {
         Fields { bytes: [0; N], at: 0 }
     }
 
-    /// Appends `field`; what does not fit is left out, which the length checks of every format's
-    /// tests would show.
+    /// Appends `field`. A field that does not fit is left out; the length checks in every format's
+    /// tests would show that.
     pub(super) fn put(mut self, field: &[u8]) -> Fields<N> {
         if let Some(target) = self.bytes.get_mut(self.at..self.at + field.len()) {
             target.copy_from_slice(field);
@@ -42,7 +42,7 @@ impl<const N: usize> Fields<N> {
         self
     }
 
-    /// The header, with the checksum of all before it in its last four bytes.
+    /// Returns the header, with the checksum of all other bytes in its last four.
     pub(super) fn seal(mut self) -> [u8; N] {
         if let Some((body, end)) = self.bytes.split_last_chunk_mut::<4>() {
             *end = super::checksum(0, body).to_le_bytes();
@@ -51,7 +51,7 @@ impl<const N: usize> Fields<N> {
     }
 }
 
-/// Whether the last four bytes are the checksum of all before them.
+/// Whether the last four bytes are the checksum of all the others.
 pub(super) fn is_sealed(bytes: &[u8]) -> bool {
     bytes
         .split_last_chunk::<4>()

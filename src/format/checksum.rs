@@ -10,12 +10,12 @@ pub(crate) fn checksum(seed: u32, bytes: &[u8]) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Salt(pub(crate) [u8; 16]);
 
-/// What the checksums of a segment's frames start from.
+/// The numbers that the checksums of a segment's frames start from.
 ///
-/// A record's checksum is keyed with the salt and its offset, a batch header's with the salt and
-/// its position: bytes from another segment, from another place, or from inside a payload are not
-/// taken for a frame. It tells accidents, and payloads whose author has not seen the salt; it is no
-/// defence against somebody who can write the files.
+/// A record's checksum is keyed with the salt and the record's offset, a batch header's with the
+/// salt and the header's position. So bytes from another segment, from another place, or from
+/// inside a payload are not taken for a frame. The checksums reveal accidents, and payloads whose
+/// author has not seen the salt; they are no defence against somebody who can write the files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameSeeds {
     record: (u64, u64),
@@ -27,8 +27,8 @@ impl FrameSeeds {
         let both = u128::from_le_bytes(salt.0);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
         let (low, high) = (both as u64, (both >> 64) as u64);
-        // The constants (the golden ratio and the square root of 2, as fractions) only keep dull
-        // salts from having dull seeds.
+        // The constants (the golden ratio and the square root of 2, as fractions) only keep regular
+        // salts, such as all zeros, from giving regular seeds.
         let (low, high) = (low ^ 0x9e37_79b9_7f4a_7c15, high ^ 0x6a09_e667_f3bc_c909);
         FrameSeeds {
             record: (low, high | 1),
@@ -49,10 +49,11 @@ impl FrameSeeds {
     }
 }
 
-/// What a checksum over `len` bytes that went on from the seed `from` is when it goes on from `to`.
+/// Turns a checksum over `len` bytes that started from the seed `from` into one that started from
+/// `to`.
 ///
-/// It is worked out from the checksum alone, without the bytes: one that did not fit them does not
-/// fit afterwards.
+/// The result is computed from the checksum alone, without the bytes: a checksum that did not fit
+/// the bytes does not fit them afterwards.
 pub(crate) fn reseeded(checksum: u32, len: usize, from: u32, to: u32) -> u32 {
     let moved = |seed| crc32c::crc32c_combine(seed, 0, len);
     checksum ^ moved(from) ^ moved(to)

@@ -1,22 +1,22 @@
 //! Frames: what follows a segment's header.
 //!
 //! A publish is one batch. A batch of one message is a *lone record*; any other is a *batch header*
-//! and that many *records*. A batch header that counts no records is a *marker*: it says up to
-//! where the log is durable, and is overwritten by the next batch.
+//! and its *records*. A batch header that counts no records is a *marker*: it says up to where the
+//! log is durable, and is overwritten by the next batch.
 
 use super::bytes::{u32_at, u64_at};
 
-/// Bytes before the payload of a record that stands in a batch.
+/// Bytes before the payload of a record behind a batch header.
 pub(crate) const RECORD_HEADER_LEN: usize = 20;
 /// Bytes before the payload of a lone record.
 pub(crate) const LONE_HEADER_LEN: usize = 24;
 /// Bytes of a batch header.
 pub(crate) const BATCH_HEADER_LEN: usize = 20;
-/// Largest frame of a record, header included.
+/// The largest frame of a record in bytes, header included.
 pub(crate) const FRAME_LEN_MAX: u32 = (1 << 28) - 1;
 
-/// The two highest bits of a frame's second word. 0 is no frame: zeros are space that was never
-/// written.
+/// A frame's kind is in the two highest bits of its second word. Kind 0 is no frame: zeros are
+/// space that was never written.
 const KIND_SHIFT: u32 = 30;
 const KIND_RECORD: u32 = 1;
 const KIND_BATCH: u32 = 2;
@@ -42,25 +42,25 @@ pub(crate) struct RecordHeader {
     pub(crate) key: Option<u32>,
     pub(crate) has_value: bool,
     pub(crate) has_headers: bool,
-    /// Not a message: something that a later version of this crate has to say. Readers pass over
-    /// it.
+    /// Whether the record is not a message, but something from a later version of this crate.
+    /// Readers skip it.
     pub(crate) control: bool,
     pub(crate) kind: RecordKind,
 }
 
-/// Whether a record stands in a batch or is one by itself.
+/// Whether a record follows a batch header or is a batch by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordKind {
     /// Behind a batch header.
     Batched,
     /// A batch of one, without a batch header. All bytes of the segment below the position
-    /// `frontier`, and all earlier segments, were durable when the record was written; 0: not even
-    /// those segments.
+    /// `frontier`, and all earlier segments, were durable when the record was written; at 0 not
+    /// even the earlier segments need have been.
     Lone { frontier: u32 },
 }
 
 impl RecordKind {
-    /// The durable frontier that a lone record tells.
+    /// The durable frontier that a lone record carries.
     #[inline]
     pub(crate) fn frontier(self) -> Option<u32> {
         match self {
@@ -85,11 +85,11 @@ pub(crate) struct BatchHeader {
     pub(crate) checksum: u32,
     /// Records that follow.
     pub(crate) count: u32,
-    /// Bytes that they take.
+    /// Bytes that these records take.
     pub(crate) len: u32,
-    /// The offset of the first, less the segment's base offset.
+    /// The offset of the first record, less the segment's base offset.
     pub(crate) first: u32,
-    /// As in [`RecordKind::Lone`].
+    /// The durable frontier, as in [`RecordKind::Lone`].
     pub(crate) frontier: u32,
 }
 
@@ -101,8 +101,8 @@ pub(crate) enum Frame {
 }
 
 impl Frame {
-    /// Reads the head of a frame from its first bytes; `None` if there cannot be one. 24 bytes are
-    /// always enough.
+    /// Reads the head of a frame from its first bytes; `None` if no frame begins with these bytes.
+    /// 24 bytes are always enough.
     #[inline]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Frame> {
         let word = u32_at(bytes, 4)?;
@@ -148,8 +148,8 @@ impl RecordHeader {
         (!reserved && !stray_key && !too_long).then_some(header)
     }
 
-    /// The time of the message whose record begins with these bytes, or the earliest there is for a
-    /// control record.
+    /// The time of the message whose record begins with these bytes; the earliest time there is for
+    /// a control record.
     #[inline]
     pub(crate) fn message_time(head: &[u8; RECORD_HEADER_LEN]) -> i64 {
         let [.., t0, t1, t2, t3, t4, t5, t6, t7, f0, f1, f2, f3] = *head;
@@ -165,8 +165,8 @@ impl RecordHeader {
         self.kind.header_len()
     }
 
-    /// The first [`header_len`](RecordHeader::header_len) bytes, in the first of an array, the
-    /// checksum left zero.
+    /// The header's bytes with the checksum left zero, in the first
+    /// [`header_len`](RecordHeader::header_len) bytes of the array.
     #[inline]
     pub(super) fn encode(&self) -> [u8; LONE_HEADER_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
@@ -188,7 +188,7 @@ impl RecordHeader {
 }
 
 impl BatchHeader {
-    /// The header's bytes, with the checksum that belongs at a position with this `seed`.
+    /// The header's bytes, with the checksum for a position with this `seed`.
     pub(crate) fn encode(&self, seed: u32) -> [u8; BATCH_HEADER_LEN] {
         let mut bytes = [0; BATCH_HEADER_LEN];
         bytes[4..8].copy_from_slice(&(KIND_BATCH << KIND_SHIFT | self.count).to_le_bytes());
@@ -200,8 +200,8 @@ impl BatchHeader {
         bytes
     }
 
-    /// Whether `bytes`, which begin with this header, carry the checksum that belongs at a position
-    /// with this `seed`.
+    /// Whether `bytes`, which begin with this header, carry the checksum for a position with this
+    /// `seed`.
     pub(crate) fn is_intact(&self, bytes: &[u8], seed: u32) -> bool {
         bytes
             .get(4..BATCH_HEADER_LEN)

@@ -3,7 +3,7 @@
 use super::VERSION;
 use super::bytes::{Fields, is_sealed, u16_at};
 
-/// Why a header was not read.
+/// Why a header is not readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderDefect {
     /// A file of another kind.
@@ -12,7 +12,7 @@ pub(crate) enum HeaderDefect {
     Damaged,
 }
 
-/// Begins a header of `N` bytes, whose fields follow and whose seal is its end.
+/// Begins a header of `N` bytes. Its fields follow, and [`seal`](Fields::seal) completes it.
 pub(super) fn begin<const N: usize>(magic: [u8; 8], len: u16) -> Fields<N> {
     Fields::new()
         .put(&magic)
@@ -24,7 +24,7 @@ pub(super) fn begin<const N: usize>(magic: [u8; 8], len: u16) -> Fields<N> {
 pub(super) fn checked(bytes: &[u8], magic: [u8; 8], len: u16) -> Result<&[u8], HeaderDefect> {
     let damaged = HeaderDefect::Damaged;
     let header = bytes.get(..usize::from(len)).ok_or(damaged)?;
-    // First, so that a file of another kind is named as such.
+    // The magic is checked first, so that a file of another kind is reported as such.
     if !header.starts_with(&magic) {
         return Err(HeaderDefect::Magic);
     }

@@ -1,27 +1,27 @@
 //! The header and the layout of an index file.
 //!
-//! An index file is derived from one segment file and bound to its exact content: one that is
-//! missing, damaged or of another content is built again. What is in it is described in
-//! `docs/format.md`; `index::sealed` searches it in place.
+//! An index file is derived from one segment file and bound to its exact content. A file that is
+//! missing, damaged or bound to other content is built again. The layout is described in
+//! `docs/format.md`; `index::sealed` searches the file in place.
 
 use super::Salt;
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{begin, checked};
 use super::index_defect::IndexDefect;
 
-/// Bytes of an index file's header; its first section begins behind it.
+/// Bytes of an index file's header; the first section begins behind it.
 pub(crate) const INDEX_HEADER_LEN: usize = HEADER_LEN as usize;
 
-/// What one checksum of the page table covers.
+/// Bytes that one checksum of the page table covers.
 pub(crate) const INDEX_PAGE_LEN: usize = PAGE_LEN as usize;
 
-/// Records for which the time index keeps one full time.
+/// The number of records for which the time index keeps one full time.
 pub(crate) const TIME_BLOCK_LEN: u32 = 16;
 
 /// Hash slots in a cache line. A table consists of whole lines.
 pub(crate) const SLOTS_IN_LINE: u32 = 16;
 
-/// Every section begins at a multiple of this, so that a line of slots is a line of the cache.
+/// Every section begins at a multiple of this, in bytes, so that a line of slots is a cache line.
 const ALIGNMENT: u64 = 64;
 
 const HEADER_LEN: u16 = 128;
@@ -44,8 +44,8 @@ pub(crate) struct IndexKinds {
 
 /// The one segment content that an index was made from.
 ///
-/// The salt tells segments apart, the generation the rewrites of one segment, length and last
-/// checksum the states of one that grew.
+/// The salt distinguishes segments, the generation the rewrites of one segment, and length and last
+/// checksum the states of a growing segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Binding {
     pub(crate) salt: Salt,
@@ -60,15 +60,16 @@ pub(crate) struct Binding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexHeader {
     pub(crate) kinds: IndexKinds,
-    /// Offsets are missing between the first record and the last, so that each record's is stored.
+    /// Whether offsets are missing between the first record and the last; then each record's offset
+    /// is stored.
     pub(crate) gaps: bool,
     pub(crate) binding: Binding,
     /// Number of records.
     pub(crate) count: u32,
     /// The index answers for offsets from the binding's base up to this one (exclusive).
     pub(crate) end: u64,
-    /// The largest time of a message; 0 without times or without records, and the earliest time
-    /// there is with control records alone.
+    /// The latest time of a message; 0 without times or without records, and the earliest time
+    /// there is if all records are control records.
     pub(crate) time_max: i64,
     /// Number of hash slots; 0 without keys.
     pub(crate) slots: u32,
@@ -148,12 +149,12 @@ impl IndexHeader {
         (plain && decoded.is_consistent()?).then_some(decoded)
     }
 
-    /// Whether the fields fit together; `None` where a sum of them overflows.
+    /// Whether the fields are consistent; `None` if a sum of them overflows.
     fn is_consistent(&self) -> Option<bool> {
         let messages = self.count.checked_sub(self.controls)?;
         let dense_end = self.binding.base.checked_add(u64::from(self.count))?;
         let keys = if self.kinds.key {
-            // One slot stays empty, so that a search for what is not there has an end.
+            // At least one slot stays empty, so that a search for an absent hash ends.
             self.slots >= SLOTS_IN_LINE && self.slots.is_multiple_of(SLOTS_IN_LINE) && self.keyed <= messages
         } else {
             self.slots == 0 && self.keyed == 0
@@ -204,8 +205,8 @@ impl IndexHeader {
 
 /// Where the sections of an index file begin.
 ///
-/// It follows from the header's counts and flags and is not stored: what is not there cannot
-/// contradict them.
+/// The layout follows from the header's counts and flags. It is not stored, so it cannot contradict
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sections {
     /// A u32 a record: its position in the segment.
@@ -217,7 +218,7 @@ pub(crate) struct Sections {
     pub(crate) time_starts: u64,
     /// A u8 a block: by how many bits the block's steps are shifted.
     pub(crate) time_shifts: u64,
-    /// A u16 a record, whole blocks: running maximum less the block's start, shifted right;
+    /// A u16 a record, in whole blocks: the running maximum less the block's start, shifted right;
     /// 65,535 behind the last record.
     pub(crate) time_steps: u64,
     /// A u32 a record: 1 + the ordinal of the next older record with the same key hash, or 0.
@@ -228,14 +229,14 @@ pub(crate) struct Sections {
     pub(crate) controls: u64,
     /// A u32 a page: its checksum.
     pub(crate) table: u64,
-    /// Number of pages. Page `n` is what lies between header and table in `n * 4096..(n + 1) *
-    /// 4096`.
+    /// Number of pages. Page `n` consists of the bytes `n * 4096..(n + 1) * 4096`, as far as they
+    /// lie between header and table.
     pub(crate) pages: u64,
     pub(crate) file_len: u64,
 }
 
 impl Sections {
-    /// The bytes of a page.
+    /// The range of bytes of a page.
     pub(crate) fn page(&self, page: u64) -> std::ops::Range<u64> {
         let start = page.saturating_mul(u64::from(PAGE_LEN));
         start.max(u64::from(HEADER_LEN))..start.saturating_add(u64::from(PAGE_LEN)).min(self.table)
@@ -325,7 +326,7 @@ mod tests {
         assert_eq!(IndexHeader::decode(&bytes, len + 1), Err(IndexDefect::Length));
     }
 
-    /// Fields that contradict each other are refused although the checksum is right.
+    /// Fields that contradict each other are refused even if the checksum is right.
     #[test]
     fn nonsense_is_refused() {
         let good = example();
@@ -380,7 +381,7 @@ mod tests {
         );
     }
 
-    /// The largest header that can be written down has a layout that does not overflow.
+    /// The layout of the largest header that can be encoded does not overflow.
     #[test]
     fn sections_lie_one_after_the_other() {
         for (count, slots) in [

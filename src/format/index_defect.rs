@@ -1,7 +1,7 @@
 use super::header::HeaderDefect;
 
-/// Why an index cannot be used, or not be made. It is never the log that is damaged: build the
-/// index again.
+/// Why an index cannot be used, or cannot be built. The log itself is not damaged: build the index
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IndexDefect {
     #[error("not an index file")]
@@ -35,7 +35,8 @@ impl From<HeaderDefect> for IndexDefect {
 }
 
 impl IndexDefect {
-    /// Where in the file it is, in bytes; 0 where it is the header, or the file as a whole.
+    /// The position of the defect in the file, in bytes; 0 if it is in the header, or concerns the
+    /// whole file.
     pub(crate) fn position(self) -> u64 {
         match self {
             IndexDefect::Checksum { position } | IndexDefect::Content { position } => position,

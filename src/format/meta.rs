@@ -21,7 +21,7 @@ const IS_COPY: u32 = 1 << 6;
 const KNOWN_FLAGS: u32 =
     KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED | IS_COPY;
 
-/// What a log knows about itself besides its segments.
+/// The metadata of a log: all that it keeps besides its segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -29,7 +29,7 @@ const KNOWN_FLAGS: u32 =
 )]
 pub(crate) struct Meta {
     pub(crate) log_id: [u8; 16],
-    /// Goes up with every write; of two good copies the one with the larger number holds.
+    /// Goes up with every write; of two good copies the one with the larger number is valid.
     pub(crate) sequence: u64,
     pub(crate) epoch: u64,
     pub(crate) start_offset: u64,
@@ -37,24 +37,25 @@ pub(crate) struct Meta {
     pub(crate) next_offset: u64,
     pub(crate) key_index: bool,
     pub(crate) time_index: bool,
-    /// In the life that wrote this, nothing was visible before it was durable.
+    /// In the life that wrote this, no message was visible before it was durable.
     pub(crate) visible_is_durable: bool,
     /// Offsets may be missing between the start offset and the next one. Set, durably, before the
     /// first gap is made.
     pub(crate) has_gaps: bool,
-    /// A backup onto this copy was begun and not finished: whatever there is behind the clean end
-    /// does not count.
+    /// A backup onto this copy was begun and not finished: bytes and segments behind the clean end
+    /// do not count.
     pub(crate) unfinished: bool,
-    /// This is a backup, and nobody has written to it as a log of its own.
+    /// This log is a backup, and was never written to as a log of its own.
     pub(crate) is_copy: bool,
-    /// Of the last merge, the base offset of the merged segment and the offset it reaches up to
-    /// (exclusive): segments in between are part of it if it reaches as far, and do not count.
+    /// The base offset of the merged segment of the last merge, and the offset it reaches up to
+    /// (exclusive). If the segment with that base really reaches this far, it contains the segments
+    /// in between, and those do not count.
     pub(crate) merge: Option<(u64, u64)>,
-    /// Set by a clean close, and taken back, durably, before the first write of the next life.
+    /// Set by a clean close, and removed, durably, before the first write of the next life.
     pub(crate) clean: Option<CleanEnd>,
 }
 
-/// Where a log that was closed ends. Everything below is durable.
+/// Where a log that was closed ends. Everything below this end is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CleanEnd {
     /// The newest segment; `None` in a log without segments.

@@ -1,5 +1,5 @@
-//! L1: bytes to values and back. Pure: no I/O, no clock, no unsafe. The layout is described in
-//! `docs/format.md`.
+//! L1: bytes to values and back, with no I/O, no clock and no unsafe code. The layout is described
+//! in `docs/format.md`.
 
 mod bytes;
 mod checksum;

@@ -6,10 +6,10 @@ pub(crate) const META_NAMES: [&str; 2] = ["meta.0", "meta.1"];
 /// A segment with reserved space that is not yet part of the log.
 pub(crate) const PREPARED_NAME: &str = "segment.tmp";
 
-/// Space that is given back when messages are removed and the disk is full.
+/// The file that holds the spare: space given back when messages are removed and the disk is full.
 pub(crate) const SPARE_NAME: &str = "spare";
 
-/// The subfolder that receives what recovery cuts off.
+/// The subfolder for what recovery cuts off.
 pub(crate) const QUARANTINE_NAME: &str = "quarantine";
 
 /// A name made from a segment's base offset: 20 digits and an ending.
@@ -19,19 +19,19 @@ pub(crate) enum FileName {
     Segment(u64),
     /// `.idx`: its index.
     Index(u64),
-    /// `.log.tmp`: a rewrite of the segment that was not finished.
+    /// `.log.tmp`: an unfinished rewrite of the segment.
     SegmentTemporary(u64),
-    /// `.idx.tmp`: an index that was not finished.
+    /// `.idx.tmp`: an unfinished index.
     IndexTemporary(u64),
-    /// `.<level>.keys`, behind the first offset and the end in 20 digits each with a hyphen
-    /// between: a key run.
+    /// `.<level>.keys`: a key run. The name begins with the first offset and the end offset, 20
+    /// digits each, with a hyphen between.
     Keys { first: u64, end: u64, level: u8 },
-    /// `.keys.tmp`: a key run that was not finished.
+    /// `.keys.tmp`: an unfinished key run.
     KeysTemporary { first: u64 },
 }
 
 impl FileName {
-    /// Reads exactly what [`FileName::to_string`] writes; every other name is not ours.
+    /// Parses exactly the names that [`FileName::to_string`] writes; `None` for any other name.
     pub(crate) fn parse(name: &str) -> Option<FileName> {
         let (digits, ending) = name.split_at_checked(20)?;
         if !digits.bytes().all(|b| b.is_ascii_digit()) {

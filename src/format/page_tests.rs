@@ -1,11 +1,11 @@
-//! `docs/format.md` says the truth.
+//! Tests that `docs/format.md` agrees with the code.
 
 use super::*;
 use crate::{NewMessage, Timestamp};
 
 const PAGE: &str = include_str!("../../docs/format.md");
 
-/// Every constant that the page gives has the value that it gives.
+/// Every constant in the page has the value that the code has.
 #[test]
 fn constants_are_those_of_the_code() {
     let constants = [
@@ -31,7 +31,7 @@ fn constants_are_those_of_the_code() {
     }
 }
 
-/// The worked example is what the code writes.
+/// The code writes the bytes of the worked example.
 #[test]
 fn the_worked_example_is_what_is_written() {
     let seeds = FrameSeeds::new(Salt([2; 16]));

@@ -1,4 +1,4 @@
-//! What a record carries: key, value and headers.
+//! The payload of a record: key, value and headers.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::checksum;
 use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, RecordKind};
 use crate::{Headers, Message, NewMessage, Timestamp};
 
-/// Bytes of the record of `message` in a batch.
+/// Bytes of the record of `message` behind a batch header.
 pub(crate) fn record_len(message: &NewMessage<'_>) -> u64 {
     let headers = if message.headers.is_empty() {
         0
@@ -27,7 +27,7 @@ pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
 }
 
 /// Appends the record of `message`, or with `is_control` a control record of that content, to
-/// `buffer`; returns its checksum. The lengths have been checked.
+/// `buffer`; returns the record's checksum. The caller has checked the lengths.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the caller has compared the sizes with the limits"
@@ -88,7 +88,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Finds the parts of the record that `frame` is; `None` if they do not fit into it.
+    /// Finds the parts of the record in `frame`; `None` if they do not fit into the frame.
     #[inline]
     pub(crate) fn of(header: &RecordHeader, frame: &[u8]) -> Option<Layout> {
         if frame.len() != header.len as usize {
@@ -114,15 +114,15 @@ impl Layout {
         })
     }
 
-    /// Where the key starts, found without the rest of the frame.
+    /// Where the key starts; the header alone tells.
     #[inline]
     pub(crate) fn key_start(header: &RecordHeader) -> usize {
         header.header_len() + if header.has_headers { 4 } else { 0 }
     }
 }
 
-/// Reads the message whose frame lies at `range` of `shared`, checking it against `seed`. The
-/// message's parts share the memory of `shared`.
+/// Reads the message whose frame lies at `range` of `shared`, and checks its checksum with `seed`.
+/// The message's parts share the memory of `shared`.
 #[inline]
 pub(crate) fn decode_message(
     shared: &Bytes,
@@ -151,7 +151,7 @@ pub(crate) fn decode_message(
     })
 }
 
-/// Whether `frame`, which begins with this header, carries the checksum that belongs to `seed`.
+/// Whether `frame`, which begins with this header, carries the checksum for `seed`.
 #[inline]
 pub(crate) fn is_intact(header: &RecordHeader, frame: &[u8], seed: u32) -> bool {
     frame.len() == header.len as usize
@@ -160,7 +160,7 @@ pub(crate) fn is_intact(header: &RecordHeader, frame: &[u8], seed: u32) -> bool 
             .is_some_and(|body| checksum(seed, body) == header.checksum)
 }
 
-/// The pairs in a block of headers; `None` if it is malformed.
+/// The pairs in a block of headers; `None` if the block is malformed.
 pub(crate) fn split_headers(block: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut rest = block;
     let mut pairs = Vec::new();
@@ -282,8 +282,7 @@ mod tests {
         }
     }
 
-    /// A header block made by somebody else, with a good checksum, is refused and not followed out
-    /// of its bounds.
+    /// A malformed header block with a good checksum is refused, and never read beyond its bounds.
     #[test]
     fn malformed_headers_are_refused() {
         for block in [

@@ -7,7 +7,8 @@ use super::segment::Previous;
 
 /// Bytes of a key run's header; entries begin behind it.
 pub(crate) const RUN_HEADER_LEN: usize = LEN as usize;
-/// Bytes of an entry: the offset less the first one in the lower half, the hash in the upper.
+/// Bytes of an entry. The hash is in the upper half; in the lower is the offset less the key run's
+/// first offset.
 pub(crate) const RUN_ENTRY_LEN: usize = 8;
 
 const LEN: u16 = 96;
@@ -21,9 +22,9 @@ pub(crate) struct RunHeader {
     pub(crate) first: u64,
     /// The offset that the last segment reaches up to (exclusive).
     pub(crate) end: u64,
-    /// How the last segment is known by the one behind it: what binds the run to this content.
+    /// How the segment behind knows the last segment; this binds the key run to its content.
     pub(crate) last: Previous,
-    /// Entries.
+    /// The number of entries.
     pub(crate) count: u32,
     /// CRC32C of the entries.
     pub(crate) checksum: u32,

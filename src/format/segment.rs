@@ -7,7 +7,8 @@ use super::header::{HeaderDefect, begin, checked};
 /// Bytes of a segment's header; frames begin behind it.
 pub(crate) const SEGMENT_HEADER_LEN: u64 = HEADER_LEN as u64;
 
-/// The largest segment: its end is a `u32`, with room left for a marker and for rounding to pages.
+/// The largest length of a segment, in bytes: its end is a `u32`, with room left for a marker and
+/// for rounding to pages.
 pub(crate) const SEGMENT_LEN_MAX: u64 = u32::MAX as u64 - 2 * 4096;
 
 /// The position of a segment's first frame.
@@ -30,24 +31,24 @@ pub(crate) struct SegmentHeader {
     pub(crate) epoch: u64,
     /// The segment before it as it was when this one was created; `None` for a log's first.
     pub(crate) previous: Option<Previous>,
-    /// When this segment was created, all segments with a base below this one were durable.
+    /// All segments with a base below this offset were durable when this segment was created.
     pub(crate) durable_base: u64,
-    /// When this segment was created, in seconds since the Unix epoch, and never before the one in
-    /// front of it; 0: not known.
+    /// When this segment was created, in seconds since the Unix epoch, and never earlier than the
+    /// segment in front of it; 0 if not known.
     pub(crate) created: u32,
     /// `None` for a segment as it was published.
     pub(crate) rewrite: Option<Rewrite>,
 }
 
-/// What a segment that was rewritten without some of its messages says of itself.
+/// What a rewritten segment says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rewrite {
     /// Goes up with each rewrite; not 0.
     pub(crate) generation: u32,
-    /// The last of the segments that it stands for, as it was before its first rewrite: what the
-    /// segment behind knows it by.
+    /// The last of the segments that it replaces, as that one was before its first rewrite: the
+    /// segment behind knows it as this.
     pub(crate) origin: Previous,
-    /// The offset it reaches up to (exclusive).
+    /// The offset that the segment reaches up to (exclusive).
     pub(crate) end: u64,
     /// Where its frames end.
     pub(crate) len: u32,
@@ -55,7 +56,7 @@ pub(crate) struct Rewrite {
     pub(crate) last_checksum: u32,
 }
 
-/// How a segment knows the one before it.
+/// How a segment knows the one in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Previous {
     pub(crate) base: u64,
@@ -108,19 +109,20 @@ impl SegmentHeader {
             .seal()
     }
 
-    /// The base offset of the last segment that this one stands for: its own, unless several were
+    /// The base offset of the last segment that this one replaces: its own, unless several were
     /// merged.
     pub(crate) fn last_base(&self) -> u64 {
         self.rewrite.map_or(self.base, |rewrite| rewrite.origin.base)
     }
 
-    /// The generation of a rewrite of this segment.
+    /// The generation that the next rewrite of this segment gets.
     pub(crate) fn next_generation(&self) -> crate::Result<u32> {
         let next = self.generation().checked_add(1);
         next.ok_or(crate::Error::Invalid("the segment was rewritten too often"))
     }
 
-    /// Goes up with each rewrite; 0 for a segment as it was published.
+    /// The segment's generation, which goes up with each rewrite; 0 for a segment as it was
+    /// published.
     pub(crate) fn generation(&self) -> u32 {
         self.rewrite.map_or(0, |rewrite| rewrite.generation)
     }

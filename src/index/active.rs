@@ -16,23 +16,22 @@ use crate::format::{IndexKinds, TIME_BLOCK_LEN};
 /// The index of the segment that is appended to, in memory: 4 bytes a record, with times 4.5, with
 /// both 9.8.
 ///
-/// One thread at a time pushes, which the log's writer lock sees to; any number of others search at
-/// the same time, without locks. The invariants that make that safe:
+/// One thread at a time pushes, under the log's writer lock. Any number of other threads search at
+/// the same time, without locks. Three invariants make that safe:
 ///
-/// 1. Nothing that a reader can reach is moved or changed, but for the heads of the hash chains.
-/// 2. A record is pushed before the number of visible records goes up to it, which is a release
-///    store of the log's, and a reader takes note of that number, with an acquire load, before it
-///    searches. So all that belongs to visible records is there, and is loaded with no further
-///    ordering.
-/// 3. A reader takes nothing from records that were not visible then.
+/// 1. Nothing that a reader can reach is moved or changed, except for the heads of the hash chains.
+/// 2. A record is pushed before the log raises the number of visible records above it, with a
+///    release store. A reader loads that number, with acquire, before it searches. So all that
+///    belongs to visible records is there, and is loaded with no further ordering.
+/// 3. A reader uses nothing of the records that were not visible when it loaded the number.
 ///
-/// Every `visible` below is such a number, at most the number of records pushed.
+/// Every `visible` below is such a number; it is at most the number of records pushed.
 pub(crate) struct ActiveIndex {
     positions: Chunks<AtomicU32, 5>,
     times: Option<Times>,
     keys: Option<Chains>,
     count: AtomicU32,
-    /// Made by the first control record.
+    /// Created by the first control record.
     controls: OnceLock<Box<Controls>>,
 }
 
@@ -45,7 +44,7 @@ struct Controls {
 
 /// The running maximum of the times.
 struct Times {
-    /// What it is at the first record of each block of [`TIME_BLOCK_LEN`].
+    /// The running maximum at the first record of each block of [`TIME_BLOCK_LEN`].
     starts: Chunks<AtomicI64, 1>,
     max: AtomicI64,
 }
@@ -71,8 +70,8 @@ impl ActiveIndex {
         }
     }
 
-    /// Enters the next record, a message. Only for the writer; a segment of less than 4 GiB has
-    /// fewer than 2^32 records.
+    /// Enters the next record, a message. Only the writer calls this. A segment of less than 4 GiB
+    /// has fewer than 2^32 records.
     #[inline]
     pub(crate) fn push(&self, position: u32, time: i64, key_hash: Option<u32>) {
         let ordinal = self.count.load(Relaxed);
@@ -93,8 +92,8 @@ impl ActiveIndex {
         self.count.store(ordinal + 1, Release);
     }
 
-    /// Enters the next record, which is not a message: it has a place among the records, and
-    /// neither key nor time.
+    /// Enters the next record, a control record: it has a place among the records, but neither key
+    /// nor time.
     #[cold]
     pub(crate) fn push_control(&self, position: u32) {
         let controls = self.controls.get_or_init(|| {
@@ -107,7 +106,7 @@ impl ActiveIndex {
         let ordinal = self.count.load(Relaxed);
         controls.ordinals.get_or_make(len).store(ordinal, Relaxed);
         controls.len.store(len + 1, Release);
-        // The running maximum stays what it is at the earliest of times.
+        // The earliest time there is leaves the running maximum as it is.
         self.push(position, i64::MIN, None);
     }
 
@@ -121,8 +120,8 @@ impl ActiveIndex {
         messages
     }
 
-    /// The ordinal of the message that `number` messages come before; behind the visible records if
-    /// there are no more messages among them.
+    /// The ordinal of the message behind the first `number` messages; an ordinal behind the visible
+    /// records if there are no more messages among them.
     #[inline]
     pub(crate) fn nth_message(&self, number: u32) -> u32 {
         let Some(controls) = self.controls.get() else {
@@ -137,7 +136,7 @@ impl ActiveIndex {
         self.count.load(Acquire)
     }
 
-    /// Where a visible record begins; `None` for one that was not pushed.
+    /// Where a visible record begins; `None` for a record that was not pushed.
     #[inline]
     pub(crate) fn position(&self, ordinal: u32) -> Option<u32> {
         // 0 is the place of the segment's header.
@@ -147,19 +146,20 @@ impl ActiveIndex {
             .filter(|&position| position > 0)
     }
 
-    /// Visible records, newest first, among which are all whose key has this hash; none without a
-    /// key index.
+    /// Visible records that include all whose key has this hash, newest first; none without a key
+    /// index.
     #[inline]
     pub(crate) fn candidates(&self, hash: u32, visible: u32) -> ChainWalk<'_> {
         ChainWalk::new(self.keys.as_ref(), hash, visible)
     }
 
-    /// The first visible record whose time is `time` or later, which is also the first where the
-    /// running maximum is; `None` if there is none, or no time index.
+    /// The first visible record whose time is `time` or later, which is also the first whose
+    /// running maximum is `time` or later; `None` if there is no such record, or no time index.
     ///
-    /// `time_of` reads the time of the record at a position, or gives the earliest for one that is
-    /// not a message. It is called for at most 15 records, and its error ends the search. For the
-    /// earliest time of all the answer is the first record, also where that is not a message.
+    /// `time_of` reads the time of the record at a position, or gives the earliest time there is
+    /// for a control record. It is called for at most 15 records, and its error ends the search. A
+    /// search for the earliest time there is finds the first record, even if that is a control
+    /// record.
     pub(crate) fn first_at_or_after<E>(
         &self,
         time: i64,
@@ -178,8 +178,8 @@ impl ActiveIndex {
         let Some(block) = blocks.checked_sub(1) else {
             return Ok((visible > 0).then_some(0));
         };
-        // The block's first record is too early, as all before it, and the next block's first is
-        // not.
+        // The block's first record is too early, like all before it; the next block's first record
+        // is not.
         let first = block * TIME_BLOCK_LEN;
         let next = first.saturating_add(TIME_BLOCK_LEN).min(visible);
         for ordinal in first + 1..next {
@@ -202,7 +202,7 @@ impl ActiveIndex {
             .map(|times| times.max.load(Relaxed))
     }
 
-    /// Bytes of memory in use, without pages that nothing was stored to.
+    /// Bytes of memory in use, without the pages that nothing was stored to.
     #[cfg(test)]
     pub(crate) fn memory_bytes(&self) -> usize {
         let count = self.count();
@@ -215,7 +215,7 @@ impl ActiveIndex {
 }
 
 impl Controls {
-    /// How many there are, visible or not.
+    /// The number of control records, visible or not.
     fn len(&self) -> u32 {
         self.len.load(Acquire)
     }

@@ -5,17 +5,17 @@ use crate::format::{
     Binding, IndexDefect, IndexHeader, IndexKinds, SLOTS_IN_LINE, Sections, TIME_BLOCK_LEN, checksum,
 };
 
-/// Gathers what the index of a segment needs to know of each record, then lays the file out.
+/// Gathers what the index of a segment needs to know about each record, then lays out the file.
 ///
 /// The same records give the same bytes: to check an index in depth, build it again and compare.
-/// While it works it takes about 15 bytes a record, and at the end about 20, the file's 16
-/// included; with gaps 4 more.
+/// The builder takes about 15 bytes of memory a record while it gathers, and about 20 at the end,
+/// which include the 16 of the file; with gaps 4 more.
 #[derive(Debug)]
 pub(crate) struct IndexBuilder {
     base: u64,
     kinds: IndexKinds,
     positions: Vec<u32>,
-    /// Empty as long as each record's offset is the one after the last.
+    /// Empty as long as the offsets have no gaps.
     offsets: Vec<u32>,
     offset_last: Option<u64>,
     times: Times,
@@ -26,7 +26,7 @@ pub(crate) struct IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// For a segment whose base offset is `base`.
+    /// Makes a builder for a segment whose base offset is `base`.
     pub(crate) fn new(kinds: IndexKinds, base: u64) -> IndexBuilder {
         IndexBuilder {
             base,
@@ -40,18 +40,17 @@ impl IndexBuilder {
         }
     }
 
-    /// Enters the next record, which is not a message, as [`push`](IndexBuilder::push) does one
-    /// that is.
+    /// Enters the next record, a control record, as [`push`](IndexBuilder::push) enters a message.
     pub(crate) fn push_control(&mut self, offset: u64, position: u32) -> Result<(), IndexDefect> {
         let ordinal = u32::try_from(self.positions.len()).map_err(|_| IndexDefect::Records)?;
-        // The running maximum stays what it is at the earliest of times.
+        // The earliest time there is leaves the running maximum as it is.
         self.push(offset, position, i64::MIN, None)?;
         self.controls.push(ordinal);
         Ok(())
     }
 
-    /// Enters the next record. Offsets and positions have to go up, and offsets to stay below the
-    /// base + 2^32.
+    /// Enters the next record. Offsets and positions have to go up, and offsets have to stay below
+    /// the base + 2^32.
     pub(crate) fn push(
         &mut self,
         offset: u64,
@@ -86,7 +85,8 @@ impl IndexBuilder {
         Ok(())
     }
 
-    /// The file: an index that answers for the offsets from the base up to `end` (exclusive).
+    /// Returns the file: an index that answers for the offsets from the base up to `end`
+    /// (exclusive).
     pub(crate) fn finish(mut self, binding: Binding, end: u64) -> Result<Vec<u8>, IndexDefect> {
         let count = u32::try_from(self.positions.len()).map_err(|_| IndexDefect::Records)?;
         if binding.base != self.base
@@ -135,13 +135,14 @@ impl IndexBuilder {
     }
 }
 
-/// How many hash slots `distinct` hashes get: three of four are filled, and at least one is not.
+/// The number of hash slots for `distinct` hashes: three of four are filled, and at least one is
+/// empty.
 fn slots_for(distinct: usize) -> Result<u32, IndexDefect> {
     let slots = distinct as u64 * 4 / 3 + 1;
     u32::try_from(slots.next_multiple_of(u64::from(SLOTS_IN_LINE))).map_err(|_| IndexDefect::Records)
 }
 
-/// How many different hashes there are in `keys`, which are sorted.
+/// The number of different hashes in `keys`, which are sorted.
 fn distinct(keys: &[u64]) -> usize {
     keys.chunk_by(|a, b| split(*a).0 == split(*b).0).count()
 }
@@ -184,9 +185,10 @@ impl Times {
         }
     }
 
-    /// Writes the block down: its first maximum in full, then what the others are above it, without
-    /// as many low bits as need to go for the largest to fit in 16. The difference of two times can
-    /// be more than an `i64` holds, but it is never negative and a `u64` holds it.
+    /// Writes the block down: its first maximum in full, then by how much each maximum exceeds the
+    /// first. These steps lose as many low bits as they must for the largest to fit in 16 bits. The
+    /// difference of two times can be more than an `i64` holds, but it is never negative, and a
+    /// `u64` holds it.
     fn finish(&mut self) {
         let (Some(&start), Some(&last)) = (self.block.first(), self.block.last()) else {
             return;
@@ -203,14 +205,14 @@ impl Times {
             self.steps
                 .extend(self.block.iter().map(|&max| (above(max) >> shift) as u16));
         }
-        // The last block is filled up with what no search takes for early.
+        // The last block is filled up with a step that no search finds early.
         self.steps
             .resize(self.starts.len() * TIME_BLOCK_LEN as usize, u16::MAX);
         self.block.clear();
     }
 }
 
-/// The file while it is made, all zeros at first.
+/// The file while it is laid out; all zeros at first.
 struct Output {
     bytes: Vec<u8>,
 }
@@ -222,7 +224,7 @@ impl Output {
     }
 
     fn put(&mut self, position: u64, field: &[u8]) {
-        // Sections are laid out for what is put there, and the file's length is a usize.
+        // The sections are as long as what is put there, and the file's length is a `usize`.
         let at = usize::try_from(position).unwrap_or(usize::MAX);
         self.bytes[at..at + field.len()].copy_from_slice(field);
     }
@@ -243,12 +245,12 @@ impl Output {
         }
     }
 
-    /// Links and slots, from keys sorted by hash and ordinal.
+    /// Fills in links and slots, from keys sorted by hash and ordinal.
     ///
-    /// In the order of the hashes, which is that of their places, each goes to its place or behind
-    /// the one before it. What would come behind the last slot fills the empty ones from the front
-    /// on. That is what linear probing makes of this order, without any probing: the time does not
-    /// depend on how the hashes are spread.
+    /// The order of the hashes is also the order of their home slots. In this order each hash goes
+    /// to its home slot, or behind the hash before it. Hashes that would come behind the last slot
+    /// fill the empty slots from the front on. Linear probing in this order gives the same table,
+    /// but here nothing is probed, so the time does not depend on how the hashes are spread.
     fn keys(&mut self, header: &IndexHeader, sections: &Sections, keys: &[u64]) {
         let words = Words::new(header.count);
         let slot = |number: u32| sections.slots + 4 * u64::from(number);
@@ -280,7 +282,7 @@ impl Output {
         }
     }
 
-    /// Fills the page table in; its checksum.
+    /// Fills in the page table; returns its checksum.
     fn page_table(&mut self, sections: &Sections) -> u32 {
         for page in 0..sections.pages {
             let sum = checksum(0, self.part(sections.page(page)));

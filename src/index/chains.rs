@@ -11,17 +11,17 @@ use super::hints::SegmentHints;
 /// Records of the first table.
 const FIRST_LEN: u32 = 32;
 
-/// From how many records on a table's size is an estimate; before, each makes the index eight times
-/// as large.
+/// The number of records from which on a table's size is an estimate. Below it, each new table
+/// makes the index eight times as large.
 const ESTIMATE_FROM: u32 = 2048;
 
 /// Hash chains from newer to older records.
 ///
-/// They are kept in tables, each for a range of ordinals, that never grow: where the last one ends,
-/// the next begins. So nothing is ever moved or hashed again, a publisher never waits for that, and
-/// no key has to be kept or read for it. A search looks at every table, newest first: after the
-/// first three, which stay in the nearest cache, the next one is made as large as the segment is
-/// going to need.
+/// The chains are kept in tables that never grow. Each is for a range of ordinals, and where the
+/// last table ends, the next begins. So nothing is ever moved or hashed again: a publisher never
+/// waits for that, and no key has to be kept or read for it. A search looks at every table, newest
+/// first. The first three stay in the nearest cache; the fourth is made as large as the segment is
+/// expected to need.
 #[derive(Debug)]
 pub(super) struct Chains {
     tables: Chunks<OnceLock<Table>, 0>,
@@ -34,10 +34,10 @@ pub(super) struct Chains {
 struct Table {
     first: u32,
     words: Words,
-    /// A word of the newest record of each chain.
+    /// For each chain the word of its newest record.
     heads: Box<[AtomicU32]>,
-    /// For each record a copy of the head that it replaced: a word of the next older record of its
-    /// chain.
+    /// For each record a copy of the head that it replaced: the word of the next older record of
+    /// its chain.
     links: Box<[AtomicU32]>,
 }
 
@@ -50,7 +50,8 @@ impl Chains {
         }
     }
 
-    /// Enters a record, newer than all before; `position` is where it begins in the segment.
+    /// Enters a record, which is newer than all before; `position` is where it begins in the
+    /// segment.
     #[inline]
     pub(super) fn insert(&self, ordinal: u32, hash: u32, position: u32) {
         let newest = self
@@ -92,12 +93,13 @@ impl Chains {
 }
 
 impl SegmentHints {
-    /// For how many records to make room when `count` are there and the next one begins at
+    /// The number of records to make room for, when `count` are there and the next one begins at
     /// `position`.
     ///
-    /// Room for too many costs memory, for too few another table. The bytes that the records so far
-    /// took are a guess at how many will follow, but no licence to take memory out of proportion to
-    /// what is there, unless the segment before had as many.
+    /// Room for too many records costs memory; room for too few costs another table. The bytes that
+    /// the records so far took allow a guess at how many will follow. The guess must not take
+    /// memory out of proportion to the records that are there, unless the segment before had as
+    /// many.
     fn records_to_come(self, count: u32, position: u32) -> u32 {
         if count == 0 {
             return FIRST_LEN;
@@ -109,7 +111,7 @@ impl SegmentHints {
         let estimate = u64::from(count) * left / u64::from(position.max(1));
         let expected = u64::from(self.records_expected.saturating_sub(count));
         let most = (u64::from(count) * 15).max(expected * 5 / 4);
-        // One part in 32 more, because records differ.
+        // A thirty-second more, because records differ.
         let wanted = (estimate + estimate / 32).min(most).max(u64::from(count / 4));
         u32::try_from(wanted).unwrap_or(u32::MAX).min(u32::MAX - count)
     }
@@ -117,9 +119,9 @@ impl SegmentHints {
 
 impl Table {
     fn new(first: u32, len: u32) -> Table {
-        // In a large table a link and 0.3 heads, 5.2 bytes a record: a search passes three others
-        // on average, by their tags. Small ones are looked at by every search and can afford a head
-        // for each.
+        // A large table has a link and 0.3 heads a record, which take 5.2 bytes: a search passes
+        // three other records on average, by their tags. Every search looks at the small tables,
+        // and they can afford a head for each record.
         let heads = if len < ESTIMATE_FROM { len } else { len / 10 * 3 }.max(1);
         Table {
             first,
@@ -129,7 +131,7 @@ impl Table {
         }
     }
 
-    /// Enters a record, if it is one of this table's.
+    /// Enters a record, if its ordinal is in this table's range; returns whether it is.
     #[inline]
     fn insert(&self, ordinal: u32, hash: u32) -> bool {
         let local = ordinal - self.first;
@@ -138,7 +140,7 @@ impl Table {
         };
         let head = self.head(hash);
         link.store(head.load(Relaxed), Relaxed);
-        // Whoever sees the new head sees the link, and all links before it.
+        // A reader that sees the new head also sees the link, and all links before it.
         head.store(self.words.word(hash, local), Release);
         true
     }
@@ -159,7 +161,7 @@ impl Table {
     }
 }
 
-/// Ordinals below `visible`, newest first, among which are those of all records whose key has a
+/// Ordinals below `visible`, newest first, that include those of all records whose key has the
 /// hash.
 #[derive(Debug)]
 pub(crate) struct ChainWalk<'a> {
@@ -167,15 +169,15 @@ pub(crate) struct ChainWalk<'a> {
     hash: u32,
     visible: u32,
     tables_left: u32,
-    /// A table, and the word of the next record to look at there.
+    /// The table being searched, and the word of the next record to look at there.
     chain: Option<(&'a Table, u32)>,
 }
 
 impl<'a> ChainWalk<'a> {
     #[inline]
     pub(super) fn new(chains: Option<&'a Chains>, hash: u32, visible: u32) -> ChainWalk<'a> {
-        // The caller has taken note of `visible` before: the tables of all visible records are
-        // there.
+        // The caller has loaded `visible` before this load, so the tables of all visible records
+        // are there.
         let tables_left = chains.map_or(0, |chains| chains.len.load(Acquire));
         ChainWalk {
             chains,
@@ -197,14 +199,14 @@ impl Iterator for ChainWalk<'_> {
                 let Some(local) = table.words.ordinal(word) else {
                     break;
                 };
-                // Links are older than the head they were reached from, and that was loaded with
+                // A link was stored before the head that led to it, and that head was loaded with
                 // acquire.
                 self.chain = table
                     .links
                     .get(local as usize)
                     .map(|link| (table, link.load(Relaxed)));
                 let ordinal = table.first + local;
-                // What is not visible yet is passed by: links lead from there to what is.
+                // Records that are not visible yet are skipped; their links lead to visible ones.
                 if ordinal < self.visible && table.words.has_tag(word, table.words.tag(self.hash)) {
                     return Some(ordinal);
                 }

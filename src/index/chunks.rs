@@ -1,31 +1,31 @@
-//! A vector that many read while one appends.
+//! A vector that many threads read while one appends.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU32};
 
-/// Elements in chunks of doubling size, made when they are first needed and never moved: a reader
-/// needs no lock and an old reference stays good.
+/// Elements in chunks of doubling size. Chunks are made when they are first needed and never moved,
+/// so a reader needs no lock and an old reference stays valid.
 ///
 /// The first chunk has `2^FIRST_BITS` elements, so that a log with one message costs next to
-/// nothing. Of a large chunk only the pages that were stored to take memory.
+/// nothing. In a large chunk only the pages that were stored to take memory.
 #[derive(Debug)]
 pub(super) struct Chunks<T, const FIRST_BITS: u32> {
     first: Chunk<T>,
-    /// Chunk n has `2^(FIRST_BITS + n)` elements, as many as all before it. Aside, because most of
-    /// many idle logs never need it.
+    /// Chunk n has `2^(FIRST_BITS + n)` elements, as many as all before it. These chunks are
+    /// allocated apart from the first, because most of many idle logs never need them.
     rest: OnceLock<Box<[Chunk<T>; 32]>>,
 }
 
 type Chunk<T> = OnceLock<Box<[T]>>;
 
-/// What can lie in [`Chunks`].
+/// An element of [`Chunks`].
 pub(super) trait Element: Sized {
     fn empty(len: usize) -> Box<[Self]>;
 }
 
-/// The vector comes zeroed from the system and keeps its memory through the conversion, which does
-/// nothing: pages of it that nobody stores to stay unallocated. (Only the use of memory rests on
-/// that.)
+/// The vector comes zeroed from the system and keeps its memory through the conversion, which
+/// changes nothing: pages that nothing is stored to stay unallocated. (Only the use of memory
+/// depends on this.)
 impl Element for AtomicU32 {
     fn empty(len: usize) -> Box<[AtomicU32]> {
         vec![0_u32; len].into_iter().map(AtomicU32::new).collect()
@@ -62,7 +62,7 @@ impl<T: Element, const FIRST_BITS: u32> Chunks<T, FIRST_BITS> {
         }
     }
 
-    /// The element, whose chunk is made if need be.
+    /// The element; its chunk is made if need be.
     #[inline]
     pub(super) fn get_or_make(&self, index: u32) -> &T {
         let (chunk, at) = Self::locate(index);
@@ -78,7 +78,7 @@ impl<T: Element, const FIRST_BITS: u32> Chunks<T, FIRST_BITS> {
         &elements[at]
     }
 
-    /// Bytes that the first `len` elements take, in whole pages where it is much.
+    /// Bytes that the first `len` elements take; whole pages in a large chunk.
     #[cfg(test)]
     pub(super) fn memory_bytes(&self, len: u32) -> usize {
         if len == 0 {
@@ -93,7 +93,7 @@ impl<T: Element, const FIRST_BITS: u32> Chunks<T, FIRST_BITS> {
         }
     }
 
-    /// The chunk, `None` for the first, and the place in it.
+    /// The chunk of an index, `None` for the first, and the place in the chunk.
     #[inline]
     fn locate(index: u32) -> (Option<usize>, usize) {
         let Some(bits) = index.checked_ilog2().filter(|&bits| bits >= FIRST_BITS) else {
@@ -103,7 +103,7 @@ impl<T: Element, const FIRST_BITS: u32> Chunks<T, FIRST_BITS> {
     }
 }
 
-/// What the system gives memory out in.
+/// The unit, in bytes, in which the system hands out memory.
 #[cfg(test)]
 pub(super) const PAGE: usize = 4096;
 
@@ -130,7 +130,7 @@ mod tests {
         assert!(chunks.get(u32::MAX).is_none());
     }
 
-    /// Every index has a place of its own within its chunk, up to the largest.
+    /// Every index up to the largest has a place of its own within its chunk.
     #[test]
     fn chunks_lie_end_to_end() {
         type C = Chunks<AtomicU32, 5>;

@@ -1,10 +1,10 @@
 //! Which records of a segment are control records: they have ordinals, but are not messages.
 //!
-//! There are few of them, and their ordinals are known in ascending order. What is counted and
-//! found here takes a binary search among them, and nothing at all where there are none.
+//! There are few of them, and their ordinals are kept in ascending order. Counting and finding
+//! messages takes a binary search among them, and nothing at all where there are none.
 
-/// How many of the `len` values, which ascend, fulfil `is_before`, which is true of the first ones
-/// only.
+/// The number of values for which `is_before` holds, out of `len` ascending values of which it
+/// holds for the first ones only.
 fn count_while<E>(len: u32, mut is_before: impl FnMut(u32) -> Result<bool, E>) -> Result<u32, E> {
     let (mut low, mut high) = (0, len);
     while low < high {
@@ -18,8 +18,8 @@ fn count_while<E>(len: u32, mut is_before: impl FnMut(u32) -> Result<bool, E>) -
     Ok(low)
 }
 
-/// How many messages are among the first `ordinal` records of a segment with `len` control records;
-/// `control` gives their ordinals.
+/// The number of messages among the first `ordinal` records of a segment with `len` control
+/// records; `control` gives the ordinals of the latter.
 #[inline]
 pub(super) fn messages_before<E>(
     len: u32,
@@ -33,8 +33,8 @@ pub(super) fn messages_before<E>(
     Ok(ordinal.saturating_sub(controls))
 }
 
-/// The ordinal of the message that `number` messages come before; behind the records if there are
-/// no more messages.
+/// The ordinal of the message behind the first `number` messages; an ordinal behind the records if
+/// there are no more messages.
 #[inline]
 pub(super) fn nth_message<E>(
     len: u32,
@@ -44,7 +44,8 @@ pub(super) fn nth_message<E>(
     if len == 0 {
         return Ok(number);
     }
-    // In front of a control record are its ordinal less the earlier control records messages.
+    // The messages in front of a control record number its ordinal less the earlier control
+    // records.
     let controls = count_while(len, |earlier| {
         Ok(control(earlier)?.saturating_sub(earlier) <= number)
     })?;
@@ -58,7 +59,7 @@ mod tests {
     use std::convert::Infallible;
 
     proptest! {
-        /// Against a look at every record.
+        /// The answers are those of a look at every record.
         #[test]
         fn messages_are_counted_and_found(are_controls in prop::collection::vec(any::<bool>(), 0..60)) {
             let ordinals = |is_control: bool| {

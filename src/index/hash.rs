@@ -1,15 +1,15 @@
-//! The key hash, and the words in which hash tables keep what they know of it.
+//! The key hash, and the words in which hash tables store an ordinal and a part of the hash.
 
-/// What both indexes know a key by: the low 32 bits of XXH3-64. It is stored in index files, and so
-/// part of the format.
+/// The hash by which both indexes know a key: the low 32 bits of XXH3-64. The hash is stored in
+/// index files, and is therefore part of the format.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits")]
 pub(crate) fn key_hash(key: &[u8]) -> u32 {
     xxhash_rust::xxh3::xxh3_64(key) as u32
 }
 
-/// Which of `len` places a hash belongs to, by its high bits (Daniel Lemire, "Fast Random Integer
-/// Generation in an Interval", 2019): a table need not have a power of two of them.
+/// The slot, of `len`, that a hash belongs to by its high bits (Daniel Lemire, "Fast Random Integer
+/// Generation in an Interval", 2019). The number of slots need not be a power of two.
 #[inline]
 pub(super) fn home_slot(hash: u32, len: u32) -> u32 {
     ((u64::from(hash) * u64::from(len)) >> 32) as u32
@@ -17,17 +17,17 @@ pub(super) fn home_slot(hash: u32, len: u32) -> u32 {
 
 /// How a word is divided between an ordinal and a hash tag.
 ///
-/// The low bits, as many as the largest ordinal + 1 needs, hold an ordinal + 1; the others hold the
-/// low bits of the hash, those that have no part in choosing the [`home_slot`]. Word 0 is empty.
-/// With n records a tag tells all but one of 2^32 / n other keys of the same place without a look
-/// at any record.
+/// The low bits, as many as the largest ordinal + 1 needs, hold an ordinal + 1. The others, the
+/// tag, hold the low bits of the hash, which have no influence on the [`home_slot`]. Word 0 is
+/// empty. With n records the tag rules out all but one of 2^32 / n other keys of the same slot,
+/// without a look at any record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
     ordinal_bits: u32,
 }
 
 impl Words {
-    /// For ordinals below `count`.
+    /// The division for ordinals below `count`.
     pub(super) fn new(count: u32) -> Words {
         Words {
             ordinal_bits: u32::BITS - count.leading_zeros(),
@@ -50,7 +50,7 @@ impl Words {
         (word ^ tag).checked_shr(self.ordinal_bits).unwrap_or(0) == 0
     }
 
-    /// The ordinal in a word, `None` in the empty one.
+    /// The ordinal in a word; `None` for the empty word.
     #[inline]
     pub(super) fn ordinal(self, word: u32) -> Option<u32> {
         let mask = 1_u32.checked_shl(self.ordinal_bits).unwrap_or(0).wrapping_sub(1);

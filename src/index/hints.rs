@@ -1,8 +1,8 @@
-/// What is known of a segment when it begins: only the use of memory depends on it.
+/// Estimates about a segment when it begins. Only the use of memory depends on them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SegmentHints {
-    /// How large the segment will become.
+    /// The size that the segment is going to have.
     pub(crate) bytes: u32,
-    /// How many records the segment before it had; 0 if not known.
+    /// The number of records in the segment before it; 0 if not known.
     pub(crate) records_expected: u32,
 }

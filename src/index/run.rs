@@ -1,21 +1,21 @@
-//! Which keys a range of segments has, so that looking one up need not ask each of them.
+//! Which keys a range of segments has, so that a lookup need not ask each of the segments.
 
 use crate::format::{IndexDefect, RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader, checksum};
 use crate::sys::Map;
 
 /// A sorted file of key hashes, each with the newest offset that it had when the file was made.
 ///
-/// A hash that is not in it belongs to no key in these segments, whatever is removed from them
-/// later. The offset of one that is may be that of another key, or be gone: then the segments are
-/// asked.
+/// A hash that is not in the file belongs to no key in these segments, whatever is removed from
+/// them later. The offset of a hash in the file may belong to another key, or its message may be
+/// gone; the segments are asked then.
 #[derive(Debug)]
 pub(crate) struct KeyRunFile {
     map: Map,
     header: RunHeader,
 }
 
-/// What is known of a key hash in one place: the hash in the upper half, the offset less the run's
-/// first in the lower.
+/// Makes an entry: the key hash in the upper half, and in the lower the offset less the first
+/// offset of the key run.
 pub(crate) fn run_entry(hash: u32, relative: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(relative)
 }
@@ -24,7 +24,7 @@ fn hash_of(entry: u64) -> u32 {
     (entry >> 32) as u32
 }
 
-/// Sorts entries, and leaves of each hash the one with the newest offset.
+/// Sorts entries, and keeps for each hash only the one with the newest offset.
 pub(crate) fn newest_of_each(entries: &mut Vec<u64>) {
     entries.sort_unstable();
     let mut kept = 0;
@@ -41,7 +41,7 @@ pub(crate) fn newest_of_each(entries: &mut Vec<u64>) {
 }
 
 impl KeyRunFile {
-    /// Takes `map`, which must have all of the file, and verifies it.
+    /// Opens a key run from `map`, which must cover the whole file, and verifies it.
     pub(crate) fn open(map: Map) -> Result<KeyRunFile, IndexDefect> {
         let bytes = map.array::<RUN_HEADER_LEN>(0).ok_or(IndexDefect::Length)?;
         let header = RunHeader::decode(&bytes, map.len())?;
@@ -73,7 +73,7 @@ impl KeyRunFile {
         self.map.array(at).map(u64::from_le_bytes)
     }
 
-    /// The newest offset that a key with this hash had; `None`: no key has it.
+    /// The newest offset of a key with this hash; `None` if no key has it.
     ///
     /// Hashes are spread evenly, so the search begins where the hash should be (interpolation) and
     /// doubles its steps from there.

@@ -18,18 +18,18 @@ const LINE_LEN: usize = 4 * SLOTS_IN_LINE as usize;
 
 /// The index of a sealed segment.
 ///
-/// Opening reads the header and the page checksums; a page is verified when it is first looked at.
-/// Nothing that the file says is trusted to make sense: whatever its bytes, no call panics, runs
-/// for longer than the file is large, or asks for memory. A call that meets a defect says so, and
-/// the index has to be built again; what earlier calls found was right, as far as checksums can
-/// tell.
+/// Opening reads the header and the page checksums; a page is verified when it is first read.
+/// Nothing in the file is trusted to make sense: whatever its bytes, no call panics, allocates
+/// memory, or takes longer than in proportion to the file's size. A call that meets a defect
+/// returns it, and the index has to be built again. The results of earlier calls were right, as far
+/// as checksums can tell.
 pub(crate) struct SealedIndex {
     map: Map,
     pub(super) header: IndexHeader,
     pub(super) sections: Sections,
     pub(super) words: Words,
-    /// One bit a page: its checksum was right. Nobody writes to a sealed segment's index, so it
-    /// stays right.
+    /// One bit a page, set when the page's checksum was right. Nobody writes to a sealed segment's
+    /// index, so the checksum stays right.
     verified: Box<[AtomicU64]>,
 }
 
@@ -38,15 +38,15 @@ pub(crate) struct SealedIndex {
 pub(crate) enum Find {
     /// This record has the offset.
     Found { ordinal: u32, position: u32 },
-    /// No record has it; this is the first one behind it.
+    /// No record has the offset; this is the first record behind it.
     Next { ordinal: u32 },
-    /// All records have smaller ones.
+    /// All records have smaller offsets.
     End,
 }
 
 impl SealedIndex {
-    /// Takes `map`, which must have all of the file, for the index of the segment content
-    /// `expected` if it is that and answers the questions `kinds`.
+    /// Opens an index from `map`, which must cover the whole file. The index must be of the segment
+    /// content `expected` and answer the questions `kinds`.
     pub(crate) fn open(map: Map, expected: &Binding, kinds: IndexKinds) -> Result<SealedIndex, IndexDefect> {
         let bytes = map.array::<INDEX_HEADER_LEN>(0).ok_or(IndexDefect::Length)?;
         let header = IndexHeader::decode(&bytes, map.len())?;
@@ -62,7 +62,7 @@ impl SealedIndex {
                 position: sections.table,
             });
         }
-        // The file has 4096 bytes for each of the bits.
+        // This allocates little: for each bit the file has 4096 bytes.
         let verified = (0..sections.pages.div_ceil(64))
             .map(|_| AtomicU64::new(0))
             .collect();
@@ -96,8 +96,8 @@ impl SealedIndex {
         self.header.end
     }
 
-    /// The latest time of the messages, or the earliest there is with control records alone; `None`
-    /// without records or without a time index.
+    /// The latest time of the messages; the earliest time there is if all records are control
+    /// records; `None` without records or without a time index.
     pub(crate) fn time_max(&self) -> Option<i64> {
         (self.header.kinds.time && self.header.count > 0).then_some(self.header.time_max)
     }
@@ -167,14 +167,14 @@ impl SealedIndex {
         controls::messages_before(self.header.controls, ordinal, |number| self.control(number))
     }
 
-    /// The ordinal of the message that `number` messages come before; the count, or more, if there
+    /// The ordinal of the message behind the first `number` messages; the count, or more, if there
     /// are no more messages.
     #[inline]
     pub(crate) fn nth_message(&self, number: u32) -> Result<u32, IndexDefect> {
         controls::nth_message(self.header.controls, number, |number| self.control(number))
     }
 
-    /// The ordinal of a control record; `number` must be below the number of those.
+    /// The ordinal of a control record; `number` must be below the number of control records.
     pub(super) fn control(&self, number: u32) -> Result<u32, IndexDefect> {
         let ordinal = self.word(self.sections.controls, number)?;
         if ordinal < self.header.count {
@@ -184,15 +184,15 @@ impl SealedIndex {
         }
     }
 
-    /// Records among which are all whose key has this hash, those with the same hash newest first.
-    /// After an error there are no more.
+    /// Records that include all whose key has this hash; those with the same hash come newest
+    /// first. An error ends the iteration.
     #[inline]
     pub(crate) fn candidates(&self, hash: u32) -> SlotWalk<'_> {
         SlotWalk {
             index: self,
             tag: self.words.tag(hash),
-            // All, and the first once more, for the slots in front of the one that the search
-            // begins at.
+            // All lines, and the first one a second time, for the slots in front of the one that
+            // the search begins at.
             lines_left: self.header.slots / SLOTS_IN_LINE + 1,
             slot: home_slot(hash, self.header.slots),
             line: [0; SLOTS_IN_LINE as usize],
@@ -207,7 +207,7 @@ impl SealedIndex {
     #[inline]
     pub(super) fn older(&self, ordinal: u32) -> Result<Option<u32>, IndexDefect> {
         let link = self.word(self.sections.links, ordinal)?;
-        // Each link leads further down, so that no chain has a loop.
+        // Each link has to lead to a smaller ordinal, so that no chain has a loop.
         if link > ordinal {
             return Err(nonsense(self.sections.links, 4, ordinal));
         }
@@ -239,7 +239,7 @@ impl SealedIndex {
         self.load(section + 4 * u64::from(index)).map(u32::from_le_bytes)
     }
 
-    /// `N` bytes, all of one page, after that has been verified.
+    /// Reads `N` bytes, which lie in one page, and verifies that page first.
     #[inline]
     pub(super) fn load<const N: usize>(&self, position: u64) -> Result<[u8; N], IndexDefect> {
         let page = position / INDEX_PAGE_LEN as u64;
@@ -283,7 +283,7 @@ impl fmt::Debug for SealedIndex {
     }
 }
 
-/// The defect for what element `index` of a section says.
+/// The defect for an element `index` of a section that makes no sense.
 #[cold]
 pub(super) fn nonsense(section: u64, size: u64, index: u32) -> IndexDefect {
     IndexDefect::Content {
@@ -291,7 +291,7 @@ pub(super) fn nonsense(section: u64, size: u64, index: u32) -> IndexDefect {
     }
 }
 
-/// The checksum of a part of the file, `None` where the file is shorter.
+/// The checksum of a range of the file; `None` if the file is shorter.
 fn range_checksum(map: &Map, range: std::ops::Range<u64>) -> Option<u32> {
     let mut buffer = [0; INDEX_PAGE_LEN];
     let mut sum = 0;
@@ -311,13 +311,14 @@ fn range_checksum(map: &Map, range: std::ops::Range<u64>) -> Option<u32> {
 pub(crate) struct SlotWalk<'a> {
     index: &'a SealedIndex,
     tag: u32,
-    /// Lines of slots that were not looked at, and the next slot to look at.
+    /// The lines of slots that are left, and the next slot to look at.
     lines_left: u32,
     slot: u32,
-    /// The line looked at last, and which of its slots have the tag and are still to be told.
+    /// The line that was read last, and those of its slots that have the tag and were not returned
+    /// yet.
     line: [u32; SLOTS_IN_LINE as usize],
     matches: u32,
-    /// How many records there are to find: each is in one chain only.
+    /// The most records that are left to find: each is in one chain only.
     records_left: u32,
     /// The record that was found last.
     last: Option<u32>,
@@ -363,8 +364,8 @@ impl SlotWalk<'_> {
         ordinal.map(Some).ok_or_else(|| self.nonsense())
     }
 
-    /// Looks at the line of `slot` from there on: at all its slots at once, as which one it will be
-    /// cannot be predicted (after Abseil's "Swiss tables").
+    /// Looks at the line of `slot`, from that slot on. All slots are compared at once, because the
+    /// matching one cannot be predicted (after Abseil's "Swiss tables").
     #[inline]
     fn next_line(&mut self) -> Result<(), IndexDefect> {
         self.line = self.index.slots_line(self.slot)?;
@@ -376,14 +377,14 @@ impl SlotWalk<'_> {
         let from_slot = u32::MAX << (self.slot % SLOTS_IN_LINE);
         let first_empty = empty & from_slot & (empty & from_slot).wrapping_neg();
         if first_empty == 0 {
-            // At least one slot of every table is empty.
+            // Every table has an empty slot, at which the search ends before it runs out of lines.
             self.lines_left = self.lines_left.checked_sub(1).ok_or_else(|| self.nonsense())?;
             let next = (self.slot / SLOTS_IN_LINE + 1) * SLOTS_IN_LINE;
             self.slot = if next < self.index.header.slots { next } else { 0 };
         } else {
             self.lines_left = 0;
         }
-        // Below the first empty slot, or all.
+        // Only the slots in front of the first empty one count, or all if none is empty.
         self.matches = matches & from_slot & first_empty.wrapping_sub(1);
         Ok(())
     }

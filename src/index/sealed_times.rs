@@ -5,13 +5,13 @@ use super::search::count_below;
 use crate::format::{IndexDefect, TIME_BLOCK_LEN};
 
 impl SealedIndex {
-    /// The first record whose time is `time` or later, which is also the first where the running
-    /// maximum is.
+    /// The first record whose time is `time` or later, which is also the first whose running
+    /// maximum is `time` or later.
     ///
-    /// `time_of` reads the time of the record at a position, or gives the earliest for one that is
-    /// not a message. It is called for those of up to 15 records that the index cannot tell from
-    /// `time`, and its error ends the search. For the earliest time of all the answer is the first
-    /// record, also where that is not a message.
+    /// `time_of` reads the time of the record at a position, or gives the earliest time there is
+    /// for a control record. It is called for those of up to 15 records whose times the index
+    /// cannot distinguish from `time`, and its error ends the search. A search for the earliest
+    /// time there is finds the first record, even if that is a control record.
     pub(crate) fn first_at_or_after<E: From<IndexDefect>>(
         &self,
         time: i64,
@@ -27,19 +27,19 @@ impl SealedIndex {
         let Some(block) = blocks.checked_sub(1) else {
             return Ok((count > 0).then_some(0));
         };
-        // The block's first record is too early, as all before it, and the next block's first is
-        // not.
+        // The block's first record is too early, like all before it; the next block's first record
+        // is not.
         let first = block * TIME_BLOCK_LEN;
         let next = first.saturating_add(TIME_BLOCK_LEN).min(count);
         let (wanted, is_exact) = self.time_step(block, time)?;
         let steps = self.time_steps(block)?;
-        // Sorted, so that the number of those below tells the first that is not. All 16 at once,
-        // without a branch.
+        // The steps are sorted, so the number of those below `wanted` is the index of the first
+        // that is not. All 16 are compared at once, without a branch.
         let below = steps.iter().filter(|&&step| u32::from(step) < wanted).count();
         let ambiguous = (first..next).zip(steps).skip(below.max(1));
         for (ordinal, step) in ambiguous {
-            // Where steps are equal, only the records know whether theirs is early or late within
-            // the step.
+            // If the step equals `wanted`, only the record knows whether its time is below `time`
+            // or not.
             if u32::from(step) > wanted || is_exact || time_of(self.position(ordinal)?)? >= time {
                 return Ok(Some(ordinal));
             }
@@ -62,8 +62,9 @@ impl SealedIndex {
         Ok(steps)
     }
 
-    /// The step that `time`, which is above the block's start, would have in a block, and whether
-    /// steps there tell all times apart. Steps are 16 bits: 65,536 is above all of them.
+    /// The step that `time`, which is above the block's start, would have in a block; and whether
+    /// different times in the block always have different steps. Steps have 16 bits: 65,536 is
+    /// above all of them.
     fn time_step(&self, block: u32, time: i64) -> Result<(u32, bool), IndexDefect> {
         let start = self.time_start(block)?;
         let [shift] = self.load(self.sections.time_shifts + u64::from(block))?;

@@ -1,17 +1,18 @@
 //! Search in sorted sequences.
 
-/// A bracket this small is searched by halving: it lies in one or two cache lines.
+/// A bracket of at most this width is searched by halving: it lies in one or two cache lines.
 const NARROW: u32 = 8;
 
-/// How many of the `len` values, which do not decrease, are below `target`.
+/// The number of values below `target`, out of `len` values that do not decrease.
 ///
-/// Interpolation search: where values grow evenly it looks at about log log n of them. Each round
-/// looks at the place where the target should be and at one that lies the square root of the
-/// distance further, which closes the bracket from both sides where the error is that of a random
-/// walk, and halves the bracket where it does not: never more than about 3 log n looks (after Peter
-/// Van Sandt and others, "Efficiently Searching In-Memory Sorted Arrays", 2019).
+/// This is an interpolation search: where values grow evenly it looks at about log log n of them.
+/// Each round looks at the place where the target should be, and at one that lies further in the
+/// target's direction by the square root of the bracket's width. That closes the bracket from both
+/// sides if the error is that of a random walk; if it does not, the round also halves the bracket.
+/// A search never takes more than about 3 log n looks (after Peter Van Sandt and others,
+/// "Efficiently Searching In-Memory Sorted Arrays", 2019).
 ///
-/// On values that do decrease the answer is arbitrary, at most `len`, and reached as fast.
+/// For values that do decrease the answer is arbitrary, but at most `len`, and found as fast.
 #[inline]
 pub(super) fn count_below<E>(
     len: u32,
@@ -58,7 +59,7 @@ pub(super) fn count_below<E>(
     Ok(bracket.high.0)
 }
 
-/// Index and value of an element below the target and of one that is not, which comes behind it.
+/// Index and value of an element below the target, and of a later one that is not below it.
 struct Bracket {
     target: i64,
     low: (u32, i64),
@@ -81,19 +82,19 @@ impl Bracket {
         self.low.0 + self.width() / 2
     }
 
-    /// Where the target is if values grow evenly, strictly inside; for widths above 1.
+    /// Where the target is if values grow evenly, strictly inside the bracket; for widths above 1.
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "a guess")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     fn guess(&self) -> u32 {
-        // As unsigned numbers differences of any two times are right.
+        // As an unsigned number the difference of any two times is right.
         let whole = self.high.1.wrapping_sub(self.low.1).cast_unsigned() as f64;
         let part = self.target.wrapping_sub(self.low.1).cast_unsigned() as f64;
         let distance = (f64::from(self.width()) * (part / whole)) as u32;
         self.low.0 + distance.clamp(1, self.width() - 1)
     }
 
-    /// Moves one end to `index`, which lies inside; whether the value is below the target.
+    /// Moves one end to `index`, which lies inside; returns whether the value is below the target.
     #[inline]
     fn narrow(&mut self, index: u32, value: i64) -> bool {
         let is_below = value < self.target;
@@ -150,7 +151,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the search of the standard library, over small and extreme values.
+        /// The answers are those of the standard library's search, over small and extreme values.
         #[test]
         fn it_finds_what_a_plain_search_finds(
             mut values in prop::collection::vec(prop_oneof![-20..20_i64, any::<i64>()], 0..300),
@@ -163,7 +164,7 @@ mod tests {
             }
         }
 
-        /// Values in no order end the search all the same.
+        /// The search ends for values in no order as well.
         #[test]
         fn unsorted_values_do_no_harm(
             values in prop::collection::vec(any::<i64>(), 0..3000), target in any::<i64>(),

@@ -1,13 +1,14 @@
-//! A look at all of an index file.
+//! Verification of a whole index file.
 
 use super::sealed::{SealedIndex, nonsense};
 use crate::format::{IndexDefect, TIME_BLOCK_LEN};
 
 impl SealedIndex {
-    /// Verifies every page, again if it was verified before, and that all sections make sense.
+    /// Verifies every page, even one that was verified before, and checks that all sections make
+    /// sense.
     ///
-    /// That the answers are right takes the segment as well: build its index again and compare the
-    /// bytes.
+    /// Checking that the answers are right takes the segment as well: build its index again and
+    /// compare the bytes.
     pub(crate) fn verify_all(&self) -> Result<(), IndexDefect> {
         for page in 0..self.sections.pages {
             self.verify(page)?;
@@ -28,7 +29,7 @@ impl SealedIndex {
         }
     }
 
-    /// That a section's words go up and stay below `end`.
+    /// Checks that a section's words go up and stay below `end`.
     fn verify_ascending(&self, section: u64, end: u32) -> Result<(), IndexDefect> {
         let mut least = 0;
         for ordinal in 0..self.header.count {
@@ -41,7 +42,7 @@ impl SealedIndex {
         Ok(())
     }
 
-    /// That the ordinals of the control records go up, and are those of records.
+    /// Checks that the ordinals of the control records go up, and are those of records.
     fn verify_controls(&self) -> Result<(), IndexDefect> {
         let mut least = 0;
         for number in 0..self.header.controls {
@@ -54,7 +55,7 @@ impl SealedIndex {
         Ok(())
     }
 
-    /// That the running maximum does not go down and reaches the latest time of all.
+    /// Checks that the running maximum does not go down, and that it ends at the latest time.
     fn verify_times(&self) -> Result<(), IndexDefect> {
         let blocks = self.header.count.div_ceil(TIME_BLOCK_LEN);
         let mut reached = i64::MIN;
@@ -71,8 +72,8 @@ impl SealedIndex {
                 && steps.first() == Some(&0)
                 && steps.is_sorted()
                 && filling.iter().all(|&step| step == u16::MAX);
-            // The largest time that the last step can stand for may be out of range, the smallest
-            // may not.
+            // A step covers a range of times. The largest may be out of range, the smallest may
+            // not.
             let least = is_good
                 .then(|| start.checked_add_unsigned(step << shift))
                 .flatten();
@@ -87,11 +88,11 @@ impl SealedIndex {
         Ok(())
     }
 
-    /// That every record with a key is in exactly one chain, and that there is a slot where a
-    /// search ends.
+    /// Checks that every record with a key is in exactly one chain, and that there is an empty
+    /// slot, at which a search ends.
     fn verify_keys(&self) -> Result<(), IndexDefect> {
         let count = self.header.count;
-        // An eighth of a byte a record, of which the file has at least 8.
+        // This allocates an eighth of a byte a record; the file has at least 8 bytes a record.
         let mut seen = vec![0_u64; count.div_ceil(64) as usize];
         let mut chained = 0;
         let mut enter = |ordinal: u32| {

@@ -2,12 +2,13 @@ use std::path::Path;
 
 use crate::{BackupReport, Error, Log, Options, Result, Start};
 
-/// Copies the log in `src`, which nobody has open for writing, to the directory `dst`; see
-/// [`Log::backup`](crate::Log::backup), which does so while publishing goes on.
+/// Copies the log in `src`, which nobody has open for writing, to the directory `dst`.
+/// [`Log::backup`](crate::Log::backup) does the same while publishing goes on, and describes the
+/// copy.
 ///
 /// # Errors
 ///
-/// As [`Options::open`] for reading only, and as [`Log::backup`](crate::Log::backup).
+/// Those of [`Options::open`] for reading only, and those of [`Log::backup`](crate::Log::backup).
 ///
 /// ```
 /// use duramen::{Log, NewMessage, Options, Start};
@@ -32,18 +33,19 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
     Ok(report)
 }
 
-/// Makes a log in `dst`, a directory that is missing or empty, from the backup in `backup`: of
-/// everything before `until`, which is `Newest` for all of it. Returns the next offset of that log.
+/// Makes a log in `dst`, a directory that is missing or empty, from the backup in `backup`. The new
+/// log holds the messages before the place at which reading from `until` would begin;
+/// [`Start::Newest`] takes all. Returns the next offset of the new log.
 ///
-/// What comes from there is verified. The new log begins an epoch of its own, because it gives the
-/// offsets from `until` on to other messages.
+/// All messages that are copied are verified. The new log begins an epoch of its own, because it
+/// gives the offsets from `until` on to other messages.
 ///
 /// # Errors
 ///
-/// As [`Options::open`] for reading only; [`Error::Invalid`] if there is anything in `dst`;
-/// [`Error::OffsetOutOfRange`] for an offset that the backup does not know; [`Error::NoIndex`] for
-/// a time without a time index; [`Error::Corrupt`] if the backup is damaged: `dst` then holds no
-/// log.
+/// Those of [`Options::open`] for reading only; [`Error::Invalid`] if there is anything in `dst`;
+/// [`Error::OffsetOutOfRange`] if `until` is an offset below the backup's start offset or above its
+/// next offset; [`Error::NoIndex`] if `until` is a time and the backup has no time index;
+/// [`Error::Corrupt`] if the backup is damaged: `dst` then holds no log.
 pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) -> Result<u64> {
     let log = Options::of(backup.as_ref())?.read_only(true).open(backup)?;
     let end = match until {
@@ -56,7 +58,7 @@ pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) ->
             }
             offset
         }
-        // Where reading from there would begin.
+        // The place where reading from `until` would begin.
         Start::Time(_) | Start::Last(_) => {
             let batch = log.consume(until, 1)?;
             batch

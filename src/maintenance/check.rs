@@ -12,38 +12,38 @@ use crate::{Corruption, Error, Options, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckReport {
-    /// Everything that is wrong, in the order of the log; empty for a log in order.
+    /// All problems, in the order of the log; empty if the log is in order.
     pub problems: Vec<Problem>,
-    /// Segments looked at.
+    /// The number of segments that were checked.
     pub segments: u64,
-    /// Messages that were read and verified.
+    /// The number of messages that were read and verified.
     pub messages: u64,
-    /// Bytes of the segments that were verified.
+    /// The number of bytes that were verified in segments, headers included.
     pub bytes: u64,
-    /// Whether the log was closed. Behind the end of one that was not there may be bytes of a batch
-    /// that never was complete; that is no problem.
+    /// Whether the log was closed. A log that was not closed may end with bytes of a batch that
+    /// never was complete, which is no problem.
     pub was_closed: bool,
 }
 
 impl CheckReport {
-    /// Whether nothing is wrong.
+    /// Whether the check found no problem.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// One thing that is wrong with a log. Displays as one line.
+/// One problem of a log. Displays as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The file.
+    /// The file that the problem is in, or that is missing.
     pub path: PathBuf,
-    /// Where in it, in bytes.
+    /// The position in that file, in bytes; 0 if the problem concerns the whole file.
     pub position: u64,
-    /// The offset of the message that is hit, where it is known.
+    /// The offset of the message at that position, if it is known.
     pub offset: Option<u64>,
-    /// What is wrong.
+    /// The kind of problem.
     pub kind: Corruption,
 }
 
@@ -57,19 +57,21 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads everything there is of the log in `dir` (all segments, all indexes, both copies of the
-/// metadata), reports every problem, and changes nothing. Of a segment whose index file is missing,
-/// as in a backup that was never opened for writing, only the first problem is found: where the
-/// next record begins is not known.
+/// Checks the log in `dir`: reads all segments, all indexes and both copies of the metadata,
+/// reports every problem, and changes nothing.
 ///
-/// Of `options` only those that say where and how files are read matter: all indexes that are there
-/// are checked. An index file that is missing or out of date is no problem: it is made anew when it
-/// is needed.
+/// In a segment whose index file is missing, as in a backup that was never opened for writing, only
+/// the first problem is found, because nothing tells where the next record begins.
+///
+/// Only those of the `options` matter that say where and how files are read. All index files that
+/// are there are checked. An index file that is missing or out of date is no problem: the log
+/// builds it anew when it needs it.
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`]; [`Error::Locked`] if somebody has the log open for writing;
-/// [`Error::Version`]; [`Error::Io`]. Damage is not an error but in the report.
+/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once, if
+/// another handle has the log open for writing; [`Error::Version`] if a file has a format version
+/// that this library does not read; [`Error::Io`]. Damage is no error; the report lists it.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     let dir = dir.as_ref();
     let storage = options.file_system();
@@ -90,7 +92,7 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     check_meta(dir, &copies, &mut report);
     let meta = match copies.newest(dir) {
         Ok(meta) => meta,
-        // Without metadata nobody knows which segments belong to the log.
+        // Without metadata nothing tells which segments belong to the log.
         Err(Error::Corrupt { .. }) => return Ok(report),
         Err(error) => return Err(error),
     };
@@ -120,7 +122,7 @@ impl CheckReport {
         });
     }
 
-    /// Damage goes into the report, everything else is an error of the check itself.
+    /// Adds damage to the report; any other error is one of the check itself, and is returned.
     fn note(&mut self, error: Error) -> Result<()> {
         match error {
             Error::Corrupt {
@@ -141,9 +143,9 @@ impl CheckReport {
 #[derive(Default)]
 pub(super) struct Checked {
     pub(super) found: CheckReport,
-    /// Messages in it, as far as it is in order, that were trimmed.
+    /// The number of its messages, as far as it is intact, that were trimmed.
     pub(super) trimmed: u64,
-    /// The offset that it reaches up to, as far as it is in order.
+    /// The offset that its intact batches reach up to (exclusive).
     pub(super) next_offset: u64,
 }
 
@@ -162,7 +164,7 @@ fn run(chain: &Chain, report: &mut CheckReport) -> Result<()> {
     Ok(())
 }
 
-/// That the first and the last segment are there.
+/// Checks that the first and the last segment are there.
 fn check_ends(chain: &Chain, report: &mut CheckReport) -> Result<()> {
     let path = |base| chain.directory.path_of(&FileName::Segment(base));
     if chain.is_front_missing()? {
@@ -174,7 +176,7 @@ fn check_ends(chain: &Chain, report: &mut CheckReport) -> Result<()> {
     Ok(())
 }
 
-/// What was found of each segment, ascending.
+/// Checks each segment; returns what was found, in ascending order.
 pub(super) fn check_segments(chain: &Chain) -> Result<Vec<Checked>> {
     let (mut segments, mut survey) = (Vec::new(), chain.survey());
     for base in chain.bases.iter().rev() {
@@ -218,8 +220,8 @@ fn check_segment(chain: &Chain, surveyed: &Surveyed, checked: &mut Checked) -> R
     Ok(())
 }
 
-/// That the index file, if there is one, is in order; and where the segment is not, what else of it
-/// is damaged, which only the index can tell.
+/// Checks that the index file, if there is one, is in order. If the segment is damaged, finds the
+/// rest of the damage, to which only the index leads.
 fn check_index(chain: &Chain, walked: &Walked, ending: &Ending, report: &mut CheckReport) -> Result<()> {
     let end = SegmentEnd::Known(ending.origin);
     let segment = Sealed::new(Arc::clone(&chain.directory), walked.base(), end);

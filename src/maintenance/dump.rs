@@ -12,14 +12,15 @@ use crate::sys::{Map, Open, Os, Storage};
 use crate::{Error, Result, Timestamp};
 
 /// Writes every frame of a segment file (`.log`), or every entry of an index file (`.idx`), to
-/// `out`, a line each, with positions and checksums, going on behind damage.
+/// `out`, one line each, with positions in bytes and with checksums, and goes on behind damage.
 ///
-/// Takes no lock: of a segment that is being written to it shows what is there at the moment.
+/// The call takes no lock: for a segment that is being written to, it shows the frames that are
+/// there at the moment.
 ///
 /// # Errors
 ///
-/// [`Error::Corrupt`] or [`Error::Version`] if the file's header is not readable; [`Error::Io`],
-/// also if `out` fails.
+/// [`Error::Corrupt`] or [`Error::Version`] if the file's header, or an index file's table of
+/// checksums, is not readable; [`Error::Io`], also if writing to `out` fails.
 pub fn dump(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
     let path = path.as_ref();
     let file = Os.open(path, Open::Read)?;
@@ -57,10 +58,10 @@ fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Resul
 struct SegmentDump<'a> {
     map: &'a Map,
     seeds: FrameSeeds,
-    /// The offset of the next record, as far as is known.
+    /// The offset of the next record, as far as it is known.
     offset: u64,
-    /// Bytes that may still be checksummed in vain, trying offsets: what keeps the work in
-    /// proportion to the file.
+    /// Bytes that may still be checksummed in vain while offsets are tried. This keeps the work in
+    /// proportion to the file's size.
     tries_len: u64,
     buffer: CopyBuffer,
 }
@@ -111,7 +112,7 @@ impl SegmentDump<'_> {
         }
     }
 
-    /// The intact frame at `at`, described, and how many bytes to go on behind.
+    /// Describes the intact frame at `at`; also returns the number of bytes to the next frame.
     fn frame(&mut self, at: u64, header: &SegmentHeader) -> Option<(String, u64)> {
         let head = self.buffer.get_up_to(self.map, at, LONE_HEADER_LEN, u64::MAX)?;
         match Frame::parse(head)? {
@@ -134,8 +135,7 @@ impl SegmentDump<'_> {
     fn record(&mut self, at: u64, record: &RecordHeader) -> Option<(String, u64)> {
         let frame = self.buffer.get(self.map, at, record.len as usize, u64::MAX)?;
         let layout = Layout::of(record, frame)?;
-        // After damage the count of offsets may be off; a marker or batch header sets it right
-        // again.
+        // After damage the offset may be too low; the next marker or batch header corrects it.
         let tried = (self.tries_len / u64::from(record.len).max(1)).clamp(1, OFFSETS_TRIED);
         let offset = (self.offset..self.offset.saturating_add(tried))
             .find(|offset| is_intact(record, frame, self.seeds.record(*offset)));
@@ -180,7 +180,8 @@ impl SegmentDump<'_> {
     }
 }
 
-/// How many offsets behind the expected one are tried for a record that follows damage.
+/// The number of offsets, from the expected one on, that are tried for a record that follows
+/// damage.
 const OFFSETS_TRIED: u64 = 1024;
 
 fn dump_index(path: &Path, map: Map, out: &mut dyn Write) -> Result<io::Result<()>> {

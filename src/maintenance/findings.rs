@@ -1,4 +1,4 @@
-//! What `recover` found in a log.
+//! The findings of `recover` about a log.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,17 @@ use super::report::RecoverOptions;
 use crate::Corruption;
 use crate::chain::Chain;
 
-/// What checking a segment found.
+/// The damage that a check found in a segment.
 pub(super) struct Damage {
     pub(super) base: u64,
     pub(super) messages: u64,
-    /// The offset that it reaches up to, as far as it is in order.
+    /// The offset that the segment's intact batches reach up to (exclusive).
     pub(super) next_offset: u64,
     pub(super) is_index_damaged: bool,
-    /// Whether it is not what others know it as.
+    /// Whether the segment differs from what others know about it.
     pub(super) is_other: bool,
-    /// What is wrong with its messages, as opposed to its index and to what others say of it.
+    /// The kind of damage to the segment's messages, as opposed to its index and to what others
+    /// know about it.
     pub(super) kind: Option<Corruption>,
 }
 
@@ -47,7 +48,7 @@ impl Damage {
     }
 }
 
-/// What was found in a log.
+/// The findings about a whole log.
 pub(super) struct Findings {
     pub(super) how: RecoverOptions,
     pub(super) chain: Chain,
@@ -55,11 +56,11 @@ pub(super) struct Findings {
     pub(super) is_meta_lost: bool,
     /// Whether segments are missing in front of the first one there is.
     pub(super) is_front_missing: bool,
-    /// The base offset of the last segment that a copy of the metadata knows, if it is not there.
+    /// The base offset of the last segment that a copy of the metadata knows, if that segment is
+    /// missing.
     pub(super) missing_last: Option<u64>,
-    /// Files that gather the keys of many segments, and are damaged: they are made anew when there
-    /// is time.
+    /// The files of damaged key runs, which are made anew in the background.
     pub(super) runs_damaged: Vec<PathBuf>,
-    /// What was found of each segment, oldest first.
+    /// The damage of each segment, oldest first.
     pub(super) damage: Vec<Damage>,
 }

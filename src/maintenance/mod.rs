@@ -1,4 +1,4 @@
-//! L6: what is done to a log's directory while nobody has it open for writing.
+//! L6: check, recover, backup, restore, stat and dump, for a log that nobody has open for writing.
 
 mod backup;
 mod check;
@@ -20,14 +20,14 @@ pub use report::{Dropped, RecoverOptions, RecoverReport};
 
 use crate::{Log, Options, Result, Stats};
 
-/// What the log in `dir` holds, without changing anything.
+/// Returns the figures of the log in `dir`, and changes nothing.
 ///
-/// Of `options` only those matter that say how files are read; the indexes are those that the log
-/// has.
+/// Only those of the `options` matter that say how files are read. The indexes are those that the
+/// log has.
 ///
 /// # Errors
 ///
-/// As [`Options::open`] for reading only.
+/// Those of [`Options::open`] for reading only.
 pub fn stat(dir: impl AsRef<Path>, options: &Options) -> Result<Stats> {
     let dir = dir.as_ref();
     let options = options.clone().with_indexes_of(dir)?.recover(false);

@@ -1,8 +1,8 @@
-//! What `recover` is going to do to a log's segments.
+//! The plan of what `recover` does to a log's segments.
 //!
-//! A segment that others know keeps being known by them: it is written anew as one without the
-//! messages that were lost, which says what it was before. Where the one behind it is lost, it says
-//! it was that one as well.
+//! The links between segments are kept: a segment is rewritten without the messages that were lost,
+//! and its new header says what it was before, which is how others know it. If the segment behind
+//! it is lost, the header says that this segment was that one as well.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::format::{CleanEnd, FileName, Meta, Previous, SegmentHeader};
 use crate::segment::{Gap, Good, Salvage};
 use crate::{Corruption, Result};
 
-/// A segment, and what is to be done with it.
+/// A segment, and what `recover` does with it.
 pub(super) struct Planned {
     pub(super) base: u64,
     pub(super) header: Option<SegmentHeader>,
@@ -24,8 +24,8 @@ pub(super) struct Planned {
 
 pub(super) enum Action {
     Keep,
-    /// Write anew with these records, as a segment that reaches up to this offset and is known in
-    /// this way.
+    /// Rewrite with these records, as a segment that reaches up to the offset `end` (exclusive) and
+    /// is known as `origin`; `cut` goes to the quarantine.
     Rewrite {
         good: Vec<Good>,
         cut: Vec<Gap>,
@@ -36,7 +36,7 @@ pub(super) enum Action {
     Drop,
 }
 
-/// What is to be done.
+/// All that `recover` is going to do.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) report: RecoverReport,
@@ -46,12 +46,11 @@ pub(super) struct Plan {
     pub(super) is_lossy: bool,
     /// Where the log ends when its segments are as planned, if that is known.
     pub(super) clean: Option<CleanEnd>,
-    /// The offset below which none may be given out again, apart from those of the messages that
-    /// are there.
+    /// No offset below this one may be given out again. (Messages that are there keep theirs.)
     pub(super) next_offset_min: u64,
 }
 
-/// Finds out what is to be done.
+/// Makes the plan for these findings.
 pub(super) fn plan(findings: &Findings) -> Result<Plan> {
     let planner = Planner {
         findings,
@@ -75,7 +74,7 @@ fn kept(segments: &[Planned]) -> impl DoubleEndedIterator<Item = &Planned> {
         .filter(|planned| !matches!(planned.action, Action::Drop))
 }
 
-/// A plan that is being made.
+/// A plan in the making.
 struct Planner<'a> {
     findings: &'a Findings,
     segments: Vec<Planned>,
@@ -88,7 +87,7 @@ impl Planner<'_> {
     fn run(mut self) -> Result<Plan> {
         let findings = self.findings;
         let damage = &findings.damage;
-        // Those that have to be made anew are counted when that is done.
+        // Except in a dry run, these indexes are counted when they are rebuilt.
         let damaged = damage
             .iter()
             .filter(|one| findings.how.dry_run && one.is_index_damaged);
@@ -106,7 +105,7 @@ impl Planner<'_> {
             self.plan_segment(one, next)?;
         }
         self.note_missing_last();
-        // Opening would go by the end that the metadata tells, and refuse.
+        // Opening the log would go by the end in the metadata, and fail.
         let is_end_wrong = damage
             .last()
             .is_some_and(|last| last.is_other && last.kind.is_none());
@@ -138,8 +137,8 @@ impl Planner<'_> {
             _ => 0,
         };
         let mut report = self.report;
-        // Opening a log that was not closed begins another one too, where it cannot know whether
-        // anything was lost.
+        // Opening a log that was not closed begins another epoch too, if nothing tells whether
+        // messages were lost.
         let is_another = is_lossy || (clean.is_none() && !meta.visible_is_durable);
         report.epoch = report.epoch.saturating_add(u64::from(is_another));
         report.next_offset = next_offset_min.max(reached);
@@ -186,7 +185,7 @@ impl Planner<'_> {
     /// Notes segments that are missing in front of the one with this header.
     fn note_missing_before(&mut self, header: &SegmentHeader) {
         let Some(before) = self.segments.last() else {
-            // Whatever was in front of the first one and was not trimmed.
+            // All messages in front of the first segment that were not trimmed.
             if self.findings.is_front_missing {
                 let start = self.meta().start_offset;
                 let missing = self.missing(start, Some(header.base));
@@ -203,7 +202,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Notes that the last segment is missing, of which the metadata knows.
+    /// Notes that the last segment that the metadata knows is missing, if it is.
     fn note_missing_last(&mut self) {
         if let Some(base) = self.findings.missing_last {
             self.lost_from.get_or_insert(base);
@@ -232,7 +231,7 @@ impl Planner<'_> {
         self.findings.chain.directory.storage.len_of(&self.path(base))
     }
 
-    /// A segment of which nothing is kept.
+    /// Plans a segment of which nothing is kept.
     fn drop_segment(
         &mut self,
         one: &Damage,
@@ -259,7 +258,7 @@ impl Planner<'_> {
         })
     }
 
-    /// A segment of which some is kept.
+    /// Plans a segment of which some messages may be kept.
     fn rewrite_segment(
         &mut self,
         header: SegmentHeader,
@@ -296,7 +295,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Has each segment that is kept be known by the one that is kept behind it.
+    /// Makes each segment that is kept match what the next segment that is kept knows about it.
     fn mend_links(&mut self) -> Result<()> {
         let kept: Vec<usize> = (0..self.segments.len())
             .filter(|index| !matches!(self.segments[*index].action, Action::Drop))
@@ -351,8 +350,7 @@ impl Planner<'_> {
         Some(CleanEnd { last: Some(link) })
     }
 
-    /// The offset below which none may be given out again, apart from those of the messages that
-    /// are there.
+    /// No offset below this one may be given out again. (Messages that are there keep theirs.)
     fn next_offset_min(&self) -> u64 {
         let meta = self.meta();
         if !self.is_lossy() {
@@ -370,7 +368,7 @@ impl Planner<'_> {
         bound
     }
 
-    /// An offset above all that can have been given out, where nobody says which was the last.
+    /// An offset above all that can have been given out, if nothing tells which was the last.
     fn offset_bound(&self) -> u64 {
         let of_last = self.segments.last().map_or(0, |last| {
             let rewrite = last.header.and_then(|header| header.rewrite);
@@ -392,7 +390,7 @@ fn dropped(path: &Path, gap: &Gap, kind: Corruption) -> Dropped {
     }
 }
 
-/// How a segment is known that nobody knows.
+/// The link that is made up for a segment about which there is no testimony.
 pub(super) fn unknown(header: &SegmentHeader) -> Previous {
     Previous {
         base: header.base,

@@ -13,13 +13,13 @@ use crate::segment::damaged_runs;
 use crate::{Corruption, Error, Log, Options, Result};
 
 /// Makes a damaged log usable: keeps every message in front of the first one that cannot be read,
-/// and says what went.
+/// and reports what was cut off.
 ///
-/// As [`recover_with`] with the default [`RecoverOptions`].
+/// This is [`recover_with`] with the default [`RecoverOptions`].
 ///
 /// # Errors
 ///
-/// As [`recover_with`].
+/// Those of [`recover_with`].
 pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport> {
     recover_with(dir, options, &RecoverOptions::new())
 }
@@ -27,19 +27,22 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 /// Makes a damaged log usable: keeps every message in front of the first one that cannot be read,
 /// or with [`salvage`](RecoverOptions::salvage) every message that can be read.
 ///
-/// What is cut off is kept in the subfolder `quarantine`. Damaged indexes are built anew. Offsets
-/// of messages that were lost are not given out again, and the epoch goes up. On a log that is in
-/// order nothing is changed; a torn tail is cut as opening does. Indexes are those of `options`,
-/// and where the log's metadata is readable, those it has.
+/// The bytes that are cut off are kept in the subfolder `quarantine`. Damaged indexes are built
+/// anew. The offsets of lost messages are not given out again, and the epoch goes up. A log that is
+/// in order is not changed; a torn tail is cut as by opening the log. The indexes are those that
+/// the log has, or those of `options` if no copy of the metadata is readable.
 ///
 /// # Durability
 ///
-/// All is on stable storage when this returns. After a crash meanwhile, recover again.
+/// All changes are on stable storage when this returns. After a crash in between, recover again.
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`]; [`Error::Locked`]; [`Error::Version`], of a file of another version of this
-/// library, which stays as it is; [`Error::Io`].
+/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once, if
+/// another handle has the log open, or for a dry run, if one has it open for writing;
+/// [`Error::Version`] if a file, which stays as it is, has a format version that this library does
+/// not read; [`Error::Corrupt`] if neither a copy of the metadata nor the header of any segment is
+/// readable; [`Error::Io`]; and those of [`Options::open`], which completes the recovery.
 pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptions) -> Result<RecoverReport> {
     let dir = dir.as_ref();
     let storage = options.file_system();
@@ -66,7 +69,7 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     Ok(report)
 }
 
-/// Looks at everything, and finds out what is wrong.
+/// Checks the whole log, and returns what is wrong with it.
 fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<Findings> {
     let storage = options.file_system();
     let copies = Copies::read(&*storage, dir)?;
@@ -112,7 +115,7 @@ fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<Finding
     })
 }
 
-/// What the metadata said, as far as the segments tell.
+/// Makes the metadata anew, as far as the segments tell what it said.
 fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
     let headers = bases.iter().map(|base| directory.header_of_any_log(*base));
     let headers: Vec<_> = headers.collect::<Result<_>>()?;
@@ -142,7 +145,7 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
     })
 }
 
-/// Opens and closes the log, which recovers the rest: a torn tail, indexes, the clean end.
+/// Opens and closes the log, which repairs the rest: a torn tail, the indexes and the clean end.
 fn finish(dir: &Path, options: &Options, meta: &Meta, report: &mut RecoverReport) -> Result<()> {
     let options = options
         .clone()
@@ -152,7 +155,7 @@ fn finish(dir: &Path, options: &Options, meta: &Meta, report: &mut RecoverReport
         .key_index(meta.key_index)
         .time_index(meta.time_index);
     let log = options.open(dir)?;
-    // A log in order may have segments without an index file, which are made when they are needed.
+    // A log in order may lack index files, which are made when they are needed.
     report.indexes_rebuilt += log.rebuild_indexes(report.changed)?;
     report.changed |= report.indexes_rebuilt > 0;
     let stats = log.stat()?;

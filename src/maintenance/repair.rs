@@ -1,10 +1,10 @@
-//! What `recover` does to a log's segments.
+//! The changes that `recover` makes to a log's segments.
 //!
-//! 1. Before anything is cut off, the metadata says which offsets are not to be given out again and
-//!    that this is another epoch.
-//! 2. What is cut off is copied or moved to the quarantine before the segment is put anew in its
-//!    own place.
-//! 3. The metadata says last of all where the log ends.
+//! 1. Before anything is cut off, the metadata is told which offsets must not be given out again,
+//!    and that another epoch begins.
+//! 2. Bytes that are cut off are copied or moved to the quarantine before the rewritten segment
+//!    takes the place of the old one.
+//! 3. Last of all, the metadata is told where the log ends.
 
 use std::path::PathBuf;
 
@@ -16,19 +16,20 @@ use crate::segment::{Gap, Good, Rewriter};
 use crate::sys::Open;
 use crate::{Error, Result};
 
-/// Does what was planned; returns the files in quarantine.
+/// Carries out the plan; returns the files in the quarantine.
 pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>> {
     let chain = &findings.chain;
     let directory = &*chain.directory;
     let mut meta = MetaStore::new(&directory.path, chain.meta, &chain.copies);
     announce(directory, &mut meta, plan)?;
-    // Where the last segments go, one of these would be taken for the last.
+    // When the last segments are gone, one of these would be taken for the last.
     directory.remove_segments(chain.superseded.iter().copied())?;
     for path in &findings.runs_damaged {
         directory.storage.remove(path)?;
     }
     let mut quarantined = Vec::new();
-    // The last one first: a crash in between leaves a log that is damaged where it was.
+    // The last segment goes first: a crash in between leaves a log that is damaged at the same
+    // place.
     for planned in plan.segments.iter().rev() {
         match &planned.action {
             Action::Keep => {}
@@ -48,7 +49,7 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
     Ok(quarantined)
 }
 
-/// Has the metadata say, first of all, what must not be forgotten.
+/// Writes to the metadata, before anything else is changed, what must survive a crash in between.
 fn announce(directory: &Directory, meta: &mut MetaStore, plan: &Plan) -> Result<()> {
     meta.write_both(&*directory.storage, |meta| {
         meta.epoch = meta.epoch.saturating_add(u64::from(plan.is_lossy));
@@ -57,7 +58,7 @@ fn announce(directory: &Directory, meta: &mut MetaStore, plan: &Plan) -> Result<
     })
 }
 
-/// Writes one segment anew; returns the files that keep what it no longer has.
+/// Rewrites one segment; returns the files in the quarantine that keep the bytes it no longer has.
 fn rewrite(
     directory: &Directory,
     planned: &Planned,
@@ -94,8 +95,9 @@ fn rewrite(
     Ok(quarantined)
 }
 
-/// Has the metadata speak of the segments that there are now: where the log ends, if that is known,
-/// so that opening it need not find out. What is lost in front of the first one counts as trimmed.
+/// Writes to the metadata where the log with its new segments ends, if that is known, so that
+/// opening it need not find out. Messages that are lost in front of the first segment count as
+/// trimmed.
 fn close(directory: &Directory, meta: &mut MetaStore, plan: &Plan) -> Result<()> {
     let first = plan.kept().next().map(|planned| planned.base);
     let reached = match plan.kept().next_back().map(|last| &last.action) {
@@ -109,8 +111,8 @@ fn close(directory: &Directory, meta: &mut MetaStore, plan: &Plan) -> Result<()>
         meta.clean = plan.clean;
         meta.merge = None;
         meta.unfinished = false;
-        // What may have been lost besides is of the epoch that has ended: opening need not begin
-        // another.
+        // Other messages that may have been lost belong to the epoch that has ended: opening the
+        // log need not begin another one.
         meta.visible_is_durable |= plan.is_lossy;
         meta.start_offset = meta.start_offset.max(first.unwrap_or(bound).min(bound));
     })

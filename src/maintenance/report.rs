@@ -1,10 +1,10 @@
-//! How `recover` goes about it, and what it says that it did.
+//! The options of `recover`, and its report.
 
 use std::path::PathBuf;
 
 use crate::Corruption;
 
-/// How [`recover_with`] goes about it.
+/// Options for [`recover_with`](crate::recover_with).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct RecoverOptions {
@@ -13,53 +13,54 @@ pub struct RecoverOptions {
 }
 
 impl RecoverOptions {
-    /// Cut the log in front of the first message that is lost.
+    /// Returns the default options: cut the log in front of the first message that is lost.
     pub fn new() -> RecoverOptions {
         RecoverOptions::default()
     }
 
-    /// Only say what would be done, and change nothing. Default: false.
+    /// Whether only to report what would be done, and change nothing. Default: false.
     pub fn dry_run(mut self, dry_run: bool) -> RecoverOptions {
         self.dry_run = dry_run;
         self
     }
 
-    /// Keep the good messages behind damage as well, which leaves gaps. Default: false.
+    /// Whether to keep the good messages behind damage as well, which leaves gaps between offsets.
+    /// Default: false.
     pub fn salvage(mut self, salvage: bool) -> RecoverOptions {
         self.salvage = salvage;
         self
     }
 }
 
-/// What [`recover`] did, or would.
+/// What [`recover`](crate::recover) did, or in a dry run would do.
 ///
-/// A dry run does not tell which files will be in the quarantine, and of indexes only the damaged
-/// ones. Nor does it foretell what opening does to a log that was not closed: it removes the
-/// segments behind a torn tail.
+/// The report of a dry run does not name the files that would be in the quarantine, and counts only
+/// the damaged indexes, not the missing ones. Nor does it tell what opening does to a log that was
+/// not closed: opening removes the segments behind a torn tail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoverReport {
-    /// What was cut off, in the order of the log: first of all, exactly what is damaged.
+    /// The stretches that were cut off, in the order of the log. The first is exactly what is
+    /// damaged.
     pub dropped: Vec<Dropped>,
-    /// The files in which what was cut off is kept.
+    /// The files in the quarantine that keep the bytes that were cut off.
     pub quarantined: Vec<PathBuf>,
-    /// Segments that the log has now.
+    /// The number of segments that the log has now.
     pub segments: u64,
-    /// Messages that the log has now.
+    /// The number of messages that the log has now.
     pub messages: u64,
-    /// The offset that the next message gets: above all that were ever given out. Where nobody
-    /// knows which was the last, because the metadata is lost or messages of a log that was not
-    /// closed, that is as much above the base of the last segment as a segment can hold, some 214
-    /// million.
+    /// The offset that the next message gets, which is above all that were ever given out. The last
+    /// offset given out is unknown if the metadata is lost, or if messages of a log that was not
+    /// closed are lost. The next offset is then above the base of the last segment by the most
+    /// messages that a segment can hold, some 214 million.
     pub next_offset: u64,
     /// The log's epoch; it went up if messages were lost.
     pub epoch: u64,
-    /// Index files that were damaged or missing and were built anew.
+    /// The number of index files that were damaged or missing and were built anew.
     pub indexes_rebuilt: u64,
-    /// Whether no copy of the metadata could be read, so that it was made anew from what the
-    /// segments say.
+    /// Whether no copy of the metadata was readable, so that it was made anew from the segments.
     pub metadata_rebuilt: bool,
-    /// Whether anything was wrong, and with it anything changed.
+    /// Whether anything was wrong, and so was changed, or in a dry run would be.
     pub changed: bool,
 }
 
@@ -69,16 +70,16 @@ pub struct RecoverReport {
 pub struct Dropped {
     /// The segment's file.
     pub path: PathBuf,
-    /// Where in it, in bytes.
+    /// Where the stretch begins in that file, in bytes.
     pub position: u64,
-    /// Bytes.
+    /// The length of the stretch in bytes; 0 if these bytes, or the whole file, are missing.
     pub len: u64,
-    /// The offset of the first message in it, where known.
+    /// The offset of the first message in the stretch, if known.
     pub first_offset: Option<u64>,
-    /// The offset behind the last message in it, where known; the same as the first if there was no
-    /// message in it.
+    /// The offset behind the last message in the stretch, if known; equal to `first_offset` if
+    /// there was no message in it.
     pub end_offset: Option<u64>,
-    /// What is wrong with it.
+    /// The kind of damage for which the stretch was cut off.
     pub kind: Corruption,
 }
 

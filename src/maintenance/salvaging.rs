@@ -1,4 +1,4 @@
-//! What is good in a damaged segment, held against what is known of its end.
+//! The good records of a damaged segment, and what is known about its end.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::chain::{Chain, Ending, Testimony, end_of};
 use crate::format::{FileName, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::segment::{Active, Gap, Good, IndexState, Opened, Salvage, Sealed, SegmentEnd, salvage};
 
-/// What is good in a segment, and the offset that it reaches up to.
+/// Finds the good records of a segment, and the offset that the segment reaches up to (exclusive).
 pub(super) fn salvage_segment(
     chain: &Chain,
     header: &SegmentHeader,
@@ -24,7 +24,7 @@ pub(super) fn salvage_segment(
     let mut found = salvage(&active, limit, most, &hints(chain, header, ending));
     let reached = found.good.last().map_or(header.base, |last| last.offset + 1);
     if file_len < limit {
-        // The file is shorter than it was.
+        // The end of the file is missing.
         found.gaps.push(Gap {
             position: file_len,
             len: 0,
@@ -32,13 +32,13 @@ pub(super) fn salvage_segment(
             end_offset: most.max(reached),
         });
     }
-    // Where nobody knows how far it reached: as far as what was found in it.
+    // If nothing tells how far the segment reached, the records and gaps that were found decide.
     let ends = found.gaps.iter().map(|gap| gap.end_offset);
     let reached = ends.filter(|end| *end < most).fold(reached, u64::max);
     Ok((found, end.unwrap_or(reached)))
 }
 
-/// Positions and offsets that the segment's index knows.
+/// The positions and offsets in the segment's index.
 fn hints(chain: &Chain, header: &SegmentHeader, ending: Option<Ending>) -> Vec<(u32, u64)> {
     let Some(ending) = ending else { return Vec::new() };
     let directory = Arc::clone(&chain.directory);
@@ -52,8 +52,7 @@ fn hints(chain: &Chain, header: &SegmentHeader, ending: Option<Ending>) -> Vec<(
     known.unwrap_or_default()
 }
 
-/// Everything that is good in a segment, for being written anew only because others know it
-/// wrongly.
+/// Finds all good records of a segment that is rewritten only because others know it wrongly.
 pub(super) fn whole_records(chain: &Chain, header: &SegmentHeader, end: u64) -> Result<Vec<Good>> {
     let limit = match end_of(header, Testimony::Nobody) {
         Some(ending) => u64::from(ending.seal.len),
@@ -64,7 +63,7 @@ pub(super) fn whole_records(chain: &Chain, header: &SegmentHeader, end: u64) -> 
     Ok(found.good)
 }
 
-/// Has what is behind the first message that is lost go as well, in one piece.
+/// Moves all records behind the first lost message from `good` into one gap.
 pub(super) fn cut_behind(lost: &Gap, good: &mut Vec<Good>, gaps: &mut Vec<Gap>, end: u64) {
     let behind = good.partition_point(|record| record.position < lost.position);
     if let Some(first) = good.get(behind) {

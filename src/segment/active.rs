@@ -16,13 +16,13 @@ use crate::{Error, Result};
 
 /// The largest step by which reserved space grows.
 const RESERVE_STEP_MAX: u64 = 8 << 20;
-/// Unsynced bytes from which on it pays to let go of their pages before a sync.
+/// Unsynced bytes from which on letting go of their pages before a sync pays.
 const LET_GO_MIN: u32 = 128 << 10;
-/// Bytes that a step of a sync brings to stable storage.
+/// Bytes that one step of a sync brings to stable storage.
 const SYNC_STEP_LEN: u64 = 4 << 20;
 
-/// A segment whose index is in memory: the one being appended to, one that waits for being sealed,
-/// or the last one of a log that was not closed.
+/// A segment whose index is in memory: the one being appended to, one that waits to be sealed, or
+/// the last one of a log that was not closed.
 ///
 /// One thread at a time appends, under the log's writer lock. Readers see what lies below
 /// [`visible`](Active::visible) and never wait.
@@ -34,27 +34,29 @@ pub(crate) struct Active {
     pub(crate) file: File,
     pub(crate) map: Map,
     pub(crate) index: ActiveIndex,
-    /// [`Visible`], count in the upper half. Stored with release when bytes and index are in place.
+    /// [`Visible`], count in the upper half. Stored with release ordering once bytes and index are
+    /// in place.
     visible: AtomicU64,
-    /// All bytes below this position, and all earlier segments, are durable; 0: not even those.
+    /// All bytes below this position, and all earlier segments, are durable; at 0 not even the
+    /// earlier segments need be.
     frontier: AtomicU32,
-    /// Held while space is reserved; true when the segment has been cut to its end and gets no
-    /// more.
+    /// Held while space is reserved; true once the segment has been cut to its end and gets no more
+    /// space.
     growing: Mutex<bool>,
-    /// Set while the background thread is to reserve more space.
+    /// Set while a request to the background thread for more space is pending.
     growth_requested: AtomicBool,
-    /// Held while the segment is synced, so that one sync at a time asks the system.
+    /// Held while the segment is synced, so that the system gets one sync at a time.
     syncing: Mutex<()>,
-    /// Where the segment ends, if it is not proven that all of it is durable; else 0.
+    /// Where the segment ends, as long as nothing proves all of it durable; else 0.
     needs_copy: AtomicU32,
 }
 
 /// How far a sync in steps has come.
 #[derive(Debug, Default)]
 pub(crate) struct SyncProgress {
-    /// Bytes from the first position to the second are still to be synced; `None` at the beginning.
-    /// What is stored after that is for the next sync: else a sync would never end beside a fast
-    /// publisher.
+    /// The first and the last position (exclusive) of the bytes still to be synced; `None` at the
+    /// beginning. Bytes stored later are left to the next sync; otherwise a sync would never end
+    /// beside a fast publisher.
     left: Option<(u64, u64)>,
 }
 
@@ -80,7 +82,7 @@ impl Visible {
 }
 
 impl Active {
-    /// The segment of an installed file; `expected` is a guess at how many records it will hold.
+    /// Makes the segment of an installed file; `expected` is a guess at its number of records.
     pub(super) fn new(
         directory: &Directory,
         header: SegmentHeader,
@@ -116,10 +118,11 @@ impl Active {
         }
     }
 
-    /// Takes up an existing segment: walks through it up to `limit` bytes and indexes what is in
-    /// order there.
+    /// Opens an existing segment: walks through its first `limit` bytes and indexes the intact
+    /// batches there.
     ///
-    /// `capacity` is what may be mapped for writing more; `None` maps just the file, for reading.
+    /// `capacity` is the length up to which the file may be mapped for appending; `None` maps just
+    /// the file, for reading.
     pub(crate) fn adopt(
         directory: &Directory,
         base: u64,
@@ -165,7 +168,7 @@ impl Active {
         }
     }
 
-    /// Adds a record to the index. Readers do not see it before [`show`](Active::show).
+    /// Adds a record to the index. Readers see the record after [`show`](Active::show).
     #[inline]
     pub(crate) fn index_entry(&self, entry: &Entry) {
         if entry.is_control {
@@ -175,19 +178,20 @@ impl Active {
         }
     }
 
-    /// What readers see.
+    /// How much of the segment readers see.
     #[inline]
     pub(crate) fn visible(&self) -> Visible {
         Visible::unpack(self.visible.load(Ordering::Acquire))
     }
 
-    /// Shows readers everything up to here. For the writer, who alone does so and never goes back.
+    /// Shows readers everything up to here. Only the writer calls this, and never with less than
+    /// before.
     #[inline]
     pub(crate) fn show(&self, visible: Visible) {
         self.visible.store(visible.pack(), Ordering::Release);
     }
 
-    /// Shows readers everything up to here, if they do not see more already.
+    /// Shows readers everything up to here, unless they already see more.
     pub(crate) fn show_at_least(&self, visible: Visible) {
         self.visible.fetch_max(visible.pack(), Ordering::Release);
     }
@@ -199,11 +203,11 @@ impl Active {
         Ok(())
     }
 
-    /// A step of [`sync`](Active::sync) of a few milliseconds, for a thread that has other things
-    /// to do as well. True when the segment is on stable storage.
+    /// Does a step of [`sync`](Active::sync), of a few milliseconds, for a thread that has other
+    /// things to do as well. Returns true when the segment is on stable storage.
     ///
-    /// One at a time, and never again after a failure, which poisons the log: the system reports
-    /// lost bytes only once, so the next sync would succeed without them.
+    /// Only one sync goes on at a time. A failed sync poisons the log, and there is none after it:
+    /// the system reports lost bytes only once, so the next sync would succeed without them.
     pub(crate) fn sync_step(&self, directory: &Directory, progress: &mut SyncProgress) -> Result<bool> {
         let _one_at_a_time = self.syncing.lock();
         let health = &directory.health;
@@ -213,7 +217,8 @@ impl Active {
             return health.poison_on_error(self.sync_stored(progress));
         }
         match copy_over(directory, self.header.base, u64::from(copied_to)) {
-            // Nothing was replaced, most likely for want of space. It can be tried again.
+            // The file was not replaced, most likely for want of space. The copy can be tried
+            // again.
             Err(error @ Error::Io { .. }) => return Err(error),
             other => health.poison_on_error(other)?,
         }
@@ -233,7 +238,7 @@ impl Active {
             }
             (u64::from(durable), u64::from(stored))
         };
-        // The last step is the sync of the whole file.
+        // The last step syncs the whole file.
         if from + 2 * SYNC_STEP_LEN >= to {
             return self.file.sync().map(|()| true);
         }
@@ -246,8 +251,8 @@ impl Active {
         Ok(false)
     }
 
-    /// Has it never again be copied to a new file of its name: it is about to be replaced or
-    /// removed. Waits for a sync that is under way.
+    /// Keeps the segment from ever being copied to a new file of its name again, because it is
+    /// about to be replaced or removed. Waits for a sync that is under way.
     pub(crate) fn retire(&self) {
         let _not_while_syncing = self.syncing.lock();
         self.needs_copy.store(0, Ordering::Release);
@@ -256,9 +261,9 @@ impl Active {
     /// Notes that an earlier life left this segment, which ends at `end`, without proof that all of
     /// it is durable.
     ///
-    /// Its bytes are read from the system's cache and look as they should, but a sync of that life
-    /// may have failed, and then a sync of this file would succeed without bringing them to disk.
-    /// So [`sync`](Active::sync) copies them to a new file.
+    /// The segment's bytes are read from the system's cache and look as they should, but a sync of
+    /// that life may have failed. Another sync of this file would then succeed without bringing the
+    /// bytes to disk, so [`sync`](Active::sync) copies them to a new file.
     pub(crate) fn set_needs_copy(&self, end: u32) {
         self.needs_copy.store(end, Ordering::Release);
     }
@@ -268,7 +273,7 @@ impl Active {
         self.needs_copy.load(Ordering::Acquire) != 0
     }
 
-    /// Gives back the space behind `end`. Nothing behind it is read from then on.
+    /// Gives back the space behind `end`. Nothing behind `end` is read from then on.
     pub(crate) fn truncate(&self, end: u64) -> Result<()> {
         let mut is_cut = self.growing.lock();
         *is_cut = true;
@@ -285,9 +290,10 @@ impl Active {
         self.frontier.fetch_max(position, Ordering::Relaxed);
     }
 
-    /// Reserves space up to `end` at least and one step more; 0 bytes more if it is there already.
+    /// Reserves space up to `end`, and by at least one step; does nothing if the space is there
+    /// already.
     ///
-    /// The publisher calls this when it has run out of space, the background thread ahead of it.
+    /// The background thread calls this in advance, and the publisher when it has run out of space.
     pub(crate) fn reserve(&self, end: u64) -> Result<()> {
         let is_cut = self.growing.lock();
         let from = self.map.len();
@@ -299,13 +305,13 @@ impl Active {
             .next_multiple_of(PAGE)
             .min(self.map.capacity());
         self.file.reserve(from, to)?;
-        // In this order the publisher does not meet pages that are not ready yet.
+        // In this order the publisher never meets pages that are not ready yet.
         self.map.populate(from, to);
         self.map.grow(to);
         Ok(())
     }
 
-    /// Notes that upkeep is to reserve more space; false if it has been asked already.
+    /// Notes that upkeep is to reserve more space; returns false if that was noted already.
     pub(crate) fn request_growth(&self) -> bool {
         !self.growth_requested.swap(true, Ordering::Relaxed)
     }
@@ -315,13 +321,13 @@ impl Active {
         self.growth_requested.store(false, Ordering::Relaxed);
     }
 
-    /// Makes the space that is reserved already ready to be stored to. Before a sync that would be
-    /// for nothing: it takes the permission to store back.
+    /// Makes the space that is already reserved ready for stores. Done before a sync, this would be
+    /// in vain: a sync takes the permission to store back.
     pub(crate) fn populate(&self) {
         self.map.populate(0, self.map.len());
     }
 
-    /// The seal of a segment that is not written to any more and shows readers all it has.
+    /// The seal of a segment that is no longer written to and shows readers all it has.
     pub(crate) fn seal_from(&self, visible: Visible) -> Option<Seal> {
         let last_checksum = match visible.count.checked_sub(1) {
             Some(last) => self
@@ -336,7 +342,7 @@ impl Active {
         })
     }
 
-    /// How this segment, with this content, is known to the one behind it.
+    /// How the segment behind this one knows it, when it has this content.
     pub(crate) fn link(&self, end: u32, last_checksum: u32) -> Previous {
         Previous {
             base: self.header.base,

@@ -5,10 +5,10 @@ use crate::format::FileName;
 use crate::sys::{File, Map, Open};
 use crate::{Corruption, Result};
 
-/// Copies the first `end` bytes of a segment to a new file, syncs it and puts it in the segment's
-/// place.
+/// Copies the first `end` bytes of a segment to a new file, syncs that file and puts it in the
+/// segment's place.
 ///
-/// The bytes were verified when they were walked through, and are copied as they are.
+/// The bytes are copied as they are; the walk through them has verified them.
 pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()> {
     let (from, _) = directory.open_segment(base, Open::Read)?;
     let temporary = directory.path_of(&FileName::SegmentTemporary(base));
@@ -18,7 +18,7 @@ pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()
         let _ = directory.storage.remove(&temporary);
         return Err(error);
     }
-    // A log that was closed has given the directory up: somebody else may write to the segment by
+    // A closed log has given up its directory: another process may be writing to the segment by
     // now.
     let _permit = directory.health.permit_rename().inspect_err(|_| {
         let _ = directory.storage.remove(&temporary);

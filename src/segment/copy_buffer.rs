@@ -1,12 +1,12 @@
 use crate::sys::Map;
 
-/// Bytes copied out of a mapping at a time: small enough to stay in the processor's nearest caches
-/// until they have been looked at, large enough that the copy runs at memory speed.
+/// Bytes copied out of a mapping at a time: few enough to stay in the processor's nearest caches
+/// until they have been looked at, and enough for the copy to reach memory speed.
 const BUFFER_LEN: usize = 32 << 10;
 
-/// A piece of a mapping, copied into memory of our own, that moves along with what is asked for.
+/// A copy, in memory of our own, of the piece of a mapping that was last asked for.
 ///
-/// Copies, because a reference into a mapping must not exist (see [`Map`]).
+/// The bytes are copied because a reference into a mapping must not exist (see [`Map`]).
 #[derive(Debug, Default)]
 pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
@@ -38,7 +38,7 @@ impl CopyBuffer {
         self.bytes.get(..len)
     }
 
-    /// As [`get`](Window::get), but fewer bytes where `limit` comes first.
+    /// As [`get`](CopyBuffer::get), but with fewer bytes where `limit` comes first.
     #[inline]
     pub(crate) fn get_up_to(&mut self, map: &Map, position: u64, len: usize, limit: u64) -> Option<&[u8]> {
         let available = limit.min(map.len()).checked_sub(position)?;

@@ -1,4 +1,4 @@
-//! Where a segment ends, and who says so.
+//! Where a segment ends, and what proves it.
 
 use super::walk::Extent;
 use crate::format::{Previous, SegmentHeader};
@@ -10,25 +10,26 @@ pub(crate) struct Seal {
     pub(crate) last_checksum: u32,
 }
 
-/// What somebody says of the end of a segment.
+/// A statement about the end of a segment, named after its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Testimony {
-    /// Nobody speaks of the segment.
+    /// There is no statement about the segment.
     Nobody,
-    /// Whoever should know the segment says that there is none.
+    /// The header behind it should know this segment, and says that there is none.
     NoSegment,
     /// The header of the segment behind it.
     Successor(Previous),
     /// The metadata of a log that was closed, or the process that sealed the segment.
     Metadata(Previous),
-    /// Its own frames: they are whole up to here, and the next offset is this one.
+    /// Its own frames: they are whole up to this seal, and the next offset is this one.
     Frames { seal: Seal, next_offset: u64 },
 }
 
-/// Who is believed about the end of a segment.
+/// The source that is believed about the end of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Witness {
-    /// The segment's own header: it was rewritten, and is durable up to the end that it names.
+    /// The segment's own header: the segment was rewritten, and is durable up to the end that its
+    /// header names.
     Itself,
     Successor,
     Metadata,
@@ -47,11 +48,11 @@ pub(crate) struct Ending {
     pub(crate) witness: Witness,
 }
 
-/// Where the segment with this header ends, and who proves it. `None`: nobody says so, or the
-/// witness speaks of another segment.
+/// Where the segment with this header ends, and which witness proves it. `None` if there is no
+/// testimony, or if it is about another segment.
 ///
-/// A segment that was rewritten knows best, but only if others mean what it was before its first
-/// rewrite.
+/// The header of a rewritten segment is the best witness, but only if the testimony is about the
+/// segment as it was before its first rewrite.
 pub(crate) fn end_of(header: &SegmentHeader, testimony: Testimony) -> Option<Ending> {
     let (link, witness) = match testimony {
         Testimony::Successor(link) => (Some(link), Witness::Successor),
@@ -86,7 +87,7 @@ pub(crate) fn end_of(header: &SegmentHeader, testimony: Testimony) -> Option<End
 }
 
 impl Seal {
-    /// How the segment behind it knows the one with this base and seal, if that was never
+    /// How the segment behind knows the one with this base and seal, if the latter was never
     /// rewritten.
     fn link(self, base: u64) -> Previous {
         Previous {
@@ -98,7 +99,7 @@ impl Seal {
 }
 
 impl Extent {
-    /// What the frames that were walked through say.
+    /// The statement of the frames that were walked through.
     pub(crate) fn testimony(&self) -> Testimony {
         Testimony::Frames {
             seal: self.seal(),
@@ -211,7 +212,7 @@ mod tests {
         let other = Previous { base: 9, ..LINK };
         assert_eq!(end_of(&header(None), Testimony::Successor(other)), None);
         assert_eq!(end_of(&header(None), Testimony::Metadata(other)), None);
-        // Of a rewritten one the base does not suffice: it has to be known by exactly what it was.
+        // For a rewritten segment the base does not suffice: others must know exactly what it was.
         let changed = Previous {
             base: 25,
             len: 401,

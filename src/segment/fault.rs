@@ -7,7 +7,7 @@ use crate::{Corruption, Error};
 /// Why reading from a segment failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Its index is damaged: it can be built anew.
+    /// The segment's index is damaged; the index can be built anew.
     Index,
     /// The record here is damaged.
     Record {

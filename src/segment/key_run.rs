@@ -1,12 +1,12 @@
-//! Finding a key among thousands of segments: runs of 16 segments have a file together that says
-//! which key hashes they have and where each was last; 16 such runs become one of the next level,
-//! and so on. So a lookup asks at most 15 files of each level and 15 segments, and the number of
-//! levels grows with the logarithm of the number of segments (the idea is that of log-structured
-//! merge trees, O'Neil et al., 1996).
+//! Finding a key among thousands of segments: every 16 segments in a row share a file, a key run,
+//! that says which key hashes they have and the newest offset of each. 16 key runs become one of
+//! the next level, and so on. So a lookup asks at most 15 files of each level and 15 segments, and
+//! the number of levels grows with the logarithm of the number of segments (the idea is that of
+//! log-structured merge trees, O'Neil et al., 1996).
 //!
-//! The files are derived. What is removed from segments stays in them, and costs a look at the
-//! segments; nothing is ever added to sealed segments, so a hash that is not in a run is in none of
-//! its segments.
+//! The files are derived. The hash of a message that was removed from a segment stays in the key
+//! run, and costs a look at the segments. Nothing is ever added to sealed segments, so a hash that
+//! is not in a key run is in none of its segments.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -17,10 +17,10 @@ use crate::format::{FileName, Previous, RUN_HEADER_LEN};
 use crate::index::KeyRunFile;
 use crate::sys::{Open, found};
 
-/// Segments in a run of the first level, and runs in one of the next.
+/// Segments in a key run of the first level, and key runs in one of the next level.
 pub(crate) const FAN: usize = 16;
 
-/// A key run as the list of segments knows it. Its file is opened when it is first asked.
+/// A key run as the list of segments knows it. Its file is opened at the first lookup.
 #[derive(Debug)]
 pub(crate) struct KeyRun {
     pub(crate) first: u64,
@@ -48,8 +48,8 @@ impl KeyRun {
         }
     }
 
-    /// The file, if it is whole and of the segments that are there; `link` tells how the last of
-    /// them is known.
+    /// The file, if it is whole and belongs to the segments that are there; `link` tells how the
+    /// last of them is known.
     pub(crate) fn keys(
         &self,
         directory: &Directory,
@@ -65,7 +65,7 @@ impl KeyRun {
         Ok(self.opened.get_or_init(|| run).as_ref())
     }
 
-    /// Whether its file turned out to be damaged, or of other segments.
+    /// Whether its file turned out to be damaged, or to belong to other segments.
     pub(crate) fn is_unusable(&self) -> bool {
         matches!(self.opened.get(), Some(None))
     }
@@ -88,8 +88,8 @@ impl KeyRun {
     }
 }
 
-/// The runs whose files are in the directory, in order and without those that others cover; and the
-/// names of the rest.
+/// The key runs whose files are in the directory, in order and without those that others cover; and
+/// the file names of the rest.
 pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<KeyRun>>, Vec<FileName>) {
     let mut found: Vec<KeyRun> = names
         .iter()
@@ -111,7 +111,7 @@ pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<KeyRun
     (kept, rest)
 }
 
-/// The key runs among the files of a log that are damaged.
+/// The files of a log's damaged key runs.
 pub(crate) fn damaged_runs(directory: &Directory) -> Result<Vec<PathBuf>> {
     let mut damaged = Vec::new();
     for name in directory.storage.list(&directory.path)? {

@@ -15,7 +15,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Creates the file under a name that is not part of the log.
     ///
-    /// Nothing refers to it: when this fails, or the process dies, the log is as before.
+    /// Nothing refers to the file: if this fails or the process dies, the log is as before.
     pub(crate) fn create(directory: &Directory, capacity: u64, reserve: u64) -> Result<Prepared> {
         let path = directory.path.join(PREPARED_NAME);
         let file = create_anew(directory, &path)?;
@@ -30,8 +30,8 @@ impl Prepared {
         }
     }
 
-    /// Sees to it that so much space is reserved. When this fails the file is gone and the log as
-    /// before.
+    /// Reserves at least `reserve` bytes, within the capacity. If this fails, the file is gone and
+    /// the log is as before.
     pub(crate) fn with_space(self, directory: &Directory, reserve: u64) -> Result<Prepared> {
         let from = self.map.len();
         let to = reserve.next_multiple_of(PAGE).min(self.capacity());
@@ -63,11 +63,12 @@ impl Prepared {
 
     /// Removes the file again.
     pub(crate) fn discard(self, directory: &Directory) {
-        // If it cannot be removed now, the next open does.
+        // A file that cannot be removed now is removed by the next open.
         let _ = directory.storage.remove(self.file.path());
     }
 
-    /// Gives the file its header, durably. When this fails the file is gone and the log as before.
+    /// Gives the file its header, durably. If this fails, the file is gone and the log is as
+    /// before.
     pub(crate) fn with_header(self, directory: &Directory, header: &SegmentHeader) -> Result<Prepared> {
         let written = self
             .file
@@ -80,9 +81,9 @@ impl Prepared {
         Ok(self)
     }
 
-    /// Makes the file a segment of the log: after [`with_header`](Prepared::with_header) it gets
-    /// its name and that is synced, in this order, so that a `.log` file that exists has a whole
-    /// header whatever happens.
+    /// Makes the file a segment of the log: gives it its name and syncs the directory. The header
+    /// is durable already, from [`with_header`](Prepared::with_header), so every `.log` file has a
+    /// whole header, whatever happens.
     pub(crate) fn install(
         mut self,
         directory: &Directory,

@@ -1,4 +1,4 @@
-//! Messages out of a segment.
+//! Reading messages from a segment.
 
 use bytes::Bytes;
 
@@ -14,11 +14,11 @@ use crate::format::{
 pub(crate) const READ_LEN_MAX: u32 = 8 << 20;
 
 impl Opened<'_> {
-    /// The head of the record at `position`, unverified.
+    /// Reads the head of the record at `position`, unverified.
     #[inline]
     fn header_at(&self, position: u32) -> Option<RecordHeader> {
-        // Nothing behind the end may be touched (it may be cut off at any time), and a record at
-        // the very end may be shorter than the head of a lone one.
+        // Bytes behind the end must not be touched, because they may be cut off at any time; and a
+        // record at the very end may be shorter than the head of a lone record.
         let room = self.end().checked_sub(position)?;
         let at = u64::from(position);
         let parsed = if room as usize >= LONE_HEADER_LEN {
@@ -32,16 +32,16 @@ impl Opened<'_> {
         }
     }
 
-    /// The time of the message at `position`, or the earliest for a record that is not a message;
-    /// unverified.
+    /// Reads the time of the message at `position`, unverified; the earliest time there is for a
+    /// record that is not a message.
     pub(super) fn message_time_at(&self, position: u32) -> Option<i64> {
         self.map()
             .array(u64::from(position))
             .map(|head| RecordHeader::message_time(&head))
     }
 
-    /// Whether a record, to which the index has led, has this key. It may be damaged where the
-    /// answer is yes, so that it still has to be read; where the answer is no it was verified.
+    /// Whether a record to which the index has led has this key. After yes the record may be
+    /// damaged and still has to be read; after no it has been verified.
     pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, Fault> {
         let position = self.position(ordinal)?;
         let looks_the_same = self.header_at(position).is_none_or(|header| {
@@ -53,7 +53,7 @@ impl Opened<'_> {
         if looks_the_same {
             return Ok(true);
         }
-        // Another key with the same hash, which is rare, or a damaged one.
+        // This is another key with the same hash, which is rare, or a damaged key.
         match self.verify(ordinal) {
             Err(Fault::Record { .. }) => Ok(true),
             verified => verified.map(|()| false),
@@ -65,7 +65,7 @@ impl Opened<'_> {
         self.message(ordinal, self.offset(ordinal)?).map(drop)
     }
 
-    /// One record, verified. `None` for a record that is not a message.
+    /// Reads one record and verifies it; `None` for a record that is not a message.
     #[inline]
     pub(crate) fn message(&self, ordinal: u32, offset: u64) -> Result<Option<Message>, Fault> {
         let position = self.position(ordinal)?;
@@ -92,7 +92,7 @@ impl Opened<'_> {
         }
     }
 
-    /// The bytes of one record, verified.
+    /// Reads the bytes of one record and verifies them.
     pub(crate) fn frame(&self, ordinal: u32, offset: u64, into: &mut Vec<u8>) -> Result<(), Fault> {
         let position = self.position(ordinal)?;
         let damaged = Fault::Record {
@@ -113,7 +113,7 @@ impl Opened<'_> {
         Ok(())
     }
 
-    /// The key of one record, verified; `frame` receives its bytes.
+    /// Reads the key of one record and verifies the record; `frame` receives the record's bytes.
     pub(crate) fn key_of<'f>(
         &self,
         ordinal: u32,
@@ -128,9 +128,9 @@ impl Opened<'_> {
         Ok(key.filter(|_| !header.control).and_then(|range| frame.get(range)))
     }
 
-    /// Up to `count` messages from `ordinal` on, verified, in one shared piece of memory; at least
-    /// one if there is one. Returns the ordinal to go on at: in front of a damaged record, if there
-    /// are messages before it.
+    /// Reads up to `count` messages from `ordinal` on, and at least one if there is one, into one
+    /// shared piece of memory, and verifies them. Returns the ordinal at which to go on; it is that
+    /// of a damaged record, if messages were read in front of that record.
     pub(crate) fn messages(&self, ordinal: u32, count: u32, into: &mut Vec<Message>) -> Result<u32, Fault> {
         let start = self.position(ordinal)?;
         let end_ordinal = self.end_within(ordinal, self.end_of_messages(ordinal, count)?, start)?;

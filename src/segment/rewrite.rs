@@ -12,18 +12,18 @@ use crate::format::{
 use crate::sys::File;
 use crate::{Error, Result};
 
-/// Records are gathered up to so many bytes before they are written as one batch.
+/// The largest batch, in bytes, that records are gathered into before they are written.
 const BATCH_LEN_MAX: usize = 256 << 10;
 
 /// The records do not fit in one segment.
 const OVERFULL: Error = Error::Invalid("a rewritten segment is larger than a segment may be");
 
-/// A segment that is being put together under a temporary name. What was not
-/// [installed](Rewriter::install) is removed when this is dropped; the log is as before.
+/// A segment that is being put together under a temporary name. Dropping this removes a file that
+/// was not [installed](Rewriter::install); the log is as before.
 ///
-/// Records are copied as they are. Only where they come from a segment with another salt the
-/// checksum is moved to this one's, and that without looking at the bytes: damage is not made good
-/// by being copied.
+/// Records are copied as they are. Only a record from a segment with another salt gets a new
+/// checksum. That is computed from the old checksum and not from the bytes, so that copying does
+/// not make damage look good.
 pub(crate) struct Rewriter<'a> {
     directory: &'a Directory,
     file: File,
@@ -34,14 +34,14 @@ pub(crate) struct Rewriter<'a> {
     batch: Vec<u8>,
     batch_first: u64,
     batch_count: u32,
-    /// Where the run is to stand.
+    /// The position at which the batch is going to be written.
     position: u64,
     last_checksum: u32,
     is_installed: bool,
 }
 
 impl<'a> Rewriter<'a> {
-    /// Begins a segment with the base, salt and predecessor that `header` has.
+    /// Begins a segment with the base, the salt and the predecessor of `header`.
     pub(crate) fn create(directory: &'a Directory, header: SegmentHeader) -> Result<Rewriter<'a>> {
         let path = directory.path_of(&FileName::SegmentTemporary(header.base));
         Ok(Rewriter {
@@ -59,8 +59,8 @@ impl<'a> Rewriter<'a> {
         })
     }
 
-    /// Appends a record, which was verified with `seeds`, those of the segment that it comes from.
-    /// Offsets go up.
+    /// Appends a record, which was verified with `seeds`, the seeds of the segment it comes from.
+    /// Offsets have to go up.
     pub(crate) fn push(&mut self, frame: &[u8], offset: u64, seeds: &FrameSeeds) -> Result<()> {
         if offset != self.batch_first + u64::from(self.batch_count)
             || self.batch.len() + frame.len() > BATCH_LEN_MAX
@@ -115,8 +115,8 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
-    /// Makes it durable: a segment of this `generation` that reaches up to the offset `end`, and
-    /// that whoever comes behind knows by `origin`.
+    /// Finishes the segment and makes it durable: one of this `generation`, which reaches up to the
+    /// offset `end` (exclusive) and is known as `origin` to the segment behind it.
     pub(crate) fn finish(&mut self, generation: u32, origin: Previous, end: u64) -> Result<()> {
         self.flush()?;
         let len = u32::try_from(self.position).map_err(|_| OVERFULL)?;
@@ -128,8 +128,8 @@ impl<'a> Rewriter<'a> {
             last_checksum: self.last_checksum,
         });
         self.file.write_at(0, &self.header.encode())?;
-        // Nobody was told that these bytes are there: if they are not, that is no more than a copy
-        // that failed.
+        // No caller has been told that these bytes are there: losing them is no more than a failed
+        // copy.
         self.file.sync().map_err(|error| match error {
             Error::SyncFailed { path, source } => Error::Io {
                 operation: "sync",
@@ -140,19 +140,19 @@ impl<'a> Rewriter<'a> {
         })
     }
 
-    /// Bytes of the segment, when it is finished.
+    /// The length of the finished segment in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.position
     }
 
-    /// Gives the finished segment its name, in the place of the one that has it, durably; returns
-    /// its header.
+    /// Puts the finished segment durably in the place of the segment of its name; returns the new
+    /// header.
     ///
-    /// [`Error::Closed`]: nothing has changed. After any other error it is not known which of the
-    /// two is there.
+    /// After [`Error::Closed`] nothing has changed. After any other error either of the two
+    /// segments may be the one that is there.
     pub(crate) fn install(mut self) -> Result<SegmentHeader> {
-        // A log that was closed has given the directory up: somebody else may write to the segment
-        // by now.
+        // A closed log has given up its directory: another process may be writing to the segment by
+        // now.
         let directory = self.directory;
         let _permit = directory.health.permit_rename()?;
         self.is_installed = true;
@@ -166,7 +166,7 @@ impl<'a> Rewriter<'a> {
 impl Drop for Rewriter<'_> {
     fn drop(&mut self) {
         if !self.is_installed {
-            // If it cannot be removed now, the next open does.
+            // A file that cannot be removed now is removed by the next open.
             let _ = self.directory.storage.remove(&self.path);
         }
     }

@@ -1,4 +1,4 @@
-//! Finding what is still good in a damaged segment.
+//! Finding the records of a damaged segment that are still good.
 
 use super::active::Active;
 use super::copy_buffer::CopyBuffer;
@@ -22,24 +22,26 @@ pub(crate) struct Gap {
     pub(crate) position: u64,
     pub(crate) len: u64,
     pub(crate) first_offset: u64,
-    /// Exclusive; the same where no message is lost.
+    /// Exclusive; equal to `first_offset` where no message is lost.
     pub(crate) end_offset: u64,
 }
 
-/// What is good in a segment, and what is between.
+/// The good records of a segment, and the gaps between them.
 #[derive(Debug, Default)]
 pub(crate) struct Salvage {
     pub(crate) good: Vec<Good>,
     pub(crate) gaps: Vec<Gap>,
 }
 
-/// Bytes that a search may checksum in any case, and how many times those of the segment.
+/// A search may checksum this many bytes, or [`WORK_FACTOR`] times the segment's length if that is
+/// more.
 const WORK_MIN: u64 = 64 << 20;
 const WORK_FACTOR: u64 = 16;
 
-/// Goes through a segment up to `limit` and behind damage goes on at the next frame that is whole,
-/// which carries a checksum keyed with the salt and its own place. `hints` are positions and
-/// offsets that an index knows. `end` is the offset that the segment reaches up to.
+/// Goes through a segment up to `limit`, and after damage goes on at the next whole frame. A whole
+/// frame is recognized by its checksum, which is keyed with the salt and the frame's own place.
+/// `hints` are positions and offsets from an index. `end` is the offset that the segment reaches up
+/// to (exclusive).
 pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)]) -> Salvage {
     let mut search = Search {
         active,
@@ -67,7 +69,8 @@ pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)
                 at += len as u64;
                 offset += 1;
             }
-            // Nothing should stand behind it; if whole frames do, it is an old one that came back.
+            // Nothing should follow the marker. If whole frames do, this is an old marker that came
+            // back: the batch that overwrote it was lost.
             Some(Step::End) if search.next(at, offset).is_none() => break,
             _ => {
                 let next = search.next(at, offset);
@@ -93,9 +96,9 @@ pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)
 
 /// A frame that is whole.
 enum Step {
-    /// With the offset of the first record behind it.
+    /// A batch header, with the offset of the first record behind it.
     Batch(u64),
-    /// With the length of its frame.
+    /// A record, with the length of its frame.
     Record { len: usize, is_control: bool },
     /// The marker behind the last batch.
     End,
@@ -112,7 +115,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The frame at `at`, if it is whole, and if a record is that of `offset`.
+    /// Reads the frame at `at`; `None` unless it is whole and, if it is a record, has the offset
+    /// `offset`.
     fn frame(&mut self, at: u64, offset: u64) -> Option<Step> {
         let active = self.active;
         let head = self
@@ -142,8 +146,7 @@ impl Search<'_> {
         })
     }
 
-    /// Position and offset of the next whole frame behind `at`, where one was looked for that is of
-    /// `offset` or later.
+    /// Position and offset of the next whole frame behind `at` whose offset is `offset` or later.
     fn next(&mut self, at: u64, offset: u64) -> Option<(u64, u64)> {
         let known = self
             .hints
@@ -151,7 +154,7 @@ impl Search<'_> {
         for (position, offset) in self.hints.get(known..).unwrap_or_default() {
             let position = u64::from(*position);
             if let Some(Step::Record { .. }) = self.frame(position, *offset) {
-                // A batch header in front of it is good as well.
+                // If a batch header lies in front of the record, the frames go on there.
                 let before = position.saturating_sub(BATCH_HEADER_LEN as u64);
                 return match self.frame(before, *offset) {
                     Some(Step::Batch(first)) if before > at && first == *offset => Some((before, *offset)),
@@ -166,7 +169,7 @@ impl Search<'_> {
         }
     }
 
-    /// The part of a range of offsets that had messages, if an index knows.
+    /// Narrows a range of offsets to those that had messages, if there is an index to ask.
     fn known_between(&self, first: u64, end: u64) -> (u64, u64) {
         if self.hints.is_empty() {
             return (first, end);
@@ -179,11 +182,11 @@ impl Search<'_> {
         }
     }
 
-    /// As [`next`](Search::next), byte by byte.
+    /// Searches as [`next`](Search::next) does, but byte by byte.
     fn search(&mut self, at: u64, offset: u64) -> Option<(u64, u64)> {
         for position in at + 1..self.limit {
-            // At least 20 bytes went to each record that may have been lost; in a rewritten segment
-            // others may have been missing before.
+            // Each record that may have been lost took at least 20 bytes. In a rewritten segment
+            // any number of records may have been missing before.
             let lost_max = match self.active.header.rewrite {
                 None => (position - at) / RECORD_HEADER_LEN as u64 + 1,
                 Some(_) => u64::MAX,
@@ -218,8 +221,8 @@ impl Search<'_> {
         None
     }
 
-    /// Whether a frame may end here: at the end, in front of another one, or of space that was
-    /// never written.
+    /// Whether a frame may end here: at the segment's end, in front of another frame, or in front
+    /// of space that was never written.
     fn is_border(&mut self, position: u64) -> bool {
         if position >= self.limit {
             return position == self.limit;

@@ -16,35 +16,35 @@ use crate::index::{IndexBuilder, SealedIndex};
 use crate::sys::{Map, Open, found};
 use crate::{Corruption, Error, Result};
 
-/// A sealed segment. Its files are opened when they are needed, and may be let go of at any time.
+/// A sealed segment. Its files are opened when they are needed, and may be released at any time.
 #[derive(Debug)]
 pub(crate) struct Sealed {
     directory: Arc<Directory>,
     base: u64,
-    /// The segment behind it, whose header knows this one's seal; or the seal itself, where there
-    /// is none.
+    /// The base offset of the segment behind, whose header knows this one's seal; or the seal
+    /// itself, where there is no segment behind.
     end: SegmentEnd,
     mapped: ArcSwapOption<Mapped>,
     opening: Mutex<()>,
-    /// Set by every reader, and taken back by whoever looks for segments that are not used.
+    /// The mark that every reader sets; a search for unused segments takes it back.
     used: AtomicBool,
-    /// When [`release_unused`](Segment::release_unused) took the mark back; `None` when it was used
-    /// since, as far as anybody has looked.
+    /// When [`release_unused`](Sealed::release_unused) first found the segment unused; `None` if no
+    /// call has found it unused since its last use.
     unused_since: Mutex<Option<Instant>>,
-    /// The latest time in it, once it was opened; `None` inside: it has none.
+    /// The latest time in the segment, known once it was opened; `None` inside if it has no times.
     time_max: OnceLock<Option<i64>>,
-    /// Set when its files were replaced or removed.
+    /// Set when its files are about to be replaced or removed.
     retired: AtomicBool,
-    /// Its files as they were when they were replaced: who still has an older list of segments
-    /// reads on in them. What is there under the name now has other messages, and does not belong
-    /// to that list.
+    /// Its files as they were when they were replaced. A reader with an older list of segments goes
+    /// on reading in them: the files that have the name now hold other messages, which do not
+    /// belong to that list.
     kept: OnceLock<Arc<Mapped>>,
 }
 
 /// How a sealed segment's end is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SegmentEnd {
-    /// From the header of the segment with this base offset, the next one.
+    /// From the header of the next segment, which has this base offset.
     Successor(u64),
     /// From the metadata of a log that was closed, or because this process sealed it.
     Known(Previous),
@@ -56,16 +56,16 @@ pub(crate) struct Mapped {
     pub(crate) map: Map,
     pub(crate) seeds: FrameSeeds,
     pub(crate) index: SealedIndex,
-    /// Where its frames end.
+    /// Where the segment's frames end, in bytes.
     pub(crate) len: u32,
 }
 
-/// What a look at an index file gave.
+/// The result of checking an index file.
 #[derive(Debug)]
 pub(crate) enum IndexState {
-    /// There is none that belongs to the segment as it is.
+    /// There is no index file that belongs to the segment as it is.
     Absent,
-    /// It is damaged at this position.
+    /// The index file is damaged at this position.
     Damaged(u64),
     Good(Box<Mapped>),
 }
@@ -98,9 +98,9 @@ impl Sealed {
         self.directory.path_of(&FileName::Index(self.base))
     }
 
-    /// The mapped files, opened if need be. The flag says whether this call opened them.
+    /// Returns the mapped files, which are opened if need be, and whether this call opened them.
     pub(crate) fn mapped(&self) -> Result<(arc_swap::Guard<Option<Arc<Mapped>>>, bool)> {
-        // The flag is only ever written when it changes, so that readers do not fight for its cache
+        // The flag is only written when it changes, so that readers do not fight for its cache
         // line.
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
@@ -117,7 +117,7 @@ impl Sealed {
         if let Some(kept) = self.kept.get() {
             return Ok((arc_swap::Guard::from_inner(Some(Arc::clone(kept))), false));
         }
-        // Not read back from where it is stored: others may let go of it at once.
+        // The files are not read back from `mapped`: another thread may release them at once.
         let opened = Arc::new(self.open(false)?);
         self.mapped.store(Some(Arc::clone(&opened)));
         Ok((arc_swap::Guard::from_inner(Some(opened)), true))
@@ -127,7 +127,8 @@ impl Sealed {
     pub(crate) fn rebuild_index(&self) -> Result<Arc<Mapped>> {
         let _one_at_a_time = self.opening.lock();
         if self.kept.get().is_some() {
-            // What has its name now is another segment: who reads begins again with a newer list.
+            // The file of this name now belongs to another segment: the reader begins again with a
+            // newer list.
             return Err(corrupt(&self.index_path(), 0, None, Corruption::Index));
         }
         let opened = Arc::new(self.open(true)?);
@@ -135,17 +136,17 @@ impl Sealed {
         Ok(opened)
     }
 
-    /// Lets go of the files if they were not used since the last time this was asked, or in any
-    /// case if `anyway`. Readers in the middle of something keep them until they are done. Says
-    /// whether anything was let go of.
+    /// Releases the files if they were not used since the last call, or in any case if `anyway`.
+    /// Readers that are using the files keep them until they are done. Returns whether anything was
+    /// released.
     pub(crate) fn release(&self, anyway: bool) -> bool {
         let used = self.take_mark(&mut self.unused_since.lock());
         (anyway || !used) && self.mapped.swap(None).is_some()
     }
 
-    /// Lets go of the files if no use was seen by calls of this from at least `unused_for` ago to
-    /// `now`; says whether anything was let go of. A reader leaves only its mark, so that reading
-    /// costs no look at the clock.
+    /// Releases the files if the calls of this function, over the time of at least `unused_for` up
+    /// to `now`, have seen no use; returns whether anything was released. A reader leaves only its
+    /// mark, so that reading costs no look at the clock.
     pub(crate) fn release_unused(&self, unused_for: Duration, now: Instant) -> bool {
         let mut unused_since = self.unused_since.lock();
         self.take_mark(&mut unused_since);
@@ -153,7 +154,7 @@ impl Sealed {
         now.saturating_duration_since(since) >= unused_for && self.mapped.swap(None).is_some()
     }
 
-    /// Takes back the mark that readers leave; says whether there was one.
+    /// Takes back the mark that readers leave; returns whether there was one.
     fn take_mark(&self, unused_since: &mut Option<Instant>) -> bool {
         let used = self.used.swap(false, Ordering::Relaxed);
         if used {
@@ -168,15 +169,15 @@ impl Sealed {
         Ok(header.rewrite.is_some())
     }
 
-    /// Has it touch no file of its name any more, because they are about to become those of another
-    /// segment, or to go.
+    /// Keeps the segment from touching the files of its name from now on, because they are about to
+    /// be replaced by those of another segment, or removed.
     pub(crate) fn retire(&self) {
         let _not_while_opening = self.opening.lock();
         self.retired.store(true, Ordering::Release);
     }
 
-    /// As [`retire`](Segment::retire), and has it keep its files as they are for as long as anybody
-    /// has this segment.
+    /// Does the same as [`retire`](Sealed::retire), and keeps the files as they are for as long as
+    /// a reader has this segment.
     pub(crate) fn retire_readable(&self) -> Result<()> {
         let _not_while_opening = self.opening.lock();
         if self.kept.get().is_none() {
@@ -194,13 +195,14 @@ impl Sealed {
         self.mapped.load().is_some()
     }
 
-    /// Bytes of the index file; 0 where there is none.
+    /// The length of the index file in bytes; 0 if there is none.
     pub(crate) fn index_len(&self) -> Result<u64> {
         let file = found(self.directory.storage.open(&self.index_path(), Open::Read))?;
         file.map_or(Ok(0), |file| file.len())
     }
 
-    /// How the segment behind it, or the metadata, knows this one; and the file that says so.
+    /// How the segment behind, or the metadata, knows this one; and the file that an error about it
+    /// names.
     pub(crate) fn link(&self) -> Result<(Previous, std::path::PathBuf)> {
         match self.end {
             SegmentEnd::Known(link) => Ok((link, self.path())),
@@ -215,7 +217,7 @@ impl Sealed {
         }
     }
 
-    /// Where this segment ends, from whoever knows it, compared with what its own `header` says.
+    /// Where this segment ends, by what others know of it and by its own `header`.
     pub(crate) fn ending(&self, header: &SegmentHeader) -> Result<Ending> {
         let (link, known_from) = self.link()?;
         let testimony = match self.end {
@@ -223,7 +225,7 @@ impl Sealed {
             SegmentEnd::Successor(_) => Testimony::Successor(link),
         };
         end_of(header, testimony).ok_or_else(|| {
-            // It follows a segment that is not there, or one of that name that is another.
+            // The segment behind follows one that is missing, or a different one of the same name.
             let kind = if header.last_base() == link.base {
                 Corruption::Foreign
             } else {
@@ -233,7 +235,7 @@ impl Sealed {
         })
     }
 
-    /// Looks at the whole index file, without repairing it.
+    /// Verifies the whole index file, without repairing it.
     pub(crate) fn check_index(&self) -> Result<IndexState> {
         let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
         let seal = self.ending(&header)?.seal;
@@ -254,8 +256,8 @@ impl Sealed {
             self.directory.kinds,
         ) {
             Ok(index) => index,
-            // Left from an earlier state of the segment, or without an index that was turned on
-            // later.
+            // The file is left from an earlier state of the segment, or lacks an index that was
+            // turned on later.
             Err(IndexDefect::Foreign | IndexDefect::Kinds) => return Ok(IndexState::Absent),
             Err(defect) => return Ok(IndexState::Damaged(defect.position())),
         };
@@ -295,13 +297,13 @@ impl Sealed {
         })
     }
 
-    /// The latest time in it, if that is known without opening it.
+    /// The latest time in the segment, if that is known without opening it.
     pub(crate) fn time_max(&self) -> Option<i64> {
         self.time_max.get().map(|max| max.unwrap_or(i64::MIN))
     }
 
-    /// The index file, if there is one that belongs to exactly this segment and has what is asked
-    /// for.
+    /// Opens the index file, if there is one that belongs to exactly this segment and has the
+    /// indexes asked for.
     fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
         let Some(file) = found(self.directory.storage.open(&self.index_path(), Open::Read))? else {
             return Ok(None);
@@ -313,7 +315,8 @@ impl Sealed {
         Ok(SealedIndex::open(file.map(len, false)?, binding, self.directory.kinds).ok())
     }
 
-    /// Builds the index from the messages; keeps it in a file where it can, and else in memory.
+    /// Builds the index from the messages; keeps it in a file where files may be written, and else
+    /// in memory.
     fn build_index(&self, map: &Map, header: &SegmentHeader, seal: Seal) -> Result<SealedIndex> {
         let walk = Walk {
             map,
@@ -344,7 +347,7 @@ impl Sealed {
     }
 
     fn defect(&self, stop: Stop) -> Error {
-        // Else it is whole, but not what the next segment followed.
+        // Without a defect the segment is whole, but not the one that the next segment followed.
         let other = || corrupt(&self.path(), 0, None, Corruption::Foreign);
         stop.defect(&self.path()).unwrap_or_else(other)
     }
@@ -365,7 +368,7 @@ fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
 pub(crate) struct IndexBuild {
     builder: IndexBuilder,
     progress: WalkProgress,
-    /// What was wrong with a record, if any was.
+    /// The first defect that a record caused, if any.
     defect: Option<IndexDefect>,
 }
 
@@ -378,8 +381,8 @@ impl IndexBuild {
         }
     }
 
-    /// Takes in about `records_max` more records; true when all are in. `walk` goes through the
-    /// segment up to its seal, the same one each time.
+    /// Enters about `records_max` more records; returns true when all are entered. `walk` goes
+    /// through the segment up to its seal, and is the same each time.
     pub(crate) fn resume(&mut self, walk: &Walk<'_>, records_max: usize) -> bool {
         let IndexBuild {
             builder,
@@ -394,7 +397,7 @@ impl IndexBuild {
         })
     }
 
-    /// The bytes of the file; or where and why the segment does not reach its seal.
+    /// Returns the bytes of the file; or where and why the segment falls short of its seal.
     fn finish(self, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, Stop> {
         let extent = self.progress.extent;
         let is_complete = self.defect.is_none()
@@ -410,7 +413,7 @@ impl IndexBuild {
             .map_err(|_| extent.stop)
     }
 
-    /// Writes the file of a segment that has just been sealed.
+    /// Writes the index file of a segment that has just been sealed.
     pub(crate) fn write(self, directory: &Directory, header: &SegmentHeader, seal: Seal) -> Result<()> {
         let path = directory.path_of(&FileName::Segment(header.base));
         let short = || corrupt(&path, 0, None, Corruption::Short);
@@ -421,8 +424,8 @@ impl IndexBuild {
     }
 }
 
-/// Puts an index file in place. It is derived: a crash may lose it, and a damaged one is built
-/// anew.
+/// Puts an index file in place. The file is derived: a crash may lose it, and a damaged one is
+/// built anew.
 fn store_index(directory: &Directory, base: u64, bytes: &[u8]) -> Result<()> {
     let temporary = directory.path_of(&FileName::IndexTemporary(base));
     let file = create_anew(directory, &temporary)?;

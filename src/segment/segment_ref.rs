@@ -1,4 +1,4 @@
-//! One interface to read a segment, be it active or sealed.
+//! One interface for reading active and sealed segments.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl SegmentRef {
         }
     }
 
-    /// Keeps the segment's files open. `mapped` is told when they had to be opened.
+    /// Keeps the segment's files open. `mapped` is called if they had to be opened.
     pub(crate) fn hold(&self, mapped: impl FnOnce(&Arc<Sealed>)) -> Result<Held> {
         match self {
             SegmentRef::Active(active) => Ok(Held::Active(Arc::clone(active))),
@@ -43,9 +43,9 @@ impl SegmentRef {
         }
     }
 
-    /// Reads from the segment as it is now. `mapped` is told when files had to be opened.
+    /// Reads from the segment as it is now. `mapped` is called if files had to be opened.
     ///
-    /// If the index turns out to be damaged it is built anew, and `read` called a second time.
+    /// If the index turns out to be damaged, it is built anew and `read` is called a second time.
     #[inline]
     pub(crate) fn read<T>(
         &self,
@@ -134,7 +134,7 @@ impl Held {
     }
 }
 
-/// A segment as one reader sees it: what it holds does not change any more.
+/// A segment as one reader sees it: its content does not change any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Opened<'a> {
     Active { active: &'a Active, visible: Visible },
@@ -156,7 +156,7 @@ impl Opened<'_> {
         }
     }
 
-    /// Records.
+    /// The number of records.
     #[inline]
     pub(crate) fn count(&self) -> u32 {
         match self {
@@ -183,8 +183,8 @@ impl Opened<'_> {
         }
     }
 
-    /// The ordinal of the first record at or after `offset`, and whether it is exactly that
-    /// offset's; the count if there is none.
+    /// The ordinal of the first record at or after `offset`, and whether that record has exactly
+    /// this offset; the count if there is none.
     #[inline]
     pub(crate) fn find(&self, offset: u64) -> Result<(u32, bool), Fault> {
         match self {
@@ -215,7 +215,7 @@ impl Opened<'_> {
         }
     }
 
-    /// The position of a record; for the count, the end.
+    /// The position of a record; for the ordinal after the last, the end.
     #[inline]
     pub(crate) fn position(&self, ordinal: u32) -> Result<u32, Fault> {
         if ordinal >= self.count() {
@@ -236,7 +236,7 @@ impl Opened<'_> {
         }
     }
 
-    /// How many messages have offsets in a range.
+    /// The number of messages with offsets in a range.
     pub(crate) fn messages_in(&self, offsets: std::ops::Range<u64>) -> Result<u32, Fault> {
         let (first, past) = (self.find(offsets.start)?.0, self.find(offsets.end)?.0);
         Ok(self
@@ -244,7 +244,7 @@ impl Opened<'_> {
             .saturating_sub(self.messages_before(first)?))
     }
 
-    /// The ordinal of the message that `number` messages come before; the count if there are no
+    /// The ordinal of the message behind the first `number` messages; the count if there are no
     /// more.
     #[inline]
     pub(crate) fn nth_message(&self, number: u32) -> Result<u32, Fault> {
@@ -255,7 +255,7 @@ impl Opened<'_> {
         Ok(ordinal.min(self.count()))
     }
 
-    /// Whether this offset is that of a message.
+    /// Whether a message has this offset.
     pub(crate) fn has_message(&self, offset: u64) -> Result<bool, Fault> {
         let (ordinal, is_there) = self.find(offset)?;
         Ok(is_there && self.messages_before(ordinal + 1)? > self.messages_before(ordinal)?)
@@ -277,16 +277,15 @@ impl Opened<'_> {
         let Some(found) = self.record_at_or_after(time)? else {
             return Ok(None);
         };
-        // Control records are as early as can be: only for the earliest of times one is found.
+        // Control records have the earliest time there is: only a search for that time finds one.
         let message = self.nth_message(self.messages_before(found)?)?;
         Ok((message < self.count()).then_some(message))
     }
 
-    /// As [`first_at_or_after`](Opened::first_at_or_after), with control records counted as the
-    /// earliest.
+    /// As [`first_at_or_after`](Opened::first_at_or_after), but with control records, which have
+    /// the earliest time there is.
     fn record_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
-        // A time that cannot be read is taken for late, so that reading the record reports the
-        // damage.
+        // A time that cannot be read counts as late, so that reading the record reports the damage.
         let time_at = |position: u32| self.message_time_at(position).unwrap_or(i64::MAX);
         match self {
             Opened::Active { active, visible } => {
@@ -301,8 +300,8 @@ impl Opened<'_> {
                     passed_over += u32::from(own < time);
                     Ok::<_, Fault>(own)
                 })?;
-                // Those that were passed over lie in front of the one found, and their times may be
-                // damaged.
+                // The records that were passed over lie in front of the one found, and their times
+                // may be damaged.
                 let end = found.unwrap_or(self.count());
                 for ordinal in end.saturating_sub(passed_over)..end {
                     self.verify(ordinal)?;
@@ -320,7 +319,7 @@ impl Opened<'_> {
         }
     }
 
-    /// Records among which are all whose key has this hash; of one key, newest first.
+    /// Records that include all whose key has this hash; those of one key newest first.
     #[inline]
     pub(crate) fn candidates(&self, hash: u32) -> KeyMatches<'_> {
         match self {

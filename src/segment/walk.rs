@@ -1,4 +1,4 @@
-//! Going through a segment's frames, verifying each: recovery, check and index building.
+//! Going through a segment's frames and verifying each, for recovery, check and index building.
 
 use std::path::Path;
 
@@ -12,15 +12,15 @@ use crate::index::{IndexBuilder, key_hash};
 use crate::sys::Map;
 use crate::{Corruption, Error};
 
-/// One record that a walk came by, verified.
+/// One record that a walk has visited and verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) offset: u64,
     pub(crate) position: u32,
     pub(crate) time: i64,
-    /// Of a message that has a key, where keys are hashed.
+    /// The hash of the key, for a message that has one, if the walk hashes keys.
     pub(crate) key_hash: Option<u32>,
-    /// Not a message.
+    /// Whether the record is not a message.
     pub(crate) is_control: bool,
 }
 
@@ -35,7 +35,7 @@ impl Entry {
     }
 }
 
-/// How far a segment is in order.
+/// How far a segment is intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// The end of the last complete batch.
@@ -44,8 +44,8 @@ pub(crate) struct Extent {
     pub(crate) next_offset: u64,
     /// The checksum of the last frame, or of the segment's header.
     pub(crate) last_checksum: u32,
-    /// The highest durable frontier that any intact frame knows of; 0: not even the segments before
-    /// are durable.
+    /// The highest durable frontier that an intact frame carries; 0 if not even the earlier
+    /// segments are known to be durable.
     pub(crate) frontier: u64,
     /// Why the walk ended.
     pub(crate) stop: Stop,
@@ -54,11 +54,11 @@ pub(crate) struct Extent {
 /// Why a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// At the limit it was given, exactly behind a batch.
+    /// It reached its limit, exactly behind a batch.
     Limit,
-    /// At a marker: the log was durable up to here and nothing was added since.
+    /// It met a marker: the log was durable up to here and nothing was added since.
     Marker,
-    /// At something that is not an intact batch.
+    /// It met something that is not an intact batch.
     Defect {
         position: u64,
         offset: u64,
@@ -67,7 +67,7 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
-    /// The error for a defect of the segment in this file, if it was one.
+    /// The error for the segment in this file, if the walk ended at a defect.
     pub(crate) fn defect(self, path: &Path) -> Option<Error> {
         match self {
             Stop::Defect {
@@ -85,11 +85,11 @@ impl Stop {
 pub(crate) struct WalkProgress {
     pub(crate) extent: Extent,
     buffer: CopyBuffer,
-    /// Records of the batch that is being looked at.
+    /// The records of the batch that is being verified.
     entries: Vec<Entry>,
 }
 
-/// What a walk needs to know of the segment.
+/// What a walk needs to know about the segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk<'a> {
     pub(crate) map: &'a Map,
@@ -98,7 +98,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) header_checksum: u32,
     /// Where to stop, in bytes.
     pub(crate) limit: u64,
-    /// A rewritten segment has markers inside, which say where offsets go on.
+    /// Whether the segment was rewritten: it may then have markers inside, which say where offsets
+    /// go on.
     pub(crate) rewritten: bool,
     /// Whether to hash keys for the entries.
     pub(crate) hash_keys: bool,
@@ -106,14 +107,14 @@ pub(crate) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Walks from the segment's first frame on, as long as batches are complete and intact, and
-    /// gives each record of each complete batch to `visit`.
+    /// passes each record of each complete batch to `visit`.
     pub(crate) fn run(&self, visit: impl FnMut(&Entry)) -> Extent {
         let mut progress = self.begin();
         self.resume(&mut progress, usize::MAX, visit);
         progress.extent
     }
 
-    /// For a walk in steps, which [`resume`](Walk::resume) takes.
+    /// Begins a walk in steps, each of which is a call of [`resume`](Walk::resume).
     pub(crate) fn begin(&self) -> WalkProgress {
         WalkProgress {
             extent: Extent {
@@ -128,8 +129,8 @@ impl Walk<'_> {
         }
     }
 
-    /// As [`run`](Walk::run), until `records_max` records or more were visited. True at the end of
-    /// the walk.
+    /// Goes on as [`run`](Walk::run) does, until `records_max` records or more were visited.
+    /// Returns true at the end of the walk.
     pub(crate) fn resume(
         &self,
         progress: &mut WalkProgress,
@@ -175,8 +176,8 @@ impl Walk<'_> {
         true
     }
 
-    /// One batch; `step` is left behind it, or where it is damaged. False at the marker that ends a
-    /// segment.
+    /// Verifies one batch, and leaves `step` behind the batch or at its damage. Returns false at
+    /// the marker that ends a segment.
     fn batch(
         &self,
         buffer: &mut CopyBuffer,
@@ -289,7 +290,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A frame cannot know of durable bytes behind itself.
+    /// Raises `frontier` to the one that a frame carries. A frame with a frontier behind its own
+    /// position is damaged: it cannot know of durable bytes there.
     fn raise(&self, frontier: &mut u64, known: u32, position: u64) -> Result<(), Corruption> {
         let known = u64::from(known);
         if self.rewritten {
@@ -302,19 +304,20 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Looks behind `extent`, where a walk met a defect, for an intact frame that knows of durable
-    /// bytes beyond it.
+    /// Looks behind `extent`, which ends at a defect, for an intact frame that knows of durable
+    /// bytes beyond that end.
     ///
-    /// That is what tells damage from a torn tail.
+    /// Such a frame distinguishes damage from a torn tail.
     pub(crate) fn is_durable_behind(&self, extent: &Extent) -> bool {
         self.is_frame_behind(extent, extent.end + 1)
     }
 
     /// Looks behind `extent` for an intact frame whose frontier is at least `frontier_min`.
     ///
-    /// A frame found here by chance, or planted in a payload, would need to carry checksums keyed
-    /// with the salt. The search gives up, and says that there is such a frame, when a hostile file
-    /// makes it cost out of proportion to the file's size: rather ask for help than cut.
+    /// Bytes that look like a frame by chance, or were planted in a payload, would need a checksum
+    /// keyed with the salt. A hostile file can make the search cost out of proportion to the file's
+    /// size. The search then gives up and says that there is such a frame: asking for help is
+    /// better than cutting the log.
     pub(crate) fn is_frame_behind(&self, extent: &Extent, frontier_min: u64) -> bool {
         let work = SEARCH_WORK_MIN.saturating_add(self.limit.saturating_mul(4));
         let mut search = Search {
@@ -324,7 +327,8 @@ impl Walk<'_> {
         };
         let mut at = extent.end + 1;
         while at + BATCH_HEADER_LEN as u64 <= self.limit {
-            // Zeros are passed over: a frame that begins in them has its kind in bytes 4 to 7.
+            // Zeros are skipped, except for the last 24: a frame that begins in them has its kind
+            // in bytes 4 to 7.
             let ahead = search
                 .buffer
                 .get_up_to(self.map, at, ZEROS_LEN, self.limit)
@@ -342,8 +346,8 @@ impl Walk<'_> {
         false
     }
 
-    /// Whether there is an intact batch header or lone record at `at`, of the kind that is searched
-    /// for.
+    /// Whether an intact batch header or lone record lies at `at`, with the frontier that is
+    /// searched for.
     fn is_frame_at(&self, search: &mut Search, at: u64, extent: &Extent) -> Option<bool> {
         let head = search
             .buffer
@@ -360,8 +364,8 @@ impl Walk<'_> {
             Frame::Batch(batch) => return Some(batch.is_intact(head, self.seeds.batch(at))),
             Frame::Record(header) => header,
         };
-        // Its offset is not written in it. At least 20 bytes went to each record that may have been
-        // lost.
+        // A record does not say its own offset, so the possible ones are tried. Each record that
+        // may have been lost took at least 20 bytes.
         let lost_max = (at - extent.end) / RECORD_HEADER_LEN as u64 + 1;
         let frame = search.buffer.get(self.map, at, header.len as usize, self.limit)?;
         for offset in extent.next_offset..=extent.next_offset.saturating_add(lost_max) {
@@ -377,10 +381,10 @@ impl Walk<'_> {
     }
 }
 
-/// Zeros that are passed over at a time, at most.
+/// The most zeros that are skipped at a time, in bytes.
 const ZEROS_LEN: usize = 4096;
 
-/// Bytes that a search may checksum in any case.
+/// Bytes that a search may checksum, in addition to four times its limit.
 const SEARCH_WORK_MIN: u64 = 16 << 20;
 
 struct Search {
@@ -390,7 +394,7 @@ struct Search {
     frontier_min: u64,
 }
 
-/// Where a walk stands.
+/// Where a walk has got to.
 struct Step {
     position: u64,
     offset: u64,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::{ActiveIndex, SegmentHints};
 use super::model::{BOTH, Model, NONE, large, models};
 
-/// What the index answers about the first `visible` records is what the model does.
+/// The index gives the same answers about the first `visible` records as the model.
 fn check(model: &Model, index: &ActiveIndex, visible: usize) {
     for ordinal in 0..visible {
         assert_eq!(
@@ -44,7 +44,7 @@ fn check(model: &Model, index: &ActiveIndex, visible: usize) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Every answer is that of the model, for every number of visible records.
+    /// The index and the model give the same answers, for every number of visible records.
     #[test]
     fn answers_are_those_of_the_model(model in models(300), part in 0..4_usize) {
         let index = model.active(BOTH);
@@ -77,8 +77,8 @@ fn an_index_without_keys_or_times_finds_none() {
     assert_eq!((index.time_max(), index.position(1000)), (None, None));
 }
 
-/// Of records alike, a full segment's index takes at most 10 bytes each, and an index with one
-/// record next to nothing, with hints that are right, missing or wrong.
+/// With records of equal size, a full segment's index takes at most 10 bytes a record, and an index
+/// with one record next to nothing, whether hints are right, missing or wrong.
 #[test]
 #[cfg_attr(miri, ignore = "millions of records, for which Miri takes hours")]
 fn memory_stays_in_proportion() {
@@ -107,8 +107,8 @@ fn memory_stays_in_proportion() {
     }
 }
 
-/// Messages that become a thousand times larger or smaller on the way make the guess at their
-/// number wrong, and memory follows what is really there.
+/// Memory stays in proportion to the records that are there when messages become a thousand times
+/// larger or smaller on the way, and the guess at their number is wrong.
 #[test]
 #[cfg_attr(miri, ignore = "millions of records, for which Miri takes hours")]
 fn memory_stays_in_proportion_when_messages_change() {
@@ -131,8 +131,8 @@ fn memory_stays_in_proportion_when_messages_change() {
     }
 }
 
-/// One thread pushes and makes visible, two ask: what they were told is visible is always there,
-/// and right.
+/// One thread pushes records and makes them visible, and two search: every visible record is always
+/// there, and right.
 #[test]
 fn readers_find_what_is_visible_while_the_writer_goes_on() {
     // Miri is a thousand times slower.
@@ -176,7 +176,7 @@ fn readers_find_what_is_visible_while_the_writer_goes_on() {
         scope.spawn(|| read(500));
         for n in 0..COUNT {
             index.push(128 + n * 10, i64::from(n) * 3, Some(hash(n % KEYS)));
-            // A batch becomes visible at once.
+            // The records of a batch become visible together.
             if n % 5 == 4 {
                 visible.store(n + 1, Release);
             }

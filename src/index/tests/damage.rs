@@ -4,7 +4,7 @@ use super::super::SealedIndex;
 use super::model::{BOTH, Model, TestFile, large, models, with_controls};
 use crate::format::{IndexDefect, IndexHeader, checksum};
 
-/// Opens and asks everything: either all answers are right or something is a defect.
+/// Opens the index and asks everything: either all answers are right or a defect is reported.
 fn is_noticed(model: &Model, bytes: &[u8], file: &TestFile) -> bool {
     SealedIndex::open(file.map(bytes), &model.binding(), BOTH)
         .and_then(|index| {
@@ -15,7 +15,7 @@ fn is_noticed(model: &Model, bytes: &[u8], file: &TestFile) -> bool {
         .is_err()
 }
 
-/// Opens and asks everything, without a look at the answers.
+/// Opens the index and asks everything, without a look at the answers.
 fn ask_everything(model: &Model, bytes: &[u8], file: &TestFile) -> Result<(), IndexDefect> {
     let index = SealedIndex::open(file.map(bytes), &model.binding(), BOTH)?;
     let count = index.count();
@@ -55,7 +55,7 @@ fn reseal(bytes: &mut [u8], header: &IndexHeader) {
     );
 }
 
-/// Every single bit of a small file, every shorter length, and longer ones.
+/// Every flipped bit of a small file is noticed, and every shorter and some longer lengths.
 #[test]
 fn every_flipped_bit_and_every_cut_is_noticed() {
     let model = with_controls(large(40, 20, 5), 7);
@@ -77,7 +77,7 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
     }
 }
 
-/// A damaged page hurts only the lookups that touch it, and those every time.
+/// A damaged page affects only the lookups that touch it, and it affects them every time.
 #[test]
 fn a_page_is_verified_before_anything_in_it_is_believed() {
     let model = large(5000, 5000, 0);
@@ -123,7 +123,7 @@ fn blocks_in_the_wrong_place_are_noticed() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// A file made with ill will, all of whose checksums are right: no panic, no endless loop.
+    /// A malicious file with right checksums causes no panic and no endless loop.
     #[test]
     fn nonsense_with_right_checksums_does_no_harm(
         model in models(60),
@@ -140,7 +140,8 @@ proptest! {
         let _ = ask_everything(&model, &bytes, &TestFile::new());
     }
 
-    /// The same for fields of the header, with the file as long as it then should be.
+    /// Malicious fields of the header cause none either, in a file of the length that they call
+    /// for.
     #[test]
     fn a_header_that_lies_does_no_harm(
         model in models(60),
@@ -158,7 +159,7 @@ proptest! {
     }
 }
 
-/// The sections that `verify_all` looks at, each wrong in one place under right checksums.
+/// `verify_all` finds one wrong place in each section, under right checksums.
 #[test]
 fn nonsense_with_right_checksums_is_found_by_verify_all() {
     let model = with_controls(large(100, 30, 5), 9);

@@ -22,11 +22,11 @@ pub(super) struct Record {
     pub(super) position: u32,
     pub(super) time: i64,
     pub(super) hash: Option<u32>,
-    /// Not a message: without a hash, and with the earliest of times.
+    /// Whether the record is a control record, without a hash and with the earliest time there is.
     pub(super) is_control: bool,
 }
 
-/// The records of a segment, and the answers by looking at each.
+/// The records of a segment, with answers found by a look at each record.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) records: Vec<Record>,
@@ -90,7 +90,7 @@ impl Model {
             .map(|at| at as u32)
     }
 
-    /// Ordinals of the first `visible` records that are messages.
+    /// The ordinals of the messages among the first `visible` records.
     pub(super) fn messages(&self, visible: usize) -> Vec<u32> {
         let ordinals = (0..visible).filter(|&at| !self.records[at].is_control);
         ordinals.map(|at| at as u32).collect()
@@ -103,8 +103,8 @@ impl Model {
         ordinals.map(|at| at as u32).collect()
     }
 
-    /// That `candidates` are records with a key, none of them twice, with all that have the hash,
-    /// newest first.
+    /// Checks that `candidates` are records with a key, none of them twice, and include all that
+    /// have the hash, newest first.
     pub(super) fn check_candidates(&self, candidates: &[u32], hash: u32, visible: usize) {
         let right: Vec<u32> = candidates
             .iter()
@@ -230,7 +230,7 @@ impl TestFile {
         let file = Os.open(&self.path, Open::Write).unwrap();
         file.set_len(bytes.len() as u64).unwrap();
         file.write_at(0, bytes).unwrap();
-        // A mapping of nothing cannot be had; one that is longer than the file can.
+        // An empty mapping is impossible; a mapping longer than the file is not.
         file.map(bytes.len().max(1) as u64, false).unwrap()
     }
 }
@@ -244,7 +244,7 @@ fn times() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// Few different ones, neighbours in the table, and such that have the same tag.
+/// Few different hashes, neighbours in the table, and hashes with the same tag.
 fn hashes() -> impl Strategy<Value = Option<u32>> {
     prop_oneof![
         1 => Just(None),
@@ -255,7 +255,7 @@ fn hashes() -> impl Strategy<Value = Option<u32>> {
     ]
 }
 
-/// Offsets without gaps, with few, or with many; times as given, or mostly going up.
+/// Models whose offsets have no gaps, few, or many, and whose times are arbitrary or mostly go up.
 pub(super) fn models(len_max: usize) -> impl Strategy<Value = Model> {
     let gap = prop_oneof![Just(0_u64..1), Just(0..2), Just(0..100_000)];
     let record = (any::<u16>(), 40..5000_u32, times(), hashes(), 0..4_u8);
@@ -293,7 +293,7 @@ pub(super) fn models(len_max: usize) -> impl Strategy<Value = Model> {
     )
 }
 
-/// The same records, of which every so-many-th is a control record.
+/// The same records, but every `every`-th is a control record.
 pub(super) fn with_controls(mut model: Model, every: usize) -> Model {
     for record in model.records.iter_mut().step_by(every) {
         (record.time, record.hash, record.is_control) = (i64::MIN, None, true);
@@ -301,7 +301,7 @@ pub(super) fn with_controls(mut model: Model, every: usize) -> Model {
     model
 }
 
-/// Many records, made from a simple generator.
+/// Many records, from a simple generator.
 pub(super) fn large(len: u32, keys: u32, gap: u64) -> Model {
     let mut state = 1_u64;
     let mut next = move || {

@@ -16,8 +16,8 @@ fn check(model: &Model, kinds: IndexKinds, file: &TestFile) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Every answer is that of the model, whatever the order of times, the gaps and the collisions
-    /// of hashes.
+    /// The index and the model give the same answers, whatever the order of times, the gaps and the
+    /// collisions of hashes.
     #[test]
     fn answers_are_those_of_the_model(model in models(200), key in any::<bool>(), time in any::<bool>()) {
         check(&model, IndexKinds { key, time }, &TestFile::new());
@@ -40,7 +40,8 @@ fn answers_are_those_of_the_model_over_many_pages() {
     }
 }
 
-/// Hashes whose places are all in the last slots: what does not fit there is found at the front.
+/// Of hashes whose home slots are all among the last ones, those that do not fit there are found at
+/// the front.
 #[test]
 fn a_table_that_is_full_at_the_end_goes_on_at_the_front() {
     let records = (0..300).map(|n| Record {
@@ -60,8 +61,8 @@ fn a_table_that_is_full_at_the_end_goes_on_at_the_front() {
     );
 }
 
-/// At most 16 bytes a message, and what a handful of messages does not need to save: each key its
-/// own, both indexes, no gaps.
+/// The file takes at most 16 bytes a message, with both indexes, different keys and no gaps; with a
+/// handful of messages it may take more.
 #[test]
 fn the_file_takes_at_most_16_bytes_a_message() {
     // Miri is a thousand times slower.
@@ -129,7 +130,7 @@ fn another_segment_or_state_or_fewer_kinds_are_refused() {
     assert_eq!(index.position(100), Err(IndexDefect::Records));
 }
 
-/// An error of the caller's comes back as it is; equal steps are told apart by the records.
+/// An error of the caller comes back as it is; the records decide between equal steps.
 #[test]
 fn errors_of_reading_a_time_are_passed_on() {
     #[derive(Debug, PartialEq)]
@@ -208,8 +209,8 @@ fn records_out_of_order_are_refused() {
     );
 }
 
-/// The bytes of a file of format version 1 do not change: here the smallest with all sections,
-/// field by field, and the checksum of a larger one.
+/// The bytes of a file of format version 1 do not change. The test compares the smallest file with
+/// all sections field by field, and the checksum of a larger file.
 #[test]
 fn the_format_is_what_it_was() {
     let times = [5, 3, 70_005];
