@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::contents::Chain;
 use super::segments::{all_but_last, known};
-use super::walked::{Defect, flaw_in};
+use super::torn_tail::{Defect, flaw_in};
 use crate::directory::corrupt;
 use crate::format::Previous;
 use crate::segment::{Ending, SegmentRef, Testimony, end_of};

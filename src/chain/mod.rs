@@ -9,11 +9,12 @@
 mod closed;
 mod contents;
 mod names;
+mod rewrite_source;
 mod segments;
-mod source;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod torn_tail;
 mod unclosed;
 mod verdict;
 mod walked;
@@ -22,8 +23,9 @@ pub(crate) use crate::segment::{Ending, Testimony, end_of};
 pub(crate) use closed::Closed;
 pub(crate) use contents::Chain;
 pub(crate) use names::{holds_another_log, segment_bases};
-pub(crate) use source::Source;
+pub(crate) use rewrite_source::RewriteSource;
 pub(crate) use survey::{Surveyed, said_by};
+pub(crate) use torn_tail::flaw_in;
 pub(crate) use unclosed::Unclosed;
 pub(crate) use verdict::Verdict;
-pub(crate) use walked::{Walked, flaw_in};
+pub(crate) use walked::Walked;

@@ -2,7 +2,8 @@
 //! the one behind it says.
 
 use super::contents::Chain;
-use super::walked::{Defect, Walked};
+use super::torn_tail::Defect;
+use super::walked::Walked;
 use crate::Result;
 use crate::format::{CleanEnd, SegmentHeader};
 use crate::segment::{Ending, Testimony, Witness, end_of};

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::walked::Defect;
+use super::torn_tail::Defect;
 use super::*;
 use crate::directory::{Copies, Directory, corrupt, initialise, offset_bound};
 use crate::format::{
@@ -216,7 +216,7 @@ fn a_closed_log_that_is_not_as_it_was_is_refused_or_looked_at_anew() {
         dir.error(3, end, Corruption::Trailing)
     );
     let found = unclosed(&dir.closed(last), &Options::new().recover(true));
-    assert_eq!(found.gap.map(|gap| gap.at), Some(1));
+    assert_eq!(found.cut_at.map(|cut_at| cut_at.at), Some(1));
     assert_eq!(refused(&dir.closed(first)), dir.error(3, 0, Corruption::Foreign));
     let later = Previous { base: 9, ..last };
     assert_eq!(refused(&dir.closed(later)), dir.error(9, 0, Corruption::Missing));
@@ -275,8 +275,8 @@ fn the_verdict_walks_back_to_the_first_segment_that_proves_those_before_it() {
     assert_eq!((told.origin, told.witness), (second, Witness::Successor));
     assert_eq!(found.walked[1].told, None);
     // Nothing says that the bytes behind the last batch were ever durable.
-    let gap = found.gap.unwrap();
-    assert_eq!((gap.at, gap.is_durable), (1, false));
+    let cut_at = found.cut_at.unwrap();
+    assert_eq!((cut_at.at, cut_at.is_durable), (1, false));
     assert_eq!((found.reached(), found.is_lossy()), (8, false));
     // The second segment is proven up to its first frame, the third not at all.
     assert_eq!(found.walked[0].durable_offset(), 3);
@@ -289,7 +289,7 @@ fn a_marker_proves_a_segment_durable_up_to_its_end() {
     dir.segment(0, 3, 0, Tail::Nothing);
     let last = dir.segment(3, 2, 128, Tail::Marker);
     let found = unclosed(&dir.chain(|_| ()), &Options::new());
-    assert_eq!((bases(&found.sealed), found.gap), (vec![0], None));
+    assert_eq!((bases(&found.sealed), found.cut_at), (vec![0], None));
     let walked = &found.walked[0];
     assert!(walked.is_proven() && walked.is_untouched().unwrap());
     assert_eq!(walked.durable_offset(), 5);
@@ -306,9 +306,9 @@ fn damage_below_what_was_durable_is_an_error_unless_it_was_asked_to_go_on() {
     let refused = chain.verdict(&Options::new()).map(drop);
     assert_eq!(told(refused), dir.error(0, end, Corruption::Batch));
     let mut found = unclosed(&chain, &Options::new().recover(true));
-    assert!(found.is_lossy() && found.gap.unwrap().is_durable);
+    assert!(found.is_lossy() && found.cut_at.unwrap().is_durable);
     assert_eq!(found.next_offset_min, offset_bound(0));
-    assert!(found.take_behind_gap().is_empty());
+    assert!(found.take_behind_cut().is_empty());
     assert_eq!(found.reached(), 3);
 }
 
@@ -320,8 +320,11 @@ fn a_segment_shorter_than_the_one_behind_it_says_cuts_the_log() {
     let bytes = std::fs::read(dir.path(0)).unwrap();
     std::fs::write(dir.path(0), &bytes[..bytes.len() - 5]).unwrap();
     let mut found = unclosed(&dir.chain(|_| ()), &Options::new());
-    assert_eq!(found.gap.map(|gap| (gap.at, gap.is_durable)), Some((0, false)));
-    let behind: Vec<_> = found.take_behind_gap().iter().map(Walked::base).collect();
+    assert_eq!(
+        found.cut_at.map(|cut_at| (cut_at.at, cut_at.is_durable)),
+        Some((0, false))
+    );
+    let behind: Vec<_> = found.take_behind_cut().iter().map(Walked::base).collect();
     assert_eq!((behind, found.reached()), (vec![3], 2));
     // A batch of the second segment that knows the first to be durable proves it.
     dir.previous = None;
@@ -331,7 +334,7 @@ fn a_segment_shorter_than_the_one_behind_it_says_cuts_the_log() {
     std::fs::write(dir.path(0), &bytes[..bytes.len() - 5]).unwrap();
     // The first segment need not even be walked through.
     let found = unclosed(&dir.chain(|_| ()), &Options::new());
-    assert_eq!((bases(&found.sealed), found.gap), (vec![0], None));
+    assert_eq!((bases(&found.sealed), found.cut_at), (vec![0], None));
     let chain = dir.chain(|_| ());
     let mut survey = chain.survey();
     assert_eq!(survey.walk(3).unwrap().defect, None);
@@ -370,7 +373,7 @@ fn a_segment_that_was_durable_and_is_missing_is_an_error_unless_it_was_asked_to_
     let refused = chain.verdict(&Options::new()).map(drop);
     assert_eq!(told(refused), dir.error(3, 0, Corruption::Missing));
     let found = unclosed(&chain, &Options::new().recover(true));
-    assert_eq!((found.missing, found.gap), (Some(3), None));
+    assert_eq!((found.missing, found.cut_at), (Some(3), None));
     assert!(found.is_lossy() && found.next_offset_min == offset_bound(3));
     assert!(!chain.has_gone_on().unwrap());
 }

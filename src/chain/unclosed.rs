@@ -29,7 +29,7 @@ pub(crate) struct Unclosed {
     /// first.
     pub(crate) unreadable: Vec<u64>,
     /// The first segment that falls short of its end: the log ends in it.
-    pub(crate) gap: Option<Gap>,
+    pub(crate) cut_at: Option<CutAt>,
     /// The base offset of a segment that was durable and is missing.
     pub(crate) missing: Option<u64>,
     /// No offset below this one may be given out again. (Messages that are there keep theirs.)
@@ -38,7 +38,7 @@ pub(crate) struct Unclosed {
 
 /// The place at which a log is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gap {
+pub(crate) struct CutAt {
     /// The index of the segment among those that were walked through.
     pub(crate) at: usize,
     /// Whether the bytes that the segment lacks were durable.
@@ -49,13 +49,15 @@ impl Unclosed {
     /// Whether durable messages are lost. This is possible only if the options ask to go on without
     /// them.
     pub(crate) fn is_lossy(&self) -> bool {
-        self.missing.is_some() || !self.unreadable.is_empty() || self.gap.is_some_and(|gap| gap.is_durable)
+        self.missing.is_some()
+            || !self.unreadable.is_empty()
+            || self.cut_at.is_some_and(|cut_at| cut_at.is_durable)
     }
 
     /// Removes from `walked` the segments behind the one in which the log ends, and returns them,
     /// oldest first.
-    pub(crate) fn take_behind_gap(&mut self) -> Vec<Walked> {
-        let kept = self.gap.map_or(self.walked.len(), |gap| gap.at + 1);
+    pub(crate) fn take_behind_cut(&mut self) -> Vec<Walked> {
+        let kept = self.cut_at.map_or(self.walked.len(), |cut_at| cut_at.at + 1);
         self.walked.split_off(kept.min(self.walked.len()))
     }
 
@@ -76,7 +78,7 @@ impl Chain {
             return Err(corrupt(&self.path(base), 0, None, Corruption::Missing));
         }
         let (walked, unreadable) = self.walk_readable(options)?;
-        let gap = self.gap(&walked, options)?;
+        let cut_at = self.cut_at(&walked, options)?;
         let readable = &self.bases[..self.bases.len() - unreadable.len()];
         let rewritten = match readable.last() {
             Some(last) if walked.is_empty() => end_of(&self.header(*last)?, Testimony::Nobody),
@@ -93,7 +95,7 @@ impl Chain {
             walked,
             rewritten,
             unreadable,
-            gap,
+            cut_at,
             missing,
             next_offset_min: self.meta.next_offset,
         };
@@ -170,7 +172,7 @@ impl Chain {
 
     /// The first segment that falls short of its end; an error if that segment lacks durable
     /// messages, unless the options ask to go on without them.
-    fn gap(&self, walked: &[Walked], options: &Options) -> Result<Option<Gap>> {
+    fn cut_at(&self, walked: &[Walked], options: &Options) -> Result<Option<CutAt>> {
         let durable_end = self.copies.durable_end();
         let Some(at) = walked.iter().position(|one| one.is_cut_here(durable_end)) else {
             return Ok(None);
@@ -183,6 +185,6 @@ impl Chain {
         if is_durable && !options.recover {
             return Err(short.error());
         }
-        Ok(Some(Gap { at, is_durable }))
+        Ok(Some(CutAt { at, is_durable }))
     }
 }

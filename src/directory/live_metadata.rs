@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::files::Directory;
 use super::metadata::MetaStore;
-use super::opened::Directory;
 use crate::Result;
 use crate::format::Meta;
 

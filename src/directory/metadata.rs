@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::opened::{corrupt, header_error};
+use super::files::{corrupt, header_error};
 use crate::format::{HeaderDefect, META_LEN, META_NAMES, Meta};
 use crate::sys::{Open, Storage, found};
 use crate::{Corruption, Error, Result};

@@ -1,13 +1,13 @@
 //! L4: the opened directory of a log: its files by name, its metadata, and the right to write to
 //! it.
 
+mod files;
 mod health;
 mod live_metadata;
 mod metadata;
-mod opened;
 mod quarantine;
 
+pub(crate) use files::{Directory, copy_range, corrupt, create_anew, header_error, offset_bound};
 pub(crate) use health::Health;
 pub(crate) use live_metadata::LiveMetadata;
 pub(crate) use metadata::{Copies, MetaStore, initialise};
-pub(crate) use opened::{Directory, copy_range, corrupt, create_anew, header_error, offset_bound};

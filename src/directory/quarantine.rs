@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::opened::Directory;
-use super::opened::copy_range;
+use super::files::Directory;
+use super::files::copy_range;
 use crate::Result;
 use crate::format::{FileName, QUARANTINE_NAME};
 use crate::sys::{File, Open};

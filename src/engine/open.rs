@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::append::Appender;
 use super::file_log::FileLog;
-use super::open_log::{OpenLog, Opened};
+use super::open_log::{FoundLog, OpenLog};
 use super::recovery::{Recovered, Recovery};
 use super::segments::SegmentList;
 use crate::Durability;
@@ -307,7 +307,7 @@ impl Opening<'_> {
             key_runs: self.runs,
             ..SegmentList::default()
         };
-        let opened = Opened {
+        let opened = FoundLog {
             directory: self.chain.directory,
             list,
             appender,

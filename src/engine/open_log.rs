@@ -39,7 +39,7 @@ pub(crate) struct OpenLog {
 }
 
 /// What opening found out: the state in which the log goes on.
-pub(super) struct Opened {
+pub(super) struct FoundLog {
     pub(super) directory: Arc<Directory>,
     pub(super) list: SegmentList,
     pub(super) appender: Appender,
@@ -50,8 +50,8 @@ pub(super) struct Opened {
 }
 
 impl OpenLog {
-    pub(super) fn new(options: &Options, opened: Opened) -> OpenLog {
-        let Opened {
+    pub(super) fn new(options: &Options, opened: FoundLog) -> OpenLog {
+        let FoundLog {
             directory,
             list,
             appender,

@@ -31,7 +31,7 @@ pub(crate) struct Recovered {
     pub(crate) synced: u64,
     /// Whether durable messages were cut off, which only happens if the options ask for it.
     pub(crate) has_cut: bool,
-    /// Whether there is a gap between the last message and the next offset.
+    /// Whether offsets are missing between the last message and the next offset.
     pub(crate) has_gap: bool,
 }
 
@@ -47,7 +47,7 @@ impl Recovery<'_> {
     pub(crate) fn run(mut self, mut found: Unclosed) -> Result<Recovered> {
         let has_cut = found.is_lossy();
         if self.options.read_only {
-            drop(found.take_behind_gap());
+            drop(found.take_behind_cut());
         } else {
             self.cut(&mut found)?;
         }
@@ -81,13 +81,13 @@ impl Recovery<'_> {
         for base in &found.unreadable {
             self.directory.quarantine_segment(*base)?;
         }
-        let Some(gap) = found.gap else { return Ok(()) };
-        let short = &found.walked[gap.at];
-        if gap.is_durable || short.is_frame_behind() {
+        let Some(cut_at) = found.cut_at else { return Ok(()) };
+        let short = &found.walked[cut_at.at];
+        if cut_at.is_durable || short.is_frame_behind() {
             keep_tail(self.directory, short)?;
         }
         // The last segment goes first here too, for the same reason.
-        for later in found.take_behind_gap().iter().rev() {
+        for later in found.take_behind_cut().iter().rev() {
             self.directory.quarantine_segment(later.base())?;
         }
         Ok(())

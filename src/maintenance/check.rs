@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::{Chain, Ending, Surveyed, Walked, segment_bases};
 use crate::directory::{Copies, Directory};
 use crate::format::{FileName, IndexKinds};
-use crate::segment::{Entry, IndexState, Opened, Sealed, SegmentEnd, Stop, damaged_runs};
+use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, Stop, damaged_runs};
 use crate::{Corruption, Error, Options, Result};
 
 /// What [`check`] found.
@@ -233,7 +233,7 @@ fn check_index(chain: &Chain, walked: &Walked, ending: &Ending, report: &mut Che
         IndexState::Good(files) if matches!(walked.extent.stop, Stop::Defect { .. }) => files,
         IndexState::Good(_) | IndexState::Absent => return Ok(()),
     };
-    let opened = Opened::Sealed { files: &files };
+    let opened = SegmentSnapshot::Sealed { files: &files };
     report.messages = 0;
     report
         .problems

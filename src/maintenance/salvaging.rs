@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::Result;
 use crate::chain::{Chain, Ending, Testimony, end_of};
 use crate::format::{FileName, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
-use crate::segment::{Active, Gap, Good, IndexState, Opened, Salvage, Sealed, SegmentEnd, salvage};
+use crate::segment::{Active, Gap, Good, IndexState, Salvage, Sealed, SegmentEnd, SegmentSnapshot, salvage};
 
 /// Finds the good records of a segment, and the offset that the segment reaches up to (exclusive).
 pub(super) fn salvage_segment(
@@ -46,9 +46,9 @@ fn hints(chain: &Chain, header: &SegmentHeader, ending: Option<Ending>) -> Vec<(
     let Ok(IndexState::Good(files)) = segment.check_index() else {
         return Vec::new();
     };
-    let opened = Opened::Sealed { files: &files };
+    let opened = SegmentSnapshot::Sealed { files: &files };
     let known = (0..opened.count()).map(|ordinal| Ok((opened.position(ordinal)?, opened.offset(ordinal)?)));
-    let known: Result<_, crate::segment::Fault> = known.collect();
+    let known: Result<_, crate::segment::ReadFault> = known.collect();
     known.unwrap_or_default()
 }
 

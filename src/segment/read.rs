@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::fault::Fault;
-use super::segment_ref::Opened;
+use super::read_fault::ReadFault;
+use super::segment_ref::SegmentSnapshot;
 use crate::Message;
 use crate::format::{
     BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_message,
@@ -13,7 +13,7 @@ use crate::format::{
 /// Bytes that one batch of messages may take, unless a single one is larger.
 pub(crate) const READ_LEN_MAX: u32 = 8 << 20;
 
-impl Opened<'_> {
+impl SegmentSnapshot<'_> {
     /// Reads the head of the record at `position`, unverified.
     #[inline]
     fn header_at(&self, position: u32) -> Option<RecordHeader> {
@@ -42,7 +42,7 @@ impl Opened<'_> {
 
     /// Whether a record to which the index has led has this key. After yes the record may be
     /// damaged and still has to be read; after no it has been verified.
-    pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, Fault> {
+    pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, ReadFault> {
         let position = self.position(ordinal)?;
         let looks_the_same = self.header_at(position).is_none_or(|header| {
             header.key.is_some_and(|len| len as usize == key.len())
@@ -55,21 +55,21 @@ impl Opened<'_> {
         }
         // This is another key with the same hash, which is rare, or a damaged key.
         match self.verify(ordinal) {
-            Err(Fault::Record { .. }) => Ok(true),
+            Err(ReadFault::Record { .. }) => Ok(true),
             verified => verified.map(|()| false),
         }
     }
 
     /// Verifies one record.
-    pub(crate) fn verify(&self, ordinal: u32) -> Result<(), Fault> {
+    pub(crate) fn verify(&self, ordinal: u32) -> Result<(), ReadFault> {
         self.message(ordinal, self.offset(ordinal)?).map(drop)
     }
 
     /// Reads one record and verifies it; `None` for a record that is not a message.
     #[inline]
-    pub(crate) fn message(&self, ordinal: u32, offset: u64) -> Result<Option<Message>, Fault> {
+    pub(crate) fn message(&self, ordinal: u32, offset: u64) -> Result<Option<Message>, ReadFault> {
         let position = self.position(ordinal)?;
-        let damaged = Fault::Record {
+        let damaged = ReadFault::Record {
             position: u64::from(position),
             offset,
         };
@@ -93,9 +93,9 @@ impl Opened<'_> {
     }
 
     /// Reads the bytes of one record and verifies them.
-    pub(crate) fn frame(&self, ordinal: u32, offset: u64, into: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(crate) fn frame(&self, ordinal: u32, offset: u64, into: &mut Vec<u8>) -> Result<(), ReadFault> {
         let position = self.position(ordinal)?;
-        let damaged = Fault::Record {
+        let damaged = ReadFault::Record {
             position: u64::from(position),
             offset,
         };
@@ -119,7 +119,7 @@ impl Opened<'_> {
         ordinal: u32,
         offset: u64,
         frame: &'f mut Vec<u8>,
-    ) -> Result<Option<&'f [u8]>, Fault> {
+    ) -> Result<Option<&'f [u8]>, ReadFault> {
         self.frame(ordinal, offset, frame)?;
         let Some(Frame::Record(header)) = Frame::parse(frame) else {
             return Ok(None);
@@ -131,12 +131,17 @@ impl Opened<'_> {
     /// Reads up to `count` messages from `ordinal` on, and at least one if there is one, into one
     /// shared piece of memory, and verifies them. Returns the ordinal at which to go on; it is that
     /// of a damaged record, if messages were read in front of that record.
-    pub(crate) fn messages(&self, ordinal: u32, count: u32, into: &mut Vec<Message>) -> Result<u32, Fault> {
+    pub(crate) fn messages(
+        &self,
+        ordinal: u32,
+        count: u32,
+        into: &mut Vec<Message>,
+    ) -> Result<u32, ReadFault> {
         let start = self.position(ordinal)?;
         let end_ordinal = self.end_within(ordinal, self.end_of_messages(ordinal, count)?, start)?;
         let end = self.position(end_ordinal)?;
         let first = self.offset(ordinal)?;
-        let damaged = |at: usize, offset| Fault::Record {
+        let damaged = |at: usize, offset| ReadFault::Record {
             position: u64::from(start) + at as u64,
             offset,
         };
@@ -179,7 +184,7 @@ impl Opened<'_> {
 
     /// The largest ordinal up to `end`, but at least one more than `ordinal`, that keeps a read
     /// from `start` on within [`READ_LEN_MAX`].
-    fn end_within(&self, ordinal: u32, end: u32, start: u32) -> Result<u32, Fault> {
+    fn end_within(&self, ordinal: u32, end: u32, start: u32) -> Result<u32, ReadFault> {
         if self.position(end)?.saturating_sub(start) <= READ_LEN_MAX {
             return Ok(end);
         }

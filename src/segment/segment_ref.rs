@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::active::{Active, Visible};
-use super::fault::Fault;
+use super::read_fault::ReadFault;
 use super::sealed::{Mapped, Sealed};
 use crate::Result;
 use crate::format::{FRAMES_START, FrameSeeds};
@@ -37,7 +37,7 @@ impl SegmentRef {
                 }
                 let files = files
                     .as_ref()
-                    .ok_or_else(|| Fault::Index.into_error(&segment.index_path()))?;
+                    .ok_or_else(|| ReadFault::Index.into_error(&segment.index_path()))?;
                 Ok(Held::Sealed(Arc::clone(segment), Arc::clone(files)))
             }
         }
@@ -50,11 +50,11 @@ impl SegmentRef {
     pub(crate) fn read<T>(
         &self,
         mapped: impl Fn(&Arc<Sealed>),
-        mut read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
+        mut read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
     ) -> Result<T> {
         let segment = match self {
             SegmentRef::Active(active) => {
-                let opened = Opened::Active {
+                let opened = SegmentSnapshot::Active {
                     active,
                     visible: active.visible(),
                 };
@@ -67,16 +67,16 @@ impl SegmentRef {
             mapped(segment);
         }
         if let Some(files) = guard.as_deref() {
-            match read(&Opened::Sealed { files }) {
-                Err(Fault::Index) => {}
+            match read(&SegmentSnapshot::Sealed { files }) {
+                Err(ReadFault::Index) => {}
                 other => return other.map_err(|fault| fault.into_error(&segment.path())),
             }
         }
         drop(guard);
         let files = segment.rebuild_index()?;
         mapped(segment);
-        read(&Opened::Sealed { files: &files }).map_err(|fault| match fault {
-            Fault::Index => fault.into_error(&segment.index_path()),
+        read(&SegmentSnapshot::Sealed { files: &files }).map_err(|fault| match fault {
+            ReadFault::Index => fault.into_error(&segment.index_path()),
             other => other.into_error(&segment.path()),
         })
     }
@@ -105,13 +105,13 @@ impl Held {
     }
 
     /// The segment as it is now.
-    pub(crate) fn opened(&self) -> Opened<'_> {
+    pub(crate) fn opened(&self) -> SegmentSnapshot<'_> {
         match self {
-            Held::Active(active) => Opened::Active {
+            Held::Active(active) => SegmentSnapshot::Active {
                 active,
                 visible: active.visible(),
             },
-            Held::Sealed(_, files) => Opened::Sealed { files },
+            Held::Sealed(_, files) => SegmentSnapshot::Sealed { files },
         }
     }
 
@@ -129,30 +129,30 @@ impl Held {
             Held::Sealed(segment, files) => files
                 .index
                 .offset(ordinal)
-                .map_err(|_| Fault::Index.into_error(&segment.index_path())),
+                .map_err(|_| ReadFault::Index.into_error(&segment.index_path())),
         }
     }
 }
 
 /// A segment as one reader sees it: its content does not change any more.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Opened<'a> {
+pub(crate) enum SegmentSnapshot<'a> {
     Active { active: &'a Active, visible: Visible },
     Sealed { files: &'a Mapped },
 }
 
-impl Opened<'_> {
+impl SegmentSnapshot<'_> {
     pub(crate) fn map(&self) -> &Map {
         match self {
-            Opened::Active { active, .. } => &active.map,
-            Opened::Sealed { files } => &files.map,
+            SegmentSnapshot::Active { active, .. } => &active.map,
+            SegmentSnapshot::Sealed { files } => &files.map,
         }
     }
 
     pub(crate) fn seeds(&self) -> FrameSeeds {
         match self {
-            Opened::Active { active, .. } => active.seeds,
-            Opened::Sealed { files } => files.seeds,
+            SegmentSnapshot::Active { active, .. } => active.seeds,
+            SegmentSnapshot::Sealed { files } => files.seeds,
         }
     }
 
@@ -160,8 +160,8 @@ impl Opened<'_> {
     #[inline]
     pub(crate) fn count(&self) -> u32 {
         match self {
-            Opened::Active { visible, .. } => visible.count,
-            Opened::Sealed { files } => files.index.count(),
+            SegmentSnapshot::Active { visible, .. } => visible.count,
+            SegmentSnapshot::Sealed { files } => files.index.count(),
         }
     }
 
@@ -169,8 +169,8 @@ impl Opened<'_> {
     #[inline]
     pub(crate) fn end(&self) -> u32 {
         match self {
-            Opened::Active { visible, .. } => visible.end,
-            Opened::Sealed { files } => files.len,
+            SegmentSnapshot::Active { visible, .. } => visible.end,
+            SegmentSnapshot::Sealed { files } => files.len,
         }
     }
 
@@ -178,17 +178,17 @@ impl Opened<'_> {
     #[inline]
     pub(crate) fn is_dense(&self) -> bool {
         match self {
-            Opened::Active { .. } => true,
-            Opened::Sealed { files } => files.index.is_dense(),
+            SegmentSnapshot::Active { .. } => true,
+            SegmentSnapshot::Sealed { files } => files.index.is_dense(),
         }
     }
 
     /// The ordinal of the first record at or after `offset`, and whether that record has exactly
     /// this offset; the count if there is none.
     #[inline]
-    pub(crate) fn find(&self, offset: u64) -> Result<(u32, bool), Fault> {
+    pub(crate) fn find(&self, offset: u64) -> Result<(u32, bool), ReadFault> {
         match self {
-            Opened::Active { active, visible } => {
+            SegmentSnapshot::Active { active, visible } => {
                 let ordinal = offset.saturating_sub(active.header.base);
                 let found = ordinal < u64::from(visible.count);
                 #[expect(clippy::cast_possible_truncation, reason = "below a u32")]
@@ -198,7 +198,7 @@ impl Opened<'_> {
                     (visible.count, false)
                 })
             }
-            Opened::Sealed { files } => Ok(match files.index.find(offset)? {
+            SegmentSnapshot::Sealed { files } => Ok(match files.index.find(offset)? {
                 Find::Found { ordinal, .. } => (ordinal, true),
                 Find::Next { ordinal } => (ordinal, false),
                 Find::End => (files.index.count(), false),
@@ -208,36 +208,38 @@ impl Opened<'_> {
 
     /// The offset of a record.
     #[inline]
-    pub(crate) fn offset(&self, ordinal: u32) -> Result<u64, Fault> {
+    pub(crate) fn offset(&self, ordinal: u32) -> Result<u64, ReadFault> {
         match self {
-            Opened::Active { active, .. } => Ok(active.header.base + u64::from(ordinal)),
-            Opened::Sealed { files } => Ok(files.index.offset(ordinal)?),
+            SegmentSnapshot::Active { active, .. } => Ok(active.header.base + u64::from(ordinal)),
+            SegmentSnapshot::Sealed { files } => Ok(files.index.offset(ordinal)?),
         }
     }
 
     /// The position of a record; for the ordinal after the last, the end.
     #[inline]
-    pub(crate) fn position(&self, ordinal: u32) -> Result<u32, Fault> {
+    pub(crate) fn position(&self, ordinal: u32) -> Result<u32, ReadFault> {
         if ordinal >= self.count() {
             return Ok(self.end());
         }
         match self {
-            Opened::Active { active, .. } => Ok(active.index.position(ordinal).unwrap_or(FRAMES_START)),
-            Opened::Sealed { files } => Ok(files.index.position(ordinal)?),
+            SegmentSnapshot::Active { active, .. } => {
+                Ok(active.index.position(ordinal).unwrap_or(FRAMES_START))
+            }
+            SegmentSnapshot::Sealed { files } => Ok(files.index.position(ordinal)?),
         }
     }
 
     /// How many messages are among the first `ordinal` records.
     #[inline]
-    pub(crate) fn messages_before(&self, ordinal: u32) -> Result<u32, Fault> {
+    pub(crate) fn messages_before(&self, ordinal: u32) -> Result<u32, ReadFault> {
         match self {
-            Opened::Active { active, .. } => Ok(active.index.messages_before(ordinal)),
-            Opened::Sealed { files } => Ok(files.index.messages_before(ordinal)?),
+            SegmentSnapshot::Active { active, .. } => Ok(active.index.messages_before(ordinal)),
+            SegmentSnapshot::Sealed { files } => Ok(files.index.messages_before(ordinal)?),
         }
     }
 
     /// The number of messages with offsets in a range.
-    pub(crate) fn messages_in(&self, offsets: std::ops::Range<u64>) -> Result<u32, Fault> {
+    pub(crate) fn messages_in(&self, offsets: std::ops::Range<u64>) -> Result<u32, ReadFault> {
         let (first, past) = (self.find(offsets.start)?.0, self.find(offsets.end)?.0);
         Ok(self
             .messages_before(past)?
@@ -247,16 +249,16 @@ impl Opened<'_> {
     /// The ordinal of the message behind the first `number` messages; the count if there are no
     /// more.
     #[inline]
-    pub(crate) fn nth_message(&self, number: u32) -> Result<u32, Fault> {
+    pub(crate) fn nth_message(&self, number: u32) -> Result<u32, ReadFault> {
         let ordinal = match self {
-            Opened::Active { active, .. } => active.index.nth_message(number),
-            Opened::Sealed { files } => files.index.nth_message(number)?,
+            SegmentSnapshot::Active { active, .. } => active.index.nth_message(number),
+            SegmentSnapshot::Sealed { files } => files.index.nth_message(number)?,
         };
         Ok(ordinal.min(self.count()))
     }
 
     /// Whether a message has this offset.
-    pub(crate) fn has_message(&self, offset: u64) -> Result<bool, Fault> {
+    pub(crate) fn has_message(&self, offset: u64) -> Result<bool, ReadFault> {
         let (ordinal, is_there) = self.find(offset)?;
         Ok(is_there && self.messages_before(ordinal + 1)? > self.messages_before(ordinal)?)
     }
@@ -264,7 +266,7 @@ impl Opened<'_> {
     /// The ordinal behind the first `count` messages from `ordinal` on; the count of records if
     /// there are fewer.
     #[inline]
-    pub(super) fn end_of_messages(&self, ordinal: u32, count: u32) -> Result<u32, Fault> {
+    pub(super) fn end_of_messages(&self, ordinal: u32, count: u32) -> Result<u32, ReadFault> {
         let last = self
             .messages_before(ordinal)?
             .saturating_add(count.saturating_sub(1));
@@ -273,7 +275,7 @@ impl Opened<'_> {
 
     /// The ordinal of the first message whose running maximum time, within this segment, is at or
     /// after `time`.
-    pub(crate) fn first_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
+    pub(crate) fn first_at_or_after(&self, time: i64) -> Result<Option<u32>, ReadFault> {
         let Some(found) = self.record_at_or_after(time)? else {
             return Ok(None);
         };
@@ -282,23 +284,23 @@ impl Opened<'_> {
         Ok((message < self.count()).then_some(message))
     }
 
-    /// As [`first_at_or_after`](Opened::first_at_or_after), but with control records, which have
-    /// the earliest time there is.
-    fn record_at_or_after(&self, time: i64) -> Result<Option<u32>, Fault> {
+    /// As [`first_at_or_after`](SegmentSnapshot::first_at_or_after), but with control records,
+    /// which have the earliest time there is.
+    fn record_at_or_after(&self, time: i64) -> Result<Option<u32>, ReadFault> {
         // A time that cannot be read counts as late, so that reading the record reports the damage.
         let time_at = |position: u32| self.message_time_at(position).unwrap_or(i64::MAX);
         match self {
-            Opened::Active { active, visible } => {
+            SegmentSnapshot::Active { active, visible } => {
                 active
                     .index
                     .first_at_or_after(time, visible.count, |position| Ok(time_at(position)))
             }
-            Opened::Sealed { files } => {
+            SegmentSnapshot::Sealed { files } => {
                 let mut passed_over = 0;
                 let found = files.index.first_at_or_after(time, |position| {
                     let own = time_at(position);
                     passed_over += u32::from(own < time);
-                    Ok::<_, Fault>(own)
+                    Ok::<_, ReadFault>(own)
                 })?;
                 // The records that were passed over lie in front of the one found, and their times
                 // may be damaged.
@@ -314,8 +316,8 @@ impl Opened<'_> {
     /// The largest time in this segment; `None` without records or without a time index.
     pub(crate) fn time_max(&self) -> Option<i64> {
         match self {
-            Opened::Active { active, .. } => active.index.time_max(),
-            Opened::Sealed { files } => files.index.time_max(),
+            SegmentSnapshot::Active { active, .. } => active.index.time_max(),
+            SegmentSnapshot::Sealed { files } => files.index.time_max(),
         }
     }
 
@@ -323,15 +325,15 @@ impl Opened<'_> {
     #[inline]
     pub(crate) fn candidates(&self, hash: u32) -> KeyMatches<'_> {
         match self {
-            Opened::Active { active, visible } => {
+            SegmentSnapshot::Active { active, visible } => {
                 KeyMatches::Active(active.index.candidates(hash, visible.count))
             }
-            Opened::Sealed { files } => KeyMatches::Sealed(files.index.candidates(hash)),
+            SegmentSnapshot::Sealed { files } => KeyMatches::Sealed(files.index.candidates(hash)),
         }
     }
 }
 
-/// See [`Opened::candidates`].
+/// See [`SegmentSnapshot::candidates`].
 #[derive(Debug)]
 pub(crate) enum KeyMatches<'a> {
     Active(index::ChainWalk<'a>),
@@ -339,13 +341,13 @@ pub(crate) enum KeyMatches<'a> {
 }
 
 impl Iterator for KeyMatches<'_> {
-    type Item = Result<u32, Fault>;
+    type Item = Result<u32, ReadFault>;
 
     #[inline]
-    fn next(&mut self) -> Option<Result<u32, Fault>> {
+    fn next(&mut self) -> Option<Result<u32, ReadFault>> {
         match self {
             KeyMatches::Active(candidates) => candidates.next().map(Ok),
-            KeyMatches::Sealed(candidates) => candidates.next().map(|found| found.map_err(Fault::from)),
+            KeyMatches::Sealed(candidates) => candidates.next().map(|found| found.map_err(ReadFault::from)),
         }
     }
 }

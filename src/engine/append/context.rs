@@ -11,7 +11,7 @@ use crate::segment::Prepared;
 
 /// What appending works on.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct AppendContext {
     pub(super) directory: Arc<Directory>,
     pub(super) segments: Arc<Segments>,
     pub(super) metadata: Arc<LiveMetadata>,
@@ -24,7 +24,7 @@ pub(super) struct Context {
     pub(super) rollover: u64,
 }
 
-impl Context {
+impl AppendContext {
     #[inline]
     pub(super) fn directory(&self) -> &Directory {
         &self.directory

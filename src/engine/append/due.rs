@@ -9,7 +9,7 @@ pub(crate) struct Due {
     /// A segment that was begun.
     pub(crate) begun: Option<Arc<Active>>,
     /// The segment before it, which is to be synced and sealed.
-    pub(crate) left: Option<(Arc<Active>, Seal)>,
+    pub(crate) left_behind: Option<(Arc<Active>, Seal)>,
     /// Space that publishers will need soon.
     pub(crate) space: Option<SpaceAhead>,
 }

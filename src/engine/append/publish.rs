@@ -4,7 +4,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::appender::Appender;
 use super::batch::BatchPlan;
-use super::context::Context;
+use super::context::AppendContext;
 use super::due::{Due, SpaceAhead};
 use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
@@ -20,7 +20,7 @@ const AHEAD_MAX: u64 = 12 << 20;
 /// Appends batches to a log, and makes them durable.
 #[derive(Debug)]
 pub(crate) struct Append {
-    context: Context,
+    context: AppendContext,
     appender: Mutex<Appender>,
 }
 
@@ -56,7 +56,7 @@ impl Append {
     ) -> Append {
         let visible_is_durable = options.durability == Durability::EachPublish;
         Append {
-            context: Context {
+            context: AppendContext {
                 directory: Arc::clone(&segments.directory),
                 segments: Arc::clone(segments),
                 metadata: Arc::clone(metadata),
@@ -242,7 +242,7 @@ impl Appender {
     #[inline]
     fn append<const IS_CONTROL: bool>(
         &mut self,
-        context: &Context,
+        context: &AppendContext,
         messages: &[NewMessage<'_>],
         plan: &BatchPlan,
         due: &mut Option<Box<Due>>,
@@ -285,7 +285,7 @@ impl Appender {
     }
 
     #[cold]
-    fn ask_for_space(&mut self, context: &Context, reserved: u64, due: &mut Option<Box<Due>>) {
+    fn ask_for_space(&mut self, context: &AppendContext, reserved: u64, due: &mut Option<Box<Due>>) {
         let Some(active) = &self.active else { return };
         if reserved >= active.map.capacity().min(context.rollover) {
             if !self.is_next_requested {
@@ -321,7 +321,7 @@ impl Appender {
     }
 
     /// Makes all segments durable, cuts the last one to its end, and returns it.
-    fn make_durable(&mut self, context: &Context) -> Result<Option<(Arc<Active>, Seal)>> {
+    fn make_durable(&mut self, context: &AppendContext) -> Result<Option<(Arc<Active>, Seal)>> {
         for segment in std::mem::take(&mut self.unsynced) {
             segment.sync(context.directory())?;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::appender::Appender;
-use super::context::Context;
+use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
 use crate::format::{FRAMES_START, Previous, Salt, SegmentHeader};
@@ -19,7 +19,7 @@ impl Appender {
     #[inline]
     pub(super) fn make_room(
         &mut self,
-        context: &Context,
+        context: &AppendContext,
         needed: u64,
         due: &mut Option<Box<Due>>,
     ) -> Result<()> {
@@ -38,7 +38,12 @@ impl Appender {
 
     /// Goes on in a new segment, or in the last one of a log that was closed.
     #[cold]
-    fn next_segment(&mut self, context: &Context, needed: u64, due: &mut Option<Box<Due>>) -> Result<()> {
+    fn next_segment(
+        &mut self,
+        context: &AppendContext,
+        needed: u64,
+        due: &mut Option<Box<Due>>,
+    ) -> Result<()> {
         self.unmark_clean(context)?;
         if self.active.is_none() && self.reopen_last(context, needed)? {
             return Ok(());
@@ -47,13 +52,18 @@ impl Appender {
     }
 
     /// Leaves the active segment behind and begins a new one, so that the old one can be rewritten.
-    pub(super) fn roll(&mut self, context: &Context, due: &mut Option<Box<Due>>) -> Result<()> {
+    pub(super) fn roll(&mut self, context: &AppendContext, due: &mut Option<Box<Due>>) -> Result<()> {
         self.unmark_clean(context)?;
         self.new_segment(context, 0, due)
     }
 
     /// Begins a segment that has room for at least `needed` framed bytes.
-    fn new_segment(&mut self, context: &Context, needed: u64, due: &mut Option<Box<Due>>) -> Result<()> {
+    fn new_segment(
+        &mut self,
+        context: &AppendContext,
+        needed: u64,
+        due: &mut Option<Box<Due>>,
+    ) -> Result<()> {
         let is_synced = self.sync_active(context)?;
         // An empty segment that is too small for the batch is replaced, not followed, because the
         // new one has the same name.
@@ -81,14 +91,14 @@ impl Appender {
         });
         let due = Due::noted(due);
         due.begun = Some(active);
-        due.left = left.map(|left| (left, seal));
+        due.left_behind = left.map(|left| (left, seal));
         Ok(())
     }
 
     /// The header of the segment that is about to be begun.
     fn next_header(
         &self,
-        context: &Context,
+        context: &AppendContext,
         previous: Option<Previous>,
         is_synced: bool,
     ) -> Result<SegmentHeader> {
@@ -110,7 +120,7 @@ impl Appender {
     }
 
     /// Creates the file of a segment: the prepared one, if there is one that is large enough.
-    fn create_segment(&self, context: &Context, header: SegmentHeader, needed: u64) -> Result<Active> {
+    fn create_segment(&self, context: &AppendContext, header: SegmentHeader, needed: u64) -> Result<Active> {
         let (directory, health) = (context.directory(), context.health());
         let capacity = capacity_for(context.rollover, needed);
         // Held until the file has its own name: only one file can be in preparation.
@@ -128,7 +138,7 @@ impl Appender {
 
     /// The header of the last segment if that segment is empty, so that a new one would have the
     /// same name.
-    fn empty_last(&self, context: &Context) -> Result<Option<SegmentHeader>> {
+    fn empty_last(&self, context: &AppendContext) -> Result<Option<SegmentHeader>> {
         match (&self.active, &self.previous) {
             (Some(active), _) if active.header.base == self.next_offset => {
                 active.retire();
@@ -147,7 +157,7 @@ impl Appender {
 
     /// The creation time for a segment that is begun now: never before that of the segment in front
     /// of it.
-    fn creation_time(&self, context: &Context) -> u32 {
+    fn creation_time(&self, context: &AppendContext) -> u32 {
         let directory = context.directory();
         let before = match &self.active {
             Some(active) => active.header.created,
@@ -166,7 +176,7 @@ impl Appender {
     /// Syncs the active segment where visible messages must be durable; returns whether it is
     /// durable. There, the old segment has to be durable and visible before a message in the new
     /// one is acknowledged.
-    fn sync_active(&mut self, context: &Context) -> Result<bool> {
+    fn sync_active(&mut self, context: &AppendContext) -> Result<bool> {
         let Some(active) = &self.active else {
             return Ok(true);
         };
@@ -185,7 +195,7 @@ impl Appender {
     }
 
     /// Forgets a segment that is durable now.
-    pub(super) fn note_synced(&mut self, context: &Context, segment: &Arc<Active>) {
+    pub(super) fn note_synced(&mut self, context: &AppendContext, segment: &Arc<Active>) {
         self.unsynced.retain(|held| !Arc::ptr_eq(held, segment));
         if let Some(active) = self.active.as_ref().filter(|_| self.unsynced.is_empty()) {
             context.frontiers.durable_up_to(active, FRAMES_START);
@@ -193,7 +203,7 @@ impl Appender {
     }
 
     /// Removes the mark of the clean close, durably, before the first byte is written.
-    fn unmark_clean(&mut self, context: &Context) -> Result<()> {
+    fn unmark_clean(&mut self, context: &AppendContext) -> Result<()> {
         if self.is_marked_clean {
             let durable = context.frontiers.visible_is_durable();
             context.metadata.write(|meta| {
@@ -207,7 +217,7 @@ impl Appender {
     }
 
     /// Goes on in the last segment of a log that was closed, if there is enough room left in it.
-    fn reopen_last(&mut self, context: &Context, needed: u64) -> Result<bool> {
+    fn reopen_last(&mut self, context: &AppendContext, needed: u64) -> Result<bool> {
         let list = context.segments.list();
         let (Some(SegmentRef::Sealed(sealed)), Some(previous)) = (list.segments.last(), self.previous) else {
             return Ok(false);

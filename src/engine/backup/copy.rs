@@ -11,10 +11,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::chain::{Source, Testimony, flaw_in, holds_another_log, segment_bases};
+use crate::chain::{RewriteSource, Testimony, flaw_in, holds_another_log, segment_bases};
 use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, create_anew, initialise};
 use crate::engine::open::{sync_above, with_above};
-use crate::engine::remove::{copy as copy_kept, source_of};
+use crate::engine::remove::{copy_kept, source_of};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, SegmentRef, Visible, copy_range_of};
@@ -82,11 +82,11 @@ impl Moment<'_> {
         }
     }
 
-    fn source(&self, segments: &Segments, segment: &SegmentRef) -> Result<Source> {
+    fn source(&self, segments: &Segments, segment: &SegmentRef) -> Result<RewriteSource> {
         let last = self.reader.list().segments.last().map(SegmentRef::base);
         match (segment, self.visible) {
             (SegmentRef::Active(active), Some(visible)) if Some(segment.base()) == last => {
-                Source::of_active(active, visible)
+                RewriteSource::of_active(active, visible)
             }
             _ => source_of(&segments.directory, self.reader, segment),
         }
@@ -238,7 +238,7 @@ impl Target {
     }
 
     /// Copies what the target lacks of one segment; returns how many bytes it copied.
-    fn copy_segment(&mut self, source: &Source, held: &Held) -> Result<u64> {
+    fn copy_segment(&mut self, source: &RewriteSource, held: &Held) -> Result<u64> {
         let base = source.header.base;
         let len = u64::from(source.len);
         let there = self.directory.open_segment(base, Open::Read);
@@ -286,7 +286,7 @@ impl Target {
     }
 
     /// Removes the segments of an earlier backup that were merged into this one since.
-    fn remove_merged(&mut self, source: &Source) -> Result<()> {
+    fn remove_merged(&mut self, source: &RewriteSource) -> Result<()> {
         let base = source.header.base;
         match source.header.rewrite {
             Some(rewrite) => self.remove(|there| base < there && there < rewrite.end),
@@ -319,7 +319,7 @@ impl Target {
     }
 
     /// Copies the messages of one segment below `end`.
-    fn copy_cut(&self, source: &Source, held: &Held, end: u64) -> Result<u64> {
+    fn copy_cut(&self, source: &RewriteSource, held: &Held, end: u64) -> Result<u64> {
         let mut rewriter = Rewriter::create(&self.directory, source.header)?;
         copy_kept(&held.opened(), &mut rewriter, &|offset| offset < end)
             .map_err(|fault| fault.into_error(&held.path()))?;
@@ -331,7 +331,7 @@ impl Target {
     }
 
     /// Verifies the copy of a segment: every frame must be whole, up to the same end.
-    fn verify(&self, source: &Source) -> Result<()> {
+    fn verify(&self, source: &RewriteSource) -> Result<()> {
         let base = source.header.base;
         match flaw_in(&self.directory, base, Testimony::Successor(source.origin))? {
             None => Ok(()),

@@ -10,8 +10,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::copy_kept::{copy_kept, source_of};
 use super::removal::Removal;
-use super::source::{copy, source_of};
 use super::space::is_out_of_space;
 use crate::directory::corrupt;
 use crate::engine::segments::Reader;
@@ -153,7 +153,7 @@ impl Removal<'_> {
         let source = source_of(&self.remove.directory, &reader, segment)?;
         let rewriter = reader.read(segment, |opened| {
             let mut rewriter = Rewriter::create(&self.remove.directory, source.header)?;
-            copy(opened, &mut rewriter, is_kept)?;
+            copy_kept(opened, &mut rewriter, is_kept)?;
             Ok(rewriter)
         })?;
         let generation = source.header.next_generation()?;

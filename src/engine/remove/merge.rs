@@ -5,8 +5,8 @@
 //! name of the first of them. Then the others go. If the log is opened in between, the metadata
 //! says that the merged segment already contains the others.
 
+use super::copy_kept::{copy_kept, source_of};
 use super::removal::Removal;
-use super::source::{copy, source_of};
 use crate::engine::segments::Reader;
 use crate::segment::{Rewriter, SegmentRef};
 use crate::{Error, Result};
@@ -109,7 +109,7 @@ impl Removal<'_> {
             // If an index turns out to be damaged meanwhile, it is rebuilt, and the merge is tried
             // another time.
             let held = segment.hold(|segment| self.remove.segments.note_mapped(segment))?;
-            copy(&held.opened(), &mut rewriter, &|offset| offset >= start)
+            copy_kept(&held.opened(), &mut rewriter, &|offset| offset >= start)
                 .map_err(|fault| fault.into_error(&held.path()))?;
         }
         self.remove

@@ -99,7 +99,7 @@ impl Removal<'_> {
     /// Gives back the space behind the end of a segment that this removal has left behind and that
     /// is durable: on a full disk the removal may need it.
     pub(super) fn cut_left_behind(&self) -> Result<()> {
-        let Some((left, seal)) = self.due.as_ref().and_then(|due| due.left.as_ref()) else {
+        let Some((left, seal)) = self.due.as_ref().and_then(|due| due.left_behind.as_ref()) else {
             return Ok(());
         };
         let _not_while_sealing = self.remove.segments.lock_replacing();

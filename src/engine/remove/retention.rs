@@ -4,7 +4,7 @@ use super::removal::Removal;
 use crate::engine::segments::{FromEnd, Reader};
 use crate::format::{FRAMES_START, FileName};
 use crate::log::{Age, AgeCut};
-use crate::segment::{Fault, Opened, SegmentRef};
+use crate::segment::{ReadFault, SegmentRef, SegmentSnapshot};
 use crate::sys::Open;
 use crate::{Error, Result, Trimmed};
 
@@ -118,7 +118,7 @@ fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result
                 return Ok(None);
             }
             match opened.first_at_or_after(oldest) {
-                Err(Fault::Record { .. }) => {}
+                Err(ReadFault::Record { .. }) => {}
                 found => return found?.map(|ordinal| opened.offset(ordinal)).transpose(),
             }
         }
@@ -130,7 +130,7 @@ fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result
                 Ok(Some(message)) if message.time.as_micros() >= oldest => Age::Young,
                 Ok(Some(_)) => Age::Old,
                 Ok(None) => continue,
-                Err(Fault::Record { .. }) => Age::Unknown,
+                Err(ReadFault::Record { .. }) => Age::Unknown,
                 Err(fault) => return Err(fault),
             };
             if let Some(offset) = cut.see(offset, age) {
@@ -177,10 +177,10 @@ enum Within {
 }
 
 /// Which messages at the end of a segment take at most `left` bytes.
-fn first_within(opened: &Opened<'_>, left: u64) -> Result<Within, Fault> {
+fn first_within(opened: &SegmentSnapshot<'_>, left: u64) -> Result<Within, ReadFault> {
     let count = opened.count();
     let end = u64::from(opened.end());
-    let taken = |ordinal| Ok::<_, Fault>(end - u64::from(opened.position(ordinal)?));
+    let taken = |ordinal| Ok::<_, ReadFault>(end - u64::from(opened.position(ordinal)?));
     if count == 0 {
         return Ok(Within::All { bytes: 0 });
     }

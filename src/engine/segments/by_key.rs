@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::reader::{Reader, message};
 use crate::index::key_hash;
-use crate::segment::{Fault, KeyRun, Opened, READ_LEN_MAX, SegmentRef};
+use crate::segment::{KeyRun, READ_LEN_MAX, ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// How many links of a key's chain are followed at most: beyond that, going through the messages
@@ -173,12 +173,12 @@ impl Reader<'_> {
 /// The first `wanted` records from `from` on that have `key`, in ascending order, found through the
 /// key's chain; `None` if the chain is long.
 fn chain(
-    opened: &Opened<'_>,
+    opened: &SegmentSnapshot<'_>,
     key: &[u8],
     hash: u32,
     from: u32,
     wanted: usize,
-) -> Result<Option<Vec<u32>>, Fault> {
+) -> Result<Option<Vec<u32>>, ReadFault> {
     let mut ordinals = Vec::new();
     for (followed, ordinal) in opened.candidates(hash).enumerate() {
         let ordinal = ordinal?;
@@ -225,13 +225,18 @@ impl Found {
     }
 
     /// What was found in front of a damaged record, if anything was; otherwise the fault.
-    fn in_front_of(mut self, fault: Fault) -> Result<Found, Fault> {
-        self.is_cut = matches!(fault, Fault::Record { .. }) && !self.messages.is_empty();
+    fn in_front_of(mut self, fault: ReadFault) -> Result<Found, ReadFault> {
+        self.is_cut = matches!(fault, ReadFault::Record { .. }) && !self.messages.is_empty();
         if self.is_cut { Ok(self) } else { Err(fault) }
     }
 
     /// Adds the messages with `key` among these records; reads each by itself.
-    fn with(mut self, opened: &Opened<'_>, key: &[u8], ordinals: &[u32]) -> Result<Found, Fault> {
+    fn with(
+        mut self,
+        opened: &SegmentSnapshot<'_>,
+        key: &[u8],
+        ordinals: &[u32],
+    ) -> Result<Found, ReadFault> {
         for ordinal in ordinals {
             if self.is_enough() {
                 break;
@@ -249,7 +254,12 @@ impl Found {
     }
 
     /// Adds the messages with `key` from the record `from` on; looks at each record.
-    fn with_those_of(mut self, opened: &Opened<'_>, key: &[u8], from: u32) -> Result<Found, Fault> {
+    fn with_those_of(
+        mut self,
+        opened: &SegmentSnapshot<'_>,
+        key: &[u8],
+        from: u32,
+    ) -> Result<Found, ReadFault> {
         const AT_ONCE: u32 = 64;
         let (mut ordinal, mut read) = (from, Vec::new());
         while ordinal < opened.count() && !self.is_enough() {

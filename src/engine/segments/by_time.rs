@@ -1,7 +1,7 @@
 //! Finding messages by time.
 
 use super::reader::{Reader, message};
-use crate::segment::{Fault, Opened, SegmentRef};
+use crate::segment::{ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Error, Message, Result, Timestamp};
 
 impl Reader<'_> {
@@ -76,7 +76,11 @@ impl Reader<'_> {
 
 /// The first message from the record `ordinal` on whose own time is at or after `time`; looks at
 /// one record after the other.
-fn first_from(opened: &Opened<'_>, time: Timestamp, ordinal: u32) -> Result<Option<Message>, Fault> {
+fn first_from(
+    opened: &SegmentSnapshot<'_>,
+    time: Timestamp,
+    ordinal: u32,
+) -> Result<Option<Message>, ReadFault> {
     for ordinal in ordinal..opened.count() {
         let message = message(opened, ordinal)?.filter(|found| found.time >= time);
         if message.is_some() {

@@ -6,7 +6,7 @@ use arc_swap::Guard;
 
 use super::current::Segments;
 use super::list::SegmentList;
-use crate::segment::{Fault, Opened, SegmentRef};
+use crate::segment::{ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// A reader's snapshot of a log.
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn read<T>(
         &self,
         segment: &SegmentRef,
-        read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
+        read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
     ) -> Result<T> {
         segment.read(|segment| self.segments.note_mapped(segment), read)
     }
@@ -242,6 +242,6 @@ impl<'a> Reader<'a> {
 }
 
 /// The record with this ordinal; `None` if it is not a message.
-pub(super) fn message(opened: &Opened<'_>, ordinal: u32) -> Result<Option<Message>, Fault> {
+pub(super) fn message(opened: &SegmentSnapshot<'_>, ordinal: u32) -> Result<Option<Message>, ReadFault> {
     opened.message(ordinal, opened.offset(ordinal)?)
 }

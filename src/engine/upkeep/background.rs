@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 
 use super::key_run_build::KeyRunBuild;
 use super::key_runs::{self, KeyRuns};
+use super::progress::Progress;
 use super::sealing::Sealing;
-use super::step::Step;
 use super::task::{Task, Tasks};
 use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
@@ -83,7 +83,11 @@ impl Upkeep {
     /// thread, and its sync failed.
     #[cold]
     pub(crate) fn act(&self, due: Due) -> Result<()> {
-        let Due { begun, left, space } = due;
+        let Due {
+            begun,
+            left_behind,
+            space,
+        } = due;
         match space {
             // If there is no thread, the publisher that needs the space reserves it.
             Some(SpaceAhead::Grow(active, end)) => drop(self.ask(Task::Grow(active, end))),
@@ -94,7 +98,7 @@ impl Upkeep {
         if let Some(begun) = begun {
             self.ask(Task::Populate(begun));
         }
-        if let Some((left, seal)) = left {
+        if let Some((left, seal)) = left_behind {
             let is_crowded = self.tasks.lock().seals() >= SEALS_WAITING_MAX;
             if is_crowded || !self.ask_to_seal(&left, seal) {
                 self.seal_here(&left, seal)?;
@@ -273,8 +277,8 @@ impl Upkeep {
             Task::PrepareNext => self.prepare_next(),
             Task::Seal(mut sealing) => {
                 match sealing.resume(&self.append, &self.segments, &self.space) {
-                    Ok(Step::More) => return Some(Task::Seal(sealing)),
-                    Ok(Step::Done) => self.make_key_runs(),
+                    Ok(Progress::More) => return Some(Task::Seal(sealing)),
+                    Ok(Progress::Done) => self.make_key_runs(),
                     // A failed sync has poisoned the log. Any other failure is no loss: closing, or
                     // the next open, tries again.
                     Err(_) => {}
@@ -336,8 +340,8 @@ impl Upkeep {
             return None;
         }
         match build.resume(&self.segments) {
-            Ok(Step::More) => Some(Task::BuildKeyRun(build)),
-            Ok(Step::Done) => {
+            Ok(Progress::More) => Some(Task::BuildKeyRun(build)),
+            Ok(Progress::Done) => {
                 key_runs::install(&self.segments, build.into_run());
                 Some(Task::FindKeyRun)
             }

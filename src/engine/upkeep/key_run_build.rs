@@ -1,12 +1,12 @@
 use std::ops::Range;
 
 use super::key_run_writer::KeyRunWriter;
-use super::step::Step;
+use super::progress::Progress;
 use crate::engine::remove::Lease;
 use crate::engine::segments::Segments;
 use crate::format::Previous;
 use crate::index::{KeyRunFile, key_hash, newest_of_each, run_entry};
-use crate::segment::{Fault, KeyRun, Opened, SegmentRef};
+use crate::segment::{KeyRun, ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Error, Result};
 
 /// How many entries, each of 8 bytes, are gathered at a time. If there are more messages, their
@@ -22,14 +22,14 @@ pub(super) struct KeyRunBuild {
     run: KeyRun,
     /// The link to the last segment, as the segment behind it has it.
     link: Previous,
-    source: Source,
+    made_from: MadeFrom,
     writer: KeyRunWriter,
     _lease: Lease,
 }
 
 /// What a key run is made from.
 #[derive(Debug)]
-enum Source {
+enum MadeFrom {
     Segments(SegmentKeys),
     Runs(RunKeys),
 }
@@ -70,7 +70,7 @@ impl KeyRunBuild {
         let hashes_each = (1 << 32_u64) / records.div_ceil(ENTRIES_MAX).max(1) as u64 + 1;
         Ok(KeyRunBuild {
             writer: KeyRunWriter::create(&segments.directory, &run)?,
-            source: Source::Segments(SegmentKeys {
+            made_from: MadeFrom::Segments(SegmentKeys {
                 segments: parts,
                 first: run.first,
                 hashes_each,
@@ -103,7 +103,7 @@ impl KeyRunBuild {
         let run = KeyRun::new(first.first, last.end, level);
         Ok(KeyRunBuild {
             writer: KeyRunWriter::create(&segments.directory, &run)?,
-            source: Source::Runs(RunKeys {
+            made_from: MadeFrom::Runs(RunKeys {
                 at: vec![0; files.len()],
                 files,
                 first: run.first,
@@ -115,12 +115,12 @@ impl KeyRunBuild {
     }
 
     /// Does a step of a few milliseconds. After the last step, the file is there.
-    pub(super) fn resume(&mut self, segments: &Segments) -> Result<Step, Unfit> {
-        let step = match &mut self.source {
-            Source::Segments(keys) => keys.resume(segments, &mut self.writer)?,
-            Source::Runs(keys) => keys.resume(&mut self.writer)?,
+    pub(super) fn resume(&mut self, segments: &Segments) -> Result<Progress, Unfit> {
+        let step = match &mut self.made_from {
+            MadeFrom::Segments(keys) => keys.resume(segments, &mut self.writer)?,
+            MadeFrom::Runs(keys) => keys.resume(&mut self.writer)?,
         };
-        if step == Step::Done {
+        if step == Progress::Done {
             self.writer.finish(&segments.directory, &self.run, self.link)?;
         }
         Ok(step)
@@ -141,7 +141,7 @@ impl KeyRunBuild {
 fn read<T>(
     segments: &Segments,
     segment: &SegmentRef,
-    read: impl FnMut(&Opened<'_>) -> Result<T, Fault>,
+    read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
 ) -> Result<T, Unfit> {
     let result = segment.read(|segment| segments.note_mapped(segment), read);
     result.map_err(|error| match error {
@@ -166,7 +166,7 @@ struct SegmentKeys {
 }
 
 impl SegmentKeys {
-    fn resume(&mut self, segments: &Segments, writer: &mut KeyRunWriter) -> Result<Step, Unfit> {
+    fn resume(&mut self, segments: &Segments, writer: &mut KeyRunWriter) -> Result<Progress, Unfit> {
         let Some(segment) = self.segments.get(self.segment) else {
             return self.end_of_pass(writer);
         };
@@ -184,21 +184,21 @@ impl SegmentKeys {
             Some(Some(ordinal)) => self.ordinal = ordinal,
             Some(None) => (self.segment, self.ordinal) = (self.segment + 1, 0),
         }
-        Ok(Step::More)
+        Ok(Progress::More)
     }
 
     /// Writes the entries of one range of hashes, and goes on with the next.
-    fn end_of_pass(&mut self, writer: &mut KeyRunWriter) -> Result<Step, Unfit> {
+    fn end_of_pass(&mut self, writer: &mut KeyRunWriter) -> Result<Progress, Unfit> {
         for entry in std::mem::take(&mut self.entries).finish() {
             writer.push(entry)?;
         }
         let from = self.hashes.end;
         if from >= 1 << 32 {
-            return Ok(Step::Done);
+            return Ok(Progress::Done);
         }
         self.hashes = from..from + self.hashes_each;
         (self.segment, self.ordinal) = (0, 0);
-        Ok(Step::More)
+        Ok(Progress::More)
     }
 }
 
@@ -213,11 +213,11 @@ struct RunKeys {
 }
 
 impl RunKeys {
-    fn resume(&mut self, writer: &mut KeyRunWriter) -> Result<Step, Unfit> {
+    fn resume(&mut self, writer: &mut KeyRunWriter) -> Result<Progress, Unfit> {
         for _ in 0..RECORDS_EACH {
             let heads = self.files.iter().zip(&self.at).map(|(file, at)| file.entry(*at));
             let Some(hash) = heads.flatten().map(|entry| entry >> 32).min() else {
-                return Ok(Step::Done);
+                return Ok(Progress::Done);
             };
             let mut newest = 0;
             for (file, at) in self.files.iter().zip(&mut self.at) {
@@ -229,7 +229,7 @@ impl RunKeys {
             }
             writer.push(newest)?;
         }
-        Ok(Step::More)
+        Ok(Progress::More)
     }
 }
 
@@ -246,11 +246,11 @@ impl Entries {
     /// offset `first`. False if a record's offset is too far from `first`.
     fn add(
         &mut self,
-        opened: &Opened<'_>,
+        opened: &SegmentSnapshot<'_>,
         ordinals: Range<u32>,
         first: u64,
         hashes: &Range<u64>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, ReadFault> {
         let mut frame = Vec::new();
         for ordinal in ordinals {
             let offset = opened.offset(ordinal)?;

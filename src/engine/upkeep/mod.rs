@@ -5,8 +5,8 @@ mod background;
 mod key_run_build;
 mod key_run_writer;
 mod key_runs;
+mod progress;
 mod sealing;
-mod step;
 mod task;
 
 pub(crate) use background::Upkeep;

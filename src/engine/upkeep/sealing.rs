@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::step::Step;
+use super::progress::Progress;
 use crate::Result;
 use crate::engine::append::Append;
 use crate::engine::remove::Space;
@@ -52,7 +52,7 @@ impl Sealing {
 
     /// Does all that is left to do.
     pub(super) fn finish(mut self, append: &Append, segments: &Segments, space: &Arc<Space>) -> Result<()> {
-        while self.step(append, segments, space, usize::MAX)? == Step::More {}
+        while self.step(append, segments, space, usize::MAX)? == Progress::More {}
         Ok(())
     }
 
@@ -65,7 +65,7 @@ impl Sealing {
         append: &Append,
         segments: &Segments,
         space: &Arc<Space>,
-    ) -> Result<Step> {
+    ) -> Result<Progress> {
         self.is_begun = true;
         self.step(append, segments, space, RECORDS_EACH)
     }
@@ -76,7 +76,7 @@ impl Sealing {
         segments: &Segments,
         space: &Arc<Space>,
         records_max: usize,
-    ) -> Result<Step> {
+    ) -> Result<Progress> {
         match &mut self.stage {
             Stage::Sync(progress) => {
                 // A segment that has to be copied takes space.
@@ -85,18 +85,18 @@ impl Sealing {
                     append.note_synced(&self.left);
                     self.stage = Stage::Cut;
                 }
-                Ok(Step::More)
+                Ok(Progress::More)
             }
             Stage::Cut => self.cut(segments, space),
             Stage::Index(build) => {
                 let hash_keys = segments.directory.kinds.key;
                 let walk = self.left.walk(u64::from(self.seal.len), hash_keys);
                 if !build.resume(&walk, records_max) {
-                    return Ok(Step::More);
+                    return Ok(Progress::More);
                 }
                 let build = std::mem::replace(&mut self.stage, Stage::Cut);
                 let Stage::Index(build) = build else {
-                    return Ok(Step::Done);
+                    return Ok(Progress::Done);
                 };
                 self.install(*build, segments, space)
             }
@@ -104,26 +104,26 @@ impl Sealing {
     }
 
     /// Gives back the space behind the end.
-    fn cut(&mut self, segments: &Segments, space: &Space) -> Result<Step> {
+    fn cut(&mut self, segments: &Segments, space: &Space) -> Result<Progress> {
         let _not_while_replacing = segments.lock_replacing();
         if !segments.has_active(&self.left) {
             // The segment was trimmed or rewritten meanwhile.
-            return Ok(Step::Done);
+            return Ok(Progress::Done);
         }
         self.left.truncate(u64::from(self.seal.len))?;
         if space.is_short() {
-            return Ok(Step::Done);
+            return Ok(Progress::Done);
         }
         let hash_keys = segments.directory.kinds.key;
         let walk = self.left.walk(u64::from(self.seal.len), hash_keys);
         self.stage = Stage::Index(Box::new(IndexBuild::begin(&segments.directory, &walk)));
-        Ok(Step::More)
+        Ok(Progress::More)
     }
 
     /// Writes the index file, and lets readers use it from now on.
-    fn install(&self, build: IndexBuild, segments: &Segments, space: &Arc<Space>) -> Result<Step> {
+    fn install(&self, build: IndexBuild, segments: &Segments, space: &Arc<Space>) -> Result<Progress> {
         let Some(_lease) = space.lease() else {
-            return Ok(Step::Done);
+            return Ok(Progress::Done);
         };
         let _not_while_replacing = segments.lock_replacing();
         if segments.has_active(&self.left) {
@@ -134,6 +134,6 @@ impl Sealing {
             let sealed = Sealed::new(directory, header.base, SegmentEnd::Known(link));
             segments.replace(&SegmentRef::Sealed(Arc::new(sealed)));
         }
-        Ok(Step::Done)
+        Ok(Progress::Done)
     }
 }

@@ -1,6 +1,6 @@
 /// Whether a step of a task leaves more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Progress {
     /// More to do.
     More,
     Done,

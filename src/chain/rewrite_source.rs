@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// What a copy or a rewrite of a segment has to know about it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Source {
+pub(crate) struct RewriteSource {
     pub(crate) header: SegmentHeader,
     /// How the segment behind knows this one.
     pub(crate) origin: Previous,
@@ -18,16 +18,16 @@ pub(crate) struct Source {
     pub(crate) len: u32,
 }
 
-impl Source {
+impl RewriteSource {
     /// A segment that is being written to, or was until now, up to `visible`.
-    pub(crate) fn of_active(active: &Active, visible: Visible) -> Result<Source> {
+    pub(crate) fn of_active(active: &Active, visible: Visible) -> Result<RewriteSource> {
         let frames = active.seal_from(visible).map(|seal| Testimony::Frames {
             seal,
             next_offset: active.header.base + u64::from(visible.count),
         });
         let ending = frames.and_then(|frames| end_of(&active.header, frames));
         let ending = ending.ok_or(Error::Invalid("the segment has no end"))?;
-        Ok(Source {
+        Ok(RewriteSource {
             header: active.header,
             origin: ending.origin,
             end: active.header.base + u64::from(visible.count),
@@ -36,10 +36,10 @@ impl Source {
     }
 
     /// A sealed segment, which reaches up to the offset `end`.
-    pub(crate) fn of_sealed(directory: &Directory, sealed: &Sealed, end: u64) -> Result<Source> {
+    pub(crate) fn of_sealed(directory: &Directory, sealed: &Sealed, end: u64) -> Result<RewriteSource> {
         let (_, header) = directory.open_segment(sealed.base(), Open::Read)?;
         let ending = sealed.ending(&header)?;
-        Ok(Source {
+        Ok(RewriteSource {
             header,
             origin: ending.origin,
             end,

@@ -1,16 +1,20 @@
 use crate::Result;
-use crate::chain::Source;
+use crate::chain::RewriteSource;
 use crate::directory::Directory;
 use crate::engine::segments::Reader;
-use crate::segment::{Fault, Opened, Rewriter, SegmentRef};
+use crate::segment::{ReadFault, Rewriter, SegmentRef, SegmentSnapshot};
 
-/// What has to be known of a segment before it is copied or rewritten.
-pub(crate) fn source_of(directory: &Directory, reader: &Reader<'_>, segment: &SegmentRef) -> Result<Source> {
+/// The facts about a segment of the list that a copy or a rewrite of it needs.
+pub(crate) fn source_of(
+    directory: &Directory,
+    reader: &Reader<'_>,
+    segment: &SegmentRef,
+) -> Result<RewriteSource> {
     let sealed = match segment {
-        SegmentRef::Active(active) => return Source::of_active(active, active.visible()),
+        SegmentRef::Active(active) => return RewriteSource::of_active(active, active.visible()),
         SegmentRef::Sealed(sealed) => sealed,
     };
-    let source = Source::of_sealed(directory, sealed, reader.end_of(segment))?;
+    let source = RewriteSource::of_sealed(directory, sealed, reader.end_of(segment))?;
     // Its files are opened, and its index built if there is none, before anything of it is written.
     reader.read(segment, |_| Ok(()))?;
     Ok(source)
@@ -18,11 +22,11 @@ pub(crate) fn source_of(directory: &Directory, reader: &Reader<'_>, segment: &Se
 
 /// Copies the records that `is_kept` accepts to `to`; returns how many it leaves out. Every copied
 /// record is verified.
-pub(crate) fn copy(
-    from: &Opened<'_>,
+pub(crate) fn copy_kept(
+    from: &SegmentSnapshot<'_>,
     to: &mut Rewriter<'_>,
     is_kept: &dyn Fn(u64) -> bool,
-) -> Result<u64, Fault> {
+) -> Result<u64, ReadFault> {
     let (mut frame, mut left) = (Vec::new(), 0);
     let seeds = from.seeds();
     for ordinal in 0..from.count() {
