@@ -1,10 +1,10 @@
 //! A segment as the source of a copy or a rewrite.
 
-use crate::directory::Directory;
+use crate::directory::{Directory, corrupt};
 use crate::format::{Previous, SegmentHeader};
 use crate::segment::{Active, Sealed, Testimony, Visible, end_of};
 use crate::sys::Open;
-use crate::{Error, Result};
+use crate::{Corruption, Result};
 
 /// What a copy or a rewrite of a segment has to know about it.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,16 @@ impl RewriteSource {
             next_offset: active.header.base + u64::from(visible.count),
         });
         let ending = frames.and_then(|frames| end_of(&active.header, frames));
-        let ending = ending.ok_or(Error::Invalid("the segment has no end"))?;
+        // Its last record was written, and is not there: somebody has shortened the file.
+        let short = || {
+            corrupt(
+                active.file.path(),
+                u64::from(visible.end),
+                None,
+                Corruption::Short,
+            )
+        };
+        let ending = ending.ok_or_else(short)?;
         Ok(RewriteSource {
             header: active.header,
             origin: ending.origin,

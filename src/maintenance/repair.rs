@@ -10,11 +10,11 @@ use std::path::PathBuf;
 
 use super::findings::Findings;
 use super::plan::{Action, Plan, Planned, unknown};
-use crate::directory::{Directory, MetaStore};
+use crate::directory::{Directory, MetaStore, corrupt};
 use crate::format::{FrameSeeds, Previous};
 use crate::segment::{Gap, Good, Rewriter};
 use crate::sys::Open;
-use crate::{Error, Result};
+use crate::{Corruption, Result};
 
 /// Carries out the plan; returns the files in the quarantine.
 pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>> {
@@ -85,7 +85,9 @@ fn rewrite(
     for record in good {
         frame.resize(record.len, 0);
         if file.read_at(record.position, &mut frame)? < record.len {
-            return Err(Error::Invalid("the segment was changed while it was recovered"));
+            // Somebody has shortened the file meanwhile.
+            let offset = Some(record.offset);
+            return Err(corrupt(file.path(), record.position, offset, Corruption::Short));
         }
         rewriter.push(&frame, record.offset, &seeds)?;
     }

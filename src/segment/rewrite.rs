@@ -2,21 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::directory::Directory;
-use crate::directory::create_anew;
+use crate::directory::{Directory, corrupt, create_anew};
 use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
     BATCH_HEADER_LEN, BatchHeader, FileName, FrameSeeds, Previous, Rewrite, SEGMENT_HEADER_LEN,
     SegmentHeader, reseeded,
 };
 use crate::sys::File;
-use crate::{Error, Result};
+use crate::{Corruption, Error, Result};
 
 /// The largest batch, in bytes, that records are gathered into before they are written.
 const BATCH_LEN_MAX: usize = 256 << 10;
-
-/// The records do not fit in one segment.
-const OVERFULL: Error = Error::Invalid("a rewritten segment is larger than a segment may be");
 
 /// A segment that is being put together under a temporary name. Dropping this removes a file that
 /// was not [installed](Rewriter::install); the log is as before.
@@ -71,7 +67,12 @@ impl<'a> Rewriter<'a> {
         }
         let (from, to) = (seeds.record(offset), self.seeds.record(offset));
         let Some((checksum, body)) = frame.split_first_chunk::<4>() else {
-            return Err(Error::Invalid("a record shorter than its checksum"));
+            return Err(corrupt(
+                &self.path,
+                self.position,
+                Some(offset),
+                Corruption::Record,
+            ));
         };
         let checksum = match u32::from_le_bytes(*checksum) {
             same if from == to => same,
@@ -92,10 +93,10 @@ impl<'a> Rewriter<'a> {
         let len = self.batch.len() - BATCH_HEADER_LEN;
         let end = self.position + self.batch.len() as u64;
         let (Ok(first), Ok(len)) = (u32::try_from(first), u32::try_from(len)) else {
-            return Err(OVERFULL);
+            return Err(self.overfull());
         };
         if end > SEGMENT_LEN_MAX {
-            return Err(OVERFULL);
+            return Err(self.overfull());
         }
         let header = BatchHeader {
             checksum: 0,
@@ -119,7 +120,7 @@ impl<'a> Rewriter<'a> {
     /// offset `end` (exclusive) and is known as `origin` to the segment behind it.
     pub(crate) fn finish(&mut self, generation: u32, origin: Previous, end: u64) -> Result<()> {
         self.flush()?;
-        let len = u32::try_from(self.position).map_err(|_| OVERFULL)?;
+        let len = u32::try_from(self.position).map_err(|_| self.overfull())?;
         self.header.rewrite = Some(Rewrite {
             generation,
             origin,
@@ -140,7 +141,14 @@ impl<'a> Rewriter<'a> {
         })
     }
 
+    /// The error for records that do not fit in one segment. They cannot come from one, nor from
+    /// those that may become one: a file claims what is not true.
+    fn overfull(&self) -> Error {
+        corrupt(&self.path, self.position, None, Corruption::Foreign)
+    }
+
     /// The length of the finished segment in bytes.
+    /// placeholder
     pub(crate) fn len(&self) -> u64 {
         self.position
     }
