@@ -9,6 +9,8 @@ mod recover;
 mod repair;
 mod report;
 mod salvaging;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

@@ -13,6 +13,8 @@ mod rewrite;
 mod salvage;
 mod sealed;
 mod segment_ref;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub(crate) use active::{Active, SyncProgress, Visible};
