@@ -111,6 +111,12 @@ impl Scheduler {
         }
     }
 
+    /// How many share it.
+    #[cfg(test)]
+    pub(crate) fn members(&self) -> usize {
+        self.shared.state.lock().members.len()
+    }
+
     /// Gives turns, as long as this thread is the scheduler's.
     fn run(&self) {
         let mut state = self.shared.state.lock();
@@ -248,38 +254,47 @@ mod tests {
 
     use super::*;
 
-    /// A worker that reports its turns.
-    struct Teller(mpsc::Sender<(u32, Turn)>, u32);
+    /// A worker that reports its turns. Number 0 waits in its urgent ones until it is released.
+    struct Teller(mpsc::Sender<(u32, Turn)>, u32, Arc<Mutex<()>>);
 
     impl Worker for Teller {
         fn turn(&self, kind: Turn) {
             let _ = self.0.send((self.1, kind));
             if kind == Turn::Urgent && self.1 == 0 {
-                thread::sleep(Duration::from_millis(50));
+                drop(self.2.lock());
             }
             assert!(self.1 != 9, "a planted panic");
         }
     }
 
     fn worker(tell: &mpsc::Sender<(u32, Turn)>, number: u32) -> (Arc<dyn Worker>, Weak<dyn Worker>) {
-        let worker: Arc<dyn Worker> = Arc::new(Teller(tell.clone(), number));
+        held_worker(tell, number, &Arc::default())
+    }
+
+    fn held_worker(
+        tell: &mpsc::Sender<(u32, Turn)>,
+        number: u32,
+        hold: &Arc<Mutex<()>>,
+    ) -> (Arc<dyn Worker>, Weak<dyn Worker>) {
+        let worker: Arc<dyn Worker> = Arc::new(Teller(tell.clone(), number, Arc::clone(hold)));
         let weak = Arc::downgrade(&worker);
         (worker, weak)
     }
 
     /// Goal: turns come by urgency, and timed ones by their time, not in the order of asking; an
-    /// ordinary one comes after each timed one. Method: all are asked for while the thread is busy
-    /// with a turn that takes a while.
+    /// ordinary one comes after each timed one. Method: all are asked for while the thread is held
+    /// in a turn, which ends when the timed ones are due.
     #[test]
     fn turns_come_by_urgency_and_time() {
         let (tell, told) = mpsc::channel();
-        let scheduler = Scheduler::new();
+        let (scheduler, hold) = (Scheduler::new(), Arc::default());
         let (workers, members): (Vec<_>, Vec<_>) = (0..4)
             .map(|number| {
-                let (worker, weak) = worker(&tell, number);
+                let (worker, weak) = held_worker(&tell, number, &hold);
                 (worker, scheduler.join(weak))
             })
             .unzip();
+        let busy = hold.lock();
         assert!(members[0].ask(Turn::Urgent));
         assert_eq!(told.recv(), Ok((0, Turn::Urgent)));
         let now = Instant::now();
@@ -287,6 +302,8 @@ mod tests {
         assert!(members[2].ask_at(now + Duration::from_millis(2)));
         assert!(members[3].ask_at(now + Duration::from_millis(1)));
         assert!(members[3].ask(Turn::Urgent));
+        thread::sleep(Duration::from_millis(3));
+        drop(busy);
         let turns: Vec<_> = (0..4).map(|_| told.recv().expect("a turn")).collect();
         let expected = [
             (3, Turn::Urgent),

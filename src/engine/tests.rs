@@ -1,12 +1,11 @@
 use std::path::{Path, PathBuf};
-#[cfg(feature = "fault")]
 use std::thread;
-#[cfg(feature = "fault")]
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::format::SPARE_NAME;
+use crate::scheduler::Scheduler;
 use crate::segment::FAN;
-use crate::{Error, FileLog, Log as _, NewMessage, Options};
+use crate::{Durability, Error, FileLog, Log as _, NewMessage, Options};
 
 const MESSAGES: u32 = 1_000;
 const KEYS: u32 = 300;
@@ -135,4 +134,30 @@ fn a_deletion_waits_for_whoever_has_the_space() {
         let deleted = log.delete(&[3, 50].into()).expect("deleted");
         assert_eq!(deleted.messages, 2);
     });
+}
+
+/// Goal: logs that are given the same scheduler share it, and leave no thread behind. Method: two
+/// logs with paced syncs of their own, which both become durable without anybody asking.
+#[test]
+fn logs_share_the_scheduler_that_they_are_given() {
+    let scheduler = Scheduler::new();
+    let mut options = Options::new()
+        .create_dirs(true)
+        .durability(Durability::Interval(Duration::from_millis(1)));
+    options.environment.scheduler = Some(scheduler.clone());
+    let dir = tempfile::tempdir().expect("a folder");
+    let logs = ["first", "second"].map(|name| options.open(dir.path().join(name)).expect("a log"));
+    for log in &logs {
+        log.publish(&[NewMessage::value(b"event")]).expect("published");
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for log in &logs {
+        while log.synced_offset().expect("open") < 1 {
+            assert!(Instant::now() < deadline, "never synced");
+            thread::yield_now();
+        }
+    }
+    assert_eq!(scheduler.members(), 2);
+    drop(logs);
+    assert_eq!(scheduler.members(), 0);
 }

@@ -16,8 +16,8 @@ use crate::format::{IndexKinds, TIME_BLOCK_LEN};
 /// The index of the segment that is appended to, in memory: 4 bytes a record, with times 4.5, with
 /// both 9.8.
 ///
-/// One thread at a time pushes, under the log's writer lock. Any number of other threads search at
-/// the same time, without locks. Three invariants make that safe:
+/// One thread at a time pushes, under the lock of the log's appender. Any number of other threads
+/// search at the same time, without locks. Three invariants make that safe:
 ///
 /// 1. Nothing that a reader can reach is moved or changed, except for the heads of the hash chains.
 /// 2. A record is pushed before the log raises the number of visible records above it, with a

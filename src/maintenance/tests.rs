@@ -45,7 +45,7 @@ fn a_plan_for_a_log_in_order_changes_nothing() {
 }
 
 /// Goal: a missing segment cuts the log in front of it, and with salvage costs its own messages
-/// only. Method: one in the middle is removed; the plan is compared with what carrying it out gives.
+/// only. Method: one in the middle is removed; the plan is compared with its outcome.
 #[test]
 fn a_missing_segment_costs_what_the_plan_says() {
     for salvage in [false, true] {

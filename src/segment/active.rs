@@ -24,7 +24,7 @@ const SYNC_STEP_LEN: u64 = 4 << 20;
 /// A segment whose index is in memory: the one being appended to, one that waits to be sealed, or
 /// the last one of a log that was not closed.
 ///
-/// One thread at a time appends, under the log's writer lock. Readers see what lies below
+/// One thread at a time appends, under the lock of the log's appender. Readers see what lies below
 /// [`visible`](Active::visible) and never wait.
 #[derive(Debug)]
 pub(crate) struct Active {

@@ -141,10 +141,13 @@ impl<'a> Rewriter<'a> {
         })
     }
 
-    /// The error for records that do not fit in one segment. They cannot come from one, nor from
-    /// those that may become one: a file claims what is not true.
+    /// The error for records that do not fit in one segment. Nothing has changed then.
     fn overfull(&self) -> Error {
-        corrupt(&self.path, self.position, None, Corruption::Foreign)
+        Error::Io {
+            operation: "write",
+            path: self.path.clone(),
+            source: std::io::ErrorKind::FileTooLarge.into(),
+        }
     }
 
     /// The length of the finished segment in bytes.

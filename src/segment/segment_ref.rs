@@ -270,7 +270,13 @@ impl SegmentSnapshot<'_> {
         let last = self
             .messages_before(ordinal)?
             .saturating_add(count.saturating_sub(1));
-        Ok(self.nth_message(last)?.saturating_add(1).min(self.count()))
+        let end = self.nth_message(last)?.saturating_add(1).min(self.count());
+        // An index that leads back is not in order.
+        if end > ordinal {
+            Ok(end)
+        } else {
+            Err(ReadFault::Index)
+        }
     }
 
     /// The ordinal of the first message whose running maximum time, within this segment, is at or

@@ -14,7 +14,7 @@ pub(crate) fn source_of(
         SegmentRef::Active(active) => return RewriteSource::of_active(active, active.visible()),
         SegmentRef::Sealed(sealed) => sealed,
     };
-    let source = RewriteSource::of_sealed(directory, sealed, reader.end_of(segment))?;
+    let source = RewriteSource::of_sealed(directory, sealed, reader.end_offset_of(segment))?;
     // Its files are opened, and its index built if there is none, before anything of it is written.
     reader.read(segment, |_| Ok(()))?;
     Ok(source)

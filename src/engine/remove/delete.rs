@@ -99,13 +99,17 @@ impl Removal<'_> {
         // no more of it, and gives back what it has.
         let deadline = Instant::now() + WAIT_MAX;
         loop {
-            let deleted = self.delete_from(base, named);
-            match deleted {
+            // Looked at before the attempt: a task may give its space back right after it.
+            let is_shared = remove.space.is_leased();
+            match self.delete_from(base, named) {
                 Err(error)
-                    if is_out_of_space(&error)
+                    if is_shared
+                        && is_out_of_space(&error)
                         && !remove.health().is_poisoned()
-                        && Instant::now() < deadline
-                        && remove.space.wait_for_leases(deadline) => {}
+                        && Instant::now() < deadline =>
+                {
+                    remove.space.wait_for_leases(deadline);
+                }
                 other => return other,
             }
         }

@@ -76,7 +76,7 @@ impl Removal<'_> {
         };
         for segment in candidates.get(first..).unwrap_or_default() {
             let Some(len) = size_if_small(segment)? else { break };
-            let reach = reader.end_of(segment) - candidates.get(first).map_or(0, SegmentRef::base);
+            let reach = reader.end_offset_of(segment) - candidates.get(first).map_or(0, SegmentRef::base);
             if run.total + len > self.remove.rollover || u32::try_from(reach).is_err() {
                 break;
             }

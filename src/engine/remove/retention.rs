@@ -99,7 +99,7 @@ impl Removal<'_> {
             match found {
                 Within::All { bytes } => left -= bytes,
                 Within::From(offset) => return Ok(offset),
-                Within::None => return Ok(reader.end_of(segment)),
+                Within::None => return Ok(reader.end_offset_of(segment)),
             }
         }
         Ok(reader.list().start_offset)
@@ -155,7 +155,7 @@ fn cut_by_count(reader: &Reader<'_>, count: u64, has_gaps: bool) -> Result<u64> 
         }
         let (start, end) = (
             segment.base().max(reader.list().start_offset),
-            reader.end_of(segment),
+            reader.end_offset_of(segment),
         );
         let there = if has_gaps { 0 } else { end.saturating_sub(start) };
         Ok(if there < wanted {

@@ -121,15 +121,15 @@ impl Space {
             .remove(&self.directory.path.join(SPARE_NAME));
     }
 
-    /// Waits until nobody has a lease or the deadline has passed. False if nobody had one to begin
-    /// with.
-    pub(super) fn wait_for_leases(&self, deadline: Instant) -> bool {
+    /// Whether somebody takes space in the background.
+    pub(super) fn is_leased(&self) -> bool {
+        self.state.lock().leases > 0
+    }
+
+    /// Waits until nobody has a lease or the deadline has passed.
+    pub(super) fn wait_for_leases(&self, deadline: Instant) {
         let mut state = self.state.lock();
-        if state.leases == 0 {
-            return false;
-        }
         while state.leases > 0 && !self.changed.wait_until(&mut state, deadline).timed_out() {}
-        true
     }
 
     /// Makes the spare; returns whether space was short until now.
@@ -179,9 +179,11 @@ mod tests {
         let lease = space.lease().expect("enough space");
         space.give_back();
         assert!(!file.exists() && space.lease().is_none());
-        assert!(space.wait_for_leases(Instant::now() + Duration::from_millis(1)));
+        assert!(space.is_leased());
+        space.wait_for_leases(Instant::now() + Duration::from_millis(1));
         drop(lease);
-        assert!(!space.wait_for_leases(Instant::now()));
+        space.wait_for_leases(Instant::now() + Duration::from_secs(3600));
+        assert!(!space.is_leased());
         assert!(space.set_aside().expect("set aside") && space.lease().is_some());
     }
 }

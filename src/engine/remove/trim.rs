@@ -81,7 +81,10 @@ impl Removal<'_> {
         let last = reader.list().index_at(before);
         let has_gaps = self.remove.metadata.current().has_gaps;
         for (index, segment) in reader.list().segments.iter().enumerate().take(last + 1) {
-            let (from, to) = (start.max(segment.base()), before.min(reader.end_of(segment)));
+            let (from, to) = (
+                start.max(segment.base()),
+                before.min(reader.end_offset_of(segment)),
+            );
             let count = if has_gaps {
                 reader.read(segment, |opened| opened.messages_in(from..to).map(u64::from))
             } else {

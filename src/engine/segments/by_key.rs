@@ -148,7 +148,7 @@ impl Reader<'_> {
         let run = list
             .key_runs
             .get(list.key_runs.partition_point(|run| run.end <= segment.base()))?;
-        let is_inside = run.first <= segment.base() && self.end_of(segment) <= run.end;
+        let is_inside = run.first <= segment.base() && self.end_offset_of(segment) <= run.end;
         let ends = list
             .segments
             .binary_search_by_key(&run.end, SegmentRef::base)

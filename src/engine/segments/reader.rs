@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The offset at which a segment ends (exclusive).
-    pub(crate) fn end_of(&self, segment: &SegmentRef) -> u64 {
+    pub(crate) fn end_offset_of(&self, segment: &SegmentRef) -> u64 {
         let next = self.list.segments.get(self.list.index_at(segment.base()) + 1);
         next.map_or(self.next_offset, SegmentRef::base)
     }

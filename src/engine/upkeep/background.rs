@@ -321,9 +321,10 @@ impl Upkeep {
         drop(removal);
         if was_short {
             for (left, seal) in self.segments.unsealed() {
+                // Another publisher may have left it behind just now, and not synced it yet. If the
+                // sync fails, the log is poisoned.
                 if !self.ask_to_seal(&left, seal) {
-                    // The segment was synced when it was left behind.
-                    self.seal_synced(&left, seal);
+                    let _ = self.seal_here(&left, seal);
                 }
             }
         }

@@ -35,7 +35,7 @@ impl KeyRuns {
         let reader = Reader::new(segments).ok()?;
         // If a segment turns out to be unfit, the search goes on without it.
         while let Some(found) = self.next_segments(&reader) {
-            let end = found.last().map_or(0, |last| reader.end_of(last));
+            let end = found.last().map_or(0, |last| reader.end_offset_of(last));
             match KeyRunBuild::of_segments(segments, found, end, space.lease()?) {
                 Ok(build) => return Some(build),
                 Err(unfit) => {
@@ -71,7 +71,7 @@ impl KeyRuns {
         let is_free = |segment: &SegmentRef| {
             let at = list.key_runs.partition_point(|run| run.end <= segment.base());
             let run = list.key_runs.get(at);
-            let is_in_run = run.is_some_and(|run| run.first < reader.end_of(segment));
+            let is_in_run = run.is_some_and(|run| run.first < reader.end_offset_of(segment));
             !is_in_run && !unfit.contains(&segment.base())
         };
         let mut from = 0;

@@ -106,8 +106,9 @@ impl Sealing {
     /// Gives back the space behind the end.
     fn cut(&mut self, segments: &Segments, space: &Space) -> Result<Progress> {
         let _not_while_replacing = segments.lock_replacing();
-        if !segments.has_active(&self.left) {
-            // The segment was trimmed or rewritten meanwhile.
+        let may_write = segments.directory.health.may_write_files();
+        if !may_write || !segments.has_active(&self.left) {
+            // The log was closed, or the segment trimmed or rewritten meanwhile.
             return Ok(Progress::Done);
         }
         self.left.truncate(u64::from(self.seal.len))?;

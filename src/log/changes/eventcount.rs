@@ -1,6 +1,6 @@
 //! An eventcount: a way to wait for a change that is made without a lock.
 //!
-//! `tests/notifier` compiles this file and tries its steps in every order. The invariants:
+//! `tests/live/notifier` compiles this file and tries its steps in every order. The invariants:
 //!
 //! 1. `is_awaited` and `round` change only under the lock of `state`. When `is_awaited` goes from
 //!    true to false, `round` is increased and all waiters are woken.

@@ -1,4 +1,4 @@
-//! The synchronization primitives of `eventcount`. `tests/notifier` replaces this file with
+//! The synchronization primitives of `eventcount`. `tests/live/notifier` replaces this file with
 //! primitives that try every order of steps.
 //!
 //! They are those of the standard library. Its condition variable wakes all sleepers with one
