@@ -161,3 +161,39 @@ fn logs_share_the_scheduler_that_they_are_given() {
     drop(logs);
     assert_eq!(scheduler.members(), 0);
 }
+
+/// Goal: a segment that a publisher has just left behind is synced before it counts as durable.
+/// Method: one publisher stops between leaving a segment and sealing it. At the rollover of another
+/// the shortage of space ends, and all segments that wait are sealed. Then the power is cut.
+#[cfg(feature = "fault")]
+#[test]
+fn a_segment_left_behind_is_synced_before_it_is_sealed_by_another() {
+    let disk = crate::fault::SimDisk::new(1);
+    let options = Options::new().create_dirs(true).rollover(1024).background(false);
+    let open = |disk| options.clone().storage(disk).open(Path::new("/log"));
+    let log = open(&disk).expect("a log");
+    let message = [NewMessage::value(&[7; 200])];
+    for _ in 0..10 {
+        log.publish(&message).expect("published");
+    }
+    log.log.space.give_back();
+    let due = loop {
+        let published = log
+            .log
+            .append
+            .publish::<false>(&message, &crate::PublishOptions::new());
+        let due = published.expect("published").due;
+        if let Some(due) = due.filter(|due| due.left_behind.is_some()) {
+            break due;
+        }
+    };
+    while log.log.space.is_short() {
+        log.publish(&message).expect("published");
+    }
+    log.log.upkeep.act(*due).expect("sealed");
+    let durable = log.sync().expect("synced");
+
+    let log = open(&disk.power_cut()).expect("recovered");
+    assert_eq!(log.next_offset().expect("open"), durable);
+    assert_eq!(log.stat().expect("read").messages, durable);
+}
