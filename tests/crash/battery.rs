@@ -10,10 +10,11 @@ use fastrand::Rng;
 
 use super::examine::Found;
 use super::history::Expected;
-use super::oracle::{Verdict, copy_recovers, recovers, told, without_panic};
+use super::oracle::{copy_recovers, recovers, told, without_panic};
 use super::run::Run;
 use super::settings::{Settings, mix};
 use super::workload::{Config, Step, Workload};
+use crate::verdict::Verdict;
 
 /// Of so many disks, one is crashed again during its recovery, after every operation.
 const AGAIN_EVERY: usize = 64;

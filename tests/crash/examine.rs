@@ -6,8 +6,9 @@ use duramen::{Error, FileLog, Log, Message, Start, Stats, Timestamp};
 
 use super::content::Content;
 use super::history::{Expected, Promise, Published};
-use super::oracle::{Verdict, ensure, told};
+use super::oracle::told;
 use super::workload::Config;
+use crate::verdict::{Verdict, ensure};
 
 /// What a log held when it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

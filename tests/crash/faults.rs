@@ -9,7 +9,7 @@ use duramen::{Error, ErrorKind, Log};
 use super::content::{Content, as_new};
 use super::examine::examine;
 use super::history::Expected;
-use super::oracle::{Verdict, copy_recovers, recovers, told, without_panic};
+use super::oracle::{copy_recovers, recovers, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{
@@ -17,6 +17,7 @@ use super::workload::Step::{
     Retain, Roll, Segment, Small, Sync, Trim, TrimAll,
 };
 use super::workload::{Config, Step, Workload};
+use crate::verdict::Verdict;
 
 const WORKLOADS: [&[Step]; 10] = [
     &[Small, Small, Sync, Small],

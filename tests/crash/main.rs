@@ -27,4 +27,6 @@ mod recovering;
 mod removal;
 mod run;
 mod settings;
+#[path = "../common/verdict.rs"]
+mod verdict;
 mod workload;

@@ -1,4 +1,3 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,32 +8,18 @@ use super::content::{Content, as_new};
 use super::examine::{Found, examine};
 use super::history::{Expected, Promise};
 use super::workload::Config;
+use crate::verdict::{self, Verdict, ensure};
 
-/// What is wrong, beginning with the guarantee that was broken.
-pub(crate) type Verdict<T> = std::result::Result<T, String>;
-
-macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
-pub(crate) use ensure;
-
-/// Runs a check that must not panic, whatever the disk holds.
+/// Runs a check that must not panic, whatever the disk holds. What is wrong begins with the guarantee
+/// that was broken.
 pub(crate) fn without_panic<T>(check: impl FnOnce() -> Verdict<T>) -> Verdict<T> {
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("of another type");
+    verdict::without_panic(check, |text| {
         // The checks themselves panic where a promise is broken in the middle of a step.
-        Err(if text.contains(": G") || text.starts_with('G') {
+        if text.contains(": G") || text.starts_with('G') {
             text.to_owned()
         } else {
             format!("G6: panic: {text}")
-        })
+        }
     })
 }
 

@@ -11,13 +11,14 @@ use duramen::{Error, Log, RecoverOptions, RecoverReport};
 use super::content::{Content, as_new};
 use super::examine::{Found, examine};
 use super::history::{Expected, Promise, Published};
-use super::oracle::{Verdict, ensure, is_sound, told, without_panic};
+use super::oracle::{is_sound, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{
     self, Batch, Close, DeleteLast, DeleteMiddle, Fill, Merge, Reopen, Small, Sync, Trim,
 };
 use super::workload::{Config, Workload};
+use crate::verdict::{Verdict, ensure};
 
 /// So many disks are tried for each operation.
 const IMAGES: usize = 6;

@@ -8,3 +8,5 @@ mod bitflips;
 mod golden;
 mod recover;
 mod short_batches;
+#[path = "../common/verdict.rs"]
+mod verdict;

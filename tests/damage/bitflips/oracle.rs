@@ -1,15 +1,12 @@
 //! What a damaged log may say: the right thing, or that it is corrupt.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use duramen::{Error, FileLog, Log, Message, Result, Start, Timestamp};
 
 use crate::common::Item;
-
-/// What is wrong.
-pub(crate) type Verdict<T> = std::result::Result<T, String>;
+use crate::verdict::{self, Verdict, ensure};
 
 /// How reading went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,21 +18,9 @@ pub(crate) struct Seen {
     pub(crate) unreadable: u64,
 }
 
-macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
-
 /// Turns a panic into a verdict.
 pub(crate) fn without_panic<T>(check: impl FnOnce() -> Verdict<T>) -> Verdict<T> {
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-        Err(format!("panic: {}", text.unwrap_or_default()))
-    })
+    verdict::without_panic(check, |text| format!("panic: {text}"))
 }
 
 /// How much is asked of a log.

@@ -8,9 +8,10 @@ use duramen::{Options, check};
 
 use super::damage::{self, Damage, Damaged, What};
 use super::frames;
-use super::oracle::{Depth, Seen, Verdict, examine, is_corrupt, without_panic};
+use super::oracle::{Depth, Seen, examine, is_corrupt, without_panic};
 use super::subject::{self, Subject};
 use crate::common::{number, seed};
+use crate::verdict::Verdict;
 
 /// How an open of a damaged log and all reading of it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

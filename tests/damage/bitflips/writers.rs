@@ -8,10 +8,11 @@ use fastrand::Rng;
 
 use super::damage::{self, Damage};
 use super::frames;
-use super::oracle::{Depth, Verdict, examine, is_corrupt, without_panic};
+use super::oracle::{Depth, examine, is_corrupt, without_panic};
 use super::readers::reader;
 use super::subject::{self, Subject};
 use crate::common::{Item, fast_dir, files_of, number, seed, with_messages, write_files};
+use crate::verdict::Verdict;
 
 /// Goal: opening a damaged log for writing loses nothing durable, gives no offset out twice, changes nothing when it
 /// refuses, and leaves a log that is in order when it does not. Method: random damage to each small log; open, compare,
