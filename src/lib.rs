@@ -97,7 +97,7 @@ pub use blocking::LogStream;
 pub use blocking::{BlockingLog, Follow};
 pub use engine::{FileLog, MessageRef, Scan};
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Changes, Clock, Durability, Log, ManualClock, Options, Retention, SystemClock, Watch};
+pub use log::{Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, Watch};
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{
     CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, recover, recover_with,

@@ -10,14 +10,17 @@ mod contract;
 mod changes;
 mod clock;
 mod durability;
+mod event;
 mod options;
 mod retention;
 
+pub(crate) use event::Listener;
 pub(crate) use retention::{Age, AgeCut};
 
 pub use changes::{Changes, Watch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;
+pub use event::Event;
 pub use options::Options;
 pub use retention::Retention;

@@ -1,8 +1,9 @@
+use std::path::Path;
 use std::sync::Arc;
 
 #[cfg(feature = "fault")]
 use super::ManualClock;
-use super::{Clock, Durability, Retention, SystemClock};
+use super::{Clock, Durability, Event, Listener, Retention, SystemClock};
 #[cfg(feature = "fault")]
 use crate::Timestamp;
 use crate::scheduler::Scheduler;
@@ -32,10 +33,11 @@ pub struct Options {
     pub(crate) environment: Environment,
 }
 
-/// The parts of the system that a test may replace.
+/// What surrounds a log: parts of the system that a test may replace, and who is told what happens.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) listener: Listener,
     /// Gives the log its turns in the background. None: that which all logs of the process share.
     pub(crate) scheduler: Option<Scheduler>,
     #[cfg(feature = "fault")]
@@ -64,6 +66,7 @@ impl Options {
             retention: Retention::new(),
             environment: Environment {
                 clock: Arc::new(SystemClock),
+                listener: Listener::default(),
                 scheduler: None,
                 #[cfg(feature = "fault")]
                 disk: None,
@@ -153,6 +156,16 @@ impl Options {
     /// Which messages the log keeps. Default: all of them.
     pub fn retention(mut self, retention: Retention) -> Options {
         self.retention = retention;
+        self
+    }
+
+    /// Tell `listener` what happens in the background, with the directory of the log that it
+    /// happens to. Default: nobody is told.
+    ///
+    /// The listener is called on the library's thread or on that of a publisher. It should return
+    /// soon and must not use the log, nor wait for anybody who does.
+    pub fn on_event(mut self, listener: impl Fn(&Path, &Event) + Send + Sync + 'static) -> Options {
+        self.environment.listener = Listener::new(listener);
         self
     }
 
