@@ -1,17 +1,16 @@
 //! Which of the segment files count.
 
 use std::ops::Range;
-use std::path::Path;
 
 use crate::directory::Directory;
 use crate::format::{CleanEnd, FileName, Meta};
-use crate::sys::{Open, Storage};
+use crate::sys::{Dir, Open};
 use crate::{Error, Result};
 
 /// The base offsets of the segment files in `dir`, ascending.
-pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64>> {
-    let mut bases: Vec<u64> = storage
-        .list(dir)?
+pub(crate) fn segment_bases(dir: &Dir) -> Result<Vec<u64>> {
+    let mut bases: Vec<u64> = dir
+        .list()?
         .iter()
         .filter_map(|name| match FileName::parse(name) {
             Some(FileName::Segment(base)) => Some(base),
@@ -24,7 +23,7 @@ pub(crate) fn segment_bases(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64
 
 /// Whether there is a segment that belongs to another log, or whose header cannot be read.
 pub(crate) fn holds_another_log(directory: &Directory) -> Result<bool> {
-    for base in segment_bases(&*directory.storage, &directory.path)? {
+    for base in segment_bases(&directory.dir)? {
         if directory.header(base)?.is_none() {
             return Ok(true);
         }

@@ -11,7 +11,7 @@ use crate::format::{
     SEGMENT_HEADER_LEN, Salt, SegmentHeader, encode_record,
 };
 use crate::segment::{SegmentRef, Witness};
-use crate::sys::Os;
+use crate::sys::{Os, Storage};
 use crate::{Corruption, Error, NewMessage, Options, Result, Timestamp};
 
 const LOG_ID: [u8; 16] = [1; 16];
@@ -135,15 +135,15 @@ impl Dir {
             clean: None,
         };
         change(&mut meta);
-        let path = self.dir.path();
-        initialise(&Os, path, &meta).unwrap();
+        let opened = Os.open_dir(self.dir.path()).unwrap();
+        initialise(&opened, &meta).unwrap();
         let kinds = IndexKinds {
             key: false,
             time: false,
         };
-        let directory = Directory::new(Arc::new(Os), path, LOG_ID, kinds, true);
-        let bases = segment_bases(&Os, path).unwrap();
-        let copies = Copies::read(&Os, path).unwrap();
+        let directory = Directory::new(opened.clone(), LOG_ID, kinds, true);
+        let bases = segment_bases(&opened).unwrap();
+        let copies = Copies::read(&opened).unwrap();
         Chain::new(Arc::new(directory), copies, meta, bases).unwrap()
     }
 
@@ -368,7 +368,7 @@ fn a_segment_that_was_durable_and_is_missing_is_an_error_unless_it_was_asked_to_
     let mut chain = dir.closed(last);
     // One copy says that the log was closed, the other is gone.
     std::fs::remove_file(dir.dir.path().join(META_NAMES[1])).unwrap();
-    chain.copies = Copies::read(&Os, dir.dir.path()).unwrap();
+    chain.copies = Copies::read(&chain.directory.dir).unwrap();
     assert_eq!(chain.missing_last().unwrap(), Some(3));
     let refused = chain.verdict(&Options::new()).map(drop);
     assert_eq!(told(refused), dir.error(3, 0, Corruption::Missing));

@@ -1,19 +1,17 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::health::Health;
 use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
     FileName, HeaderDefect, IndexKinds, RECORD_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
 };
-use crate::sys::{File, Open, Storage, found};
+use crate::sys::{Dir, File, Open, found};
 use crate::{Corruption, Error, Result};
 
 /// The opened directory of a log: its files by name, and what all of them have in common.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) path: PathBuf,
+    pub(crate) dir: Dir,
     pub(crate) log_id: [u8; 16],
     pub(crate) kinds: IndexKinds,
     pub(crate) health: Health,
@@ -21,19 +19,12 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// The directory of the log with this id, for reading and, if `is_writable`, for writing.
-    pub(crate) fn new(
-        storage: Arc<dyn Storage>,
-        dir: &Path,
-        log_id: [u8; 16],
-        kinds: IndexKinds,
-        is_writable: bool,
-    ) -> Directory {
+    pub(crate) fn new(dir: Dir, log_id: [u8; 16], kinds: IndexKinds, is_writable: bool) -> Directory {
         Directory {
-            storage,
-            path: dir.to_path_buf(),
+            health: Health::new(dir.path(), !is_writable),
+            dir,
             log_id,
             kinds,
-            health: Health::new(dir, !is_writable),
         }
     }
 
@@ -48,8 +39,31 @@ impl Directory {
         Ok(Some(header.map_or(*last, |header| header.last_base())))
     }
 
+    /// The path of a file, for messages.
     pub(crate) fn path_of(&self, name: &FileName) -> PathBuf {
-        self.path.join(name.to_string())
+        self.dir.path_of(&name.to_string())
+    }
+
+    pub(crate) fn open(&self, name: &FileName, how: Open) -> Result<File> {
+        self.dir.open(&name.to_string(), how)
+    }
+
+    /// Creates a file, in the place of one that an earlier life or attempt may have left there.
+    pub(crate) fn create_anew(&self, name: &FileName) -> Result<File> {
+        self.dir.create_anew(&name.to_string())
+    }
+
+    pub(crate) fn rename(&self, from: &FileName, to: &FileName) -> Result<()> {
+        self.dir.rename(&from.to_string(), &to.to_string())
+    }
+
+    pub(crate) fn remove(&self, name: &FileName) -> Result<()> {
+        self.dir.remove(&name.to_string())
+    }
+
+    /// The length of a file in bytes.
+    pub(crate) fn len_of(&self, name: &FileName) -> Result<u64> {
+        self.dir.len_of(&name.to_string())
     }
 
     /// Removes segments and their indexes, durably. Files that are gone already are no error.
@@ -58,19 +72,15 @@ impl Directory {
         for base in bases {
             is_any = true;
             for name in [FileName::Segment(base), FileName::Index(base)] {
-                found(self.storage.remove(&self.path_of(&name)))?;
+                found(self.remove(&name))?;
             }
         }
-        if is_any {
-            self.storage.sync_dir(&self.path)
-        } else {
-            Ok(())
-        }
+        if is_any { self.dir.sync() } else { Ok(()) }
     }
 
     /// Removes the index of a segment, which is derived, if there is one.
     pub(crate) fn remove_index(&self, base: u64) -> Result<()> {
-        found(self.storage.remove(&self.path_of(&FileName::Index(base)))).map(drop)
+        found(self.remove(&FileName::Index(base))).map(drop)
     }
 
     /// The header of a segment, if it can be read and is of this log.
@@ -84,9 +94,7 @@ impl Directory {
 
     /// The header of a segment, of whatever log, if it can be read.
     pub(crate) fn header_of_any_log(&self, base: u64) -> Result<Option<SegmentHeader>> {
-        let file = self
-            .storage
-            .open(&self.path_of(&FileName::Segment(base)), Open::Read)?;
+        let file = self.open(&FileName::Segment(base), Open::Read)?;
         let mut bytes: SegmentHeaderBytes = [0; _];
         let len = file.read_at(0, &mut bytes)?;
         Ok(SegmentHeader::decode(bytes.get(..len).unwrap_or_default())
@@ -96,8 +104,9 @@ impl Directory {
 
     /// Reads and verifies the header of the segment file with this base offset.
     pub(crate) fn open_segment(&self, base: u64, how: Open) -> Result<(File, SegmentHeader)> {
-        let path = self.path_of(&FileName::Segment(base));
-        let file = found(self.storage.open(&path, how))?;
+        let name = FileName::Segment(base);
+        let path = self.path_of(&name);
+        let file = found(self.open(&name, how))?;
         let file = file.ok_or_else(|| corrupt(&path, 0, None, Corruption::Missing))?;
         let mut bytes: SegmentHeaderBytes = [0; _];
         let len = file.read_at(0, &mut bytes)?;
@@ -137,17 +146,6 @@ pub(crate) fn corrupt(path: &Path, position: u64, offset: Option<u64>, kind: Cor
         position,
         offset,
         kind,
-    }
-}
-
-/// Creates a file, in the place of one that an earlier life or attempt may have left there.
-pub(crate) fn create_anew(directory: &Directory, path: &Path) -> Result<File> {
-    match directory.storage.open(path, Open::Create) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            directory.storage.remove(path)?;
-            directory.storage.open(path, Open::Create)
-        }
-        other => other,
     }
 }
 

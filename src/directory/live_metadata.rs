@@ -46,13 +46,13 @@ impl LiveMetadata {
 
     /// Writes one copy, durably; see [`MetaStore::write`].
     pub(crate) fn write(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
-        let written = self.store.lock().write(&*self.directory.storage, change);
+        let written = self.store.lock().write(change);
         self.directory.health.poison_on_failed_sync(written)
     }
 
     /// Writes both copies, durably; see [`MetaStore::write_both`].
     pub(crate) fn write_both(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
-        let written = self.store.lock().write_both(&*self.directory.storage, change);
+        let written = self.store.lock().write_both(change);
         self.directory.health.poison_on_failed_sync(written)
     }
 }

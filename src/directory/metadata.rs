@@ -1,10 +1,8 @@
 //! The two copies of the metadata on disk.
 
-use std::path::{Path, PathBuf};
-
 use super::files::{corrupt, header_error};
 use crate::format::{HeaderDefect, META_LEN, META_NAMES, Meta};
-use crate::sys::{Open, Storage, found};
+use crate::sys::{Dir, Open, found};
 use crate::{Corruption, Error, Result};
 
 /// What the two copies say.
@@ -18,9 +16,9 @@ pub(crate) struct Copies {
 
 impl Copies {
     /// Reads both copies.
-    pub(crate) fn read(storage: &dyn Storage, dir: &Path) -> Result<Copies> {
+    pub(crate) fn read(dir: &Dir) -> Result<Copies> {
         let read = |name: &str| -> Result<_> {
-            let Some(file) = found(storage.open(&dir.join(name), Open::Read))? else {
+            let Some(file) = found(dir.open(name, Open::Read))? else {
                 return Ok(None);
             };
             let mut bytes = [0; META_LEN];
@@ -52,11 +50,11 @@ impl Copies {
     }
 
     /// The newest good copy.
-    pub(crate) fn newest(&self, dir: &Path) -> Result<Meta> {
+    pub(crate) fn newest(&self, dir: &Dir) -> Result<Meta> {
         if let Some(meta) = self.good().max_by_key(|meta| meta.sequence) {
             return Ok(meta);
         }
-        let path = dir.join(META_NAMES[0]);
+        let path = dir.path_of(META_NAMES[0]);
         // A version that is not ours is reported as such, so that nobody "repairs" it.
         for defect in self.read.iter().filter_map(|copy| copy.as_ref()?.as_ref().err()) {
             if let HeaderDefect::Version(_) = defect {
@@ -100,7 +98,7 @@ impl Copies {
 /// Keeps both copies up to date.
 #[derive(Debug)]
 pub(crate) struct MetaStore {
-    dir: PathBuf,
+    dir: Dir,
     current: Meta,
     /// Which copy is to be written next: never the only good one.
     next: usize,
@@ -113,10 +111,10 @@ pub(crate) struct MetaStore {
 
 impl MetaStore {
     /// The store of a log that exists.
-    pub(crate) fn new(dir: &Path, current: Meta, copies: &Copies) -> MetaStore {
+    pub(crate) fn new(dir: &Dir, current: Meta, copies: &Copies) -> MetaStore {
         let first_holds = matches!(copies.read[0], Some(Ok(meta)) if meta.sequence == current.sequence);
         MetaStore {
-            dir: dir.to_path_buf(),
+            dir: dir.clone(),
             current,
             next: usize::from(first_holds),
             is_other_durable: copies.are_ours,
@@ -134,14 +132,14 @@ impl MetaStore {
     }
 
     /// Writes one copy. After a crash the log has either the old metadata or the new.
-    pub(crate) fn write(&mut self, storage: &dyn Storage, change: impl FnOnce(&mut Meta)) -> Result<()> {
+    pub(crate) fn write(&mut self, change: impl FnOnce(&mut Meta)) -> Result<()> {
         let mut meta = self.current;
         change(&mut meta);
         meta.sequence = meta
             .sequence
             .checked_add(1)
             .ok_or(Error::Invalid("the metadata was written too often"))?;
-        self.write_copy(storage, &meta)?;
+        self.write_copy(&meta)?;
         self.current = meta;
         Ok(())
     }
@@ -152,26 +150,26 @@ impl MetaStore {
     /// [`current`](MetaStore::current) counts: it has the change as soon as the first copy is
     /// durable. If writing the second copy then fails, the next write makes up for that. Until
     /// then, nothing may be done that contradicts the old metadata.
-    pub(crate) fn write_both(&mut self, storage: &dyn Storage, change: impl FnOnce(&mut Meta)) -> Result<()> {
-        self.write(storage, change)?;
+    pub(crate) fn write_both(&mut self, change: impl FnOnce(&mut Meta)) -> Result<()> {
+        self.write(change)?;
         self.is_next_behind = true;
         let meta = self.current;
-        self.write_copy(storage, &meta)
+        self.write_copy(&meta)
     }
 
-    fn write_copy(&mut self, storage: &dyn Storage, meta: &Meta) -> Result<()> {
+    fn write_copy(&mut self, meta: &Meta) -> Result<()> {
         if self.is_other_durable {
-            self.overwrite(storage, meta)?;
+            self.overwrite(meta)?;
         } else {
             let name = META_NAMES[self.next];
-            match write_temporary(storage, &self.dir, name, meta) {
+            match write_temporary(&self.dir, name, meta) {
                 // There is no space for another file. The existing file can be overwritten once the
                 // other copy is synced.
                 Err(Error::Io { .. }) => {
-                    self.sync_other(storage)?;
-                    self.overwrite(storage, meta)?;
+                    self.sync_other()?;
+                    self.overwrite(meta)?;
                 }
-                temporary => rename(storage, &self.dir, &temporary?, name)?,
+                temporary => rename(&self.dir, &temporary?, name)?,
             }
             self.is_other_durable = true;
         }
@@ -180,15 +178,15 @@ impl MetaStore {
         Ok(())
     }
 
-    fn sync_other(&self, storage: &dyn Storage) -> Result<()> {
-        let other = self.dir.join(META_NAMES[1 - self.next]);
-        found(storage.open(&other, Open::Write))?.map_or(Ok(()), |file| file.sync())
+    fn sync_other(&self) -> Result<()> {
+        let other = META_NAMES[1 - self.next];
+        found(self.dir.open(other, Open::Write))?.map_or(Ok(()), |file| file.sync())
     }
 
-    fn overwrite(&self, storage: &dyn Storage, meta: &Meta) -> Result<()> {
+    fn overwrite(&self, meta: &Meta) -> Result<()> {
         let name = META_NAMES[self.next];
-        let Some(file) = found(storage.open(&self.dir.join(name), Open::Write))? else {
-            return create(storage, &self.dir, name, meta);
+        let Some(file) = found(self.dir.open(name, Open::Write))? else {
+            return create(&self.dir, name, meta);
         };
         // Once the bytes are written, nothing but the sync may fail: after any other failure, the
         // next life must not see them.
@@ -201,34 +199,27 @@ impl MetaStore {
 }
 
 /// Creates both copies in a directory that holds no log yet.
-pub(crate) fn initialise(storage: &dyn Storage, dir: &Path, meta: &Meta) -> Result<()> {
-    META_NAMES
-        .iter()
-        .try_for_each(|name| create(storage, dir, name, meta))
+pub(crate) fn initialise(dir: &Dir, meta: &Meta) -> Result<()> {
+    META_NAMES.iter().try_for_each(|name| create(dir, name, meta))
 }
 
 /// Creates one copy, under a temporary name first, so that a metadata file that exists has been
 /// whole.
-fn create(storage: &dyn Storage, dir: &Path, name: &str, meta: &Meta) -> Result<()> {
-    let temporary = write_temporary(storage, dir, name, meta)?;
-    rename(storage, dir, &temporary, name)
+fn create(dir: &Dir, name: &str, meta: &Meta) -> Result<()> {
+    let temporary = write_temporary(dir, name, meta)?;
+    rename(dir, &temporary, name)
 }
 
-fn write_temporary(storage: &dyn Storage, dir: &Path, name: &str, meta: &Meta) -> Result<PathBuf> {
-    let temporary = dir.join(format!("{name}.tmp"));
-    let file = match storage.open(&temporary, Open::Create) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-            storage.remove(&temporary)?;
-            storage.open(&temporary, Open::Create)?
-        }
-        other => other?,
-    };
+/// Writes one copy under a temporary name, which is returned.
+fn write_temporary(dir: &Dir, name: &str, meta: &Meta) -> Result<String> {
+    let temporary = format!("{name}.tmp");
+    let file = dir.create_anew(&temporary)?;
     file.write_at(0, &meta.encode())?;
     file.sync()?;
     Ok(temporary)
 }
 
-fn rename(storage: &dyn Storage, dir: &Path, temporary: &Path, name: &str) -> Result<()> {
-    storage.rename(temporary, &dir.join(name))?;
-    storage.sync_dir(dir)
+fn rename(dir: &Dir, temporary: &str, name: &str) -> Result<()> {
+    dir.rename(temporary, name)?;
+    dir.sync()
 }

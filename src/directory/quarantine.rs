@@ -6,7 +6,7 @@ use super::files::Directory;
 use super::files::copy_range;
 use crate::Result;
 use crate::format::{FileName, QUARANTINE_NAME};
-use crate::sys::{File, Open};
+use crate::sys::{Dir, File, Open};
 
 impl Directory {
     /// Keeps a copy of the bytes `start..end` of a segment's file; returns the path of the copy.
@@ -18,38 +18,38 @@ impl Directory {
         ending: &str,
     ) -> Result<PathBuf> {
         let stem = from.path().file_stem().and_then(|stem| stem.to_str());
-        let to = self.quarantine_file(&format!("{}.{start}.{ending}", stem.unwrap_or_default()))?;
-        let file = self.storage.open(&to, Open::Create)?;
+        let (folder, name) =
+            self.quarantine_file(&format!("{}.{start}.{ending}", stem.unwrap_or_default()))?;
+        let file = folder.open(&name, Open::Create)?;
         copy_range(from, start, end, &file)?;
         file.sync()?;
-        self.storage.sync_dir(&self.path.join(QUARANTINE_NAME))?;
+        folder.sync()?;
         // The folder may have been created by a process that was killed before the folder's name
         // was durable.
-        self.storage.sync_dir(&self.path)?;
-        Ok(to)
+        self.dir.sync()?;
+        Ok(folder.path_of(&name))
     }
 
     /// Moves a segment out of the log; returns its new path.
     pub(crate) fn quarantine_segment(&self, base: u64) -> Result<PathBuf> {
-        let name = FileName::Segment(base);
-        let to = self.quarantine_file(&name.to_string())?;
-        self.storage.rename(&self.path_of(&name), &to)?;
-        self.storage.sync_dir(&self.path.join(QUARANTINE_NAME))?;
-        self.storage.sync_dir(&self.path)?;
-        Ok(to)
+        let from = FileName::Segment(base).to_string();
+        let (folder, name) = self.quarantine_file(&from)?;
+        self.dir.rename_into(&from, &folder, &name)?;
+        folder.sync()?;
+        self.dir.sync()?;
+        Ok(folder.path_of(&name))
     }
 
-    /// A path in the quarantine folder that no file has.
-    fn quarantine_file(&self, name: &str) -> Result<PathBuf> {
-        let dir = self.path.join(QUARANTINE_NAME);
-        self.storage.create_dirs(&dir)?;
-        let names = self.storage.list(&dir)?;
+    /// The quarantine folder, and a name in it that no file has.
+    fn quarantine_file(&self, name: &str) -> Result<(Dir, String)> {
+        let (folder, _) = self.dir.make_dir(QUARANTINE_NAME)?;
+        let names = folder.list()?;
         let mut free = name.to_owned();
         let mut n = 1;
         while names.contains(&free) {
             free = format!("{name}.{n}");
             n += 1;
         }
-        Ok(dir.join(free))
+        Ok((folder, free))
     }
 }

@@ -15,7 +15,7 @@ use crate::directory::{Copies, Directory, MetaStore, corrupt, initialise};
 use crate::format::IndexKinds;
 use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME};
 use crate::segment::{KeyRun, SegmentRef, runs_among};
-use crate::sys::{DirLock, Open, Os, Storage};
+use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
 use crate::{Corruption, Error, Result};
 
 impl Options {
@@ -34,7 +34,7 @@ impl Options {
     /// files that no longer belong to it may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
-        open(self, dir.as_ref())
+        open_at(self, dir.as_ref())
     }
 
     /// Returns options for opening the log in `dir` with the indexes that it has.
@@ -49,19 +49,32 @@ impl Options {
 
     /// These options, with the indexes that the log in `dir` has.
     pub(crate) fn with_indexes_of(self, dir: &Path) -> Result<Options> {
-        let storage = self.file_system();
-        let no_log = || Error::NoLog {
-            path: dir.to_path_buf(),
-        };
-        if !storage.is_dir(dir)? {
-            return Err(no_log());
-        }
-        let copies = Copies::read(&*storage, dir)?;
-        if copies.is_absent() && segment_bases(&*storage, dir)?.is_empty() {
-            return Err(no_log());
+        let dir = self.dir_of_log(dir)?;
+        self.with_indexes_in(&dir)
+    }
+
+    /// These options, with the indexes that the log in `dir` has.
+    pub(crate) fn with_indexes_in(self, dir: &Dir) -> Result<Options> {
+        let copies = Copies::read(dir)?;
+        if copies.is_absent() && segment_bases(dir)?.is_empty() {
+            return Err(no_log(dir.path()));
         }
         let meta = copies.newest(dir)?;
         Ok(self.key_index(meta.key_index).time_index(meta.time_index))
+    }
+
+    /// Opens the directory in which a log is to be.
+    pub(crate) fn dir_of_log(&self, path: &Path) -> Result<Dir> {
+        find_dir(&*self.file_system(), path)?.ok_or_else(|| no_log(path))
+    }
+
+    /// Opens the log in this directory.
+    pub(crate) fn open_in(&self, dir: &Dir) -> Result<FileLog> {
+        self.validate()?;
+        if !self.read_only {
+            dir.check_supported()?;
+        }
+        open(self, dir)
     }
 
     fn validate(&self) -> Result<()> {
@@ -96,21 +109,37 @@ impl Options {
     }
 }
 
-fn open(options: &Options, dir: &Path) -> Result<FileLog> {
-    let storage = options.file_system();
-    prepare_dir(&*storage, dir, options)?;
-    let lock = storage.lock(dir, !options.read_only)?;
-    let bases = segment_bases(&*storage, dir)?;
-    let copies = read_or_create(&*storage, dir, options, &bases)?;
+fn no_log(path: &Path) -> Error {
+    Error::NoLog {
+        path: path.to_path_buf(),
+    }
+}
+
+/// Opens the log at `path`. Creates the directory if the options say so; if the log cannot be
+/// opened after all, the directory is removed again.
+fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
+    if options.read_only || !options.create_dirs {
+        return options.open_in(&options.dir_of_log(path)?);
+    }
+    let created = Created::open(&*options.file_system(), path, &Dir::check_supported)?;
+    let log = open(options, created.dir())?;
+    created.keep();
+    Ok(log)
+}
+
+fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
+    let lock = dir.lock(!options.read_only)?;
+    let bases = segment_bases(dir)?;
+    let copies = read_or_create(dir, options, &bases)?;
     let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
         key: options.key_index,
         time: options.time_index,
     };
-    let directory = Directory::new(storage, dir, meta.log_id, kinds, !options.read_only);
+    let directory = Directory::new(dir.clone(), meta.log_id, kinds, !options.read_only);
     let mut chain = Chain::new(Arc::new(directory), copies, meta, bases)?;
     if !options.read_only {
-        remove_superseded(&mut chain, dir)?;
+        remove_superseded(&mut chain)?;
     }
     if chain.is_front_missing()? {
         let first = FileName::Segment(chain.meta.start_offset);
@@ -132,62 +161,44 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
 }
 
 /// Removes the files that do not belong to the log any more.
-fn remove_superseded(chain: &mut Chain, dir: &Path) -> Result<()> {
+fn remove_superseded(chain: &mut Chain) -> Result<()> {
     let directory = &chain.directory;
-    let storage = &*directory.storage;
+    let dir = &directory.dir;
     let is_any = !chain.superseded.is_empty();
     if chain.meta.clean.is_none() || !chain.copies.agree() || is_any {
         // A process that renamed a segment may have been killed before the new name was durable.
         // From here on the names in the directory are acted on, and later calls take them for
         // durable.
-        storage.sync_dir(dir)?;
+        dir.sync()?;
     }
     if is_any && !chain.copies.agree() {
         // The metadata decides which segments are removed now, and may not be durable either.
         let newest = chain.copies.newest(dir)?;
-        MetaStore::new(dir, newest, &chain.copies).write(storage, |_| {})?;
-        chain.copies = Copies::read(storage, dir)?;
+        MetaStore::new(dir, newest, &chain.copies).write(|_| {})?;
+        chain.copies = Copies::read(dir)?;
         chain.meta.sequence += 1;
     }
     remove_leftovers(directory)?;
     directory.remove_segments(chain.superseded.iter().copied())
 }
 
-/// Creates the directory if the options say so, and checks that it can be used.
-fn prepare_dir(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {
-    if !storage.is_dir(dir)? {
-        if options.read_only || !options.create_dirs {
-            return Err(Error::NoLog {
-                path: dir.to_path_buf(),
-            });
-        }
-        storage.create_dirs(dir)?;
-    }
-    if options.read_only {
-        return Ok(());
-    }
-    storage.check_supported(dir)
-}
-
 /// Reads the two copies of the metadata; in an empty directory they are written first.
-fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &[u64]) -> Result<Copies> {
-    let copies = Copies::read(storage, dir)?;
+fn read_or_create(dir: &Dir, options: &Options, bases: &[u64]) -> Result<Copies> {
+    let copies = Copies::read(dir)?;
     if !copies.is_absent() {
         return Ok(copies);
     }
     if !bases.is_empty() {
         // A directory with segments but without metadata is not an empty log.
-        let path = dir.join(crate::format::META_NAMES[0]);
+        let path = dir.path_of(crate::format::META_NAMES[0]);
         return Err(corrupt(&path, 0, None, Corruption::Meta));
     }
     if options.read_only {
-        return Err(Error::NoLog {
-            path: dir.to_path_buf(),
-        });
+        return Err(no_log(dir.path()));
     }
-    sync_above(storage, dir)?;
-    create_log(storage, dir, options)?;
-    let mut copies = Copies::read(storage, dir)?;
+    dir.sync_above()?;
+    create_log(dir, options)?;
+    let mut copies = Copies::read(dir)?;
     copies.are_ours = true;
     Ok(copies)
 }
@@ -195,10 +206,10 @@ fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &
 /// The key runs of the log. The files of those that others cover, or that were trimmed, are
 /// removed.
 fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
-    let (runs, rest) = runs_among(&directory.storage.list(&directory.path)?, start_offset);
+    let (runs, rest) = runs_among(&directory.dir.list()?, start_offset);
     if directory.health.may_write_files() {
         for name in rest {
-            directory.storage.remove(&directory.path_of(&name))?;
+            directory.remove(&name)?;
         }
     }
     Ok(runs)
@@ -233,9 +244,9 @@ impl Opening<'_> {
             is_marked_clean: true,
             ..Appender::default()
         };
-        let mut store = MetaStore::new(&directory.path, *meta, copies);
+        let mut store = MetaStore::new(&directory.dir, *meta, copies);
         if meta.unfinished && !self.options.read_only {
-            store.write_both(&*directory.storage, |meta| meta.unfinished = false)?;
+            store.write_both(|meta| meta.unfinished = false)?;
         }
         let segments = self.chain.closed_segments(closed);
         Ok(self.open_log(lock, segments, appender, store, closed.next_offset))
@@ -244,7 +255,7 @@ impl Opening<'_> {
     /// Opens a log that was not closed.
     fn recovered(self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
         let directory = &self.chain.directory;
-        let mut meta = MetaStore::new(&directory.path, self.chain.meta, &self.chain.copies);
+        let mut meta = MetaStore::new(&directory.dir, self.chain.meta, &self.chain.copies);
         let recovery = Recovery {
             meta: &mut meta,
             directory,
@@ -319,29 +330,9 @@ impl Opening<'_> {
     }
 }
 
-/// The directory and, going by its path, those that it is in.
-pub(crate) fn with_above(dir: &Path) -> impl Iterator<Item = &Path> {
-    let here = |above: &Path| above.as_os_str().is_empty();
-    dir.ancestors()
-        .map(move |above| if here(above) { Path::new(".") } else { above })
-}
-
-/// Makes the names that lead to `dir` durable: a process that created the directories may have been
-/// killed before it synced them.
-pub(crate) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
-    for above in with_above(dir).skip(1) {
-        match storage.sync_dir(above) {
-            // No directory was created in one that may not even be opened.
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {}
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {
+fn create_log(dir: &Dir, options: &Options) -> Result<()> {
     let meta = Meta {
-        log_id: storage.random()?,
+        log_id: dir.random()?,
         sequence: 1,
         epoch: 0,
         start_offset: 0,
@@ -355,12 +346,12 @@ fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()
         merge: None,
         clean: Some(CleanEnd { last: None }),
     };
-    initialise(storage, dir, &meta)
+    initialise(dir, &meta)
 }
 
 /// Removes files that an earlier life began and did not finish. Nothing in the log refers to them.
 fn remove_leftovers(directory: &Directory) -> Result<()> {
-    for name in directory.storage.list(&directory.path)? {
+    for name in directory.dir.list()? {
         let is_leftover = name == PREPARED_NAME
             || matches!(
                 FileName::parse(&name),
@@ -371,7 +362,7 @@ fn remove_leftovers(directory: &Directory) -> Result<()> {
                 )
             );
         if is_leftover {
-            directory.storage.remove(&directory.path.join(&name))?;
+            directory.dir.remove(&name)?;
         }
     }
     Ok(())

@@ -97,7 +97,7 @@ impl Recovery<'_> {
     /// out, and that another epoch begins: after a crash in the middle of the cut, nothing else
     /// would tell.
     fn announce_cut(&mut self, next_offset: u64) -> Result<()> {
-        self.meta.write_both(&*self.directory.storage, |meta| {
+        self.meta.write_both(|meta| {
             meta.epoch = meta.epoch.saturating_add(1);
             meta.next_offset = meta.next_offset.max(next_offset);
             meta.clean = None;

@@ -6,6 +6,7 @@ use crate::chain::{Chain, Ending, Surveyed, Walked, segment_bases};
 use crate::directory::{Copies, Directory};
 use crate::format::{FileName, IndexKinds};
 use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, Stop, damaged_runs};
+use crate::sys::Dir;
 use crate::{Corruption, Error, Options, Result};
 
 /// What [`check`] found.
@@ -73,19 +74,13 @@ impl fmt::Display for Problem {
 /// another handle has the log open for writing; [`Error::Version`] if a file has a format version
 /// that this library does not read; [`Error::Io`]. Damage is no error; the report lists it.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
-    let dir = dir.as_ref();
-    let storage = options.file_system();
-    if !storage.is_dir(dir)? {
-        return Err(Error::NoLog {
-            path: dir.to_path_buf(),
-        });
-    }
-    let _lock = storage.lock(dir, false)?;
-    let copies = Copies::read(&*storage, dir)?;
-    let bases = segment_bases(&*storage, dir)?;
+    let dir = &options.dir_of_log(dir.as_ref())?;
+    let _lock = dir.lock(false)?;
+    let copies = Copies::read(dir)?;
+    let bases = segment_bases(dir)?;
     if copies.is_absent() && bases.is_empty() {
         return Err(Error::NoLog {
-            path: dir.to_path_buf(),
+            path: dir.path().to_path_buf(),
         });
     }
     let mut report = CheckReport::default();
@@ -100,15 +95,15 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
         key: meta.key_index,
         time: meta.time_index,
     };
-    let directory = Directory::new(storage, dir, meta.log_id, kinds, false);
+    let directory = Directory::new(dir.clone(), meta.log_id, kinds, false);
     let chain = Chain::new(Arc::new(directory), copies, meta, bases)?;
     run(&chain, &mut report)?;
     Ok(report)
 }
 
-fn check_meta(dir: &Path, copies: &Copies, report: &mut CheckReport) {
+fn check_meta(dir: &Dir, copies: &Copies, report: &mut CheckReport) {
     for name in copies.damaged() {
-        report.add(dir.join(name), 0, None, Corruption::Meta);
+        report.add(dir.path_of(name), 0, None, Corruption::Meta);
     }
 }
 
@@ -152,8 +147,8 @@ pub(super) struct Checked {
 fn run(chain: &Chain, report: &mut CheckReport) -> Result<()> {
     report.was_closed = chain.meta.clean.is_some();
     check_ends(chain, report)?;
-    for path in damaged_runs(&chain.directory)? {
-        report.add(path, 0, None, Corruption::Index);
+    for name in damaged_runs(&chain.directory)? {
+        report.add(chain.directory.path_of(&name), 0, None, Corruption::Index);
     }
     for Checked { found, .. } in check_segments(chain)? {
         report.problems.extend(found.problems);

@@ -23,7 +23,12 @@ use crate::{Error, Result, Timestamp};
 /// checksums, is not readable; [`Error::Io`], also if writing to `out` fails.
 pub fn dump(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
     let path = path.as_ref();
-    let file = Os.open(path, Open::Read)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or(Error::Invalid("a file to be dumped has a name of valid UTF-8"))?;
+    let file = Os
+        .open_dir(parent.unwrap_or(Path::new(".")))?
+        .open(name, Open::Read)?;
     let map = match file.len()? {
         0 => Map::from_bytes(Vec::new()),
         len => file.map(len, false)?,

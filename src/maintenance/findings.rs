@@ -1,11 +1,10 @@
 //! The findings of `recover` about a log.
 
-use std::path::PathBuf;
-
 use super::check::Checked;
 use super::report::RecoverOptions;
 use crate::Corruption;
 use crate::chain::Chain;
+use crate::format::FileName;
 
 /// The damage that a check found in a segment.
 pub(super) struct Damage {
@@ -60,7 +59,7 @@ pub(super) struct Findings {
     /// missing.
     pub(super) missing_last: Option<u64>,
     /// The files of damaged key runs, which are made anew in the background.
-    pub(super) runs_damaged: Vec<PathBuf>,
+    pub(super) runs_damaged: Vec<FileName>,
     /// The damage of each segment, oldest first.
     pub(super) damage: Vec<Damage>,
 }

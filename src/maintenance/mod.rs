@@ -31,7 +31,7 @@ use crate::{Log, Options, Result, Stats};
 ///
 /// Those of [`Options::open`] for reading only.
 pub fn stat(dir: impl AsRef<Path>, options: &Options) -> Result<Stats> {
-    let dir = dir.as_ref();
-    let options = options.clone().with_indexes_of(dir)?.recover(false);
-    options.read_only(true).open(dir)?.stat()
+    let dir = options.dir_of_log(dir.as_ref())?;
+    let options = options.clone().with_indexes_in(&dir)?.recover(false);
+    options.read_only(true).open_in(&dir)?.stat()
 }

@@ -228,7 +228,7 @@ impl Planner<'_> {
     }
 
     fn file_len(&self, base: u64) -> Result<u64> {
-        self.findings.chain.directory.storage.len_of(&self.path(base))
+        self.findings.chain.directory.len_of(&FileName::Segment(base))
     }
 
     /// Plans a segment of which nothing is kept.

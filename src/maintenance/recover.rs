@@ -10,6 +10,7 @@ use crate::chain::{Chain, segment_bases};
 use crate::directory::{Copies, Directory};
 use crate::format::{IndexKinds, Meta};
 use crate::segment::damaged_runs;
+use crate::sys::Dir;
 use crate::{Corruption, Error, Log, Options, Result};
 
 /// Makes a damaged log usable: keeps every message in front of the first one that cannot be read,
@@ -44,14 +45,8 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 /// not read; [`Error::Corrupt`] if neither a copy of the metadata nor the header of any segment is
 /// readable; [`Error::Io`]; and those of [`Options::open`], which completes the recovery.
 pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptions) -> Result<RecoverReport> {
-    let dir = dir.as_ref();
-    let storage = options.file_system();
-    if !storage.is_dir(dir)? {
-        return Err(Error::NoLog {
-            path: dir.to_path_buf(),
-        });
-    }
-    let lock = storage.lock(dir, !how.dry_run)?;
+    let dir = &options.dir_of_log(dir.as_ref())?;
+    let lock = dir.lock(!how.dry_run)?;
     let findings = examine(dir, options, *how)?;
     let plan = plan(&findings)?;
     let mut report = plan.report.clone();
@@ -70,16 +65,15 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
 }
 
 /// Checks the whole log, and returns what is wrong with it.
-fn examine(dir: &Path, options: &Options, how: RecoverOptions) -> Result<Findings> {
-    let storage = options.file_system();
-    let copies = Copies::read(&*storage, dir)?;
-    let bases = segment_bases(&*storage, dir)?;
+fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings> {
+    let copies = Copies::read(dir)?;
+    let bases = segment_bases(dir)?;
     if copies.is_absent() && bases.is_empty() {
         return Err(Error::NoLog {
-            path: dir.to_path_buf(),
+            path: dir.path().to_path_buf(),
         });
     }
-    let directory = |log_id, kinds| Directory::new(Arc::clone(&storage), dir, log_id, kinds, !how.dry_run);
+    let directory = |log_id, kinds| Directory::new(dir.clone(), log_id, kinds, !how.dry_run);
     let (meta, has_meta) = match copies.newest(dir) {
         Ok(meta) => (meta, true),
         Err(Error::Corrupt { .. }) => {
@@ -122,7 +116,7 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
     let known = headers.iter().flatten();
     let Some(newest) = known.clone().next_back() else {
         return Err(Error::Corrupt {
-            path: directory.path.join(crate::format::META_NAMES[0]),
+            path: directory.dir.path_of(crate::format::META_NAMES[0]),
             position: 0,
             offset: None,
             kind: Corruption::Meta,
@@ -146,7 +140,7 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
 }
 
 /// Opens and closes the log, which repairs the rest: a torn tail, the indexes and the clean end.
-fn finish(dir: &Path, options: &Options, meta: &Meta, report: &mut RecoverReport) -> Result<()> {
+fn finish(dir: &Dir, options: &Options, meta: &Meta, report: &mut RecoverReport) -> Result<()> {
     let options = options
         .clone()
         .create_dirs(false)
@@ -154,7 +148,7 @@ fn finish(dir: &Path, options: &Options, meta: &Meta, report: &mut RecoverReport
         .recover(true)
         .key_index(meta.key_index)
         .time_index(meta.time_index);
-    let log = options.open(dir)?;
+    let log = options.open_in(dir)?;
     // A log in order may lack index files, which are made when they are needed.
     report.indexes_rebuilt += log.rebuild_indexes(report.changed)?;
     report.changed |= report.indexes_rebuilt > 0;

@@ -20,12 +20,12 @@ use crate::{Corruption, Result};
 pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>> {
     let chain = &findings.chain;
     let directory = &*chain.directory;
-    let mut meta = MetaStore::new(&directory.path, chain.meta, &chain.copies);
-    announce(directory, &mut meta, plan)?;
+    let mut meta = MetaStore::new(&directory.dir, chain.meta, &chain.copies);
+    announce(&mut meta, plan)?;
     // When the last segments are gone, one of these would be taken for the last.
     directory.remove_segments(chain.superseded.iter().copied())?;
-    for path in &findings.runs_damaged {
-        directory.storage.remove(path)?;
+    for name in &findings.runs_damaged {
+        directory.remove(name)?;
     }
     let mut quarantined = Vec::new();
     // The last segment goes first: a crash in between leaves a log that is damaged at the same
@@ -44,14 +44,14 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
             }
         }
     }
-    close(directory, &mut meta, plan)?;
+    close(&mut meta, plan)?;
     quarantined.reverse();
     Ok(quarantined)
 }
 
 /// Writes to the metadata, before anything else is changed, what must survive a crash in between.
-fn announce(directory: &Directory, meta: &mut MetaStore, plan: &Plan) -> Result<()> {
-    meta.write_both(&*directory.storage, |meta| {
+fn announce(meta: &mut MetaStore, plan: &Plan) -> Result<()> {
+    meta.write_both(|meta| {
         meta.epoch = meta.epoch.saturating_add(u64::from(plan.is_lossy));
         meta.next_offset = plan.next_offset_min;
         meta.has_gaps = true;
@@ -100,14 +100,14 @@ fn rewrite(
 /// Writes to the metadata where the log with its new segments ends, if that is known, so that
 /// opening it need not find out. Messages that are lost in front of the first segment count as
 /// trimmed.
-fn close(directory: &Directory, meta: &mut MetaStore, plan: &Plan) -> Result<()> {
+fn close(meta: &mut MetaStore, plan: &Plan) -> Result<()> {
     let first = plan.kept().next().map(|planned| planned.base);
     let reached = match plan.kept().next_back().map(|last| &last.action) {
         Some(Action::Rewrite { end, .. }) => *end,
         _ => 0,
     };
     let bound = meta.current().next_offset.max(reached);
-    meta.write_both(&*directory.storage, |meta| {
+    meta.write_both(|meta| {
         meta.next_offset = bound;
         meta.is_copy = false;
         meta.clean = plan.clean;

@@ -81,6 +81,5 @@ pub(super) fn cut_behind(lost: &Gap, good: &mut Vec<Good>, gaps: &mut Vec<Gap>, 
 }
 
 fn file_len(chain: &Chain, base: u64) -> Result<u64> {
-    let path = chain.directory.path_of(&FileName::Segment(base));
-    chain.directory.storage.len_of(&path)
+    chain.directory.len_of(&FileName::Segment(base))
 }

@@ -1,6 +1,6 @@
 //! Copying segments, or ranges of them, to other files.
 
-use crate::directory::{Directory, copy_range, corrupt, create_anew};
+use crate::directory::{Directory, copy_range, corrupt};
 use crate::format::FileName;
 use crate::sys::{File, Map, Open};
 use crate::{Corruption, Result};
@@ -11,22 +11,20 @@ use crate::{Corruption, Result};
 /// The bytes are copied as they are; the walk through them has verified them.
 pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()> {
     let (from, _) = directory.open_segment(base, Open::Read)?;
-    let temporary = directory.path_of(&FileName::SegmentTemporary(base));
-    let to = create_anew(directory, &temporary)?;
+    let temporary = FileName::SegmentTemporary(base);
+    let to = directory.create_anew(&temporary)?;
     let copied = copy_range(&from, 0, end, &to).and_then(|()| to.sync());
     if let Err(error) = copied {
-        let _ = directory.storage.remove(&temporary);
+        let _ = directory.remove(&temporary);
         return Err(error);
     }
     // A closed log has given up its directory: another process may be writing to the segment by
     // now.
     let _permit = directory.health.permit_rename().inspect_err(|_| {
-        let _ = directory.storage.remove(&temporary);
+        let _ = directory.remove(&temporary);
     })?;
-    directory
-        .storage
-        .rename(&temporary, &directory.path_of(&FileName::Segment(base)))?;
-    directory.storage.sync_dir(&directory.path)
+    directory.rename(&temporary, &FileName::Segment(base))?;
+    directory.dir.sync()
 }
 
 /// Copies `start..end` of a mapping to a file, from `at` on.

@@ -8,7 +8,6 @@
 //! run, and costs a look at the segments. Nothing is ever added to sealed segments, so a hash that
 //! is not in a key run is in none of its segments.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::Result;
@@ -73,7 +72,7 @@ impl KeyRun {
     /// Opens the file; `None` if it cannot be used.
     pub(crate) fn open(&self, directory: &Directory) -> Result<Option<KeyRunFile>> {
         let name = self.name();
-        let Some(file) = found(directory.storage.open(&directory.path_of(&name), Open::Read))? else {
+        let Some(file) = found(directory.open(&name, Open::Read))? else {
             return Ok(None);
         };
         let len = file.len()?;
@@ -112,16 +111,15 @@ pub(crate) fn runs_among(names: &[String], start_offset: u64) -> (Vec<Arc<KeyRun
 }
 
 /// The files of a log's damaged key runs.
-pub(crate) fn damaged_runs(directory: &Directory) -> Result<Vec<PathBuf>> {
+pub(crate) fn damaged_runs(directory: &Directory) -> Result<Vec<FileName>> {
     let mut damaged = Vec::new();
-    for name in directory.storage.list(&directory.path)? {
+    for name in directory.dir.list()? {
         if let Some(FileName::Keys { first, end, level }) = FileName::parse(&name) {
             let run = KeyRun::new(first, end, level);
             if run.open(directory)?.is_none() {
-                damaged.push(directory.path_of(&run.name()));
+                damaged.push(run.name());
             }
         }
     }
-    damaged.sort_unstable();
     Ok(damaged)
 }

@@ -1,7 +1,7 @@
 use super::active::Active;
 use super::reserve::PAGE;
 use crate::Result;
-use crate::directory::{Directory, create_anew};
+use crate::directory::Directory;
 use crate::format::{FileName, PREPARED_NAME, SegmentHeader};
 use crate::sys::{File, Map};
 
@@ -17,14 +17,13 @@ impl Prepared {
     ///
     /// Nothing refers to the file: if this fails or the process dies, the log is as before.
     pub(crate) fn create(directory: &Directory, capacity: u64, reserve: u64) -> Result<Prepared> {
-        let path = directory.path.join(PREPARED_NAME);
-        let file = create_anew(directory, &path)?;
+        let file = directory.dir.create_anew(PREPARED_NAME)?;
         let reserve = reserve.next_multiple_of(PAGE).min(capacity);
         let map = file.reserve(0, reserve).and_then(|()| file.map(capacity, true));
         match map {
             Ok(map) => Ok(Prepared { file, map }),
             Err(error) => {
-                let _ = directory.storage.remove(&path);
+                let _ = directory.dir.remove(PREPARED_NAME);
                 Err(error)
             }
         }
@@ -63,8 +62,9 @@ impl Prepared {
 
     /// Removes the file again.
     pub(crate) fn discard(self, directory: &Directory) {
+        drop(self);
         // A file that cannot be removed now is removed by the next open.
-        let _ = directory.storage.remove(self.file.path());
+        let _ = directory.dir.remove(PREPARED_NAME);
     }
 
     /// Gives the file its header, durably. If this fails, the file is gone and the log is as
@@ -90,10 +90,10 @@ impl Prepared {
         header: SegmentHeader,
         expected: u32,
     ) -> Result<Active> {
-        let path = directory.path_of(&FileName::Segment(header.base));
-        directory.storage.rename(self.file.path(), &path)?;
-        self.file.set_path(&path);
-        directory.storage.sync_dir(&directory.path)?;
+        let name = FileName::Segment(header.base);
+        directory.dir.rename(PREPARED_NAME, &name.to_string())?;
+        self.file.set_path(&directory.path_of(&name));
+        directory.dir.sync()?;
         Ok(Active::new(directory, header, self.file, self.map, expected))
     }
 }

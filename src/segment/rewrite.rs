@@ -1,8 +1,6 @@
 //! Writing a segment anew without some of its messages, or several as one.
 
-use std::path::PathBuf;
-
-use crate::directory::{Directory, corrupt, create_anew};
+use crate::directory::{Directory, corrupt};
 use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
     BATCH_HEADER_LEN, BatchHeader, FileName, FrameSeeds, Previous, Rewrite, SEGMENT_HEADER_LEN,
@@ -23,7 +21,7 @@ const BATCH_LEN_MAX: usize = 256 << 10;
 pub(crate) struct Rewriter<'a> {
     directory: &'a Directory,
     file: File,
-    path: PathBuf,
+    temporary: FileName,
     header: SegmentHeader,
     seeds: FrameSeeds,
     /// Room for a batch header, then records with consecutive offsets.
@@ -39,11 +37,11 @@ pub(crate) struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     /// Begins a segment with the base, the salt and the predecessor of `header`.
     pub(crate) fn create(directory: &'a Directory, header: SegmentHeader) -> Result<Rewriter<'a>> {
-        let path = directory.path_of(&FileName::SegmentTemporary(header.base));
+        let temporary = FileName::SegmentTemporary(header.base);
         Ok(Rewriter {
             directory,
-            file: create_anew(directory, &path)?,
-            path,
+            file: directory.create_anew(&temporary)?,
+            temporary,
             header,
             seeds: FrameSeeds::new(header.salt),
             batch: vec![0; BATCH_HEADER_LEN],
@@ -68,7 +66,7 @@ impl<'a> Rewriter<'a> {
         let (from, to) = (seeds.record(offset), self.seeds.record(offset));
         let Some((checksum, body)) = frame.split_first_chunk::<4>() else {
             return Err(corrupt(
-                &self.path,
+                self.file.path(),
                 self.position,
                 Some(offset),
                 Corruption::Record,
@@ -145,7 +143,7 @@ impl<'a> Rewriter<'a> {
     fn overfull(&self) -> Error {
         Error::Io {
             operation: "write",
-            path: self.path.clone(),
+            path: self.file.path().to_path_buf(),
             source: std::io::ErrorKind::FileTooLarge.into(),
         }
     }
@@ -168,8 +166,8 @@ impl<'a> Rewriter<'a> {
         let _permit = directory.health.permit_rename()?;
         self.is_installed = true;
         let name = FileName::Segment(self.header.base);
-        directory.storage.rename(&self.path, &directory.path_of(&name))?;
-        directory.storage.sync_dir(&directory.path)?;
+        directory.rename(&self.temporary, &name)?;
+        directory.dir.sync()?;
         Ok(self.header)
     }
 }
@@ -178,7 +176,7 @@ impl Drop for Rewriter<'_> {
     fn drop(&mut self) {
         if !self.is_installed {
             // A file that cannot be removed now is removed by the next open.
-            let _ = self.directory.storage.remove(&self.path);
+            let _ = self.directory.remove(&self.temporary);
         }
     }
 }

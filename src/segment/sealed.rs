@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 
 use super::ending::{Ending, Seal, Testimony, end_of};
 use super::walk::{Stop, Walk, WalkProgress};
-use crate::directory::create_anew;
 use crate::directory::{Directory, corrupt};
 use crate::format::{Binding, FileName, FrameSeeds, IndexDefect, Previous, SegmentHeader};
 use crate::index::{IndexBuilder, SealedIndex};
@@ -197,7 +196,7 @@ impl Sealed {
 
     /// The length of the index file in bytes; 0 if there is none.
     pub(crate) fn index_len(&self) -> Result<u64> {
-        let file = found(self.directory.storage.open(&self.index_path(), Open::Read))?;
+        let file = found(self.directory.open(&FileName::Index(self.base), Open::Read))?;
         file.map_or(Ok(0), |file| file.len())
     }
 
@@ -239,7 +238,7 @@ impl Sealed {
     pub(crate) fn check_index(&self) -> Result<IndexState> {
         let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
         let seal = self.ending(&header)?.seal;
-        let Some(index) = found(self.directory.storage.open(&self.index_path(), Open::Read))? else {
+        let Some(index) = found(self.directory.open(&FileName::Index(self.base), Open::Read))? else {
             return Ok(IndexState::Absent);
         };
         let len = index.len()?;
@@ -305,7 +304,7 @@ impl Sealed {
     /// Opens the index file, if there is one that belongs to exactly this segment and has the
     /// indexes asked for.
     fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
-        let Some(file) = found(self.directory.storage.open(&self.index_path(), Open::Read))? else {
+        let Some(file) = found(self.directory.open(&FileName::Index(self.base), Open::Read))? else {
             return Ok(None);
         };
         let len = file.len()?;
@@ -427,15 +426,14 @@ impl IndexBuild {
 /// Puts an index file in place. The file is derived: a crash may lose it, and a damaged one is
 /// built anew.
 fn store_index(directory: &Directory, base: u64, bytes: &[u8]) -> Result<()> {
-    let temporary = directory.path_of(&FileName::IndexTemporary(base));
-    let file = create_anew(directory, &temporary)?;
-    let stored = file.write_at(0, bytes).and_then(|()| file.sync()).and_then(|()| {
-        directory
-            .storage
-            .rename(&temporary, &directory.path_of(&FileName::Index(base)))
-    });
+    let temporary = FileName::IndexTemporary(base);
+    let file = directory.create_anew(&temporary)?;
+    let stored = file
+        .write_at(0, bytes)
+        .and_then(|()| file.sync())
+        .and_then(|()| directory.rename(&temporary, &FileName::Index(base)));
     if stored.is_err() {
-        let _ = directory.storage.remove(&temporary);
+        let _ = directory.remove(&temporary);
     }
     stored
 }

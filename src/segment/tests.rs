@@ -10,7 +10,7 @@ use crate::format::{
     FRAMES_START, FrameSeeds, IndexKinds, Previous, RecordKind, Salt, SegmentHeader, encode_record,
 };
 use crate::index::key_hash;
-use crate::sys::Os;
+use crate::sys::{Os, Storage};
 use crate::{Corruption, Error, NewMessage, Timestamp};
 
 const COUNT: u32 = 100;
@@ -21,7 +21,7 @@ fn directory(dir: &Path) -> Arc<Directory> {
         key: true,
         time: true,
     };
-    Arc::new(Directory::new(Arc::new(Os), dir, [7; 16], kinds, true))
+    Arc::new(Directory::new(Os.open_dir(dir).unwrap(), [7; 16], kinds, true))
 }
 
 fn key(offset: u64) -> [u8; 1] {

@@ -15,6 +15,17 @@ pub(crate) struct File {
     path: PathBuf,
 }
 
+/// How [`Dir::open`](super::Dir::open) opens a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Open {
+    /// An existing file, for reading.
+    Read,
+    /// An existing file, for reading and writing.
+    Write,
+    /// A new file, which must not exist. Only its owner can read and write it.
+    Create,
+}
+
 #[derive(Debug)]
 enum Inner {
     Os(fs::File),

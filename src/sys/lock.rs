@@ -1,12 +1,14 @@
 use std::collections::HashSet;
 use std::fs;
-use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use parking_lot::Mutex;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::error::failed;
+use super::os::OsDir;
 use crate::{Error, Result};
 
 /// The name of the lock file. The file is never removed, because a lock on a removed file excludes
@@ -39,9 +41,16 @@ enum Inner {
     Sim(#[expect(dead_code, reason = "held for what dropping it does")] super::sim::SimLock),
 }
 
-/// A file with a lock on it.
+/// What has a lock on it.
 #[derive(Debug)]
-struct Locked(fs::File);
+enum Descriptor {
+    File(fs::File),
+    Dir(OsDir),
+}
+
+/// A lock on a file or directory.
+#[derive(Debug)]
+struct Locked(Descriptor);
 
 impl Drop for Locked {
     fn drop(&mut self) {
@@ -50,7 +59,10 @@ impl Drop for Locked {
         // forked child that does not call `exec` has a copy too, and must not release its parent's
         // lock.
         if !super::is_forked() {
-            let _ = self.0.unlock();
+            let _ = match &self.0 {
+                Descriptor::File(file) => file.unlock(),
+                Descriptor::Dir(dir) => dir.file().unlock(),
+            };
         }
     }
 }
@@ -67,14 +79,14 @@ impl Drop for Registered {
 }
 
 impl DirLock {
-    /// Locks `dir`: both the lock file in it and the directory itself, because the file can be
-    /// replaced by another one with its name. A reader skips the lock file if it is missing or may
-    /// not be opened, because a reader without write permission could not create it.
-    pub(super) fn os(dir: &Path, exclusive: bool) -> Result<DirLock> {
+    /// Locks the directory: both the lock file in it and the directory itself, because the file can
+    /// be replaced by another one with its name. A reader skips the lock file if it is missing or
+    /// may not be opened, because a reader without write permission could not create it.
+    pub(super) fn os(dir: &OsDir, path: &Path, exclusive: bool) -> Result<DirLock> {
         let locked = || Error::Locked {
-            path: dir.to_path_buf(),
+            path: path.to_path_buf(),
         };
-        let metadata = fs::metadata(dir).map_err(failed("look at", dir))?;
+        let metadata = dir.file().metadata().map_err(failed("look at", path))?;
         let id = (metadata.dev(), metadata.ino());
         let registered = if exclusive {
             if !WRITERS.lock().get_or_insert_default().insert(id) {
@@ -91,15 +103,16 @@ impl DirLock {
             }
             None
         };
-        let folder = fs::File::open(dir).map_err(failed("open directory", dir))?;
-        match take(&folder, exclusive) {
+        // The lock belongs to this descriptor, which nothing else is done with.
+        match take(dir.file(), exclusive) {
             Err(fs::TryLockError::WouldBlock) => return Err(locked()),
             // Some file systems can only lock files.
             Ok(()) | Err(fs::TryLockError::Error(_)) => {}
         }
-        let path = dir.join(LOCK_NAME);
-        let file = open_lock_file(&path, exclusive)?;
+        let folder = Locked(Descriptor::Dir(dir.clone()));
+        let file = open_lock_file(dir, path, exclusive)?;
         if let Some(file) = &file {
+            let path = path.join(LOCK_NAME);
             match take(file, exclusive) {
                 Ok(()) => {}
                 Err(fs::TryLockError::WouldBlock) => return Err(locked()),
@@ -107,14 +120,14 @@ impl DirLock {
             }
             // If the file was replaced after it was opened, the lock is on a file without a name.
             let ours = file.metadata().map_err(failed("look at", &path))?;
-            let named = fs::symlink_metadata(&path).map_err(failed("look at", &path))?;
-            if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
+            let named = dir.stat_of(&path, LOCK_NAME)?;
+            if (ours.dev(), ours.ino()) != (named.st_dev, named.st_ino) {
                 return Err(locked());
             }
         }
         Ok(DirLock {
             inner: Inner::Os {
-                files: (Locked(folder), file.map(Locked)),
+                files: (folder, file.map(|file| Locked(Descriptor::File(file)))),
                 registered,
             },
         })
@@ -136,27 +149,15 @@ fn take(file: &fs::File, exclusive: bool) -> std::result::Result<(), fs::TryLock
     }
 }
 
-fn open_lock_file(path: &Path, exclusive: bool) -> Result<Option<fs::File>> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let opened = fs::OpenOptions::new()
-        .read(true)
-        .write(exclusive)
-        .create(exclusive)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path);
-    match opened {
+fn open_lock_file(dir: &OsDir, path: &Path, exclusive: bool) -> Result<Option<fs::File>> {
+    let access = if exclusive {
+        OFlags::RDWR | OFlags::CREATE
+    } else {
+        OFlags::RDONLY
+    };
+    match dir.open_file(LOCK_NAME, access) {
         Ok(file) => Ok(Some(file)),
-        Err(error)
-            if !exclusive
-                && matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-                ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(failed("open", path)(error)),
+        Err(Errno::NOENT | Errno::ACCESS) if !exclusive => Ok(None),
+        Err(error) => Err(failed("open", &path.join(LOCK_NAME))(error.into())),
     }
 }

@@ -1,9 +1,10 @@
 //! L2: the only module that accesses files, mappings and locks, and the only one with unsafe code.
 //!
-//! The engine uses a [`Storage`] and the [`File`]s and [`Map`]s that it opens. The real storage is
-//! the operating system's file system. The feature `fault` adds a storage in memory that records
+//! The engine opens a [`Dir`] of a [`Storage`], and in it [`File`]s and [`Map`]s. The real storage
+//! is the operating system's file system. The feature `fault` adds a storage in memory that records
 //! every operation, can lose unsynced data, and fails on command.
 
+mod dir;
 mod error;
 mod file;
 mod fork;
@@ -14,9 +15,9 @@ mod os;
 pub(crate) mod sim;
 mod storage;
 
-pub(crate) use file::File;
+pub(crate) use dir::Dir;
+pub(crate) use file::{File, Open};
 pub(crate) use fork::is_forked;
 pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::Map;
-pub(crate) use os::Os;
-pub(crate) use storage::{Open, Storage, found};
+pub(crate) use storage::{Created, Os, Storage, find_dir, found};

@@ -1,19 +1,21 @@
-//! The operating system's file system.
+//! The operating system's files and directories.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
 
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
-use super::{DirLock, File, Open, Storage};
+use super::{File, Open};
 use crate::{Error, Result};
 
-/// The operating system's file system.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Os;
+const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// The file systems that are refused: the type that `statfs` reports, and the reason.
 const REFUSED: [(i64, &str); 9] = [
@@ -31,119 +33,230 @@ const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks cohe
 const COPY_ON_WRITE: &str =
     "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
 
-impl Storage for Os {
-    fn check_supported(&self, dir: &Path) -> Result<()> {
-        let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
-        let stat = rustix::fs::fstatfs(&file).map_err(|error| failed("look at", dir)(error.into()))?;
+/// How many directories there may be above one another.
+const DEPTH_MAX: usize = 4096;
+
+/// An opened directory. Every method gets the path by which it was opened, for messages.
+#[derive(Clone, Debug)]
+pub(super) struct OsDir(Arc<fs::File>);
+
+impl OsDir {
+    pub(super) fn open_path(path: &Path) -> Result<OsDir> {
+        let opened = rustix::fs::open(path, OPEN_DIR, Mode::empty());
+        let file = opened.map_err(|error| failed("open directory", path)(error.into()))?;
+        Ok(OsDir(Arc::new(file.into())))
+    }
+
+    pub(super) fn file(&self) -> &fs::File {
+        &self.0
+    }
+
+    pub(super) fn check_supported(&self, path: &Path) -> Result<()> {
+        let stat = rustix::fs::fstatfs(&self.0).map_err(|error| failed("look at", path)(error.into()))?;
         match REFUSED.iter().find(|(number, _)| *number == stat.f_type) {
             Some((_, what)) => Err(Error::Unsupported {
-                path: dir.to_path_buf(),
+                path: path.to_path_buf(),
                 what,
             }),
             None => Ok(()),
         }
     }
 
-    fn create_dirs(&self, dir: &Path) -> Result<()> {
-        if dir.is_dir() {
-            return Ok(());
+    pub(super) fn check_exists(&self, path: &Path) -> Result<()> {
+        let metadata = self.0.metadata().map_err(failed("look at", path))?;
+        if metadata.nlink() == 0 {
+            return Err(failed("look at", path)(removed()));
         }
-        let parent = match dir.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
+        Ok(())
+    }
+
+    /// The error of a call about `name`. A name that is missing because its directory was removed
+    /// is not taken for a name that is missing.
+    fn failed(&self, operation: &'static str, path: &Path, name: &str, error: Errno) -> Error {
+        let is_removed = || self.0.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+        let source = if error == Errno::NOENT && is_removed() {
+            removed()
+        } else {
+            error.into()
         };
-        if parent != Path::new(".") {
-            self.create_dirs(parent)?;
-        }
-        match fs::DirBuilder::new().mode(0o700).create(dir) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
-            other => other.map_err(failed("create directory", dir))?,
-        }
-        self.sync_dir(parent)
+        failed(operation, &path.join(name))(source)
     }
 
-    fn is_dir(&self, dir: &Path) -> Result<bool> {
-        match fs::metadata(dir) {
-            Ok(metadata) => Ok(metadata.is_dir()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(failed("look at", dir)(error)),
+    pub(super) fn is_inside(&self, path: &Path, other: &OsDir) -> Result<bool> {
+        let wanted = stat(other.0.as_fd(), path)?;
+        let mut is_inside = false;
+        self.above(path, &mut |_, stat| {
+            is_inside = is_inside || is_same(stat, &wanted);
+            Ok(())
+        })?;
+        Ok(is_inside || is_same(&stat(self.0.as_fd(), path)?, &wanted))
+    }
+
+    /// Visits the directories above this one, innermost first.
+    fn above(&self, path: &Path, visit: &mut dyn FnMut(&OwnedFd, &Stat) -> Result<()>) -> Result<()> {
+        let mut here = stat(self.0.as_fd(), path)?;
+        let mut at: Option<OwnedFd> = None;
+        for _ in 0..DEPTH_MAX {
+            let from = at.as_ref().map_or(self.0.as_fd(), |at| at.as_fd());
+            let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let above = match rustix::fs::openat(from, "..", how, Mode::empty()) {
+                Ok(above) => above,
+                // What cannot be searched cannot be looked through.
+                Err(Errno::ACCESS) => return Ok(()),
+                Err(error) => return Err(failed("open directory", &path.join(".."))(error.into())),
+            };
+            let found = stat(above.as_fd(), path)?;
+            if is_same(&found, &here) {
+                return Ok(());
+            }
+            visit(&above, &found)?;
+            here = found;
+            at = Some(above);
         }
+        Ok(())
     }
 
-    fn real_path(&self, dir: &Path) -> Result<PathBuf> {
-        fs::canonicalize(dir).map_err(failed("look at", dir))
-    }
-
-    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<String>> {
+        let error = |error: Errno| failed("list", path)(error.into());
+        // This opens a descriptor of its own, which begins at the first name.
+        let entries = rustix::fs::Dir::read_from(&self.0).map_err(error)?;
         let mut names = Vec::new();
-        for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
+        for entry in entries {
             // A name that is not UTF-8 is not one of the library's.
-            if let Ok(name) = entry.map_err(failed("list", dir))?.file_name().into_string() {
-                names.push(name);
+            if let Ok(name) = entry.map_err(error)?.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
             }
         }
         Ok(names)
     }
 
-    fn open(&self, path: &Path, how: Open) -> Result<File> {
-        // O_NONBLOCK keeps a FIFO with one of the library's names from blocking the call.
-        // O_NOFOLLOW refuses symbolic links.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .write(how != Open::Read)
-            .create_new(how == Open::Create)
-            .mode(0o600)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path)
-            .map_err(failed(if how == Open::Create { "create" } else { "open" }, path))?;
-        let metadata = file.metadata().map_err(failed("look at", path))?;
+    pub(super) fn open(&self, path: &Path, name: &str, how: Open) -> Result<File> {
+        let access = match how {
+            Open::Read => OFlags::RDONLY,
+            Open::Write => OFlags::RDWR,
+            Open::Create => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        };
+        let operation = if how == Open::Create { "create" } else { "open" };
+        let file = self
+            .open_file(name, access)
+            .map_err(|error| self.failed(operation, path, name, error))?;
+        let path = path.join(name);
+        let metadata = file.metadata().map_err(failed("look at", &path))?;
         if !metadata.is_file() || metadata.nlink() > 1 {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of one name");
-            return Err(Error::Io {
-                operation: "open",
-                path: path.to_path_buf(),
-                source,
-            });
+            return Err(failed("open", &path)(source));
         }
-        Ok(File::os(file, path))
+        Ok(File::os(file, &path))
     }
 
-    fn len_of(&self, path: &Path) -> Result<u64> {
-        fs::symlink_metadata(path)
-            .map(|metadata| metadata.len())
-            .map_err(failed("look at", path))
+    /// Opens a file; a new one only its owner can read and write.
+    pub(super) fn open_file(&self, name: &str, access: OFlags) -> Result<fs::File, Errno> {
+        // O_NONBLOCK keeps a FIFO with one of the library's names from blocking the call.
+        // O_NOFOLLOW refuses symbolic links.
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        loop {
+            match rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR) {
+                Err(Errno::INTR) => {}
+                opened => return opened.map(fs::File::from),
+            }
+        }
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        fs::rename(from, to).map_err(failed("rename", from))
+    /// What a name stands for; a symbolic link stands for itself.
+    pub(super) fn stat_of(&self, path: &Path, name: &str) -> Result<Stat> {
+        rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| self.failed("look at", path, name, error))
     }
 
-    fn remove(&self, path: &Path) -> Result<()> {
-        fs::remove_file(path).map_err(failed("remove", path))
+    pub(super) fn len_of(&self, path: &Path, name: &str) -> Result<u64> {
+        Ok(u64::try_from(self.stat_of(path, name)?.st_size).unwrap_or(0))
     }
 
-    fn sync_dir(&self, dir: &Path) -> Result<()> {
-        let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
-        file.sync_all().map_err(|source| Error::SyncFailed {
-            path: dir.to_path_buf(),
-            source,
+    pub(super) fn rename(&self, path: &Path, from: &str, target: &OsDir, to: &str) -> Result<()> {
+        rustix::fs::renameat(&self.0, from, &target.0, to)
+            .map_err(|error| self.failed("rename", path, from, error))
+    }
+
+    pub(super) fn remove(&self, path: &Path, name: &str) -> Result<()> {
+        rustix::fs::unlinkat(&self.0, name, AtFlags::empty())
+            .map_err(|error| self.failed("remove", path, name, error))
+    }
+
+    pub(super) fn remove_dir(&self, path: &Path, name: &str) -> Result<()> {
+        rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)
+            .map_err(|error| self.failed("remove", path, name, error))
+    }
+
+    /// `own` is the path of the directory to be opened.
+    pub(super) fn make_dir(&self, path: &Path, own: &Path, name: &str) -> Result<(OsDir, bool)> {
+        let is_new = match rustix::fs::mkdirat(&self.0, name, Mode::RWXU) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return Err(self.failed("create directory", path, name, error)),
+        };
+        if is_new {
+            self.sync(path)?;
+        }
+        let opened = rustix::fs::openat(&self.0, name, OPEN_DIR, Mode::empty());
+        let file = opened.map_err(|error| failed("open directory", own)(error.into()))?;
+        Ok((OsDir(Arc::new(file.into())), is_new))
+    }
+
+    pub(super) fn sync(&self, path: &Path) -> Result<()> {
+        sync(&self.0, path)
+    }
+
+    pub(super) fn sync_above(&self, path: &Path) -> Result<()> {
+        self.above(path, &mut |above, _| {
+            let file = match rustix::fs::openat(above, ".", OPEN_DIR, Mode::empty()) {
+                Ok(file) => file,
+                Err(Errno::ACCESS | Errno::PERM) => return Ok(()),
+                Err(error) => return Err(failed("open directory", path)(error.into())),
+            };
+            match sync(&file.into(), path) {
+                Err(Error::SyncFailed { source, .. }) if cannot_sync(&source) => Ok(()),
+                synced => synced,
+            }
         })
     }
+}
 
-    fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock> {
-        DirLock::os(dir, exclusive)
-    }
+fn removed() -> io::Error {
+    io::Error::other("the directory was removed")
+}
 
-    fn random(&self) -> Result<[u8; 16]> {
-        let mut bytes = [0; 16];
-        loop {
-            match getrandom(&mut bytes, GetRandomFlags::empty()) {
-                // Up to 256 bytes are never returned in part.
-                Ok(_) => return Ok(bytes),
-                Err(error) if error == rustix::io::Errno::INTR => {}
-                Err(error) => return Err(random_failed(error.into())),
-            }
+fn sync(dir: &fs::File, path: &Path) -> Result<()> {
+    dir.sync_all().map_err(|source| Error::SyncFailed {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+/// Whether the file system has no sync for directories, as squashfs, erofs, sysfs and procfs.
+fn cannot_sync(error: &io::Error) -> bool {
+    let cannot = [Errno::INVAL, Errno::ROFS, Errno::NOTSUP, Errno::NOSYS];
+    Errno::from_io_error(error).is_some_and(|errno| cannot.contains(&errno))
+}
+
+fn stat(dir: impl AsFd, path: &Path) -> Result<Stat> {
+    rustix::fs::fstat(dir).map_err(|error| failed("look at", path)(error.into()))
+}
+
+fn is_same(a: &Stat, b: &Stat) -> bool {
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
+
+/// Draws 128 random bits.
+pub(super) fn random() -> Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    loop {
+        match getrandom(&mut bytes, GetRandomFlags::empty()) {
+            // Up to 256 bytes are never returned in part.
+            Ok(_) => return Ok(bytes),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(random_failed(error.into())),
         }
     }
 }

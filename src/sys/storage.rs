@@ -1,63 +1,35 @@
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path};
 
-use super::{DirLock, File};
+use super::Dir;
+use super::os::OsDir;
 use crate::{Error, Result};
 
-/// The file system operations that the engine uses.
+/// A system of files, into which paths lead.
 ///
-/// A file's bytes and length are durable only after [`File::sync`], and names only after
-/// [`Storage::sync_dir`]. Until then, a crash may keep any part of the changes, in any order.
+/// A path is only used to open a directory. From then on everything goes through the opened
+/// directory, which stays the same whatever its path comes to mean.
 pub(crate) trait Storage: Send + Sync + fmt::Debug {
-    /// Fails if `dir` is on a file system on which a log could not keep its guarantees.
-    fn check_supported(&self, dir: &Path) -> Result<()>;
-
-    /// Creates `dir` and its missing parents, accessible only to their owner. Their names are
-    /// durable.
-    fn create_dirs(&self, dir: &Path) -> Result<()>;
-
-    /// Whether `dir` is a directory.
-    fn is_dir(&self, dir: &Path) -> Result<bool>;
-
-    /// The path of an existing directory, without symbolic links and `..`.
-    fn real_path(&self, dir: &Path) -> Result<PathBuf>;
-
-    /// The names in `dir` that are valid UTF-8, in any order.
-    fn list(&self, dir: &Path) -> Result<Vec<String>>;
-
-    /// Opens a regular file. Refuses symbolic links, files with several names, and everything that
-    /// is not a regular file.
-    fn open(&self, path: &Path, how: Open) -> Result<File>;
-
-    /// The length of a file in bytes, without opening it.
-    fn len_of(&self, path: &Path) -> Result<u64>;
-
-    /// Renames a file. Replaces an existing file with the name `to`.
-    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
-
-    /// Removes a name.
-    fn remove(&self, path: &Path) -> Result<()>;
-
-    /// Makes the names in `dir` durable.
-    fn sync_dir(&self, dir: &Path) -> Result<()>;
-
-    /// Locks `dir` for one writer or for any number of readers. Fails at once if the lock is held.
-    fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock>;
-
-    /// Draws 128 random bits, which no other log or segment has.
-    fn random(&self) -> Result<[u8; 16]>;
+    /// Opens an existing directory.
+    fn open_dir(&self, path: &Path) -> Result<Dir>;
 }
 
-/// How [`Storage::open`] opens a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Open {
-    /// An existing file, for reading.
-    Read,
-    /// An existing file, for reading and writing.
-    Write,
-    /// A new file, which must not exist. Only its owner can read and write it.
-    Create,
+/// The operating system's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Os;
+
+impl Storage for Os {
+    fn open_dir(&self, path: &Path) -> Result<Dir> {
+        OsDir::open_path(path).map(|dir| Dir::os(dir, path))
+    }
+}
+
+/// Other directories of the same system.
+impl Storage for Dir {
+    fn open_dir(&self, path: &Path) -> Result<Dir> {
+        self.open_other(path)
+    }
 }
 
 /// Turns the error for a missing file into `None`.
@@ -65,5 +37,105 @@ pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
+    }
+}
+
+/// Opens a directory, if there is one at this path.
+pub(crate) fn find_dir(storage: &dyn Storage, path: &Path) -> Result<Option<Dir>> {
+    match found(storage.open_dir(path)) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        other => other,
+    }
+}
+
+/// A directory that was opened, and the directories that had to be created for it.
+///
+/// Unless the directory is [kept](Created::keep), dropping this removes those that were created, if
+/// nothing but a lock file is in them. So a call that fails leaves no trace.
+#[derive(Debug)]
+pub(crate) struct Created {
+    dir: Dir,
+    /// The directories that were created, outermost first: each one's parent, and its name in it.
+    made: Vec<(Dir, String)>,
+}
+
+impl Created {
+    /// A directory that was there.
+    pub(crate) fn existing(dir: Dir) -> Created {
+        Created {
+            dir,
+            made: Vec::new(),
+        }
+    }
+
+    /// Opens the directory at `path`. Creates it and its missing parents, accessible only to their
+    /// owner; their names are durable. Before anything is created, `accept` is asked about the
+    /// nearest directory that exists, and then about the result.
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        path: &Path,
+        accept: &dyn Fn(&Dir) -> Result<()>,
+    ) -> Result<Created> {
+        let mut missing = Vec::new();
+        let mut at = path;
+        let nearest = loop {
+            let here = if at.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                at
+            };
+            if let Some(dir) = found(storage.open_dir(here))? {
+                break dir;
+            }
+            let Some(parent) = at.parent() else {
+                return storage.open_dir(here).map(Created::existing);
+            };
+            missing.extend(at.components().next_back());
+            at = parent;
+        };
+        accept(&nearest)?;
+        let mut created = Created::existing(nearest);
+        for component in missing.into_iter().rev() {
+            created.enter(component, path)?;
+        }
+        accept(&created.dir)?;
+        // The path may be spelled differently from what leads here step by step.
+        created.dir.set_path(path);
+        Ok(created)
+    }
+
+    fn enter(&mut self, component: Component<'_>, path: &Path) -> Result<()> {
+        let name = component.as_os_str().to_str().ok_or_else(|| Error::Io {
+            operation: "create directory",
+            path: path.to_path_buf(),
+            source: io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"),
+        })?;
+        let (dir, is_new) = self.dir.make_dir(name)?;
+        let parent = std::mem::replace(&mut self.dir, dir);
+        if is_new {
+            self.made.push((parent, name.to_owned()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Keeps the directories that were created.
+    pub(crate) fn keep(mut self) -> Dir {
+        self.made.clear();
+        self.dir.clone()
+    }
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        if !self.made.is_empty() {
+            let _ = self.dir.remove(super::LOCK_NAME);
+        }
+        while let Some((parent, name)) = self.made.pop() {
+            let _ = parent.remove_dir(&name);
+        }
     }
 }

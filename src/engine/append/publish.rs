@@ -170,6 +170,8 @@ impl Append {
         let snapshot = self.appender.lock().snapshot();
         // Closing may have taken the segments out of the appender and failed to sync them.
         context.health().check_not_poisoned()?;
+        // What is synced in a directory that was removed cannot be found again.
+        context.directory().dir.check_exists()?;
         for segment in &snapshot.unsynced {
             segment.sync(context.directory())?;
         }

@@ -109,7 +109,7 @@ impl Appender {
             .or(self.active.as_ref().filter(|_| !is_synced));
         Ok(SegmentHeader {
             log_id: directory.log_id,
-            salt: Salt(directory.storage.random()?),
+            salt: Salt(directory.dir.random()?),
             base: self.next_offset,
             epoch: context.metadata.current().epoch,
             previous,

@@ -12,13 +12,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::chain::{RewriteSource, Testimony, flaw_in, holds_another_log, segment_bases};
-use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, create_anew, initialise};
-use crate::engine::open::{sync_above, with_above};
+use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, initialise};
 use crate::engine::remove::{copy_kept, source_of};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, SegmentRef, Visible, copy_range_of};
-use crate::sys::{DirLock, LOCK_NAME, Open, Storage};
+use crate::sys::{Created, DirLock, LOCK_NAME, Open};
 use crate::{BackupReport, Error, Result};
 
 /// Bytes that are copied or compared at a time.
@@ -45,7 +44,7 @@ pub(crate) fn copy_until(
 ) -> Result<BackupReport> {
     let reader = Reader::new(segments)?;
     let mut target = Target::open(segments, dir)?;
-    let names = target.directory.storage.list(dir)?;
+    let names = target.directory.dir.list()?;
     if names.iter().any(|name| name != LOCK_NAME) {
         return Err(Error::Invalid(
             "a log is restored to a directory that is missing or empty",
@@ -116,34 +115,22 @@ struct Target {
     _lock: DirLock,
 }
 
-/// Fails if `dir`, which need not exist, is `own` or below it.
-fn refuse_inside(storage: &dyn Storage, own: &Path, dir: &Path) -> Result<()> {
-    for above in with_above(dir) {
-        if storage.is_dir(above)? {
-            return if storage.real_path(above)?.starts_with(storage.real_path(own)?) {
-                Err(Error::Invalid("a log cannot be copied into itself"))
-            } else {
-                Ok(())
-            };
-        }
-    }
-    Ok(())
-}
-
 impl Target {
-    fn open(segments: &Segments, dir: &Path) -> Result<Target> {
-        let storage = Arc::clone(&segments.directory.storage);
-        refuse_inside(&*storage, &segments.directory.path, dir)?;
-        storage.create_dirs(dir)?;
-        // Folders on the path may have been made only now, so the check is repeated.
-        refuse_inside(&*storage, &segments.directory.path, dir)?;
-        storage.check_supported(dir)?;
-        let lock = storage.lock(dir, true)?;
+    fn open(segments: &Segments, path: &Path) -> Result<Target> {
+        let own = &segments.directory.dir;
+        let created = Created::open(own, path, &|dir| {
+            if dir.is_inside(own)? {
+                return Err(Error::Invalid("a log cannot be copied into itself"));
+            }
+            dir.check_supported()
+        })?;
+        let dir = created.dir();
+        let lock = dir.lock(true)?;
         let (log_id, kinds) = (segments.directory.log_id, segments.directory.kinds);
-        let directory = Directory::new(Arc::clone(&storage), dir, log_id, kinds, true);
-        let copies = Copies::read(&*storage, dir)?;
+        let directory = Directory::new(dir.clone(), log_id, kinds, true);
+        let copies = Copies::read(dir)?;
         let meta = if copies.is_absent() {
-            sync_above(&*storage, dir)?;
+            dir.sync_above()?;
             if holds_another_log(&directory)? {
                 return Err(Error::Invalid(
                     "the target of a backup holds segments of another log",
@@ -164,6 +151,7 @@ impl Target {
             },
             None => Condition::Unfinished { last: None },
         };
+        created.keep();
         Ok(Target {
             directory: Arc::new(directory),
             meta,
@@ -195,7 +183,7 @@ impl Target {
     fn begin(&mut self, start_offset: u64) -> Result<()> {
         match &mut self.meta {
             None => {}
-            Some(meta) => meta.write_both(&*self.directory.storage, |meta| {
+            Some(meta) => meta.write_both(|meta| {
                 meta.unfinished = true;
                 meta.start_offset = meta.start_offset.max(start_offset);
                 meta.next_offset = meta.next_offset.max(meta.start_offset);
@@ -203,9 +191,9 @@ impl Target {
             })?,
         }
         // Key runs are derived from the old content, and may be wrong for the new.
-        for name in self.directory.storage.list(&self.directory.path)? {
+        for name in self.directory.dir.list()? {
             if let Some(FileName::Keys { .. }) = FileName::parse(&name) {
-                self.directory.storage.remove(&self.directory.path.join(&name))?;
+                self.directory.dir.remove(&name)?;
             }
         }
         Ok(())
@@ -265,21 +253,19 @@ impl Target {
             self.verify(source)?;
             return Ok(len - same);
         }
-        let temporary = self.directory.path_of(&FileName::SegmentTemporary(base));
-        let file = create_anew(&self.directory, &temporary)?;
+        let temporary = FileName::SegmentTemporary(base);
+        let file = self.directory.create_anew(&temporary)?;
         file.write_at(0, &source.header.encode())?;
         copy_range_of(held.map(), SEGMENT_HEADER_LEN, len, &file, SEGMENT_HEADER_LEN)?;
         file.sync()?;
         if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
             // Several segments that are there may have been merged into this one.
-            meta.write_both(&*self.directory.storage, |meta| {
+            meta.write_both(|meta| {
                 meta.merge = Some((base, rewrite.end));
             })?;
         }
-        self.directory
-            .storage
-            .rename(&temporary, &self.directory.path_of(&FileName::Segment(base)))?;
-        self.directory.storage.sync_dir(&self.directory.path)?;
+        self.directory.rename(&temporary, &FileName::Segment(base))?;
+        self.directory.dir.sync()?;
         self.remove_merged(source)?;
         self.verify(source)?;
         Ok(len)
@@ -312,7 +298,7 @@ impl Target {
 
     /// Removes segments that do not, or no longer, belong to the copy.
     fn remove(&mut self, is_stray: impl Fn(u64) -> bool) -> Result<()> {
-        let mut stray = segment_bases(&*self.directory.storage, &self.directory.path)?;
+        let mut stray = segment_bases(&self.directory.dir)?;
         stray.retain(|base| is_stray(*base));
         self.report.files_removed += stray.len() as u64;
         self.directory.remove_segments(stray.into_iter())
@@ -352,7 +338,7 @@ impl Target {
         let kept = std::mem::take(&mut self.bases);
         self.remove(|base| kept.binary_search(&base).is_err())?;
         // An interrupted backup may have left names that are not durable.
-        self.directory.storage.sync_dir(&self.directory.path)?;
+        self.directory.dir.sync()?;
         let start_offset = moment.reader.list().start_offset.min(next_offset);
         let ours = metadata.current();
         let meta = Meta {
@@ -369,10 +355,9 @@ impl Target {
             clean: Some(CleanEnd { last }),
             ..ours
         };
-        let storage = &*self.directory.storage;
         match &mut self.meta {
-            None => initialise(storage, &self.directory.path, &meta)?,
-            Some(store) => store.write_both(storage, |current| {
+            None => initialise(&self.directory.dir, &meta)?,
+            Some(store) => store.write_both(|current| {
                 let sequence = current.sequence;
                 *current = Meta { sequence, ..meta };
             })?,

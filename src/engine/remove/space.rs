@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::directory::{Directory, create_anew};
+use crate::directory::Directory;
 use crate::format::SPARE_NAME;
 use crate::sys::{Open, found};
 use crate::{Error, Result};
@@ -115,10 +115,7 @@ impl Space {
         state.has_spare = false;
         drop(state);
         // If the file cannot be removed, there was no spare, or there is no space to be had.
-        let _ = self
-            .directory
-            .storage
-            .remove(&self.directory.path.join(SPARE_NAME));
+        let _ = self.directory.dir.remove(SPARE_NAME);
     }
 
     /// Whether somebody takes space in the background.
@@ -134,10 +131,10 @@ impl Space {
 
     /// Makes the spare; returns whether space was short until now.
     pub(crate) fn set_aside(&self) -> Result<bool> {
-        let path = self.directory.path.join(SPARE_NAME);
-        let file = match found(self.directory.storage.open(&path, Open::Write))? {
+        let dir = &self.directory.dir;
+        let file = match found(dir.open(SPARE_NAME, Open::Write))? {
             Some(file) => file,
-            None => create_anew(&self.directory, &path)?,
+            None => dir.create_anew(SPARE_NAME)?,
         };
         // The file that is there may come from a smaller rollover size, or from a process that was
         // killed before it had reserved the whole file. The file's length says how much is
@@ -145,7 +142,7 @@ impl Space {
         let len = file.len()?;
         if let Err(error) = file.reserve(len, self.spare_len) {
             if len == 0 {
-                let _ = self.directory.storage.remove(&path);
+                let _ = dir.remove(SPARE_NAME);
             }
             return Err(error);
         }
@@ -161,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::format::IndexKinds;
-    use crate::sys::Os;
+    use crate::sys::{Os, Storage};
 
     #[test]
     fn a_shortage_ends_leases_and_waits_for_those_there_are() {
@@ -170,7 +167,12 @@ mod tests {
             key: false,
             time: false,
         };
-        let directory = Arc::new(Directory::new(Arc::new(Os), dir.path(), [0; 16], kinds, true));
+        let directory = Arc::new(Directory::new(
+            Os.open_dir(dir.path()).expect("opened"),
+            [0; 16],
+            kinds,
+            true,
+        ));
         let space = Arc::new(Space::new(&directory, 1 << 20));
         assert!(!space.set_aside().expect("set aside"));
         let file = dir.path().join(SPARE_NAME);

@@ -43,11 +43,7 @@ impl Removal<'_> {
         self.drop_segments(gone)?;
         for run in runs {
             // A key run is derived: the next open removes the file if that fails now.
-            let _ = self
-                .remove
-                .directory
-                .storage
-                .remove(&self.remove.directory.path_of(&run));
+            let _ = self.remove.directory.remove(&run);
         }
         Ok(trimmed)
     }

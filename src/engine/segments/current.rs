@@ -127,7 +127,6 @@ impl Segments {
 
     /// Bytes of a file; 0 where there is none.
     pub(crate) fn len_of(&self, name: &FileName) -> Result<u64> {
-        let path = self.directory.path_of(name);
-        Ok(found(self.directory.storage.len_of(&path))?.unwrap_or(0))
+        Ok(found(self.directory.len_of(name))?.unwrap_or(0))
     }
 }

@@ -1,5 +1,5 @@
 use crate::Result;
-use crate::directory::{Directory, create_anew};
+use crate::directory::Directory;
 use crate::format::{FileName, Previous, RUN_HEADER_LEN, RunHeader, checksum};
 use crate::segment::KeyRun;
 use crate::sys::File;
@@ -11,6 +11,7 @@ const WRITE_LEN: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct KeyRunWriter {
     file: File,
+    temporary: FileName,
     buffer: Vec<u8>,
     position: u64,
     count: u32,
@@ -19,9 +20,10 @@ pub(super) struct KeyRunWriter {
 
 impl KeyRunWriter {
     pub(super) fn create(directory: &Directory, run: &KeyRun) -> Result<KeyRunWriter> {
-        let path = directory.path_of(&FileName::KeysTemporary { first: run.first });
+        let temporary = FileName::KeysTemporary { first: run.first };
         Ok(KeyRunWriter {
-            file: create_anew(directory, &path)?,
+            file: directory.create_anew(&temporary)?,
+            temporary,
             buffer: Vec::with_capacity(WRITE_LEN),
             position: RUN_HEADER_LEN as u64,
             count: 0,
@@ -61,14 +63,12 @@ impl KeyRunWriter {
         self.file.write_at(0, &header.encode())?;
         self.file.sync()?;
         let _permit = directory.health.permit_rename()?;
-        directory
-            .storage
-            .rename(self.file.path(), &directory.path_of(&run.name()))
+        directory.rename(&self.temporary, &run.name())
     }
 
     /// Removes the file again.
     pub(super) fn discard(self, directory: &Directory) {
         // The next open removes the file if that fails now.
-        let _ = directory.storage.remove(self.file.path());
+        let _ = directory.remove(&self.temporary);
     }
 }

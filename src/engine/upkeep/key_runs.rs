@@ -145,6 +145,6 @@ fn remove(segments: &Segments, names: Vec<FileName>) {
     let directory = &segments.directory;
     for name in names {
         // The next open removes the file if that fails now.
-        let _ = directory.storage.remove(&directory.path_of(&name));
+        let _ = directory.remove(&name);
     }
 }

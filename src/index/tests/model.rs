@@ -1,10 +1,8 @@
-use std::path::PathBuf;
-
 use proptest::prelude::*;
 
 use super::super::{ActiveIndex, Find, IndexBuilder, SealedIndex, SegmentHints};
 use crate::format::{Binding, IndexDefect, IndexKinds, Salt};
-use crate::sys::{Map, Open, Os, Storage};
+use crate::sys::{File, Map, Open, Os, Storage};
 
 pub(super) const BOTH: IndexKinds = IndexKinds {
     key: true,
@@ -215,19 +213,19 @@ impl Model {
 /// A file that index bytes are written to and mapped from.
 pub(super) struct TestFile {
     _dir: tempfile::TempDir,
-    path: PathBuf,
+    file: File,
 }
 
 impl TestFile {
     pub(super) fn new() -> TestFile {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("00000000000000001000.idx");
-        Os.open(&path, Open::Create).unwrap();
-        TestFile { _dir: dir, path }
+        let opened = Os.open_dir(dir.path()).unwrap();
+        let file = opened.open("00000000000000001000.idx", Open::Create).unwrap();
+        TestFile { _dir: dir, file }
     }
 
     pub(super) fn map(&self, bytes: &[u8]) -> Map {
-        let file = Os.open(&self.path, Open::Write).unwrap();
+        let file = &self.file;
         file.set_len(bytes.len() as u64).unwrap();
         file.write_at(0, bytes).unwrap();
         // An empty mapping is impossible; a mapping longer than the file is not.

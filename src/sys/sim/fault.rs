@@ -44,8 +44,8 @@ impl Errno {
     #[must_use]
     pub fn hits(self, call: Call) -> bool {
         use Call::{
-            Create, CreateDir, IsDir, List, LockExclusive, LockShared, Map, OpenDir, OpenRead, OpenWrite,
-            Random, Read, Remove, Rename, SetLen, Store, Sync, SyncDir, Write,
+            Create, CreateDir, List, LockExclusive, LockShared, Map, OpenDir, OpenRead, OpenWrite, Random,
+            Read, Remove, Rename, SetLen, Store, Sync, SyncDir, Write,
         };
         let opens = matches!(
             call,
@@ -62,11 +62,11 @@ impl Errno {
                 )
             }
             Errno::Emfile => opens,
-            Errno::Enomem => opens || names || matches!(call, IsDir | Map | Write | Sync | SyncDir),
+            Errno::Enomem => opens || names || matches!(call, Map | Write | Sync | SyncDir),
             Errno::Erofs => {
                 names || matches!(call, OpenWrite | Write | SetLen | Sync | SyncDir | LockExclusive)
             }
-            Errno::Eacces => opens || names || call == IsDir,
+            Errno::Eacces => opens || names,
             Errno::Eintr => matches!(call, Random | Read | Write | Sync | SyncDir | SetLen) || opens,
             Errno::Short => matches!(call, Read | Write),
         }

@@ -55,6 +55,20 @@ impl Image {
         }
     }
 
+    /// The file or directory with this name in `dir`.
+    pub(super) fn find(&self, dir: Inode, name: &str) -> io::Result<Inode> {
+        self.lookup(dir, name)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// The directory that contains this one.
+    pub(super) fn parent_of(&self, dir: Inode) -> Option<Inode> {
+        let contains = |names: &BTreeMap<String, Inode>| names.values().any(|inode| *inode == dir);
+        self.dirs
+            .iter()
+            .find_map(|(parent, names)| contains(names).then_some(*parent))
+    }
+
     pub(super) fn lookup(&self, dir: Inode, name: &str) -> Option<Inode> {
         self.dirs.get(&dir)?.get(name).copied()
     }

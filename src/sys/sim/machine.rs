@@ -288,9 +288,17 @@ impl Machine {
             .map(|(lie, _)| *lie)
     }
 
-    /// Whether a rename of `path` can be half done after a crash.
-    pub(super) fn lies_about_renaming(&self, path: &Path) -> bool {
-        let path = path.to_string_lossy();
+    /// Whether a rename to `name` in `dir` can be half done after a crash.
+    pub(super) fn lies_about_renaming(&self, dir: Inode, name: &str) -> bool {
+        if !self.lies.iter().any(|(lie, _)| *lie == Lie::Rename) {
+            return false;
+        }
+        let dirs = self.seen.walk().into_iter();
+        let path = dirs
+            .filter(|(_, inode)| *inode == dir)
+            .map(|(path, _)| path)
+            .next();
+        let path = format!("{}/{name}", path.unwrap_or_default());
         self.lies
             .iter()
             .any(|(lie, about)| *lie == Lie::Rename && path.contains(about.as_str()))

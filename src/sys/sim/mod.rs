@@ -8,7 +8,7 @@
 //! | `op` | the recorded operations, in order |
 //! | `fault` | the calls that fail, and their errors |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
-//! | `handle` | the files, mappings and locks of processes |
+//! | `dir`, `handle` | the directories, files, mappings and locks of processes |
 //! | `disk`, `storage` | the disk for tests, and its [`Storage`](super::Storage) for the engine |
 //! | `pending` | the recorded changes that a power cut may lose |
 //! | `units` | the pieces of these changes that survive independently |
@@ -16,6 +16,7 @@
 
 mod content;
 mod crash;
+mod dir;
 mod disk;
 mod fault;
 mod handle;
@@ -30,6 +31,7 @@ mod tests;
 mod units;
 
 pub use crash::CrashPlan;
+pub(super) use dir::SimDir;
 pub use disk::SimDisk;
 pub use fault::{Errno, Fault, Lie};
 pub(super) use handle::{SimFile, SimLock, SimMap};

@@ -146,8 +146,6 @@ macro_rules! calls {
 calls! {
     /// `mkdir`.
     CreateDir,
-    /// Testing whether a directory exists.
-    IsDir,
     /// Listing a directory.
     List,
     /// Opening an existing file for reading.

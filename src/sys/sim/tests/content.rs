@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{dir, disk, disk_with, path};
+use super::{create, dir, disk, disk_with, folder, path};
+use crate::sys::Open;
 use crate::sys::sim::SimDisk;
-use crate::sys::{Open, Storage};
 
 #[test]
 fn what_is_written_is_seen_by_all_at_once() {
@@ -60,12 +60,14 @@ fn contents_are_those_of_a_plain_vector() {
         if step % 50 == 0 {
             assert!(disk.read_file(&path("a")).unwrap() == model, "step {step}");
             let same = SimDisk::new(3);
-            same.create_dirs(dir()).unwrap();
-            same.open(&path("a"), Open::Create)
+            create(&same, dir());
+            folder(&same)
+                .open("a", Open::Create)
                 .unwrap()
                 .write_at(0, &model)
                 .unwrap();
-            same.open(&path("a"), Open::Write)
+            folder(&same)
+                .open("a", Open::Write)
                 .unwrap()
                 .set_len(model.len() as u64)
                 .unwrap();
@@ -77,12 +79,12 @@ fn contents_are_those_of_a_plain_vector() {
 #[test]
 fn readers_share_a_lock() {
     let disk = disk();
-    drop(disk.lock(dir(), true).unwrap());
-    let first = disk.lock(dir(), false).unwrap();
-    let second = disk.lock(dir(), false).unwrap();
-    assert!(disk.lock(dir(), true).is_err());
+    drop(folder(&disk).lock(true).unwrap());
+    let first = folder(&disk).lock(false).unwrap();
+    let second = folder(&disk).lock(false).unwrap();
+    assert!(folder(&disk).lock(true).is_err());
     drop((first, second));
-    disk.lock(dir(), true).unwrap();
+    folder(&disk).lock(true).unwrap();
 }
 
 #[test]
@@ -102,12 +104,12 @@ fn a_touch_beyond_a_cut_kills() {
 #[test]
 fn random_bytes_differ_between_lives_and_repeat_with_the_seed() {
     let disk = disk();
-    let (first, second) = (disk.random().unwrap(), disk.random().unwrap());
-    let after_a_cut = disk.power_cut().random().unwrap();
-    let after_a_kill = disk.kill().random().unwrap();
+    let (first, second) = (folder(&disk).random().unwrap(), folder(&disk).random().unwrap());
+    let after_a_cut = folder(&disk.power_cut()).random().unwrap();
+    let after_a_kill = folder(&disk.kill()).random().unwrap();
     let all = BTreeSet::from([first, second, after_a_cut, after_a_kill]);
     assert_eq!(all.len(), 4);
-    assert_eq!(self::disk().random().unwrap(), first);
+    assert_eq!(folder(&super::disk()).random().unwrap(), first);
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn files_can_be_planted_and_taken_before_the_start() {
     disk.set_file(&path("a"), b"z").unwrap();
     assert_eq!(disk.files(), [("/d/a".to_owned(), 1), ("/d/b".to_owned(), 1)]);
     disk.take_file(&path("a")).unwrap();
-    assert_eq!(disk.list(dir()).unwrap(), ["b"]);
-    disk.remove(&path("b")).unwrap();
+    assert_eq!(folder(&disk).list().unwrap(), ["b"]);
+    folder(&disk).remove("b").unwrap();
     assert!(disk.set_file(&path("b"), b"").is_err());
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{PLAN, dir, disk, disk_with, found, path, some};
+use super::{PLAN, create, disk, disk_with, folder, found, path, some};
 use crate::Error;
 use crate::sys::sim::{Lie, SimDisk};
-use crate::sys::{Open, Storage};
+use crate::sys::{Open, find_dir};
 
 #[test]
 fn what_was_synced_is_there_and_nothing_else_for_certain() {
@@ -99,22 +99,22 @@ fn of_two_stores_to_one_place_either_may_be_found() {
 #[test]
 fn a_file_has_a_name_for_certain_only_after_its_directory_was_synced() {
     let disk = disk();
-    let file = disk.open(&path("a"), Open::Create).unwrap();
+    let file = folder(&disk).open("a", Open::Create).unwrap();
     file.write_at(0, b"x").unwrap();
     file.sync().unwrap();
     assert_eq!(found(&disk, "a"), BTreeSet::from([None, some(b"x")]));
-    disk.sync_dir(dir()).unwrap();
+    folder(&disk).sync().unwrap();
     assert_eq!(found(&disk, "a"), BTreeSet::from([some(b"x")]));
 }
 
 #[test]
 fn a_rename_is_found_done_or_not_done() {
     let (disk, _) = disk_with("a", b"a");
-    let other = disk.open(&path("b"), Open::Create).unwrap();
+    let other = folder(&disk).open("b", Open::Create).unwrap();
     other.write_at(0, b"b").unwrap();
     other.sync().unwrap();
-    disk.sync_dir(dir()).unwrap();
-    disk.rename(&path("b"), &path("a")).unwrap();
+    folder(&disk).sync().unwrap();
+    folder(&disk).rename("b", "a").unwrap();
     let both = |image: SimDisk| (image.read_file(&path("a")), image.read_file(&path("b")));
     let found: BTreeSet<_> = disk.crash_images(disk.point(), &PLAN).map(both).collect();
     assert_eq!(
@@ -124,7 +124,7 @@ fn a_rename_is_found_done_or_not_done() {
 
     let liar = disk.power_cut();
     liar.lie(Lie::Rename, "/a");
-    liar.rename(&path("b"), &path("a")).unwrap();
+    folder(&liar).rename("b", "a").unwrap();
     let found: BTreeSet<_> = liar.crash_images(liar.point(), &PLAN).map(both).collect();
     assert!(found.contains(&(None, None)), "{found:?}");
 }
@@ -132,18 +132,18 @@ fn a_rename_is_found_done_or_not_done() {
 #[test]
 fn a_removed_file_comes_back_unless_its_directory_was_synced() {
     let (disk, _) = disk_with("a", b"x");
-    disk.remove(&path("a")).unwrap();
+    folder(&disk).remove("a").unwrap();
     assert_eq!(disk.read_file(&path("a")), None);
     assert_eq!(found(&disk, "a"), BTreeSet::from([None, some(b"x")]));
-    disk.sync_dir(dir()).unwrap();
+    folder(&disk).sync().unwrap();
     assert_eq!(found(&disk, "a"), BTreeSet::from([None]));
 }
 
 #[test]
 fn names_are_kept_in_any_order() {
     let (disk, _) = disk_with("a", b"x");
-    disk.open(&path("b"), Open::Create).unwrap();
-    disk.remove(&path("a")).unwrap();
+    folder(&disk).open("b", Open::Create).unwrap();
+    folder(&disk).remove("a").unwrap();
     let names = |image: SimDisk| {
         image
             .files()
@@ -154,8 +154,8 @@ fn names_are_kept_in_any_order() {
     let found: BTreeSet<_> = disk.crash_images(disk.point(), &PLAN).map(names).collect();
     assert_eq!(found.len(), 4, "{found:?}");
     // A file that was renamed twice has one name, and one only, whichever of these are lost.
-    disk.rename(&path("b"), &path("c")).unwrap();
-    disk.rename(&path("c"), &path("e")).unwrap();
+    folder(&disk).rename("b", "c").unwrap();
+    folder(&disk).rename("c", "e").unwrap();
     for image in disk.crash_images(disk.point(), &PLAN) {
         assert!(
             image.files().iter().filter(|(path, _)| path != "/d/a").count() <= 1,
@@ -168,28 +168,28 @@ fn names_are_kept_in_any_order() {
 fn a_directory_that_was_not_synced_takes_everything_with_it() {
     let disk = SimDisk::new(1);
     disk.lie(Lie::SyncDir, "");
-    disk.create_dirs(Path::new("/p/q")).unwrap();
-    let file = disk.open(Path::new("/p/q/a"), Open::Create).unwrap();
+    let dir = create(&disk, Path::new("/p/q"));
+    let file = dir.open("a", Open::Create).unwrap();
     file.write_at(0, b"x").unwrap();
     file.sync().unwrap();
-    disk.sync_dir(Path::new("/p/q")).unwrap();
+    dir.sync().unwrap();
     let found: Vec<_> = disk
         .crash_images(disk.point(), &PLAN)
         .map(|image| image.files().len())
         .collect();
     assert!(found.contains(&0) && found.contains(&1), "{found:?}");
-    assert!(!disk.power_cut().is_dir(Path::new("/p")).unwrap());
+    assert!(find_dir(&disk.power_cut(), Path::new("/p")).unwrap().is_none());
 }
 
 #[test]
 fn a_kill_keeps_what_was_seen_and_frees_the_locks() {
     let (disk, file) = disk_with("a", b"old");
-    let _held = disk.lock(dir(), true).unwrap();
-    assert!(matches!(disk.lock(dir(), true), Err(Error::Locked { .. })));
-    assert!(matches!(disk.lock(dir(), false), Err(Error::Locked { .. })));
+    let _held = folder(&disk).lock(true).unwrap();
+    assert!(matches!(folder(&disk).lock(true), Err(Error::Locked { .. })));
+    assert!(matches!(folder(&disk).lock(false), Err(Error::Locked { .. })));
     file.write_at(0, b"new").unwrap();
     let killed = disk.kill();
-    killed.lock(dir(), true).unwrap();
+    folder(&killed).lock(true).unwrap();
     assert_eq!(killed.read_file(&path("a")), some(b"new"));
     assert!(
         found(&killed, "a").contains(&some(b"old")),
@@ -209,7 +209,7 @@ fn the_same_seed_gives_the_same_disks_in_the_same_order() {
     let hashes = || {
         let (disk, file) = disk_with("a", &[1; 5000]);
         file.write_at(100, &[2; 9000]).unwrap();
-        disk.rename(&path("a"), &path("b")).unwrap();
+        folder(&disk).rename("a", "b").unwrap();
         disk.crash_images(disk.point(), &PLAN)
             .map(|image| image.hash())
             .collect::<Vec<_>>()
@@ -241,7 +241,7 @@ fn a_story_tells_what_was_done_and_what_was_lost() {
     disk.note("now");
     file.write_at(0, b"new").unwrap();
     let image = disk.crash_images(disk.point(), &PLAN).next().unwrap();
-    image.remove(&path("a")).unwrap();
+    folder(&image).remove("a").unwrap();
     let story = image.op_log();
     for part in [
         "create /d/a",

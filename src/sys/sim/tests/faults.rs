@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{dir, disk_with, found, path, some};
+use super::{disk_with, folder, found, path, some};
 use crate::sys::sim::{Call, Errno, Fault, Lie};
 use crate::sys::{Open, Storage};
 use crate::{Error, ErrorKind};
@@ -84,6 +84,7 @@ fn calls_fail_as_told() {
     file.write_at(0, b"3").unwrap();
     assert_eq!(disk.faults_hit(), 1);
 
+    let dir = folder(&disk);
     disk.inject(Fault {
         errno: Errno::Emfile,
         call: None,
@@ -91,9 +92,10 @@ fn calls_fail_as_told() {
         from_then_on: true,
     });
     file.write_at(0, b"4").unwrap();
-    assert!(disk.open(&path("a"), Open::Read).is_err() && disk.list(dir()).is_err());
+    assert!(dir.open("a", Open::Read).is_err() && dir.list().is_err());
+    assert!(disk.open_dir(super::dir()).is_err());
     disk.heal();
-    disk.open(&path("a"), Open::Read).unwrap();
+    dir.open("a", Open::Read).unwrap();
 }
 
 #[test]
@@ -128,10 +130,10 @@ fn a_full_disk_takes_no_more() {
     file.reserve(8192, 3 * 4096).unwrap();
     let map = file.map(8192, true).unwrap();
     assert!(map.store(5000, b"space that was reserved is there"));
-    assert!(disk.open(&path("b"), Open::Create).is_err());
+    assert!(folder(&disk).open("b", Open::Create).is_err());
     assert_eq!(disk.stores_into_holes(), 0);
-    disk.remove(&path("a")).unwrap();
-    disk.open(&path("b"), Open::Create).unwrap();
+    folder(&disk).remove("a").unwrap();
+    folder(&disk).open("b", Open::Create).unwrap();
 }
 
 #[test]
@@ -159,9 +161,9 @@ fn a_file_that_failed_for_good_keeps_nothing_more() {
     file.write_at(1, b"2").unwrap();
     file.sync().unwrap();
     assert_eq!(found(&disk, "a"), BTreeSet::from([some(b"1."), some(b"12")]));
-    let other = disk.open(&path("b"), Open::Create).unwrap();
+    let other = folder(&disk).open("b", Open::Create).unwrap();
     other.write_at(0, b"x").unwrap();
     other.sync().unwrap();
-    disk.sync_dir(dir()).unwrap();
+    folder(&disk).sync().unwrap();
     assert_eq!(found(&disk, "b"), BTreeSet::from([some(b"x")]));
 }

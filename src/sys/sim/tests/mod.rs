@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{CrashPlan, SimDisk};
-use crate::sys::{File, Open, Storage};
+use crate::sys::{Created, Dir, File, Open, Storage};
 
 const PLAN: CrashPlan = CrashPlan {
     seed: 7,
@@ -22,20 +22,29 @@ fn path(name: &str) -> std::path::PathBuf {
     dir().join(name)
 }
 
+/// The directory `/d`, opened.
+fn folder(disk: &SimDisk) -> Dir {
+    disk.open_dir(dir()).unwrap()
+}
+
+fn create(disk: &SimDisk, path: &Path) -> Dir {
+    Created::open(disk, path, &|_| Ok(())).unwrap().keep()
+}
+
 /// A disk with the directory `/d`.
 fn disk() -> SimDisk {
     let disk = SimDisk::new(1);
-    disk.create_dirs(dir()).unwrap();
+    create(&disk, dir());
     disk
 }
 
 /// As `disk`, with a file that is durable with its name.
 fn disk_with(name: &str, bytes: &[u8]) -> (SimDisk, File) {
     let disk = disk();
-    let file = disk.open(&path(name), Open::Create).unwrap();
+    let file = folder(&disk).open(name, Open::Create).unwrap();
     file.write_at(0, bytes).unwrap();
     file.sync().unwrap();
-    disk.sync_dir(dir()).unwrap();
+    folder(&disk).sync().unwrap();
     (disk, file)
 }
 
