@@ -29,11 +29,11 @@ impl Directory {
         is_writable: bool,
     ) -> Directory {
         Directory {
+            health: Health::new(&storage, dir, !is_writable),
             storage,
             path: dir.to_path_buf(),
             log_id,
             kinds,
-            health: Health::new(dir, !is_writable),
         }
     }
 

@@ -11,17 +11,19 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::sys::is_forked;
+use super::place::note_failed_sync;
+use crate::sys::{Storage, is_forked};
 use crate::{Changes, Error, Result};
 
 /// The state of a log and of the right to write to it; see the module.
 #[derive(Debug)]
 pub(crate) struct Health {
+    storage: Arc<dyn Storage>,
     /// The log's directory.
     dir: PathBuf,
     state: AtomicU8,
@@ -41,10 +43,11 @@ const GIVEN_UP: u8 = 4;
 
 impl Health {
     /// An open log in `dir`.
-    pub(crate) fn new(dir: &Path, is_read_only: bool) -> Health {
+    pub(crate) fn new(storage: &Arc<dyn Storage>, dir: &Path, is_read_only: bool) -> Health {
         // From now on a fork of this process can be recognised.
         let _ = is_forked();
         Health {
+            storage: Arc::clone(storage),
             dir: dir.to_path_buf(),
             state: AtomicU8::new(OPEN),
             is_read_only,
@@ -127,7 +130,10 @@ impl Health {
         if let Some(failure) = Failure::of(cause) {
             let _ = self.failure.set(failure);
         }
-        self.state.fetch_or(POISONED, Ordering::AcqRel);
+        let before = self.state.fetch_or(POISONED, Ordering::AcqRel);
+        if before & (POISONED | GIVEN_UP) == 0 && !self.is_read_only && !is_forked() {
+            note_failed_sync(&*self.storage, &self.dir);
+        }
         self.changes.poison();
     }
 
@@ -211,6 +217,10 @@ impl Failure {
 mod tests {
     use super::*;
 
+    fn storage() -> Arc<dyn Storage> {
+        Arc::new(crate::sys::Os)
+    }
+
     fn failed(text: &'static str) -> Error {
         Error::SyncFailed {
             path: PathBuf::from("file"),
@@ -220,7 +230,7 @@ mod tests {
 
     #[test]
     fn the_first_failure_is_the_one_that_is_reported() {
-        let health = Health::new(Path::new("log"), false);
+        let health = Health::new(&storage(), Path::new("log"), false);
         assert!(health.check_writable().is_ok() && health.check_not_poisoned().is_ok());
         health.poison(&failed("first"));
         health.poison(&failed("second"));
@@ -234,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_closed_log_writes_until_it_gives_the_directory_up() {
-        let health = Health::new(Path::new("log"), false);
+        let health = Health::new(&storage(), Path::new("log"), false);
         assert!(health.close());
         assert!(!health.close());
         assert!(matches!(health.check_open(), Err(Error::Closed)));
@@ -246,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_log_opened_for_reading_only_writes_nothing() {
-        let health = Health::new(Path::new("log"), true);
+        let health = Health::new(&storage(), Path::new("log"), true);
         assert!(matches!(health.check_writable(), Err(Error::ReadOnly)));
         assert!(!health.may_write_files() && health.permit_rename().is_err());
     }

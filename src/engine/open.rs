@@ -11,12 +11,12 @@ use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
 use crate::chain::{Chain, Closed, Unclosed, Verdict, segment_bases};
-use crate::directory::{Copies, Directory, MetaStore, corrupt, initialise};
+use crate::directory::{Copies, Directory, MetaStore, Place, corrupt, initialise};
 use crate::format::IndexKinds;
-use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME};
+use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
 use crate::segment::{KeyRun, SegmentRef, runs_among};
 use crate::sys::{DirLock, Open, Os, Storage};
-use crate::{Corruption, Error, Result};
+use crate::{Corruption, Error, LifeId, Result};
 
 impl Options {
     /// Opens the log in `dir`, creating it in an empty directory.
@@ -100,8 +100,9 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     let storage = options.file_system();
     prepare_dir(&*storage, dir, options)?;
     let lock = storage.lock(dir, !options.read_only)?;
+    let place = Place::of(&*storage, dir)?;
     let bases = segment_bases(&*storage, dir)?;
-    let copies = read_or_create(&*storage, dir, options, &bases)?;
+    let copies = read_or_create(&*storage, dir, options, &bases, place)?;
     let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
         key: options.key_index,
@@ -122,7 +123,12 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     } else {
         Vec::new()
     };
-    let opening = Opening { options, chain, runs };
+    let opening = Opening {
+        options,
+        chain,
+        runs,
+        place,
+    };
     let log = match opening.chain.verdict(options)? {
         Verdict::Closed(closed) => opening.closed(&closed, lock)?,
         Verdict::Unclosed(found) => opening.recovered(found, lock)?,
@@ -170,7 +176,13 @@ fn prepare_dir(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<(
 }
 
 /// Reads the two copies of the metadata; in an empty directory they are written first.
-fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &[u64]) -> Result<Copies> {
+fn read_or_create(
+    storage: &dyn Storage,
+    dir: &Path,
+    options: &Options,
+    bases: &[u64],
+    place: Place,
+) -> Result<Copies> {
     let copies = Copies::read(storage, dir)?;
     if !copies.is_absent() {
         return Ok(copies);
@@ -186,7 +198,7 @@ fn read_or_create(storage: &dyn Storage, dir: &Path, options: &Options, bases: &
         });
     }
     sync_above(storage, dir)?;
-    create_log(storage, dir, options)?;
+    create_log(storage, dir, options, place)?;
     let mut copies = Copies::read(storage, dir)?;
     copies.are_ours = true;
     Ok(copies)
@@ -209,6 +221,7 @@ struct Opening<'a> {
     options: &'a Options,
     chain: Chain,
     runs: Vec<Arc<KeyRun>>,
+    place: Place,
 }
 
 impl Opening<'_> {
@@ -233,22 +246,41 @@ impl Opening<'_> {
             is_marked_clean: true,
             ..Appender::default()
         };
-        let mut store = MetaStore::new(&directory.path, *meta, copies);
-        if meta.unfinished && !self.options.read_only {
-            store.write_both(&*directory.storage, |meta| meta.unfinished = false)?;
+        let mut store = MetaStore::new(&directory.path, meta.clone(), copies);
+        if !self.options.read_only {
+            self.begin_as_copy(closed, &mut store)?;
+            self.place.forgive(&*directory.storage, &directory.path)?;
         }
         let segments = self.chain.closed_segments(closed);
         Ok(self.open_log(lock, segments, appender, store, closed.next_offset))
     }
 
+    /// Takes a copy over as a log of its own: a backup, or a log whose directory was copied.
+    fn begin_as_copy(&self, closed: &Closed, store: &mut MetaStore) -> Result<()> {
+        let Chain { directory, meta, .. } = &self.chain;
+        let is_copy = self.place.is_copy(meta);
+        if !is_copy && !meta.unfinished {
+            return Ok(());
+        }
+        let life = LifeId::from_bytes(directory.storage.random()?);
+        store.write_both(&*directory.storage, |meta| {
+            meta.unfinished = false;
+            if is_copy {
+                meta.next_offset = closed.next_offset;
+                self.place.begin_life(meta, life, closed.next_offset);
+            }
+        })
+    }
+
     /// Opens a log that was not closed.
     fn recovered(self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
         let directory = &self.chain.directory;
-        let mut meta = MetaStore::new(&directory.path, self.chain.meta, &self.chain.copies);
+        let mut meta = MetaStore::new(&directory.path, self.chain.meta.clone(), &self.chain.copies);
         let recovery = Recovery {
             meta: &mut meta,
             directory,
             options: self.options,
+            place: self.place,
         };
         let Recovered {
             segments,
@@ -258,7 +290,7 @@ impl Opening<'_> {
             next_offset,
             synced,
             has_cut,
-            has_gap,
+            reached,
         } = recovery.run(found)?;
         let mut appender = Appender {
             next_offset,
@@ -270,24 +302,28 @@ impl Opening<'_> {
             let seal = extent.seal();
             appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
-        // For a cut of durable messages the epoch has gone up already.
-        let may_have_lost = !has_cut && !self.chain.meta.visible_is_durable;
-        let is_read_only = self.options.read_only;
-        let log = self.open_log(lock, segments, appender, meta, synced);
-        if !is_read_only {
-            let durable = log.append.frontiers().visible_is_durable();
-            log.metadata.write_both(|meta| {
-                meta.epoch = meta.epoch.saturating_add(u64::from(may_have_lost));
-                meta.is_copy = false;
-                meta.next_offset = next_offset;
-                meta.has_gaps |= has_gap;
-                meta.clean = None;
-                meta.unfinished = false;
-                meta.visible_is_durable = durable;
-            })?;
-            for (segment, extent) in unsynced {
-                log.upkeep.ask_to_seal(&segment, extent.seal());
+        if self.options.read_only {
+            return Ok(self.open_log(lock, segments, appender, meta, synced));
+        }
+        // With a cut of durable messages, a life has begun already.
+        let (place, storage) = (self.place, &*directory.storage);
+        let begins = !has_cut && (place.is_copy(&self.chain.meta) || place.may_have_lost(&self.chain.meta));
+        let life = LifeId::from_bytes(storage.random()?);
+        meta.write_both(storage, |meta| {
+            meta.next_offset = next_offset.max(meta.start_offset);
+            meta.has_gaps |= next_offset != reached;
+            meta.clean = None;
+            meta.unfinished = false;
+            meta.visible_is_durable = self.options.durability == Durability::EachPublish;
+            place.note_boot(meta);
+            if begins {
+                place.begin_life(meta, life, reached.max(meta.start_offset));
             }
+        })?;
+        place.forgive(storage, &directory.path)?;
+        let log = self.open_log(lock, segments, appender, meta, synced);
+        for (segment, extent) in unsynced {
+            log.upkeep.ask_to_seal(&segment, extent.seal());
         }
         Ok(log)
     }
@@ -314,6 +350,7 @@ impl Opening<'_> {
             metadata,
             durable,
             lock,
+            place: self.place,
         };
         OpenLog::new(self.options, opened)
     }
@@ -339,11 +376,14 @@ pub(crate) fn sync_above(storage: &dyn Storage, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()> {
+fn create_log(storage: &dyn Storage, dir: &Path, options: &Options, place: Place) -> Result<()> {
+    let life = Life {
+        id: LifeId::from_bytes(storage.random()?),
+        begin: 0,
+    };
     let meta = Meta {
         log_id: storage.random()?,
         sequence: 1,
-        epoch: 0,
         start_offset: 0,
         next_offset: 0,
         key_index: options.key_index,
@@ -351,8 +391,10 @@ fn create_log(storage: &dyn Storage, dir: &Path, options: &Options) -> Result<()
         visible_is_durable: options.durability == Durability::EachPublish,
         has_gaps: false,
         unfinished: false,
-        is_copy: false,
         merge: None,
+        boot: place.boot,
+        lock: place.lock,
+        lives: Lives::new(life, 0),
         clean: Some(CleanEnd { last: None }),
     };
     initialise(storage, dir, &meta)

@@ -6,6 +6,7 @@ use super::check::Checked;
 use super::report::RecoverOptions;
 use crate::Corruption;
 use crate::chain::Chain;
+use crate::directory::Place;
 
 /// The damage that a check found in a segment.
 pub(super) struct Damage {
@@ -52,6 +53,7 @@ impl Damage {
 pub(super) struct Findings {
     pub(super) how: RecoverOptions,
     pub(super) chain: Chain,
+    pub(super) place: Place,
     pub(super) is_meta_good: bool,
     pub(super) is_meta_lost: bool,
     /// Whether segments are missing in front of the first one there is.

@@ -4,11 +4,13 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
-use super::{DirLock, File, Open, Storage};
+use super::{DirLock, File, Open, Storage, found};
+use crate::format::{FileId, UNKNOWN_BOOT};
 use crate::{Error, Result};
 
 /// The operating system's file system.
@@ -30,6 +32,13 @@ const REFUSED: [(i64, &str); 9] = [
 const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
 const COPY_ON_WRITE: &str =
     "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
+
+/// When a file was made, in nanoseconds since the Unix epoch; 0 if the file system does not tell.
+fn made(metadata: &fs::Metadata) -> u64 {
+    let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
+    let made = metadata.created().ok().and_then(since);
+    made.map_or(0, |made| u64::try_from(made.as_nanos()).unwrap_or(0))
+}
 
 impl Storage for Os {
     fn check_supported(&self, dir: &Path) -> Result<()> {
@@ -115,6 +124,16 @@ impl Storage for Os {
             .map_err(failed("look at", path))
     }
 
+    fn identity_of(&self, path: &Path) -> Result<Option<FileId>> {
+        let metadata = fs::symlink_metadata(path).map_err(failed("look at", path));
+        let identity = |metadata: fs::Metadata| FileId {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            made: made(&metadata),
+        };
+        Ok(found(metadata)?.map(identity))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         fs::rename(from, to).map_err(failed("rename", from))
     }
@@ -133,6 +152,12 @@ impl Storage for Os {
 
     fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock> {
         DirLock::os(dir, exclusive)
+    }
+
+    fn boot_id(&self) -> [u8; 16] {
+        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let digits: String = text.trim_end().split('-').collect();
+        u128::from_str_radix(&digits, 16).map_or(UNKNOWN_BOOT, u128::to_be_bytes)
     }
 
     fn random(&self) -> Result<[u8; 16]> {

@@ -3,6 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{DirLock, File};
+use crate::format::FileId;
 use crate::{Error, Result};
 
 /// The file system operations that the engine uses.
@@ -33,6 +34,9 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// The length of a file in bytes, without opening it.
     fn len_of(&self, path: &Path) -> Result<u64>;
 
+    /// Which file this is; `None` if there is none.
+    fn identity_of(&self, path: &Path) -> Result<Option<FileId>>;
+
     /// Renames a file. Replaces an existing file with the name `to`.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
@@ -44,6 +48,10 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
 
     /// Locks `dir` for one writer or for any number of readers. Fails at once if the lock is held.
     fn lock(&self, dir: &Path, exclusive: bool) -> Result<DirLock>;
+
+    /// The id of this boot of the machine, which no other boot has;
+    /// [`UNKNOWN_BOOT`](crate::format::UNKNOWN_BOOT) if the system does not tell.
+    fn boot_id(&self) -> [u8; 16];
 
     /// Draws 128 random bits, which no other log or segment has.
     fn random(&self) -> Result<[u8; 16]>;

@@ -79,14 +79,21 @@ impl Drop for Leading<'_> {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
     use super::*;
+    use crate::sys::{Os, Storage};
+
+    fn healthy() -> Health {
+        let storage: Arc<dyn Storage> = Arc::new(Os);
+        Health::new(&storage, Path::new("log"), false)
+    }
 
     #[test]
     fn those_who_wait_share_a_sync() {
-        let (commit, health) = (GroupCommit::default(), Health::new(Path::new("log"), false));
+        let (commit, health) = (GroupCommit::default(), healthy());
         let (durable, syncs) = (AtomicU64::new(0), AtomicU64::new(0));
         thread::scope(|scope| {
             for wanted in 1..=8 {
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_panics_leaves_nobody_waiting() {
-        let (commit, health) = (GroupCommit::default(), Health::new(Path::new("log"), false));
+        let (commit, health) = (GroupCommit::default(), healthy());
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             commit.wait(&health, || false, || panic!("a planted panic"))
         }));

@@ -7,8 +7,9 @@ use super::handle::{SimFile, SimLock};
 use super::image::Inode;
 use super::machine::Machine;
 use super::op::{Call, Op};
+use crate::format::FileId;
 use crate::sys::error::{failed, random_failed};
-use crate::sys::{DirLock, File, Open, Storage};
+use crate::sys::{DirLock, File, Open, Storage, found};
 use crate::{Error, Result};
 
 const LOCK_NAME: &str = "LOCK";
@@ -76,6 +77,19 @@ impl Storage for SimDisk {
         len_of(&mut self.machine.lock()).map_err(failed("look at", path))
     }
 
+    fn identity_of(&self, path: &Path) -> Result<Option<FileId>> {
+        let identity_of = |machine: &mut Machine| {
+            machine.call(Call::Len)?;
+            let inode = machine.seen.resolve(path)?;
+            Ok(FileId {
+                device: 1,
+                inode: u64::from(inode),
+                made: 0,
+            })
+        };
+        found(identity_of(&mut self.machine.lock()).map_err(failed("look at", path)))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let rename = |machine: &mut Machine| {
             machine.call(Call::Rename)?;
@@ -133,6 +147,10 @@ impl Storage for SimDisk {
             }
         };
         Ok(DirLock::sim(SimLock { held, exclusive }))
+    }
+
+    fn boot_id(&self) -> [u8; 16] {
+        self.machine.lock().boot
     }
 
     fn random(&self) -> Result<[u8; 16]> {
