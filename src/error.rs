@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::types::{DecodeError, MessagePart};
+use crate::types::{DecodeError, MessagePart, Position};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,6 +36,18 @@ pub enum Error {
         expected: u64,
         /// The log's next offset.
         actual: u64,
+    },
+
+    /// The log does not go on as it did when the position was read: it was restored to an earlier
+    /// point, is another copy, or lost messages. Reading at the position's offset could skip
+    /// messages, or give the same ones again.
+    #[error("position {position} is not in this log{}", parted_text(*parted_at))]
+    EpochChanged {
+        /// The position that was given to [`Log::resume`](crate::Log::resume).
+        position: Position,
+        /// The first offset at which the messages of this log may be others than those that were
+        /// read, if it is known: all messages below it are the same.
+        parted_at: Option<u64>,
     },
 
     /// A message is larger than [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX), 64 MiB, or a batch
@@ -170,7 +182,8 @@ pub enum ErrorKind {
     Absent,
     /// An argument or option is wrong: correct the program.
     Usage,
-    /// Another writer was first or has the log open: read the current state, then decide.
+    /// Another writer was first or has the log open, or the log has gone on in another way than the
+    /// caller knows: read the current state, then decide.
     Conflict,
     /// The system refused and nothing was written: try again once there is space, or the permission
     /// or the file descriptors that were missing.
@@ -236,7 +249,9 @@ impl Error {
             | Error::Unsupported { .. }
             | Error::Encode { .. }
             | Error::Invalid(_) => ErrorKind::Usage,
-            Error::OffsetMismatch { .. } | Error::Locked { .. } => ErrorKind::Conflict,
+            Error::OffsetMismatch { .. } | Error::Locked { .. } | Error::EpochChanged { .. } => {
+                ErrorKind::Conflict
+            }
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } => ErrorKind::Unknown,
             Error::Closed | Error::Poisoned => ErrorKind::Unusable,
@@ -263,6 +278,13 @@ fn too_large_text(index: Option<usize>) -> String {
     index.map_or_else(
         || "the batch".to_owned(),
         |index| format!("message {index} of the batch"),
+    )
+}
+
+fn parted_text(parted_at: Option<u64>) -> String {
+    parted_at.map_or_else(
+        || ", whose history does not have that life".to_owned(),
+        |offset| format!(", which went on differently from offset {offset} on"),
     )
 }
 

@@ -29,6 +29,7 @@
 //! | wait for messages, follow a log | [`BlockingLog`], [`TBlockingLog`] |
 //! | use keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
 //! | iterate forwards or backwards, read the last message of each key | [`LogExt`] |
+//! | store where a reader is, and find out whether the log is still the same | [`Log::position`], [`Log::resume`] |
 //! | look up a message | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
 //! | remove messages | [`Log::delete`], [`Log::trim`], [`trim`], [`Retention`] |
 //! | remove superseded messages by key | [`mod@compact`] |
@@ -106,6 +107,7 @@ pub use maintenance::{
 pub use memory::MemoryLog;
 pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, codec};
 pub use types::{
-    BATCH_SIZE_MAX, BackupReport, Batch, DecodeError, Deleted, Headers, MESSAGE_SIZE_MAX, Message,
-    MessagePart, NewMessage, ParseTimestampError, PublishOptions, Start, Stats, Timestamp, Trimmed,
+    BATCH_SIZE_MAX, BackupReport, Batch, DecodeError, Deleted, Headers, LifeId, MESSAGE_SIZE_MAX, Message,
+    MessagePart, NewMessage, ParsePositionError, ParseTimestampError, Position, PublishOptions, Start, Stats,
+    Timestamp, Trimmed,
 };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::BlockingLog;
 use crate::{
-    BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, PublishOptions, Result, Start, Stats,
-    Timestamp, Trimmed,
+    BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Position, PublishOptions, Result, Start,
+    Stats, Timestamp, Trimmed,
 };
 
 forward_log!(

@@ -7,12 +7,12 @@ use super::torn_tail::Defect;
 use super::*;
 use crate::directory::{Copies, Directory, corrupt, initialise, offset_bound};
 use crate::format::{
-    BatchHeader, CleanEnd, FileName, FrameSeeds, IndexKinds, META_NAMES, Meta, Previous, RecordKind, Rewrite,
-    SEGMENT_HEADER_LEN, Salt, SegmentHeader, encode_record,
+    BatchHeader, CleanEnd, FileId, FileName, FrameSeeds, IndexKinds, Life, Lives, META_NAMES, Meta, Previous,
+    RecordKind, Rewrite, SEGMENT_HEADER_LEN, Salt, SegmentHeader, encode_record,
 };
 use crate::segment::{SegmentRef, Witness};
 use crate::sys::{Os, Storage};
-use crate::{Corruption, Error, NewMessage, Options, Result, Timestamp};
+use crate::{Corruption, Error, LifeId, NewMessage, Options, Result, Timestamp};
 
 const LOG_ID: [u8; 16] = [1; 16];
 
@@ -119,10 +119,13 @@ impl Dir {
     }
 
     fn chain(&self, change: impl FnOnce(&mut Meta)) -> Chain {
+        let life = Life {
+            id: LifeId::from_bytes([1; 16]),
+            begin: 0,
+        };
         let mut meta = Meta {
             log_id: LOG_ID,
             sequence: 1,
-            epoch: 0,
             start_offset: 0,
             next_offset: 0,
             key_index: false,
@@ -130,7 +133,9 @@ impl Dir {
             visible_is_durable: true,
             has_gaps: false,
             unfinished: false,
-            is_copy: false,
+            boot: [0; 16],
+            lock: FileId::default(),
+            lives: Lives::new(life, 0),
             merge: None,
             clean: None,
         };

@@ -57,13 +57,18 @@ impl Unclosed {
     /// Removes from `walked` the segments behind the one in which the log ends, and returns them,
     /// oldest first.
     pub(crate) fn take_behind_cut(&mut self) -> Vec<Walked> {
+        self.walked.split_off(self.kept().len())
+    }
+
+    /// The segments that were walked through, up to the one in which the log ends.
+    fn kept(&self) -> &[Walked] {
         let kept = self.cut_at.map_or(self.walked.len(), |cut_at| cut_at.at + 1);
-        self.walked.split_off(kept.min(self.walked.len()))
+        self.walked.get(..kept).unwrap_or(&self.walked)
     }
 
     /// The offset behind the last message of the segments that are left.
     pub(crate) fn reached(&self) -> u64 {
-        let last = self.walked.last().map(|last| last.extent.next_offset);
+        let last = self.kept().last().map(|last| last.extent.next_offset);
         let rewritten = self.rewritten.and_then(|ending| ending.next_offset);
         last.or(rewritten).unwrap_or(0)
     }

@@ -21,7 +21,7 @@ impl Directory {
     /// The directory of the log with this id, for reading and, if `is_writable`, for writing.
     pub(crate) fn new(dir: Dir, log_id: [u8; 16], kinds: IndexKinds, is_writable: bool) -> Directory {
         Directory {
-            health: Health::new(dir.path(), !is_writable),
+            health: Health::new(&dir, !is_writable),
             dir,
             log_id,
             kinds,

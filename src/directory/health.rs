@@ -10,20 +10,21 @@
 //! | given up | fail with [`Error::Closed`] | belong to whoever opens the directory next |
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::sys::is_forked;
+use super::place::note_failed_sync;
+use crate::sys::{Dir, is_forked};
 use crate::{Changes, Error, Result};
 
 /// The state of a log and of the right to write to it; see the module.
 #[derive(Debug)]
 pub(crate) struct Health {
     /// The log's directory.
-    dir: PathBuf,
+    dir: Dir,
     state: AtomicU8,
     is_read_only: bool,
     /// What poisoned the log first, if that was a failed write or sync.
@@ -41,11 +42,11 @@ const GIVEN_UP: u8 = 4;
 
 impl Health {
     /// An open log in `dir`.
-    pub(crate) fn new(dir: &Path, is_read_only: bool) -> Health {
+    pub(crate) fn new(dir: &Dir, is_read_only: bool) -> Health {
         // From now on a fork of this process can be recognised.
         let _ = is_forked();
         Health {
-            dir: dir.to_path_buf(),
+            dir: dir.clone(),
             state: AtomicU8::new(OPEN),
             is_read_only,
             failure: OnceLock::new(),
@@ -127,7 +128,10 @@ impl Health {
         if let Some(failure) = Failure::of(cause) {
             let _ = self.failure.set(failure);
         }
-        self.state.fetch_or(POISONED, Ordering::AcqRel);
+        let before = self.state.fetch_or(POISONED, Ordering::AcqRel);
+        if before & (POISONED | GIVEN_UP) == 0 && !self.is_read_only && !is_forked() {
+            note_failed_sync(&self.dir);
+        }
         self.changes.poison();
     }
 
@@ -151,7 +155,7 @@ impl Health {
     /// What poisoned the log first.
     pub(crate) fn failure(&self) -> Error {
         let unknown = || Error::SyncFailed {
-            path: self.dir.clone(),
+            path: self.dir.path().to_path_buf(),
             source: io::Error::other("a write or sync did not come to its end"),
         };
         self.failure.get().map_or_else(unknown, Failure::error)
@@ -210,6 +214,14 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::{Os, Storage};
+
+    /// The health of a log in a directory of its own.
+    fn health(is_read_only: bool) -> (Health, tempfile::TempDir) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let opened = Os.open_dir(dir.path()).expect("opened");
+        (Health::new(&opened, is_read_only), dir)
+    }
 
     fn failed(text: &'static str) -> Error {
         Error::SyncFailed {
@@ -220,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_first_failure_is_the_one_that_is_reported() {
-        let health = Health::new(Path::new("log"), false);
+        let (health, _dir) = health(false);
         assert!(health.check_writable().is_ok() && health.check_not_poisoned().is_ok());
         health.poison(&failed("first"));
         health.poison(&failed("second"));
@@ -234,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_closed_log_writes_until_it_gives_the_directory_up() {
-        let health = Health::new(Path::new("log"), false);
+        let (health, _dir) = health(false);
         assert!(health.close());
         assert!(!health.close());
         assert!(matches!(health.check_open(), Err(Error::Closed)));
@@ -246,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_log_opened_for_reading_only_writes_nothing() {
-        let health = Health::new(Path::new("log"), true);
+        let (health, _dir) = health(true);
         assert!(matches!(health.check_writable(), Err(Error::ReadOnly)));
         assert!(!health.may_write_files() && health.permit_rename().is_err());
     }

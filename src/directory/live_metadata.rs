@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 
 use super::files::Directory;
 use super::metadata::MetaStore;
+use super::place::Place;
 use crate::Result;
 use crate::format::Meta;
 
@@ -14,45 +15,50 @@ use crate::format::Meta;
 pub(crate) struct LiveMetadata {
     directory: Arc<Directory>,
     store: Mutex<MetaStore>,
+    place: Place,
 }
 
 impl LiveMetadata {
-    pub(crate) fn new(directory: &Arc<Directory>, store: MetaStore) -> LiveMetadata {
+    pub(crate) fn new(directory: &Arc<Directory>, store: MetaStore, place: Place) -> LiveMetadata {
         LiveMetadata {
             directory: Arc::clone(directory),
             store: Mutex::new(store),
+            place,
         }
     }
 
     /// The metadata as it is now. Waits for a write that is under way.
     pub(crate) fn current(&self) -> Meta {
-        *self.store.lock().current()
+        self.store.lock().current().clone()
     }
 
     /// Has both copies say that there may be offsets without a message, if they do not yet.
     pub(crate) fn note_gaps(&self) -> Result<()> {
-        let (meta, is_in_both) = {
+        let is_noted = {
             let store = self.store.lock();
-            (*store.current(), store.is_in_both())
+            store.current().has_gaps && store.is_in_both()
         };
-        if meta.has_gaps && !meta.is_copy && is_in_both {
+        if is_noted {
             return Ok(());
         }
-        self.write_both(|meta| {
-            meta.has_gaps = true;
-            meta.is_copy = false;
-        })
+        self.write_both(|meta| meta.has_gaps = true)
     }
 
     /// Writes one copy, durably; see [`MetaStore::write`].
     pub(crate) fn write(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
-        let written = self.store.lock().write(change);
+        let written = self.store.lock().write(|meta| {
+            change(meta);
+            self.place.note_boot(meta);
+        });
         self.directory.health.poison_on_failed_sync(written)
     }
 
     /// Writes both copies, durably; see [`MetaStore::write_both`].
     pub(crate) fn write_both(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
-        let written = self.store.lock().write_both(change);
+        let written = self.store.lock().write_both(|meta| {
+            change(meta);
+            self.place.note_boot(meta);
+        });
         self.directory.health.poison_on_failed_sync(written)
     }
 }

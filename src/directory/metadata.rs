@@ -42,17 +42,14 @@ impl Copies {
         self.read.iter().all(Option::is_none)
     }
 
-    fn good(&self) -> impl Iterator<Item = Meta> + '_ {
-        self.read
-            .iter()
-            .filter_map(|copy| copy.as_ref()?.as_ref().ok())
-            .copied()
+    fn good(&self) -> impl Iterator<Item = &Meta> + '_ {
+        self.read.iter().filter_map(|copy| copy.as_ref()?.as_ref().ok())
     }
 
     /// The newest good copy.
     pub(crate) fn newest(&self, dir: &Dir) -> Result<Meta> {
         if let Some(meta) = self.good().max_by_key(|meta| meta.sequence) {
-            return Ok(meta);
+            return Ok(meta.clone());
         }
         let path = dir.path_of(META_NAMES[0]);
         // A version that is not ours is reported as such, so that nobody "repairs" it.
@@ -82,7 +79,7 @@ impl Copies {
 
     /// Whether both copies are good and say the same.
     pub(crate) fn agree(&self) -> bool {
-        matches!(self.read, [Some(Ok(a)), Some(Ok(b))] if a == b)
+        matches!(&self.read, [Some(Ok(a)), Some(Ok(b))] if a == b)
     }
 
     /// The end at which the log was closed last: everything before it was durable. It is the end in
@@ -112,7 +109,7 @@ pub(crate) struct MetaStore {
 impl MetaStore {
     /// The store of a log that exists.
     pub(crate) fn new(dir: &Dir, current: Meta, copies: &Copies) -> MetaStore {
-        let first_holds = matches!(copies.read[0], Some(Ok(meta)) if meta.sequence == current.sequence);
+        let first_holds = matches!(&copies.read[0], Some(Ok(meta)) if meta.sequence == current.sequence);
         MetaStore {
             dir: dir.clone(),
             current,
@@ -133,7 +130,7 @@ impl MetaStore {
 
     /// Writes one copy. After a crash the log has either the old metadata or the new.
     pub(crate) fn write(&mut self, change: impl FnOnce(&mut Meta)) -> Result<()> {
-        let mut meta = self.current;
+        let mut meta = self.current.clone();
         change(&mut meta);
         meta.sequence = meta
             .sequence
@@ -153,7 +150,7 @@ impl MetaStore {
     pub(crate) fn write_both(&mut self, change: impl FnOnce(&mut Meta)) -> Result<()> {
         self.write(change)?;
         self.is_next_behind = true;
-        let meta = self.current;
+        let meta = self.current.clone();
         self.write_copy(&meta)
     }
 

@@ -5,9 +5,11 @@ mod files;
 mod health;
 mod live_metadata;
 mod metadata;
+mod place;
 mod quarantine;
 
 pub(crate) use files::{Directory, copy_range, corrupt, header_error, offset_bound};
 pub(crate) use health::Health;
 pub(crate) use live_metadata::LiveMetadata;
 pub(crate) use metadata::{Copies, MetaStore, initialise};
+pub(crate) use place::Place;

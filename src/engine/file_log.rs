@@ -8,8 +8,8 @@ use super::segments::{Reader, Scan};
 use crate::format::lone_len;
 use crate::segment::{IndexState, SegmentRef};
 use crate::{
-    BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, PublishOptions, Result, Start, Stats,
-    Timestamp, Trimmed,
+    BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Position, PublishOptions, Result, Start,
+    Stats, Timestamp, Trimmed,
 };
 
 /// A log in a directory of files.
@@ -138,6 +138,21 @@ impl Log for FileLog {
 
     fn start_offset(&self) -> Result<u64> {
         Ok(Reader::new(&self.log.segments)?.list().start_offset)
+    }
+
+    fn position(&self) -> Result<Position> {
+        Ok(Position {
+            life: self.log.lives.current().id,
+            offset: self.next_offset()?,
+        })
+    }
+
+    fn position_at(&self, offset: u64) -> Result<Position> {
+        self.log.position_at(offset)
+    }
+
+    fn resume(&self, position: Position) -> Result<Start> {
+        self.log.resume(position)
     }
 
     #[inline]

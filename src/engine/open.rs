@@ -11,12 +11,12 @@ use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
 use crate::chain::{Chain, Closed, Unclosed, Verdict, segment_bases};
-use crate::directory::{Copies, Directory, MetaStore, corrupt, initialise};
+use crate::directory::{Copies, Directory, MetaStore, Place, corrupt, initialise};
 use crate::format::IndexKinds;
-use crate::format::{CleanEnd, FileName, Meta, PREPARED_NAME};
+use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
 use crate::segment::{KeyRun, SegmentRef, runs_among};
 use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
-use crate::{Corruption, Error, Result};
+use crate::{Corruption, Error, LifeId, Result};
 
 impl Options {
     /// Opens the log in `dir`, creating it in an empty directory.
@@ -129,8 +129,9 @@ fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
 
 fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     let lock = dir.lock(!options.read_only)?;
+    let place = Place::of(dir)?;
     let bases = segment_bases(dir)?;
-    let copies = read_or_create(dir, options, &bases)?;
+    let copies = read_or_create(dir, options, &bases, place)?;
     let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
         key: options.key_index,
@@ -151,7 +152,12 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     } else {
         Vec::new()
     };
-    let opening = Opening { options, chain, runs };
+    let opening = Opening {
+        options,
+        chain,
+        runs,
+        place,
+    };
     let log = match opening.chain.verdict(options)? {
         Verdict::Closed(closed) => opening.closed(&closed, lock)?,
         Verdict::Unclosed(found) => opening.recovered(found, lock)?,
@@ -183,7 +189,7 @@ fn remove_superseded(chain: &mut Chain) -> Result<()> {
 }
 
 /// Reads the two copies of the metadata; in an empty directory they are written first.
-fn read_or_create(dir: &Dir, options: &Options, bases: &[u64]) -> Result<Copies> {
+fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], place: Place) -> Result<Copies> {
     let copies = Copies::read(dir)?;
     if !copies.is_absent() {
         return Ok(copies);
@@ -197,7 +203,7 @@ fn read_or_create(dir: &Dir, options: &Options, bases: &[u64]) -> Result<Copies>
         return Err(no_log(dir.path()));
     }
     dir.sync_above()?;
-    create_log(dir, options)?;
+    create_log(dir, options, place)?;
     let mut copies = Copies::read(dir)?;
     copies.are_ours = true;
     Ok(copies)
@@ -220,6 +226,7 @@ struct Opening<'a> {
     options: &'a Options,
     chain: Chain,
     runs: Vec<Arc<KeyRun>>,
+    place: Place,
 }
 
 impl Opening<'_> {
@@ -244,22 +251,41 @@ impl Opening<'_> {
             is_marked_clean: true,
             ..Appender::default()
         };
-        let mut store = MetaStore::new(&directory.dir, *meta, copies);
-        if meta.unfinished && !self.options.read_only {
-            store.write_both(|meta| meta.unfinished = false)?;
+        let mut store = MetaStore::new(&directory.dir, meta.clone(), copies);
+        if !self.options.read_only {
+            self.begin_as_copy(closed, &mut store)?;
+            self.place.forgive(&directory.dir)?;
         }
         let segments = self.chain.closed_segments(closed);
         Ok(self.open_log(lock, segments, appender, store, closed.next_offset))
     }
 
+    /// Takes a copy over as a log of its own: a backup, or a log whose directory was copied.
+    fn begin_as_copy(&self, closed: &Closed, store: &mut MetaStore) -> Result<()> {
+        let Chain { directory, meta, .. } = &self.chain;
+        let is_copy = self.place.is_copy(meta);
+        if !is_copy && !meta.unfinished {
+            return Ok(());
+        }
+        let life = LifeId::from_bytes(directory.dir.random()?);
+        store.write_both(|meta| {
+            meta.unfinished = false;
+            if is_copy {
+                meta.next_offset = closed.next_offset;
+                self.place.begin_life(meta, life, closed.next_offset);
+            }
+        })
+    }
+
     /// Opens a log that was not closed.
     fn recovered(self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
         let directory = &self.chain.directory;
-        let mut meta = MetaStore::new(&directory.dir, self.chain.meta, &self.chain.copies);
+        let mut meta = MetaStore::new(&directory.dir, self.chain.meta.clone(), &self.chain.copies);
         let recovery = Recovery {
             meta: &mut meta,
             directory,
             options: self.options,
+            place: self.place,
         };
         let Recovered {
             segments,
@@ -269,7 +295,7 @@ impl Opening<'_> {
             next_offset,
             synced,
             has_cut,
-            has_gap,
+            reached,
         } = recovery.run(found)?;
         let mut appender = Appender {
             next_offset,
@@ -281,24 +307,28 @@ impl Opening<'_> {
             let seal = extent.seal();
             appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
-        // For a cut of durable messages the epoch has gone up already.
-        let may_have_lost = !has_cut && !self.chain.meta.visible_is_durable;
-        let is_read_only = self.options.read_only;
-        let log = self.open_log(lock, segments, appender, meta, synced);
-        if !is_read_only {
-            let durable = log.append.frontiers().visible_is_durable();
-            log.metadata.write_both(|meta| {
-                meta.epoch = meta.epoch.saturating_add(u64::from(may_have_lost));
-                meta.is_copy = false;
-                meta.next_offset = next_offset;
-                meta.has_gaps |= has_gap;
-                meta.clean = None;
-                meta.unfinished = false;
-                meta.visible_is_durable = durable;
-            })?;
-            for (segment, extent) in unsynced {
-                log.upkeep.ask_to_seal(&segment, extent.seal());
+        if self.options.read_only {
+            return Ok(self.open_log(lock, segments, appender, meta, synced));
+        }
+        // With a cut of durable messages, a life has begun already.
+        let (place, dir) = (self.place, &directory.dir);
+        let begins = !has_cut && (place.is_copy(&self.chain.meta) || place.may_have_lost(&self.chain.meta));
+        let life = LifeId::from_bytes(dir.random()?);
+        meta.write_both(|meta| {
+            meta.next_offset = next_offset.max(meta.start_offset);
+            meta.has_gaps |= next_offset != reached;
+            meta.clean = None;
+            meta.unfinished = false;
+            meta.visible_is_durable = self.options.durability == Durability::EachPublish;
+            place.note_boot(meta);
+            if begins {
+                place.begin_life(meta, life, reached.max(meta.start_offset));
             }
+        })?;
+        place.forgive(dir)?;
+        let log = self.open_log(lock, segments, appender, meta, synced);
+        for (segment, extent) in unsynced {
+            log.upkeep.ask_to_seal(&segment, extent.seal());
         }
         Ok(log)
     }
@@ -325,16 +355,20 @@ impl Opening<'_> {
             metadata,
             durable,
             lock,
+            place: self.place,
         };
         OpenLog::new(self.options, opened)
     }
 }
 
-fn create_log(dir: &Dir, options: &Options) -> Result<()> {
+fn create_log(dir: &Dir, options: &Options, place: Place) -> Result<()> {
+    let life = Life {
+        id: LifeId::from_bytes(dir.random()?),
+        begin: 0,
+    };
     let meta = Meta {
         log_id: dir.random()?,
         sequence: 1,
-        epoch: 0,
         start_offset: 0,
         next_offset: 0,
         key_index: options.key_index,
@@ -342,8 +376,10 @@ fn create_log(dir: &Dir, options: &Options) -> Result<()> {
         visible_is_durable: options.durability == Durability::EachPublish,
         has_gaps: false,
         unfinished: false,
-        is_copy: false,
         merge: None,
+        boot: place.boot,
+        lock: place.lock,
+        lives: Lives::new(life, 0),
         clean: Some(CleanEnd { last: None }),
     };
     initialise(dir, &meta)

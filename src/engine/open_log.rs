@@ -9,12 +9,12 @@ use super::backup;
 use super::remove::{Remove, Space};
 use super::segments::{Reader, SegmentList, Segments};
 use super::upkeep::Upkeep;
-use crate::directory::{Directory, Health, LiveMetadata, MetaStore};
-use crate::format::{CleanEnd, Previous};
+use crate::directory::{Directory, Health, LiveMetadata, MetaStore, Place};
+use crate::format::{CleanEnd, Lives, Previous};
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, Seal, SegmentRef};
 use crate::sys::DirLock;
-use crate::{BackupReport, Options, Result, Stats};
+use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
 
 /// Segments smaller than this get no index file at close: walking through them again costs less.
 const INDEX_AT_CLOSE_MIN: u32 = 64 << 10;
@@ -35,6 +35,8 @@ pub(crate) struct OpenLog {
     pub(super) remove: Arc<Remove>,
     pub(super) space: Arc<Space>,
     pub(super) upkeep: Arc<Upkeep>,
+    /// A life begins only when a log is opened.
+    pub(super) lives: Lives,
     lock: Mutex<Option<DirLock>>,
 }
 
@@ -47,6 +49,7 @@ pub(super) struct FoundLog {
     /// Everything below this offset is on stable storage.
     pub(super) durable: u64,
     pub(super) lock: DirLock,
+    pub(super) place: Place,
 }
 
 impl OpenLog {
@@ -58,9 +61,11 @@ impl OpenLog {
             metadata,
             durable,
             lock,
+            place,
         } = opened;
+        let lives = metadata.current().lives.clone();
         let segments = Arc::new(Segments::new(&directory, list, options.segments_mapped_max));
-        let metadata = Arc::new(LiveMetadata::new(&directory, metadata));
+        let metadata = Arc::new(LiveMetadata::new(&directory, metadata, place));
         let append = Arc::new(Append::new(&segments, &metadata, appender, durable, options));
         let space = Arc::new(Space::new(&directory, options.rollover));
         let remove = Arc::new(Remove::new(&append, &segments, &metadata, &space, options));
@@ -78,6 +83,7 @@ impl OpenLog {
             remove,
             space,
             upkeep,
+            lives,
             lock: Mutex::new(Some(lock)),
         }
     }
@@ -105,7 +111,8 @@ impl OpenLog {
             start_offset: reader.list().start_offset,
             next_offset: reader.next_offset(),
             synced_offset: self.synced_for(reader),
-            epoch: self.metadata.current().epoch,
+            epoch: self.lives.epoch(),
+            life: Some(self.lives.current().id),
             key_index: self.directory.kinds.key,
             time_index: self.directory.kinds.time,
             ..Stats::default()
@@ -124,6 +131,26 @@ impl OpenLog {
         Ok(stats)
     }
 
+    /// See [`Log::position_at`](crate::Log::position_at).
+    pub(super) fn position_at(&self, offset: u64) -> Result<Position> {
+        self.health().check_open()?;
+        Ok(Position {
+            life: self.lives.life_at(offset),
+            offset,
+        })
+    }
+
+    /// See [`Log::resume`](crate::Log::resume).
+    pub(super) fn resume(&self, position: Position) -> Result<Start> {
+        self.health().check_open()?;
+        let parted_at = self.lives.common_with(position.life);
+        if parted_at.is_some_and(|parted_at| position.offset <= parted_at) {
+            Ok(Start::At(position.offset))
+        } else {
+            Err(Error::EpochChanged { position, parted_at })
+        }
+    }
+
     /// See [`Log::gc`](crate::Log::gc).
     pub(super) fn gc(&self, unused_for: Duration) -> Result<()> {
         self.health().check_open()?;
@@ -139,8 +166,8 @@ impl OpenLog {
         backup::copy(&self.segments, &self.metadata, dir)
     }
 
-    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with an
-    /// epoch of its own.
+    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a life
+    /// of its own.
     pub(super) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
         self.health().check_open()?;
         let _hold = self.remove.hold();

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use crate::Options;
-use crate::Result;
 use crate::chain::{Unclosed, Walked};
-use crate::directory::{Directory, MetaStore};
+use crate::directory::{Directory, MetaStore, Place};
 use crate::format::Previous;
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
+use crate::{LifeId, Result};
 
 /// A segment of up to this many bytes is copied to a new file while the log is opened, and
 /// continued there; a larger one is left behind and copied in the background.
@@ -31,8 +31,8 @@ pub(crate) struct Recovered {
     pub(crate) synced: u64,
     /// Whether durable messages were cut off, which only happens if the options ask for it.
     pub(crate) has_cut: bool,
-    /// Whether offsets are missing between the last message and the next offset.
-    pub(crate) has_gap: bool,
+    /// The offset behind the last message. The next offset may be higher.
+    pub(crate) reached: u64,
 }
 
 /// The recovery of one log.
@@ -40,6 +40,7 @@ pub(crate) struct Recovery<'a> {
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) options: &'a Options,
     pub(crate) meta: &'a mut MetaStore,
+    pub(crate) place: Place,
 }
 
 impl Recovery<'_> {
@@ -61,7 +62,7 @@ impl Recovery<'_> {
             next_offset,
             synced: next_offset,
             has_cut,
-            has_gap: next_offset != reached,
+            reached,
         };
         let last_base = found.walked.last().map(Walked::base);
         for segment in found.walked {
@@ -74,7 +75,7 @@ impl Recovery<'_> {
     /// Moves all that lies behind the end of the log to the quarantine.
     fn cut(&mut self, found: &mut Unclosed) -> Result<()> {
         if found.is_lossy() {
-            self.announce_cut(found.next_offset_min)?;
+            self.announce_cut(found)?;
         }
         // The last segment goes first: a crash in between leaves a log that is cut at the same
         // place again.
@@ -94,13 +95,15 @@ impl Recovery<'_> {
     }
 
     /// Tells the metadata, before durable messages are cut off, which offsets may have been given
-    /// out, and that another epoch begins: after a crash in the middle of the cut, nothing else
+    /// out, and that another life begins: after a crash in the middle of the cut, nothing else
     /// would tell.
-    fn announce_cut(&mut self, next_offset: u64) -> Result<()> {
+    fn announce_cut(&mut self, found: &Unclosed) -> Result<()> {
+        let (life, place) = (LifeId::from_bytes(self.directory.dir.random()?), self.place);
         self.meta.write_both(|meta| {
-            meta.epoch = meta.epoch.saturating_add(1);
-            meta.next_offset = meta.next_offset.max(next_offset);
+            let begin = found.reached().max(meta.start_offset);
+            meta.next_offset = meta.next_offset.max(found.next_offset_min).max(begin);
             meta.clean = None;
+            place.begin_life(meta, life, begin);
         })
     }
 

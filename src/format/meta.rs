@@ -2,14 +2,21 @@
 
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{HeaderDefect, begin, checked};
+use super::lives::Lives;
 
 /// Bytes of one copy.
 pub(crate) const META_LEN: usize = LEN as usize;
 
-const LEN: u16 = 128;
+const LEN: u16 = 2048;
 
 const MAGIC: [u8; 8] = *b"DURAMENM";
 const NONE: u64 = u64::MAX;
+
+/// Where the lives begin.
+const LIVES_AT: usize = 144;
+
+/// The boot id that is written where the system tells none.
+pub(crate) const UNKNOWN_BOOT: [u8; 16] = [0; 16];
 
 const KEY_INDEX: u32 = 1;
 const TIME_INDEX: u32 = 1 << 1;
@@ -17,12 +24,20 @@ const CLEAN: u32 = 1 << 2;
 const VISIBLE_IS_DURABLE: u32 = 1 << 3;
 const HAS_GAPS: u32 = 1 << 4;
 const UNFINISHED: u32 = 1 << 5;
-const IS_COPY: u32 = 1 << 6;
-const KNOWN_FLAGS: u32 =
-    KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED | IS_COPY;
+const KNOWN_FLAGS: u32 = KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED;
+
+/// Which file one is, apart from its name and content. All zeros is no file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    /// When it was made, in nanoseconds since the Unix epoch; 0 if the file system does not tell. A
+    /// new file may have the inode of one that was removed.
+    pub(crate) made: u64,
+}
 
 /// The metadata of a log: all that it keeps besides its segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "flags that do not depend on each other"
@@ -31,7 +46,6 @@ pub(crate) struct Meta {
     pub(crate) log_id: [u8; 16],
     /// Goes up with every write; of two good copies the one with the larger number is valid.
     pub(crate) sequence: u64,
-    pub(crate) epoch: u64,
     pub(crate) start_offset: u64,
     /// No offset below this one may be given out again.
     pub(crate) next_offset: u64,
@@ -45,12 +59,16 @@ pub(crate) struct Meta {
     /// A backup onto this copy was begun and not finished: bytes and segments behind the clean end
     /// do not count.
     pub(crate) unfinished: bool,
-    /// This log is a backup, and was never written to as a log of its own.
-    pub(crate) is_copy: bool,
     /// The base offset of the merged segment of the last merge, and the offset it reaches up to
     /// (exclusive). If the segment with that base really reaches this far, it contains the segments
     /// in between, and those do not count.
     pub(crate) merge: Option<(u64, u64)>,
+    /// The boot, by the system's id, in which the log was written to.
+    pub(crate) boot: [u8; 16],
+    /// The `LOCK` file in the directory in which the current life goes on. Beside any other file,
+    /// this is a copy; beside none, a backup.
+    pub(crate) lock: FileId,
+    pub(crate) lives: Lives,
     /// Set by a clean close, and removed, durably, before the first write of the next life.
     pub(crate) clean: Option<CleanEnd>,
 }
@@ -70,8 +88,7 @@ impl Meta {
             | flag(self.clean.is_some(), CLEAN)
             | flag(self.visible_is_durable, VISIBLE_IS_DURABLE)
             | flag(self.has_gaps, HAS_GAPS)
-            | flag(self.unfinished, UNFINISHED)
-            | flag(self.is_copy, IS_COPY);
+            | flag(self.unfinished, UNFINISHED);
         let merge = self.merge.unwrap_or_default();
         let none = super::Previous {
             base: NONE,
@@ -83,7 +100,7 @@ impl Meta {
             .put(&flags.to_le_bytes())
             .put(&self.log_id)
             .put(&self.sequence.to_le_bytes())
-            .put(&self.epoch.to_le_bytes())
+            .put(&self.lives.epoch().to_le_bytes())
             .put(&self.start_offset.to_le_bytes())
             .put(&self.next_offset.to_le_bytes())
             .put(&last.base.to_le_bytes())
@@ -91,6 +108,13 @@ impl Meta {
             .put(&last.last_checksum.to_le_bytes())
             .put(&merge.0.to_le_bytes())
             .put(&merge.1.to_le_bytes())
+            .put(&self.boot)
+            .put(&self.lock.device.to_le_bytes())
+            .put(&self.lock.inode.to_le_bytes())
+            .put(&self.lock.made.to_le_bytes())
+            .put(&self.lives.count().to_le_bytes())
+            .put(&[0; 4])
+            .put(&self.lives.encode())
             .seal()
     }
 
@@ -110,19 +134,28 @@ impl Meta {
             len: u32_at(bytes, 72)?,
             last_checksum: u32_at(bytes, 76)?,
         };
+        let (epoch, start_offset, next_offset) = (u64_at(bytes, 40)?, u64_at(bytes, 48)?, u64_at(bytes, 56)?);
+        if start_offset > next_offset {
+            return None;
+        }
         Some(Meta {
             log_id: array(bytes, 16)?,
             sequence: u64_at(bytes, 32)?,
-            epoch: u64_at(bytes, 40)?,
-            start_offset: u64_at(bytes, 48)?,
-            next_offset: u64_at(bytes, 56)?,
+            start_offset,
+            next_offset,
             key_index: flags & KEY_INDEX != 0,
             time_index: flags & TIME_INDEX != 0,
             visible_is_durable: flags & VISIBLE_IS_DURABLE != 0,
             has_gaps: flags & HAS_GAPS != 0,
             unfinished: flags & UNFINISHED != 0,
-            is_copy: flags & IS_COPY != 0,
             merge: Some((u64_at(bytes, 80)?, u64_at(bytes, 88)?)).filter(|(_, end)| *end > 0),
+            boot: array(bytes, 96)?,
+            lock: FileId {
+                device: u64_at(bytes, 112)?,
+                inode: u64_at(bytes, 120)?,
+                made: u64_at(bytes, 128)?,
+            },
+            lives: Lives::decode(bytes.get(LIVES_AT..)?, u32_at(bytes, 136)?, epoch, next_offset)?,
             clean: (flags & CLEAN != 0).then(|| CleanEnd {
                 last: (base != NONE).then_some(last),
             }),
@@ -130,16 +163,34 @@ impl Meta {
     }
 }
 
+impl Meta {
+    /// The same as it is in a backup, which belongs to no directory: whoever writes to it as a log
+    /// begins a life.
+    pub(crate) fn without_directory(self) -> Meta {
+        Meta {
+            lock: FileId::default(),
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Previous;
+    use super::super::lives::{LIFE_LEN, LIVES_MAX, Life};
+    use super::super::{Previous, checksum};
     use super::*;
+    use crate::types::LifeId;
+
+    fn id(number: u8) -> LifeId {
+        LifeId::from_bytes([number; 16])
+    }
 
     fn example() -> Meta {
+        let mut lives = Lives::new(Life { id: id(1), begin: 0 }, 2);
+        lives.begin(id(2), 4);
         Meta {
             log_id: [1; 16],
             sequence: 2,
-            epoch: 3,
             start_offset: 4,
             next_offset: 5,
             key_index: true,
@@ -147,8 +198,14 @@ mod tests {
             visible_is_durable: true,
             has_gaps: true,
             unfinished: false,
-            is_copy: true,
             merge: Some((6, 8)),
+            boot: [3; 16],
+            lock: FileId {
+                device: 9,
+                inode: 10,
+                made: 11,
+            },
+            lives,
             clean: Some(CleanEnd {
                 last: Some(Previous {
                     base: 0,
@@ -159,11 +216,54 @@ mod tests {
         }
     }
 
+    /// With the checksum put right.
+    fn forged(at: usize, bytes: &[u8]) -> Result<Meta, HeaderDefect> {
+        let mut forged = example().encode();
+        forged[at..at + bytes.len()].copy_from_slice(bytes);
+        let sum = checksum(0, &forged[..META_LEN - 4]).to_le_bytes();
+        forged[META_LEN - 4..].copy_from_slice(&sum);
+        Meta::decode(&forged)
+    }
+
     #[test]
     fn metadata_is_read_back() {
         for clean in [None, Some(CleanEnd { last: None }), example().clean] {
             let meta = Meta { clean, ..example() };
             assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
+        }
+    }
+
+    #[test]
+    fn as_many_lives_as_are_kept_fit_into_the_metadata() {
+        let mut meta = example();
+        for number in 0..100 {
+            meta.lives.begin(id(number), 5);
+        }
+        assert_eq!(
+            (meta.lives.count() as usize, meta.lives.epoch()),
+            (LIVES_MAX, 103)
+        );
+        const { assert!(LIVES_AT + LIVES_MAX * LIFE_LEN <= META_LEN - 4) };
+        assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
+    }
+
+    #[test]
+    fn offsets_that_cannot_be_are_refused() {
+        assert!(forged(32, &7_u64.to_le_bytes()).is_ok());
+        let refused = [
+            ("start beyond next", 48, 6_u64),
+            ("life beyond next", LIVES_AT + LIFE_LEN + 16, 6),
+            ("life before the one before it", LIVES_AT + 16, 5),
+            ("no life", 136, 0),
+            ("too many lives", 136, 65),
+            ("far too many lives", 136, u64::from(u32::MAX)),
+        ];
+        for (what, at, value) in refused {
+            assert_eq!(
+                forged(at, &value.to_le_bytes()),
+                Err(HeaderDefect::Damaged),
+                "{what}"
+            );
         }
     }
 

@@ -7,6 +7,7 @@ mod frame;
 mod header;
 mod index;
 mod index_defect;
+mod lives;
 mod meta;
 mod names;
 #[cfg(test)]
@@ -26,7 +27,8 @@ pub(crate) use index::{
     TIME_BLOCK_LEN,
 };
 pub(crate) use index_defect::IndexDefect;
-pub(crate) use meta::{CleanEnd, META_LEN, Meta};
+pub(crate) use lives::{Life, Lives};
+pub(crate) use meta::{CleanEnd, FileId, META_LEN, Meta, UNKNOWN_BOOT};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{
     Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,

@@ -1,9 +1,9 @@
 use crate::format::{
-    Binding, CleanEnd, FRAMES_START, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, IndexKinds, META_LEN,
-    Meta, Previous, RecordKind, Salt, SegmentHeader, checksum, encode_record,
+    Binding, CleanEnd, FRAMES_START, FileId, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, IndexKinds,
+    Life, Lives, META_LEN, Meta, Previous, RecordKind, Salt, SegmentHeader, checksum, encode_record,
 };
 use crate::index::{IndexBuilder, key_hash};
-use crate::{NewMessage, Timestamp};
+use crate::{LifeId, NewMessage, Timestamp};
 
 /// Corrects every checksum of a segment, an index or a copy of the metadata, as far as the file can
 /// be parsed.
@@ -221,17 +221,26 @@ fn previous() -> Previous {
 }
 
 fn metadata(clean: Option<CleanEnd>) -> Meta {
+    let id = |number| LifeId::from_bytes([number; 16]);
+    let first = Life { id: id(2), begin: 0 };
+    let mut lives = Lives::new(first, 0);
+    lives.begin(id(3), 4);
     Meta {
         log_id: [1; 16],
         sequence: 2,
-        epoch: 3,
         start_offset: 0,
         next_offset: 5,
         key_index: true,
         time_index: false,
         has_gaps: false,
         unfinished: false,
-        is_copy: false,
+        boot: [4; 16],
+        lock: FileId {
+            device: 5,
+            inode: 6,
+            made: 7,
+        },
+        lives,
         merge: None,
         visible_is_durable: true,
         clean,

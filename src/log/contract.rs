@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::changes::Changes;
 use crate::{
-    BackupReport, Batch, Deleted, Message, NewMessage, PublishOptions, Result, Start, Stats, Timestamp,
-    Trimmed,
+    BackupReport, Batch, Deleted, Error, Message, NewMessage, Position, PublishOptions, Result, Start, Stats,
+    Timestamp, Trimmed,
 };
 
 declare_log! {
@@ -69,6 +69,59 @@ declare_log! {
         ///
         /// See [`Log`].
         read fn next_offset(&self) -> Result<u64>;
+
+        /// The end of the log as a position: its current life, and its next offset.
+        ///
+        /// Store positions rather than offsets, and pass them to [`resume`](Log::resume) after the
+        /// log was opened again. This is cheap. [`Position::at`] makes the position at another
+        /// offset.
+        ///
+        /// A log keeps its life when its process is killed. Another life begins
+        ///
+        /// - after a power cut, unless the log was opened with
+        ///   [`EachPublish`](crate::Durability::EachPublish), and after a failed sync, because
+        ///   messages that readers saw may be gone;
+        /// - when [`recover`](crate::recover) or [`Options::recover`](crate::Options::recover)
+        ///   drops messages;
+        /// - in a log that was [restored](crate::restore), at its end;
+        /// - when a copy is opened for writing: a backup, or a directory that was copied or put
+        ///   back by other means. It is recognised by the device, the inode and the creation time
+        ///   of its file `LOCK`.
+        ///
+        /// [`Stats::epoch`] counts the lives. The newest 64 are known to the log.
+        ///
+        /// # Errors
+        ///
+        /// [`Invalid`](crate::Error::Invalid) if the log has no positions, as by default.
+        read fn position(&self) -> Result<Position> {
+            Err(Error::Invalid("this log has no positions"))
+        }
+
+        /// The position of the message with this offset, which need not exist, in the life in which
+        /// it was published. By default it is in the current life.
+        ///
+        /// # Errors
+        ///
+        /// As [`position`](Log::position).
+        read fn position_at(&self, offset: u64) -> Result<Position> {
+            Ok(self.position()?.at(offset))
+        }
+
+        /// Where to go on reading from a position that was stored: [`Start::At`] its offset.
+        ///
+        /// All messages below the offset are those that were there when the position was taken,
+        /// less those that were trimmed or deleted. The call does not look whether the offset is
+        /// trimmed or not yet published; reading from it does.
+        ///
+        /// # Errors
+        ///
+        /// - [`EpochChanged`](crate::Error::EpochChanged) if the log went on without some of the
+        ///   messages below the position, or if it does not know the life.
+        /// - As [`position`](Log::position).
+        read fn resume(&self, position: Position) -> Result<Start> {
+            let _ = position;
+            Err(Error::Invalid("this log has no positions"))
+        }
 
         /// Reads up to `max_count` messages in offset order. The batch says at which offset to
         /// continue.

@@ -42,8 +42,8 @@ pub(super) struct Plan {
     pub(super) report: RecoverReport,
     /// Oldest first.
     pub(super) segments: Vec<Planned>,
-    /// Whether messages are lost, or may be.
-    pub(super) is_lossy: bool,
+    /// The first offset whose message is lost, or may be. A life begins there.
+    pub(super) lost_from: Option<u64>,
     /// Where the log ends when its segments are as planned, if that is known.
     pub(super) clean: Option<CleanEnd>,
     /// No offset below this one may be given out again. (Messages that are there keep theirs.)
@@ -79,7 +79,7 @@ struct Planner<'a> {
     findings: &'a Findings,
     segments: Vec<Planned>,
     report: RecoverReport,
-    /// The first offset that is lost.
+    /// The first offset that is lost in the segments.
     lost_from: Option<u64>,
 }
 
@@ -97,7 +97,7 @@ impl Planner<'_> {
                 || damage.iter().any(|one| one.is_index_damaged),
             indexes_rebuilt: (findings.runs_damaged.len() + damaged.count()) as u64,
             metadata_rebuilt: findings.is_meta_lost,
-            epoch: self.meta().epoch,
+            epoch: self.meta().lives.epoch(),
             ..RecoverReport::default()
         };
         for (index, one) in damage.iter().enumerate() {
@@ -119,14 +119,14 @@ impl Planner<'_> {
     }
 
     fn finish(self, is_end_wrong: bool) -> Plan {
-        let meta = *self.meta();
+        let (meta, place) = (self.meta(), self.findings.place);
         let planned_end = self.clean_end().filter(|_| !is_end_wrong);
         let clean = if self.report.changed {
             planned_end
         } else {
             meta.clean.filter(|_| self.findings.chain.copies.agree())
         };
-        let is_lossy = self.is_lossy();
+        let lost_from = self.first_lost();
         let next_offset_min = self.next_offset_min();
         let reached = match (
             self.findings.damage.last(),
@@ -136,16 +136,17 @@ impl Planner<'_> {
             (Some(last), Some(Action::Keep)) => last.next_offset,
             _ => 0,
         };
+        // Opening the log begins a life too, if it is a copy, or if nothing tells whether messages
+        // were lost.
+        let is_another =
+            lost_from.is_some() || place.is_copy(meta) || (clean.is_none() && place.may_have_lost(meta));
         let mut report = self.report;
-        // Opening a log that was not closed begins another epoch too, if nothing tells whether
-        // messages were lost.
-        let is_another = is_lossy || (clean.is_none() && !meta.visible_is_durable);
         report.epoch = report.epoch.saturating_add(u64::from(is_another));
         report.next_offset = next_offset_min.max(reached);
         Plan {
             report,
             segments: self.segments,
-            is_lossy,
+            lost_from,
             clean: planned_end,
             next_offset_min,
         }
@@ -155,8 +156,11 @@ impl Planner<'_> {
         &self.findings.chain.meta
     }
 
-    fn is_lossy(&self) -> bool {
-        self.lost_from.is_some() || self.findings.is_meta_lost || self.findings.is_front_missing
+    /// The first offset whose message is lost, or may be.
+    fn first_lost(&self) -> Option<u64> {
+        let is_from_the_start = self.findings.is_meta_lost || self.findings.is_front_missing;
+        let start = is_from_the_start.then_some(self.meta().start_offset);
+        self.lost_from.into_iter().chain(start).min()
     }
 
     fn plan_segment(&mut self, one: &Damage, next: Option<u64>) -> Result<()> {
@@ -353,7 +357,7 @@ impl Planner<'_> {
     /// No offset below this one may be given out again. (Messages that are there keep theirs.)
     fn next_offset_min(&self) -> u64 {
         let meta = self.meta();
-        if !self.is_lossy() {
+        if self.first_lost().is_none() {
             return meta.next_offset;
         }
         let ends = self

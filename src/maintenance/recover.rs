@@ -7,11 +7,11 @@ use super::plan::plan;
 use super::repair::carry_out;
 use super::report::{RecoverOptions, RecoverReport};
 use crate::chain::{Chain, segment_bases};
-use crate::directory::{Copies, Directory};
-use crate::format::{IndexKinds, Meta};
+use crate::directory::{Copies, Directory, Place};
+use crate::format::{FileId, IndexKinds, Life, Lives, Meta, UNKNOWN_BOOT};
 use crate::segment::damaged_runs;
 use crate::sys::Dir;
-use crate::{Corruption, Error, Log, Options, Result};
+use crate::{Corruption, Error, LifeId, Log, Options, Result};
 
 /// Makes a damaged log usable: keeps every message in front of the first one that cannot be read,
 /// and reports what was cut off.
@@ -29,7 +29,8 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 /// or with [`salvage`](RecoverOptions::salvage) every message that can be read.
 ///
 /// The bytes that are cut off are kept in the subfolder `quarantine`. Damaged indexes are built
-/// anew. The offsets of lost messages are not given out again, and the epoch goes up. A log that is
+/// anew. The offsets of lost messages are not given out again, and a life begins at the first of them
+/// (see [`Log::position`]). A log that is
 /// in order is not changed; a torn tail is cut as by opening the log. The indexes are those that
 /// the log has, or those of `options` if no copy of the metadata is readable.
 ///
@@ -50,7 +51,7 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     let findings = examine(dir, options, *how)?;
     let plan = plan(&findings)?;
     let mut report = plan.report.clone();
-    let meta = findings.chain.meta;
+    let meta = findings.chain.meta.clone();
     let is_in_order = !report.changed && meta.clean.is_some() && findings.chain.copies.agree();
     if how.dry_run || is_in_order {
         return Ok(report);
@@ -66,6 +67,7 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
 
 /// Checks the whole log, and returns what is wrong with it.
 fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings> {
+    let place = Place::of(dir)?;
     let copies = Copies::read(dir)?;
     let bases = segment_bases(dir)?;
     if copies.is_absent() && bases.is_empty() {
@@ -106,6 +108,7 @@ fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings
         runs_damaged: damaged_runs(&chain.directory)?,
         damage,
         chain,
+        place,
     })
 }
 
@@ -122,19 +125,27 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
             kind: Corruption::Meta,
         });
     };
+    let start_offset = bases.first().copied().unwrap_or(0);
+    // Nobody has a position in this life: another one begins at once.
+    let life = Life {
+        id: LifeId::from_bytes(directory.dir.random()?),
+        begin: start_offset,
+    };
+    let epoch = known.map(|header| header.epoch).max().unwrap_or(0);
     Ok(Meta {
         log_id: newest.log_id,
         sequence: 1,
-        epoch: known.map(|header| header.epoch).max().unwrap_or(0),
-        start_offset: bases.first().copied().unwrap_or(0),
-        next_offset: 0,
+        start_offset,
+        next_offset: start_offset,
         key_index: directory.kinds.key,
         time_index: directory.kinds.time,
         visible_is_durable: false,
         has_gaps: true,
         unfinished: false,
         merge: None,
-        is_copy: false,
+        boot: UNKNOWN_BOOT,
+        lock: FileId::default(),
+        lives: Lives::new(life, epoch),
         clean: None,
     })
 }

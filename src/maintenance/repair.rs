@@ -1,7 +1,7 @@
 //! The changes that `recover` makes to a log's segments.
 //!
 //! 1. Before anything is cut off, the metadata is told which offsets must not be given out again,
-//!    and that another epoch begins.
+//!    and that another life begins.
 //! 2. Bytes that are cut off are copied or moved to the quarantine before the rewritten segment
 //!    takes the place of the old one.
 //! 3. Last of all, the metadata is told where the log ends.
@@ -10,18 +10,18 @@ use std::path::PathBuf;
 
 use super::findings::Findings;
 use super::plan::{Action, Plan, Planned, unknown};
-use crate::directory::{Directory, MetaStore, corrupt};
+use crate::directory::{Directory, MetaStore, Place, corrupt};
 use crate::format::{FrameSeeds, Previous};
 use crate::segment::{Gap, Good, Rewriter};
 use crate::sys::Open;
-use crate::{Corruption, Result};
+use crate::{Corruption, LifeId, Result};
 
 /// Carries out the plan; returns the files in the quarantine.
 pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>> {
     let chain = &findings.chain;
     let directory = &*chain.directory;
-    let mut meta = MetaStore::new(&directory.dir, chain.meta, &chain.copies);
-    announce(&mut meta, plan)?;
+    let mut meta = MetaStore::new(&directory.dir, chain.meta.clone(), &chain.copies);
+    announce(directory, &mut meta, findings.place, plan)?;
     // When the last segments are gone, one of these would be taken for the last.
     directory.remove_segments(chain.superseded.iter().copied())?;
     for name in &findings.runs_damaged {
@@ -50,11 +50,15 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
 }
 
 /// Writes to the metadata, before anything else is changed, what must survive a crash in between.
-fn announce(meta: &mut MetaStore, plan: &Plan) -> Result<()> {
+fn announce(directory: &Directory, meta: &mut MetaStore, place: Place, plan: &Plan) -> Result<()> {
+    let life = LifeId::from_bytes(directory.dir.random()?);
     meta.write_both(|meta| {
-        meta.epoch = meta.epoch.saturating_add(u64::from(plan.is_lossy));
-        meta.next_offset = plan.next_offset_min;
+        let begin = plan.lost_from.unwrap_or(0);
+        meta.next_offset = plan.next_offset_min.max(meta.start_offset).max(begin);
         meta.has_gaps = true;
+        if plan.lost_from.is_some() {
+            place.begin_life(meta, life, begin);
+        }
     })
 }
 
@@ -109,13 +113,12 @@ fn close(meta: &mut MetaStore, plan: &Plan) -> Result<()> {
     let bound = meta.current().next_offset.max(reached);
     meta.write_both(|meta| {
         meta.next_offset = bound;
-        meta.is_copy = false;
         meta.clean = plan.clean;
         meta.merge = None;
         meta.unfinished = false;
-        // Other messages that may have been lost belong to the epoch that has ended: opening the
-        // log need not begin another one.
-        meta.visible_is_durable |= plan.is_lossy;
+        // Other messages that may have been lost lie behind the place where a life has begun already:
+        // opening the log need not begin another one.
+        meta.visible_is_durable |= plan.lost_from.is_some();
         meta.start_offset = meta.start_offset.max(first.unwrap_or(bound).min(bound));
     })
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,9 @@ use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 
 use super::state::State;
 use crate::{
-    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX,
-    Message, NewMessage, Options, PublishOptions, Result, Retention, Start, Stats, Timestamp, Trimmed,
+    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Deleted, Error, Headers, LifeId, Log,
+    MESSAGE_SIZE_MAX, Message, NewMessage, Options, Position, PublishOptions, Result, Retention, Start,
+    Stats, Timestamp, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications. It has the same semantics as a
@@ -38,6 +40,7 @@ pub struct MemoryLog {
     /// `None` if the log is closed.
     state: RwLock<Option<State>>,
     changes: Changes,
+    life: LifeId,
 }
 
 impl MemoryLog {
@@ -70,6 +73,7 @@ impl MemoryLog {
             rollover: options.rollover,
             state: RwLock::new(Some(State::default())),
             changes: Changes::new(),
+            life: random_life(),
         }
     }
 
@@ -178,6 +182,26 @@ impl Log for MemoryLog {
         size_of(message)
     }
 
+    fn position(&self) -> Result<Position> {
+        self.position_at(self.next_offset()?)
+    }
+
+    fn position_at(&self, offset: u64) -> Result<Position> {
+        let life = self.life;
+        self.read().map(|_| Position { life, offset })
+    }
+
+    fn resume(&self, position: Position) -> Result<Start> {
+        drop(self.read()?);
+        if position.life == self.life {
+            return Ok(Start::At(position.offset));
+        }
+        Err(Error::EpochChanged {
+            position,
+            parted_at: None,
+        })
+    }
+
     /// The log counts as one segment, whose size is the sum of [`size`](Log::size) over the
     /// messages. All messages count as synced.
     fn stat(&self) -> Result<Stats> {
@@ -190,6 +214,7 @@ impl Log for MemoryLog {
             next_offset: state.next_offset(),
             synced_offset: state.next_offset(),
             epoch: 0,
+            life: Some(self.life),
             key_index: self.key_index,
             time_index: self.time_index,
         })
@@ -258,6 +283,12 @@ impl fmt::Debug for MemoryLog {
         };
         text.finish_non_exhaustive()
     }
+}
+
+/// The id of a life, drawn from the random keys of two hashers.
+fn random_life() -> LifeId {
+    let random = || u128::from(RandomState::new().hash_one(0_u8));
+    LifeId::from_bytes(((random() << 64) | random()).to_ne_bytes())
 }
 
 /// See [`MemoryLog::size`](Log::size).

@@ -1,8 +1,10 @@
 use std::path::{Path, PathBuf};
 
+use super::error::found;
 use super::os::OsDir;
 use super::{DirLock, File, Open};
 use crate::Result;
+use crate::format::FileId;
 
 /// A directory that was opened.
 ///
@@ -125,6 +127,11 @@ impl Dir {
         forward!(self.len_of(name))
     }
 
+    /// Which file this is; `None` if there is none.
+    pub(crate) fn identity_of(&self, name: &str) -> Result<Option<FileId>> {
+        found(forward!(self.identity_of(name)))
+    }
+
     /// Renames a file. Replaces an existing file with the name `to`.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.rename_into(from, self, to)
@@ -190,6 +197,15 @@ impl Dir {
             Inner::Os(dir) => DirLock::os(dir, &self.path, exclusive),
             #[cfg(feature = "fault")]
             Inner::Sim(dir) => dir.lock(&self.path, exclusive),
+        }
+    }
+
+    /// The id of this boot of the machine, which no other boot has; [`UNKNOWN_BOOT`](crate::format::UNKNOWN_BOOT) if the system does not tell.
+    pub(crate) fn boot_id(&self) -> [u8; 16] {
+        match &self.inner {
+            Inner::Os(_) => super::os::boot_id(),
+            #[cfg(feature = "fault")]
+            Inner::Sim(dir) => dir.boot_id(),
         }
     }
 

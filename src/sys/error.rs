@@ -1,7 +1,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::Error;
+use crate::{Error, Result};
 
 /// Adds the operation and the path to an I/O error. Called once, where the error arises.
 pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -16,4 +16,12 @@ pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
 /// system call instead.
 pub(super) fn random_failed(source: io::Error) -> Error {
     failed("draw random bytes", Path::new("getrandom"))(source)
+}
+
+/// Turns the error for a missing file into `None`.
+pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
 }

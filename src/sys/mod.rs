@@ -16,8 +16,9 @@ pub(crate) mod sim;
 mod storage;
 
 pub(crate) use dir::Dir;
+pub(crate) use error::found;
 pub(crate) use file::{File, Open};
 pub(crate) use fork::is_forked;
 pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::Map;
-pub(crate) use storage::{Created, Os, Storage, find_dir, found};
+pub(crate) use storage::{Created, Os, Storage, find_dir};

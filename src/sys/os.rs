@@ -7,12 +7,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
 use super::{File, Open};
+use crate::format::{FileId, UNKNOWN_BOOT};
 use crate::{Error, Result};
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -174,6 +175,32 @@ impl OsDir {
         Ok(u64::try_from(self.stat_of(path, name)?.st_size).unwrap_or(0))
     }
 
+    pub(super) fn identity_of(&self, path: &Path, name: &str) -> Result<FileId> {
+        let stat = self.stat_of(path, name)?;
+        Ok(FileId {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            made: self.made(name),
+        })
+    }
+
+    /// When a file was made, in nanoseconds since the Unix epoch; 0 if the file system does not
+    /// tell.
+    fn made(&self, name: &str) -> u64 {
+        let found = rustix::fs::statx(&self.0, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BTIME);
+        let time = found
+            .ok()
+            .filter(|stat| StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME))
+            .map(|stat| stat.stx_btime);
+        time.and_then(|time| {
+            u64::try_from(time.tv_sec)
+                .ok()?
+                .checked_mul(1_000_000_000)?
+                .checked_add(u64::from(time.tv_nsec))
+        })
+        .unwrap_or(0)
+    }
+
     pub(super) fn rename(&self, path: &Path, from: &str, target: &OsDir, to: &str) -> Result<()> {
         rustix::fs::renameat(&self.0, from, &target.0, to)
             .map_err(|error| self.failed("rename", path, from, error))
@@ -246,6 +273,13 @@ fn stat(dir: impl AsFd, path: &Path) -> Result<Stat> {
 
 fn is_same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
+
+/// The id of this boot of the machine.
+pub(super) fn boot_id() -> [u8; 16] {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.trim_end().split('-').collect();
+    u128::from_str_radix(&digits, 16).map_or(UNKNOWN_BOOT, u128::to_be_bytes)
 }
 
 /// Draws 128 random bits.

@@ -3,6 +3,7 @@ use std::io;
 use std::path::{Component, Path};
 
 use super::Dir;
+use super::error::found;
 use super::os::OsDir;
 use crate::{Error, Result};
 
@@ -29,14 +30,6 @@ impl Storage for Os {
 impl Storage for Dir {
     fn open_dir(&self, path: &Path) -> Result<Dir> {
         self.open_other(path)
-    }
-}
-
-/// Turns the error for a missing file into `None`.
-pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => other.map(Some),
     }
 }
 

@@ -48,6 +48,11 @@ fn tour<L: Log>(log: L, same: &dyn Log) {
     assert_eq!(log.size(&message), same.size(&message));
     assert_eq!(log.sync().unwrap(), 3);
     assert_eq!(log.stat().unwrap(), same.stat().unwrap());
+    if let Ok(position) = same.position() {
+        assert_eq!(log.position().unwrap(), position);
+        assert_eq!(log.position_at(1).unwrap(), same.position_at(1).unwrap());
+        assert_eq!(log.resume(position).unwrap(), Start::At(3));
+    }
     log.gc(Duration::ZERO).unwrap();
     assert_eq!(log.apply_retention(false).unwrap(), Trimmed::default());
     assert_eq!(log.delete(&BTreeSet::from([1])).unwrap().messages, 1);

@@ -3,8 +3,8 @@ use std::sync::LazyLock;
 use super::case::Case;
 use super::{
     after_delete, changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get,
-    headers, keys, limits, model, next_offset, publish, removing, start, stat, sync, threads, times, trim,
-    trimmed, visibility,
+    headers, keys, limits, model, next_offset, positions, publish, removing, start, stat, sync, threads,
+    times, trim, trimmed, visibility,
 };
 
 /// All cases, in an order in which basic behaviours come first. Their names are unique.
@@ -33,6 +33,7 @@ pub fn cases() -> &'static [Case] {
             trimmed::CASES,
             sync::CASES,
             stat::CASES,
+            positions::CASES,
             close::CASES,
             changes::CASES,
             forward::CASES,

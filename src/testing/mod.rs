@@ -38,6 +38,7 @@ mod limits;
 mod list;
 mod model;
 mod next_offset;
+mod positions;
 mod publish;
 mod removing;
 mod start;

@@ -7,8 +7,8 @@ use super::codec::Codec;
 use super::message::{TBatch, TMessage, TNewMessage};
 use super::scratch::Scratch;
 use crate::{
-    BackupReport, Batch, DecodeError, Deleted, Log, Message, MessagePart, PublishOptions, Result, Start,
-    Stats, Timestamp, Trimmed,
+    BackupReport, Batch, DecodeError, Deleted, Log, Message, MessagePart, Position, PublishOptions, Result,
+    Start, Stats, Timestamp, Trimmed,
 };
 
 /// A log whose keys and values have types of the application: a wrapper for any [`Log`], with one
@@ -104,6 +104,33 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     /// As [`Log::next_offset`].
     pub fn next_offset(&self) -> Result<u64> {
         self.log.next_offset()
+    }
+
+    /// See [`Log::position`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::position`].
+    pub fn position(&self) -> Result<Position> {
+        self.log.position()
+    }
+
+    /// See [`Log::position_at`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::position_at`].
+    pub fn position_at(&self, offset: u64) -> Result<Position> {
+        self.log.position_at(offset)
+    }
+
+    /// See [`Log::resume`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::resume`].
+    pub fn resume(&self, position: Position) -> Result<Start> {
+        self.log.resume(position)
     }
 
     /// Up to `max_count` messages in offset order: see [`Log::consume`]. Messages that cannot be

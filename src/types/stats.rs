@@ -1,3 +1,5 @@
+use super::LifeId;
+
 /// Counts, sizes and offsets of a log, returned by [`Log::stat`](crate::Log::stat) and printed by
 /// the command `duramen stat`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,9 +17,12 @@ pub struct Stats {
     pub next_offset: u64,
     /// All messages below this offset are on stable storage.
     pub synced_offset: u64,
-    /// How often the log has lost, or may have lost, visible messages. An offset stored elsewhere
-    /// is valid only within the epoch in which it was read.
+    /// How many lives the log has begun after its first: see
+    /// [`Log::position`](crate::Log::position). Two logs may have the same epoch in different
+    /// lives, so this is no part of a position.
     pub epoch: u64,
+    /// The life of the log; `None` if the log has no positions.
+    pub life: Option<LifeId>,
     /// Whether the log has a key index.
     pub key_index: bool,
     /// Whether the log has a time index.

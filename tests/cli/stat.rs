@@ -25,6 +25,8 @@ fn stat_tells_what_is_there() {
     assert_eq!(stats["time_index"], false);
     assert!(number("segments") > 1 && number("size") > 1_000);
     assert!(stats.contains_key("epoch"));
+    let life = stats["life"].as_str().expect("a text");
+    assert!(life.parse::<duramen::LifeId>().is_ok(), "{life}");
 
     let text = place.run("stat", &[]);
     for line in ["messages      100", "next offset   100", "key index     true"] {

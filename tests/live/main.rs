@@ -9,6 +9,7 @@ mod minimal;
 mod backup;
 mod blocking;
 mod concurrency;
+mod lives;
 mod notifier;
 mod removal;
 mod retention;

@@ -9,7 +9,7 @@ use duramen::Options;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Print figures about a log: segments, messages, size in bytes, offsets, epoch and indexes.
+/// Print figures about a log: segments, messages, size in bytes, offsets, epoch, life and indexes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -30,6 +30,7 @@ struct Stats {
     next_offset: u64,
     synced_offset: u64,
     epoch: u64,
+    life: String,
     key_index: bool,
     time_index: bool,
 }
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         next_offset: found.next_offset,
         synced_offset: found.synced_offset,
         epoch: found.epoch,
+        life: found.life.map_or_else(String::new, |life| life.to_string()),
         key_index: found.key_index,
         time_index: found.time_index,
     };
@@ -51,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         output.json(&stats)?;
     } else {
-        let lines: [(&str, &dyn std::fmt::Display); 9] = [
+        let lines: [(&str, &dyn std::fmt::Display); 10] = [
             ("segments", &stats.segments),
             ("messages", &stats.messages),
             ("size", &stats.size),
@@ -59,6 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             ("next offset", &stats.next_offset),
             ("synced offset", &stats.synced_offset),
             ("epoch", &stats.epoch),
+            ("life", &stats.life),
             ("key index", &stats.key_index),
             ("time index", &stats.time_index),
         ];

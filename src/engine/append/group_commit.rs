@@ -78,15 +78,21 @@ impl Drop for Leading<'_> {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::path::Path;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
     use super::*;
+    use crate::sys::{Os, Storage};
+
+    fn healthy() -> (Health, tempfile::TempDir) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let opened = Os.open_dir(dir.path()).expect("opened");
+        (Health::new(&opened, false), dir)
+    }
 
     #[test]
     fn those_who_wait_share_a_sync() {
-        let (commit, health) = (GroupCommit::default(), Health::new(Path::new("log"), false));
+        let (commit, (health, _dir)) = (GroupCommit::default(), healthy());
         let (durable, syncs) = (AtomicU64::new(0), AtomicU64::new(0));
         thread::scope(|scope| {
             for wanted in 1..=8 {
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_leader_that_panics_leaves_nobody_waiting() {
-        let (commit, health) = (GroupCommit::default(), Health::new(Path::new("log"), false));
+        let (commit, (health, _dir)) = (GroupCommit::default(), healthy());
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             commit.wait(&health, || false, || panic!("a planted panic"))
         }));

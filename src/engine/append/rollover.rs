@@ -111,7 +111,7 @@ impl Appender {
             log_id: directory.log_id,
             salt: Salt(directory.dir.random()?),
             base: self.next_offset,
-            epoch: context.metadata.current().epoch,
+            epoch: context.metadata.current().lives.epoch(),
             previous,
             durable_base: oldest_unsynced.map_or(self.next_offset, |oldest| oldest.header.base),
             created: self.creation_time(context),
@@ -208,7 +208,6 @@ impl Appender {
             let durable = context.frontiers.visible_is_durable();
             context.metadata.write(|meta| {
                 meta.clean = None;
-                meta.is_copy = false;
                 meta.visible_is_durable = durable;
             })?;
             self.is_marked_clean = false;

@@ -12,13 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::chain::{RewriteSource, Testimony, flaw_in, holds_another_log, segment_bases};
-use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, initialise};
+use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, Place, initialise};
 use crate::engine::remove::{copy_kept, source_of};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, SegmentRef, Visible, copy_range_of};
 use crate::sys::{Created, DirLock, LOCK_NAME, Open};
-use crate::{BackupReport, Error, Result};
+use crate::{BackupReport, Error, LifeId, Result};
 
 /// Bytes that are copied or compared at a time.
 const CHUNK_LEN: u64 = 1 << 20;
@@ -34,7 +34,7 @@ pub(crate) fn copy(segments: &Segments, metadata: &LiveMetadata, dir: &Path) -> 
     target.finish(metadata, &moment, moment.next_offset, last)
 }
 
-/// Copies the messages below the offset `end` to the empty directory `dir`, as a log with an epoch
+/// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a life
 /// of its own. Nothing may be removed meanwhile.
 pub(crate) fn copy_until(
     segments: &Segments,
@@ -110,7 +110,7 @@ struct Target {
     /// Base offsets of the segments that make up the copy.
     bases: Vec<u64>,
     report: BackupReport,
-    /// Whether the copy gets an epoch of its own.
+    /// Whether the copy is a log with a life of its own.
     is_fork: bool,
     _lock: DirLock,
 }
@@ -163,14 +163,16 @@ impl Target {
         })
     }
 
-    /// Refuses a copy that was written to as a log of its own: its own messages would be lost.
+    /// Refuses a copy with messages that this log does not have, or may not have: they would be
+    /// lost. The copy may have been written to as a log of its own, or this log may have been
+    /// restored or may have lost its end.
     fn refuse_diverged(&self, metadata: &LiveMetadata, reader: &Reader<'_>) -> Result<()> {
         let Some(theirs) = self.meta.as_ref().map(MetaStore::current) else {
             return Ok(());
         };
-        let epoch = metadata.current().epoch;
-        let is_ahead = theirs.next_offset > reader.next_offset() || theirs.epoch > epoch;
-        if !theirs.is_copy || theirs.clean.is_none() || is_ahead {
+        let ours = metadata.current().lives;
+        let is_contained = ours.contain(reader.next_offset(), &theirs.lives, theirs.next_offset);
+        if theirs.clean.is_none() || !is_contained {
             return Err(Error::Invalid(
                 "the target of a backup has what the log has not: it was written to, or the log has lost its end",
             ));
@@ -341,20 +343,23 @@ impl Target {
         self.directory.dir.sync()?;
         let start_offset = moment.reader.list().start_offset.min(next_offset);
         let ours = metadata.current();
-        let meta = Meta {
+        let dir = &self.directory.dir;
+        let mut meta = Meta {
             sequence: 1,
-            epoch: ours.epoch.saturating_add(u64::from(self.is_fork)),
             start_offset,
             next_offset,
             key_index: self.directory.kinds.key,
             time_index: self.directory.kinds.time,
             has_gaps: ours.has_gaps,
             unfinished: false,
-            is_copy: !self.is_fork,
             merge: None,
             clean: Some(CleanEnd { last }),
-            ..ours
+            ..ours.without_directory()
         };
+        if self.is_fork {
+            let life = LifeId::from_bytes(dir.random()?);
+            Place::of(dir)?.begin_life(&mut meta, life, next_offset);
+        }
         match &mut self.meta {
             None => initialise(&self.directory.dir, &meta)?,
             Some(store) => store.write_both(|current| {

@@ -24,7 +24,6 @@ impl Removal<'_> {
         // `before` is given out again, even if messages that were not synced are lost.
         let written = self.remove.metadata.write_both(|meta| {
             meta.start_offset = before;
-            meta.is_copy = false;
             meta.next_offset = meta.next_offset.max(before);
         });
         if self.remove.metadata.current().start_offset < before {

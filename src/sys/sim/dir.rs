@@ -8,6 +8,7 @@ use super::handle::{SimFile, SimLock};
 use super::image::Inode;
 use super::machine::Machine;
 use super::op::{Call, Op};
+use crate::format::FileId;
 use crate::sys::error::{failed, random_failed};
 use crate::sys::{DirLock, File, LOCK_NAME, Open};
 use crate::{Error, Result};
@@ -98,6 +99,23 @@ impl SimDir {
             Ok(machine.content(inode)?.len())
         };
         len_of(&mut self.machine()).map_err(failed("look at", &path.join(name)))
+    }
+
+    pub(in crate::sys) fn identity_of(&self, path: &Path, name: &str) -> Result<FileId> {
+        let identity_of = |machine: &mut Machine| {
+            machine.call(Call::Len)?;
+            let inode = machine.seen.find(self.inode, name)?;
+            Ok(FileId {
+                device: 1,
+                inode: u64::from(inode),
+                made: 0,
+            })
+        };
+        identity_of(&mut self.machine()).map_err(failed("look at", &path.join(name)))
+    }
+
+    pub(in crate::sys) fn boot_id(&self) -> [u8; 16] {
+        self.machine().boot
     }
 
     pub(in crate::sys) fn rename(&self, path: &Path, from: &str, target: &SimDir, to: &str) -> Result<()> {

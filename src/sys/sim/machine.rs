@@ -13,6 +13,8 @@ use super::random::{Random, mix};
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) seed: u64,
+    /// The id of this boot.
+    pub(super) boot: [u8; 16],
     /// The contents of the medium when the system started.
     pub(super) base: Image,
     /// The files and directories that processes see.
@@ -72,6 +74,7 @@ impl Machine {
             .map_or(0, |max| max + 1);
         Machine {
             seed,
+            boot: Random::new(mix(seed, 5)).bits(),
             seen: base.clone(),
             base,
             ops: Vec::new(),
@@ -96,6 +99,7 @@ impl Machine {
             machine.ops.push(op.clone());
         }
         machine.inodes = self.inodes;
+        machine.boot = self.boot;
         machine.lies.clone_from(&self.lies);
         machine.faults.clone_from(&self.faults);
         machine.space = self.space;
@@ -103,8 +107,7 @@ impl Machine {
     }
 
     pub(super) fn random(&mut self) -> [u8; 16] {
-        let (low, high) = (self.random.next(), self.random.next());
-        ((u128::from(high) << 64) | u128::from(low)).to_le_bytes()
+        self.random.bits()
     }
 
     /// Counts a call, and returns its error if it fails.

@@ -16,6 +16,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// 128 bits.
+    pub(super) fn bits(&mut self) -> [u8; 16] {
+        let (low, high) = (self.next(), self.next());
+        ((u128::from(high) << 64) | u128::from(low)).to_le_bytes()
+    }
+
     /// A number below `bound`; 0 for a bound of 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() >> 1)

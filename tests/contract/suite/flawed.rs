@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use duramen::testing::Setup;
 use duramen::{
-    BackupReport, Batch, Changes, Deleted, Error, Headers, Log, MESSAGE_SIZE_MAX, MemoryLog, Message,
-    NewMessage, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
+    BackupReport, Batch, Changes, Deleted, Error, Headers, LifeId, Log, MESSAGE_SIZE_MAX, MemoryLog, Message,
+    NewMessage, Position, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub(crate) enum Flaw {
     TrimLeavesAFew,
     TrimCountsOffsets,
     TrimmedIsPassedOver,
+    PositionsAreOffsets,
 }
 
 pub(crate) struct Flawed {
@@ -208,6 +209,21 @@ impl Log for Flawed {
                 Ok(self.log.get(Start::Newest).map_or(0, |newest| newest.offset + 1))
             }
             _ => self.log.next_offset(),
+        }
+    }
+
+    fn position(&self) -> Result<Position> {
+        let mut position = self.log.position()?;
+        if self.has(Flaw::PositionsAreOffsets) {
+            position.life = LifeId::from_bytes([1; 16]);
+        }
+        Ok(position)
+    }
+
+    fn resume(&self, position: Position) -> Result<Start> {
+        match self.flaw {
+            Flaw::PositionsAreOffsets => Ok(Start::At(position.offset)),
+            _ => self.log.resume(position),
         }
     }
 

@@ -205,6 +205,14 @@ const FLAWS: &[(Flaw, &[&str])] = &[
     (Flaw::TrimLeavesAFew, &["trim_moves_the_start_offset"]),
     (Flaw::TrimCountsOffsets, &["trim_tells_no_deleted_messages"]),
     (
+        Flaw::PositionsAreOffsets,
+        &[
+            "positions_of_two_logs_are_of_two_lives",
+            "resume_of_a_position_of_another_log_is_epoch_changed",
+            "resume_of_an_unknown_life_is_epoch_changed",
+        ],
+    ),
+    (
         Flaw::TrimmedIsPassedOver,
         &["consume_below_the_start_offset_is_out_of_range_and_trimmed"],
     ),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use duramen::{
-    BackupReport, Batch, BlockingLog, Deleted, Log, MemoryLog, Message, NewMessage, PublishOptions, Result,
-    Start, Stats, TBatch, TLog, TMessage, TNewMessage, Timestamp, Trimmed, codec,
+    BackupReport, Batch, BlockingLog, Deleted, Log, MemoryLog, Message, NewMessage, Position, PublishOptions,
+    Result, Start, Stats, TBatch, TLog, TMessage, TNewMessage, Timestamp, Trimmed, codec,
 };
 
 use super::{files, memory, run_light};
@@ -113,6 +113,15 @@ impl Log for Typed {
     }
     fn offset_by_time(&self, start: Timestamp) -> Result<(u64, Timestamp)> {
         self.0.offset_by_time(start)
+    }
+    fn position(&self) -> Result<Position> {
+        self.0.position()
+    }
+    fn position_at(&self, offset: u64) -> Result<Position> {
+        self.0.position_at(offset)
+    }
+    fn resume(&self, position: Position) -> Result<Start> {
+        self.0.resume(position)
     }
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         typed(&[*message], |message| self.0.size(&message[0])).expect("bytes")
