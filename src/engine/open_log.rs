@@ -14,7 +14,7 @@ use crate::format::{CleanEnd, Previous};
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, Seal, SegmentRef};
 use crate::sys::DirLock;
-use crate::{BackupReport, Options, Result, Stats};
+use crate::{BackupReport, Error, Options, Result, Stats};
 
 /// Segments smaller than this get no index file at close: walking through them again costs less.
 const INDEX_AT_CLOSE_MIN: u32 = 64 << 10;
@@ -149,6 +149,12 @@ impl OpenLog {
 
     /// See [`Log::close`](crate::Log::close).
     pub(super) fn close(&self) -> Result<()> {
+        if self.health().is_forked() {
+            // All that is open belongs to the parent. But its lock must not outlast it in the
+            // child's copies of the descriptors.
+            drop(self.lock.try_lock().and_then(|mut lock| lock.take()));
+            return Err(Error::Forked);
+        }
         if !self.health().close() {
             return Ok(());
         }
@@ -160,9 +166,6 @@ impl OpenLog {
     }
 
     fn close_files(&self) -> Result<()> {
-        if crate::sys::is_forked() {
-            return Ok(());
-        }
         // After the next two lines, neither upkeep nor a removal is at work on this log.
         self.upkeep.stop();
         let _no_removal = self.remove.hold();

@@ -20,8 +20,9 @@ declare_log! {
     ///
     /// Any call may fail with [`Closed`](crate::Error::Closed) after [`close`](Log::close), with
     /// [`Corrupt`](crate::Error::Corrupt) if it meets damaged bytes, and with
-    /// [`Io`](crate::Error::Io) if the operating system refuses an operation. The methods list only
-    /// further errors.
+    /// [`Io`](crate::Error::Io) if the operating system refuses an operation. In a fork of the
+    /// process that made the handle, every call fails with [`Forked`](crate::Error::Forked). The
+    /// methods list only further errors.
     pub trait Log: Send + Sync {
         /// Publishes `messages` as one atomic batch and returns the next offset, one past the last
         /// message.

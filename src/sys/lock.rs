@@ -7,6 +7,7 @@ use std::path::Path;
 use parking_lot::Mutex;
 
 use super::error::failed;
+use super::{PerProcess, Process};
 use crate::{Error, Result};
 
 /// The name of the lock file. The file is never removed, because a lock on a removed file excludes
@@ -18,7 +19,7 @@ pub(crate) const LOCK_NAME: &str = "LOCK";
 /// `flock` works both between processes and between handles of one process. But some network file
 /// systems emulate it with record locks, which belong to a process as a whole. This registry covers
 /// that case.
-static WRITERS: Mutex<Option<HashSet<(u64, u64)>>> = Mutex::new(None);
+static WRITERS: PerProcess<Mutex<HashSet<(u64, u64)>>> = PerProcess::new();
 
 /// A lock on a log's directory, released when dropped.
 #[derive(Debug)]
@@ -39,29 +40,30 @@ enum Inner {
     Sim(#[expect(dead_code, reason = "held for what dropping it does")] super::sim::SimLock),
 }
 
-/// A file with a lock on it.
+/// A file with a lock on it, and the process that locked it.
 #[derive(Debug)]
-struct Locked(fs::File);
+struct Locked(fs::File, Process);
 
 impl Drop for Locked {
     fn drop(&mut self) {
         // Closing the file is not enough. A child process that another thread is starting has a
         // copy of the descriptor until it calls `exec`, and would keep the lock until then. A
         // forked child that does not call `exec` has a copy too, and must not release its parent's
-        // lock.
-        if !super::is_forked() {
+        // lock: it only closes the copy.
+        if self.1.is_current() {
             let _ = self.0.unlock();
         }
     }
 }
 
+/// An entry in the registry of the process that made it.
 #[derive(Debug)]
-struct Registered((u64, u64));
+struct Registered((u64, u64), Process);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        if let Some(writers) = WRITERS.lock().as_mut() {
-            writers.remove(&self.0);
+        if self.1.is_current() {
+            WRITERS.get().lock().remove(&self.0);
         }
     }
 }
@@ -76,17 +78,14 @@ impl DirLock {
         };
         let metadata = fs::metadata(dir).map_err(failed("look at", dir))?;
         let id = (metadata.dev(), metadata.ino());
+        let process = Process::current();
         let registered = if exclusive {
-            if !WRITERS.lock().get_or_insert_default().insert(id) {
+            if !WRITERS.get().lock().insert(id) {
                 return Err(locked());
             }
-            Some(Registered(id))
+            Some(Registered(id, process))
         } else {
-            if WRITERS
-                .lock()
-                .as_ref()
-                .is_some_and(|writers| writers.contains(&id))
-            {
+            if WRITERS.get().lock().contains(&id) {
                 return Err(locked());
             }
             None
@@ -114,7 +113,7 @@ impl DirLock {
         }
         Ok(DirLock {
             inner: Inner::Os {
-                files: (Locked(folder), file.map(Locked)),
+                files: (Locked(folder, process), file.map(|file| Locked(file, process))),
                 registered,
             },
         })

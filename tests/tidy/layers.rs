@@ -9,10 +9,10 @@ use super::{Source, assert_found, assert_none, sources};
 /// that belong together.
 const LAYERS: &[&[&str]] = &[
     &["error", "types"],
+    &["sys"],
     &["scheduler"],
     &["log"],
     &["format"],
-    &["sys"],
     &["index"],
     &["directory"],
     &["segment"],
