@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::append::Appender;
 use super::file_log::FileLog;
@@ -27,7 +29,8 @@ impl Options {
     /// # Errors
     ///
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty;
-    /// [`Error::Locked`], at once, if another handle has the log open; [`Error::Corrupt`] if bytes
+    /// [`Error::Locked`], at once or after the [`lock_timeout`](Options::lock_timeout), if another
+    /// handle has the log open; [`Error::Corrupt`] if bytes
     /// that were durable are damaged; [`Error::Version`] if a file has a format version that this
     /// library does not read; [`Error::Invalid`] for options out of range; [`Error::Unsupported`]
     /// on a file system that is refused; [`Error::Io`]. In all these cases the log is as it was;
@@ -62,6 +65,29 @@ impl Options {
         }
         let meta = copies.newest(dir)?;
         Ok(self.key_index(meta.key_index).time_index(meta.time_index))
+    }
+
+    /// Locks the log in `dir`, for one writer or one reader of many; waits for others as long as the
+    /// options say.
+    pub(crate) fn lock(&self, storage: &dyn Storage, dir: &Path, exclusive: bool) -> Result<DirLock> {
+        const PAUSE_MAX: Duration = Duration::from_millis(20);
+        // Without an end if that is later than the clock can say.
+        let deadline = Instant::now().checked_add(self.environment.lock_timeout);
+        let mut pause = Duration::from_micros(100);
+        loop {
+            let locked = match storage.lock(dir, exclusive) {
+                Err(locked @ Error::Locked { .. }) => locked,
+                other => return other,
+            };
+            let left = deadline.map_or(PAUSE_MAX, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return Err(locked);
+            }
+            thread::sleep(pause.min(left));
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
     }
 
     fn validate(&self) -> Result<()> {
@@ -99,7 +125,7 @@ impl Options {
 fn open(options: &Options, dir: &Path) -> Result<FileLog> {
     let storage = options.file_system();
     prepare_dir(&*storage, dir, options)?;
-    let lock = storage.lock(dir, !options.read_only)?;
+    let lock = options.lock(&*storage, dir, !options.read_only)?;
     let bases = segment_bases(&*storage, dir)?;
     let copies = read_or_create(&*storage, dir, options, &bases)?;
     let meta = copies.newest(dir)?;

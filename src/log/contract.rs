@@ -88,6 +88,9 @@ declare_log! {
         /// the end of a segment or after 8 MiB. To read everything, call this until `next_offset`
         /// no longer changes.
         ///
+        /// The messages of a batch share memory: one that is kept keeps all of it. See
+        /// [`Message::detach`].
+        ///
         /// With `max_count` 0 the batch is empty, and its `next_offset` is where reading would
         /// begin:
         ///

@@ -69,8 +69,8 @@ impl fmt::Display for Problem {
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once, if
-/// another handle has the log open for writing; [`Error::Version`] if a file has a format version
+/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once or after
+/// the [`lock_timeout`](Options::lock_timeout), if another handle has the log open for writing; [`Error::Version`] if a file has a format version
 /// that this library does not read; [`Error::Io`]. Damage is no error; the report lists it.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     let dir = dir.as_ref();
@@ -80,7 +80,7 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
             path: dir.to_path_buf(),
         });
     }
-    let _lock = storage.lock(dir, false)?;
+    let _lock = options.lock(&*storage, dir, false)?;
     let copies = Copies::read(&*storage, dir)?;
     let bases = segment_bases(&*storage, dir)?;
     if copies.is_absent() && bases.is_empty() {

@@ -51,7 +51,7 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
             path: dir.to_path_buf(),
         });
     }
-    let lock = storage.lock(dir, !how.dry_run)?;
+    let lock = options.lock(&*storage, dir, !how.dry_run)?;
     let findings = examine(dir, options, *how)?;
     let plan = plan(&findings)?;
     let mut report = plan.report.clone();
