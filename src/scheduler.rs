@@ -16,9 +16,7 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
-use crate::sys::PerProcess;
+use crate::sys::{Condvar, Mutex, MutexGuard, PerProcess};
 
 /// Something that has work to do in the background.
 pub(crate) trait Worker: Send + Sync {

@@ -18,8 +18,8 @@ use memmap2::MmapMut;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u64);
 
-/// A page with the number of this process. In a child of a fork the system fills it with zeros. Null
-/// until it is first needed; [`NO_PAGE`] if the system has no such pages.
+/// A page with the number of this process. In a child of a fork the system fills it with zeros.
+/// Null until it is first needed; [`NO_PAGE`] if the system has no such pages.
 static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 
 /// Stands for a page where there is none.
@@ -48,8 +48,8 @@ impl Process {
 #[inline]
 fn page() -> Option<&'static AtomicU64> {
     let page = PAGE.load(Ordering::Acquire);
-    // SAFETY: the pointer is null, or leads to a static or to the start of a page that is aligned, is
-    // never unmapped and is only accessed through atomics.
+    // SAFETY: the pointer is null, or leads to a static or to the start of a page that is aligned,
+    // is never unmapped and is only accessed through atomics.
     #[expect(unsafe_code, reason = "the page is no Rust object")]
     unsafe {
         page.as_ref()
@@ -89,9 +89,9 @@ fn make_page() -> &'static AtomicU64 {
 fn wiped_on_fork() -> Option<MmapMut> {
     let mut page = MmapMut::map_anon(4096).ok()?;
     let start = page.as_mut_ptr().cast();
-    // SAFETY: the range is the whole of a private anonymous mapping that this function owns. In this
-    // process the advice changes no byte of it; in a child the page reads as zeros, which are valid
-    // bytes.
+    // SAFETY: the range is the whole of a private anonymous mapping that this function owns. In
+    // this process the advice changes no byte of it; in a child the page reads as zeros, which are
+    // valid bytes.
     #[expect(unsafe_code, reason = "advice on a raw range")]
     unsafe { rustix::mm::madvise(start, page.len(), rustix::mm::Advice::LinuxWipeOnFork) }.ok()?;
     Some(page)

@@ -4,10 +4,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use parking_lot::Mutex;
-
 use super::error::failed;
-use super::{PerProcess, Process};
+use super::owner::give_to_owner;
+use super::{Mutex, PerProcess, Process};
 use crate::{Error, Result};
 
 /// The name of the lock file. The file is never removed, because a lock on a removed file excludes
@@ -137,15 +136,26 @@ fn take(file: &fs::File, exclusive: bool) -> std::result::Result<(), fs::TryLock
 
 fn open_lock_file(path: &Path, exclusive: bool) -> Result<Option<fs::File>> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let opened = fs::OpenOptions::new()
-        .read(true)
-        .write(exclusive)
-        .create(exclusive)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path);
-    match opened {
+    let open = |create| {
+        fs::OpenOptions::new()
+            .read(true)
+            .write(exclusive)
+            .create_new(create)
+            .mode(0o600)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)
+    };
+    if exclusive {
+        match open(true) {
+            Ok(file) => {
+                give_to_owner(path.parent().unwrap_or(path), &file);
+                return Ok(Some(file));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed("open", path)(error)),
+        }
+    }
+    match open(false) {
         Ok(file) => Ok(Some(file)),
         Err(error)
             if !exclusive

@@ -10,9 +10,11 @@ mod fork;
 mod lock;
 mod map;
 mod os;
+mod owner;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
 mod storage;
+mod sync;
 
 pub(crate) use file::File;
 pub(crate) use fork::{PerProcess, Process};
@@ -20,3 +22,4 @@ pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::Map;
 pub(crate) use os::Os;
 pub(crate) use storage::{Open, Storage, found};
+pub(crate) use sync::{Condvar, Mutex, MutexGuard};

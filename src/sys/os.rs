@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
+use super::owner::{give_dir_to_owner, give_to_owner};
 use super::{DirLock, File, Open, Storage};
 use crate::{Error, Result};
 
@@ -57,7 +58,10 @@ impl Storage for Os {
         }
         match fs::DirBuilder::new().mode(0o700).create(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
-            other => other.map_err(failed("create directory", dir))?,
+            other => {
+                other.map_err(failed("create directory", dir))?;
+                give_dir_to_owner(parent, dir);
+            }
         }
         self.sync_dir(parent)
     }
@@ -97,6 +101,9 @@ impl Storage for Os {
             .custom_flags(flags.bits().cast_signed())
             .open(path)
             .map_err(failed(if how == Open::Create { "create" } else { "open" }, path))?;
+        if how == Open::Create {
+            give_to_owner(path.parent().unwrap_or(path), &file);
+        }
         let metadata = file.metadata().map_err(failed("look at", path))?;
         if !metadata.is_file() || metadata.nlink() > 1 {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of one name");
