@@ -67,8 +67,8 @@ impl Options {
         Ok(self.key_index(meta.key_index).time_index(meta.time_index))
     }
 
-    /// Locks the log in `dir`, for one writer or one reader of many; waits for others as long as the
-    /// options say.
+    /// Locks the log in `dir`, for one writer or one reader of many; waits for others as long as
+    /// the options say.
     pub(crate) fn lock(&self, storage: &dyn Storage, dir: &Path, exclusive: bool) -> Result<DirLock> {
         const PAUSE_MAX: Duration = Duration::from_millis(20);
         // Without an end if that is later than the clock can say.

@@ -123,8 +123,8 @@ impl Message {
         }
     }
 
-    /// A copy of the message in memory of its own, which does not keep the memory of its batch. Key,
-    /// value and headers are copied separately: a clone of the copy's key keeps only the key.
+    /// A copy of the message in memory of its own, which does not keep the memory of its batch.
+    /// Key, value and headers are copied separately: a clone of the copy's key keeps only the key.
     ///
     /// ```
     /// use duramen::{LogExt, MemoryLog, NewMessage};

@@ -35,8 +35,8 @@ fn write_rate(state: &ProgressState, out: &mut dyn Write) {
     let _ = write!(out, "{:.0}/s", HumanFloatCount(state.per_sec()));
 }
 
-/// A spinner for work without a known length. If the system has no thread to spare that turns it, it
-/// stands still.
+/// A spinner for work without a known length. If the system has no thread to spare that turns it,
+/// it stands still.
 pub(crate) fn spinner(what: &'static str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -38,8 +38,8 @@ impl<'a> MessageRef<'a> {
 /// Lends messages in offset order from a buffer that moves along; see
 /// [`FileLog::scan`](crate::FileLog::scan).
 ///
-/// Between two calls it holds that buffer, of 32 KiB or of one larger message, and no file: one that
-/// nobody goes on with keeps no segment that was trimmed on the disk.
+/// Between two calls it holds that buffer, of 32 KiB or of one larger message, and no file: one
+/// that nobody goes on with keeps no segment that was trimmed on the disk.
 #[derive(Debug)]
 pub struct Scan<'a> {
     segments: &'a Segments,
@@ -161,13 +161,13 @@ impl<'a> Scan<'a> {
         let (position, end) = (stretch.position, stretch.end);
         let damaged = |stretch: &Stretch, offset| damaged(segments, stretch, offset);
         let head_len = usize::try_from(end.saturating_sub(position)).unwrap_or(LONE_HEADER_LEN);
-        let head = self.buffer.get_from(
+        let begin = self.buffer.get_from(
             || hold(segments, stretch, next_offset, held).map(Held::map),
             position,
             head_len.min(LONE_HEADER_LEN),
             end,
         );
-        let header = match head.map(Frame::parse) {
+        let header = match begin.map(Frame::parse) {
             Some(Some(Frame::Record(header))) => header,
             Some(Some(Frame::Batch(_))) => {
                 stretch.position += BATCH_HEADER_LEN as u64;
