@@ -263,8 +263,13 @@ pub(super) fn fork_and_die(home: &Path) {
 #[test]
 fn a_fork_while_logs_are_opened_does_not_hang() {
     let home = common::fast_dir();
-    run_child(child_in(home.path(), "fork at work"));
+    for _ in 0..number("DURAMEN_FORKS", 400).div_ceil(FORKS) {
+        run_child(child_in(home.path(), "fork at work"));
+    }
 }
+
+/// How many forks one process makes.
+const FORKS: u64 = 100;
 
 pub(super) fn fork_at_work(home: &Path) {
     let stop = AtomicBool::new(false);
@@ -274,7 +279,6 @@ pub(super) fn fork_at_work(home: &Path) {
             .open(home.join("shared"))
             .expect("a log"),
     );
-    let forks = number("DURAMEN_FORKS", 400);
     thread::scope(|scope| {
         for name in 0..4 {
             let (stop, shared, dir) = (&stop, &shared, home.join(format!("log-{name}")));
@@ -292,14 +296,14 @@ pub(super) fn fork_at_work(home: &Path) {
                 }
             });
         }
-        for fork in 0..forks {
+        for fork in 0..FORKS {
             let (held, dir) = (Arc::clone(&shared), home.join("fork"));
             let status = in_fork(move || {
                 assert!(is_forked(held.publish(&[NewMessage::value(b"value")])) && is_forked(held.close()));
                 use_new_log(&dir, 60);
             });
             let is_done = status.as_ref().is_ok_and(ExitStatus::success);
-            if !is_done || fork + 1 == forks {
+            if !is_done || fork + 1 == FORKS {
                 stop.store(true, Ordering::Relaxed);
             }
             assert!(is_done, "fork {fork}: {status:?}");
