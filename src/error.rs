@@ -82,10 +82,17 @@ pub enum Error {
     #[error("the log is closed")]
     Closed,
 
-    /// The handle no longer writes, because an earlier write or sync failed or because the process
-    /// was forked. [`close`](crate::Log::close) returns the original error. Open the log again.
+    /// The handle no longer writes, because an earlier write or sync failed.
+    /// [`close`](crate::Log::close) returns the original error. Open the log again.
     #[error("the handle no longer writes, because an earlier write or sync failed; open the log again")]
     Poisoned,
+
+    /// The handle was made by another process, of which this one is a fork. It belongs to that
+    /// process, and is refused here in every call. A log that this process opens itself works as
+    /// usual, but not the one that the other process has open: that is
+    /// [`Locked`](Error::Locked).
+    #[error("the log was opened before this process was forked: open it again here")]
+    Forked,
 
     /// A sync failed, and the handle is poisoned. The messages that the sync was to cover may or
     /// may not survive a crash.
@@ -254,7 +261,7 @@ impl Error {
             }
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } => ErrorKind::Unknown,
-            Error::Closed | Error::Poisoned => ErrorKind::Unusable,
+            Error::Closed | Error::Poisoned | Error::Forked => ErrorKind::Unusable,
             Error::Decode(_) => ErrorKind::Undecodable,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
         }

@@ -1,4 +1,4 @@
-//! L1: turns in the background, for several logs on one thread.
+//! L2: turns in the background, for several logs on one thread.
 //!
 //! The scheduler knows nothing of what there is to do. A log asks for a turn, and when its turn
 //! comes it does a slice of its own work, at most a few milliseconds long. Urgent turns come first,
@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use crate::sys::{Condvar, Mutex, MutexGuard, PerProcess};
 
 /// Something that has work to do in the background.
 pub(crate) trait Worker: Send + Sync {
@@ -67,10 +67,9 @@ pub(crate) struct Member {
     id: u64,
 }
 
-/// The scheduler that logs share unless they are given another, and the process that it belongs to:
-/// a forked child has none of its parent's threads. The logs that use the scheduler own it; here it
-/// is only looked up.
-static OF_PROCESS: Mutex<Option<(u32, Weak<Shared>)>> = Mutex::new(None);
+/// The scheduler that logs share unless they are given another; a forked child has none of its
+/// parent's threads. The logs that use the scheduler own it; here it is only looked up.
+static OF_PROCESS: PerProcess<Mutex<Weak<Shared>>> = PerProcess::new();
 
 impl Scheduler {
     pub(crate) fn new() -> Scheduler {
@@ -84,16 +83,12 @@ impl Scheduler {
 
     /// The scheduler that all logs of this process share unless they are given another.
     pub(crate) fn of_process() -> Scheduler {
-        let mut known = OF_PROCESS.lock();
-        let id = std::process::id();
-        if let Some((process, shared)) = &*known
-            && *process == id
-            && let Some(shared) = shared.upgrade()
-        {
+        let mut known = OF_PROCESS.get().lock();
+        if let Some(shared) = known.upgrade() {
             return Scheduler { shared };
         }
         let scheduler = Scheduler::new();
-        *known = Some((id, Arc::downgrade(&scheduler.shared)));
+        *known = Arc::downgrade(&scheduler.shared);
         scheduler
     }
 

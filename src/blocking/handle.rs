@@ -202,6 +202,10 @@ impl<L: Log> BlockingLog<L> {
         deadline: Option<Instant>,
         mut check: impl FnMut() -> Option<T>,
     ) -> Option<T> {
+        // Before the wait, which takes a lock: in a fork, a thread of its parent may have held it.
+        if let Some(found) = check() {
+            return Some(found);
+        }
         if let Some(changes) = self.inner.log.changes() {
             return changes.wait_until(deadline, check);
         }

@@ -109,7 +109,9 @@ impl<L: Log> FusedStream for LogStream<L> {
 
 impl<L: Log> Drop for LogStream<L> {
     fn drop(&mut self) {
-        if let Some(changes) = self.tail.log.changes() {
+        // In a fork, a thread of its parent may have held the lock that this takes.
+        let is_forked = matches!(self.tail.log.next_offset(), Err(Error::Forked));
+        if let Some(changes) = self.tail.log.changes().filter(|_| !is_forked) {
             changes.forget(&self.watch);
         }
     }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::place::note_failed_sync;
-use crate::sys::{Dir, is_forked};
+use crate::sys::{Dir, Process};
 use crate::{Changes, Error, Result};
 
 /// The state of a log and of the right to write to it; see the module.
@@ -26,6 +26,8 @@ pub(crate) struct Health {
     /// The log's directory.
     dir: Dir,
     state: AtomicU8,
+    /// The process that the handle was made in; its forks are refused.
+    process: Process,
     is_read_only: bool,
     /// What poisoned the log first, if that was a failed write or sync.
     failure: OnceLock<Failure>,
@@ -43,11 +45,10 @@ const GIVEN_UP: u8 = 4;
 impl Health {
     /// An open log in `dir`.
     pub(crate) fn new(dir: &Dir, is_read_only: bool) -> Health {
-        // From now on a fork of this process can be recognised.
-        let _ = is_forked();
         Health {
             dir: dir.clone(),
             state: AtomicU8::new(OPEN),
+            process: Process::current(),
             is_read_only,
             failure: OnceLock::new(),
             renaming: Mutex::new(()),
@@ -69,9 +70,19 @@ impl Health {
         self.state.load(Ordering::Acquire) & POISONED != 0
     }
 
-    /// Fails if the log was closed.
+    /// Whether this process is a fork of the one that the handle was made in. It may use nothing of
+    /// the handle, because the locks of threads that it does not have are never released.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        !self.process.is_current()
+    }
+
+    /// Fails if the log was closed, or in a fork.
     #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_forked() {
+            return Err(Error::Forked);
+        }
         if self.state.load(Ordering::Acquire) & CLOSED == 0 {
             Ok(())
         } else {
@@ -80,9 +91,12 @@ impl Health {
     }
 
     /// Fails if calls that write are refused: the log was closed, poisoned, or opened for reading
-    /// only.
+    /// only, or this process is a fork.
     #[inline]
     pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.is_forked() {
+            return Err(Error::Forked);
+        }
         let state = self.state.load(Ordering::Acquire);
         if state != OPEN {
             return Err(if state & CLOSED == 0 {
@@ -94,7 +108,7 @@ impl Health {
         if self.is_read_only {
             return Err(Error::ReadOnly);
         }
-        if is_forked() { Err(Error::Poisoned) } else { Ok(()) }
+        Ok(())
     }
 
     /// Fails with what poisoned the log, if it is poisoned.
@@ -129,7 +143,7 @@ impl Health {
             let _ = self.failure.set(failure);
         }
         let before = self.state.fetch_or(POISONED, Ordering::AcqRel);
-        if before & (POISONED | GIVEN_UP) == 0 && !self.is_read_only && !is_forked() {
+        if before & (POISONED | GIVEN_UP) == 0 && !self.is_read_only && self.process.is_current() {
             note_failed_sync(&self.dir);
         }
         self.changes.poison();

@@ -253,14 +253,12 @@ impl Log for FileLog {
 
 impl Drop for FileLog {
     fn drop(&mut self) {
-        if crate::sys::is_forked() {
-            // A forked child has none of its parent's threads, so locks that those threads held are
-            // never released. The child therefore closes nothing: all that is open belongs to the
-            // parent.
-            std::mem::forget(Arc::clone(&self.log));
-            return;
-        }
         // The result is lost here: a caller who needs it calls `close`.
         let _ = self.close();
+        if self.log.health().is_forked() {
+            // What the parent's threads were changing when it forked is half changed here, and
+            // cannot even be dropped.
+            std::mem::forget(Arc::clone(&self.log));
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::append::Appender;
 use super::file_log::FileLog;
@@ -27,7 +29,8 @@ impl Options {
     /// # Errors
     ///
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty;
-    /// [`Error::Locked`], at once, if another handle has the log open; [`Error::Corrupt`] if bytes
+    /// [`Error::Locked`], at once or after the [`lock_timeout`](Options::lock_timeout), if another
+    /// handle has the log open; [`Error::Corrupt`] if bytes
     /// that were durable are damaged; [`Error::Version`] if a file has a format version that this
     /// library does not read; [`Error::Invalid`] for options out of range; [`Error::Unsupported`]
     /// on a file system that is refused; [`Error::Io`]. In all these cases the log is as it was;
@@ -61,6 +64,29 @@ impl Options {
         }
         let meta = copies.newest(dir)?;
         Ok(self.key_index(meta.key_index).time_index(meta.time_index))
+    }
+
+    /// Locks the log in `dir`, for one writer or one reader of many; waits for others as long as
+    /// the options say.
+    pub(crate) fn lock(&self, dir: &Dir, exclusive: bool) -> Result<DirLock> {
+        const PAUSE_MAX: Duration = Duration::from_millis(20);
+        // Without an end if that is later than the clock can say.
+        let deadline = Instant::now().checked_add(self.environment.lock_timeout);
+        let mut pause = Duration::from_micros(100);
+        loop {
+            let locked = match dir.lock(exclusive) {
+                Err(locked @ Error::Locked { .. }) => locked,
+                other => return other,
+            };
+            let left = deadline.map_or(PAUSE_MAX, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return Err(locked);
+            }
+            thread::sleep(pause.min(left));
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
     }
 
     /// Opens the directory in which a log is to be.
@@ -128,7 +154,7 @@ fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
 }
 
 fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
-    let lock = dir.lock(!options.read_only)?;
+    let lock = options.lock(dir, !options.read_only)?;
     let place = Place::of(dir)?;
     let bases = segment_bases(dir)?;
     let copies = read_or_create(dir, options, &bases, place)?;

@@ -176,6 +176,12 @@ impl OpenLog {
 
     /// See [`Log::close`](crate::Log::close).
     pub(super) fn close(&self) -> Result<()> {
+        if self.health().is_forked() {
+            // All that is open belongs to the parent. But its lock must not outlast it in the
+            // child's copies of the descriptors.
+            drop(self.lock.try_lock().and_then(|mut lock| lock.take()));
+            return Err(Error::Forked);
+        }
         if !self.health().close() {
             return Ok(());
         }
@@ -187,9 +193,6 @@ impl OpenLog {
     }
 
     fn close_files(&self) -> Result<()> {
-        if crate::sys::is_forked() {
-            return Ok(());
-        }
         // After the next two lines, neither upkeep nor a removal is at work on this log.
         self.upkeep.stop();
         let _no_removal = self.remove.hold();

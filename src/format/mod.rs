@@ -1,4 +1,4 @@
-//! L1: bytes to values and back, with no I/O, no clock and nothing unsafe. The layout is described
+//! L2: bytes to values and back, with no I/O, no clock and nothing unsafe. The layout is described
 //! in `docs/format.md`.
 
 mod bytes;

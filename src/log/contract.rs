@@ -20,8 +20,9 @@ declare_log! {
     ///
     /// Any call may fail with [`Closed`](crate::Error::Closed) after [`close`](Log::close), with
     /// [`Corrupt`](crate::Error::Corrupt) if it meets damaged bytes, and with
-    /// [`Io`](crate::Error::Io) if the operating system refuses an operation. The methods list only
-    /// further errors.
+    /// [`Io`](crate::Error::Io) if the operating system refuses an operation. In a fork of the
+    /// process that made the handle, every call fails with [`Forked`](crate::Error::Forked). The
+    /// methods list only further errors.
     pub trait Log: Send + Sync {
         /// Publishes `messages` as one atomic batch and returns the next offset, one past the last
         /// message.
@@ -139,6 +140,9 @@ declare_log! {
         /// A batch may hold fewer than `max_count` messages although more follow, for instance at
         /// the end of a segment or after 8 MiB. To read everything, call this until `next_offset`
         /// no longer changes.
+        ///
+        /// The messages of a batch share memory: one that is kept keeps all of it. See
+        /// [`Message::detach`].
         ///
         /// With `max_count` 0 the batch is empty, and its `next_offset` is where reading would
         /// begin:

@@ -1,4 +1,4 @@
-//! L1: what users see of a log: the trait [`Log`], its options, and how waiting readers are woken.
+//! L2: what users see of a log: the trait [`Log`], its options, and how waiting readers are woken.
 
 // Macros are visible in the modules after their own: `declare_log!` in `contract`, and
 // `forward_log!`, which `contract` declares, in the whole crate.

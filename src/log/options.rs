@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "fault")]
 use super::ManualClock;
@@ -33,9 +34,12 @@ pub struct Options {
     pub(crate) environment: Environment,
 }
 
-/// What surrounds a log: parts of the system that a test may replace, and who is told what happens.
+/// What surrounds a log: who else uses it, parts of the system that a test may replace, and who is
+/// told what happens.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
+    /// How long to wait for others who have the log open.
+    pub(crate) lock_timeout: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listener: Listener,
     /// Gives the log its turns in the background. None: that which all logs of the process share.
@@ -65,6 +69,7 @@ impl Options {
             background: true,
             retention: Retention::new(),
             environment: Environment {
+                lock_timeout: Duration::ZERO,
                 clock: Arc::new(SystemClock),
                 listener: Listener::default(),
                 scheduler: None,
@@ -156,6 +161,17 @@ impl Options {
     /// Which messages the log keeps. Default: all of them.
     pub fn retention(mut self, retention: Retention) -> Options {
         self.retention = retention;
+        self
+    }
+
+    /// How long opening waits for the log while others have it open, before it fails with
+    /// [`Error::Locked`](crate::Error::Locked). Default: zero, which fails at once.
+    ///
+    /// The log is tried again after short pauses, so whoever waits is not sure to be the next. This
+    /// holds for [`check`](crate::check()), [`stat`](crate::stat()) and
+    /// [`recover`](crate::recover()), too.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Options {
+        self.environment.lock_timeout = timeout;
         self
     }
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::{Batch, Error, Headers, Log, Message, Result, Start};
+use crate::{Batch, Error, Log, Message, Result, Start};
 
 /// How many messages are read at a time.
 const READ_AHEAD: usize = 256;
@@ -27,7 +27,8 @@ pub(super) fn by_key<L: Log + ?Sized>(log: &L) -> Result<Batch> {
         let is_over = batch.next_offset >= end || before == at;
         for message in batch.into_iter().filter(|message| message.offset < end) {
             if let Some(key) = &message.key {
-                let copy = copy(&message);
+                // The message itself would keep the memory of its whole batch.
+                let copy = message.detach();
                 match latest.get_mut(key) {
                     Some(held) => *held = copy,
                     None => drop(latest.insert(Bytes::copy_from_slice(key), copy)),
@@ -44,20 +45,4 @@ pub(super) fn by_key<L: Log + ?Sized>(log: &L) -> Result<Batch> {
         messages,
         next_offset: end,
     })
-}
-
-/// The message with its own copy of the bytes. Otherwise it would keep the memory of its whole
-/// batch.
-fn copy(message: &Message) -> Message {
-    Message {
-        offset: message.offset,
-        time: message.time,
-        key: message.key.as_deref().map(Bytes::copy_from_slice),
-        value: message.value.as_deref().map(Bytes::copy_from_slice),
-        headers: if message.headers.is_empty() {
-            Headers::default()
-        } else {
-            Headers::new(message.headers.as_slice())
-        },
-    }
 }

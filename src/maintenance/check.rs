@@ -70,12 +70,13 @@ impl fmt::Display for Problem {
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once, if
-/// another handle has the log open for writing; [`Error::Version`] if a file has a format version
-/// that this library does not read; [`Error::Io`]. Damage is no error; the report lists it.
+/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once or
+/// after the [`lock_timeout`](Options::lock_timeout), if another handle has the log open for
+/// writing; [`Error::Version`] if a file has a format version that this library does not read;
+/// [`Error::Io`]. Damage is no error; the report lists it.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     let dir = &options.dir_of_log(dir.as_ref())?;
-    let _lock = dir.lock(false)?;
+    let _lock = options.lock(dir, false)?;
     let copies = Copies::read(dir)?;
     let bases = segment_bases(dir)?;
     if copies.is_absent() && bases.is_empty() {

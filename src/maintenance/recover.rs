@@ -47,7 +47,7 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 /// readable; [`Error::Io`]; and those of [`Options::open`], which completes the recovery.
 pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptions) -> Result<RecoverReport> {
     let dir = &options.dir_of_log(dir.as_ref())?;
-    let lock = dir.lock(!how.dry_run)?;
+    let lock = options.lock(dir, !how.dry_run)?;
     let findings = examine(dir, options, *how)?;
     let plan = plan(&findings)?;
     let mut report = plan.report.clone();

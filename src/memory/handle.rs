@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 
 use super::state::State;
+use crate::sys::Process;
 use crate::{
     BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Deleted, Error, Headers, LifeId, Log,
     MESSAGE_SIZE_MAX, Message, NewMessage, Options, Position, PublishOptions, Result, Retention, Start,
@@ -35,6 +36,8 @@ pub struct MemoryLog {
     time_index: bool,
     retention: Retention,
     clock: Arc<dyn Clock>,
+    /// The process that the log is of.
+    process: Process,
     /// The retention policy is applied after this many bytes were published.
     rollover: u64,
     /// `None` if the log is closed.
@@ -70,6 +73,7 @@ impl MemoryLog {
             time_index: options.time_index,
             retention: options.retention,
             clock: Arc::clone(&options.environment.clock),
+            process: Process::current(),
             rollover: options.rollover,
             state: RwLock::new(Some(State::default())),
             changes: Changes::new(),
@@ -77,12 +81,23 @@ impl MemoryLog {
         }
     }
 
+    /// Refuses forks: a thread that they do not have may have held the lock.
+    fn check_not_forked(&self) -> Result<()> {
+        if self.process.is_current() {
+            Ok(())
+        } else {
+            Err(Error::Forked)
+        }
+    }
+
     fn read(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
+        self.check_not_forked()?;
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
 
     /// Applies `change` under the lock, then wakes waiting readers without it.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        self.check_not_forked()?;
         let changed = change(self.state.write().as_mut().ok_or(Error::Closed)?);
         self.changes.notify();
         changed
@@ -254,6 +269,7 @@ impl Log for MemoryLog {
     }
 
     fn close(&self) -> Result<()> {
+        self.check_not_forked()?;
         *self.state.write() = None;
         self.changes.notify();
         Ok(())

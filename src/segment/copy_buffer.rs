@@ -17,13 +17,33 @@ impl CopyBuffer {
     /// `len` bytes at `position`, or `None` if they are not all below `limit`.
     #[inline]
     pub(crate) fn get(&mut self, map: &Map, position: u64, len: usize, limit: u64) -> Option<&[u8]> {
+        self.get_from(|| Some(map), position, len, limit)
+    }
+
+    /// As [`get`](CopyBuffer::get), with the mapping from `map`, which is asked only if it is
+    /// needed; `None` also if it has none.
+    #[inline]
+    pub(crate) fn get_from<'m>(
+        &mut self,
+        map: impl FnOnce() -> Option<&'m Map>,
+        position: u64,
+        len: usize,
+        limit: u64,
+    ) -> Option<&[u8]> {
         let at = position.wrapping_sub(self.start);
         let held = position >= self.start && at + len as u64 <= self.bytes.len() as u64;
         if !held {
-            return self.refill(map, position, len, limit);
+            return self.refill(map()?, position, len, limit);
         }
         let at = usize::try_from(at).ok()?;
         self.bytes.get(at..at + len)
+    }
+
+    /// `len` bytes at `position`, if the buffer has them.
+    #[inline]
+    pub(crate) fn held(&self, position: u64, len: usize) -> Option<&[u8]> {
+        let at = usize::try_from(position.checked_sub(self.start)?).ok()?;
+        self.bytes.get(at..at.checked_add(len)?)
     }
 
     #[cold]

@@ -1,7 +1,7 @@
 //! One interface for reading active and sealed segments.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::active::{Active, Visible};
 use super::read_fault::ReadFault;
@@ -89,7 +89,32 @@ pub(crate) enum Held {
     Sealed(Arc<Sealed>, Arc<Mapped>),
 }
 
+/// A segment that was held before: its files stay open only as long as others need them.
+#[derive(Clone, Debug)]
+pub(crate) enum LetGo {
+    Active(Weak<Active>),
+    Sealed(Weak<Sealed>, Weak<Mapped>),
+}
+
+impl LetGo {
+    /// Holds the segment again, if its files are still open.
+    pub(crate) fn hold(&self) -> Option<Held> {
+        match self {
+            LetGo::Active(active) => active.upgrade().map(Held::Active),
+            LetGo::Sealed(segment, files) => Some(Held::Sealed(segment.upgrade()?, files.upgrade()?)),
+        }
+    }
+}
+
 impl Held {
+    /// What is left when this is dropped.
+    pub(crate) fn let_go(&self) -> LetGo {
+        match self {
+            Held::Active(active) => LetGo::Active(Arc::downgrade(active)),
+            Held::Sealed(segment, files) => LetGo::Sealed(Arc::downgrade(segment), Arc::downgrade(files)),
+        }
+    }
+
     pub(crate) fn map(&self) -> &Map {
         match self {
             Held::Active(active) => &active.map,

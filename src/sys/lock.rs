@@ -3,12 +3,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use parking_lot::Mutex;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::error::failed;
 use super::os::OsDir;
+use super::{Mutex, PerProcess, Process};
 use crate::{Error, Result};
 
 /// The name of the lock file. The file is never removed, because a lock on a removed file excludes
@@ -20,7 +20,7 @@ pub(crate) const LOCK_NAME: &str = "LOCK";
 /// `flock` works both between processes and between handles of one process. But some network file
 /// systems emulate it with record locks, which belong to a process as a whole. This registry covers
 /// that case.
-static WRITERS: Mutex<Option<HashSet<(u64, u64)>>> = Mutex::new(None);
+static WRITERS: PerProcess<Mutex<HashSet<(u64, u64)>>> = PerProcess::new();
 
 /// A lock on a log's directory, released when dropped.
 #[derive(Debug)]
@@ -48,17 +48,17 @@ enum Descriptor {
     Dir(OsDir),
 }
 
-/// A lock on a file or directory.
+/// A lock on a file or directory, and the process that took it.
 #[derive(Debug)]
-struct Locked(Descriptor);
+struct Locked(Descriptor, Process);
 
 impl Drop for Locked {
     fn drop(&mut self) {
         // Closing the file is not enough. A child process that another thread is starting has a
         // copy of the descriptor until it calls `exec`, and would keep the lock until then. A
         // forked child that does not call `exec` has a copy too, and must not release its parent's
-        // lock.
-        if !super::is_forked() {
+        // lock: it only closes the copy.
+        if self.1.is_current() {
             let _ = match &self.0 {
                 Descriptor::File(file) => file.unlock(),
                 Descriptor::Dir(dir) => dir.file().unlock(),
@@ -67,13 +67,14 @@ impl Drop for Locked {
     }
 }
 
+/// An entry in the registry of the process that made it.
 #[derive(Debug)]
-struct Registered((u64, u64));
+struct Registered((u64, u64), Process);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        if let Some(writers) = WRITERS.lock().as_mut() {
-            writers.remove(&self.0);
+        if self.1.is_current() {
+            WRITERS.get().lock().remove(&self.0);
         }
     }
 }
@@ -88,17 +89,14 @@ impl DirLock {
         };
         let metadata = dir.file().metadata().map_err(failed("look at", path))?;
         let id = (metadata.dev(), metadata.ino());
+        let process = Process::current();
         let registered = if exclusive {
-            if !WRITERS.lock().get_or_insert_default().insert(id) {
+            if !WRITERS.get().lock().insert(id) {
                 return Err(locked());
             }
-            Some(Registered(id))
+            Some(Registered(id, process))
         } else {
-            if WRITERS
-                .lock()
-                .as_ref()
-                .is_some_and(|writers| writers.contains(&id))
-            {
+            if WRITERS.get().lock().contains(&id) {
                 return Err(locked());
             }
             None
@@ -109,7 +107,7 @@ impl DirLock {
             // Some file systems can only lock files.
             Ok(()) | Err(fs::TryLockError::Error(_)) => {}
         }
-        let folder = Locked(Descriptor::Dir(dir.clone()));
+        let folder = Locked(Descriptor::Dir(dir.clone()), process);
         let file = open_lock_file(dir, path, exclusive)?;
         if let Some(file) = &file {
             let path = path.join(LOCK_NAME);
@@ -127,7 +125,7 @@ impl DirLock {
         }
         Ok(DirLock {
             inner: Inner::Os {
-                files: (folder, file.map(|file| Locked(Descriptor::File(file)))),
+                files: (folder, file.map(|file| Locked(Descriptor::File(file), process))),
                 registered,
             },
         })
@@ -150,14 +148,17 @@ fn take(file: &fs::File, exclusive: bool) -> std::result::Result<(), fs::TryLock
 }
 
 fn open_lock_file(dir: &OsDir, path: &Path, exclusive: bool) -> Result<Option<fs::File>> {
-    let access = if exclusive {
-        OFlags::RDWR | OFlags::CREATE
-    } else {
-        OFlags::RDONLY
-    };
+    let failed = |error: Errno| failed("open", &path.join(LOCK_NAME))(error.into());
+    if exclusive {
+        match dir.open_file(LOCK_NAME, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL) {
+            Err(Errno::EXIST) => {}
+            created => return created.map(Some).map_err(failed),
+        }
+    }
+    let access = if exclusive { OFlags::RDWR } else { OFlags::RDONLY };
     match dir.open_file(LOCK_NAME, access) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT | Errno::ACCESS) if !exclusive => Ok(None),
-        Err(error) => Err(failed("open", &path.join(LOCK_NAME))(error.into())),
+        Err(error) => Err(failed(error)),
     }
 }

@@ -1,4 +1,4 @@
-//! L2: the only module that accesses files, mappings and locks, and the only one with unsafe code.
+//! L1: the only module that accesses files, mappings and locks, and the only one with unsafe code.
 //!
 //! The engine opens a [`Dir`] of a [`Storage`], and in it [`File`]s and [`Map`]s. The real storage
 //! is the operating system's file system. The feature `fault` adds a storage in memory that records
@@ -11,14 +11,16 @@ mod fork;
 mod lock;
 mod map;
 mod os;
+mod owner;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
 mod storage;
+mod sync;
 
 pub(crate) use dir::Dir;
 pub(crate) use error::found;
 pub(crate) use file::{File, Open};
-pub(crate) use fork::is_forked;
+pub(crate) use fork::{PerProcess, Process};
 pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::Map;
 pub(crate) use storage::{Created, Os, Storage, find_dir};

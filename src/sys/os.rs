@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
+use super::owner::give_to_owner;
 use super::{File, Open};
 use crate::format::{FileId, UNKNOWN_BOOT};
 use crate::{Error, Result};
@@ -160,7 +161,13 @@ impl OsDir {
         loop {
             match rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR) {
                 Err(Errno::INTR) => {}
-                opened => return opened.map(fs::File::from),
+                opened => {
+                    let file = opened.map(fs::File::from)?;
+                    if access.contains(OFlags::EXCL) {
+                        give_to_owner(&self.0, &file);
+                    }
+                    return Ok(file);
+                }
             }
         }
     }
@@ -223,12 +230,16 @@ impl OsDir {
             Err(Errno::EXIST) => false,
             Err(error) => return Err(self.failed("create directory", path, name, error)),
         };
+        // Whoever may write here may have replaced the directory by a link.
+        let opened = rustix::fs::openat(&self.0, name, OPEN_DIR | OFlags::NOFOLLOW, Mode::empty());
+        let file: fs::File = opened
+            .map_err(|error| failed("open directory", own)(error.into()))?
+            .into();
         if is_new {
+            give_to_owner(&self.0, &file);
             self.sync(path)?;
         }
-        let opened = rustix::fs::openat(&self.0, name, OPEN_DIR, Mode::empty());
-        let file = opened.map_err(|error| failed("open directory", own)(error.into()))?;
-        Ok((OsDir(Arc::new(file.into())), is_new))
+        Ok((OsDir(Arc::new(file)), is_new))
     }
 
     pub(super) fn sync(&self, path: &Path) -> Result<()> {

@@ -1,6 +1,10 @@
 use crate::{DecodeError, Headers, Timestamp};
 
 /// A message with a key and a value of the application's types.
+///
+/// The headers share the memory of the batch that the message was read with, and so do a key and a
+/// value from [`codec::Bytes`](crate::codec::Bytes). To keep a few messages of many for long, keep
+/// what [`detach`](TMessage::detach) or [`detach_headers`](TMessage::detach_headers) returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TMessage<K, V> {
     /// The message's position in the log.
@@ -24,6 +28,28 @@ impl<K, V> TMessage<K, V> {
             key: self.key.as_ref(),
             value: self.value.as_ref(),
             headers: self.headers.as_slice(),
+        }
+    }
+
+    /// The message with a copy of its headers in memory of their own.
+    #[must_use]
+    pub fn detach_headers(mut self) -> TMessage<K, V> {
+        self.headers = self.headers.detach();
+        self
+    }
+}
+
+impl TMessage<bytes::Bytes, bytes::Bytes> {
+    /// A copy of the message in memory of its own, which does not keep the memory of its batch.
+    #[must_use]
+    pub fn detach(&self) -> TMessage<bytes::Bytes, bytes::Bytes> {
+        let copy = |bytes: &bytes::Bytes| bytes::Bytes::copy_from_slice(bytes);
+        TMessage {
+            offset: self.offset,
+            time: self.time,
+            key: self.key.as_ref().map(copy),
+            value: self.value.as_ref().map(copy),
+            headers: self.headers.detach(),
         }
     }
 }

@@ -15,7 +15,8 @@ self_cell!(
 );
 
 /// The headers of a message: names and values, in the order in which they were published. Cheap to
-/// clone.
+/// clone. The headers of a message share the memory of its batch, unless they are
+/// [detached](Headers::detach).
 ///
 /// Names need not be distinct; [`get`](Headers::get) returns the first match.
 #[derive(Clone, Default)]
@@ -46,6 +47,16 @@ impl Headers {
             Some(split)
         })
         .unwrap_or_default()
+    }
+
+    /// A copy in memory of its own, which does not keep the memory of the message's batch.
+    #[must_use]
+    pub fn detach(&self) -> Headers {
+        if self.is_empty() {
+            Headers::default()
+        } else {
+            Headers::new(self.as_slice())
+        }
     }
 
     /// Headers that point into `bytes`, as `decode` splits them; `None` if `decode` finds them

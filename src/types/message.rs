@@ -92,8 +92,11 @@ impl<'a> NewMessage<'a> {
 
 /// A message read from a log. Cheap to clone.
 ///
-/// A message stays valid whatever happens to the log. The messages of one batch share memory: to
-/// keep a single message for long, copy its bytes, so that the memory of the others is freed.
+/// A message stays valid whatever happens to the log.
+///
+/// The messages of one batch share memory, of up to 8 MiB. It is freed when nothing of the batch is
+/// left: neither a message, nor a clone of a message, a key, a value or headers. To keep a few
+/// messages of many for long, keep what [`detach`](Message::detach) returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The message's position in the log. Offsets strictly increase and are never reused.
@@ -119,9 +122,42 @@ impl Message {
             headers: self.headers.as_slice(),
         }
     }
+
+    /// A copy of the message in memory of its own, which does not keep the memory of its batch.
+    /// Key, value and headers are copied separately: a clone of the copy's key keeps only the key.
+    ///
+    /// ```
+    /// use duramen::{LogExt, MemoryLog, NewMessage};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// # let log = MemoryLog::new();
+    /// # log.publish_one(NewMessage::new(b"lamp", b"broken"))?;
+    /// let mut kept = Vec::new();
+    /// for message in log.iter(0) {
+    ///     let message = message?;
+    ///     if message.value.as_deref() == Some(b"broken") {
+    ///         kept.push(message.detach());
+    ///     }
+    /// }
+    /// # assert_eq!(kept.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn detach(&self) -> Message {
+        Message {
+            offset: self.offset,
+            time: self.time,
+            key: self.key.as_deref().map(Bytes::copy_from_slice),
+            value: self.value.as_deref().map(Bytes::copy_from_slice),
+            headers: self.headers.detach(),
+        }
+    }
 }
 
 /// Messages in offset order, and the offset at which to continue.
+///
+/// The messages may share memory; see [`Message::detach`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The messages.
@@ -153,5 +189,32 @@ impl<'a> IntoIterator for &'a Batch {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: what is detached keeps no memory of the batch, and a clone of its key only the key.
+    #[test]
+    fn a_detached_message_keeps_nothing_of_its_batch() {
+        let batch = Bytes::from(b"keyvaluename".to_vec());
+        let message = Message {
+            offset: 7,
+            time: Timestamp::from_micros(1),
+            key: Some(batch.slice(0..3)),
+            value: Some(batch.slice(3..8)),
+            headers: Headers::split(batch.slice(8..12), |bytes| Some(vec![(bytes, &[][..])]))
+                .expect("headers"),
+        };
+        let detached = message.detach();
+        assert_eq!(detached, message);
+        assert!(!batch.is_unique());
+        drop(message);
+        assert!(batch.is_unique());
+        let key = detached.key.clone().expect("a key");
+        drop(detached);
+        assert!(key.is_unique() && key == b"key"[..]);
     }
 }

@@ -14,5 +14,6 @@ mod history;
 mod publish;
 mod recover;
 mod stat;
+mod threads;
 mod trim;
 mod usage;

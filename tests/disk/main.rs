@@ -10,5 +10,6 @@ mod kill;
 mod limits;
 mod locks;
 mod many_segments;
+mod owner;
 mod path_changes;
 mod smoke;

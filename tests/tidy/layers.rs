@@ -9,10 +9,10 @@ use super::{Source, assert_found, assert_none, sources};
 /// that belong together.
 const LAYERS: &[&[&str]] = &[
     &["error", "types"],
+    &["sys"],
     &["scheduler"],
     &["log"],
     &["format"],
-    &["sys"],
     &["index"],
     &["directory"],
     &["segment"],
@@ -191,7 +191,7 @@ fn uses_of_higher_layers_are_found() {
         "pub use error::{Error, Result}; pub use engine::{FileLog, Log};",
     );
     let sample = "
-        use crate::{Error, engine::{self, shared::Shared}, sys::Map};
+        use crate::{Error, engine::{self, shared::Shared}, chain::Map};
         use crate::error::Error;
         /// crate::log::Log is fine in a comment
         fn f(_: &dyn crate::Log) {}
@@ -201,10 +201,10 @@ fn uses_of_higher_layers_are_found() {
     ";
     let problems = check(&[lib, Source::new("src/format/frame.rs", sample)]);
     let expected = [
-        ":2: format (layer 3) uses engine",
-        ":2: format (layer 3) uses engine::shared::Shared",
-        ":2: format (layer 3) uses sys::Map",
-        ":5: format (layer 3) uses Log of engine",
+        ":2: format (layer 4) uses engine",
+        ":2: format (layer 4) uses engine::shared::Shared",
+        ":2: format (layer 4) uses chain::Map",
+        ":5: format (layer 4) uses Log of engine",
         ":8: format uses Salt",
     ];
     assert_found(&problems, &expected);

@@ -8,7 +8,7 @@ use duramen::{CheckReport, Corruption, Options, Problem};
 
 use crate::failure::{Failure, tell};
 use crate::output::Output;
-use crate::progress;
+use crate::{open, progress};
 
 /// Read the whole log and print each problem on one line. The exit code is 3 if there is any.
 ///
@@ -46,7 +46,8 @@ struct ProblemLine {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let spinner = progress::spinner("checking");
     // Every file that exists is checked, whatever the options.
-    let report = duramen::check(&args.dir, &Options::new())?;
+    let options = Options::new().lock_timeout(open::PATIENCE);
+    let report = duramen::check(&args.dir, &options)?;
     spinner.finish_and_clear();
     let mut output = Output::stdout();
     if args.json {

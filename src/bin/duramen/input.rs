@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -29,9 +30,20 @@ pub(crate) enum Event<'a> {
     End,
 }
 
-/// Reads lines in a separate thread, because a read itself cannot have a time limit.
+/// Input that is read in a thread of its own, or here.
+type Shared = Arc<Mutex<dyn Read + Send>>;
+
+/// Where blocks of input come from.
+enum Blocks {
+    /// From a separate thread, because a read itself cannot have a time limit.
+    Thread(Receiver<io::Result<Vec<u8>>>),
+    /// From this thread, if the system has no other to spare.
+    Here(Shared),
+}
+
+/// Reads lines.
 pub(crate) struct Lines {
-    blocks: Receiver<io::Result<Vec<u8>>>,
+    blocks: Blocks,
     /// Unread bytes begin at `begin`. There is no line ending among them before `scanned`.
     buffer: Vec<u8>,
     begin: usize,
@@ -42,9 +54,18 @@ pub(crate) struct Lines {
 impl Lines {
     pub(crate) fn of(input: impl Read + Send + 'static) -> Lines {
         let (sender, blocks) = sync_channel(BLOCKS_MAX);
+        let input: Shared = Arc::new(Mutex::new(input));
+        let shared = Arc::clone(&input);
         // The thread is not joined: after an error it may wait for input for ever, and the process
         // exits without it.
-        thread::spawn(move || read_blocks(input, &sender));
+        let started = thread::Builder::new().spawn(move || read_blocks(&shared, &sender));
+        Lines::from_blocks(match started {
+            Ok(_) => Blocks::Thread(blocks),
+            Err(_) => Blocks::Here(input),
+        })
+    }
+
+    fn from_blocks(blocks: Blocks) -> Lines {
         Lines {
             blocks,
             buffer: Vec::new(),
@@ -70,15 +91,7 @@ impl Lines {
                     reason: format!("longer than {LINE_SIZE_MAX} bytes"),
                 });
             }
-            let block = match deadline {
-                None => self.blocks.recv().map_err(RecvTimeoutError::from),
-                // With a deadline in the past, this takes a block that is ready but does not wait
-                // for one.
-                Some(deadline) => self
-                    .blocks
-                    .recv_timeout(deadline.saturating_duration_since(Instant::now())),
-            };
-            match block {
+            match self.blocks.next(deadline) {
                 Ok(Ok(bytes)) => self.append(&bytes),
                 Ok(Err(source)) => {
                     return Err(Failure::Io {
@@ -113,18 +126,42 @@ impl Lines {
     }
 }
 
-fn read_blocks(mut input: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) {
+impl Blocks {
+    /// The next block, which is waited for until `deadline`; disconnected at the end of the input.
+    fn next(&self, deadline: Option<Instant>) -> Result<io::Result<Vec<u8>>, RecvTimeoutError> {
+        match (self, deadline) {
+            (Blocks::Thread(blocks), None) => blocks.recv().map_err(RecvTimeoutError::from),
+            // With a deadline in the past, this takes a block that is ready but does not wait for
+            // one.
+            (Blocks::Thread(blocks), Some(deadline)) => {
+                blocks.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            }
+            // A read might take longer.
+            (Blocks::Here(_), Some(_)) => Err(RecvTimeoutError::Timeout),
+            (Blocks::Here(input), None) => read_block(input).ok_or(RecvTimeoutError::Disconnected),
+        }
+    }
+}
+
+/// Reads a block; `None` at the end of the input.
+fn read_block(input: &Shared) -> Option<io::Result<Vec<u8>>> {
+    let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut block = vec![0; BLOCK_SIZE];
     loop {
-        let mut block = vec![0; BLOCK_SIZE];
-        let block = match input.read(&mut block) {
-            Ok(0) => return,
+        match input.read(&mut block) {
+            Ok(0) => return None,
             Ok(len) => {
                 block.truncate(len);
-                Ok(block)
+                return Some(Ok(block));
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+fn read_blocks(input: &Shared, sender: &SyncSender<io::Result<Vec<u8>>>) {
+    while let Some(block) = read_block(input) {
         let is_last = block.is_err();
         if sender.send(block).is_err() || is_last {
             return;
@@ -170,6 +207,20 @@ mod tests {
             }
             assert_eq!(lines.next(None).expect("no error"), Event::End);
         }
+    }
+
+    /// Without a thread, lines are the same, and there is a pause instead of every wait.
+    #[test]
+    fn lines_are_read_without_a_thread() {
+        let input: Shared = Arc::new(Mutex::new(io::Cursor::new(b"a\nb\nhalf".to_vec())));
+        let mut lines = Lines::from_blocks(Blocks::Here(input));
+        let soon = || Some(Instant::now() + Duration::from_secs(60));
+        assert_eq!(lines.next(soon()).expect("no error"), Event::Pause);
+        for (number, bytes, deadline) in [(1, &b"a"[..], None), (2, b"b", soon()), (3, b"half", None)] {
+            let event = lines.next(deadline).expect("no error");
+            assert_eq!(event, Event::Line { number, bytes });
+        }
+        assert_eq!(lines.next(None).expect("no error"), Event::End);
     }
 
     /// A pause is reported when the deadline passes, even in the middle of a line, and loses

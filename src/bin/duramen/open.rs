@@ -8,8 +8,9 @@ use duramen::{Error, FileLog, Options};
 
 use crate::failure::Failure;
 
-/// How long to retry opening a log that is locked. `consume --follow` locks it for brief moments.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to retry opening a log that is locked. `consume --follow` locks it for brief moments,
+/// and other commands until they are done.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Calls `try_open` until it succeeds, for a short time at most while another process has the log
 /// open.

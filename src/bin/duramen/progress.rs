@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -34,9 +35,21 @@ fn write_rate(state: &ProgressState, out: &mut dyn Write) {
     let _ = write!(out, "{:.0}/s", HumanFloatCount(state.per_sec()));
 }
 
-/// A spinner for work without a known length.
+/// A spinner for work without a known length. If the system has no thread to spare that turns it,
+/// it stands still.
 pub(crate) fn spinner(what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
     let bar = ProgressBar::new_spinner().with_message(what);
-    bar.enable_steady_tick(TICK);
+    let weak = bar.downgrade();
+    // `enable_steady_tick` would panic without a thread.
+    let _ = thread::Builder::new().spawn(move || {
+        while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.tick();
+            drop(bar);
+            thread::sleep(TICK);
+        }
+    });
     bar
 }

@@ -3,9 +3,10 @@ use std::ops::Range;
 use super::current::Segments;
 use super::reader::Reader;
 use crate::format::{
-    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, are_headers_whole, first_header, is_intact,
+    BATCH_HEADER_LEN, FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, are_headers_whole, first_header,
+    is_intact,
 };
-use crate::segment::{CopyBuffer, Held};
+use crate::segment::{CopyBuffer, Held, LetGo};
 use crate::{Corruption, Error, Result, Start, Timestamp};
 
 /// A message that a [`Scan`] lends: its bytes are valid until the scan moves on.
@@ -36,6 +37,9 @@ impl<'a> MessageRef<'a> {
 
 /// Lends messages in offset order from a buffer that moves along; see
 /// [`FileLog::scan`](crate::FileLog::scan).
+///
+/// Between two calls it holds that buffer, of 32 KiB or of one larger message, and no file: one
+/// that nobody goes on with keeps no segment that was trimmed on the disk.
 #[derive(Debug)]
 pub struct Scan<'a> {
     segments: &'a Segments,
@@ -44,16 +48,26 @@ pub struct Scan<'a> {
     buffer: CopyBuffer,
 }
 
-/// Consecutive records in one segment. The segment is held so that nobody releases its files
-/// meanwhile.
+/// Consecutive records in one segment, which is held only during a call.
 #[derive(Debug)]
 struct Stretch {
-    held: Held,
+    segment: LetGo,
+    base: u64,
+    seeds: FrameSeeds,
     ordinal: u32,
     end_ordinal: u32,
     position: u64,
     end: u64,
     is_dense: bool,
+}
+
+/// What the next record of a stretch turned out to be.
+enum Step {
+    Message(Located),
+    /// A record or batch header that is no message.
+    Other,
+    /// The segment's files are closed, or it was trimmed.
+    Gone,
 }
 
 /// Where in the buffer a message was found.
@@ -98,14 +112,11 @@ impl<'a> Scan<'a> {
         let Some(located) = self.find()? else {
             return Ok(None);
         };
-        let Some(stretch) = &self.stretch else {
-            return Ok(None);
-        };
         // The bytes are in the `CopyBuffer` already: this only borrows them.
         let frame = self
             .buffer
-            .get(stretch.held.map(), located.position, located.len, stretch.end);
-        let frame = frame.unwrap_or_default();
+            .held(located.position, located.len)
+            .unwrap_or_default();
         let segment = |range: Range<usize>| frame.get(range).unwrap_or_default();
         Ok(Some(MessageRef {
             offset: located.offset,
@@ -118,63 +129,95 @@ impl<'a> Scan<'a> {
 
     /// Finds and verifies the next message, and moves behind it.
     fn find(&mut self) -> Result<Option<Located>> {
+        self.segments.directory.health.check_open()?;
+        let mut held = None;
         loop {
             if self
                 .stretch
                 .as_ref()
                 .is_none_or(|stretch| stretch.ordinal == stretch.end_ordinal)
             {
-                self.stretch = self.next_stretch()?;
+                (self.stretch, held) = self.next_stretch()?.unzip();
             }
-            let Some(stretch) = &mut self.stretch else {
+            if self.stretch.is_none() {
                 return Ok(None);
-            };
-            let (position, end) = (stretch.position, stretch.end);
-            let head = self
-                .buffer
-                .get_up_to(stretch.held.map(), position, LONE_HEADER_LEN, end);
-            let header = match head.and_then(Frame::parse) {
-                Some(Frame::Record(header)) => header,
-                Some(Frame::Batch(_)) => {
-                    stretch.position += BATCH_HEADER_LEN as u64;
-                    continue;
-                }
-                None => return Err(damaged(stretch, self.next_offset)),
-            };
-            let offset = if stretch.is_dense {
-                self.next_offset
-            } else {
-                stretch.held.offset(stretch.ordinal)?
-            };
-            let len = header.len as usize;
-            let layout = self
-                .buffer
-                .get(stretch.held.map(), position, len, end)
-                .filter(|frame| is_intact(&header, frame, stretch.held.seeds().record(offset)))
-                .and_then(|frame| Some((Layout::of(&header, frame)?, frame)))
-                .filter(|(layout, frame)| {
-                    layout.headers.is_empty() || are_headers_whole(&frame[layout.headers.clone()])
-                })
-                .map(|(layout, _)| layout);
-            let layout = layout.ok_or_else(|| damaged(stretch, offset))?;
-            stretch.position += len as u64;
-            stretch.ordinal += 1;
-            self.next_offset = offset + 1;
-            if !header.control {
-                let time = Timestamp::from_micros(header.time);
-                return Ok(Some(Located {
-                    position,
-                    len,
-                    offset,
-                    time,
-                    layout,
-                }));
+            }
+            match self.step(&mut held)? {
+                Step::Message(located) => return Ok(Some(located)),
+                Step::Other => {}
+                // Look again where the messages are now, if they are not trimmed.
+                Step::Gone => self.stretch = None,
             }
         }
     }
 
+    /// Verifies the next record, and moves behind it. `held` is the segment, as soon as it is
+    /// needed.
+    fn step(&mut self, held: &mut Option<Held>) -> Result<Step> {
+        let (segments, next_offset) = (self.segments, self.next_offset);
+        let Some(stretch) = &mut self.stretch else {
+            return Ok(Step::Gone);
+        };
+        let (position, end) = (stretch.position, stretch.end);
+        let damaged = |stretch: &Stretch, offset| damaged(segments, stretch, offset);
+        let head_len = usize::try_from(end.saturating_sub(position)).unwrap_or(LONE_HEADER_LEN);
+        let begin = self.buffer.get_from(
+            || hold(segments, stretch, next_offset, held).map(Held::map),
+            position,
+            head_len.min(LONE_HEADER_LEN),
+            end,
+        );
+        let header = match begin.map(Frame::parse) {
+            Some(Some(Frame::Record(header))) => header,
+            Some(Some(Frame::Batch(_))) => {
+                stretch.position += BATCH_HEADER_LEN as u64;
+                return Ok(Step::Other);
+            }
+            None if held.is_none() => return Ok(Step::Gone),
+            _ => return Err(damaged(stretch, next_offset)),
+        };
+        let offset = if stretch.is_dense {
+            next_offset
+        } else {
+            match hold(segments, stretch, next_offset, held) {
+                Some(held) => held.offset(stretch.ordinal)?,
+                None => return Ok(Step::Gone),
+            }
+        };
+        let len = header.len as usize;
+        let Some(frame) = self.buffer.get_from(
+            || hold(segments, stretch, next_offset, held).map(Held::map),
+            position,
+            len,
+            end,
+        ) else {
+            return match held {
+                Some(_) => Err(damaged(stretch, offset)),
+                None => Ok(Step::Gone),
+            };
+        };
+        let layout = is_intact(&header, frame, stretch.seeds.record(offset))
+            .then(|| Layout::of(&header, frame))
+            .flatten()
+            .filter(|layout| layout.headers.is_empty() || are_headers_whole(&frame[layout.headers.clone()]))
+            .ok_or_else(|| damaged(stretch, offset))?;
+        stretch.position += len as u64;
+        stretch.ordinal += 1;
+        self.next_offset = offset + 1;
+        if header.control {
+            return Ok(Step::Other);
+        }
+        Ok(Step::Message(Located {
+            position,
+            len,
+            offset,
+            time: Timestamp::from_micros(header.time),
+            layout,
+        }))
+    }
+
     /// The next records of one segment, from where the scan stands; `None` at the end of the log.
-    fn next_stretch(&mut self) -> Result<Option<Stretch>> {
+    fn next_stretch(&mut self) -> Result<Option<(Stretch, Held)>> {
         let (found, next_offset) = Reader::with(self.segments, |reader| self.stretch_in(reader))?;
         self.next_offset = self.next_offset.max(next_offset);
         // The bytes in the `CopyBuffer` are from another segment.
@@ -183,7 +226,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The next records of one segment and the offset they begin at, or the log's next offset.
-    fn stretch_in(&self, reader: &Reader<'_>) -> Result<(Option<Stretch>, u64)> {
+    fn stretch_in(&self, reader: &Reader<'_>) -> Result<(Option<(Stretch, Held)>, u64)> {
         let from = reader.resolve(Start::At(self.next_offset))?;
         let list = reader.list();
         for segment in list.segments.get(list.index_at(from)..).unwrap_or_default() {
@@ -205,23 +248,40 @@ impl<'a> Scan<'a> {
             if let Some((offset, position, ordinal, end_ordinal, end, is_dense)) = found {
                 let held = segment.hold(|segment| self.segments.note_mapped(segment))?;
                 let stretch = Stretch {
-                    held,
+                    segment: held.let_go(),
+                    base: segment.base(),
+                    seeds: held.seeds(),
                     ordinal,
                     end_ordinal,
                     position,
                     end: u64::from(end),
                     is_dense,
                 };
-                return Ok((Some(stretch), offset));
+                return Ok((Some((stretch, held)), offset));
             }
         }
         Ok((None, reader.next_offset()))
     }
 }
 
-fn damaged(stretch: &Stretch, offset: u64) -> Error {
+/// The segment of `stretch`; `None` if others have closed its files, or messages from
+/// `next_offset` on were trimmed.
+#[cold]
+fn hold<'h>(
+    segments: &Segments,
+    stretch: &Stretch,
+    next_offset: u64,
+    held: &'h mut Option<Held>,
+) -> Option<&'h Held> {
+    if held.is_none() && segments.list().start_offset <= next_offset {
+        *held = stretch.segment.hold();
+    }
+    held.as_ref()
+}
+
+fn damaged(segments: &Segments, stretch: &Stretch, offset: u64) -> Error {
     Error::Corrupt {
-        path: stretch.held.path(),
+        path: segments.directory.path_of(&FileName::Segment(stretch.base)),
         position: stretch.position,
         offset: Some(offset),
         kind: Corruption::Record,

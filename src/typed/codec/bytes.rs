@@ -1,7 +1,8 @@
 use super::{Codec, CodecError};
 
 /// Bytes as they are: [`bytes::Bytes`]. Reading copies nothing: the item shares the message's
-/// memory.
+/// memory, and with it that of the whole batch. [`TMessage::detach`](crate::TMessage::detach)
+/// copies.
 ///
 /// ```
 /// use duramen::codec::{self, Codec};

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use duramen::{Error, Log, check};
+use duramen::{Error, Log, Options, check, recover, stat};
 
 use super::{MESSAGES, child_in, holder, is_locked, make, options, publish, read, reader};
 use crate::common::{self, run_child};
@@ -95,4 +97,67 @@ fn a_replaced_lock_file_does_not_let_a_second_process_in() {
     run_child(child_in(home.path(), "find locked"));
     assert!(is_locked(&options().open(home.path())));
     publish(&log, 0..MESSAGES).expect("publishes");
+}
+
+/// Goal: opening waits for another handle as long as it is told, and not longer. Method: a log that is held too long,
+/// and one that is let go of meanwhile; opened, and looked at with the functions that take a directory.
+#[test]
+fn opening_waits_for_the_lock_as_long_as_it_is_told() {
+    let home = common::fast_dir();
+    let open = |timeout| options().lock_timeout(timeout).open(home.path());
+    let held = open(Duration::ZERO).expect("a new log");
+    publish(&held, 0..3).expect("publishes");
+    let short = options().lock_timeout(Duration::from_millis(100));
+    let calls: [&dyn Fn(&Options) -> bool; 4] = [
+        &|options| is_locked(&options.open(home.path())),
+        &|options| matches!(check(home.path(), options), Err(Error::Locked { .. })),
+        &|options| matches!(stat(home.path(), options), Err(Error::Locked { .. })),
+        &|options| matches!(recover(home.path(), options), Err(Error::Locked { .. })),
+    ];
+    for call in calls {
+        let begun = Instant::now();
+        assert!(call(&short));
+        let waited = begun.elapsed();
+        assert!(
+            waited >= Duration::from_millis(100) && waited < Duration::from_secs(5),
+            "{waited:?}"
+        );
+    }
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(200));
+            held.close().expect("a close");
+        });
+        let log = open(Duration::from_secs(30)).expect("the other has closed it");
+        assert_eq!(log.next_offset().expect("an offset"), 3);
+        log.close().expect("a close");
+    });
+    assert!(open(Duration::MAX).is_ok(), "without an end");
+}
+
+/// Goal: a writer with patience never loses to readers that have the log open for moments. Method: two that open, read
+/// and close it again and again, as a follower does; the log is left as a kill leaves it.
+#[test]
+fn a_patient_writer_does_not_lose_to_followers() {
+    let home = common::fast_dir();
+    make(home.path(), false);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    if let Ok(log) = reader().open(home.path()) {
+                        log.next_offset().expect("an offset");
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+        }
+        let patient = options().lock_timeout(Duration::from_secs(30));
+        let opened: Vec<_> = (0..200)
+            .map(|_| patient.open(home.path()).and_then(|log| log.close()))
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        assert!(opened.iter().all(Result::is_ok), "{opened:?}");
+    });
 }

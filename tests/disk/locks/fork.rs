@@ -1,17 +1,96 @@
-//! A process that has a log open forks.
+//! A process that has logs open forks.
 
+use std::fs;
 use std::io;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, parent_id};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use duramen::{Error, Log, NewMessage, Result};
+use duramen::{
+    BlockingLog, Durability, Error, ErrorKind, FileLog, Log, LogExt, MemoryLog, NewMessage, Options, Result,
+    Start, TLog, check, codec,
+};
 
-use super::{MESSAGES, child_in, options, publish, read};
-use crate::common::{self, run_child};
+use super::{MESSAGES, child_in, is_locked, options, publish, read};
+use crate::common::{self, number, run_child};
 
-/// Goal: a fork of a process that has a log open can do it no harm. Method: the child of a fork publishes, syncs and
-/// closes; the parent goes on and reads everything back.
+/// How long the child of a fork may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Forks; the child does `work` and is gone. Work that panics, or does not end, kills the child.
+fn in_fork(work: impl Fn() + Send + Sync + 'static) -> io::Result<ExitStatus> {
+    let mut command = Command::new("/bin/true");
+    let run = move || {
+        thread::spawn(|| {
+            thread::sleep(PATIENCE);
+            eprintln!("the child of the fork hangs");
+            std::process::abort();
+        });
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(&work)) {
+            Ok(()) => Ok(()),
+            Err(_) => std::process::abort(),
+        }
+    };
+    // SAFETY: what runs in the child of the fork takes no lock that a thread of this process may hold, which is what
+    // these tests are about, but for those of the allocator, which are free in a child. If it did, the child would
+    // hang, and be killed.
+    #[expect(unsafe_code, reason = "there is no other way into the child of a fork")]
+    unsafe {
+        command.pre_exec(run);
+    }
+    command.status()
+}
+
+fn work_in_fork(work: impl Fn() + Send + Sync + 'static) {
+    let status = in_fork(work).expect("a fork");
+    assert!(status.success(), "{status}");
+}
+
+fn is_forked<T>(answer: Result<T>) -> bool {
+    answer.is_err_and(|error| {
+        let is_named = error.to_string().contains("forked");
+        matches!(error, Error::Forked) && is_named && error.kind() == ErrorKind::Unusable
+    })
+}
+
+/// Fails unless every call on a log that was inherited says so.
+fn refuse(log: &impl Log) {
+    let message = NewMessage::new(b"key", b"from the fork");
+    let mut offsets = [1].into();
+    for refused in [
+        is_forked(log.publish(&[message])),
+        is_forked(log.start_offset()),
+        is_forked(log.next_offset()),
+        is_forked(log.consume(Start::Oldest, 10)),
+        is_forked(log.consume_by_key(b"key", Start::Oldest, 10)),
+        is_forked(log.get(Start::At(1))),
+        is_forked(log.get_by_key(b"key")),
+        is_forked(log.get_by_time(duramen::Timestamp::MIN)),
+        is_forked(log.stat()),
+        is_forked(log.delete(&offsets)),
+        is_forked(log.delete_some(&mut offsets)),
+        is_forked(log.trim(1)),
+        is_forked(log.apply_retention(true)),
+        is_forked(log.apply_retention(false)),
+        is_forked(log.backup(Path::new("nowhere"))),
+        is_forked(log.sync()),
+        is_forked(log.gc(Duration::ZERO)),
+        log.iter(0).next().is_some_and(is_forked),
+        log.reverse_iter().next().is_some_and(is_forked),
+        is_forked(log.close()),
+        is_forked(log.close()),
+        is_forked(log.next_offset()),
+    ] {
+        assert!(refused);
+    }
+}
+
+/// Goal: a fork of a process that has a log open can do it no harm, and is told. Method: the child of a fork makes
+/// every call; the parent goes on and reads everything back.
 #[test]
 fn a_fork_does_no_harm() {
     let home = common::fast_dir();
@@ -20,34 +99,215 @@ fn a_fork_does_no_harm() {
 }
 
 pub(super) fn fork(dir: &Path) {
-    let log = std::sync::Arc::new(options().open(dir).expect("a new log"));
+    let log = Arc::new(options().open(dir).expect("a new log"));
     publish(&log, 0..MESSAGES / 2).expect("publishes");
-    let forked = std::sync::Arc::clone(&log);
-    let mut command = Command::new("/bin/true");
-    let in_fork = move || {
-        let poisoned = |error: Result<u64>| matches!(error, Err(Error::Poisoned));
-        let wrong = if !poisoned(forked.publish(&[NewMessage::value(b"from the fork")])) {
-            Some(1)
-        } else if !poisoned(forked.sync()) {
-            Some(2)
-        } else if forked.close().is_err() {
-            Some(3)
-        } else {
-            None
-        };
-        wrong.map_or(Ok(()), |wrong| Err(io::Error::from_raw_os_error(wrong)))
-    };
-    // SAFETY: what runs in the child of the fork is only the library's, this process has no other threads that could
-    // hold a lock of it, and memory can be allocated there.
-    #[expect(unsafe_code, reason = "there is no other way into the child of a fork")]
-    unsafe {
-        command.pre_exec(in_fork);
-    }
-    let status = command
-        .status()
-        .expect("1: publishes, 2: syncs, 3: does not close");
-    assert!(status.success());
+    let forked = Arc::clone(&log);
+    let place = dir.to_owned();
+    work_in_fork(move || {
+        assert!(is_locked(&options().open(&place)));
+        assert!(is_forked(forked.synced_offset()) && is_forked(forked.scan(Start::Oldest)));
+        refuse(&*forked);
+        let blocking = BlockingLog::new(Arc::clone(&forked));
+        assert!(is_forked(blocking.consume_blocking(Start::Newest, 1, None)));
+        assert!(blocking.follow(Start::Newest).next().is_some_and(is_forked));
+        let typed = TLog::new(Arc::clone(&forked), codec::Bytes, codec::Bytes);
+        assert!(is_forked(typed.consume(Start::Oldest, 1)));
+        assert!(
+            is_locked(&options().open(&place)),
+            "the child let go of the parent's lock"
+        );
+    });
     publish(&log, MESSAGES / 2..MESSAGES).expect("the parent goes on");
     run_child(child_in(dir, "find locked"));
     log.close().expect("a close");
+}
+
+/// Goal: readers that were at work when the process forked refuse, too, and so does a log in memory.
+#[test]
+fn readers_and_logs_in_memory_refuse_in_a_fork() {
+    let home = common::fast_dir();
+    run_child(child_in(home.path(), "fork with readers"));
+}
+
+pub(super) fn fork_with_readers(dir: &Path) {
+    let log: &'static FileLog = Box::leak(Box::new(options().open(dir).expect("a new log")));
+    publish(log, 0..MESSAGES).expect("publishes");
+    let memory: &'static MemoryLog = Box::leak(Box::new(MemoryLog::new()));
+    memory
+        .publish(&[NewMessage::new(b"key", b"value")])
+        .expect("publishes");
+    let mut scan = log.scan(Start::Oldest).expect("a scan");
+    assert!(scan.next().expect("a message").is_some());
+    let scan = std::sync::Mutex::new(scan);
+    work_in_fork(move || {
+        assert!(is_forked(scan.lock().expect("nobody panics").next()));
+        refuse(memory);
+    });
+    assert_eq!(memory.next_offset().expect("the parent's"), 1);
+}
+
+/// Publishes to a new log in `dir` and reads it back. Its syncs and seals are done in the background.
+fn use_new_log(dir: &Path, count: u64) {
+    let options = Options::new()
+        .create_dirs(true)
+        .key_index(true)
+        .rollover(4096)
+        .durability(Durability::Interval(Duration::from_millis(1)));
+    let log = options.open(dir).expect("a new log");
+    for _ in 0..count {
+        log.publish(&[NewMessage::new(b"key", &[7; 100])])
+            .expect("publishes");
+    }
+    let begun = Instant::now();
+    while log.synced_offset().expect("an offset") < count {
+        assert!(begun.elapsed() < PATIENCE, "nothing is synced in the background");
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(log.get_by_key(b"key").expect("the last").offset, count - 1);
+    log.trim(count / 2).expect("a trim");
+    log.close().expect("a close");
+    assert!(check(dir, &options).expect("a check").problems.is_empty());
+    let again = options.open(dir).expect("a reopen");
+    assert_eq!(again.next_offset().expect("an offset"), count);
+}
+
+fn open_files() -> usize {
+    fs::read_dir("/proc/self/fd").expect("a list").count()
+}
+
+/// Goal: a child of a fork has logs of its own, whatever its parent had open, and so has its child. Method: it opens
+/// new ones, which leave no file open when they are closed.
+#[test]
+fn a_fork_has_logs_of_its_own() {
+    let home = common::fast_dir();
+    run_child(child_in(home.path(), "fork and open"));
+    for name in ["parent", "child", "grandchild"] {
+        let log =
+            Options::of(home.path().join(name)).and_then(|options| options.open(home.path().join(name)));
+        assert_eq!(log.and_then(|log| log.next_offset()).expect(name), 500, "{name}");
+    }
+}
+
+pub(super) fn fork_and_open(dir: &Path) {
+    let log = Options::new()
+        .create_dirs(true)
+        .open(dir.join("held"))
+        .expect("a log");
+    log.publish(&[NewMessage::value(b"value")]).expect("publishes");
+    let home = dir.to_owned();
+    work_in_fork(move || {
+        let before = open_files();
+        use_new_log(&home.join("child"), 500);
+        assert_eq!(open_files(), before, "files are left open");
+        let home = home.clone();
+        work_in_fork(move || use_new_log(&home.join("grandchild"), 500));
+    });
+    use_new_log(&dir.join("parent"), 500);
+    log.close().expect("a close");
+}
+
+/// Goal: a child that has closed the handle it inherited does not keep the log locked when its parent is gone.
+#[test]
+fn a_closed_copy_of_a_lock_ends_with_the_parent() {
+    let home = common::fast_dir();
+    let dir = home.path().join("log");
+    let status = child_in(home.path(), "fork and die")
+        .output()
+        .expect("a child")
+        .status;
+    assert_eq!(status.code(), Some(7));
+    let begun = Instant::now();
+    while !home.path().join("opened").exists() {
+        assert!(begun.elapsed() < PATIENCE, "still locked");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(
+        options()
+            .open(dir)
+            .and_then(|log| log.next_offset())
+            .expect("a log"),
+        2
+    );
+}
+
+pub(super) fn fork_and_die(home: &Path) {
+    let dir = home.join("log");
+    let log = Arc::new(options().open(&dir).expect("a new log"));
+    log.publish(&[NewMessage::value(b"value")]).expect("publishes");
+    let (forked, place) = (Arc::clone(&log), home.to_owned());
+    let parent = std::process::id();
+    thread::spawn(move || {
+        in_fork(move || {
+            assert!(is_forked(forked.close()));
+            assert!(is_locked(&options().open(&dir)), "the parent's lock is gone");
+            fs::write(place.join("closed"), b"").expect("a file");
+            while parent_id() == parent {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let log = options().open(&dir).expect("the parent is gone");
+            log.publish(&[NewMessage::value(b"value")]).expect("publishes");
+            log.close().expect("a close");
+            fs::write(place.join("opened"), b"").expect("a file");
+        })
+    });
+    let begun = Instant::now();
+    while !home.join("closed").exists() {
+        assert!(begun.elapsed() < PATIENCE, "the child does not close");
+        thread::sleep(Duration::from_millis(1));
+    }
+    std::process::exit(7);
+}
+
+/// Goal: a fork never hangs, whatever the other threads of its parent are at. Method: threads open, use and close logs
+/// without a pause; each of many children opens and uses a log of its own, and lets go of one that it inherited.
+#[test]
+fn a_fork_while_logs_are_opened_does_not_hang() {
+    let home = common::fast_dir();
+    for _ in 0..number("DURAMEN_FORKS", 400).div_ceil(FORKS) {
+        run_child(child_in(home.path(), "fork at work"));
+    }
+}
+
+/// How many forks one process makes.
+const FORKS: u64 = 100;
+
+pub(super) fn fork_at_work(home: &Path) {
+    let stop = AtomicBool::new(false);
+    let shared = Arc::new(
+        options()
+            .background(true)
+            .open(home.join("shared"))
+            .expect("a log"),
+    );
+    thread::scope(|scope| {
+        for name in 0..4 {
+            let (stop, shared, dir) = (&stop, &shared, home.join(format!("log-{name}")));
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let log = options().background(true).open(&dir).expect("a log");
+                    for log in [&log, &**shared] {
+                        log.publish(&[NewMessage::new(b"key", &[7; 300])])
+                            .expect("publishes");
+                        log.consume(Start::Last(10), 10).expect("messages");
+                    }
+                    let before = shared.next_offset().expect("an offset").saturating_sub(100);
+                    shared.trim(before).expect("a trim");
+                    log.close().expect("a close");
+                }
+            });
+        }
+        for fork in 0..FORKS {
+            let (held, dir) = (Arc::clone(&shared), home.join("fork"));
+            let status = in_fork(move || {
+                assert!(is_forked(held.publish(&[NewMessage::value(b"value")])) && is_forked(held.close()));
+                use_new_log(&dir, 60);
+            });
+            let is_done = status.as_ref().is_ok_and(ExitStatus::success);
+            if !is_done || fork + 1 == FORKS {
+                stop.store(true, Ordering::Relaxed);
+            }
+            assert!(is_done, "fork {fork}: {status:?}");
+            fs::remove_dir_all(home.join("fork")).expect("the child's log");
+        }
+    });
 }

@@ -100,6 +100,10 @@ fn in_a_child() {
         }
         "be a stranger" => reading::be_a_stranger(&dir),
         "fork" => fork::fork(&dir),
+        "fork with readers" => fork::fork_with_readers(&dir),
+        "fork and open" => fork::fork_and_open(&dir),
+        "fork and die" => fork::fork_and_die(&dir),
+        "fork at work" => fork::fork_at_work(&dir),
         other => panic!("{other}"),
     }
 }

@@ -2,6 +2,7 @@
 //! so one clock reading per call is enough. It includes a few nanoseconds for making the batch or
 //! choosing the message to get.
 
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,15 +67,25 @@ fn measure(
     let spinner = progress::spinner(name);
     let started = Instant::now();
     let parts: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..workload.threads)
+        // The last share is done here, so that one thread needs no other.
+        let others = workload.threads.saturating_sub(1);
+        let threads: Vec<_> = (0..others)
             .map(|thread| {
-                scope.spawn({
-                    let work = &work;
-                    move || work(thread)
-                })
+                let work = &work;
+                thread::Builder::new().spawn_scoped(scope, move || work(thread))
             })
             .collect();
-        threads.into_iter().map(thread::ScopedJoinHandle::join).collect()
+        let last = work(others);
+        let wait = |thread: io::Result<thread::ScopedJoinHandle<'_, _>>| {
+            let thread = thread.map_err(|source| Failure::Io {
+                operation: "start a thread",
+                source,
+            })?;
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(wait).chain([last]).collect()
     });
     let mut measured = Measured {
         messages: 0,
@@ -84,7 +95,7 @@ fn measure(
     };
     spinner.finish_and_clear();
     for part in parts {
-        let part = part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let part = part?;
         measured.messages += part.messages;
         measured.content_size += part.content_size;
         let added = measured.latency.add(&part.latency);
