@@ -8,7 +8,7 @@
 use super::copy_kept::{copy_kept, source_of};
 use super::removal::Removal;
 use crate::engine::segments::Reader;
-use crate::segment::{Rewriter, SegmentRef};
+use crate::segment::{Held, Rewriter, SegmentRef};
 use crate::{Error, Result};
 
 /// A segment is small if it is at most the rollover size divided by this.
@@ -56,11 +56,11 @@ impl Removal<'_> {
         // The last segment is never among them: it may be written to.
         let candidates = reader.list().before_last();
         let size_if_small = |segment: &SegmentRef| -> Result<Option<u64>> {
-            let SegmentRef::Sealed(sealed) = segment else {
+            let Held::Sealed(_, files) = reader.hold(segment)? else {
                 return Ok(None);
             };
-            let len = u64::from(reader.read(segment, |opened| Ok(opened.end()))?);
-            Ok((len <= small_max && sealed.is_rewritten()?).then_some(len))
+            let len = u64::from(files.len);
+            Ok((len <= small_max && files.header.rewrite.is_some()).then_some(len))
         };
         let mut first = at;
         while let Some(before) = first.checked_sub(1)
@@ -90,12 +90,11 @@ impl Removal<'_> {
     fn merge(&mut self, reader: &Reader<'_>, run: &[SegmentRef]) -> Result<u64> {
         let [first, .., last] = run else { return Ok(0) };
         let remove = self.remove;
-        let source_of = |segment| source_of(&remove.directory, reader, segment);
         let before: u64 = run
             .iter()
             .map(|segment| self.remove.segments.size_on_disk(segment))
             .sum::<Result<u64>>()?;
-        let (source, end) = (source_of(first)?, source_of(last)?);
+        let (source, end) = (source_of(reader, first)?, source_of(reader, last)?);
         // The metadata names one merge only. So the files that the last merge left must be gone
         // before the metadata names another.
         self.unlink(self.unlink_pending.iter().copied())?;
@@ -104,11 +103,11 @@ impl Removal<'_> {
         let mut generation = 0;
         let start = reader.list().start_offset;
         for segment in run {
-            let of = source_of(segment)?;
+            let of = source_of(reader, segment)?;
             generation = of.header.next_generation()?.max(generation);
             // If an index turns out to be damaged meanwhile, it is rebuilt, and the merge is tried
             // another time.
-            let held = segment.hold(|segment| self.remove.segments.note_mapped(segment))?;
+            let held = reader.hold(segment)?;
             copy_kept(&held.opened(), &mut rewriter, &|offset| offset >= start)
                 .map_err(|fault| fault.into_error(&held.path()))?;
         }

@@ -8,6 +8,7 @@
 //! | `op` | the recorded operations, in order |
 //! | `fault` | the calls that fail, and their errors |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
+//! | `shared` | a machine that several threads use, and the visits around their calls |
 //! | `handle` | the files, mappings and locks of processes |
 //! | `disk`, `storage` | the disk for tests, and its [`Storage`](super::Storage) for the engine |
 //! | `pending` | the recorded changes that a power cut may lose |
@@ -24,6 +25,7 @@ mod machine;
 mod op;
 mod pending;
 mod random;
+mod shared;
 mod storage;
 #[cfg(test)]
 mod tests;
