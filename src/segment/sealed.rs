@@ -167,42 +167,30 @@ impl Sealed {
         used
     }
 
-    /// Keeps the segment from writing files of its name from now on, because the log goes on in its
-    /// file, or because its files are about to be removed. Nobody has it in the current list then.
+    /// Keeps the segment from writing files of its name from now on, because they are about to be
+    /// removed, or because the log goes on in them.
     pub(crate) fn retire(&self) {
         let _not_while_opening = self.opening.lock();
         self.retired.store(true, Ordering::Release);
     }
 
     /// Keeps the segment from looking at its name from now on, because another file is about to get
-    /// that name. Its files stay as they are for as long as a reader has this segment; they are
-    /// returned.
-    ///
-    /// Another file must not get the name of a segment of the current list before this was called.
-    /// Between the rename and the change of the list, and later with a list from before, readers
-    /// would meet a file that is not of their list.
+    /// it: between the rename and the change of the list, readers would meet a file that is not of
+    /// their list. Its own files, with an index that is whole, stay for as long as readers need.
     pub(crate) fn retire_readable(&self) -> Result<Arc<Mapped>> {
         let _not_while_opening = self.opening.lock();
         if let Some(kept) = self.kept.get() {
             return Ok(Arc::clone(kept));
         }
-        let was_retired = self.retired.swap(true, Ordering::AcqRel);
-        let files = self.files_to_keep().inspect_err(|_| {
-            self.retired.store(was_retired, Ordering::Release);
-        })?;
-        Ok(Arc::clone(self.kept.get_or_init(|| files)))
-    }
-
-    /// Its files, with an index that is in order: later there is no file to build another from.
-    fn files_to_keep(&self) -> Result<Arc<Mapped>> {
-        let files = match self.mapped.load_full() {
+        let mut files = match self.mapped.load_full() {
             Some(files) => files,
             None => Arc::new(self.open(false)?),
         };
-        match files.index.verify_pages() {
-            Ok(()) => Ok(files),
-            Err(_) => self.open(true).map(Arc::new),
+        if files.index.verify_pages().is_err() {
+            files = Arc::new(self.open(true)?);
         }
+        self.retired.store(true, Ordering::Release);
+        Ok(Arc::clone(self.kept.get_or_init(|| files)))
     }
 
     pub(crate) fn is_mapped(&self) -> bool {

@@ -140,10 +140,10 @@ impl SimDisk {
         self.machine.lock().faults.clear();
     }
 
-    /// Calls `visit` before and after each call into the file system from now on, on the thread that
-    /// makes the call; `None` ends that. Loads and stores through mappings are not counted as calls.
+    /// Calls `visit` before and after each call into the file system from now on, on the thread
+    /// that makes the call; `None` ends that. Loads and stores through mappings are no such calls.
     ///
-    /// With this, a test can let something else happen at each point in the middle of an operation.
+    /// So a test can let something else happen at each point in the middle of an operation.
     pub fn visit(&self, visit: Option<Arc<dyn Fn() + Send + Sync>>) {
         self.machine.set_visit(visit);
     }
@@ -188,6 +188,12 @@ impl SimDisk {
     #[must_use]
     pub fn stores_into_holes(&self) -> u64 {
         self.machine.lock().counts.stores_into_holes
+    }
+
+    /// The bytes that were written to files, and stored through mappings, since the system started.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.machine.lock().counts.written
     }
 
     /// The number of open files and mappings.

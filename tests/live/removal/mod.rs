@@ -11,5 +11,7 @@
 mod interleaved;
 mod model;
 mod offsets;
+#[cfg(feature = "fault")]
+mod queue;
 mod racing;
 mod scans;
