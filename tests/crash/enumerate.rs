@@ -95,7 +95,7 @@ fn a_queue_of_which_one_job_after_the_other_is_deleted() {
     ];
     for config in Config::REMOVING {
         let steps = queue.iter().map(|steps| steps.to_vec()).collect();
-        battery(config, steps, Settings::get().states / 50, 5_000);
+        battery(config, steps, Settings::get().states / 200, 2_000);
     }
 }
 

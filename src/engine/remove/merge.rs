@@ -245,7 +245,7 @@ mod tests {
             }
             .segments()
         };
-        assert_eq!(worth_merging(&of(&[500, 500, 500]), 1, 1000), Some(1..3));
+        assert_eq!(worth_merging(&of(&[500, 500, 500]), 1, 1000), Some(0..2));
         assert_eq!(worth_merging(&of(&[500, 501]), 1, 1000), None);
         assert_eq!(worth_merging(&of(&[500]), 0, 1000), None);
         assert_eq!(worth_merging(&[], 0, 1000), None);
