@@ -1,9 +1,8 @@
 //! A segment as the source of a copy or a rewrite.
 
-use crate::directory::{Directory, corrupt};
+use crate::directory::corrupt;
 use crate::format::{Previous, SegmentHeader};
-use crate::segment::{Active, Sealed, Testimony, Visible, end_of};
-use crate::sys::Open;
+use crate::segment::{Active, Mapped, Testimony, Visible, end_of};
 use crate::{Corruption, Result};
 
 /// What a copy or a rewrite of a segment has to know about it.
@@ -44,15 +43,13 @@ impl RewriteSource {
         })
     }
 
-    /// A sealed segment, which reaches up to the offset `end`.
-    pub(crate) fn of_sealed(directory: &Directory, sealed: &Sealed, end: u64) -> Result<RewriteSource> {
-        let (_, header) = directory.open_segment(sealed.base(), Open::Read)?;
-        let ending = sealed.ending(&header)?;
-        Ok(RewriteSource {
-            header,
-            origin: ending.origin,
+    /// A sealed segment, which reaches up to the offset `end`, as its files are mapped.
+    pub(crate) fn of_sealed(files: &Mapped, end: u64) -> RewriteSource {
+        RewriteSource {
+            header: files.header,
+            origin: files.origin,
             end,
-            len: ending.seal.len,
-        })
+            len: files.len,
+        }
     }
 }

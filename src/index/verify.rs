@@ -10,9 +10,7 @@ impl SealedIndex {
     /// Checking that the answers are right takes the segment as well: build its index again and
     /// compare the bytes.
     pub(crate) fn verify_all(&self) -> Result<(), IndexDefect> {
-        for page in 0..self.sections.pages {
-            self.verify(page)?;
-        }
+        self.verify_pages()?;
         self.verify_ascending(self.sections.positions, self.header.binding.segment_len)?;
         if self.header.gaps {
             let len = self.header.end - self.header.binding.base;
@@ -27,6 +25,11 @@ impl SealedIndex {
         } else {
             Ok(())
         }
+    }
+
+    /// Verifies the checksums of all pages.
+    pub(crate) fn verify_pages(&self) -> Result<(), IndexDefect> {
+        (0..self.sections.pages).try_for_each(|page| self.verify(page))
     }
 
     /// Checks that a section's words go up and stay below `end`.

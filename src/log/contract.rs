@@ -248,6 +248,20 @@ declare_log! {
         /// Deleting leaves gaps. It does not move the start offset, and the log never assigns a
         /// deleted offset again: not even that of the newest message, and not after a reopen.
         ///
+        /// # Cost
+        ///
+        /// A log of segments copies what is kept of each segment that has one of the messages, so
+        /// the cost is that of the segments, not of the messages: one message out of a full
+        /// segment of 64 MiB costs 64 MiB of reading and writing, and a few syncs. Afterwards,
+        /// small segments side by side become one, so the number of files stays bounded whatever
+        /// is deleted; that copies each message once more at most each time its segment doubles.
+        ///
+        /// To take many messages out, name all of them in one call, or in one of
+        /// [`compact::delete_multi`](crate::compact::delete_multi): each segment is then copied
+        /// once. To take messages off the front, use [`trim`](Log::trim), which copies nothing. A
+        /// queue whose jobs end in about the order in which they came keeps the offset of its
+        /// oldest open job, and trims up to there from time to time.
+        ///
         /// # Durability
         ///
         /// When the call returns, the messages are gone from storage for good. A crash during the

@@ -28,7 +28,7 @@ pub(crate) use read_fault::ReadFault;
 pub(crate) use reserve::{capacity_for, first_reserve};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
-pub(crate) use sealed::{IndexBuild, IndexState, Sealed, SegmentEnd};
+pub(crate) use sealed::{IndexBuild, IndexState, Mapped, Sealed, SegmentEnd};
 pub(crate) use segment_ref::{Held, LetGo, SegmentRef, SegmentSnapshot};
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;

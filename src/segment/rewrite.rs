@@ -149,7 +149,6 @@ impl<'a> Rewriter<'a> {
     }
 
     /// The length of the finished segment in bytes.
-    /// placeholder
     pub(crate) fn len(&self) -> u64 {
         self.position
     }

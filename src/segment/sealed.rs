@@ -49,9 +49,13 @@ pub(crate) enum SegmentEnd {
     Known(Previous),
 }
 
-/// A sealed segment's files, mapped.
+/// A sealed segment's files, mapped. Whatever has to be known of the segment together with its
+/// content is taken from here: by now another segment may have the name.
 #[derive(Debug)]
 pub(crate) struct Mapped {
+    pub(crate) header: SegmentHeader,
+    /// How the segment behind, or the metadata, knows this one.
+    pub(crate) origin: Previous,
     pub(crate) map: Map,
     pub(crate) seeds: FrameSeeds,
     pub(crate) index: SealedIndex,
@@ -162,32 +166,30 @@ impl Sealed {
         used
     }
 
-    /// Whether it was rewritten without some of its messages.
-    pub(crate) fn is_rewritten(&self) -> Result<bool> {
-        let (_, header) = self.directory.open_segment(self.base, Open::Read)?;
-        Ok(header.rewrite.is_some())
-    }
-
-    /// Keeps the segment from touching the files of its name from now on, because they are about to
-    /// be replaced by those of another segment, or removed.
+    /// Keeps the segment from writing files of its name from now on, because they are about to be
+    /// removed, or because the log goes on in them.
     pub(crate) fn retire(&self) {
         let _not_while_opening = self.opening.lock();
         self.retired.store(true, Ordering::Release);
     }
 
-    /// Does the same as [`retire`](Sealed::retire), and keeps the files as they are for as long as
-    /// a reader has this segment.
-    pub(crate) fn retire_readable(&self) -> Result<()> {
+    /// Keeps the segment from looking at its name from now on, because another file is about to get
+    /// it: between the rename and the change of the list, readers would meet a file that is not of
+    /// their list. Its own files, with an index that is whole, stay for as long as readers need.
+    pub(crate) fn retire_readable(&self) -> Result<Arc<Mapped>> {
         let _not_while_opening = self.opening.lock();
-        if self.kept.get().is_none() {
-            let files = match self.mapped.load_full() {
-                Some(files) => files,
-                None => Arc::new(self.open(false)?),
-            };
-            self.kept.get_or_init(|| files);
+        if let Some(kept) = self.kept.get() {
+            return Ok(Arc::clone(kept));
+        }
+        let mut files = match self.mapped.load_full() {
+            Some(files) => files,
+            None => Arc::new(self.open(false)?),
+        };
+        if files.index.verify_pages().is_err() {
+            files = Arc::new(self.open(true)?);
         }
         self.retired.store(true, Ordering::Release);
-        Ok(())
+        Ok(Arc::clone(self.kept.get_or_init(|| files)))
     }
 
     pub(crate) fn is_mapped(&self) -> bool {
@@ -203,6 +205,9 @@ impl Sealed {
     /// How the segment behind, or the metadata, knows this one; and the file that an error about it
     /// names.
     pub(crate) fn link(&self) -> Result<(Previous, std::path::PathBuf)> {
+        if let Some(kept) = self.kept.get() {
+            return Ok((kept.origin, self.path()));
+        }
         match self.end {
             SegmentEnd::Known(link) => Ok((link, self.path())),
             SegmentEnd::Successor(base) => {
@@ -237,7 +242,7 @@ impl Sealed {
     /// Verifies the whole index file, without repairing it.
     pub(crate) fn check_index(&self) -> Result<IndexState> {
         let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
-        let seal = self.ending(&header)?.seal;
+        let Ending { seal, origin, .. } = self.ending(&header)?;
         let Some(index) = found(self.directory.open(&FileName::Index(self.base), Open::Read))? else {
             return Ok(IndexState::Absent);
         };
@@ -265,6 +270,8 @@ impl Sealed {
         }
         let map = file.map(u64::from(seal.len), false)?;
         Ok(IndexState::Good(Box::new(Mapped {
+            header,
+            origin,
             map,
             seeds: FrameSeeds::new(header.salt),
             index,
@@ -274,7 +281,7 @@ impl Sealed {
 
     fn open(&self, rebuild: bool) -> Result<Mapped> {
         let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
-        let seal = self.ending(&header)?.seal;
+        let Ending { seal, origin, .. } = self.ending(&header)?;
         let len = file.len()?;
         if len < u64::from(seal.len) {
             return Err(corrupt(file.path(), len, None, Corruption::Short));
@@ -289,6 +296,8 @@ impl Sealed {
         };
         self.time_max.get_or_init(|| index.time_max());
         Ok(Mapped {
+            header,
+            origin,
             map,
             seeds,
             index,

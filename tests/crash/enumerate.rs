@@ -60,6 +60,45 @@ fn removing_and_retaining_with_os() {
     removing(Config::REMOVING[1], 130_000);
 }
 
+/// A queue: each job is published and, when it is done, deleted. So segments without messages come to lie side by
+/// side, beside others, and at the end of the log.
+#[test]
+fn a_queue_of_which_one_job_after_the_other_is_deleted() {
+    use Step::{Batch, Close, DeleteFirst, DeleteLast, Fill, Merge, Reopen, Small};
+    let queue: [&[Step]; 6] = [
+        &[Small, DeleteLast, Small, DeleteLast, Small, DeleteLast],
+        &[Fill, Small, DeleteLast, Small, DeleteLast, Small, DeleteLast],
+        &[Fill, Merge, Small, DeleteLast, Small, DeleteLast, Small],
+        &[
+            Fill, DeleteLast, Small, DeleteLast, Reopen, Small, DeleteLast, Small, DeleteLast,
+        ],
+        &[
+            Fill,
+            DeleteFirst,
+            Small,
+            DeleteLast,
+            Close,
+            Small,
+            DeleteLast,
+            Small,
+        ],
+        &[
+            Batch,
+            DeleteFirst,
+            Small,
+            DeleteFirst,
+            Batch,
+            DeleteLast,
+            DeleteLast,
+            DeleteFirst,
+        ],
+    ];
+    for config in Config::REMOVING {
+        let steps = queue.iter().map(|steps| steps.to_vec()).collect();
+        battery(config, steps, Settings::get().states / 200, 2_000);
+    }
+}
+
 /// Tries again what a failure has printed.
 #[test]
 fn again() {

@@ -145,11 +145,14 @@ impl Appender {
                 Ok(Some(active.header))
             }
             (None, Some(previous)) if previous.base == self.next_offset => {
-                if let Some(SegmentRef::Sealed(last)) = context.segments.list().segments.last() {
-                    last.retire();
+                match context.segments.list().with_base(previous.base) {
+                    Some(SegmentRef::Sealed(last)) => Ok(Some(last.retire_readable()?.header)),
+                    Some(SegmentRef::Active(last)) => {
+                        last.retire();
+                        Ok(Some(last.header))
+                    }
+                    None => Ok(None),
                 }
-                let (_, header) = context.directory().open_segment(previous.base, Open::Read)?;
-                Ok(Some(header))
             }
             _ => Ok(None),
         }
@@ -250,6 +253,8 @@ impl Appender {
                 context.health().poison_on_error(Err(error))
             };
         }
+        // From here on the file gets messages that the sealed segment does not know.
+        sealed.retire();
         let active = Arc::new(active);
         let count = active.visible().count;
         self.begin(&active, count, previous.len, previous.last_checksum);

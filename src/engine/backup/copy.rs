@@ -30,7 +30,7 @@ pub(crate) fn copy(segments: &Segments, metadata: &LiveMetadata, dir: &Path) -> 
     target.refuse_diverged(metadata, &reader)?;
     target.begin(reader.list().start_offset)?;
     let moment = Moment::of(&reader);
-    let last = target.copy_segments(segments, &moment, u64::MAX)?;
+    let last = target.copy_segments(&moment, u64::MAX)?;
     target.finish(metadata, &moment, moment.next_offset, last)
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn copy_until(
         ));
     }
     let moment = Moment::of(&reader);
-    let last = target.copy_segments(segments, &moment, end)?;
+    let last = target.copy_segments(&moment, end)?;
     target.is_fork = true;
     target.finish(metadata, &moment, end.min(moment.next_offset), last)
 }
@@ -81,13 +81,13 @@ impl Moment<'_> {
         }
     }
 
-    fn source(&self, segments: &Segments, segment: &SegmentRef) -> Result<RewriteSource> {
+    fn source(&self, segment: &SegmentRef) -> Result<RewriteSource> {
         let last = self.reader.list().segments.last().map(SegmentRef::base);
         match (segment, self.visible) {
             (SegmentRef::Active(active), Some(visible)) if Some(segment.base()) == last => {
                 RewriteSource::of_active(active, visible)
             }
-            _ => source_of(&segments.directory, self.reader, segment),
+            _ => source_of(self.reader, segment),
         }
     }
 }
@@ -202,17 +202,12 @@ impl Target {
     }
 
     /// Copies the messages below `end`; returns the link to the last segment of the copy.
-    fn copy_segments(
-        &mut self,
-        segments: &Segments,
-        moment: &Moment<'_>,
-        end: u64,
-    ) -> Result<Option<Previous>> {
+    fn copy_segments(&mut self, moment: &Moment<'_>, end: u64) -> Result<Option<Previous>> {
         let mut last = None;
         let copied = moment.reader.list().segments.iter();
         for segment in copied.take_while(|segment| segment.base() < end) {
-            let source = moment.source(segments, segment)?;
-            let held = segment.hold(|segment| segments.note_mapped(segment))?;
+            let source = moment.source(segment)?;
+            let held = moment.reader.hold(segment)?;
             let copied = if end < source.end {
                 self.copy_cut(&source, &held, end)?
             } else {

@@ -1,23 +1,17 @@
 use crate::Result;
 use crate::chain::RewriteSource;
-use crate::directory::Directory;
 use crate::engine::segments::Reader;
-use crate::segment::{ReadFault, Rewriter, SegmentRef, SegmentSnapshot};
+use crate::segment::{Held, ReadFault, Rewriter, SegmentRef, SegmentSnapshot};
 
 /// The facts about a segment of the list that a copy or a rewrite of it needs.
-pub(crate) fn source_of(
-    directory: &Directory,
-    reader: &Reader<'_>,
-    segment: &SegmentRef,
-) -> Result<RewriteSource> {
-    let sealed = match segment {
-        SegmentRef::Active(active) => return RewriteSource::of_active(active, active.visible()),
-        SegmentRef::Sealed(sealed) => sealed,
-    };
-    let source = RewriteSource::of_sealed(directory, sealed, reader.end_offset_of(segment))?;
-    // Its files are opened, and its index built if there is none, before anything of it is written.
-    reader.read(segment, |_| Ok(()))?;
-    Ok(source)
+///
+/// The files of a sealed segment are opened, and its index built if there is none, before anything
+/// of it is written.
+pub(crate) fn source_of(reader: &Reader<'_>, segment: &SegmentRef) -> Result<RewriteSource> {
+    match reader.hold(segment)? {
+        Held::Active(active) => RewriteSource::of_active(&active, active.visible()),
+        Held::Sealed(_, files) => Ok(RewriteSource::of_sealed(&files, reader.end_offset_of(segment))),
+    }
 }
 
 /// Copies the records that `is_kept` accepts to `to`; returns how many it leaves out. Every copied

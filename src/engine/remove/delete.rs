@@ -154,7 +154,7 @@ impl Removal<'_> {
                 .health()
                 .poison_on_error(active.sync(&self.remove.directory))?;
         }
-        let source = source_of(&self.remove.directory, &reader, segment)?;
+        let source = source_of(&reader, segment)?;
         let rewriter = reader.read(segment, |opened| {
             let mut rewriter = Rewriter::create(&self.remove.directory, source.header)?;
             copy_kept(opened, &mut rewriter, is_kept)?;

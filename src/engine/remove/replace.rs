@@ -21,7 +21,7 @@ impl Removal<'_> {
         for segment in segments {
             match segment {
                 SegmentRef::Active(active) => active.retire(),
-                SegmentRef::Sealed(segment) => segment.retire_readable()?,
+                SegmentRef::Sealed(segment) => drop(segment.retire_readable()?),
             }
         }
         let len = rewriter.len();

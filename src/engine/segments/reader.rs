@@ -6,7 +6,7 @@ use arc_swap::Guard;
 
 use super::current::Segments;
 use super::list::SegmentList;
-use crate::segment::{ReadFault, SegmentRef, SegmentSnapshot};
+use crate::segment::{Held, ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// A reader's snapshot of a log.
@@ -86,6 +86,11 @@ impl<'a> Reader<'a> {
         read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
     ) -> Result<T> {
         segment.read(|segment| self.segments.note_mapped(segment), read)
+    }
+
+    /// Keeps a segment's files open.
+    pub(crate) fn hold(&self, segment: &SegmentRef) -> Result<Held> {
+        segment.hold(|segment| self.segments.note_mapped(segment))
     }
 
     /// The offset to read from.

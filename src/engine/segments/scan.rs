@@ -246,7 +246,7 @@ impl<'a> Scan<'a> {
                 )))
             })?;
             if let Some((offset, position, ordinal, end_ordinal, end, is_dense)) = found {
-                let held = segment.hold(|segment| self.segments.note_mapped(segment))?;
+                let held = reader.hold(segment)?;
                 let stretch = Stretch {
                     segment: held.let_go(),
                     base: segment.base(),

@@ -2,12 +2,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
-
 use super::handle::{SimFile, SimLock};
 use super::image::Inode;
 use super::machine::Machine;
 use super::op::{Call, Op};
+use super::shared::{Entered, Shared};
 use crate::format::FileId;
 use crate::sys::error::{failed, random_failed};
 use crate::sys::{DirLock, File, LOCK_NAME, Open};
@@ -17,19 +16,19 @@ use crate::{Error, Result};
 /// messages.
 #[derive(Clone)]
 pub(in crate::sys) struct SimDir {
-    machine: Arc<Mutex<Machine>>,
+    machine: Arc<Shared>,
     inode: Inode,
 }
 
 impl SimDir {
-    fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> SimDir {
+    fn new(machine: &Arc<Shared>, inode: Inode) -> SimDir {
         SimDir {
             machine: Arc::clone(machine),
             inode,
         }
     }
 
-    pub(super) fn at(machine: &Arc<Mutex<Machine>>, path: &Path) -> Result<SimDir> {
+    pub(super) fn at(machine: &Arc<Shared>, path: &Path) -> Result<SimDir> {
         let mut seen = machine.lock();
         let inode = seen
             .call(Call::OpenDir)
@@ -43,7 +42,7 @@ impl SimDir {
         SimDir::at(&self.machine, path)
     }
 
-    fn machine(&self) -> MutexGuard<'_, Machine> {
+    fn machine(&self) -> Entered<'_> {
         self.machine.lock()
     }
 
@@ -115,7 +114,7 @@ impl SimDir {
     }
 
     pub(in crate::sys) fn boot_id(&self) -> [u8; 16] {
-        self.machine().boot
+        self.machine.lock_unseen().boot
     }
 
     pub(in crate::sys) fn rename(&self, path: &Path, from: &str, target: &SimDir, to: &str) -> Result<()> {

@@ -3,8 +3,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::content::Content;
 use super::crash::{CrashImages, CrashPlan, PowerCut, Remains};
 use super::fault::{Fault, Lie};
@@ -13,6 +11,7 @@ use super::machine::Machine;
 use super::op::{Call, Op, Shown};
 use super::pending::Pending;
 use super::random::mix;
+use super::shared::Shared;
 
 /// A disk in memory with the system that uses it. Clones are handles to the same disk.
 ///
@@ -22,7 +21,7 @@ use super::random::mix;
 /// this disk unchanged.
 #[derive(Clone)]
 pub struct SimDisk {
-    pub(super) machine: Arc<Mutex<Machine>>,
+    pub(super) machine: Arc<Shared>,
     /// The previous disk and the power cut that led to this one.
     origin: Option<Arc<(SimDisk, PowerCut)>>,
     hash: Option<u64>,
@@ -37,7 +36,7 @@ impl SimDisk {
 
     fn with(machine: Machine) -> SimDisk {
         SimDisk {
-            machine: Arc::new(Mutex::new(machine)),
+            machine: Shared::new(machine),
             origin: None,
             hash: None,
         }
@@ -47,7 +46,7 @@ impl SimDisk {
     fn found(remains: Remains, parent: &SimDisk) -> SimDisk {
         let machine = Machine::start(remains.image, mix(remains.seed, 1));
         SimDisk {
-            machine: Arc::new(Mutex::new(machine)),
+            machine: Shared::new(machine),
             origin: Some(Arc::new((parent.clone(), remains.cut))),
             hash: Some(remains.hash),
         }
@@ -141,6 +140,14 @@ impl SimDisk {
         self.machine.lock().faults.clear();
     }
 
+    /// Calls `visit` before and after each call into the file system from now on, on the thread
+    /// that makes the call; `None` ends that. Loads and stores through mappings are no such calls.
+    ///
+    /// So a test can let something else happen at each point in the middle of an operation.
+    pub fn visit(&self, visit: Option<Arc<dyn Fn() + Send + Sync>>) {
+        self.machine.set_visit(visit);
+    }
+
     /// The number of calls that failed, were interrupted or were cut short.
     #[must_use]
     pub fn faults_hit(&self) -> u64 {
@@ -181,6 +188,12 @@ impl SimDisk {
     #[must_use]
     pub fn stores_into_holes(&self) -> u64 {
         self.machine.lock().counts.stores_into_holes
+    }
+
+    /// The bytes that were written to files, and stored through mappings, since the system started.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.machine.lock().counts.written
     }
 
     /// The number of open files and mappings.

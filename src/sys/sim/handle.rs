@@ -4,21 +4,19 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::image::Inode;
-use super::machine::Machine;
 use super::op::Call;
+use super::shared::Shared;
 
 /// An inode kept open by a file or a mapping.
 struct Handle {
-    machine: Arc<Mutex<Machine>>,
+    machine: Arc<Shared>,
     inode: Inode,
 }
 
 impl Handle {
-    fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> Handle {
-        machine.lock().counts.handles += 1;
+    fn new(machine: &Arc<Shared>, inode: Inode) -> Handle {
+        machine.lock_unseen().counts.handles += 1;
         Handle {
             machine: Arc::clone(machine),
             inode,
@@ -28,7 +26,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.machine.lock().counts.handles -= 1;
+        self.machine.lock_unseen().counts.handles -= 1;
     }
 }
 
@@ -36,7 +34,7 @@ impl Drop for Handle {
 pub(in crate::sys) struct SimFile(Handle);
 
 impl SimFile {
-    pub(super) fn new(machine: &Arc<Mutex<Machine>>, inode: Inode) -> SimFile {
+    pub(super) fn new(machine: &Arc<Shared>, inode: Inode) -> SimFile {
         SimFile(Handle::new(machine, inode))
     }
 
@@ -89,7 +87,7 @@ impl SimMap {
         if self.writable {
             self.handle
                 .machine
-                .lock()
+                .lock_unseen()
                 .store(self.handle.inode, position, bytes);
         }
         self.writable
@@ -103,7 +101,7 @@ impl SimMap {
     pub(in crate::sys) fn load(&self, position: u64, buffer: &mut [u8]) {
         self.handle
             .machine
-            .lock()
+            .lock_unseen()
             .load(self.handle.inode, position, buffer);
     }
 }
@@ -116,14 +114,14 @@ impl fmt::Debug for SimMap {
 
 /// A lock on a directory of a simulated disk, released when dropped.
 pub(in crate::sys) struct SimLock {
-    pub(super) held: Option<(Arc<Mutex<Machine>>, Inode)>,
+    pub(super) held: Option<(Arc<Shared>, Inode)>,
     pub(super) exclusive: bool,
 }
 
 impl Drop for SimLock {
     fn drop(&mut self) {
         let Some((machine, dir)) = &self.held else { return };
-        if let Some(held) = machine.lock().locks.get_mut(dir) {
+        if let Some(held) = machine.lock_unseen().locks.get_mut(dir) {
             if self.exclusive {
                 held.exclusive = false;
             } else {

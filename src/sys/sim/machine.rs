@@ -41,6 +41,8 @@ pub(super) struct Counts {
     /// Stores to places that were not allocated. On a full disk, each would have killed the
     /// process.
     pub(super) stores_into_holes: u64,
+    /// Bytes that were written and stored.
+    pub(super) written: u64,
 }
 
 impl Counts {
@@ -130,6 +132,9 @@ impl Machine {
     }
 
     pub(super) fn record(&mut self, op: Op) {
+        if let Op::Write { data, .. } | Op::Store { data, .. } = &op {
+            self.counts.written += data.len() as u64;
+        }
         self.seen.apply(&op);
         self.ops.push(op);
     }

@@ -9,6 +9,7 @@
 //! | `fault` | the calls that fail, and their errors |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
 //! | `dir`, `handle` | the directories, files, mappings and locks of processes |
+//! | `shared` | a machine that several threads use, and the visits around their calls |
 //! | `disk`, `storage` | the disk for tests, and its [`Storage`](super::Storage) for the engine |
 //! | `pending` | the recorded changes that a power cut may lose |
 //! | `units` | the pieces of these changes that survive independently |
@@ -25,6 +26,7 @@ mod machine;
 mod op;
 mod pending;
 mod random;
+mod shared;
 mod storage;
 #[cfg(test)]
 mod tests;

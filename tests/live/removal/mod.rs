@@ -7,7 +7,11 @@
 //! | `PROPTEST_CASES` | how many rows of random calls are held against a log in memory; default 100 |
 //! | `DURAMEN_SEED` | what is drawn at random, but for those rows, depends on it alone |
 
+#[cfg(feature = "fault")]
+mod interleaved;
 mod model;
 mod offsets;
+#[cfg(feature = "fault")]
+mod queue;
 mod racing;
 mod scans;

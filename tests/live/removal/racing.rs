@@ -20,6 +20,8 @@ const OFFSETS_MAX: u64 = 1 << 20;
 struct Truth {
     /// For each offset the round in which its message is deleted, or 0.
     deleted_in: Vec<AtomicU32>,
+    /// For each offset 1 + the number of the key of its message, once its publish has returned; or 0.
+    keys: Vec<AtomicU32>,
     /// The last round that is over.
     rounds: AtomicU32,
     published: AtomicU64,
@@ -29,6 +31,23 @@ struct Truth {
 impl Truth {
     fn deleted_in(&self, offset: u64) -> &AtomicU32 {
         &self.deleted_in[usize::try_from(offset).expect("small")]
+    }
+
+    /// Notes messages with keys of these numbers that were published before `next_offset`.
+    fn note(&self, numbers: &[u64], next_offset: u64) {
+        for (number, offset) in numbers.iter().rev().zip((0..next_offset).rev()) {
+            let key = u32::try_from(1 + number % KEYS).expect("small");
+            self.keys[usize::try_from(offset).expect("small")].store(key, Ordering::Release);
+        }
+    }
+
+    /// The offsets below `end` of messages that are known to be there, with this key, or with any.
+    fn known(&self, end: u64, key: Option<u64>) -> Vec<u64> {
+        let is_known = |offset: &u64| {
+            let noted = self.keys[usize::try_from(*offset).expect("small")].load(Ordering::Acquire);
+            noted > 0 && key.is_none_or(|key| u64::from(noted) == 1 + key) && !self.is_named(*offset)
+        };
+        (0..end).filter(is_known).collect()
     }
 
     /// Whether a message may be missing.
@@ -81,7 +100,8 @@ fn publish(log: &FileLog, truth: &Truth, publisher: u64, seed: u64) {
             .iter()
             .map(|(key, value)| NewMessage::new(key, value))
             .collect();
-        log.publish(&messages).expect("a publish");
+        let next_offset = log.publish(&messages).expect("a publish");
+        truth.note(&numbers, next_offset);
     }
 }
 
@@ -119,7 +139,9 @@ fn look_up(log: &FileLog, truth: &Truth, seed: u64) {
     while !truth.stop.load(Ordering::Acquire) {
         let rounds = truth.rounds.load(Ordering::Acquire);
         let end = log.next_offset().expect("an offset");
-        let key = random.u64(..KEYS).to_le_bytes();
+        let key_number = random.u64(..KEYS);
+        let key = key_number.to_le_bytes();
+        let known = [None, Some(key_number)].map(|key| truth.known(end, key));
         let offset = random.u64(..end.max(1));
         let found = [
             log.get(Start::At(offset)),
@@ -130,8 +152,17 @@ fn look_up(log: &FileLog, truth: &Truth, seed: u64) {
         for (way, found) in found.into_iter().enumerate() {
             match found {
                 Ok(message) => truth.check(&message, rounds),
-                Err(Error::NotFound | Error::OffsetOutOfRange { .. }) if end == 0 => {}
+                Err(Error::OffsetOutOfRange { .. }) if end == 0 => {}
                 Err(Error::NotFound) if way == 0 && truth.is_named(offset) => {}
+                // Of all that were known to be there when the call began, none may be left.
+                Err(Error::NotFound) if way > 0 => {
+                    let known = &known[usize::from(way == 2)];
+                    let left: Vec<_> = known.iter().filter(|offset| !truth.is_named(**offset)).collect();
+                    assert!(
+                        left.is_empty(),
+                        "way {way} to look up finds nothing; {left:?} are there"
+                    );
+                }
                 Err(error) => panic!("way {way} to look up, below {end}: {error:?}"),
             }
         }
@@ -180,6 +211,9 @@ fn present(log: &FileLog, end: u64) -> BTreeSet<u64> {
 fn run(log: &FileLog, rounds: u32, seed: u64) -> BTreeSet<u64> {
     let truth = &Truth {
         deleted_in: std::iter::repeat_with(AtomicU32::default)
+            .take(usize::try_from(OFFSETS_MAX).expect("small"))
+            .collect(),
+        keys: std::iter::repeat_with(AtomicU32::default)
             .take(usize::try_from(OFFSETS_MAX).expect("small"))
             .collect(),
         rounds: AtomicU32::new(0),
