@@ -272,6 +272,8 @@ impl Opening<'_> {
         }
         // For a cut of durable messages the epoch has gone up already.
         let may_have_lost = !has_cut && !self.chain.meta.visible_is_durable;
+        // What had no space to be copied is shown all the same, and may be lost in a power cut.
+        let is_proven = unsynced.is_empty();
         let is_read_only = self.options.read_only;
         let log = self.open_log(lock, segments, appender, meta, synced);
         if !is_read_only {
@@ -283,7 +285,7 @@ impl Opening<'_> {
                 meta.has_gaps |= has_gap;
                 meta.clean = None;
                 meta.unfinished = false;
-                meta.visible_is_durable = durable;
+                meta.visible_is_durable = durable && is_proven;
             })?;
             for (segment, extent) in unsynced {
                 log.upkeep.ask_to_seal(&segment, extent.seal());

@@ -10,8 +10,9 @@ use crate::Options;
 use crate::Result;
 use crate::chain::{Unclosed, Walked};
 use crate::directory::{Directory, MetaStore};
-use crate::format::Previous;
+use crate::format::{Previous, SPARE_NAME};
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
+use crate::sys::{found, is_out_of_space};
 
 /// A segment of up to this many bytes is copied to a new file while the log is opened, and
 /// continued there; a larger one is left behind and copied in the background.
@@ -61,13 +62,15 @@ impl Recovery<'_> {
             next_offset,
             synced: next_offset,
             has_cut,
-            has_gap: next_offset != reached,
+            has_gap: false,
         };
         let last_base = found.walked.last().map(Walked::base);
         for segment in found.walked {
             let is_last = Some(segment.base()) == last_base;
             self.keep(segment, is_last, &mut recovered)?;
         }
+        // Without a segment there is nothing that the gap could be in.
+        recovered.has_gap = next_offset != reached && !recovered.segments.is_empty();
         Ok(recovered)
     }
 
@@ -119,7 +122,7 @@ impl Recovery<'_> {
             recovered.segments.push(SegmentRef::Active(Arc::new(active)));
             return Ok(());
         }
-        if goes_on {
+        if goes_on && active.take_over(u64::from(end))? {
             active.raise_frontier(end);
             let active = Arc::new(active);
             recovered.segments.push(SegmentRef::Active(Arc::clone(&active)));
@@ -130,8 +133,7 @@ impl Recovery<'_> {
         let copies_now = extent.end <= COPY_AT_OPEN_MAX
             || self.options.durability == crate::Durability::EachPublish
             || !self.options.background;
-        if copies_now {
-            copy_over(self.directory, active.header.base, extent.end)?;
+        if copies_now && self.copy_now(&active, extent.end)? {
             let capacity = capacity_for(self.options.rollover, 0);
             let (active, extent) = Active::adopt(
                 self.directory,
@@ -142,6 +144,7 @@ impl Recovery<'_> {
             if earlier_proven {
                 active.raise_frontier(end);
             }
+            let is_continued = is_continued && active.map.takes_stores();
             self.push(active, extent, is_last, is_continued, recovered);
             return Ok(());
         }
@@ -154,6 +157,22 @@ impl Recovery<'_> {
         }
         recovered.unsynced.push((active, extent));
         Ok(())
+    }
+
+    /// Copies a segment to a new file; false if there is no space for that, even with the space
+    /// that the log keeps back.
+    fn copy_now(&self, active: &Active, end: u64) -> Result<bool> {
+        match copy_over(self.directory, active.header.base, end) {
+            Err(error) if is_out_of_space(&error) => {}
+            other => return other.map(|()| true),
+        }
+        let spare = self.directory.path.join(SPARE_NAME);
+        found(self.directory.storage.remove(&spare))?;
+        active.truncate(end)?;
+        match copy_over(self.directory, active.header.base, end) {
+            Err(error) if is_out_of_space(&error) => Ok(false),
+            other => other.map(|()| true),
+        }
     }
 
     /// Adds a segment that was copied, and is durable by that.

@@ -10,10 +10,12 @@ mod fork;
 mod lock;
 mod map;
 mod os;
+mod overlay;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
 mod storage;
 
+pub(crate) use error::is_out_of_space;
 pub(crate) use file::File;
 pub(crate) use fork::is_forked;
 pub(crate) use lock::{DirLock, LOCK_NAME};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
-use super::{DirLock, File, Open, Storage};
+use super::{DirLock, File, Open, Storage, overlay};
 use crate::{Error, Result};
 
 /// The operating system's file system.
@@ -28,15 +28,25 @@ const REFUSED: [(i64, &str); 9] = [
     (0xca45_1a4e, COPY_ON_WRITE),
 ];
 const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
-const COPY_ON_WRITE: &str =
+pub(super) const COPY_ON_WRITE: &str =
     "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
+
+/// Why a file system of this type is refused, if it is.
+pub(super) fn refusal(number: i64) -> Option<&'static str> {
+    let found = REFUSED.iter().find(|(refused, _)| *refused == number);
+    found.map(|(_, what)| *what)
+}
 
 impl Storage for Os {
     fn check_supported(&self, dir: &Path) -> Result<()> {
         let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
         let stat = rustix::fs::fstatfs(&file).map_err(|error| failed("look at", dir)(error.into()))?;
-        match REFUSED.iter().find(|(number, _)| *number == stat.f_type) {
-            Some((_, what)) => Err(Error::Unsupported {
+        let refusal = match stat.f_type {
+            overlay::MAGIC => overlay::refusal(&file, &stat).map_err(failed("look at", dir))?,
+            other => refusal(other),
+        };
+        match refusal {
+            Some(what) => Err(Error::Unsupported {
                 path: dir.to_path_buf(),
                 what,
             }),
