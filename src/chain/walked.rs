@@ -48,14 +48,17 @@ impl Walked {
     }
 
     /// Whether the segment is proven to be durable, and nothing was stored behind its batches
-    /// except a marker: then no failed sync can have touched this file.
+    /// except a marker: then no failed sync can have touched this file. A file with holes counts as
+    /// touched.
     pub(crate) fn is_untouched(&self) -> Result<bool> {
         let marker = if self.extent.stop == Stop::Marker {
             BATCH_HEADER_LEN as u64
         } else {
             0
         };
-        Ok(self.is_proven() && self.content_end(self.extent.end + marker)?.is_none())
+        Ok(self.active.map.takes_stores()
+            && self.is_proven()
+            && self.content_end(self.extent.end + marker)?.is_none())
     }
 
     /// The offset below which its frames prove its messages to be durable.

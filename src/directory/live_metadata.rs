@@ -32,6 +32,11 @@ impl LiveMetadata {
         self.store.lock().current().clone()
     }
 
+    /// Whether both copies have every change that was to be in both.
+    pub(crate) fn is_in_both(&self) -> bool {
+        self.store.lock().is_in_both()
+    }
+
     /// Has both copies say that there may be offsets without a message, if they do not yet.
     pub(crate) fn note_gaps(&self) -> Result<()> {
         let is_noted = {

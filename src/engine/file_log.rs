@@ -7,6 +7,7 @@ use super::open_log::OpenLog;
 use super::segments::{Reader, Scan};
 use crate::format::lone_len;
 use crate::segment::{IndexState, SegmentRef};
+use crate::sys::is_out_of_space;
 use crate::{
     BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Position, PublishOptions, Result, Start,
     Stats, Timestamp, Trimmed,
@@ -107,7 +108,12 @@ impl FileLog {
         messages: &[NewMessage<'_>],
         how: &PublishOptions,
     ) -> Result<u64> {
-        let published = self.log.append.publish::<IS_CONTROL>(messages, how)?;
+        let mut published = self.log.append.publish::<IS_CONTROL>(messages, how);
+        if published.as_ref().is_err_and(is_out_of_space) && !self.log.health().is_poisoned() {
+            self.log.upkeep.wait_for_space();
+            published = self.log.append.publish::<IS_CONTROL>(messages, how);
+        }
+        let published = published?;
         if let Some(due) = published.due {
             self.log.upkeep.act(*due)?;
         }
@@ -216,7 +222,9 @@ impl Log for FileLog {
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
-        self.log.remove.begin()?.trim(before)
+        let trimmed = self.log.remove.begin()?.trim(before);
+        self.log.upkeep.forget_removed();
+        trimmed
     }
 
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
@@ -225,7 +233,9 @@ impl Log for FileLog {
         if dry_run {
             return self.log.remove.hold().apply_retention(true);
         }
-        self.log.remove.begin()?.apply_retention(false)
+        let trimmed = self.log.remove.begin()?.apply_retention(false);
+        self.log.upkeep.forget_removed();
+        trimmed
     }
 
     fn backup(&self, dir: &Path) -> Result<BackupReport> {

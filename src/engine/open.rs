@@ -322,6 +322,7 @@ impl Opening<'_> {
             synced,
             has_cut,
             reached,
+            has_gap,
         } = recovery.run(found)?;
         let mut appender = Appender {
             next_offset,
@@ -340,12 +341,14 @@ impl Opening<'_> {
         let (place, dir) = (self.place, &directory.dir);
         let begins = !has_cut && (place.is_copy(&self.chain.meta) || place.may_have_lost(&self.chain.meta));
         let life = LifeId::from_bytes(dir.random()?);
+        // What had no space to be copied is shown all the same, and may be lost in a power cut.
+        let is_proven = unsynced.is_empty();
         meta.write_both(|meta| {
             meta.next_offset = next_offset.max(meta.start_offset);
-            meta.has_gaps |= next_offset != reached;
+            meta.has_gaps |= has_gap;
             meta.clean = None;
             meta.unfinished = false;
-            meta.visible_is_durable = self.options.durability == Durability::EachPublish;
+            meta.visible_is_durable = self.options.durability == Durability::EachPublish && is_proven;
             place.note_boot(meta);
             if begins {
                 place.begin_life(meta, life, reached.max(meta.start_offset));

@@ -98,7 +98,8 @@ impl OpenLog {
         // Where only durable messages are visible, a sync shows them a moment before it moves the
         // durable end, so the visible end is durable too. A read-only handle has not synced what it
         // shows.
-        if frontiers.visible_is_durable() && !self.health().is_read_only() {
+        let is_durable = frontiers.visible_is_durable() && frontiers.has_proven_found();
+        if is_durable && !self.health().is_read_only() {
             return reader.next_offset();
         }
         frontiers.durable().min(reader.next_offset())

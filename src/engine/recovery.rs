@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::Options;
 use crate::chain::{Unclosed, Walked};
 use crate::directory::{Directory, MetaStore, Place};
-use crate::format::Previous;
+use crate::format::{Previous, SPARE_NAME};
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
+use crate::sys::{found, is_out_of_space};
 use crate::{LifeId, Result};
 
 /// A segment of up to this many bytes is copied to a new file while the log is opened, and
@@ -33,6 +34,8 @@ pub(crate) struct Recovered {
     pub(crate) has_cut: bool,
     /// The offset behind the last message. The next offset may be higher.
     pub(crate) reached: u64,
+    /// Whether offsets are missing between the last message and the next offset.
+    pub(crate) has_gap: bool,
 }
 
 /// The recovery of one log.
@@ -63,12 +66,15 @@ impl Recovery<'_> {
             synced: next_offset,
             has_cut,
             reached,
+            has_gap: false,
         };
         let last_base = found.walked.last().map(Walked::base);
         for segment in found.walked {
             let is_last = Some(segment.base()) == last_base;
             self.keep(segment, is_last, &mut recovered)?;
         }
+        // Without a segment there is nothing that the gap could be in.
+        recovered.has_gap = next_offset != reached && !recovered.segments.is_empty();
         Ok(recovered)
     }
 
@@ -122,7 +128,7 @@ impl Recovery<'_> {
             recovered.segments.push(SegmentRef::Active(Arc::new(active)));
             return Ok(());
         }
-        if goes_on {
+        if goes_on && active.take_over(u64::from(end))? {
             active.raise_frontier(end);
             let active = Arc::new(active);
             recovered.segments.push(SegmentRef::Active(Arc::clone(&active)));
@@ -133,8 +139,7 @@ impl Recovery<'_> {
         let copies_now = extent.end <= COPY_AT_OPEN_MAX
             || self.options.durability == crate::Durability::EachPublish
             || !self.options.background;
-        if copies_now {
-            copy_over(self.directory, active.header.base, extent.end)?;
+        if copies_now && self.copy_now(&active, extent.end)? {
             let capacity = capacity_for(self.options.rollover, 0);
             let (active, extent) = Active::adopt(
                 self.directory,
@@ -145,6 +150,7 @@ impl Recovery<'_> {
             if earlier_proven {
                 active.raise_frontier(end);
             }
+            let is_continued = is_continued && active.map.takes_stores();
             self.push(active, extent, is_last, is_continued, recovered);
             return Ok(());
         }
@@ -157,6 +163,21 @@ impl Recovery<'_> {
         }
         recovered.unsynced.push((active, extent));
         Ok(())
+    }
+
+    /// Copies a segment to a new file; false if there is no space for that, even with the space
+    /// that the log keeps back.
+    fn copy_now(&self, active: &Active, end: u64) -> Result<bool> {
+        match copy_over(self.directory, active.header.base, end) {
+            Err(error) if is_out_of_space(&error) => {}
+            other => return other.map(|()| true),
+        }
+        found(self.directory.dir.remove(SPARE_NAME))?;
+        active.truncate(end)?;
+        match copy_over(self.directory, active.header.base, end) {
+            Err(error) if is_out_of_space(&error) => Ok(false),
+            other => other.map(|()| true),
+        }
     }
 
     /// Adds a segment that was copied, and is durable by that.

@@ -6,12 +6,12 @@ use parking_lot::Mutex;
 
 use super::copy::copy_over;
 use super::ending::Seal;
-use super::reserve::{PAGE, RESERVE_FIRST};
+use super::reserve::{PAGE, RESERVE_FIRST, reserve_or_less};
 use super::walk::{Entry, Extent, Walk};
 use crate::directory::Directory;
-use crate::format::{FRAMES_START, FrameSeeds, Previous, SegmentHeader};
+use crate::format::{BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SegmentHeader};
 use crate::index::{ActiveIndex, SegmentHints};
-use crate::sys::{File, Map, Open};
+use crate::sys::{File, Map, Open, is_out_of_space};
 use crate::{Error, Result};
 
 /// The largest step by which reserved space grows.
@@ -290,8 +290,8 @@ impl Active {
         self.frontier.fetch_max(position, Ordering::Relaxed);
     }
 
-    /// Reserves space up to `end`, and by at least one step; does nothing if the space is there
-    /// already.
+    /// Reserves space up to `end`, and by a step if there is as much; does nothing if the space is
+    /// there already.
     ///
     /// The background thread calls this in advance, and the publisher when it has run out of space.
     pub(crate) fn reserve(&self, end: u64) -> Result<()> {
@@ -301,14 +301,44 @@ impl Active {
             return Ok(());
         }
         let step = from.clamp(RESERVE_FIRST, RESERVE_STEP_MAX);
-        let to = (end.max(from + step))
-            .next_multiple_of(PAGE)
-            .min(self.map.capacity());
-        self.file.reserve(from, to)?;
+        let to = reserve_or_less(from, end, from + step, self.map.capacity(), |to| {
+            self.file.reserve(from, to)
+        })?;
         // In this order the publisher never meets pages that are not ready yet.
         self.map.populate(from, to);
         self.map.grow(to);
         Ok(())
+    }
+
+    /// Readies a file for stores that an earlier life left behind, and that ends at `end`; false if
+    /// there is no space for that.
+    ///
+    /// Blocks that the file has may be shared with a copy of it, so that a store to them would need
+    /// others. So the space that was reserved is given back, and the marker behind the end is
+    /// written anew, which gives the last page blocks of its own.
+    pub(crate) fn take_over(&self, end: u64) -> Result<bool> {
+        let _not_while_growing = self.growing.lock();
+        let to = (end + BATCH_HEADER_LEN as u64).min(self.map.len());
+        let mut marker = [0; BATCH_HEADER_LEN];
+        let len = self.file.read_at(end, &mut marker)?;
+        self.map.shrink(to);
+        self.file.set_len(to)?;
+        let len = len.min(usize::try_from(to.saturating_sub(end)).unwrap_or(0));
+        match self.file.write_at(end, marker.get(..len).unwrap_or_default()) {
+            Err(error) if is_out_of_space(&error) => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
+    /// Gives back the space behind `end` but for the marker there. Only the appender calls this.
+    pub(crate) fn give_back(&self, end: u64) -> Result<()> {
+        let is_cut = self.growing.lock();
+        let to = (end + BATCH_HEADER_LEN as u64).next_multiple_of(PAGE);
+        if to >= self.map.len() || *is_cut {
+            return Ok(());
+        }
+        self.map.shrink(to);
+        self.file.set_len(to)
     }
 
     /// Notes that upkeep is to reserve more space; returns false if that was noted already.

@@ -25,7 +25,7 @@ pub(crate) use key_run::{FAN, KeyRun, damaged_runs, runs_among};
 pub(crate) use prepared::Prepared;
 pub(crate) use read::READ_LEN_MAX;
 pub(crate) use read_fault::ReadFault;
-pub(crate) use reserve::{capacity_for, first_reserve};
+pub(crate) use reserve::{FirstReserve, capacity_for};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
 pub(crate) use sealed::{IndexBuild, IndexState, Mapped, Sealed, SegmentEnd};

@@ -1,5 +1,5 @@
 use super::active::Active;
-use super::reserve::PAGE;
+use super::reserve::{FirstReserve, PAGE, reserve_or_less};
 use crate::Result;
 use crate::directory::Directory;
 use crate::format::{FileName, PREPARED_NAME, SegmentHeader};
@@ -16,11 +16,11 @@ impl Prepared {
     /// Creates the file under a name that is not part of the log.
     ///
     /// Nothing refers to the file: if this fails or the process dies, the log is as before.
-    pub(crate) fn create(directory: &Directory, capacity: u64, reserve: u64) -> Result<Prepared> {
+    pub(crate) fn create(directory: &Directory, capacity: u64, reserve: FirstReserve) -> Result<Prepared> {
         let file = directory.dir.create_anew(PREPARED_NAME)?;
-        let reserve = reserve.next_multiple_of(PAGE).min(capacity);
-        let map = file.reserve(0, reserve).and_then(|()| file.map(capacity, true));
-        match map {
+        let FirstReserve { wanted, least } = reserve;
+        let reserved = reserve_or_less(0, least, wanted, capacity, |to| file.reserve(0, to));
+        match reserved.and_then(|_| file.map_reserved(capacity, true)) {
             Ok(map) => Ok(Prepared { file, map }),
             Err(error) => {
                 let _ = directory.dir.remove(PREPARED_NAME);
@@ -29,11 +29,11 @@ impl Prepared {
         }
     }
 
-    /// Reserves at least `reserve` bytes, within the capacity. If this fails, the file is gone and
-    /// the log is as before.
-    pub(crate) fn with_space(self, directory: &Directory, reserve: u64) -> Result<Prepared> {
+    /// Makes sure that at least as much as needed is reserved, within the capacity. If this fails,
+    /// the file is gone and the log is as before.
+    pub(crate) fn with_space(self, directory: &Directory, reserve: FirstReserve) -> Result<Prepared> {
         let from = self.map.len();
-        let to = reserve.next_multiple_of(PAGE).min(self.capacity());
+        let to = reserve.least.next_multiple_of(PAGE).min(self.capacity());
         if to > from {
             if let Err(error) = self.file.reserve(from, to) {
                 self.discard(directory);

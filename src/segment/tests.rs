@@ -50,7 +50,8 @@ impl Built {
             created: 0,
             rewrite: None,
         };
-        let prepared = Prepared::create(&directory, capacity_for(1 << 20, 0), first_reserve(0)).unwrap();
+        let prepared =
+            Prepared::create(&directory, capacity_for(1 << 20, 0), FirstReserve::of_frames(0)).unwrap();
         let prepared = prepared.with_header(&directory, &header).unwrap();
         let active = prepared.install(&directory, header, 0).unwrap();
         let (mut position, mut last_checksum) = (FRAMES_START, 0);

@@ -12,6 +12,13 @@ pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
     }
 }
 
+/// Whether there is no space: the disk, the user's share of it, or what the process may write to one
+/// file.
+pub(crate) fn is_out_of_space(error: &Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error, Error::Io { source, .. } if matches!(source.kind(), FileTooLarge | QuotaExceeded | StorageFull))
+}
+
 /// The error for random bytes that the system refused. They have no path, so the error names the
 /// system call instead.
 pub(super) fn random_failed(source: io::Error) -> Error {

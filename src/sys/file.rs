@@ -162,7 +162,21 @@ impl File {
     }
 
     /// Maps the first `capacity` bytes, which may exceed the file's length; see [`Map::grow`].
+    ///
+    /// On a full disk, a store to a place that the file has no block for kills the process with
+    /// SIGBUS, and on some file systems a load does. Copying a file may leave such holes, and so may
+    /// a power cut. So a file with a hole is not mapped: what is loaded is read from it, and nothing
+    /// can be stored, which [`Map::takes_stores`] tells.
     pub(crate) fn map(&self, capacity: u64, writable: bool) -> Result<Map> {
+        let len = self.len()?.min(capacity);
+        if self.has_hole(len)? {
+            return Ok(Map::reading(self.again()?, len));
+        }
+        self.map_reserved(capacity, writable)
+    }
+
+    /// Does the same as [`map`](File::map) for a file whose bytes this process has written.
+    pub(crate) fn map_reserved(&self, capacity: u64, writable: bool) -> Result<Map> {
         let len = self.len()?.min(capacity);
         match &self.inner {
             Inner::Os(file) => Map::os(file, capacity, len, writable),
@@ -170,6 +184,34 @@ impl File {
             Inner::Sim(file) => file.map(writable).map(|map| Map::sim(map, capacity, len)),
         }
         .map_err(failed("map", &self.path))
+    }
+
+    /// Whether the file is not known to have a block for each of its first `len` bytes.
+    fn has_hole(&self, len: u64) -> Result<bool> {
+        match &self.inner {
+            Inner::Os(file) => match rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(0)) {
+                Ok(hole) => Ok(hole < len),
+                // The file is empty, or the file system knows no holes.
+                Err(rustix::io::Errno::NXIO | rustix::io::Errno::INVAL) => Ok(false),
+                Err(error) => Err(error.into()),
+            },
+            #[cfg(feature = "fault")]
+            Inner::Sim(file) => Ok(file.has_hole(len)),
+        }
+        .map_err(failed("look for holes in", &self.path))
+    }
+
+    /// The same file, opened once more.
+    fn again(&self) -> Result<File> {
+        let inner = match &self.inner {
+            Inner::Os(file) => Inner::Os(file.try_clone().map_err(failed("open", &self.path))?),
+            #[cfg(feature = "fault")]
+            Inner::Sim(file) => Inner::Sim(file.again()),
+        };
+        Ok(File {
+            inner,
+            path: self.path.clone(),
+        })
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::File;
+
 /// A shared mapping of the first bytes of a file.
 ///
 /// Bytes are copied in and out, never borrowed: others can change a mapping at any time, so no
@@ -33,6 +35,8 @@ enum Inner {
         writable: bool,
     },
     Memory(Box<[u8]>),
+    /// A file with holes.
+    File(File),
     #[cfg(feature = "fault")]
     Sim(super::sim::SimMap),
 }
@@ -64,12 +68,31 @@ impl Map {
         }
     }
 
+    /// The first `len` bytes of a file that cannot be mapped. They are read when they are loaded.
+    pub(super) fn reading(file: File, len: u64) -> Map {
+        Map {
+            inner: Inner::File(file),
+            capacity: len,
+            len: AtomicU64::new(len),
+        }
+    }
+
     #[cfg(feature = "fault")]
     pub(super) fn sim(map: super::sim::SimMap, capacity: u64, len: u64) -> Map {
         Map {
             inner: Inner::Sim(map),
             capacity,
             len: AtomicU64::new(len),
+        }
+    }
+
+    /// Whether bytes can be stored.
+    pub(crate) fn takes_stores(&self) -> bool {
+        match &self.inner {
+            Inner::Os { writable, .. } => *writable,
+            Inner::Memory(_) | Inner::File(_) => false,
+            #[cfg(feature = "fault")]
+            Inner::Sim(map) => map.takes_stores(),
         }
     }
 
@@ -113,7 +136,7 @@ impl Map {
                     )
                 };
             }
-            Inner::Memory(_) => {}
+            Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -142,7 +165,7 @@ impl Map {
                     )
                 };
             }
-            Inner::Memory(_) => {}
+            Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -157,7 +180,7 @@ impl Map {
                 Some((from, len)) => map.flush_range(from, len),
                 None => Ok(()),
             },
-            Inner::Memory(_) => Ok(()),
+            Inner::Memory(_) | Inner::File(_) => Ok(()),
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.sync_part(),
         }
@@ -183,7 +206,7 @@ impl Map {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(at), bytes.len());
                 }
             }
-            Inner::Memory(_) => return false,
+            Inner::Memory(_) | Inner::File(_) => return false,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => return map.store(position, bytes),
         }
@@ -203,6 +226,7 @@ impl Map {
                 std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
             },
             Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
+            Inner::File(file) => read_whole(file, position, buffer)?,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.load(position, buffer),
         }
@@ -237,6 +261,14 @@ impl Map {
                 }
             }
             Inner::Memory(held) => buffer.extend_from_slice(held.get(at..at + len)?),
+            Inner::File(file) => {
+                let start = buffer.len();
+                buffer.resize(start + len, 0);
+                if read_whole(file, position, &mut buffer[start..]).is_none() {
+                    buffer.truncate(start);
+                    return None;
+                }
+            }
             #[cfg(feature = "fault")]
             Inner::Sim(map) => {
                 let start = buffer.len();
@@ -269,11 +301,65 @@ impl Map {
     }
 }
 
+/// Fills `buffer` from a file; `None` unless the file has as much.
+fn read_whole(file: &File, position: u64, buffer: &mut [u8]) -> Option<()> {
+    let read = file.read_at(position, buffer).ok()?;
+    (read == buffer.len()).then_some(())
+}
+
 /// The start and length of the whole pages up to `to`, beginning with the page that contains
 /// `from`.
 fn whole_pages(from: u64, to: u64) -> Option<(usize, usize)> {
-    const PAGE: u64 = 4096;
-    let (from, to) = (from / PAGE * PAGE, to / PAGE * PAGE);
+    pages_of(rustix::param::page_size() as u64, from, to)
+}
+
+/// The same for pages of this size.
+fn pages_of(page: u64, from: u64, to: u64) -> Option<(usize, usize)> {
+    let (from, to) = (from / page * page, to / page * page);
     let len = to.checked_sub(from).filter(|len| *len > 0)?;
     Some((usize::try_from(from).ok()?, usize::try_from(len).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_pages_are_those_of_the_system() {
+        assert_eq!(pages_of(4096, 5000, 12_288), Some((4096, 8192)));
+        assert_eq!(pages_of(16_384, 5000, 40_000), Some((0, 32_768)));
+        assert_eq!(pages_of(16_384, 0, 16_383), None);
+        assert_eq!(
+            pages_of(65_536, 70_000, 1 << 20),
+            Some((65_536, (1 << 20) - 65_536))
+        );
+        let page = rustix::param::page_size() as u64;
+        assert_eq!(
+            whole_pages(page, 3 * page).map(|(_, len)| len as u64),
+            Some(2 * page)
+        );
+    }
+
+    #[test]
+    fn a_file_with_a_hole_is_read_and_takes_no_stores() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("file");
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        let file = File::os(options.open(&path).expect("a file"), &path);
+        file.write_at(0, &[7; 4096]).expect("written");
+        file.set_len(1 << 20).expect("longer");
+        file.write_at((1 << 20) - 4, &[9; 4]).expect("written");
+        let map = file.map(1 << 20, true).expect("a map");
+        assert!(!map.takes_stores() && !map.store(8192, b"x"));
+        assert_eq!(map.array(4094), Some([7, 7, 0, 0]));
+        let mut end = vec![1];
+        assert!(map.append_to((1 << 20) - 5, 5, &mut end).is_some());
+        assert_eq!(end, [1, 0, 9, 9, 9, 9]);
+        assert!(map.append_to((1 << 20) - 4, 5, &mut end).is_none() && end.len() == 6);
+
+        file.write_at(0, &vec![7; 1 << 20]).expect("written");
+        let map = file.map(2 << 20, true).expect("a map");
+        assert!(map.takes_stores() && map.store(8192, b"x"));
+    }
 }

@@ -11,6 +11,7 @@ mod fork;
 mod lock;
 mod map;
 mod os;
+mod overlay;
 mod owner;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
@@ -18,7 +19,7 @@ mod storage;
 mod sync;
 
 pub(crate) use dir::Dir;
-pub(crate) use error::found;
+pub(crate) use error::{found, is_out_of_space};
 pub(crate) use file::{File, Open};
 pub(crate) use fork::{PerProcess, Process};
 pub(crate) use lock::{DirLock, LOCK_NAME};

@@ -13,7 +13,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
 use super::owner::give_to_owner;
-use super::{File, Open};
+use super::{File, Open, overlay};
 use crate::format::{FileId, UNKNOWN_BOOT};
 use crate::{Error, Result};
 
@@ -32,8 +32,14 @@ const REFUSED: [(i64, &str); 9] = [
     (0xca45_1a4e, COPY_ON_WRITE),
 ];
 const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
-const COPY_ON_WRITE: &str =
+pub(super) const COPY_ON_WRITE: &str =
     "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
+
+/// Why a file system of this type is refused, if it is.
+pub(super) fn refusal(number: i64) -> Option<&'static str> {
+    let found = REFUSED.iter().find(|(refused, _)| *refused == number);
+    found.map(|(_, what)| *what)
+}
 
 /// How many directories there may be above one another.
 const DEPTH_MAX: usize = 4096;
@@ -55,8 +61,12 @@ impl OsDir {
 
     pub(super) fn check_supported(&self, path: &Path) -> Result<()> {
         let stat = rustix::fs::fstatfs(&self.0).map_err(|error| failed("look at", path)(error.into()))?;
-        match REFUSED.iter().find(|(number, _)| *number == stat.f_type) {
-            Some((_, what)) => Err(Error::Unsupported {
+        let refusal = match stat.f_type {
+            overlay::MAGIC => overlay::refusal(&self.0, &stat).map_err(failed("look at", path))?,
+            other => refusal(other),
+        };
+        match refusal {
+            Some(what) => Err(Error::Unsupported {
                 path: path.to_path_buf(),
                 what,
             }),

@@ -38,6 +38,10 @@ pub(crate) fn open(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> 
         disk.stores_into_holes() == 0,
         "G6: a store to a place without space"
     );
+    ensure!(
+        disk.loads_from_holes() == 0,
+        "G6: a load through a mapping from a place without space"
+    );
     if config.has_stranger {
         let stranger = disk.read_file(Config::STRANGER.as_ref());
         ensure!(

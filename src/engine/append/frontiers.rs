@@ -17,15 +17,25 @@ pub(crate) struct Frontiers {
     durable: AtomicU64,
     /// Whether messages are visible only when they are durable.
     visible_is_durable: bool,
+    /// Where the log ended when it was opened.
+    opened_at: u64,
 }
 
 impl Frontiers {
-    /// The frontiers of a log in which everything below the offset `durable` is on stable storage.
-    pub(super) fn new(durable: u64, visible_is_durable: bool) -> Frontiers {
+    /// The frontiers of a log in which everything below the offset `durable` is on stable storage,
+    /// and which ends at `opened_at`.
+    pub(super) fn new(durable: u64, opened_at: u64, visible_is_durable: bool) -> Frontiers {
         Frontiers {
             durable: AtomicU64::new(durable),
             visible_is_durable,
+            opened_at,
         }
+    }
+
+    /// Whether everything that opening found is on stable storage. If there was no space for the
+    /// copies that this may take, it is not.
+    pub(crate) fn has_proven_found(&self) -> bool {
+        self.durable() >= self.opened_at
     }
 
     pub(crate) fn visible_is_durable(&self) -> bool {

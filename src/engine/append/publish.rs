@@ -11,7 +11,7 @@ use super::group_commit::GroupCommit;
 use crate::directory::LiveMetadata;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
-use crate::segment::{Active, Prepared, Seal, Visible};
+use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible};
 use crate::{Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
 
 /// How far ahead of the end space is prepared, at most.
@@ -60,7 +60,7 @@ impl Append {
                 directory: Arc::clone(&segments.directory),
                 segments: Arc::clone(segments),
                 metadata: Arc::clone(metadata),
-                frontiers: Frontiers::new(durable, visible_is_durable),
+                frontiers: Frontiers::new(durable, appender.next_offset, visible_is_durable),
                 commit: GroupCommit::default(),
                 prepared: Mutex::new(None),
                 clock: Arc::clone(&options.environment.clock),
@@ -196,6 +196,23 @@ impl Append {
     pub(crate) fn forget(&self, is_gone: impl Fn(u64) -> bool) {
         let mut appender = self.appender.lock();
         appender.unsynced.retain(|held| !is_gone(held.header.base));
+    }
+
+    /// Readies the log for [`let_go_of_all`](Append::let_go_of_all), if everything below `before` is
+    /// all that there is.
+    pub(crate) fn unmark_clean_to(&self, before: u64) -> Result<()> {
+        let mut appender = self.appender.lock();
+        if appender.next_offset == before {
+            appender.unmark_clean(&self.context)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Leaves the log without segments, if nothing was published from `before` on, and returns
+    /// them. Everything below `before` must have been trimmed, durably.
+    pub(crate) fn let_go_of_all(&self, before: u64) -> Vec<SegmentRef> {
+        self.appender.lock().let_go_of_all(&self.context, before)
     }
 
     /// Leaves the segment with this base behind if it is the last, so that nothing more is written

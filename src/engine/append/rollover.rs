@@ -7,8 +7,8 @@ use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
 use crate::format::{FRAMES_START, Previous, Salt, SegmentHeader};
-use crate::segment::{Active, Prepared, SegmentRef, Stop, capacity_for, first_reserve};
-use crate::sys::Open;
+use crate::segment::{Active, FirstReserve, Prepared, SegmentRef, Stop, capacity_for};
+use crate::sys::{Open, is_out_of_space};
 
 /// The last segment of a log that was closed is reopened only if its length is at most half of this
 /// and at most half of the rollover size: reopening a segment costs a walk through it.
@@ -27,7 +27,7 @@ impl Appender {
             let end = u64::from(self.end) + needed;
             if (end <= context.rollover || self.count == 0) && end <= active.map.capacity() {
                 return if end > active.map.len() {
-                    active.reserve(end)
+                    reserve(context, active, end)
                 } else {
                     Ok(())
                 };
@@ -73,7 +73,13 @@ impl Appender {
             None => self.link_of_last(),
         };
         let header = self.next_header(context, previous, is_synced)?;
-        let active = Arc::new(self.create_segment(context, header, needed)?);
+        let created = match self.create_segment(context, &header, needed) {
+            Err(error) if is_out_of_space(&error) && self.gives_back() => {
+                self.create_segment(context, &header, needed)
+            }
+            other => other,
+        };
+        let active = Arc::new(created?);
         self.is_next_requested = false;
         let left = self.active.take().filter(|_| empty.is_none());
         if let Some(left) = left.as_ref().filter(|_| !is_synced) {
@@ -120,20 +126,52 @@ impl Appender {
     }
 
     /// Creates the file of a segment: the prepared one, if there is one that is large enough.
-    fn create_segment(&self, context: &AppendContext, header: SegmentHeader, needed: u64) -> Result<Active> {
+    fn create_segment(&self, context: &AppendContext, header: &SegmentHeader, needed: u64) -> Result<Active> {
         let (directory, health) = (context.directory(), context.health());
         let capacity = capacity_for(context.rollover, needed);
+        let reserve = FirstReserve::of_frames(needed);
         // Held until the file has its own name: only one file can be in preparation.
         let mut ready = context.prepared.lock();
         let prepared = match ready.take() {
-            Some(prepared) if prepared.capacity() >= capacity => {
-                prepared.with_space(directory, first_reserve(needed))?
-            }
-            _ => Prepared::create(directory, capacity, first_reserve(needed))?,
+            Some(prepared) if prepared.capacity() >= capacity => prepared.with_space(directory, reserve)?,
+            _ => Prepared::create(directory, capacity, reserve)?,
         };
-        let prepared = health.poison_on_failed_sync(prepared.with_header(directory, &header))?;
-        // From here on a failure leaves open whether the new segment exists.
-        health.poison_on_error(prepared.install(directory, header, self.count))
+        let prepared = health.poison_on_failed_sync(prepared.with_header(directory, header))?;
+        match prepared.install(directory, *header, self.count) {
+            // There was no space for the name: nothing has changed.
+            Err(error) if is_out_of_space(&error) => Err(error),
+            // Any other failure leaves open whether the new segment exists.
+            installed => health.poison_on_error(installed),
+        }
+    }
+
+    /// Gives back the space behind the end of the active segment, which is about to be left behind,
+    /// for the next one; false if that fails.
+    fn gives_back(&self) -> bool {
+        let active = self.active.as_ref();
+        active.is_none_or(|active| active.give_back(u64::from(self.end)).is_ok())
+    }
+
+    /// Leaves the log without segments if all its messages lie below `before`, and returns the
+    /// segments. The metadata must know that these messages were trimmed, and that no offset below
+    /// `before` may be given out again.
+    pub(super) fn let_go_of_all(&mut self, context: &AppendContext, before: u64) -> Vec<SegmentRef> {
+        let segments = context.segments.list().segments.clone();
+        let is_empty = |last: &SegmentRef| last.base() >= before;
+        if self.next_offset != before || self.is_marked_clean || segments.last().is_none_or(is_empty) {
+            return Vec::new();
+        }
+        *self = Appender {
+            next_offset: self.next_offset,
+            staging: std::mem::take(&mut self.staging),
+            ..Appender::default()
+        };
+        context.segments.change(|list| {
+            list.segments.clear();
+            list.next_offset_min = list.next_offset_min.max(before);
+        });
+        context.frontiers.all_synced(before);
+        segments
     }
 
     /// The header of the last segment if that segment is empty, so that a new one would have the
@@ -206,7 +244,7 @@ impl Appender {
     }
 
     /// Removes the mark of the clean close, durably, before the first byte is written.
-    fn unmark_clean(&mut self, context: &AppendContext) -> Result<()> {
+    pub(super) fn unmark_clean(&mut self, context: &AppendContext) -> Result<()> {
         if self.is_marked_clean {
             let durable = context.frontiers.visible_is_durable();
             context.metadata.write(|meta| {
@@ -235,9 +273,10 @@ impl Appender {
         let fits = extent.stop == Stop::Limit
             && extent.last_checksum == previous.last_checksum
             && extent.next_offset == self.next_offset
-            && active.header.rewrite.is_none();
+            && active.header.rewrite.is_none()
+            && active.map.takes_stores();
         if !fits {
-            // The segment is damaged or has deleted messages: it stays as it is, and the log goes
+            // The segment is damaged, has holes or has deleted messages: it stays as it is, and the log goes
             // on behind it.
             return Ok(false);
         }
@@ -260,5 +299,21 @@ impl Appender {
         self.begin(&active, count, previous.len, previous.last_checksum);
         context.segments.replace(&SegmentRef::Active(active));
         Ok(true)
+    }
+}
+
+/// Reserves space in the active segment. If there is none, the space of the file that was prepared
+/// for the next segment is taken.
+#[cold]
+fn reserve(context: &AppendContext, active: &Active, end: u64) -> Result<()> {
+    match active.reserve(end) {
+        Err(error) if is_out_of_space(&error) => match context.prepared.lock().take() {
+            Some(prepared) => {
+                prepared.discard(context.directory());
+                active.reserve(end)
+            }
+            None => Err(error),
+        },
+        other => other,
     }
 }

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::copy_kept::{copy_kept, source_of};
 use super::removal::Removal;
-use super::space::is_out_of_space;
 use crate::directory::corrupt;
 use crate::engine::segments::Reader;
 use crate::format::FileName;
 use crate::segment::{Rewriter, SegmentRef};
+use crate::sys::is_out_of_space;
 use crate::{Corruption, Deleted, Result};
 
 /// How long a deletion on a full disk waits for the background to give up its leases.

@@ -14,10 +14,10 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::Result;
 use crate::directory::Directory;
 use crate::format::SPARE_NAME;
 use crate::sys::{Open, found};
-use crate::{Error, Result};
 
 const SPARE_LEN_MAX: u64 = 1 << 20;
 
@@ -50,14 +50,6 @@ impl Drop for Lease {
         self.space.state.lock().leases -= 1;
         self.space.changed.notify_all();
     }
-}
-
-/// Whether the disk, or the user's share of it, is full.
-pub(crate) fn is_out_of_space(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if matches!(
-        source.kind(),
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-    ))
 }
 
 impl Space {

@@ -11,40 +11,77 @@ impl Removal<'_> {
     pub(crate) fn trim(&self, before: u64) -> Result<Trimmed> {
         let reader = Reader::new(&self.remove.segments)?;
         let before = before.min(reader.next_offset());
-        if before <= reader.list().start_offset {
+        let start = reader.list().start_offset;
+        if before < start || (before == start && reader.list().segments.is_empty()) {
             return Ok(Trimmed::default());
         }
-        let trimmed = self.what_goes(&reader, before)?;
-        let gone = reader
-            .list()
-            .segments
-            .get(..reader.list().index_at(before))
-            .unwrap_or_default();
+        let is_all = before == reader.next_offset();
+        let mut trimmed = self.what_goes(&reader, before)?;
+        if before > start || !self.remove.metadata.is_in_both() {
+            self.move_start(&reader, before)?;
+        }
+        self.drop_in_front_of(&reader, before)?;
+        if is_all {
+            trimmed.size += self.drop_all(before)?;
+        }
+        Ok(trimmed)
+    }
+
+    /// Moves the start offset to `before`, durably.
+    fn move_start(&self, reader: &Reader<'_>, before: u64) -> Result<()> {
+        if before == reader.next_offset() {
+            // The last segment goes as well, and the metadata must not speak of it any more.
+            self.remove.append.unmark_clean_to(before)?;
+        }
         // From here on, nobody may read the trimmed messages, whatever happens. No offset below
         // `before` is given out again, even if messages that were not synced are lost.
         let written = self.remove.metadata.write_both(|meta| {
             meta.start_offset = before;
             meta.next_offset = meta.next_offset.max(before);
         });
-        if self.remove.metadata.current().start_offset < before {
-            return written.map(|()| Trimmed::default());
+        if self.remove.metadata.current().start_offset >= before {
+            self.remove.segments.change(|list| list.start_offset = before);
+            self.remove.health().changes().notify();
         }
-        let kept_from = reader.list().segments.get(gone.len()).map_or(0, SegmentRef::base);
-        self.remove.segments.change(|list| {
-            list.start_offset = before;
-            list.segments.retain(|segment| segment.base() >= kept_from);
-        });
-        self.remove.health().changes().notify();
         // If only one copy of the metadata has the new start, damage to it would bring back the
         // other copy, which needs the segments. So the segments stay after an error.
-        written?;
+        written
+    }
+
+    /// Removes the segments that have nothing from `before` on, but for the last one.
+    fn drop_in_front_of(&self, reader: &Reader<'_>, before: u64) -> Result<()> {
+        let segments = &reader.list().segments;
+        let gone = segments.get(..reader.list().index_at(before)).unwrap_or_default();
+        let kept_from = segments.get(gone.len()).map_or(0, SegmentRef::base);
+        self.remove
+            .segments
+            .change(|list| list.segments.retain(|segment| segment.base() >= kept_from));
         let runs = self.drop_key_runs(before);
         self.drop_segments(gone)?;
         for run in runs {
             // A key run is derived: the next open removes the file if that fails now.
             let _ = self.remove.directory.remove(&run);
         }
-        Ok(trimmed)
+        Ok(())
+    }
+
+    /// Removes the last segment as well, unless something was published meanwhile; returns the
+    /// bytes of its files. The next publish begins a segment that follows none. So this takes no
+    /// space, and a full disk is no longer full.
+    fn drop_all(&self, before: u64) -> Result<u64> {
+        let segments = &self.remove.segments;
+        let last = segments.list().segments.last().cloned();
+        let size = last.map_or(Ok(0), |last| segments.size_on_disk(&last))?;
+        let gone = self.remove.append.let_go_of_all(before);
+        for segment in &gone {
+            if let SegmentRef::Active(active) = segment {
+                // Whoever holds the segment, keeps its file. What is behind its end goes anyway,
+                // and there will be no more of it.
+                let _ = active.truncate(u64::from(active.visible().end));
+            }
+        }
+        self.drop_segments(&gone)?;
+        Ok(if gone.is_empty() { 0 } else { size })
     }
 
     /// Removes the files of segments that no longer belong to the log.
@@ -70,7 +107,7 @@ impl Removal<'_> {
     pub(super) fn what_goes(&self, reader: &Reader<'_>, before: u64) -> Result<Trimmed> {
         let start = reader.list().start_offset;
         let mut trimmed = Trimmed::default();
-        if before <= start {
+        if before < start {
             return Ok(trimmed);
         }
         let last = reader.list().index_at(before);
@@ -80,7 +117,9 @@ impl Removal<'_> {
                 start.max(segment.base()),
                 before.min(reader.end_offset_of(segment)),
             );
-            let count = if has_gaps {
+            let count = if to <= from {
+                Ok(0)
+            } else if has_gaps {
                 reader.read(segment, |opened| opened.messages_in(from..to).map(u64::from))
             } else {
                 Ok(to.saturating_sub(from))

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -13,7 +13,7 @@ use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
 use crate::scheduler::{Member, Scheduler, Turn, Worker};
-use crate::segment::{Active, Prepared, Seal, capacity_for};
+use crate::segment::{Active, FirstReserve, Prepared, Seal, capacity_for};
 use crate::{Durability, Options, Result};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
@@ -22,6 +22,9 @@ const NEXT_RESERVE_MAX: u64 = 4 << 20;
 /// How many segments may wait to be sealed before publishers must seal their own. Each segment that
 /// waits has a descriptor and a mapping, and keeps its unused space.
 const SEALS_WAITING_MAX: usize = 8;
+
+/// How long a publisher who finds no space waits for work that is under way.
+const SPACE_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// The work ahead of publishers and behind them. It is done in the background or, if there is no
 /// such thread, by the publisher who finds that it is due.
@@ -230,6 +233,19 @@ impl Upkeep {
         }
     }
 
+    /// Drops the tasks for segments that were removed.
+    pub(crate) fn forget_removed(&self) {
+        self.tasks
+            .lock()
+            .retain(|active| self.segments.has_active(active));
+    }
+
+    /// Waits, but not for long, until the work that is under way has given back the space that it
+    /// takes in advance.
+    pub(crate) fn wait_for_space(&self) {
+        drop(self.working.try_lock_for(SPACE_WAIT_MAX));
+    }
+
     /// Waits until no work is under way, and drops all tasks. For closing, when no more work is
     /// accepted.
     pub(crate) fn stop(&self) {
@@ -300,7 +316,8 @@ impl Upkeep {
         if ready.is_none()
             && let Some(_lease) = self.space.lease()
         {
-            let prepared = Prepared::create(directory, capacity, capacity.min(NEXT_RESERVE_MAX));
+            let reserve = FirstReserve::exactly(capacity.min(NEXT_RESERVE_MAX));
+            let prepared = Prepared::create(directory, capacity, reserve);
             *ready = prepared.and_then(|prepared| prepared.synced(directory)).ok();
         }
     }
@@ -308,6 +325,7 @@ impl Upkeep {
     fn retain(&self) {
         if let Some(removal) = self.remove.try_hold() {
             let _ = removal.apply_retention(false);
+            self.forget_removed();
         }
     }
 

@@ -37,6 +37,10 @@ impl Sealing {
         }
     }
 
+    pub(super) fn left(&self) -> &Arc<Active> {
+        &self.left
+    }
+
     /// Whether a step has been done.
     pub(super) fn is_begun(&self) -> bool {
         self.is_begun
@@ -79,6 +83,10 @@ impl Sealing {
     ) -> Result<Progress> {
         match &mut self.stage {
             Stage::Sync(progress) => {
+                if !segments.has_active(&self.left) {
+                    // It was trimmed.
+                    return Ok(Progress::Done);
+                }
                 // A segment that has to be copied takes space.
                 let _lease = self.left.needs_copy().then(|| space.lease_anyway());
                 if self.left.sync_step(&segments.directory, progress)? {

@@ -75,6 +75,18 @@ impl Tasks {
         self.urgent.into_iter().chain(self.ordinary)
     }
 
+    /// Drops the tasks for segments that no longer belong to the log: each would keep the space of
+    /// its segment.
+    pub(super) fn retain(&mut self, is_there: impl Fn(&Arc<Active>) -> bool) {
+        let is_due = |task: &Task| match task {
+            Task::Populate(active) | Task::Grow(active, _) => is_there(active),
+            Task::Seal(sealing) => is_there(sealing.left()),
+            _ => true,
+        };
+        self.urgent.retain(is_due);
+        self.ordinary.retain(is_due);
+    }
+
     /// How many segments wait to be sealed.
     pub(super) fn seals(&self) -> usize {
         let is_seal = |task: &&Task| matches!(task, Task::Seal(_));

@@ -196,6 +196,13 @@ impl SimDisk {
         self.machine.lock().counts.written
     }
 
+    /// The number of loads through mappings from places that were not allocated. On a full disk,
+    /// some file systems would have killed the process.
+    #[must_use]
+    pub fn loads_from_holes(&self) -> u64 {
+        self.machine.lock().counts.loads_from_holes
+    }
+
     /// The number of open files and mappings.
     #[must_use]
     pub fn open_handles(&self) -> usize {

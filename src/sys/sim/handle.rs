@@ -59,6 +59,15 @@ impl SimFile {
         self.0.machine.lock().sync(self.0.inode)
     }
 
+    /// Whether the file has no place on the medium for some of its first `len` bytes.
+    pub(in crate::sys) fn has_hole(&self, len: u64) -> bool {
+        self.0.machine.lock().has_hole(self.0.inode, len)
+    }
+
+    pub(in crate::sys) fn again(&self) -> SimFile {
+        SimFile::new(&self.0.machine, self.0.inode)
+    }
+
     pub(in crate::sys) fn map(&self, writable: bool) -> io::Result<SimMap> {
         self.0.machine.lock().call(Call::Map)?;
         Ok(SimMap {
@@ -82,6 +91,10 @@ pub(in crate::sys) struct SimMap {
 }
 
 impl SimMap {
+    pub(in crate::sys) fn takes_stores(&self) -> bool {
+        self.writable
+    }
+
     /// Does nothing and returns false if the mapping is read-only.
     pub(in crate::sys) fn store(&self, position: u64, bytes: &[u8]) -> bool {
         if self.writable {

@@ -43,6 +43,7 @@ pub(super) struct Counts {
     pub(super) stores_into_holes: u64,
     /// Bytes that were written and stored.
     pub(super) written: u64,
+    pub(super) loads_from_holes: u64,
 }
 
 impl Counts {
@@ -321,8 +322,7 @@ impl Machine {
             return;
         }
         let content = &self.seen.files[&inode];
-        let mut pages = position / PAGE..(position + bytes.len() as u64).div_ceil(PAGE);
-        if pages.any(|page| !content.is_placed(page)) {
+        if has_hole(content, position, position + bytes.len() as u64) {
             self.counts.stores_into_holes += 1;
             assert!(
                 self.free_pages() != Some(0),
@@ -336,10 +336,20 @@ impl Machine {
         });
     }
 
-    pub(super) fn load(&self, inode: Inode, position: u64, buffer: &mut [u8]) {
+    pub(super) fn load(&mut self, inode: Inode, position: u64, buffer: &mut [u8]) {
         self.mapped(inode, position, buffer.len());
-        let read = self.seen.files[&inode].read(position, buffer);
+        let content = &self.seen.files[&inode];
+        let read = content.read(position, buffer);
+        if has_hole(content, position, position + read as u64) {
+            self.counts.loads_from_holes += 1;
+        }
         buffer[read..].fill(0);
+    }
+
+    /// Whether some of a file's first `len` bytes have no place on the medium.
+    pub(super) fn has_hole(&self, inode: Inode, len: u64) -> bool {
+        let content = &self.seen.files[&inode];
+        has_hole(content, 0, len.min(content.len()))
     }
 
     /// How many of the `len` bytes at `position` are in the file. An access beyond the file's last
@@ -381,6 +391,11 @@ impl Machine {
             Err(io::ErrorKind::NotADirectory.into())
         }
     }
+}
+
+/// Whether some of the bytes from `from` to `to` have no place on the medium.
+fn has_hole(content: &Content, from: u64, to: u64) -> bool {
+    from < to && (from / PAGE..to.div_ceil(PAGE)).any(|page| !content.is_placed(page))
 }
 
 impl Image {

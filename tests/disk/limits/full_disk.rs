@@ -17,7 +17,7 @@ use crate::common::{self, child, files_of, number, read_all, run_child, write_fi
 const DISK_KIB: u64 = 32 << 10;
 
 /// Runs a child in a mount namespace of its own, if the system lets us.
-fn in_a_namespace(role: &str) {
+pub(super) fn in_a_namespace(role: &str) {
     let home = tempfile::tempdir().expect("a directory");
     let possible = Command::new("unshare")
         .args(["-rm", "mount", "-t", "tmpfs", "none"])
@@ -42,8 +42,13 @@ fn in_a_namespace(role: &str) {
 
 /// Mounts the small disk over a directory that only this process sees.
 pub(super) fn mount() -> PathBuf {
+    mount_of(DISK_KIB)
+}
+
+/// Does the same with a disk of so many KiB.
+pub(super) fn mount_of(kib: u64) -> PathBuf {
     let dir = PathBuf::from(env::var_os("DURAMEN_DIR").expect("a directory"));
-    let size = format!("size={DISK_KIB}k");
+    let size = format!("size={kib}k");
     let status = Command::new("mount")
         .args(["-t", "tmpfs", "-o", &size, "none"])
         .arg(&dir)

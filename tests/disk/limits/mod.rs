@@ -7,10 +7,12 @@
 //! | variable | means |
 //! |---|---|
 //! | `DURAMEN_DISK_STEP` | by how many KiB of free space the sweep goes; default 64 |
+//! | `DURAMEN_DISK_SIZES` | 1 for disks of all sizes, from 256 KiB to 64 MiB |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 
 mod full_disk;
 mod process;
+mod sweep;
 
 use duramen::{Durability, Error, ErrorKind, FileLog, Log, Options, Start};
 use fastrand::Rng;
@@ -28,6 +30,8 @@ fn in_a_child() {
     match role.as_str() {
         "fill" => full_disk::fill_at_every_step(&full_disk::mount(), seed),
         "open" => full_disk::open_on_a_full_disk(&full_disk::mount(), seed),
+        "sweep" => sweep::sweep_sizes(),
+        "fill and die" => sweep::fill_and_die(),
         "remove" => full_disk::remove_on_a_full_disk(&full_disk::mount(), seed),
         "file size" => process::limit_file_size(seed),
         "descriptors" => process::limit_descriptors(seed),
