@@ -210,7 +210,10 @@ impl Log for FileLog {
         if dry_run {
             return self.log.remove.hold().apply_retention(true);
         }
-        self.log.remove.begin()?.apply_retention(false)
+        let mut removal = self.log.remove.begin()?;
+        let trimmed = removal.apply_retention(false);
+        let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
+        trimmed.and_then(|trimmed| acted.map(|()| trimmed))
     }
 
     fn backup(&self, dir: &Path) -> Result<BackupReport> {

@@ -128,6 +128,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         Verdict::Unclosed(found) => opening.recovered(found, lock)?,
     };
     log.upkeep.make_key_runs();
+    log.upkeep.begin_retention();
     Ok(FileLog::new(log))
 }
 

@@ -33,8 +33,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous: Option<Previous>,
     /// All segments with a base below this offset were durable when this segment was created.
     pub(crate) durable_base: u64,
-    /// When this segment was created, in seconds since the Unix epoch, and never earlier than the
-    /// segment in front of it; 0 if not known.
+    /// When this segment was created, in seconds since the Unix epoch, by a clock that may have
+    /// been wrong; 0 before 1970, or if not known, and the largest number after 2106.
     pub(crate) created: u32,
     /// `None` for a segment as it was published.
     pub(crate) rewrite: Option<Rewrite>,

@@ -7,6 +7,7 @@ use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
 use crate::format::{FRAMES_START, Previous, Salt, SegmentHeader};
+use crate::log::creation_time;
 use crate::segment::{Active, Prepared, SegmentRef, Stop, capacity_for, first_reserve};
 use crate::sys::Open;
 
@@ -114,7 +115,7 @@ impl Appender {
             epoch: context.metadata.current().epoch,
             previous,
             durable_base: oldest_unsynced.map_or(self.next_offset, |oldest| oldest.header.base),
-            created: self.creation_time(context),
+            created: creation_time(context.clock.now().as_micros()),
             rewrite: None,
         })
     }
@@ -153,24 +154,6 @@ impl Appender {
             }
             _ => Ok(None),
         }
-    }
-
-    /// The creation time for a segment that is begun now: never before that of the segment in front
-    /// of it.
-    fn creation_time(&self, context: &AppendContext) -> u32 {
-        let directory = context.directory();
-        let before = match &self.active {
-            Some(active) => active.header.created,
-            None => match context.segments.list().segments.last() {
-                Some(segment) => directory
-                    .open_segment(segment.base(), Open::Read)
-                    .map_or(0, |(_, header)| header.created),
-                None => 0,
-            },
-        };
-        // In whole seconds, from 1970 to 2106.
-        let seconds = context.clock.now().as_micros().div_euclid(1_000_000);
-        u32::try_from(seconds.max(0)).unwrap_or(u32::MAX).max(before)
     }
 
     /// Syncs the active segment where visible messages must be durable; returns whether it is

@@ -12,9 +12,10 @@ use super::task::{Task, Tasks};
 use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
+use crate::log::Aging;
 use crate::scheduler::{Member, Scheduler, Turn, Worker};
 use crate::segment::{Active, Prepared, Seal, capacity_for};
-use crate::{Durability, Options, Result};
+use crate::{Durability, Options, Result, Retention};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
 const NEXT_RESERVE_MAX: u64 = 4 << 20;
@@ -33,7 +34,9 @@ pub(crate) struct Upkeep {
     space: Arc<Space>,
     key_runs: KeyRuns,
     durability: Durability,
-    has_retention: bool,
+    retention: Retention,
+    /// When to look next whether the retention policy has something to remove.
+    look_at: Mutex<Option<Instant>>,
     rollover: u64,
     tasks: Mutex<Tasks>,
     /// Held during a turn, so that closing can wait for it.
@@ -62,7 +65,8 @@ impl Upkeep {
             space: Arc::clone(space),
             key_runs: KeyRuns::default(),
             durability: options.durability,
-            has_retention: options.retention.is_limited(),
+            retention: options.retention,
+            look_at: Mutex::new(None),
             rollover: options.rollover,
             tasks: Mutex::default(),
             working: Mutex::new(()),
@@ -149,7 +153,7 @@ impl Upkeep {
         if self.member.get().is_none() {
             return self.keep_up_here();
         }
-        let is_retained_here = self.has_retention && !self.ask(Task::Retain);
+        let is_retained_here = self.retention.is_limited() && !self.ask(Task::Retain);
         if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
             self.ask(Task::SetSpaceAside);
         }
@@ -170,7 +174,7 @@ impl Upkeep {
         if health.check_writable().is_err() {
             return Ok(());
         }
-        if self.has_retention {
+        if self.retention.is_limited() {
             self.retain();
         }
         if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
@@ -305,9 +309,49 @@ impl Upkeep {
         }
     }
 
+    /// Applies the retention policy for the first time since the log was opened, and from now on by
+    /// time. Where there is no background it is applied here, and not by time.
+    pub(crate) fn begin_retention(&self) {
+        if !self.retention.is_limited() || self.segments.directory.health.is_read_only() {
+            return;
+        }
+        if self.ask(Task::Retain) {
+            self.look_later();
+        } else {
+            self.retain();
+        }
+    }
+
+    /// Asks for the turn in which retention is looked at next.
+    fn look_later(&self) {
+        let time = Instant::now().checked_add(Aging::period(&self.retention));
+        if let (Some(time), Some(member)) = (time, self.member.get()) {
+            *self.look_at.lock() = Some(time);
+            member.ask_at(time);
+        }
+    }
+
+    /// Has the retention policy applied if its time has come.
+    fn look_for_old(&self) {
+        let is_time = |time: &Instant| *time <= Instant::now();
+        if !self.look_at.lock().as_ref().is_some_and(is_time) {
+            return;
+        }
+        if self.remove.is_retention_due() {
+            self.ask(Task::Retain);
+        }
+        self.look_later();
+    }
+
+    /// Applies the retention policy, unless a removal or backup is under way. If something fails,
+    /// the next time tries again; a failed sync has poisoned the log.
     fn retain(&self) {
-        if let Some(removal) = self.remove.try_hold() {
-            let _ = removal.apply_retention(false);
+        let Some(mut removal) = self.remove.try_hold() else {
+            return;
+        };
+        let _ = removal.retain();
+        if let Some(due) = removal.end() {
+            let _ = self.act(*due);
         }
     }
 
@@ -365,10 +409,14 @@ impl Worker for Upkeep {
         let _closing_waits = self.working.lock();
         let is_writable = self.segments.directory.health.check_writable().is_ok();
         match kind {
+            // The time for a sync may have come, or that for a look at what is old.
             Turn::Timed => {
-                self.is_sync_asked.store(false, Ordering::Relaxed);
-                if is_writable {
+                let is_sync_due = self.is_sync_asked.swap(false, Ordering::Relaxed);
+                if is_sync_due && is_writable {
                     self.sync();
+                }
+                if is_writable {
+                    self.look_for_old();
                 }
             }
             Turn::Urgent | Turn::Ordinary => {
