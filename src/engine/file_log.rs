@@ -165,6 +165,10 @@ impl Log for FileLog {
         self.read(|reader| reader.first_at_or_after(start))
     }
 
+    fn offset_by_age(&self, age: Duration) -> Result<Option<u64>> {
+        self.read(|reader| self.log.remove.offset_by_age(reader, age).map(Some))
+    }
+
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         /// What a record adds to an index: its position; for a key, a link and a share of the table
         /// of keys; for a time, that time and a share of its block.

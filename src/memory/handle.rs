@@ -234,6 +234,11 @@ impl Log for MemoryLog {
         self.get(Start::Time(start))
     }
 
+    fn offset_by_age(&self, age: Duration) -> Result<Option<u64>> {
+        let horizon = Horizon::at(self.clock.now().as_micros(), age, false);
+        Ok(Some(self.read()?.first_young(&horizon).offset))
+    }
+
     /// The bytes of key, value and headers, plus [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         size_of(message)

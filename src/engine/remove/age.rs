@@ -6,6 +6,8 @@
 //! segment that was begun. Behind everything is now. So nothing counts as older than it is, and the
 //! first thing that is young decides.
 
+use std::time::Duration;
+
 use super::removal::Remove;
 use crate::engine::segments::Reader;
 use crate::log::{Age, AgeCut, FirstYoung, Horizon};
@@ -60,6 +62,12 @@ impl Remove {
             offset: cut.end().unwrap_or(reader.next_offset()),
             time: None,
         })
+    }
+
+    /// See [`Log::offset_by_age`](crate::Log::offset_by_age).
+    pub(crate) fn offset_by_age(&self, reader: &Reader<'_>, age: Duration) -> Result<u64> {
+        let horizon = Horizon::at(self.clock.now().as_micros(), age, false);
+        Ok(self.first_young(reader, &horizon)?.offset)
     }
 
     /// The latest time at which this segment was created; `None` if that is not known.
