@@ -65,9 +65,7 @@ impl Horizon {
         }
     }
 
-    /// The age of a message with this time, which may be [by the clock] or claimed.
-    ///
-    /// [by the clock]: crate::format::RecordHeader::by_clock
+    /// The age of a message with this time, which may be by the clock or claimed.
     pub(crate) fn age_of_message(&self, time: i64, by_clock: bool) -> Age {
         if by_clock || self.by_event_time {
             self.age_of(time)

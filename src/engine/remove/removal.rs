@@ -17,7 +17,7 @@ pub(crate) struct Remove {
     pub(super) append: Arc<Append>,
     pub(super) metadata: Arc<LiveMetadata>,
     pub(super) space: Arc<Space>,
-    pub(super) policy: Retention,
+    pub(crate) policy: Retention,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) listener: Listener,
     pub(super) aging: Mutex<Aging>,

@@ -15,7 +15,7 @@ use crate::engine::segments::Segments;
 use crate::log::Aging;
 use crate::scheduler::{Member, Scheduler, Turn, Worker};
 use crate::segment::{Active, Prepared, Seal, capacity_for};
-use crate::{Durability, Options, Result, Retention};
+use crate::{Durability, Options, Result};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
 const NEXT_RESERVE_MAX: u64 = 4 << 20;
@@ -34,7 +34,6 @@ pub(crate) struct Upkeep {
     space: Arc<Space>,
     key_runs: KeyRuns,
     durability: Durability,
-    retention: Retention,
     /// When to look next whether the retention policy has something to remove.
     look_at: Mutex<Option<Instant>>,
     rollover: u64,
@@ -65,7 +64,6 @@ impl Upkeep {
             space: Arc::clone(space),
             key_runs: KeyRuns::default(),
             durability: options.durability,
-            retention: options.retention,
             look_at: Mutex::new(None),
             rollover: options.rollover,
             tasks: Mutex::default(),
@@ -153,7 +151,7 @@ impl Upkeep {
         if self.member.get().is_none() {
             return self.keep_up_here();
         }
-        let is_retained_here = self.retention.is_limited() && !self.ask(Task::Retain);
+        let is_retained_here = self.remove.policy.is_limited() && !self.ask(Task::Retain);
         if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
             self.ask(Task::SetSpaceAside);
         }
@@ -174,7 +172,7 @@ impl Upkeep {
         if health.check_writable().is_err() {
             return Ok(());
         }
-        if self.retention.is_limited() {
+        if self.remove.policy.is_limited() {
             self.retain();
         }
         if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
@@ -312,7 +310,7 @@ impl Upkeep {
     /// Applies the retention policy for the first time since the log was opened, and from now on by
     /// time. Where there is no background it is applied here, and not by time.
     pub(crate) fn begin_retention(&self) {
-        if !self.retention.is_limited() || self.segments.directory.health.is_read_only() {
+        if !self.remove.policy.is_limited() || self.segments.directory.health.is_read_only() {
             return;
         }
         if self.ask(Task::Retain) {
@@ -324,7 +322,7 @@ impl Upkeep {
 
     /// Asks for the turn in which retention is looked at next.
     fn look_later(&self) {
-        let time = Instant::now().checked_add(Aging::period(&self.retention));
+        let time = Instant::now().checked_add(Aging::period(&self.remove.policy));
         if let (Some(time), Some(member)) = (time, self.member.get()) {
             *self.look_at.lock() = Some(time);
             member.ask_at(time);
