@@ -74,6 +74,12 @@ impl Horizon {
         }
     }
 
+    /// Whether all times by the clock in a segment are old, by what the next one says of it; false
+    /// if that is not known.
+    pub(crate) fn are_clocks_old(&self, latest: u32) -> bool {
+        latest == 0 || (latest < u32::MAX && i64::from(latest) * 1_000_000 < self.oldest)
+    }
+
     /// The latest time at which a segment was created whose header says `created`, in seconds;
     /// `None` if that is not known, or ahead of now.
     pub(crate) fn latest_creation(&self, created: u32) -> Option<i64> {
@@ -92,6 +98,16 @@ pub(crate) fn creation_time(now: i64) -> u32 {
 /// 1970 and after 2106, which do not fit.
 pub(crate) fn is_creation_known(created: u32) -> bool {
     created > 0 && created < u32::MAX
+}
+
+/// How a segment's header says what the latest time by the clock was in the segment before it:
+/// `None` if that is not known, the earliest time there is if no message had one.
+pub(crate) fn latest_clock(max: Option<i64>) -> u32 {
+    match max {
+        None => u32::MAX,
+        Some(i64::MIN) => 0,
+        Some(max) => creation_time(max.saturating_add(999_999)).max(1),
+    }
 }
 
 /// What a pass over the log found.

@@ -15,7 +15,9 @@ mod event;
 mod options;
 mod retention;
 
-pub(crate) use aging::{Aging, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known};
+pub(crate) use aging::{
+    Aging, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known, latest_clock,
+};
 pub(crate) use event::Listener;
 pub(crate) use retention::{Age, AgeCut};
 

@@ -34,8 +34,8 @@ impl Retention {
     /// time counts as published when something of a known time happened after it: a message without
     /// a time was published, or a segment begun. So it never goes too early. So that it does not go
     /// too late, the log also leaves a segment behind that it has written to for an eighth of the
-    /// age, or for a minute if that is more. That is how late it can be, and no more than the age if
-    /// the log was closed meanwhile. A [`MemoryLog`](crate::MemoryLog) knows the exact time of every
+    /// age, or for a minute if that is more. That is how late it can be. If the log was closed
+    /// meanwhile, it may stay for the age once more when the log is opened again. A [`MemoryLog`](crate::MemoryLog) knows the exact time of every
     /// message.
     ///
     /// # Steps of the clock

@@ -48,6 +48,7 @@ impl Built {
             previous: None,
             durable_base: 10,
             created: 0,
+            previous_clock: 0,
             rewrite: None,
         };
         let prepared = Prepared::create(&directory, capacity_for(1 << 20, 0), first_reserve(0)).unwrap();

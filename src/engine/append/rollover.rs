@@ -6,8 +6,8 @@ use super::appender::Appender;
 use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
-use crate::format::{FRAMES_START, Previous, Salt, SegmentHeader};
-use crate::log::creation_time;
+use crate::format::{FRAMES_START, Salt, SegmentHeader};
+use crate::log::{creation_time, latest_clock};
 use crate::segment::{Active, Prepared, SegmentRef, Stop, capacity_for, first_reserve};
 use crate::sys::Open;
 
@@ -69,11 +69,15 @@ impl Appender {
         // An empty segment that is too small for the batch is replaced, not followed, because the
         // new one has the same name.
         let empty = self.empty_last(context)?;
-        let previous = match &empty {
-            Some(empty) => empty.previous,
-            None => self.link_of_last(),
+        let (previous, previous_clock) = match &empty {
+            Some(empty) => (empty.previous, empty.previous_clock),
+            None => (self.link_of_last(), latest_clock(self.clock_max)),
         };
-        let header = self.next_header(context, previous, is_synced)?;
+        let header = SegmentHeader {
+            previous,
+            previous_clock,
+            ..self.next_header(context, is_synced)?
+        };
         let active = Arc::new(self.create_segment(context, header, needed)?);
         self.is_next_requested = false;
         let left = self.active.take().filter(|_| empty.is_none());
@@ -96,13 +100,8 @@ impl Appender {
         Ok(())
     }
 
-    /// The header of the segment that is about to be begun.
-    fn next_header(
-        &self,
-        context: &AppendContext,
-        previous: Option<Previous>,
-        is_synced: bool,
-    ) -> Result<SegmentHeader> {
+    /// The header of the segment that is about to be begun, without the segment before it.
+    fn next_header(&self, context: &AppendContext, is_synced: bool) -> Result<SegmentHeader> {
         let directory = context.directory();
         let oldest_unsynced = self
             .unsynced
@@ -113,9 +112,10 @@ impl Appender {
             salt: Salt(directory.storage.random()?),
             base: self.next_offset,
             epoch: context.metadata.current().epoch,
-            previous,
+            previous: None,
             durable_base: oldest_unsynced.map_or(self.next_offset, |oldest| oldest.header.base),
             created: creation_time(context.clock.now().as_micros()),
+            previous_clock: 0,
             rewrite: None,
         })
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::removal::Remove;
 use crate::engine::segments::Reader;
+use crate::format::SegmentHeader;
 use crate::log::{Age, AgeCut, FirstYoung, Horizon};
 use crate::segment::{ReadFault, SegmentRef, SegmentSnapshot};
 use crate::sys::Open;
@@ -23,15 +24,20 @@ impl Remove {
         let mut cut = AgeCut::default();
         for (index, segment) in segments.iter().enumerate() {
             let next = segments.get(index + 1);
-            let created = match next.filter(|_| !horizon.by_event_time) {
-                Some(next) => self.latest_creation(next, horizon)?,
+            let header = match next.filter(|_| !horizon.by_event_time) {
+                Some(next) => self.header_of(next)?,
                 None => None,
             };
-            let is_behind_old = created.is_some_and(|created| created < horizon.oldest);
+            let created = header.and_then(|header| horizon.latest_creation(header.created));
+            let is_of_this = |header: &SegmentHeader| {
+                let previous = header.previous.map(|previous| previous.base);
+                previous == Some(segment.base()) && horizon.are_clocks_old(header.previous_clock)
+            };
             let look = Look {
                 horizon,
                 start,
-                is_behind_old,
+                is_behind_old: created.is_some_and(|created| created < horizon.oldest),
+                are_clocks_old: header.as_ref().is_some_and(is_of_this),
                 cut,
             };
             let found = match reader.read(segment, |opened| look.through(opened)) {
@@ -70,16 +76,15 @@ impl Remove {
         Ok(self.first_young(reader, &horizon)?.offset)
     }
 
-    /// The latest time at which this segment was created; `None` if that is not known.
-    pub(super) fn latest_creation(&self, segment: &SegmentRef, horizon: &Horizon) -> Result<Option<i64>> {
-        let created = match segment {
-            SegmentRef::Active(active) => active.header.created,
+    /// The header of this segment; `None` if it cannot be read.
+    pub(super) fn header_of(&self, segment: &SegmentRef) -> Result<Option<SegmentHeader>> {
+        match segment {
+            SegmentRef::Active(active) => Ok(Some(active.header)),
             SegmentRef::Sealed(segment) => match self.directory.open_segment(segment.base(), Open::Read) {
-                Err(Error::Corrupt { .. }) => return Ok(None),
-                opened => opened?.1.created,
+                Err(Error::Corrupt { .. }) => Ok(None),
+                opened => opened.map(|(_, header)| Some(header)),
             },
-        };
-        Ok(horizon.latest_creation(created))
+        }
     }
 }
 
@@ -91,6 +96,8 @@ struct Look<'a> {
     /// Whether the next segment was created so early that it is old, and with it everything in
     /// front of it whose time is not known.
     is_behind_old: bool,
+    /// Whether the next segment says that all times by the clock in this one are old.
+    are_clocks_old: bool,
     /// What was found in the segments before.
     cut: AgeCut,
 }
@@ -134,8 +141,11 @@ impl Look<'_> {
     }
 
     /// The record from which on records have to be looked at one by one: all before it, from `from`
-    /// on, are old. The index of times tells, if there is one.
+    /// on, are old. The next segment tells, or the index of times, if there is one.
     fn pass_over_old(&self, opened: &SegmentSnapshot<'_>, from: u32) -> Result<u32, ReadFault> {
+        if self.is_behind_old && self.are_clocks_old {
+            return Ok(opened.count().max(from));
+        }
         let Some(max) = opened.time_max() else {
             return Ok(from);
         };

@@ -195,7 +195,8 @@ impl Remove {
             return Ok(None);
         };
         let horizon = Horizon::at(now, age_max, false);
-        let is_old = match self.latest_creation(newest, &horizon)? {
+        let created = self.header_of(newest)?.map_or(0, |header| header.created);
+        let is_old = match horizon.latest_creation(created) {
             Some(created) => created < horizon.oldest && newest.base() < list.next_offset(),
             // If the creation of the next segment would not be known either, it is no better.
             None => list.next_offset() > list.start_offset && is_creation_known(creation_time(now)),
