@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .time_index(true)
         .rollover(64 << 10);
 
-    // The policy is applied whenever a new segment begins. Here it keeps at least 6,000 messages,
+    // The policy is applied at open, by time, and whenever a new segment begins. Here it keeps at least 6,000 messages,
     // and at most one segment more.
     let policy = Retention::new().max_messages(6_000);
     let log = options.clone().retention(policy).open(&dir)?;
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Keep the last reading of each sensor, and nothing of the removed ones. The callback could
     // sleep.
     let mut calls = 0;
-    compact::compact_with(&log, &Settings::new(), |_progress| {
+    compact::compact_with(&log, &Settings::new().older_than(Duration::ZERO), |_progress| {
         calls += 1;
         ControlFlow::Continue(())
     })?;

@@ -56,6 +56,7 @@ impl Dir {
             previous: self.previous,
             durable_base: 0,
             created: 0,
+            previous_clock: 0,
             rewrite: None,
         }
     }

@@ -11,7 +11,8 @@
 //! removed. [`Settings`] say how old a message must be to be removed, and bound the memory used.
 //!
 //! The log needs a key index. Other threads may publish, read and even compact at the same time.
-//! The age of messages goes by the system's clock.
+//! The age of messages counts from publishing, where the log can tell. By default, tombstones stay
+//! for 24 hours: a reader that has seen a value and misses its tombstone keeps the value for ever.
 //!
 //! # Pace
 //!
@@ -34,6 +35,8 @@
 //! before the error stay removed.
 //!
 //! ```
+//! use std::time::Duration;
+//!
 //! use duramen::{Log, MemoryLog, NewMessage, Start, compact};
 //!
 //! let log = MemoryLog::new();
@@ -45,8 +48,10 @@
 //!     tombstone,
 //! ])?;
 //!
-//! let deleted = compact::compact(&log, &compact::Settings::new())?;
-//! assert_eq!(deleted.messages, 3);
+//! let settings = compact::Settings::new();
+//! assert_eq!(compact::compact(&log, &settings)?.messages, 2);
+//! let any_age = settings.older_than(Duration::ZERO);
+//! assert_eq!(compact::compact(&log, &any_age)?.messages, 1); // the tombstone
 //! let left = log.consume(Start::Oldest, 10)?.messages;
 //! assert_eq!((left.len(), left[0].offset), (1, 2));
 //! # Ok::<(), duramen::Error>(())

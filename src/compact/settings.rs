@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Deleted, Timestamp};
+use crate::Deleted;
 
 /// Which messages a compaction may remove, and how much memory it may use.
 ///
@@ -15,29 +15,42 @@ use crate::{Deleted, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Settings {
-    pub(super) older_than: Duration,
+    pub(super) superseded_age: Duration,
+    pub(super) tombstone_age: Duration,
     pub(super) offsets_max: usize,
     pub(super) dry_run: bool,
 }
 
 impl Settings {
-    /// Settings for messages of any age and at most 1,048,576 offsets at a time.
+    /// For how long tombstones stay unless [`older_than`](Settings::older_than) says otherwise:
+    /// 24 hours.
+    pub const TOMBSTONE_AGE_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Settings for superseded messages of any age, tombstones that are 24 hours old, and at most
+    /// 1,048,576 offsets at a time.
     pub fn new() -> Settings {
         Settings {
-            older_than: Duration::ZERO,
+            superseded_age: Duration::ZERO,
+            tombstone_age: Settings::TOMBSTONE_AGE_DEFAULT,
             offsets_max: 1 << 20,
             dry_run: false,
         }
     }
 
-    /// Remove only messages at least this old, by their own time and the system's clock. Default:
-    /// zero, which allows any message, even one with a time in the future.
+    /// Remove only messages that were published at least this long ago, tombstones as well as
+    /// superseded ones. Zero allows any message, even one with a time in the future. Default: zero
+    /// for superseded messages, [24 hours](Settings::TOMBSTONE_AGE_DEFAULT) for tombstones.
     ///
     /// A reader that stays less than this time behind sees every message. This matters most for
     /// tombstones: a reader that has seen a value and misses its tombstone keeps the value for
     /// ever.
+    ///
+    /// The age counts by the clock of the log, as [`Log::offset_by_age`](crate::Log::offset_by_age)
+    /// tells it. For a log that cannot tell, it counts from the times of the messages, by the
+    /// system's clock.
     pub fn older_than(mut self, age: Duration) -> Settings {
-        self.older_than = age;
+        self.superseded_age = age;
+        self.tombstone_age = age;
         self
     }
 
@@ -54,15 +67,6 @@ impl Settings {
     pub fn dry_run(mut self, dry_run: bool) -> Settings {
         self.dry_run = dry_run;
         self
-    }
-
-    /// The latest time that a removed message may have.
-    pub(super) fn time_max(&self) -> Timestamp {
-        if self.older_than.is_zero() {
-            Timestamp::MAX
-        } else {
-            Timestamp::now().saturating_sub(self.older_than)
-        }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::rounds::Rounds;
 use super::{Progress, Settings};
@@ -47,12 +48,14 @@ pub fn updates_with(
 /// See [the module](mod@crate::compact#errors).
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use duramen::{Log, MemoryLog, NewMessage, compact};
 ///
 /// let log = MemoryLog::new();
 /// let tombstone = NewMessage::tombstone(b"user-7");
 /// log.publish(&[NewMessage::new(b"user-7", b"created"), tombstone])?;
-/// let settings = compact::Settings::new();
+/// let settings = compact::Settings::new().older_than(Duration::ZERO);
 /// assert_eq!(compact::deletes(&log, &settings)?.messages, 0); // it still covers a message
 /// assert_eq!(compact::updates(&log, &settings)?.messages, 1);
 /// assert_eq!(compact::deletes(&log, &settings)?.messages, 1);
@@ -147,24 +150,52 @@ fn remove(
     superfluous: Superfluous,
 ) -> Result<Deleted> {
     need_key_index(log)?;
-    // Read once: both walks go by the same age.
-    let time_max = settings.time_max();
+    let superseded = Old::of(log, settings.superseded_age)?;
+    let tombstones = Old::of(log, settings.tombstone_age)?;
     let mut rounds = Rounds::new(log, settings, pace);
     let mut flow = ControlFlow::Continue(());
     if superfluous != Superfluous::Deletes {
-        flow = rounds.run(|message| is_superseded(log, message, time_max))?;
+        flow = rounds.run(|message| is_superseded(log, message, superseded))?;
     }
     if superfluous != Superfluous::Updates && flow.is_continue() {
         // A dry run has removed nothing, so the second walk passes over superseded messages.
         let passes_over = superfluous == Superfluous::Both && settings.dry_run;
-        let is_gone = |message: &Message| passes_over && message.time <= time_max;
+        let is_gone = |message: &Message| passes_over && superseded.has(message);
         let _ = rounds.run(|message| {
-            Ok(is_old_tombstone(message, time_max)
-                && !(passes_over && is_superseded(log, message, time_max)?)
+            Ok(is_old_tombstone(message, tombstones)
+                && !(passes_over && is_superseded(log, message, superseded)?)
                 && covers_nothing(log, message, is_gone)?)
         })?;
     }
     Ok(rounds.deleted())
+}
+
+/// Which messages are old enough. It is found out once, so that both walks go by the same age.
+#[derive(Clone, Copy, Debug)]
+enum Old {
+    All,
+    /// Those below this offset.
+    Below(u64),
+    /// Those whose own time is not after this one: the log cannot tell when they were published.
+    UpTo(Timestamp),
+}
+
+impl Old {
+    fn of(log: &(impl Log + ?Sized), age: Duration) -> Result<Old> {
+        if age.is_zero() {
+            return Ok(Old::All);
+        }
+        let below = log.offset_by_age(age)?;
+        Ok(below.map_or_else(|| Old::UpTo(Timestamp::now().saturating_sub(age)), Old::Below))
+    }
+
+    fn has(self, message: &Message) -> bool {
+        match self {
+            Old::All => true,
+            Old::Below(offset) => message.offset < offset,
+            Old::UpTo(time) => message.time <= time,
+        }
+    }
 }
 
 /// Fails without a key index, also if the log is empty.
@@ -177,8 +208,8 @@ fn need_key_index(log: &(impl Log + ?Sized)) -> Result<()> {
 /// A `true` stays true while others publish, because messages are only ever added behind this one.
 /// If another thread deletes the later message before this one is removed, the result is the same
 /// as if that delete had come after this compaction.
-fn is_superseded(log: &(impl Log + ?Sized), message: &Message, time_max: Timestamp) -> Result<bool> {
-    let Some(key) = message.key.as_ref().filter(|_| message.time <= time_max) else {
+fn is_superseded(log: &(impl Log + ?Sized), message: &Message, old: Old) -> Result<bool> {
+    let Some(key) = message.key.as_ref().filter(|_| old.has(message)) else {
         return Ok(false);
     };
     match log.offset_by_key(key) {
@@ -189,8 +220,8 @@ fn is_superseded(log: &(impl Log + ?Sized), message: &Message, time_max: Timesta
     }
 }
 
-fn is_old_tombstone(message: &Message, time_max: Timestamp) -> bool {
-    message.key.is_some() && message.value.is_none() && message.time <= time_max
+fn is_old_tombstone(message: &Message, old: Old) -> bool {
+    message.key.is_some() && message.value.is_none() && old.has(message)
 }
 
 /// Whether no message with the tombstone's key precedes it. Messages that `is_gone` names do not

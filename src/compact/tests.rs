@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use super::{Settings, compact, compact_with, delete_multi, deletes, updates, updates_with};
-use crate::{Error, Log, MemoryLog, Message, NewMessage, Options, Start, Timestamp};
+use crate::{Error, Log, ManualClock, MemoryLog, Message, NewMessage, Options, Start, Timestamp};
 
 const fn tombstone(key: &[u8]) -> NewMessage<'_> {
     NewMessage {
@@ -14,6 +15,11 @@ const fn tombstone(key: &[u8]) -> NewMessage<'_> {
         value: None,
         headers: &[],
     }
+}
+
+/// Settings that remove tombstones too, however young they are.
+fn any_age() -> Settings {
+    Settings::new().older_than(Duration::ZERO)
 }
 
 /// A log of these messages: `"a1"` is key `a` with value `1`, `"a-"` is its tombstone, and `"=1"`
@@ -48,30 +54,30 @@ fn offsets(log: &MemoryLog) -> Vec<u64> {
 fn updates_leave_the_last_message_of_each_key_and_those_without_one() {
     let log = log_of(&["a1", "b1", "=1", "a2", "=1", "c-", "b-", "a3", "c1"]);
     let before = log.stat().unwrap().size;
-    let deleted = updates(&log, &Settings::new()).unwrap();
+    let deleted = updates(&log, &any_age()).unwrap();
     assert_eq!(offsets(&log), [2, 4, 6, 7, 8]);
     assert_eq!(deleted.messages, 4);
     assert_eq!(deleted.size, before - log.stat().unwrap().size);
-    assert_eq!(updates(&log, &Settings::new()).unwrap().messages, 0);
+    assert_eq!(updates(&log, &any_age()).unwrap().messages, 0);
     assert_eq!((log.start_offset().unwrap(), log.next_offset().unwrap()), (0, 9));
 }
 
 #[test]
 fn deletes_take_tombstones_that_cover_nothing() {
     let log = log_of(&["a1", "a-", "b-", "b1", "c-", "c-", "=-", "d1", "=1"]);
-    assert_eq!(deletes(&log, &Settings::new()).unwrap().messages, 2);
+    assert_eq!(deletes(&log, &any_age()).unwrap().messages, 2);
     assert_eq!(offsets(&log), [0, 1, 3, 5, 6, 7, 8]);
     // The second tombstone of `c` has become the first.
-    assert_eq!(deletes(&log, &Settings::new()).unwrap().messages, 1);
+    assert_eq!(deletes(&log, &any_age()).unwrap().messages, 1);
     log.delete(&BTreeSet::from([0])).unwrap();
-    assert_eq!(deletes(&log, &Settings::new()).unwrap().messages, 1);
+    assert_eq!(deletes(&log, &any_age()).unwrap().messages, 1);
     assert_eq!(offsets(&log), [3, 6, 7, 8]);
 }
 
 #[test]
 fn compact_leaves_the_values_that_are_in_force() {
     let log = log_of(&["a1", "a2", "b1", "b-", "=1", "c-", "c1", "d-", "d-", "e1"]);
-    assert_eq!(compact(&log, &Settings::new()).unwrap().messages, 6);
+    assert_eq!(compact(&log, &any_age()).unwrap().messages, 6);
     assert_eq!(offsets(&log), [1, 4, 6, 9]);
 }
 
@@ -86,34 +92,53 @@ fn an_empty_value_is_no_tombstone_and_the_empty_key_is_a_key() {
         NewMessage::default(),
     ];
     log.publish(&messages).unwrap();
-    assert_eq!(compact(&log, &Settings::new()).unwrap().messages, 2);
+    assert_eq!(compact(&log, &any_age()).unwrap().messages, 2);
     assert_eq!(offsets(&log), [1, 3, 4]);
 }
 
+/// Ages count from publishing. Method: the times that messages claim are the other way round.
 #[test]
 fn young_messages_stay() {
-    let log = MemoryLog::new();
     let minute = Duration::from_secs(60);
-    let minutes_ago = |minutes| Timestamp::now().saturating_sub(minute * minutes);
-    let messages = [
-        NewMessage::new(b"a", b"1").time(minutes_ago(20)),
-        NewMessage::new(b"a", b"2").time(minutes_ago(5)),
-        NewMessage::new(b"a", b"3").time(minutes_ago(20)),
-        tombstone(b"b").time(minutes_ago(5)),
-        tombstone(b"c").time(minutes_ago(20)),
-        NewMessage::new(b"d", b"1").time(minutes_ago(5)),
-        tombstone(b"d").time(minutes_ago(20)),
-        NewMessage::new(b"e", b"1").time(Timestamp::MAX),
-        NewMessage::new(b"e", b"2"),
-    ];
-    log.publish(&messages).unwrap();
+    let start = Timestamp::from_micros(1 << 50);
+    let clock = Arc::new(ManualClock::new(start));
+    let options = Options::new()
+        .key_index(true)
+        .clock(Arc::<ManualClock>::clone(&clock));
+    let log = MemoryLog::with_options(&options);
+    let publish = |messages: &[NewMessage<'_>], time| {
+        for message in messages {
+            log.publish(&[message.time(time)]).unwrap();
+        }
+    };
+    let (a, d) = (NewMessage::new(b"a", b"1"), NewMessage::new(b"d", b"1"));
+    publish(&[a, a, tombstone(b"c"), d], Timestamp::MAX);
+    clock.advance(20 * minute);
+    publish(&[a, tombstone(b"b"), tombstone(b"d")], Timestamp::MIN);
+    clock.advance(5 * minute);
     let settings = Settings::new().older_than(10 * minute);
     let dry = compact(&log, &settings.clone().dry_run(true)).unwrap();
     assert_eq!(compact(&log, &settings).unwrap(), dry);
-    assert_eq!(offsets(&log), [1, 2, 3, 5, 6, 7, 8]);
-    // Messages of any age, even from the future.
-    compact(&log, &Settings::new()).unwrap();
-    assert_eq!(offsets(&log), [2, 8]);
+    assert_eq!(offsets(&log), [4, 5, 6]);
+    compact(&log, &any_age()).unwrap();
+    assert_eq!(offsets(&log), [4]);
+}
+
+/// Goal: a reader that pauses for less than a day sees every tombstone, whatever time it claims.
+#[test]
+fn tombstones_stay_for_a_day() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1 << 50)));
+    let options = Options::new()
+        .key_index(true)
+        .clock(Arc::<ManualClock>::clone(&clock));
+    let log = MemoryLog::with_options(&options);
+    log.publish(&[NewMessage::new(b"a", b"1")]).unwrap();
+    log.publish(&[tombstone(b"a").time(Timestamp::MIN)]).unwrap();
+    clock.advance(Settings::TOMBSTONE_AGE_DEFAULT);
+    assert_eq!(compact(&log, &Settings::new()).unwrap().messages, 1);
+    assert_eq!(offsets(&log), [1]);
+    clock.advance(Duration::from_micros(1));
+    assert_eq!(compact(&log, &Settings::new()).unwrap().messages, 1);
 }
 
 #[test]
@@ -122,7 +147,7 @@ fn without_a_key_index_it_is_no_index() {
         let log = MemoryLog::with_options(&Options::new().time_index(true));
         log.publish(messages).unwrap();
         for compaction in [updates, deletes, compact] {
-            assert!(matches!(compaction(&log, &Settings::new()), Err(Error::NoIndex)));
+            assert!(matches!(compaction(&log, &any_age()), Err(Error::NoIndex)));
         }
     }
 }
@@ -166,7 +191,7 @@ fn compaction_agrees_with_a_map() {
             .filter(|m| m.key.is_none() || last[&m.key].offset == m.offset && m.value.is_some())
             .cloned()
             .collect();
-        let settings = Settings::new().offsets_max(offsets_max);
+        let settings = any_age().offsets_max(offsets_max);
         let dry = compact(&log, &settings.clone().dry_run(true)).unwrap();
         assert_eq!(all(&log), before);
         assert_eq!(compact(&log, &settings).unwrap(), dry);
@@ -181,7 +206,7 @@ fn memory_is_bounded() {
     let log = log_of(&["a1"; 500]);
     let mut remaining_max = 0;
     let mut removals = BTreeSet::new();
-    let settings = Settings::new().offsets_max(60);
+    let settings = any_age().offsets_max(60);
     let deleted = updates_with(&log, &settings, |progress| {
         remaining_max = remaining_max.max(progress.remaining);
         removals.insert(progress.deleted.messages);
@@ -199,7 +224,7 @@ fn memory_is_bounded() {
 #[test]
 fn a_compaction_can_be_ended_and_gone_on_with() {
     let log = log_of(&["a1"; 100]);
-    let settings = Settings::new().offsets_max(10);
+    let settings = any_age().offsets_max(10);
     let mut ended = 0;
     loop {
         let deleted = compact_with(&log, &settings, |_| ControlFlow::Break(())).unwrap();
@@ -242,7 +267,7 @@ fn compaction_races_publishing_and_other_compactions() {
     const ROUNDS: u32 = 400;
     let log = MemoryLog::new();
     let done = AtomicBool::new(false);
-    let settings = Settings::new().offsets_max(50);
+    let settings = any_age().offsets_max(50);
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -292,7 +317,7 @@ fn compaction_races_publishing_and_other_compactions() {
 fn a_closed_log_is_closed() {
     let log = log_of(&["a1"]);
     log.close().unwrap();
-    assert!(matches!(compact(&log, &Settings::new()), Err(Error::Closed)));
+    assert!(matches!(compact(&log, &any_age()), Err(Error::Closed)));
     let named = delete_multi(&log, &BTreeSet::from([0]), |_| ControlFlow::Continue(()));
     assert!(matches!(named, Err(Error::Closed)));
 }

@@ -186,6 +186,10 @@ impl Log for FileLog {
         self.read(|reader| reader.first_at_or_after(start))
     }
 
+    fn offset_by_age(&self, age: Duration) -> Result<Option<u64>> {
+        self.read(|reader| self.log.remove.offset_by_age(reader, age).map(Some))
+    }
+
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         /// What a record adds to an index: its position; for a key, a link and a share of the table
         /// of keys; for a time, that time and a share of its block.
@@ -233,9 +237,11 @@ impl Log for FileLog {
         if dry_run {
             return self.log.remove.hold().apply_retention(true);
         }
-        let trimmed = self.log.remove.begin()?.apply_retention(false);
+        let mut removal = self.log.remove.begin()?;
+        let trimmed = removal.apply_retention(false);
+        let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
         self.log.upkeep.forget_removed();
-        trimmed
+        trimmed.and_then(|trimmed| acted.map(|()| trimmed))
     }
 
     fn backup(&self, dir: &Path) -> Result<BackupReport> {

@@ -189,6 +189,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
         Verdict::Unclosed(found) => opening.recovered(found, lock)?,
     };
     log.upkeep.make_key_runs();
+    log.upkeep.begin_retention();
     Ok(FileLog::new(log))
 }
 

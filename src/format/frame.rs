@@ -30,10 +30,11 @@ const HAS_KEY: u32 = 1 << 27;
 const HAS_VALUE: u32 = 1 << 28;
 const HAS_HEADERS: u32 = 1 << 29;
 const CONTROL: u32 = 1 << 30;
-const FIELDS_RESERVED: u32 = 1 << 31;
+const BY_CLOCK: u32 = 1 << 31;
 
 /// The head of a record, unverified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the bits of the format")]
 pub(crate) struct RecordHeader {
     pub(crate) checksum: u32,
     /// Bytes of the whole frame.
@@ -45,6 +46,9 @@ pub(crate) struct RecordHeader {
     /// Whether the record is not a message, but something from a later version of this crate.
     /// Readers skip it.
     pub(crate) control: bool,
+    /// Whether the time is that of the log's clock at publishing, and not one that the publisher
+    /// gave.
+    pub(crate) by_clock: bool,
     pub(crate) kind: RecordKind,
 }
 
@@ -133,6 +137,7 @@ impl RecordHeader {
             has_value: fields & HAS_VALUE != 0,
             has_headers: fields & HAS_HEADERS != 0,
             control: fields & CONTROL != 0,
+            by_clock: fields & BY_CLOCK != 0,
             kind: if word >> KIND_SHIFT == KIND_LONE {
                 RecordKind::Lone {
                     frontier: u32_at(bytes, 20)?,
@@ -141,7 +146,7 @@ impl RecordHeader {
                 RecordKind::Batched
             },
         };
-        let reserved = word & RECORD_RESERVED != 0 || fields & FIELDS_RESERVED != 0;
+        let reserved = word & RECORD_RESERVED != 0;
         let stray_key = !has_key && fields & KEY_LEN_MASK != 0;
         let room = (header.len as usize).checked_sub(header.header_len())?;
         let too_long = header.key.is_some_and(|len| len as usize > room);
@@ -157,6 +162,14 @@ impl RecordHeader {
             return i64::MIN;
         }
         i64::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7])
+    }
+
+    /// The time of the message whose record begins with these bytes, and whether it is
+    /// [by the clock](RecordHeader::by_clock); `None` for a control record.
+    pub(crate) fn clock_of(head: &[u8; RECORD_HEADER_LEN]) -> Option<(i64, bool)> {
+        let [.., f0, f1, f2, f3] = *head;
+        let fields = u32::from_le_bytes([f0, f1, f2, f3]);
+        (fields & CONTROL == 0).then(|| (RecordHeader::message_time(head), fields & BY_CLOCK != 0))
     }
 
     /// Bytes before the payload.
@@ -177,7 +190,8 @@ impl RecordHeader {
         let fields = self.key.map_or(0, |len| HAS_KEY | len)
             | flag(self.has_value, HAS_VALUE)
             | flag(self.has_headers, HAS_HEADERS)
-            | flag(self.control, CONTROL);
+            | flag(self.control, CONTROL)
+            | flag(self.by_clock, BY_CLOCK);
         let mut bytes = [0; LONE_HEADER_LEN];
         bytes[4..8].copy_from_slice(&(kind << KIND_SHIFT | self.len).to_le_bytes());
         bytes[8..16].copy_from_slice(&self.time.to_le_bytes());

@@ -36,7 +36,7 @@ fn constants_are_those_of_the_code() {
 fn the_worked_example_is_what_is_written() {
     let seeds = FrameSeeds::new(Salt([2; 16]));
     let mut bytes = Vec::new();
-    let first = NewMessage::new(b"k", b"v");
+    let first = NewMessage::new(b"k", b"v").time(Timestamp::from_micros(1));
     encode_record(
         &mut bytes,
         &first,
@@ -47,10 +47,13 @@ fn the_worked_example_is_what_is_written() {
     );
 
     let position = SEGMENT_HEADER_LEN + bytes.len() as u64;
-    let tombstone = NewMessage { value: None, ..first };
+    let tombstone = NewMessage {
+        value: None,
+        ..first.time(Timestamp::from_micros(2))
+    };
     let keyless = NewMessage {
         headers: &[(b"h", b"w")],
-        ..NewMessage::value(b"")
+        ..NewMessage::value(b"").time(Timestamp::from_micros(3))
     };
     let mut records = Vec::new();
     encode_record(

@@ -27,7 +27,8 @@ pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
 }
 
 /// Appends the record of `message`, or with `is_control` a control record of that content, to
-/// `buffer`; returns the record's checksum. The caller has checked the lengths.
+/// `buffer`; returns the record's checksum. `time` is the message's own, or the clock's if it has
+/// none. The caller has checked the lengths.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the caller has compared the sizes with the limits"
@@ -54,6 +55,7 @@ pub(crate) fn encode_record(
         has_value: message.value.is_some(),
         has_headers: !message.headers.is_empty(),
         control: is_control,
+        by_clock: message.time.is_none(),
         kind,
     };
     buffer.reserve(len as usize);

@@ -33,9 +33,12 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous: Option<Previous>,
     /// All segments with a base below this offset were durable when this segment was created.
     pub(crate) durable_base: u64,
-    /// When this segment was created, in seconds since the Unix epoch, and never earlier than the
-    /// segment in front of it; 0 if not known.
+    /// When this segment was created, in seconds since the Unix epoch, by a clock that may have
+    /// been wrong; 0 before 1970, or if not known, and the largest number after 2106.
     pub(crate) created: u32,
+    /// The latest time of a message in the segment before it that is by the clock, in seconds,
+    /// rounded up; 0 if no message there has such a time, the largest number if it is not known.
+    pub(crate) previous_clock: u32,
     /// `None` for a segment as it was published.
     pub(crate) rewrite: Option<Rewrite>,
 }
@@ -89,7 +92,7 @@ impl SegmentHeader {
         )]
         let origin_first = rewrite.origin.base.saturating_sub(self.base) as u32;
         begin(MAGIC, HEADER_LEN)
-            .put(&[0; 4])
+            .put(&self.previous_clock.to_le_bytes())
             .put(&self.log_id)
             .put(&self.salt.0)
             .put(&self.base.to_le_bytes())
@@ -147,6 +150,7 @@ impl SegmentHeader {
             previous: (previous_base != NONE).then_some(previous),
             durable_base: u64_at(header, 80)?,
             created: u32_at(header, 120)?,
+            previous_clock: u32_at(header, 12)?,
             rewrite: match u32_at(header, 88)? {
                 0 => None,
                 generation => Some(Self::rewrite(header, u64_at(header, 48)?, generation)?),
@@ -187,6 +191,7 @@ mod tests {
             }),
             durable_base: 3,
             created: 13,
+            previous_clock: 14,
             rewrite: Some(Rewrite {
                 generation: 6,
                 origin: Previous {

@@ -8,7 +8,7 @@ use crate::format::{
 use crate::index::{Find, IndexBuilder, SealedIndex, key_hash};
 use crate::segment::{Entry, Extent, Walk};
 use crate::sys::Map;
-use crate::{Message, Timestamp};
+use crate::{Message, NewMessage, Timestamp};
 
 /// The seeds of the checksums of single frames.
 const SEED: u32 = 0x5eed;
@@ -69,7 +69,10 @@ fn is_read_back(message: &Message, header: &RecordHeader, frame: &Bytes) {
     let mut again = Vec::new();
     encode_record(
         &mut again,
-        &message.as_new(),
+        &NewMessage {
+            time: (!header.by_clock).then_some(message.time),
+            ..message.as_new()
+        },
         message.time,
         SEED,
         header.kind,

@@ -1,10 +1,10 @@
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::Timestamp;
 
-/// The wall clock that a log reads, set with [`Options::clock`](crate::Options::clock).
+/// The clocks that a log reads, set with [`Options::clock`](crate::Options::clock).
 ///
 /// A log asks its clock for
 ///
@@ -15,13 +15,22 @@ use crate::Timestamp;
 /// The log asks under the lock of its appender, so a clock must not use the log, nor wait for
 /// anybody who does.
 ///
-/// The clock may step back; nothing in a log relies on it going forward. Timeouts and intervals,
-/// such as that of [`Durability::Interval`](crate::Durability::Interval), go by the system's
-/// monotonic clock. The functions of [`trim`](crate::trim) and [`mod@crate::compact`] take any log
-/// and go by the system's wall clock.
+/// The wall clock may step, back and ahead, and may be wrong for a while.
+/// [`Retention::max_age`](crate::Retention::max_age) says what that means for it; nothing else in a
+/// log relies on its going forward. Timeouts and intervals, such as that of
+/// [`Durability::Interval`](crate::Durability::Interval), go by the system's monotonic clock. The
+/// functions of [`trim`](crate::trim) take any log and go by the system's wall clock, and so do
+/// those of [`mod@crate::compact`] for a log that cannot tell the
+/// [age](crate::Log::offset_by_age) of its messages.
 pub trait Clock: Send + Sync + Debug {
-    /// The time now.
+    /// The time now, by the wall clock.
     fn now(&self) -> Timestamp;
+
+    /// The time now by a clock that never steps, for retention by age. By default this is
+    /// [`Instant::now`].
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// The system's wall clock: [`Timestamp::now`].
@@ -34,7 +43,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is set, for tests.
+/// A clock that stands still until it is told otherwise, for tests. [`advance`](ManualClock::advance)
+/// is time that passes, [`set`](ManualClock::set) is a step of the wall clock alone.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -56,32 +66,53 @@ impl Clock for SystemClock {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    created: Instant,
+    /// Microseconds for which the clock was advanced.
+    passed: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
-    pub const fn new(now: Timestamp) -> ManualClock {
-        ManualClock(AtomicI64::new(now.as_micros()))
+    pub fn new(now: Timestamp) -> ManualClock {
+        ManualClock {
+            now: AtomicI64::new(now.as_micros()),
+            created: Instant::now(),
+            passed: AtomicU64::new(0),
+        }
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the wall clock, forward or back. No time passes on the monotonic clock.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.as_micros(), Ordering::Relaxed);
+        self.now.store(now.as_micros(), Ordering::Relaxed);
     }
 
-    /// Moves the clock forward. It stops at [`Timestamp::MAX`].
+    /// Lets time pass: moves the wall clock, which stops at [`Timestamp::MAX`], and the monotonic
+    /// clock.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
         let advance = |now: i64| Some(now.saturating_add(by));
-        // The update never refuses, so there is no error.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
+        // The updates never refuse, so there is no error.
+        let _ = self
+            .now
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
+        let pass = |passed: u64| Some(passed.saturating_add(by.unsigned_abs()));
+        let _ = self
+            .passed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, pass);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
+        Timestamp::from_micros(self.now.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Instant {
+        let passed = Duration::from_micros(self.passed.load(Ordering::Relaxed));
+        self.created.checked_add(passed).unwrap_or(self.created)
     }
 }
 
@@ -93,9 +124,11 @@ mod tests {
     fn a_manual_clock_stands_still_until_it_is_set() {
         let clock = ManualClock::new(Timestamp::from_micros(7));
         assert_eq!(clock.now(), Timestamp::from_micros(7));
+        let begun = clock.monotonic();
         clock.advance(Duration::from_secs(1));
         assert_eq!(clock.now(), Timestamp::from_micros(1_000_007));
         clock.set(Timestamp::from_micros(-1));
+        assert_eq!(clock.monotonic() - begun, Duration::from_secs(1));
         assert_eq!(clock.now(), Timestamp::from_micros(-1));
         clock.advance(Duration::MAX);
         assert_eq!(

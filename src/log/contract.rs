@@ -231,6 +231,23 @@ declare_log! {
             Ok((message.offset, message.time))
         }
 
+        /// The offset below which every message was published at least `age` ago, by the log's own
+        /// clock and not by the times that messages claim. `None`, the default, is for a log that
+        /// cannot tell.
+        ///
+        /// For [`FileLog`](crate::FileLog), messages published with a time count as
+        /// [`Retention::max_age`](crate::Retention::max_age) says, so the offset may be lower than
+        /// it could be. It goes by the clock as it is now, even if that has just been set.
+        ///
+        /// # Errors
+        ///
+        /// See [`Log`].
+        read fn offset_by_age(&self, age: Duration) -> Result<Option<u64>> {
+            let _ = age;
+            // A closed log fails here.
+            self.start_offset().map(|_| None)
+        }
+
         /// The bytes of storage, indexes included, that `message` takes if it is published alone.
         read fn size(&self, message: &NewMessage<'_>) -> u64;
 

@@ -7,6 +7,7 @@ mod forward;
 #[macro_use]
 mod contract;
 
+mod aging;
 mod changes;
 mod clock;
 mod durability;
@@ -14,6 +15,9 @@ mod event;
 mod options;
 mod retention;
 
+pub(crate) use aging::{
+    Aging, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known, latest_clock,
+};
 pub(crate) use event::Listener;
 pub(crate) use retention::{Age, AgeCut};
 

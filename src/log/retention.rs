@@ -3,16 +3,21 @@ use std::time::Duration;
 /// Which messages a log keeps: all of them, unless limits are set. A message is removed when it
 /// exceeds any of the limits.
 ///
-/// The log applies the limits soon after it begins a segment, on the background thread if it has
-/// one, so it may exceed them for a moment. [`Log::apply_retention`](crate::Log::apply_retention)
-/// applies them at once. For readers each limit is exact: the start offset moves to the first
-/// message that is kept. Storage is freed by whole segments.
+/// The log applies the limits when it is opened, soon after it begins a segment, and by time: it
+/// looks every sixteenth of [`max_age`](Retention::max_age), but not more often than once a second
+/// nor less often than once a minute. It does so on the background thread. Without
+/// [that](crate::Options::background) it does so where it is opened and where a segment is begun,
+/// but not by time. A [`MemoryLog`](crate::MemoryLog) does so when it is next used. So a log may
+/// exceed its limits for a while. [`Log::apply_retention`](crate::Log::apply_retention) applies
+/// them at once. For readers each limit is exact: the start offset moves to the first message that
+/// is kept. Storage is freed by whole segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Retention {
     pub(crate) age: Option<Duration>,
     pub(crate) bytes: Option<u64>,
     pub(crate) messages: Option<u64>,
+    pub(crate) by_event_time: bool,
 }
 
 impl Retention {
@@ -21,13 +26,36 @@ impl Retention {
         Retention::default()
     }
 
-    /// Keep messages for this long. A time index makes this cheap.
+    /// Keep messages for this long after they were published.
     ///
-    /// The time of a message is here the running maximum of the messages' times, so it never goes
-    /// back. It does not run ahead of the clock either: a message later than the creation of the
-    /// segment after its own counts as old as that segment. So a message from the future keeps its
-    /// own segment for this long, and no other. [`trim::by_age`](crate::trim::by_age) has a
-    /// different rule.
+    /// The age counts by the log's own [clock](crate::Options::clock), not by times that messages
+    /// claim, unless [`by_event_time`](Retention::by_event_time) asks for that. For a message
+    /// published without a time, the log knows exactly when that was. A message published with a
+    /// time counts as published when something of a known time happened after it: a message without
+    /// a time was published, or a segment begun. So it never goes too early. So that it does not go
+    /// too late, the log also leaves a segment behind that it has written to for an eighth of the
+    /// age, or for a minute if that is more. That is how late it can be. If the log was closed
+    /// meanwhile, it may stay for the age once more when the log is opened again. A [`MemoryLog`](crate::MemoryLog) knows the exact time of every
+    /// message.
+    ///
+    /// # Steps of the clock
+    ///
+    /// - While the log is open, a step of the wall clock removes nothing: from one time that the log
+    ///   looks to the next, messages grow older only by the time that has passed on the
+    ///   [monotonic clock](crate::Clock::monotonic). And messages published in that time are
+    ///   removed by it, if the wall clock does not say so. Time in which the machine sleeps does
+    ///   not count if the monotonic clock does not count it.
+    /// - From one opening to the next, a step cannot be told from time that has passed. If at first
+    ///   more than half of the messages are too old, the log waits a minute, tells
+    ///   [`Event::RetentionWaits`](crate::Event::RetentionWaits), and removes them if the clock
+    ///   still says so. A program that has its logs open for less than a minute calls
+    ///   [`Log::apply_retention`](crate::Log::apply_retention).
+    /// - Times ahead of the clock count as now, and for less if something later has a time that is
+    ///   not. So a clock that was ahead once keeps nothing for good.
+    /// - If the clock goes back, nothing is removed until it is known again to be old enough.
+    ///
+    /// `apply_retention` is asked for, so it neither waits nor looks at the monotonic clock: it
+    /// removes what the wall clock says.
     pub fn max_age(mut self, age: Duration) -> Retention {
         self.age = Some(age);
         self
@@ -45,8 +73,29 @@ impl Retention {
         self
     }
 
+    /// Let [`max_age`](Retention::max_age) go by the times of the messages. Default: false; it goes
+    /// by the times at which they were published.
+    ///
+    /// The log then begins at the first message that is at most so old by its own time. Messages
+    /// behind it are kept even if they are older. A message with a time in the future counts as old
+    /// as the next one whose time is not, so it keeps nothing else. A publisher whose clock is
+    /// behind can have its messages removed as soon as they are published. A time index makes this
+    /// cheap. [`trim::by_age`](crate::trim::by_age) has the same rule.
+    pub fn by_event_time(mut self, by_event_time: bool) -> Retention {
+        self.by_event_time = by_event_time;
+        self
+    }
+
     pub(crate) fn is_limited(&self) -> bool {
-        *self != Retention::default()
+        self.age.is_some() || self.bytes.is_some() || self.messages.is_some()
+    }
+
+    /// How long a segment is written to, at most, before it is left behind: retention by age frees
+    /// whole segments, and knows about a message whose time is claimed only that it is not younger
+    /// than the next segment. `None` without a limit by age.
+    pub(crate) fn segment_age_max(&self) -> Option<Duration> {
+        const LEAST: Duration = Duration::from_secs(60);
+        self.age.map(|age| (age / 8).max(LEAST))
     }
 }
 
@@ -61,7 +110,7 @@ pub(crate) enum Age {
 /// Finds the first message to keep among messages shown in order. A message of unknown age is as
 /// old as the next one whose age is known. So it is not removed too early, and it does not keep
 /// older messages in front of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AgeCut {
     /// The first message of unknown age after the last old one.
     unknown: Option<u64>,
@@ -78,6 +127,11 @@ impl AgeCut {
             Age::Young => return self.unknown.or(Some(offset)),
         }
         None
+    }
+
+    /// Whether there are messages of unknown age whose age the next one decides.
+    pub(crate) fn is_open(&self) -> bool {
+        self.unknown.is_some()
     }
 
     /// The cut when no more messages follow. `None` if no message shown is to be kept.

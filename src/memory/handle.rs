@@ -3,12 +3,13 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
+use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 
 use super::state::State;
+use crate::log::{Aging, FirstYoung, Horizon, Moment};
 use crate::sys::Process;
 use crate::{
     BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Deleted, Error, Headers, LifeId, Log,
@@ -38,6 +39,9 @@ pub struct MemoryLog {
     clock: Arc<dyn Clock>,
     /// The process that the log is of.
     process: Process,
+    aging: Mutex<Aging>,
+    /// When to look next whether the limits are exceeded.
+    next_look: Mutex<Instant>,
     /// The retention policy is applied after this many bytes were published.
     rollover: u64,
     /// `None` if the log is closed.
@@ -63,17 +67,20 @@ impl MemoryLog {
     /// `options`. The other options concern files and have no effect here.
     ///
     /// The log applies its retention policy each time it has published as many bytes as
-    /// [`rollover`](Options::rollover) says. The size of a message is its [`size`](Log::size). A
-    /// message with a time in the future counts as old as the next message whose time is not in the
-    /// future.
+    /// [`rollover`](Options::rollover) says, and by time; having no thread, it does so when it is
+    /// next used. The size of a message is its [`size`](Log::size).
     #[must_use]
     pub fn with_options(options: &Options) -> MemoryLog {
+        let clock = Arc::clone(&options.environment.clock);
+        let now = Moment::of(&*clock);
         MemoryLog {
             key_index: options.key_index,
             time_index: options.time_index,
             retention: options.retention,
-            clock: Arc::clone(&options.environment.clock),
             process: Process::current(),
+            aging: Mutex::new(Aging::of_new_log(&options.retention, &now)),
+            next_look: Mutex::new(now.monotonic),
+            clock,
             rollover: options.rollover,
             state: RwLock::new(Some(State::default())),
             changes: Changes::new(),
@@ -90,8 +97,14 @@ impl MemoryLog {
         }
     }
 
+    /// The log as it is now, after what has come due.
     fn read(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
         self.check_not_forked()?;
+        self.keep_up()?;
+        self.read_as_is()
+    }
+
+    fn read_as_is(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
 
@@ -103,15 +116,63 @@ impl MemoryLog {
         changed
     }
 
-    /// Trims the messages that exceed the retention policy.
-    fn retain(&self, state: &mut State) -> Result<Trimmed> {
-        state.size_since = 0;
-        let cut = self.retention_cut(state)?;
-        Ok(state.trim(cut, size))
+    /// Applies the retention policy if it is time to look, and there may be something to remove.
+    fn keep_up(&self) -> Result<()> {
+        if !self.retention.is_limited() {
+            return Ok(());
+        }
+        let now = self.clock.monotonic();
+        {
+            let mut next_look = self.next_look.lock();
+            if now < *next_look {
+                return Ok(());
+            }
+            *next_look = now.checked_add(Aging::period(&self.retention)).unwrap_or(now);
+        }
+        let next_offset = self.read_as_is()?.next_offset();
+        let is_due = {
+            let mut aging = self.aging.lock();
+            aging.note(&self.retention, now, next_offset);
+            aging.is_due(&self.retention, now, next_offset)
+        };
+        if is_due {
+            self.change(|state| self.retain(state))?;
+        }
+        Ok(())
     }
 
+    /// Applies the retention policy unasked: no more comes due by age than time has passed.
+    fn retain(&self, state: &mut State) -> Result<()> {
+        state.size_since = 0;
+        let now = Moment::of(&*self.clock);
+        let mut cut = state.cut_by_count_and_bytes(&self.retention, size)?;
+        let mut aging = self.aging.lock();
+        aging.note(&self.retention, now.monotonic, state.next_offset());
+        if let Some(age) = self.retention.age
+            && aging.is_age_due(now.monotonic)
+        {
+            let horizon = aging.horizon(&now, age, self.retention.by_event_time);
+            let young = aging.limited(state.first_young(&horizon), now.monotonic, age);
+            cut = cut.max(young.offset);
+            aging.passed(&now, age, &horizon, &FirstYoung { offset: cut, ..young });
+        }
+        aging.applied(state.next_offset());
+        state.trim(cut, size);
+        Ok(())
+    }
+
+    /// The first offset that the policy keeps by the clock as it is.
     fn retention_cut(&self, state: &State) -> Result<u64> {
-        state.retention_cut(&self.retention, self.clock.now(), size)
+        let cut = state.cut_by_count_and_bytes(&self.retention, size)?;
+        let Some(age) = self.retention.age else {
+            return Ok(cut);
+        };
+        let now = Moment::of(&*self.clock);
+        let horizon = Horizon::at(now.wall, age, self.retention.by_event_time);
+        let mut aging = self.aging.lock();
+        aging.note(&self.retention, now.monotonic, state.next_offset());
+        let proven = aging.proven(now.monotonic, age);
+        Ok(cut.max(state.first_young(&horizon).offset).max(proven))
     }
 
     fn need_key_index(&self) -> Result<()> {
@@ -145,7 +206,7 @@ impl Log for MemoryLog {
             match how.expected_next_offset() {
                 Some(expected) if expected != actual => Err(Error::OffsetMismatch { expected, actual }),
                 _ => {
-                    let next_offset = state.append(copies, size)?;
+                    let next_offset = state.append(copies, now, size)?;
                     if self.retention.is_limited() && state.size_since >= self.rollover {
                         self.retain(state)?;
                     }
@@ -190,6 +251,11 @@ impl Log for MemoryLog {
 
     fn get_by_time(&self, start: Timestamp) -> Result<Message> {
         self.get(Start::Time(start))
+    }
+
+    fn offset_by_age(&self, age: Duration) -> Result<Option<u64>> {
+        let horizon = Horizon::at(self.clock.now().as_micros(), age, false);
+        Ok(Some(self.read()?.first_young(&horizon).offset))
     }
 
     /// The bytes of key, value and headers, plus [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
@@ -245,10 +311,14 @@ impl Log for MemoryLog {
 
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
         if dry_run {
-            let state = self.read()?;
+            let state = self.read_as_is()?;
             return Ok(state.trim_result(self.retention_cut(&state)?, size));
         }
-        self.change(|state| self.retain(state))
+        self.change(|state| {
+            state.size_since = 0;
+            let cut = self.retention_cut(state)?;
+            Ok(state.trim(cut, size))
+        })
     }
 
     /// Fails with [`Unsupported`](Error::Unsupported), because there are no files to copy.
@@ -291,7 +361,7 @@ impl fmt::Debug for MemoryLog {
         let mut text = f.debug_struct("MemoryLog");
         text.field("key_index", &self.key_index)
             .field("time_index", &self.time_index);
-        match self.read() {
+        match self.read_as_is() {
             Ok(state) => text
                 .field("start_offset", &state.start_offset())
                 .field("next_offset", &state.next_offset()),

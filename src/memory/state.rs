@@ -2,8 +2,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 
-use crate::log::{Age, AgeCut, Retention};
-use crate::{Batch, Deleted, Error, Message, Result, Start, Timestamp, Trimmed};
+use crate::log::{AgeCut, FirstYoung, Horizon};
+use crate::{Batch, Deleted, Error, Message, Result, Retention, Start, Timestamp, Trimmed};
 
 /// The content of a log in memory. Invariants:
 ///
@@ -11,7 +11,8 @@ use crate::{Batch, Deleted, Error, Message, Result, Start, Timestamp, Trimmed};
 ///    there may be gaps between them.
 /// 2. `time_max[i]` is the largest time of `messages[..=i]`.
 /// 3. `by_key` holds, for every key, the increasing offsets of all messages with that key.
-/// 4. `size` is the sum of the sizes given to [`append`](State::append) for `messages`.
+/// 4. `published[i]` is when `messages[i]` was published.
+/// 5. `size` is the sum of the sizes given to [`append`](State::append) for `messages`.
 ///
 /// Only [`push`](State::push) adds a message. Removing messages rebuilds the state of the others
 /// with it.
@@ -21,6 +22,7 @@ pub(crate) struct State {
     next_offset: u64,
     messages: Vec<Message>,
     time_max: Vec<Timestamp>,
+    published: Vec<Timestamp>,
     by_key: HashMap<Bytes, Vec<u64>>,
     size: u64,
     /// Bytes published since the retention policy was last applied.
@@ -44,27 +46,28 @@ impl State {
         self.size
     }
 
-    /// Adds `messages`, assigns their offsets, and returns the next offset.
-    pub(crate) fn append(&mut self, messages: Vec<Message>, size: u64) -> Result<u64> {
+    /// Adds `messages`, published at `now`, assigns their offsets, and returns the next offset.
+    pub(crate) fn append(&mut self, messages: Vec<Message>, now: Timestamp, size: u64) -> Result<u64> {
         self.next_offset
             .checked_add(messages.len() as u64)
             .ok_or(Error::Invalid("the log has no offsets left"))?;
         for message in messages {
             let offset = self.next_offset;
             self.next_offset += 1;
-            self.push(Message { offset, ..message });
+            self.push(Message { offset, ..message }, now);
         }
         self.size += size;
         self.size_since += size;
         Ok(self.next_offset)
     }
 
-    fn push(&mut self, message: Message) {
+    fn push(&mut self, message: Message, published: Timestamp) {
         let before = self.time_max.last().copied().unwrap_or(Timestamp::MIN);
         self.time_max.push(before.max(message.time));
         if let Some(key) = &message.key {
             self.by_key.entry(key.clone()).or_default().push(message.offset);
         }
+        self.published.push(published);
         self.messages.push(message);
     }
 
@@ -89,11 +92,10 @@ impl State {
         Trimmed::new(count, size)
     }
 
-    /// The first offset that `policy` keeps at the time `now`.
-    pub(crate) fn retention_cut(
+    /// The first offset that `policy` keeps, but for its limit by age.
+    pub(crate) fn cut_by_count_and_bytes(
         &self,
         policy: &Retention,
-        now: Timestamp,
         size: impl Fn(&Message) -> u64,
     ) -> Result<u64> {
         let mut cut = self.start_offset;
@@ -108,25 +110,29 @@ impl State {
             });
             cut = cut.max(self.begin(Start::Last(newest.count() as u64))?.1);
         }
-        if let Some(age) = policy.age {
-            cut = cut.max(self.cut_by_age(now.saturating_sub(age), now));
-        }
         Ok(cut)
     }
 
-    fn cut_by_age(&self, oldest: Timestamp, now: Timestamp) -> u64 {
+    /// The first message that is not known to be old.
+    pub(crate) fn first_young(&self, horizon: &Horizon) -> FirstYoung {
         let mut cut = AgeCut::default();
-        for message in &self.messages {
-            let age = match message.time {
-                time if time > now => Age::Unknown,
-                time if time >= oldest => Age::Young,
-                _ => Age::Old,
+        for (message, published) in self.messages.iter().zip(&self.published) {
+            let time = if horizon.by_event_time {
+                message.time.as_micros()
+            } else {
+                published.as_micros()
             };
-            if let Some(offset) = cut.see(message.offset, age) {
-                return offset;
+            if let Some(offset) = cut.see(message.offset, horizon.age_of(time)) {
+                return FirstYoung {
+                    offset,
+                    time: Some(time),
+                };
             }
         }
-        cut.end().unwrap_or(self.next_offset)
+        FirstYoung {
+            offset: cut.end().unwrap_or(self.next_offset),
+            time: None,
+        }
     }
 
     /// Removes the messages for which `is_kept` returns false. Returns their number and their size.
@@ -135,15 +141,20 @@ impl State {
             return (0, 0);
         }
         let messages = std::mem::take(&mut self.messages);
+        let published = std::mem::take(&mut self.published);
         self.time_max.clear();
         self.by_key.clear();
-        let (kept, gone): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_kept);
-        for message in kept {
-            self.push(message);
+        let (mut gone, mut freed) = (0, 0);
+        for (message, published) in messages.into_iter().zip(published) {
+            if is_kept(&message) {
+                self.push(message, published);
+            } else {
+                gone += 1;
+                freed += size(&message);
+            }
         }
-        let freed = gone.iter().map(size).sum();
         self.size -= freed;
-        (gone.len() as u64, freed)
+        (gone, freed)
     }
 
     pub(crate) fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
@@ -242,13 +253,15 @@ mod tests {
             ..State::default()
         };
         for offset in [3_u64, 5, 6] {
-            state.push(Message {
+            let time = Timestamp::from_micros(offset.cast_signed());
+            let message = Message {
                 offset,
-                time: Timestamp::from_micros(offset.cast_signed()),
+                time,
                 key: Some(Bytes::from_static(if offset % 2 == 1 { b"odd" } else { b"even" })),
                 value: None,
                 headers: crate::Headers::default(),
-            });
+            };
+            state.push(message, time);
         }
         state
     }
@@ -305,8 +318,12 @@ mod tests {
             ..State::default()
         };
         let message = with_gaps().get(Start::Oldest).unwrap();
-        assert_eq!(state.append(vec![], 0).unwrap(), u64::MAX);
-        assert!(matches!(state.append(vec![message], 0), Err(Error::Invalid(_))));
+        let now = message.time;
+        assert_eq!(state.append(vec![], now, 0).unwrap(), u64::MAX);
+        assert!(matches!(
+            state.append(vec![message], now, 0),
+            Err(Error::Invalid(_))
+        ));
         assert_eq!(state.count(), 0);
     }
 }

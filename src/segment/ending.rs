@@ -143,6 +143,7 @@ mod tests {
             previous: None,
             durable_base: 0,
             created: 0,
+            previous_clock: 0,
             rewrite,
         }
     }

@@ -40,6 +40,14 @@ impl SegmentSnapshot<'_> {
             .map(|head| RecordHeader::message_time(&head))
     }
 
+    /// The time of a message, and whether it is that of the log's clock at publishing, unverified;
+    /// `None` for a record that is not a message.
+    pub(crate) fn clock_of(&self, ordinal: u32) -> Result<Option<(i64, bool)>, ReadFault> {
+        let head = self.map().array(u64::from(self.position(ordinal)?));
+        // A time that cannot be read is no time of the past.
+        Ok(head.map_or(Some((i64::MAX, false)), |head| RecordHeader::clock_of(&head)))
+    }
+
     /// Whether a record to which the index has led has this key. After yes the record may be
     /// damaged and still has to be read; after no it has been verified.
     pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, ReadFault> {

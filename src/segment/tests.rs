@@ -48,6 +48,7 @@ impl Built {
             previous: None,
             durable_base: 10,
             created: 0,
+            previous_clock: 0,
             rewrite: None,
         };
         let prepared =

@@ -12,8 +12,9 @@ const BATCH_LEN: usize = 1024;
 /// Messages after that one are kept even if they are older. The age of a message with a time in the
 /// future is unknown; it counts as old as the next message whose time is not in the future. So such
 /// a message does not keep the log from being trimmed, and messages of a publisher whose clock is
-/// ahead are not removed too early. [`Retention::max_age`](crate::Retention::max_age) has a
-/// different rule.
+/// ahead are not removed too early. [`Retention::by_event_time`](crate::Retention::by_event_time)
+/// has the same rule; without it, a policy counts from publishing, and
+/// [`Log::offset_by_age`](crate::Log::offset_by_age) finds where that cuts.
 ///
 /// With a time index this takes one lookup, unless there are messages from the future. Without a
 /// time index, the messages to be removed are read.

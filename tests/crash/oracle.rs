@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use duramen::fault::SimDisk;
-use duramen::{Corruption, Error, FileLog, Log};
+use duramen::{Corruption, Error, FileLog, Log, Retention};
 
 use super::content::{Content, as_new};
 use super::examine::{Found, examine};
@@ -25,8 +25,10 @@ pub(crate) fn without_panic<T>(check: impl FnOnce() -> Verdict<T>) -> Verdict<T>
 
 /// Opens the log on `disk` and checks what it holds.
 pub(crate) fn open(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<(FileLog, Found)> {
+    // What a policy removes at open is a matter of the run.
     let log = config
         .options(disk)
+        .retention(Retention::new())
         .open(config.dir)
         .map_err(|error| format!("G1: does not open: {}", told(&error)))?;
     let point = disk.point();

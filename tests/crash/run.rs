@@ -37,7 +37,9 @@ impl Run {
         if self.log.is_none() {
             self.disk.note("open");
             self.life += 1;
+            let point = self.disk.point();
             self.log = Some(self.config.options(&self.disk).open(self.config.dir)?);
+            self.note_policy(point)?;
             self.note_promise()?;
         }
         Ok(self.log.as_ref().expect("just opened"))

@@ -8,6 +8,7 @@ mod minimal;
 
 mod backup;
 mod blocking;
+mod clocks;
 mod concurrency;
 mod lives;
 mod notifier;

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::summary::{SUMMARY_HELP, Summary};
 use crate::{open, progress};
 
-/// Remove every message that has a later one with the same key, then the tombstones that no longer
-/// supersede anything, and print a summary as one JSON line.
+/// Remove every message that has a later one with the same key, then the old tombstones that no
+/// longer supersede anything, and print a summary as one JSON line.
 ///
 /// The remaining messages keep their offsets. Messages without a key are kept. The log needs a key
 /// index.
@@ -22,9 +22,10 @@ pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Remove only messages whose time is at least this long ago, such as 7d, 1h, 30m, 45s or 500ms
-    #[arg(long, value_name = "AGE", default_value = "0s", value_parser = humantime::parse_duration)]
-    older_than: Duration,
+    /// Remove only messages that were published at least this long ago, such as 7d, 1h, 30m, 45s or
+    /// 500ms; by default, superseded messages of any age, and tombstones of 24 hours
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
 
     /// Remove nothing, and print what would be removed
     #[arg(long)]
@@ -33,7 +34,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let log = open::existing(&args.dir, args.dry_run)?;
-    let settings = Settings::new().older_than(args.older_than).dry_run(args.dry_run);
+    let settings = Settings::new().dry_run(args.dry_run);
+    let settings = match args.older_than {
+        Some(age) => settings.older_than(age),
+        None => settings,
+    };
     let spinner = progress::spinner("compacting");
     let deleted = compact_with(&log, &settings, |progress| {
         spinner.set_message(format!(

@@ -20,6 +20,9 @@ pub(crate) struct Appender {
     /// Where the frames of the active segment end.
     pub(crate) end: u32,
     pub(crate) last_checksum: u32,
+    /// The latest time by the clock in the active segment, the earliest time there is if no message
+    /// has such a time; `None` if it is not known.
+    pub(crate) clock_max: Option<i64>,
     /// The offset that the next message gets.
     pub(crate) next_offset: u64,
     /// The link to the last segment, while there is no active one.
@@ -117,6 +120,7 @@ impl Appender {
         self.count = count;
         self.end = end;
         self.last_checksum = last_checksum;
+        self.clock_max = (count == 0).then_some(i64::MIN);
         self.previous = None;
         self.active = Some(Arc::clone(active));
     }

@@ -274,7 +274,9 @@ impl Appender {
         let now = if plan.is_timed {
             Timestamp::default()
         } else {
-            context.clock.now()
+            let now = context.clock.now();
+            self.clock_max = self.clock_max.map(|max| max.max(now.as_micros()));
+            now
         };
         let mut staging = std::mem::take(&mut self.staging);
         staging.clear();

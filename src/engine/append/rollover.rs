@@ -6,7 +6,8 @@ use super::appender::Appender;
 use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
-use crate::format::{FRAMES_START, Previous, Salt, SegmentHeader};
+use crate::format::{FRAMES_START, Salt, SegmentHeader};
+use crate::log::{creation_time, latest_clock};
 use crate::segment::{Active, FirstReserve, Prepared, SegmentRef, Stop, capacity_for};
 use crate::sys::{Open, is_out_of_space};
 
@@ -68,11 +69,15 @@ impl Appender {
         // An empty segment that is too small for the batch is replaced, not followed, because the
         // new one has the same name.
         let empty = self.empty_last(context)?;
-        let previous = match &empty {
-            Some(empty) => empty.previous,
-            None => self.link_of_last(),
+        let (previous, previous_clock) = match &empty {
+            Some(empty) => (empty.previous, empty.previous_clock),
+            None => (self.link_of_last(), latest_clock(self.clock_max)),
         };
-        let header = self.next_header(context, previous, is_synced)?;
+        let header = SegmentHeader {
+            previous,
+            previous_clock,
+            ..self.next_header(context, is_synced)?
+        };
         let created = match self.create_segment(context, &header, needed) {
             Err(error) if is_out_of_space(&error) && self.gives_back() => {
                 self.create_segment(context, &header, needed)
@@ -101,13 +106,8 @@ impl Appender {
         Ok(())
     }
 
-    /// The header of the segment that is about to be begun.
-    fn next_header(
-        &self,
-        context: &AppendContext,
-        previous: Option<Previous>,
-        is_synced: bool,
-    ) -> Result<SegmentHeader> {
+    /// The header of the segment that is about to be begun, without the segment before it.
+    fn next_header(&self, context: &AppendContext, is_synced: bool) -> Result<SegmentHeader> {
         let directory = context.directory();
         let oldest_unsynced = self
             .unsynced
@@ -118,9 +118,10 @@ impl Appender {
             salt: Salt(directory.dir.random()?),
             base: self.next_offset,
             epoch: context.metadata.current().lives.epoch(),
-            previous,
+            previous: None,
             durable_base: oldest_unsynced.map_or(self.next_offset, |oldest| oldest.header.base),
-            created: self.creation_time(context),
+            created: creation_time(context.clock.now().as_micros()),
+            previous_clock: 0,
             rewrite: None,
         })
     }
@@ -194,24 +195,6 @@ impl Appender {
             }
             _ => Ok(None),
         }
-    }
-
-    /// The creation time for a segment that is begun now: never before that of the segment in front
-    /// of it.
-    fn creation_time(&self, context: &AppendContext) -> u32 {
-        let directory = context.directory();
-        let before = match &self.active {
-            Some(active) => active.header.created,
-            None => match context.segments.list().segments.last() {
-                Some(segment) => directory
-                    .open_segment(segment.base(), Open::Read)
-                    .map_or(0, |(_, header)| header.created),
-                None => 0,
-            },
-        };
-        // In whole seconds, from 1970 to 2106.
-        let seconds = context.clock.now().as_micros().div_euclid(1_000_000);
-        u32::try_from(seconds.max(0)).unwrap_or(u32::MAX).max(before)
     }
 
     /// Syncs the active segment where visible messages must be durable; returns whether it is

@@ -1,6 +1,7 @@
 //! Removing messages: trimming, retention, deleting, merging, and the space that deleting needs on
 //! a full disk.
 
+mod age;
 mod copy_kept;
 mod delete;
 mod merge;

@@ -6,6 +6,7 @@ use super::space::Space;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::engine::append::{Append, Due};
 use crate::engine::segments::Segments;
+use crate::log::{Aging, Listener};
 use crate::{Clock, Options, Result, Retention};
 
 /// What removing messages works on.
@@ -16,8 +17,10 @@ pub(crate) struct Remove {
     pub(super) append: Arc<Append>,
     pub(super) metadata: Arc<LiveMetadata>,
     pub(super) space: Arc<Space>,
-    pub(super) policy: Retention,
+    pub(crate) policy: Retention,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) listener: Listener,
+    pub(super) aging: Mutex<Aging>,
     pub(super) rollover: u64,
     /// Base offsets of segments that were merged into others and could not be unlinked.
     unlink_pending: Mutex<Vec<u64>>,
@@ -51,6 +54,8 @@ impl Remove {
             space: Arc::clone(space),
             policy: options.retention,
             clock: Arc::clone(&options.environment.clock),
+            listener: options.environment.listener.clone(),
+            aging: Mutex::default(),
             rollover: options.rollover,
             unlink_pending: Mutex::new(Vec::new()),
         }

@@ -1,27 +1,76 @@
 //! Removing what the retention policy no longer keeps.
 
-use super::removal::Removal;
+use super::removal::{Removal, Remove};
 use crate::engine::segments::{FromEnd, Reader};
 use crate::format::{FRAMES_START, FileName};
-use crate::log::{Age, AgeCut};
-use crate::segment::{ReadFault, SegmentRef, SegmentSnapshot};
-use crate::sys::Open;
-use crate::{Error, Result, Trimmed};
+use crate::log::{FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known};
+use crate::segment::{ReadFault, SegmentSnapshot};
+use crate::{Error, Event, Result, Trimmed};
 
 impl Removal<'_> {
     /// See [`Log::apply_retention`](crate::Log::apply_retention).
-    pub(crate) fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
-        let segments = &self.remove.segments;
-        let cut = Reader::with(segments, |reader| self.retention_cut(reader))?;
-        if dry_run {
-            return Reader::with(segments, |reader| self.what_goes(reader, cut));
+    pub(crate) fn apply_retention(&mut self, dry_run: bool) -> Result<Trimmed> {
+        if !dry_run {
+            self.remove.health().check_writable()?;
+            // Trimming needs no space, but a segment does.
+            let _ = self.leave_old_segment();
+            self.remove.health().check_not_poisoned()?;
         }
-        self.remove.health().check_writable()?;
+        let remove = self.remove;
+        let now = Moment::of(&*remove.clock);
+        let cut = Reader::with(&remove.segments, |reader| {
+            let mut cut = self.cut_by_count_and_bytes(reader)?;
+            if let Some(age) = remove.policy.age {
+                let horizon = Horizon::at(now.wall, age, remove.policy.by_event_time);
+                cut = cut.max(remove.first_young(reader, &horizon)?.offset);
+                let mut aging = remove.aging.lock();
+                aging.note(&remove.policy, now.monotonic, reader.next_offset());
+                cut = cut.max(aging.proven(now.monotonic, age));
+            }
+            Ok(cut)
+        })?;
+        if dry_run {
+            return Reader::with(&remove.segments, |reader| self.what_goes(reader, cut));
+        }
         self.trim(cut)
     }
 
-    /// The offset below which the policy keeps nothing.
-    fn retention_cut(&self, reader: &Reader<'_>) -> Result<u64> {
+    /// Applies the policy unasked: no more comes due by age than time has passed.
+    pub(crate) fn retain(&mut self) -> Result<()> {
+        let remove = self.remove;
+        // If there is no space for a segment now, the next time may find some.
+        let left = self.leave_old_segment();
+        remove.health().check_not_poisoned()?;
+        let now = Moment::of(&*remove.clock);
+        let (mut cut, pass, next_offset) = Reader::with(&remove.segments, |reader| {
+            let cut = self.cut_by_count_and_bytes(reader)?;
+            Ok((cut, self.look_for_old(reader, &now)?, reader.next_offset()))
+        })?;
+        if let (Some(pass), Some(age)) = (&pass, remove.policy.age) {
+            cut = cut.max(remove.aging.lock().proven(now.monotonic, age));
+            if self.may_go(pass, &now) {
+                cut = cut.max(pass.young.offset);
+            }
+        }
+        self.trim(cut)?;
+        let mut aging = remove.aging.lock();
+        if let (Some(pass), Some(age)) = (pass, remove.policy.age) {
+            aging.passed(
+                &now,
+                age,
+                &pass.horizon,
+                &FirstYoung {
+                    offset: cut,
+                    ..pass.young
+                },
+            );
+        }
+        aging.applied(next_offset);
+        left
+    }
+
+    /// The offset below which the policy keeps nothing, but for the limit by age.
+    fn cut_by_count_and_bytes(&self, reader: &Reader<'_>) -> Result<u64> {
         let policy = &self.remove.policy;
         let mut cut = reader.list().start_offset;
         if let Some(messages) = policy.messages {
@@ -31,50 +80,62 @@ impl Removal<'_> {
         if let Some(bytes) = policy.bytes {
             cut = cut.max(self.cut_by_bytes(reader, bytes)?);
         }
-        if let Some(age) = policy.age {
-            let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-            let oldest = self.remove.clock.now().as_micros().saturating_sub(age);
-            cut = cut.max(self.cut_by_time(reader, oldest)?);
-        }
         Ok(cut)
     }
 
-    /// The first offset that is not older than `oldest` by the log's own time.
-    ///
-    /// That time never goes back, and never runs ahead of the clock by which segments are created:
-    /// a message that claims to be younger than the segment behind its own counts as exactly as old
-    /// as that segment.
-    fn cut_by_time(&self, reader: &Reader<'_>, oldest: i64) -> Result<u64> {
-        let now = self.remove.clock.now().as_micros();
-        let segments = &reader.list().segments;
-        for (index, segment) in segments.iter().enumerate() {
-            let latest = match segments.get(index + 1) {
-                Some(next) => self.created_before(next)?.unwrap_or(now),
-                None => now,
-            };
-            if latest < oldest {
-                continue;
-            }
-            if let Some(offset) = first_since(reader, segment, oldest)? {
-                return Ok(offset.max(reader.list().start_offset));
-            }
+    /// Looks for messages that are too old, if there can be any.
+    fn look_for_old(&self, reader: &Reader<'_>, now: &Moment) -> Result<Option<Pass>> {
+        let remove = self.remove;
+        let Some(age) = remove.policy.age else {
+            return Ok(None);
+        };
+        let mut aging = remove.aging.lock();
+        aging.note(&remove.policy, now.monotonic, reader.next_offset());
+        if !aging.is_age_due(now.monotonic) {
+            return Ok(None);
         }
-        Ok(reader.next_offset())
+        let horizon = aging.horizon(now, age, remove.policy.by_event_time);
+        drop(aging);
+        let young = remove.first_young(reader, &horizon)?;
+        let young = remove.aging.lock().limited(young, now.monotonic, age);
+        let gone = self.what_goes(reader, young.offset)?.count;
+        let all = if gone > 0 {
+            self.what_goes(reader, reader.next_offset())?.count
+        } else {
+            0
+        };
+        Ok(Some(Pass {
+            horizon,
+            young,
+            gone,
+            all,
+        }))
     }
 
-    /// A time, in microseconds, by which this segment had been created; `None` if it is not known.
-    fn created_before(&self, segment: &SegmentRef) -> Result<Option<i64>> {
-        let created = match segment {
-            SegmentRef::Active(active) => active.header.created,
-            SegmentRef::Sealed(segment) => {
-                match self.remove.directory.open_segment(segment.base(), Open::Read) {
-                    Err(Error::Corrupt { .. }) => return Ok(None),
-                    opened => opened?.1.created,
-                }
-            }
-        };
-        // The header says whole seconds: the segment was created in the second that begins there.
-        Ok((created > 0).then(|| (i64::from(created) + 1).saturating_mul(1_000_000)))
+    /// Whether what a pass found may be removed now. Tells if it has to wait.
+    fn may_go(&self, pass: &Pass, now: &Moment) -> bool {
+        let remove = self.remove;
+        let leave = remove.aging.lock().judge(now.monotonic, pass.gone, pass.all);
+        if let Leave::Announce(wait) = leave {
+            let event = Event::RetentionWaits {
+                before: pass.young.offset,
+                messages: pass.gone,
+                wait,
+            };
+            remove.listener.tell(&remove.directory.path, &event);
+        }
+        leave == Leave::Go
+    }
+
+    /// Leaves the last segment behind if it has been written to for long, or if it is not known for
+    /// how long, so that it can go when its messages are old.
+    fn leave_old_segment(&mut self) -> Result<()> {
+        let remove = self.remove;
+        let now = remove.clock.now().as_micros();
+        match remove.old_segment(now)? {
+            Some(base) => self.leave_behind(base),
+            None => Ok(()),
+        }
     }
 
     /// The first offset from which on the messages take at most `bytes_max` bytes in their
@@ -106,42 +167,41 @@ impl Removal<'_> {
     }
 }
 
-/// The first offset in a segment that is kept when everything older than `oldest` goes. Everything
-/// behind the segment is kept.
-///
-/// A message that cannot be read counts as old as the next that can. A segment of which nothing can
-/// be read counts as old as what is behind it. So damage stays no longer than what is behind it.
-fn first_since(reader: &Reader<'_>, segment: &SegmentRef, oldest: i64) -> Result<Option<u64>> {
-    let found = reader.read(segment, |opened| {
-        if let Some(max) = opened.time_max() {
-            if max < oldest {
-                return Ok(None);
-            }
-            match opened.first_at_or_after(oldest) {
-                Err(ReadFault::Record { .. }) => {}
-                found => return found?.map(|ordinal| opened.offset(ordinal)).transpose(),
-            }
-        }
-        // Without an index of times, the messages are looked at one by one.
-        let mut cut = AgeCut::default();
-        for ordinal in 0..opened.count() {
-            let offset = opened.offset(ordinal)?;
-            let age = match opened.message(ordinal, offset) {
-                Ok(Some(message)) if message.time.as_micros() >= oldest => Age::Young,
-                Ok(Some(_)) => Age::Old,
-                Ok(None) => continue,
-                Err(ReadFault::Record { .. }) => Age::Unknown,
-                Err(fault) => return Err(fault),
-            };
-            if let Some(offset) = cut.see(offset, age) {
-                return Ok(Some(offset));
-            }
-        }
-        Ok(cut.end())
-    });
-    match found {
-        Err(Error::Corrupt { .. }) => Ok(Some(segment.base())),
-        found => found,
+/// What a look for old messages found.
+struct Pass {
+    horizon: Horizon,
+    young: FirstYoung,
+    /// How many messages are old, of how many.
+    gone: u64,
+    all: u64,
+}
+
+impl Remove {
+    /// Whether applying the policy may find anything to do. Costs next to nothing.
+    pub(crate) fn is_retention_due(&self) -> bool {
+        let now = Moment::of(&*self.clock);
+        let next_offset = self.segments.list().next_offset();
+        let mut aging = self.aging.lock();
+        aging.note(&self.policy, now.monotonic, next_offset);
+        let is_due = aging.is_due(&self.policy, now.monotonic, next_offset);
+        drop(aging);
+        is_due || self.old_segment(now.wall).is_ok_and(|old| old.is_some())
+    }
+
+    /// The base of the last segment if it has messages and it is time to leave it behind.
+    fn old_segment(&self, now: i64) -> Result<Option<u64>> {
+        let list = self.segments.list();
+        let (Some(age_max), Some(newest)) = (self.policy.segment_age_max(), list.segments.last()) else {
+            return Ok(None);
+        };
+        let horizon = Horizon::at(now, age_max, false);
+        let created = self.header_of(newest)?.map_or(0, |header| header.created);
+        let is_old = match horizon.latest_creation(created) {
+            Some(created) => created < horizon.oldest && newest.base() < list.next_offset(),
+            // If the creation of the next segment would not be known either, it is no better.
+            None => list.next_offset() > list.start_offset && is_creation_known(creation_time(now)),
+        };
+        Ok(is_old.then_some(newest.base()))
     }
 }
 

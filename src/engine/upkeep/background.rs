@@ -12,6 +12,7 @@ use super::task::{Task, Tasks};
 use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
+use crate::log::Aging;
 use crate::scheduler::{Member, Scheduler, Turn, Worker};
 use crate::segment::{Active, FirstReserve, Prepared, Seal, capacity_for};
 use crate::{Durability, Options, Result};
@@ -36,7 +37,8 @@ pub(crate) struct Upkeep {
     space: Arc<Space>,
     key_runs: KeyRuns,
     durability: Durability,
-    has_retention: bool,
+    /// When to look next whether the retention policy has something to remove.
+    look_at: Mutex<Option<Instant>>,
     rollover: u64,
     tasks: Mutex<Tasks>,
     /// Held during a turn, so that closing can wait for it.
@@ -65,7 +67,7 @@ impl Upkeep {
             space: Arc::clone(space),
             key_runs: KeyRuns::default(),
             durability: options.durability,
-            has_retention: options.retention.is_limited(),
+            look_at: Mutex::new(None),
             rollover: options.rollover,
             tasks: Mutex::default(),
             working: Mutex::new(()),
@@ -152,7 +154,7 @@ impl Upkeep {
         if self.member.get().is_none() {
             return self.keep_up_here();
         }
-        let is_retained_here = self.has_retention && !self.ask(Task::Retain);
+        let is_retained_here = self.remove.policy.is_limited() && !self.ask(Task::Retain);
         if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
             self.ask(Task::SetSpaceAside);
         }
@@ -173,7 +175,7 @@ impl Upkeep {
         if health.check_writable().is_err() {
             return Ok(());
         }
-        if self.has_retention {
+        if self.remove.policy.is_limited() {
             self.retain();
         }
         if !self.space.has_spare() && self.segments.list().segments.len() > 1 {
@@ -322,10 +324,50 @@ impl Upkeep {
         }
     }
 
+    /// Applies the retention policy for the first time since the log was opened, and from now on by
+    /// time. Where there is no background it is applied here, and not by time.
+    pub(crate) fn begin_retention(&self) {
+        if !self.remove.policy.is_limited() || self.segments.directory.health.is_read_only() {
+            return;
+        }
+        if self.ask(Task::Retain) {
+            self.look_later();
+        } else {
+            self.retain();
+        }
+    }
+
+    /// Asks for the turn in which retention is looked at next.
+    fn look_later(&self) {
+        let time = Instant::now().checked_add(Aging::period(&self.remove.policy));
+        if let (Some(time), Some(member)) = (time, self.member.get()) {
+            *self.look_at.lock() = Some(time);
+            member.ask_at(time);
+        }
+    }
+
+    /// Has the retention policy applied if its time has come.
+    fn look_for_old(&self) {
+        let is_time = |time: &Instant| *time <= Instant::now();
+        if !self.look_at.lock().as_ref().is_some_and(is_time) {
+            return;
+        }
+        if self.remove.is_retention_due() {
+            self.ask(Task::Retain);
+        }
+        self.look_later();
+    }
+
+    /// Applies the retention policy, unless a removal or backup is under way. If something fails,
+    /// the next time tries again; a failed sync has poisoned the log.
     fn retain(&self) {
-        if let Some(removal) = self.remove.try_hold() {
-            let _ = removal.apply_retention(false);
-            self.forget_removed();
+        let Some(mut removal) = self.remove.try_hold() else {
+            return;
+        };
+        let _ = removal.retain();
+        self.forget_removed();
+        if let Some(due) = removal.end() {
+            let _ = self.act(*due);
         }
     }
 
@@ -383,10 +425,14 @@ impl Worker for Upkeep {
         let _closing_waits = self.working.lock();
         let is_writable = self.segments.directory.health.check_writable().is_ok();
         match kind {
+            // The time for a sync may have come, or that for a look at what is old.
             Turn::Timed => {
-                self.is_sync_asked.store(false, Ordering::Relaxed);
-                if is_writable {
+                let is_sync_due = self.is_sync_asked.swap(false, Ordering::Relaxed);
+                if is_sync_due && is_writable {
                     self.sync();
+                }
+                if is_writable {
+                    self.look_for_old();
                 }
             }
             Turn::Urgent | Turn::Ordinary => {

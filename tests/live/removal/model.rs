@@ -206,7 +206,8 @@ impl Pair {
     }
 
     fn compact(&self, offsets_max: u8) {
-        let settings = Settings::new().offsets_max(usize::from(offsets_max));
+        let settings = Settings::new().older_than(Duration::ZERO);
+        let settings = settings.offsets_max(usize::from(offsets_max));
         let dry = compact::compact(&self.file, &settings.clone().dry_run(true)).expect("a dry run");
         let deleted = compact::compact(&self.file, &settings).expect("a compaction");
         assert_eq!(dry.messages, deleted.messages);
