@@ -105,6 +105,12 @@ impl OpenLog {
             start_offset: reader.list().start_offset,
             next_offset: reader.next_offset(),
             synced_offset: self.synced_for(reader),
+            unsynced_since: self
+                .append
+                .frontiers()
+                .waiting()
+                .oldest()
+                .map(|oldest| oldest.since),
             epoch: self.metadata.current().epoch,
             key_index: self.directory.kinds.key,
             time_index: self.directory.kinds.time,

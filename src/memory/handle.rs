@@ -189,6 +189,7 @@ impl Log for MemoryLog {
             start_offset: state.start_offset(),
             next_offset: state.next_offset(),
             synced_offset: state.next_offset(),
+            unsynced_since: None,
             epoch: 0,
             key_index: self.key_index,
             time_index: self.time_index,

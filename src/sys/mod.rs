@@ -13,6 +13,7 @@ mod os;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
 mod storage;
+mod time;
 
 pub(crate) use file::File;
 pub(crate) use fork::is_forked;
@@ -20,3 +21,4 @@ pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::Map;
 pub(crate) use os::Os;
 pub(crate) use storage::{Open, Storage, found};
+pub(crate) use time::coarse_time;

@@ -70,6 +70,12 @@ impl Storage for Os {
         }
     }
 
+    fn file_system_of(&self, dir: &Path) -> Result<u64> {
+        fs::metadata(dir)
+            .map(|metadata| metadata.dev())
+            .map_err(failed("look at", dir))
+    }
+
     fn real_path(&self, dir: &Path) -> Result<PathBuf> {
         fs::canonicalize(dir).map_err(failed("look at", dir))
     }

@@ -20,6 +20,9 @@ pub(crate) trait Storage: Send + Sync + fmt::Debug {
     /// Whether `dir` is a directory.
     fn is_dir(&self, dir: &Path) -> Result<bool>;
 
+    /// A number that directories on the same file system have in common.
+    fn file_system_of(&self, dir: &Path) -> Result<u64>;
+
     /// The path of an existing directory, without symbolic links and `..`.
     fn real_path(&self, dir: &Path) -> Result<PathBuf>;
 

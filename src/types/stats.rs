@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 /// Counts, sizes and offsets of a log, returned by [`Log::stat`](crate::Log::stat) and printed by
 /// the command `duramen stat`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,10 @@ pub struct Stats {
     pub next_offset: u64,
     /// All messages below this offset are on stable storage.
     pub synced_offset: u64,
+    /// Since when the oldest message that is not on stable storage has been waiting, as far as this
+    /// handle knows: a message of an earlier life waits since the log was opened. `None` if none
+    /// waits, or if the log is open for reading only.
+    pub unsynced_since: Option<Instant>,
     /// How often the log has lost, or may have lost, visible messages. An offset stored elsewhere
     /// is valid only within the epoch in which it was read.
     pub epoch: u64,

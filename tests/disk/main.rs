@@ -10,4 +10,5 @@ mod kill;
 mod limits;
 mod locks;
 mod many_segments;
+mod paced;
 mod smoke;

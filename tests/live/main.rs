@@ -10,5 +10,6 @@ mod backup;
 mod blocking;
 mod concurrency;
 mod notifier;
+mod paced;
 mod removal;
 mod retention;

@@ -1,20 +1,19 @@
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::key_run_build::KeyRunBuild;
 use super::key_runs::{self, KeyRuns};
+use super::pace::Pace;
 use super::progress::Progress;
 use super::sealing::Sealing;
 use super::task::{Task, Tasks};
 use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
-use crate::scheduler::{Member, Scheduler, Turn, Worker};
+use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 use crate::segment::{Active, Prepared, Seal, capacity_for};
-use crate::{Durability, Options, Result};
+use crate::{Options, Result};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
 const NEXT_RESERVE_MAX: u64 = 4 << 20;
@@ -32,14 +31,12 @@ pub(crate) struct Upkeep {
     remove: Arc<Remove>,
     space: Arc<Space>,
     key_runs: KeyRuns,
-    durability: Durability,
+    pace: Arc<Pace>,
     has_retention: bool,
     rollover: u64,
     tasks: Mutex<Tasks>,
     /// Held during a turn, so that closing can wait for it.
     working: Mutex<()>,
-    /// Whether a paced sync was asked for and has not begun.
-    is_sync_asked: AtomicBool,
     /// This log's membership in the scheduler; none if there is no background, or nothing is
     /// written.
     member: OnceLock<Member>,
@@ -61,18 +58,22 @@ impl Upkeep {
             remove: Arc::clone(remove),
             space: Arc::clone(space),
             key_runs: KeyRuns::default(),
-            durability: options.durability,
+            pace: Pace::new(append, &segments.directory, options, scheduler),
             has_retention: options.retention.is_limited(),
             rollover: options.rollover,
             tasks: Mutex::default(),
             working: Mutex::new(()),
-            is_sync_asked: AtomicBool::new(false),
             member: OnceLock::new(),
         });
         if let Some(scheduler) = scheduler {
             let weak = Arc::downgrade(&upkeep);
             let worker: Weak<dyn Worker> = weak;
-            upkeep.member.get_or_init(|| scheduler.join(worker));
+            let directory = &segments.directory;
+            // If it cannot be told, the log shares a thread with others of which it cannot be told.
+            let file_system = directory.storage.file_system_of(&directory.path).unwrap_or(0);
+            upkeep
+                .member
+                .get_or_init(|| scheduler.join(Lane::FileSystem(file_system), worker));
         }
         upkeep
     }
@@ -205,29 +206,11 @@ impl Upkeep {
         }
     }
 
-    /// Asks for a sync of everything published when a paced durability mode says so. `unsynced` is
-    /// in bytes.
+    /// Has everything published synced when a paced durability mode says so. `backlog` is what is
+    /// not synced, in bytes.
     #[inline]
-    pub(crate) fn pace(&self, unsynced: u64) {
-        if unsynced == 0 || self.is_sync_asked.load(Ordering::Relaxed) {
-            return;
-        }
-        let time = match self.durability {
-            Durability::Interval(interval) => Instant::now().checked_add(interval),
-            Durability::Bytes(bytes) if unsynced >= bytes => Some(Instant::now()),
-            _ => return,
-        };
-        let (Some(time), Some(member)) = (time, self.member.get()) else {
-            return;
-        };
-        if self.is_sync_asked.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        if !member.ask_at(time) {
-            // Without the thread, the publisher syncs here.
-            self.is_sync_asked.store(false, Ordering::Relaxed);
-            self.sync();
-        }
+    pub(crate) fn pace(&self, backlog: u64) {
+        self.pace.keep(backlog, self.member.get());
     }
 
     /// Waits until no work is under way, and drops all tasks. For closing, when no more work is
@@ -352,12 +335,6 @@ impl Upkeep {
             }
         }
     }
-
-    /// Syncs everything published. A failed sync poisons the log, and the next publish, or closing,
-    /// reports it. If there was no space for a copy, the next sync tries again.
-    fn sync(&self) {
-        let _ = self.append.sync();
-    }
 }
 
 impl Worker for Upkeep {
@@ -366,9 +343,8 @@ impl Worker for Upkeep {
         let is_writable = self.segments.directory.health.check_writable().is_ok();
         match kind {
             Turn::Timed => {
-                self.is_sync_asked.store(false, Ordering::Relaxed);
                 if is_writable {
-                    self.sync();
+                    self.pace.sync();
                 }
             }
             Turn::Urgent | Turn::Ordinary => {

@@ -48,6 +48,10 @@ impl Storage for SimDisk {
         Ok(machine.resolve_dir(dir).is_ok())
     }
 
+    fn file_system_of(&self, _dir: &Path) -> Result<u64> {
+        Ok(0)
+    }
+
     fn real_path(&self, dir: &Path) -> Result<PathBuf> {
         Ok(dir.to_path_buf())
     }
