@@ -163,8 +163,8 @@ impl Options {
     /// Tell `listener` what happens in the background, with the directory of the log that it
     /// happens to. Default: nobody is told.
     ///
-    /// The listener is called on a thread of the library or on that of a publisher. It should return
-    /// soon and must not use the log, nor wait for anybody who does.
+    /// The listener is called on a thread of the library or on that of a publisher. It should
+    /// return soon and must not use the log, nor wait for anybody who does.
     pub fn on_event(mut self, listener: impl Fn(&Path, &Event) + Send + Sync + 'static) -> Options {
         self.environment.listener = Listener::new(listener);
         self

@@ -85,8 +85,8 @@ impl Queue {
         let thread = state.thread.take();
         drop(state);
         self.changed.notify_all();
-        // The last member may leave in its own turn, on that very thread. Otherwise the thread is in
-        // no turn: during a turn it holds the worker, and with it the membership.
+        // The last member may leave in its own turn, on that very thread. Otherwise the thread is
+        // in no turn: during a turn it holds the worker, and with it the membership.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             let _ = thread.join();
         }

@@ -40,8 +40,8 @@ fn sync_in_turn(logs: &[FileLog]) -> Duration {
 fn worst_lag(logs: &[FileLog], done: &AtomicBool) -> Duration {
     let mut worst = Duration::ZERO;
     while !done.load(Ordering::Acquire) {
-        let lags = logs.iter().map(|log| log.sync_lag().expect("open"));
-        worst = worst.max(lags.max().unwrap_or_default());
+        let now = logs.iter().map(|log| log.sync_lag().expect("open")).max();
+        worst = worst.max(now.unwrap_or_default());
         thread::sleep(Duration::from_millis(5));
     }
     worst
@@ -60,7 +60,9 @@ fn many_logs_with_an_interval_are_all_synced_as_often_as_the_disk_can() {
         .durability(Durability::Interval(INTERVAL));
     let open = |number: u64| options.open(dir.path().join(number.to_string())).expect("a log");
     let logs: Vec<_> = (0..count).map(open).collect();
-    logs.iter().for_each(|log| drop(publish(log)));
+    for log in &logs {
+        publish(log);
+    }
     let before = sync_in_turn(&logs);
     let (done, start) = (AtomicBool::new(false), Instant::now());
     let mut published = 0;
@@ -79,15 +81,16 @@ fn many_logs_with_an_interval_are_all_synced_as_often_as_the_disk_can() {
         watch.join().expect("the watch")
     });
     let after = sync_in_turn(&logs);
-    let in_turn = before.max(after).max(INTERVAL);
+    // A message waits for the interval, and then while each of the others is synced.
+    let allowed = INTERVAL + before.max(after);
     println!(
         "{count} logs, {published} messages in {:?}: a sync of each in turn took {before:?} before, {after:?} after; \
          worst lag {worst:?}, {:.2} times what the disk allows; {} thread(s)",
         start.elapsed(),
-        worst.as_secs_f64() / in_turn.as_secs_f64(),
+        worst.as_secs_f64() / allowed.as_secs_f64(),
         library_threads(),
     );
-    assert!(worst <= 2 * in_turn, "{worst:?} of {in_turn:?}");
+    assert!(worst <= 2 * allowed, "{worst:?} of {allowed:?}");
 }
 
 /// A file system of its own in a file, mounted; unmounted when dropped.
@@ -174,7 +177,10 @@ fn use_logs_in(dir: &Path, interval: Duration) -> Duration {
     let (mut worst, start, mut round) = (Duration::ZERO, Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(3) {
         let began = Instant::now();
-        let next = (0..100).map(|_| publish(&log)).last().expect("published");
+        let mut next = 0;
+        for _ in 0..100 {
+            next = publish(&log);
+        }
         wait_until("synced", || log.synced_offset().expect("open") >= next);
         round += 1;
         let other = options.open(dir.join(round.to_string())).expect("a log");
@@ -231,8 +237,9 @@ fn a_frozen_file_system_delays_no_log_elsewhere() {
     frozen.close().expect("closed");
     drop(frozen);
     assert!(lag > Duration::from_secs(2), "it was not frozen");
+    // Whoever waits for the frozen one waits for many seconds.
     assert!(
-        beside <= 3 * well + Duration::from_millis(500),
+        beside <= 3 * well + Duration::from_secs(2),
         "{beside:?} instead of {well:?}"
     );
 }

@@ -33,13 +33,15 @@ impl Clock for Gate {
     }
 }
 
-/// A log whose thread in the background hangs from the first rollover on, until `gate` is opened.
-struct Hanging {
+/// A log whose thread in the background hangs from the first rollover on, until the gate is opened.
+struct Hanging<'a> {
+    /// Dropped first: whoever closes the log waits for the thread.
+    hold: Option<MutexGuard<'a, ()>>,
     log: FileLog,
     told: Arc<Mutex<Vec<Event>>>,
 }
 
-impl Hanging {
+impl Hanging<'_> {
     fn gate() -> Arc<Gate> {
         Arc::new(Gate {
             own: thread::current().id(),
@@ -48,7 +50,8 @@ impl Hanging {
         })
     }
 
-    fn open(dir: &Path, gate: &Arc<Gate>, durability: Durability) -> Hanging {
+    fn open<'a>(dir: &Path, gate: &'a Arc<Gate>, durability: Durability) -> Hanging<'a> {
+        let hold = Some(shut(gate));
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);
         let log = Options::new()
@@ -63,7 +66,7 @@ impl Hanging {
         while gate.waiting.load(Ordering::Acquire) == 0 {
             publish(&log);
         }
-        Hanging { log, told }
+        Hanging { hold, log, told }
     }
 
     fn lags(&self) -> Vec<Duration> {
@@ -101,45 +104,43 @@ fn shut(gate: &Gate) -> MutexGuard<'_, ()> {
 fn a_publisher_whose_log_is_late_syncs_itself() {
     let dir = tempfile::tempdir().expect("a folder");
     let gate = Hanging::gate();
-    let hold = shut(&gate);
-    let hanging = Hanging::open(dir.path(), &gate, Durability::Interval(INTERVAL));
-    let log = &hanging.log;
+    let mut hanging = Hanging::open(dir.path(), &gate, Durability::Interval(INTERVAL));
     let start = Instant::now();
     let mut late = 0;
     while start.elapsed() < 20 * INTERVAL {
         let slept = Instant::now();
         thread::sleep(Duration::from_millis(2));
         let slept = slept.elapsed();
-        let next = publish(log);
+        let next = publish(&hanging.log);
         // Whatever the machine does to this thread, at the end of a publish nothing has waited longer than that.
-        let lag = log.sync_lag().expect("open");
+        let lag = hanging.log.sync_lag().expect("open");
         assert!(
             lag <= 2 * INTERVAL + slept + Duration::from_millis(200),
             "{lag:?}"
         );
-        late += u64::from(log.synced_offset().expect("open") < next);
+        late += u64::from(hanging.log.synced_offset().expect("open") < next);
     }
-    assert!(log.synced_offset().expect("open") > 0 && late > 0);
+    assert!(hanging.log.synced_offset().expect("open") > 0 && late > 0);
     assert_eq!(hanging.lags().len(), 1, "{:?}", hanging.lags());
     assert!(hanging.lags()[0] > 2 * INTERVAL, "{:?}", hanging.lags());
 
-    drop(hold);
+    hanging.hold = None;
     // In time again, several times over: the first may still find that publishers were held back.
     for _ in 0..5 {
-        let next = publish(log);
-        wait_until("synced", || log.synced_offset().expect("open") >= next);
+        let next = publish(&hanging.log);
+        wait_until("synced", || hanging.log.synced_offset().expect("open") >= next);
     }
     let before = hanging.lags().len();
-    let hold = shut(&gate);
+    hanging.hold = Some(shut(&gate));
     while gate.waiting.load(Ordering::Acquire) == 0 {
-        publish(log);
+        publish(&hanging.log);
     }
     wait_until("told again", || {
-        publish(log);
+        publish(&hanging.log);
         hanging.lags().len() > before
     });
-    drop(hold);
-    log.close().expect("closed");
+    hanging.hold = None;
+    hanging.log.close().expect("closed");
 }
 
 /// Goal: as above, by bytes.
@@ -148,15 +149,14 @@ fn a_publisher_whose_log_has_too_many_bytes_unsynced_syncs_itself() {
     const BYTES: u64 = 20_000;
     let dir = tempfile::tempdir().expect("a folder");
     let gate = Hanging::gate();
-    let hold = shut(&gate);
-    let hanging = Hanging::open(dir.path(), &gate, Durability::Bytes(BYTES));
+    let mut hanging = Hanging::open(dir.path(), &gate, Durability::Bytes(BYTES));
     for _ in 0..500 {
         let next = publish(&hanging.log);
         let unsynced = next - hanging.log.synced_offset().expect("open");
         assert!(unsynced * MESSAGE_LEN as u64 <= 2 * BYTES, "{unsynced} messages");
     }
     assert_eq!(hanging.lags().len(), 1, "{:?}", hanging.lags());
-    drop(hold);
+    hanging.hold = None;
     hanging.log.close().expect("closed");
 }
 
@@ -165,15 +165,14 @@ fn a_publisher_whose_log_has_too_many_bytes_unsynced_syncs_itself() {
 fn a_sync_that_hangs_is_told_without_a_publisher() {
     let dir = tempfile::tempdir().expect("a folder");
     let gate = Hanging::gate();
-    let hold = shut(&gate);
-    let hanging = Hanging::open(dir.path(), &gate, Durability::Interval(INTERVAL));
+    let mut hanging = Hanging::open(dir.path(), &gate, Durability::Interval(INTERVAL));
     hanging.log.sync().expect("synced");
     let before = hanging.lags().len();
     let next = publish(&hanging.log);
     wait_until("told", || hanging.lags().len() > before);
     assert!(hanging.log.synced_offset().expect("open") < next);
     assert!(hanging.log.sync_lag().expect("open") > 2 * INTERVAL);
-    drop(hold);
+    hanging.hold = None;
     wait_until("synced", || hanging.log.synced_offset().expect("open") == next);
     hanging.log.close().expect("closed");
 }
@@ -192,8 +191,7 @@ fn a_file_system_that_hangs_holds_up_no_log_elsewhere() {
         _ => return println!("NOT RUN: there is only one file system to write to"),
     };
     let gate = Hanging::gate();
-    let hold = shut(&gate);
-    let hanging = Hanging::open(there.path(), &gate, Durability::Interval(INTERVAL));
+    let mut hanging = Hanging::open(there.path(), &gate, Durability::Interval(INTERVAL));
     let options = Options::new()
         .create_dirs(true)
         .rollover(64 << 10)
@@ -228,7 +226,7 @@ fn a_file_system_that_hangs_holds_up_no_log_elsewhere() {
         gate.waiting.load(Ordering::Acquire) > 0,
         "the other thread hangs no more"
     );
-    drop(hold);
+    hanging.hold = None;
     hanging.log.close().expect("closed");
 }
 

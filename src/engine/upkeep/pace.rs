@@ -110,8 +110,9 @@ impl Pace {
         }
     }
 
-    /// Makes a publisher wait until no message is late: it shares a sync that is under way, or syncs
-    /// itself. All publishers of the log wait here meanwhile, so nothing is late after a few syncs.
+    /// Makes a publisher wait until no message is late: it shares a sync that is under way, or
+    /// syncs itself. All publishers of the log wait here meanwhile, so nothing is late after a few
+    /// syncs.
     #[cold]
     fn hold_back(&self, mut backlog: u64) {
         self.was_held_back.store(true, Ordering::Relaxed);
