@@ -112,6 +112,12 @@ impl OpenLog {
             start_offset: reader.list().start_offset,
             next_offset: reader.next_offset(),
             synced_offset: self.synced_for(reader),
+            unsynced_since: self
+                .append
+                .frontiers()
+                .waiting()
+                .oldest()
+                .map(|oldest| oldest.since),
             epoch: self.lives.epoch(),
             life: Some(self.lives.current().id),
             key_index: self.directory.kinds.key,

@@ -157,9 +157,9 @@ fn logs_share_the_scheduler_that_they_are_given() {
             thread::yield_now();
         }
     }
-    assert_eq!(scheduler.members(), 2);
+    assert_eq!(scheduler.waiting().1, 2);
     drop(logs);
-    assert_eq!(scheduler.members(), 0);
+    assert_eq!(scheduler.waiting(), (0, 0));
 }
 
 /// Goal: a segment that a publisher has just left behind is synced before it counts as durable.

@@ -19,7 +19,14 @@ pub enum Durability {
     EachPublish,
     /// As `Os`, and the log syncs in the background when this much time has passed since the first
     /// unsynced message.
+    ///
+    /// The logs of a file system are synced one after the other, that whose time has come first
+    /// before the others. When a message has waited twice as long as it should (but at least 10 ms
+    /// longer), publishers wait until no message has, and
+    /// [`Event::SyncLate`](crate::Event::SyncLate) is told. So publishing goes on at the disk's
+    /// pace, however slow the disk.
     Interval(Duration),
-    /// As `Os`, and the log syncs in the background when this many bytes are unsynced.
+    /// As `Os`, and the log syncs in the background when this many bytes are unsynced. When twice
+    /// as many are, a publisher waits as with `Interval`.
     Bytes(u64),
 }

@@ -41,6 +41,11 @@ impl Listener {
         Listener(Some(Arc::new(listener)))
     }
 
+    /// Whether somebody is told.
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Tells what happened to the log in `dir`. A listener that panics harms nobody.
     pub(crate) fn tell(&self, dir: &Path, event: &Event) {
         if let Some(listener) = &self.0 {

@@ -150,8 +150,9 @@ impl Options {
         self
     }
 
-    /// Prepare space, seal segments and make paced syncs on a background thread, which all logs of
-    /// the process share. Default: true. If false, the publishing threads do this work, and
+    /// Prepare space, seal segments and make paced syncs on a background thread. The logs of a
+    /// process that are on the same file system share one; so a disk that hangs holds up no log
+    /// elsewhere. Default: true. If false, the publishing threads do this work, and
     /// [`Durability::Interval`] and [`Durability::Bytes`] cannot be used.
     pub fn background(mut self, background: bool) -> Options {
         self.background = background;
@@ -178,8 +179,8 @@ impl Options {
     /// Tell `listener` what happens in the background, with the directory of the log that it
     /// happens to. Default: nobody is told.
     ///
-    /// The listener is called on the library's thread or on that of a publisher. It should return
-    /// soon and must not use the log, nor wait for anybody who does.
+    /// The listener is called on a thread of the library or on that of a publisher. It should
+    /// return soon and must not use the log, nor wait for anybody who does.
     pub fn on_event(mut self, listener: impl Fn(&Path, &Event) + Send + Sync + 'static) -> Options {
         self.environment.listener = Listener::new(listener);
         self

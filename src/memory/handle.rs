@@ -294,6 +294,7 @@ impl Log for MemoryLog {
             start_offset: state.start_offset(),
             next_offset: state.next_offset(),
             synced_offset: state.next_offset(),
+            unsynced_since: None,
             epoch: 0,
             life: Some(self.life),
             key_index: self.key_index,

@@ -84,6 +84,11 @@ impl Dir {
         forward!(self.check_supported())
     }
 
+    /// A number that directories on the same file system have in common.
+    pub(crate) fn file_system(&self) -> Result<u64> {
+        forward!(self.file_system())
+    }
+
     /// Fails if the directory was removed, so that nothing in it can be found again.
     pub(crate) fn check_exists(&self) -> Result<()> {
         forward!(self.check_exists())

@@ -17,6 +17,7 @@ mod owner;
 pub(crate) mod sim;
 mod storage;
 mod sync;
+mod time;
 
 pub(crate) use dir::Dir;
 pub(crate) use error::{found, is_out_of_space};
@@ -25,3 +26,5 @@ pub(crate) use fork::{PerProcess, Process};
 pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::Map;
 pub(crate) use storage::{Created, Os, Storage, find_dir};
+pub(crate) use sync::{Condvar, Mutex, MutexGuard};
+pub(crate) use time::coarse_time;

@@ -74,6 +74,13 @@ impl OsDir {
         }
     }
 
+    pub(super) fn file_system(&self, path: &Path) -> Result<u64> {
+        self.0
+            .metadata()
+            .map(|metadata| metadata.dev())
+            .map_err(failed("look at", path))
+    }
+
     pub(super) fn check_exists(&self, path: &Path) -> Result<()> {
         let metadata = self.0.metadata().map_err(failed("look at", path))?;
         if metadata.nlink() == 0 {

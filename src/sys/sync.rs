@@ -23,10 +23,6 @@ pub(crate) struct MutexGuard<'a, T> {
 pub(crate) struct Condvar(sync::Condvar);
 
 impl<T> Mutex<T> {
-    pub(crate) const fn new(value: T) -> Mutex<T> {
-        Mutex(sync::Mutex::new(value))
-    }
-
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard {
             mutex: self,
@@ -60,10 +56,6 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 }
 
 impl Condvar {
-    pub(crate) const fn new() -> Condvar {
-        Condvar(sync::Condvar::new())
-    }
-
     /// Sleeps until it is woken. It may also wake spuriously.
     pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         if let Some(held) = guard.held.take() {
@@ -80,7 +72,7 @@ impl Condvar {
         }
     }
 
-    pub(crate) fn notify_one(&self) {
-        self.0.notify_one();
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
     }
 }

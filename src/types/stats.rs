@@ -1,4 +1,5 @@
 use super::LifeId;
+use std::time::Instant;
 
 /// Counts, sizes and offsets of a log, returned by [`Log::stat`](crate::Log::stat) and printed by
 /// the command `duramen stat`.
@@ -21,6 +22,10 @@ pub struct Stats {
     /// [`Log::position`](crate::Log::position). Two logs may have the same epoch in different
     /// lives, so this is no part of a position.
     pub epoch: u64,
+    /// Since when the oldest message that is not on stable storage has been waiting, as far as this
+    /// handle knows: a message of an earlier life waits since the log was opened. `None` if none
+    /// waits, or if the log is open for reading only.
+    pub unsynced_since: Option<Instant>,
     /// The life of the log; `None` if the log has no positions.
     pub life: Option<LifeId>,
     /// Whether the log has a key index.

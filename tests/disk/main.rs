@@ -11,5 +11,6 @@ mod limits;
 mod locks;
 mod many_segments;
 mod owner;
+mod paced;
 mod path_changes;
 mod smoke;

@@ -12,5 +12,6 @@ mod clocks;
 mod concurrency;
 mod lives;
 mod notifier;
+mod paced;
 mod removal;
 mod retention;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::batch::BatchPlan;
+use super::waiting::Backlog;
 use crate::format::{BATCH_HEADER_LEN, BatchHeader, Previous, RecordKind, encode_record};
 use crate::index::key_hash;
 use crate::segment::{Active, Entry, Seal, Visible};
@@ -33,8 +34,8 @@ pub(crate) struct Appender {
     pub(crate) is_next_requested: bool,
     /// Segments left behind that are not known to be durable, oldest first.
     pub(crate) unsynced: Vec<Arc<Active>>,
-    /// Framed bytes since the last sync.
-    pub(crate) unsynced_len: u64,
+    /// The bytes that are not on stable storage.
+    pub(crate) backlog: Backlog,
     pub(crate) staging: Vec<u8>,
 }
 

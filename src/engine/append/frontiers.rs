@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::waiting::Waiting;
 use crate::segment::{Active, Visible};
 
 /// How far a log is written, durable and visible.
@@ -19,6 +20,7 @@ pub(crate) struct Frontiers {
     visible_is_durable: bool,
     /// Where the log ended when it was opened.
     opened_at: u64,
+    waiting: Waiting,
 }
 
 impl Frontiers {
@@ -29,6 +31,7 @@ impl Frontiers {
             durable: AtomicU64::new(durable),
             visible_is_durable,
             opened_at,
+            waiting: Waiting::new(),
         }
     }
 
@@ -45,6 +48,12 @@ impl Frontiers {
     /// Every message below this offset is on stable storage.
     pub(crate) fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
+    }
+
+    /// Since when messages have been waiting to be on stable storage.
+    #[inline]
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.waiting
     }
 
     /// Notes that a batch was written up to `end`. Only the appender writes, so only it calls this.
@@ -64,10 +73,11 @@ impl Frontiers {
         }
     }
 
-    /// Notes that all segments were synced, and that `offset` was the written end before the first
-    /// of these syncs began.
+    /// Notes that everything below `offset` was synced: `offset` was the written end before the
+    /// first of these syncs began, or a segment begins there.
     pub(super) fn all_synced(&self, offset: u64) {
         self.durable.fetch_max(offset, Ordering::AcqRel);
+        self.waiting.synced(offset);
     }
 
     /// Notes that everything below this position of a segment, and every earlier segment, is on

@@ -8,6 +8,7 @@ mod frontiers;
 mod group_commit;
 mod publish;
 mod rollover;
+mod waiting;
 
 pub(crate) use appender::Appender;
 pub(crate) use due::{Due, SpaceAhead};

@@ -31,7 +31,7 @@ pub(crate) struct Published {
     /// Whether the caller has to wait until the batch is durable.
     pub(crate) waits: bool,
     /// Framed bytes that are not durable yet.
-    pub(crate) unsynced_len: u64,
+    pub(crate) backlog_len: u64,
     pub(crate) due: Option<Box<Due>>,
 }
 
@@ -43,6 +43,8 @@ struct Snapshot {
     active: Option<Arc<Active>>,
     end: Visible,
     next_offset: u64,
+    /// See [`Backlog::snapshot`].
+    written: u64,
 }
 
 impl Append {
@@ -55,12 +57,21 @@ impl Append {
         options: &Options,
     ) -> Append {
         let visible_is_durable = options.durability == Durability::EachPublish;
+        let frontiers = Frontiers::new(durable, appender.next_offset, visible_is_durable);
+        if durable < appender.next_offset && !options.read_only {
+            // An earlier life has written this. When, nobody knows.
+            frontiers.waiting().mark(durable);
+            let bases = appender.unsynced.iter().map(|segment| segment.header.base);
+            bases
+                .filter(|base| *base > durable)
+                .for_each(|base| frontiers.waiting().mark(base));
+        }
         Append {
             context: AppendContext {
                 directory: Arc::clone(&segments.directory),
                 segments: Arc::clone(segments),
                 metadata: Arc::clone(metadata),
-                frontiers: Frontiers::new(durable, appender.next_offset, visible_is_durable),
+                frontiers,
                 commit: GroupCommit::default(),
                 prepared: Mutex::new(None),
                 clock: Arc::clone(&options.environment.clock),
@@ -123,7 +134,7 @@ impl Append {
             context.metadata.note_gaps()?;
         }
         appender.append::<IS_CONTROL>(context, messages, &plan, &mut due)?;
-        let (next_offset, unsynced_len) = (appender.next_offset, appender.unsynced_len);
+        let (next_offset, backlog_len) = (appender.next_offset, appender.backlog.len());
         drop(appender);
         if !context.frontiers.visible_is_durable() {
             context.health().changes().notify();
@@ -131,7 +142,7 @@ impl Append {
         Ok(Published {
             next_offset,
             waits,
-            unsynced_len,
+            backlog_len,
             due,
         })
     }
@@ -144,7 +155,7 @@ impl Append {
         Ok(Published {
             next_offset: Reader::new(&self.context.segments)?.next_offset(),
             waits: false,
-            unsynced_len: 0,
+            backlog_len: 0,
             due: None,
         })
     }
@@ -187,6 +198,11 @@ impl Append {
         Ok(())
     }
 
+    /// Framed bytes that are not on stable storage.
+    pub(crate) fn backlog_len(&self) -> u64 {
+        self.appender.lock().backlog.len()
+    }
+
     /// Notes that a segment that was left behind is durable now.
     pub(crate) fn note_synced(&self, segment: &Arc<Active>) {
         self.appender.lock().note_synced(&self.context, segment);
@@ -196,6 +212,7 @@ impl Append {
     pub(crate) fn forget(&self, is_gone: impl Fn(u64) -> bool) {
         let mut appender = self.appender.lock();
         appender.unsynced.retain(|held| !is_gone(held.header.base));
+        appender.settle(&self.context);
     }
 
     /// Readies the log for [`let_go_of_all`](Append::let_go_of_all), if everything below `before` is
@@ -291,7 +308,10 @@ impl Appender {
         self.end = end;
         self.last_checksum = last_checksum;
         self.count += plan.count;
-        self.unsynced_len += plan.len;
+        self.backlog.wrote(plan.len);
+        if !std::mem::replace(&mut self.backlog.is_marked, true) {
+            context.frontiers.waiting().mark(self.next_offset);
+        }
         self.next_offset += u64::from(plan.count);
         if let Some(active) = &self.active {
             context.frontiers.wrote(active, self.written());
@@ -318,19 +338,20 @@ impl Appender {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    fn snapshot(&mut self) -> Snapshot {
         Snapshot {
             unsynced: self.unsynced.clone(),
             active: self.active.clone(),
             end: self.written(),
             next_offset: self.next_offset,
+            written: self.backlog.snapshot(),
         }
     }
 
     /// Forgets segments that are durable now, and marks the end if nothing was added since the
     /// snapshot.
     fn forget_synced(&mut self, snapshot: &Snapshot) {
-        self.unsynced_len = 0;
+        self.backlog.synced(snapshot.written);
         self.unsynced
             .retain(|held| !snapshot.unsynced.iter().any(|synced| Arc::ptr_eq(held, synced)));
         if let (Some(ours), Some(active)) = (&self.active, &snapshot.active)

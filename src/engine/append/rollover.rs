@@ -9,7 +9,7 @@ use crate::Result;
 use crate::format::{FRAMES_START, Salt, SegmentHeader};
 use crate::log::{creation_time, latest_clock};
 use crate::segment::{Active, FirstReserve, Prepared, SegmentRef, Stop, capacity_for};
-use crate::sys::{Open, is_out_of_space};
+use crate::sys::is_out_of_space;
 
 /// The last segment of a log that was closed is reopened only if its length is at most half of this
 /// and at most half of the rollover size: reopening a segment costs a walk through it.
@@ -94,6 +94,8 @@ impl Appender {
             context.frontiers.durable_up_to(&active, FRAMES_START);
         }
         let seal = self.seal();
+        // A sync may end where the segment begins.
+        self.backlog.is_marked = false;
         self.begin(&active, 0, FRAMES_START, active.header_checksum);
         context.segments.change(|list| {
             list.segments.retain(|held| held.base() != active.header.base);
@@ -221,8 +223,20 @@ impl Appender {
     /// Forgets a segment that is durable now.
     pub(super) fn note_synced(&mut self, context: &AppendContext, segment: &Arc<Active>) {
         self.unsynced.retain(|held| !Arc::ptr_eq(held, segment));
+        self.settle(context);
+    }
+
+    /// Moves the durable end up to the first segment that is not known to be durable.
+    pub(super) fn settle(&mut self, context: &AppendContext) {
+        if context.health().check_not_poisoned().is_err() {
+            return;
+        }
+        let oldest = self.unsynced.first().or(self.active.as_ref());
+        let durable = oldest.map_or(self.next_offset, |oldest| oldest.header.base);
+        context.frontiers.all_synced(durable);
         if let Some(active) = self.active.as_ref().filter(|_| self.unsynced.is_empty()) {
             context.frontiers.durable_up_to(active, FRAMES_START);
+            self.backlog.synced_but(u64::from(self.end - FRAMES_START));
         }
     }
 

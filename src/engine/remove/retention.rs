@@ -122,7 +122,7 @@ impl Removal<'_> {
                 messages: pass.gone,
                 wait,
             };
-            remove.listener.tell(&remove.directory.path, &event);
+            remove.listener.tell(remove.directory.dir.path(), &event);
         }
         leave == Leave::Go
     }

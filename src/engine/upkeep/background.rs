@@ -1,4 +1,3 @@
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -6,6 +5,7 @@ use parking_lot::Mutex;
 
 use super::key_run_build::KeyRunBuild;
 use super::key_runs::{self, KeyRuns};
+use super::pace::Pace;
 use super::progress::Progress;
 use super::sealing::Sealing;
 use super::task::{Task, Tasks};
@@ -13,9 +13,9 @@ use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
 use crate::log::Aging;
-use crate::scheduler::{Member, Scheduler, Turn, Worker};
+use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 use crate::segment::{Active, FirstReserve, Prepared, Seal, capacity_for};
-use crate::{Durability, Options, Result};
+use crate::{Options, Result};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
 const NEXT_RESERVE_MAX: u64 = 4 << 20;
@@ -36,15 +36,13 @@ pub(crate) struct Upkeep {
     remove: Arc<Remove>,
     space: Arc<Space>,
     key_runs: KeyRuns,
-    durability: Durability,
+    pace: Arc<Pace>,
     /// When to look next whether the retention policy has something to remove.
     look_at: Mutex<Option<Instant>>,
     rollover: u64,
     tasks: Mutex<Tasks>,
     /// Held during a turn, so that closing can wait for it.
     working: Mutex<()>,
-    /// Whether a paced sync was asked for and has not begun.
-    is_sync_asked: AtomicBool,
     /// This log's membership in the scheduler; none if there is no background, or nothing is
     /// written.
     member: OnceLock<Member>,
@@ -66,18 +64,22 @@ impl Upkeep {
             remove: Arc::clone(remove),
             space: Arc::clone(space),
             key_runs: KeyRuns::default(),
-            durability: options.durability,
+            pace: Pace::new(append, &segments.directory, options, scheduler),
             look_at: Mutex::new(None),
             rollover: options.rollover,
             tasks: Mutex::default(),
             working: Mutex::new(()),
-            is_sync_asked: AtomicBool::new(false),
             member: OnceLock::new(),
         });
         if let Some(scheduler) = scheduler {
             let weak = Arc::downgrade(&upkeep);
             let worker: Weak<dyn Worker> = weak;
-            upkeep.member.get_or_init(|| scheduler.join(worker));
+            let directory = &segments.directory;
+            // If it cannot be told, the log shares a thread with others of which it cannot be told.
+            let file_system = directory.dir.file_system().unwrap_or(0);
+            upkeep
+                .member
+                .get_or_init(|| scheduler.join(Lane::FileSystem(file_system), worker));
         }
         upkeep
     }
@@ -210,29 +212,11 @@ impl Upkeep {
         }
     }
 
-    /// Asks for a sync of everything published when a paced durability mode says so. `unsynced` is
-    /// in bytes.
+    /// Has everything published synced when a paced durability mode says so. `backlog` is what is
+    /// not synced, in bytes.
     #[inline]
-    pub(crate) fn pace(&self, unsynced: u64) {
-        if unsynced == 0 || self.is_sync_asked.load(Ordering::Relaxed) {
-            return;
-        }
-        let time = match self.durability {
-            Durability::Interval(interval) => Instant::now().checked_add(interval),
-            Durability::Bytes(bytes) if unsynced >= bytes => Some(Instant::now()),
-            _ => return,
-        };
-        let (Some(time), Some(member)) = (time, self.member.get()) else {
-            return;
-        };
-        if self.is_sync_asked.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        if !member.ask_at(time) {
-            // Without the thread, the publisher syncs here.
-            self.is_sync_asked.store(false, Ordering::Relaxed);
-            self.sync();
-        }
+    pub(crate) fn pace(&self, backlog: u64) {
+        self.pace.keep(backlog, self.member.get());
     }
 
     /// Drops the tasks for segments that were removed.
@@ -412,12 +396,6 @@ impl Upkeep {
             }
         }
     }
-
-    /// Syncs everything published. A failed sync poisons the log, and the next publish, or closing,
-    /// reports it. If there was no space for a copy, the next sync tries again.
-    fn sync(&self) {
-        let _ = self.append.sync();
-    }
 }
 
 impl Worker for Upkeep {
@@ -427,9 +405,8 @@ impl Worker for Upkeep {
         match kind {
             // The time for a sync may have come, or that for a look at what is old.
             Turn::Timed => {
-                let is_sync_due = self.is_sync_asked.swap(false, Ordering::Relaxed);
-                if is_sync_due && is_writable {
-                    self.sync();
+                if is_writable {
+                    self.pace.sync_if_asked();
                 }
                 if is_writable {
                     self.look_for_old();

@@ -5,6 +5,7 @@ mod background;
 mod key_run_build;
 mod key_run_writer;
 mod key_runs;
+mod pace;
 mod progress;
 mod sealing;
 mod task;

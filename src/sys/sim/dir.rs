@@ -55,6 +55,15 @@ impl SimDir {
         Ok(())
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "as on a real file system"
+    )]
+    pub(in crate::sys) fn file_system(&self, _path: &Path) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Directories are never removed from a simulated disk while somebody has them open.
     #[expect(
         clippy::unnecessary_wraps,
