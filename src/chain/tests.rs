@@ -130,6 +130,7 @@ impl Dir {
             visible_is_durable: true,
             has_gaps: false,
             unfinished: false,
+            incomplete: false,
             is_copy: false,
             merge: None,
             clean: None,

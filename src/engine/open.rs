@@ -342,6 +342,7 @@ fn create_log(dir: &Dir, options: &Options) -> Result<()> {
         visible_is_durable: options.durability == Durability::EachPublish,
         has_gaps: false,
         unfinished: false,
+        incomplete: false,
         is_copy: false,
         merge: None,
         clean: Some(CleanEnd { last: None }),

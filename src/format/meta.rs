@@ -18,8 +18,9 @@ const VISIBLE_IS_DURABLE: u32 = 1 << 3;
 const HAS_GAPS: u32 = 1 << 4;
 const UNFINISHED: u32 = 1 << 5;
 const IS_COPY: u32 = 1 << 6;
+const INCOMPLETE: u32 = 1 << 7;
 const KNOWN_FLAGS: u32 =
-    KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED | IS_COPY;
+    KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED | IS_COPY | INCOMPLETE;
 
 /// The metadata of a log: all that it keeps besides its segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,9 @@ pub(crate) struct Meta {
     /// A backup onto this copy was begun and not finished: bytes and segments behind the clean end
     /// do not count.
     pub(crate) unfinished: bool,
+    /// A backup or restore to this directory was begun, and what is here is no log until that is
+    /// run again.
+    pub(crate) incomplete: bool,
     /// This log is a backup, and was never written to as a log of its own.
     pub(crate) is_copy: bool,
     /// The base offset of the merged segment of the last merge, and the offset it reaches up to
@@ -71,6 +75,7 @@ impl Meta {
             | flag(self.visible_is_durable, VISIBLE_IS_DURABLE)
             | flag(self.has_gaps, HAS_GAPS)
             | flag(self.unfinished, UNFINISHED)
+            | flag(self.incomplete, INCOMPLETE)
             | flag(self.is_copy, IS_COPY);
         let merge = self.merge.unwrap_or_default();
         let none = super::Previous {
@@ -121,6 +126,7 @@ impl Meta {
             visible_is_durable: flags & VISIBLE_IS_DURABLE != 0,
             has_gaps: flags & HAS_GAPS != 0,
             unfinished: flags & UNFINISHED != 0,
+            incomplete: flags & INCOMPLETE != 0,
             is_copy: flags & IS_COPY != 0,
             merge: Some((u64_at(bytes, 80)?, u64_at(bytes, 88)?)).filter(|(_, end)| *end > 0),
             clean: (flags & CLEAN != 0).then(|| CleanEnd {
@@ -147,6 +153,7 @@ mod tests {
             visible_is_durable: true,
             has_gaps: true,
             unfinished: false,
+            incomplete: false,
             is_copy: true,
             merge: Some((6, 8)),
             clean: Some(CleanEnd {

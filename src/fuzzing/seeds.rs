@@ -231,6 +231,7 @@ fn metadata(clean: Option<CleanEnd>) -> Meta {
         time_index: false,
         has_gaps: false,
         unfinished: false,
+        incomplete: false,
         is_copy: false,
         merge: None,
         visible_is_durable: true,
