@@ -242,6 +242,21 @@ fn what_an_interrupted_backup_added_does_not_count() {
 }
 
 #[test]
+fn what_follows_a_missing_end_of_an_unfinished_backup_is_not_taken_for_superfluous() {
+    let mut dir = Dir::new();
+    let last = dir.segment(0, 3, 0, Tail::Nothing);
+    dir.segment(3, 2, 0, Tail::Nothing);
+    std::fs::remove_file(dir.path(0)).unwrap();
+    let chain = dir.chain(|meta| {
+        meta.clean = Some(CleanEnd { last: Some(last) });
+        meta.unfinished = true;
+    });
+    assert_eq!((&chain.bases[..], &chain.superseded[..]), (&[3][..], &[][..]));
+    let refused = chain.verdict(&Options::new()).map(drop);
+    assert_eq!(told(refused), dir.error(0, 0, Corruption::Missing));
+}
+
+#[test]
 fn trimmed_and_merged_segments_do_not_count() {
     let mut dir = Dir::new();
     dir.segment(0, 3, 0, Tail::Nothing);

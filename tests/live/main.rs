@@ -12,3 +12,4 @@ mod concurrency;
 mod notifier;
 mod removal;
 mod retention;
+mod unfinished;

@@ -5,8 +5,8 @@ use crate::format::SEGMENT_HEADER_LEN;
 use crate::segment::Held;
 use crate::sys::File;
 
-/// Bytes that are compared at a time.
-const CHUNK_LEN: u64 = 1 << 20;
+/// Bytes that are compared or copied at a time.
+pub(super) const CHUNK_LEN: u64 = 1 << 20;
 
 /// How many bytes at the start of the file are those of the segment.
 pub(super) fn common_len(file: &File, held: &Held, len: u64) -> Result<u64> {

@@ -16,7 +16,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::compare::common_len;
+use super::compare::{CHUNK_LEN, common_len};
 use super::moment::Moment;
 use crate::chain::{RewriteSource, Testimony, flaw_in, segment_bases, untrimmed};
 use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, initialise};
@@ -24,7 +24,7 @@ use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, copy_range_of};
-use crate::sys::{Created, Dir, DirLock, Open};
+use crate::sys::{Created, Dir, DirLock, File, Open};
 use crate::{BackupReport, Error, Result};
 
 /// Copies a log as it is at one moment. Nothing may be removed from it meanwhile.
@@ -93,6 +93,7 @@ struct Target {
     /// What to remove if the call is refused. This is dropped before the lock is released.
     created: Option<Created>,
     directory: Arc<Directory>,
+    source: Arc<Directory>,
     meta: Option<MetaStore>,
     condition: Condition,
     /// Base offsets of the segments that make up the copy.
@@ -133,6 +134,7 @@ impl Target {
             condition: Condition::of(meta.as_ref().map(MetaStore::current)),
             created: Some(created),
             directory: Arc::new(Directory::new(dir, log_id, kinds, true)),
+            source: Arc::clone(&segments.directory),
             meta,
             bases: Vec::new(),
             staged: Vec::new(),
@@ -196,7 +198,8 @@ impl Target {
                     ..unfinished
                 };
             })?,
-            Some(_) => {}
+            // The process that wrote this may have been killed before it was durable.
+            Some(meta) => meta.write_both(|_| {})?,
         }
         self.created.take().map(Created::keep);
         for name in self.directory.dir.list()? {
@@ -220,6 +223,7 @@ impl Target {
         let mut last = None;
         let copied = moment.reader.list().segments.iter();
         for segment in copied.take_while(|segment| segment.base() < end) {
+            self.source.health.check_open()?;
             let source = moment.source(segments, segment)?;
             let held = segment.hold(|segment| segments.note_mapped(segment))?;
             let copied = if end < source.end {
@@ -257,7 +261,7 @@ impl Target {
         if self.may_add_to(base, same) {
             self.directory.remove_index(base)?;
             let file = self.directory.open_segment(base, Open::Write)?.0;
-            copy_range_of(held.map(), same, len, &file, same)?;
+            self.copy_bytes(held, same, len, &file)?;
             file.set_len(len)?;
             file.sync()?;
             self.verify(&self.directory, source)?;
@@ -265,7 +269,7 @@ impl Target {
         }
         let file = self.directory.create_anew(&FileName::SegmentTemporary(base))?;
         file.write_at(0, &source.header.encode())?;
-        copy_range_of(held.map(), SEGMENT_HEADER_LEN, len, &file, SEGMENT_HEADER_LEN)?;
+        self.copy_bytes(held, SEGMENT_HEADER_LEN, len, &file)?;
         file.sync()?;
         self.verify(&self.directory.of_temporary(), source)?;
         if self.condition.counts(base) {
@@ -275,6 +279,19 @@ impl Target {
             self.directory.dir.sync()?;
         }
         Ok(len)
+    }
+
+    /// Copies the bytes `start..end` of a segment to the same place in its copy. When the log is
+    /// closed meanwhile, this ends with an error: closing waits for it.
+    fn copy_bytes(&self, held: &Held, start: u64, end: u64, to: &File) -> Result<()> {
+        let mut at = start;
+        while at < end {
+            self.source.health.check_open()?;
+            let next = end.min(at + CHUNK_LEN);
+            copy_range_of(held.map(), at, next, to, at)?;
+            at = next;
+        }
+        Ok(())
     }
 
     /// Gives a segment, which is on stable storage, its name. The name is not durable yet.
