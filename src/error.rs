@@ -136,6 +136,15 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A backup or restore to this directory was interrupted. What is here is no log, neither for
+    /// reading nor for [`recover`](crate::recover), until the same backup or restore is run again.
+    /// Nothing was changed.
+    #[error("{}: a backup or restore to this directory was interrupted; run it again to finish it", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
+
     /// The handle is open for reading only.
     #[error("the log was opened for reading only")]
     ReadOnly,
@@ -204,6 +213,8 @@ pub enum ErrorKind {
     /// Stored bytes are damaged: run [`check`](crate::check), then [`recover`](crate::recover) or
     /// restore a backup.
     Corrupt,
+    /// A backup or restore was interrupted: run it again.
+    Unfinished,
 }
 
 /// A kind of damage to stored bytes.
@@ -263,6 +274,7 @@ impl Error {
             Error::SyncFailed { .. } => ErrorKind::Unknown,
             Error::Closed | Error::Poisoned | Error::Forked => ErrorKind::Unusable,
             Error::Decode(_) => ErrorKind::Undecodable,
+            Error::Unfinished { .. } => ErrorKind::Unfinished,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
         }
     }

@@ -27,7 +27,10 @@ impl Chain {
     /// Where the log ends, if both copies of the metadata say that it was closed, and the last
     /// segment is as they say; `None` if the end has to be found in the segments.
     pub(super) fn closed(&self, options: &Options) -> Result<Option<Closed>> {
-        let Some(clean) = self.meta.clean.filter(|_| self.copies.agree()) else {
+        // While a backup onto this copy is unfinished, the end is in the metadata alone: the last
+        // segment may go on behind it. Nobody has written to the copy as to a log.
+        let is_told = self.copies.agree() || self.meta.unfinished;
+        let Some(clean) = self.meta.clean.filter(|_| is_told) else {
             return Ok(None);
         };
         let missing = |base| corrupt(&self.path(base), 0, None, Corruption::Missing);
@@ -44,7 +47,7 @@ impl Chain {
         };
         let testimony = Testimony::Metadata(last);
         let Some(ending) = end_of(&header, testimony) else {
-            return Err(if header.last_base() < last.base {
+            return Err(if header.last_base() < last.base || self.meta.unfinished {
                 missing(last.base)
             } else {
                 foreign(base)

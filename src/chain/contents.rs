@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::names::{follow_replaced_last, sort_out};
+use super::names::sort_out;
 use crate::directory::{Copies, Directory};
 use crate::format::{FileName, Meta};
 use crate::sys::Open;
@@ -26,12 +26,9 @@ impl Chain {
     pub(crate) fn new(
         directory: Arc<Directory>,
         copies: Copies,
-        mut meta: Meta,
+        meta: Meta,
         bases: Vec<u64>,
     ) -> Result<Chain> {
-        if meta.unfinished {
-            follow_replaced_last(&directory, &mut meta, &bases)?;
-        }
         let (bases, superseded) = sort_out(&directory, &meta, bases)?;
         Ok(Chain {
             directory,

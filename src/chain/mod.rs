@@ -22,7 +22,7 @@ mod walked;
 pub(crate) use crate::segment::{Ending, Testimony, end_of};
 pub(crate) use closed::Closed;
 pub(crate) use contents::Chain;
-pub(crate) use names::{holds_another_log, segment_bases};
+pub(crate) use names::{segment_bases, untrimmed};
 pub(crate) use rewrite_source::RewriteSource;
 pub(crate) use survey::{Surveyed, said_by};
 pub(crate) use torn_tail::flaw_in;

@@ -15,6 +15,8 @@ pub(crate) struct Directory {
     pub(crate) log_id: [u8; 16],
     pub(crate) kinds: IndexKinds,
     pub(crate) health: Health,
+    /// The names of its segments.
+    name_of: fn(u64) -> FileName,
 }
 
 impl Directory {
@@ -25,6 +27,15 @@ impl Directory {
             dir,
             log_id,
             kinds,
+            name_of: FileName::Segment,
+        }
+    }
+
+    /// The same directory, in which files that have not got their names yet count as the segments.
+    pub(crate) fn of_temporary(&self) -> Directory {
+        Directory {
+            name_of: FileName::SegmentTemporary,
+            ..Directory::new(self.dir.clone(), self.log_id, self.kinds, true)
         }
     }
 
@@ -104,7 +115,7 @@ impl Directory {
 
     /// Reads and verifies the header of the segment file with this base offset.
     pub(crate) fn open_segment(&self, base: u64, how: Open) -> Result<(File, SegmentHeader)> {
-        let name = FileName::Segment(base);
+        let name = (self.name_of)(base);
         let path = self.path_of(&name);
         let file = found(self.open(&name, how))?;
         let file = file.ok_or_else(|| corrupt(&path, 0, None, Corruption::Missing))?;

@@ -46,8 +46,20 @@ impl Copies {
         self.read.iter().filter_map(|copy| copy.as_ref()?.as_ref().ok())
     }
 
-    /// The newest good copy.
+    /// The newest good copy, of a log. If it says that there is no log here until a backup or
+    /// restore is run again, that is an error.
     pub(crate) fn newest(&self, dir: &Dir) -> Result<Meta> {
+        let meta = self.newest_of_any(dir)?;
+        if meta.incomplete {
+            return Err(Error::Unfinished {
+                path: dir.path().to_path_buf(),
+            });
+        }
+        Ok(meta)
+    }
+
+    /// The newest good copy, whatever it says.
+    pub(crate) fn newest_of_any(&self, dir: &Dir) -> Result<Meta> {
         if let Some(meta) = self.good().max_by_key(|meta| meta.sequence) {
             return Ok(meta.clone());
         }

@@ -406,6 +406,7 @@ fn create_log(dir: &Dir, options: &Options, place: Place) -> Result<()> {
         visible_is_durable: options.durability == Durability::EachPublish,
         has_gaps: false,
         unfinished: false,
+        incomplete: false,
         merge: None,
         boot: place.boot,
         lock: place.lock,

@@ -24,7 +24,9 @@ const CLEAN: u32 = 1 << 2;
 const VISIBLE_IS_DURABLE: u32 = 1 << 3;
 const HAS_GAPS: u32 = 1 << 4;
 const UNFINISHED: u32 = 1 << 5;
-const KNOWN_FLAGS: u32 = KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED;
+const INCOMPLETE: u32 = 1 << 6;
+const KNOWN_FLAGS: u32 =
+    KEY_INDEX | TIME_INDEX | CLEAN | VISIBLE_IS_DURABLE | HAS_GAPS | UNFINISHED | INCOMPLETE;
 
 /// Which file one is, apart from its name and content. All zeros is no file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,9 @@ pub(crate) struct Meta {
     /// A backup onto this copy was begun and not finished: bytes and segments behind the clean end
     /// do not count.
     pub(crate) unfinished: bool,
+    /// A backup or restore to this directory was begun, and what is here is no log until that is
+    /// run again.
+    pub(crate) incomplete: bool,
     /// The base offset of the merged segment of the last merge, and the offset it reaches up to
     /// (exclusive). If the segment with that base really reaches this far, it contains the segments
     /// in between, and those do not count.
@@ -88,7 +93,8 @@ impl Meta {
             | flag(self.clean.is_some(), CLEAN)
             | flag(self.visible_is_durable, VISIBLE_IS_DURABLE)
             | flag(self.has_gaps, HAS_GAPS)
-            | flag(self.unfinished, UNFINISHED);
+            | flag(self.unfinished, UNFINISHED)
+            | flag(self.incomplete, INCOMPLETE);
         let merge = self.merge.unwrap_or_default();
         let none = super::Previous {
             base: NONE,
@@ -148,6 +154,7 @@ impl Meta {
             visible_is_durable: flags & VISIBLE_IS_DURABLE != 0,
             has_gaps: flags & HAS_GAPS != 0,
             unfinished: flags & UNFINISHED != 0,
+            incomplete: flags & INCOMPLETE != 0,
             merge: Some((u64_at(bytes, 80)?, u64_at(bytes, 88)?)).filter(|(_, end)| *end > 0),
             boot: array(bytes, 96)?,
             lock: FileId {
@@ -198,6 +205,7 @@ mod tests {
             visible_is_durable: true,
             has_gaps: true,
             unfinished: false,
+            incomplete: false,
             merge: Some((6, 8)),
             boot: [3; 16],
             lock: FileId {

@@ -48,6 +48,12 @@ impl FileName {
         }
     }
 
+    /// Whether a file with this name, as one that belongs to a log, has no business in a directory
+    /// without metadata. The first copy of the metadata may have been begun there.
+    pub(crate) fn is_of_log(name: &str) -> bool {
+        FileName::parse(name).is_some() || [PREPARED_NAME, SPARE_NAME, QUARANTINE_NAME].contains(&name)
+    }
+
     fn parse_keys(first: u64, ending: &str) -> Option<FileName> {
         let (end, level) = ending.strip_prefix('-')?.strip_suffix(".keys")?.split_once('.')?;
         Some(FileName::Keys {

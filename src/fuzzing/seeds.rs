@@ -234,6 +234,7 @@ fn metadata(clean: Option<CleanEnd>) -> Meta {
         time_index: false,
         has_gaps: false,
         unfinished: false,
+        incomplete: false,
         boot: [4; 16],
         lock: FileId {
             device: 5,

@@ -355,12 +355,20 @@ declare_log! {
         ///
         /// # Errors
         ///
-        /// After an error, the target holds only correct messages: those it held before, or fewer.
+        /// After an error or a crash, the target is the earlier backup or the new one, or is known
+        /// as unfinished: then every call on it fails with [`Unfinished`](crate::Error::Unfinished)
+        /// until the backup is taken again. A first backup is unfinished from its beginning to its
+        /// end. A later one is only while it replaces segments from which messages were deleted.
         ///
+        /// Files in `dir` whose names are not the library's are left alone.
+        ///
+        /// - [`Closed`](crate::Error::Closed) if the log is closed meanwhile.
+        /// - [`Unfinished`](crate::Error::Unfinished) if `dir` holds a restore that was
+        ///   interrupted.
         /// - [`Invalid`](crate::Error::Invalid) if `dir` is the log's own directory or holds
-        ///   another log. Also if it holds a backup with messages that this log does not have,
-        ///   because something else wrote to the backup, or because this log lost unsynced messages
-        ///   in a power cut.
+        ///   another log, or files of a log without metadata. Also if it holds a backup with
+        ///   messages that this log does not have, because something else wrote to the backup, or
+        ///   because this log lost unsynced messages in a power cut.
         /// - [`Locked`](crate::Error::Locked) if the backup is open.
         /// - [`Corrupt`](crate::Error::Corrupt) if the log is damaged: every byte is verified.
         read fn backup(&self, dir: &Path) -> Result<BackupReport>;

@@ -33,19 +33,24 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
     Ok(report)
 }
 
-/// Makes a log in `dst`, a directory that is missing or empty, from the backup in `backup`. The new
-/// log holds the messages before the place at which reading from `until` would begin;
-/// [`Start::Newest`] takes all. Returns the next offset of the new log.
+/// Makes a log in `dst`, a directory that is missing or holds no log, from the backup in `backup`.
+/// Files there whose names are not the library's are left alone. The new log holds the messages
+/// before the place at which reading from `until` would begin; [`Start::Newest`] takes all. Returns the next offset of the new log.
+///
+/// If this fails or is interrupted, `dst` is known as unfinished: every call on it fails with
+/// [`Error::Unfinished`] until something is restored to it again. The same restore then goes on
+/// where it was, and another one takes its place.
 ///
 /// All messages that are copied are verified. The new log begins an epoch of its own, because it
 /// gives the offsets from `until` on to other messages.
 ///
 /// # Errors
 ///
-/// Those of [`Options::open`] for reading only; [`Error::Invalid`] if there is anything in `dst`;
+/// Those of [`Options::open`] for reading only; [`Error::Invalid`] if `dst` holds a log or files
+/// of one; [`Error::Unfinished`] if it holds a backup that was interrupted;
 /// [`Error::OffsetOutOfRange`] if `until` is an offset below the backup's start offset or above its
 /// next offset; [`Error::NoIndex`] if `until` is a time and the backup has no time index;
-/// [`Error::Corrupt`] if the backup is damaged: `dst` then holds no log.
+/// [`Error::Corrupt`] if the backup is damaged.
 pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) -> Result<u64> {
     let log = Options::of(backup.as_ref())?.read_only(true).open(backup)?;
     let end = match until {

@@ -93,7 +93,7 @@ fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings
     };
     let directory = Arc::new(directory(meta.log_id, kinds));
     let mut chain = Chain::new(directory, copies, meta, bases)?;
-    if !chain.copies.agree() && chain.has_gone_on()? {
+    if !chain.copies.agree() && !chain.meta.unfinished && chain.has_gone_on()? {
         chain.meta.clean = None;
     }
     let reports = check_segments(&chain)?;
@@ -142,6 +142,7 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
         visible_is_durable: false,
         has_gaps: true,
         unfinished: false,
+        incomplete: false,
         merge: None,
         boot: UNKNOWN_BOOT,
         lock: FileId::default(),

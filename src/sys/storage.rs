@@ -2,9 +2,9 @@ use std::fmt;
 use std::io;
 use std::path::{Component, Path};
 
-use super::Dir;
 use super::error::found;
 use super::os::OsDir;
+use super::{Dir, DirLock};
 use crate::{Error, Result};
 
 /// A system of files, into which paths lead.
@@ -44,12 +44,15 @@ pub(crate) fn find_dir(storage: &dyn Storage, path: &Path) -> Result<Option<Dir>
 /// A directory that was opened, and the directories that had to be created for it.
 ///
 /// Unless the directory is [kept](Created::keep), dropping this removes those that were created, if
-/// nothing but a lock file is in them. So a call that fails leaves no trace.
+/// nothing but a lock file is in them, and a lock file that [`lock`](Created::lock) has created. So
+/// a call that fails leaves no trace.
 #[derive(Debug)]
 pub(crate) struct Created {
     dir: Dir,
     /// The directories that were created, outermost first: each one's parent, and its name in it.
     made: Vec<(Dir, String)>,
+    /// Whether the lock file was created by [`lock`](Created::lock).
+    made_lock: bool,
 }
 
 impl Created {
@@ -58,6 +61,7 @@ impl Created {
         Created {
             dir,
             made: Vec::new(),
+            made_lock: false,
         }
     }
 
@@ -115,16 +119,26 @@ impl Created {
         &self.dir
     }
 
+    /// Locks the directory for a writer. Drop this before the lock: a lock file that is not to be
+    /// kept is removed while nobody else can have it.
+    pub(crate) fn lock(&mut self) -> Result<DirLock> {
+        let had_lock = found(self.dir.len_of(super::LOCK_NAME))?.is_some();
+        let lock = self.dir.lock(true)?;
+        self.made_lock = !had_lock;
+        Ok(lock)
+    }
+
     /// Keeps the directories that were created.
     pub(crate) fn keep(mut self) -> Dir {
         self.made.clear();
+        self.made_lock = false;
         self.dir.clone()
     }
 }
 
 impl Drop for Created {
     fn drop(&mut self) {
-        if !self.made.is_empty() {
+        if self.made_lock || !self.made.is_empty() {
             let _ = self.dir.remove(super::LOCK_NAME);
         }
         while let Some((parent, name)) = self.made.pop() {

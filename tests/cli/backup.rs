@@ -107,4 +107,8 @@ fn damage_is_not_copied() {
     let place = Place::with(&numbered(100));
     place.damage(55);
     assert!(backup(&place, "copy").failed(3).contains("corrupt"));
+    for command in ["stat", "check", "recover", "consume"] {
+        let told = run(&[command, &beside(&place, "copy")]);
+        assert!(told.failed(4).contains("run it again to finish it"), "{command}");
+    }
 }

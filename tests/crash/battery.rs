@@ -9,8 +9,8 @@ use duramen::fault::{CrashPlan, SimDisk};
 use fastrand::Rng;
 
 use super::examine::Found;
-use super::history::Expected;
-use super::oracle::{copy_recovers, recovers, told, without_panic};
+use super::history::{Expected, ExpectedCopy};
+use super::oracle::{copy_is_finished_after_crashes, copy_recovers, recovers, told, without_panic};
 use super::run::Run;
 use super::settings::{Settings, mix};
 use super::workload::{Config, Step, Workload};
@@ -22,6 +22,8 @@ const AGAIN_EVERY: usize = 64;
 const KILLS_ALL_MAX: usize = 3;
 /// Of so many kills, one.
 const KILL_AGAIN_EVERY: usize = 32;
+/// Of so many backups, one is taken again with a crash after every operation.
+const COPIES_AGAIN_EVERY: usize = 32;
 /// So many disks are then tried for each operation.
 const AGAIN_IMAGES: usize = 2;
 
@@ -130,6 +132,9 @@ impl Battery {
         let name = format!("{workload}:{point}:kill");
         let found = without_panic(|| recovers(&run.config, &killed, &after_kill))
             .map_err(|text| self.report(&text, &name, &killed))?;
+        if let Some(copy) = run.history.of_copy(point) {
+            self.try_copy(&run.config, &name, &run.disk.kill_at(point), &copy)?;
+        }
         if self.tried.kills.is_multiple_of(KILL_AGAIN_EVERY) {
             self.crash_again(run.config, &name, (&killed, point), expected, &found)?;
         }
@@ -147,16 +152,27 @@ impl Battery {
         config: &Config,
         name: &str,
         disk: &SimDisk,
-        expected: &Expected<'_>,
+        expected: &ExpectedCopy<'_>,
     ) -> Verdict<()> {
-        if !self.is_new(disk, &config.copy(), expected) {
+        let hash = disk.hash_in(Path::new(config.copy().dir));
+        let all = expected.old.iter().chain(&expected.new);
+        // One key for all that may be there.
+        let keys = all.fold(hash, |sum, one| mix(sum, key(config, one)));
+        if !self.checked.insert((hash, keys)) {
             return Ok(());
         }
         self.tried.copies += 1;
         // Its own disk: the log on the other one is looked at separately.
         let disk = disk.kill();
         without_panic(|| copy_recovers(config, &disk, expected))
-            .map_err(|text| self.report(&text, name, &disk))
+            .map_err(|text| self.report(&text, name, &disk))?;
+        if self.tried.copies.is_multiple_of(COPIES_AGAIN_EVERY) {
+            let plan = self.settings.plan();
+            self.tried.again +=
+                without_panic(|| copy_is_finished_after_crashes(config, &disk.kill(), expected, &plan))
+                    .map_err(|text| self.report(&text, name, &disk))?;
+        }
+        Ok(())
     }
 
     /// The power fails again while the log is being opened, after more than `from` operations, and right after.

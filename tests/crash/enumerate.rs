@@ -99,6 +99,38 @@ fn a_queue_of_which_one_job_after_the_other_is_deleted() {
     }
 }
 
+/// A backup onto an earlier one, after everything that can happen to the log in one or two steps in between.
+fn backups(config: Config, states_min: usize) {
+    let is_between = |step: &Step| !matches!(step, Step::Backup | Step::Sync | Step::Recover);
+    let is_useful = |step: &Step| *step != Step::Retain || config.kept_max.is_some();
+    let steps: Vec<Step> = Step::REMOVING
+        .into_iter()
+        .filter(|step| is_between(step) && is_useful(step))
+        .collect();
+    // All that the earlier backup holds is trimmed; or deleted, and its segments are merged.
+    let longer: [&[Step]; 4] = [
+        &[Step::Fill, Step::TrimAll, Step::Small],
+        &[Step::TrimAll, Step::Fill, Step::Merge],
+        &[Step::Fill, Step::Merge, Step::Trim],
+        &[Step::DeleteAll, Step::Fill, Step::DeleteFirst],
+    ];
+    let between = workloads(&steps, 2)
+        .into_iter()
+        .chain(longer.map(<[Step]>::to_vec));
+    let all = between.map(|steps| [&[Step::Fill, Step::Backup], &steps[..], &[Step::Backup]].concat());
+    battery(config, all.collect(), Settings::get().states / 10, states_min);
+}
+
+#[test]
+fn backups_onto_backups_with_each_publish() {
+    backups(Config::REMOVING[0], 30_000);
+}
+
+#[test]
+fn backups_onto_backups_with_os() {
+    backups(Config::REMOVING[1], 30_000);
+}
+
 /// Tries again what a failure has printed.
 #[test]
 fn again() {

@@ -155,7 +155,7 @@ fn those_that_should_be_there(found: &Found, expected: &Expected<'_>) -> Verdict
     Ok(())
 }
 
-fn read_all(log: &FileLog) -> Verdict<Vec<Message>> {
+pub(crate) fn read_all(log: &FileLog) -> Verdict<Vec<Message>> {
     let mut all = Vec::new();
     let mut from = Start::Oldest;
     loop {

@@ -76,6 +76,15 @@ pub(crate) struct Expected<'a> {
     pub(crate) promise: Promise,
 }
 
+/// What a backup may hold.
+#[derive(Clone, Debug)]
+pub(crate) struct ExpectedCopy<'a> {
+    /// The last that was done; `None` if there may be none.
+    pub(crate) old: Option<Expected<'a>>,
+    /// Those that were begun since. If there are any, the backup may be known as unfinished.
+    pub(crate) new: Vec<Expected<'a>>,
+}
+
 impl History {
     /// A batch whose publish is about to begin.
     pub(crate) fn begin(&mut self, batch: &[Content], point: usize) {
@@ -147,42 +156,35 @@ impl History {
     }
 
     /// What may be found of the backup at `point`; `None` if none was begun.
-    pub(crate) fn of_copy(&self, point: usize) -> Option<Expected<'_>> {
-        let begun = || self.copies.iter().filter(|copy| copy.begun <= point);
-        let is_done = |copy: &&Copy| copy.done.is_some_and(|done| done <= point);
-        let newest = begun().next_back()?;
-        let last = begun().rfind(is_done);
-        let old = last.unwrap_or(newest);
-        let mut expected = Expected {
+    pub(crate) fn of_copy(&self, point: usize) -> Option<ExpectedCopy<'_>> {
+        let begun: Vec<&Copy> = self.copies.iter().filter(|copy| copy.begun <= point).collect();
+        let done = begun
+            .iter()
+            .rposition(|copy| copy.done.is_some_and(|done| done <= point));
+        let unfinished = begun.get(done.map_or(0, |done| done + 1)..)?;
+        (!begun.is_empty()).then(|| ExpectedCopy {
+            old: done.map(|done| self.exactly(begun[done], point)),
+            new: unfinished.iter().map(|copy| self.exactly(copy, point)).collect(),
+        })
+    }
+
+    fn exactly(&self, copy: &Copy, point: usize) -> Expected<'_> {
+        Expected {
             messages: &self.messages,
-            ends: vec![old.next],
-            starts: vec![old.start],
-            gone: (0..newest.next)
-                .filter(|offset| !newest.offsets.contains(offset))
+            ends: vec![copy.next],
+            starts: vec![copy.start],
+            gone: (0..copy.next)
+                .filter(|offset| !copy.offsets.contains(offset))
                 .collect(),
             undecided: Vec::new(),
-            absent: last.is_none(),
+            absent: false,
             promise: Promise {
                 point,
-                durable: old.next,
-                seen: old.next,
-                epoch: old.epoch,
+                durable: copy.next,
+                seen: copy.next,
+                epoch: copy.epoch,
             },
-        };
-        if old.begun < newest.begun {
-            // Unfinished: as it was, less what was removed since, or as it is to be. Where the last segment was
-            // replaced already it may end in between.
-            let between = self.ends.iter().map(|(end, _)| *end);
-            expected
-                .ends
-                .extend(between.filter(|end| (old.next + 1..=newest.next).contains(end)));
-            expected.starts.push(newest.start);
-            for offset in old.offsets.difference(&newest.offsets) {
-                expected.gone.remove(offset);
-                expected.undecided.push(BTreeSet::from([*offset]));
-            }
         }
-        Some(expected)
     }
 }
 

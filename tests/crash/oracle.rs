@@ -1,12 +1,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use duramen::fault::SimDisk;
-use duramen::{Corruption, Error, FileLog, Log, Retention};
+use duramen::fault::{CrashPlan, SimDisk};
+use duramen::{Corruption, Error, FileLog, Log, Message, Retention};
 
 use super::content::{Content, as_new};
-use super::examine::{Found, examine};
-use super::history::{Expected, Promise};
+use super::examine::{Found, examine, read_all};
+use super::history::{Expected, ExpectedCopy, Promise};
 use super::workload::Config;
 use crate::verdict::{self, Verdict, ensure};
 
@@ -169,30 +169,121 @@ pub(crate) fn is_sound(config: &Config, disk: &SimDisk) -> Verdict<()> {
     Ok(())
 }
 
-/// What must hold of a backup: it is a log like any other, or none where it was never finished.
-pub(crate) fn copy_recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<()> {
-    let copy = config.copy();
-    if expected.absent && !has_meta(&copy, disk) {
-        let opened = copy.options(disk).read_only(true).open(copy.dir);
-        return match opened {
-            Err(
-                Error::NoLog { .. }
-                | Error::Corrupt {
-                    kind: Corruption::Meta,
-                    ..
-                },
-            ) => Ok(()),
-            other => Err(format!("G5: an unfinished backup: {other:?}")),
-        };
-    }
-    recovers(&copy, disk, expected)
-        .map(drop)
-        .map_err(|text| format!("{}: the backup: {text}", &text[..2.min(text.len())]))
+/// What must hold of a backup: it is the old one or the new one, or known as unfinished; and taken again it is what the
+/// log is.
+pub(crate) fn copy_recovers(config: &Config, disk: &SimDisk, expected: &ExpectedCopy<'_>) -> Verdict<()> {
+    copy_is_told(&config.copy(), disk, expected)?;
+    copy_is_finished(config, &disk.kill()).map(drop)
 }
 
-fn has_meta(config: &Config, disk: &SimDisk) -> bool {
-    let is_meta = |name: &str| disk.read_file(&Path::new(config.dir).join(name)).is_some();
-    is_meta("meta.0") || is_meta("meta.1")
+fn copy_is_told(copy: &Config, disk: &SimDisk, expected: &ExpectedCopy<'_>) -> Verdict<()> {
+    let point = disk.point();
+    match copy.options(disk).read_only(true).open(copy.dir) {
+        Err(Error::NoLog { .. }) if expected.old.is_none() => Ok(()),
+        Err(Error::Unfinished { .. }) if !expected.new.is_empty() => {
+            let options = copy.options(disk);
+            let calls = [
+                options.open(copy.dir).map(drop),
+                duramen::stat(copy.dir, &options).map(drop),
+                duramen::check(copy.dir, &options).map(drop),
+                duramen::recover(copy.dir, &options).map(drop),
+            ];
+            let other = calls
+                .iter()
+                .find(|call| !matches!(call, Err(Error::Unfinished { .. })));
+            ensure!(other.is_none(), "G5: an unfinished backup: {other:?}");
+            ensure!(disk.point() == point, "G5: an unfinished backup was changed");
+            Ok(())
+        }
+        Err(error) => Err(format!("G1: the backup: {}", told(&error))),
+        Ok(log) => {
+            drop(log);
+            let mut wrong = String::new();
+            for one in expected.old.iter().chain(&expected.new) {
+                match recovers(copy, &disk.kill(), one) {
+                    Ok(_) => return Ok(()),
+                    Err(text) => wrong = format!("{wrong}; {text}"),
+                }
+            }
+            Err(format!("G1: neither the old backup nor the new one{wrong}"))
+        }
+    }
+}
+
+/// Takes the backup again; returns what is in it then, which is what the log holds, and the offset it begins at.
+fn copy_is_finished(config: &Config, disk: &SimDisk) -> Verdict<Option<(u64, Vec<Message>)>> {
+    let log = config.options(disk).open(config.dir);
+    let log = log.map_err(|error| format!("G1: does not open: {}", told(&error)))?;
+    let copy = config.copy();
+    match log.backup(Path::new(copy.dir)) {
+        // The log may have lost its end.
+        Err(Error::Invalid(_)) if !config.is_visible_durable() => return Ok(None),
+        Err(error) => return Err(format!("G5: the backup is not finished: {}", told(&error))),
+        Ok(_) => {}
+    }
+    let copied = copy.options(disk).read_only(true).open(copy.dir);
+    let copied = copied.map_err(|error| format!("G1: a new backup does not open: {}", told(&error)))?;
+    let content = |log: &FileLog| -> Verdict<_> {
+        let start = log.start_offset().map_err(|error| told(&error))?;
+        Ok((
+            start,
+            log.next_offset().map_err(|error| told(&error))?,
+            read_all(log)?,
+        ))
+    };
+    let (ours, theirs) = (content(&log)?, content(&copied)?);
+    ensure!(ours == theirs, "G1: the backup is {theirs:?}, the log {ours:?}");
+    drop(copied);
+    is_sound(&copy, disk)?;
+    Ok(Some((theirs.0, theirs.2)))
+}
+
+/// The power fails while a backup is taken again, after each operation; returns how many disks were tried.
+pub(crate) fn copy_is_finished_after_crashes(
+    config: &Config,
+    disk: &SimDisk,
+    expected: &ExpectedCopy<'_>,
+    plan: &CrashPlan,
+) -> Verdict<usize> {
+    const IMAGES: usize = 2;
+    let rerun = disk.kill();
+    let Some((start, messages)) = copy_is_finished(config, &rerun)? else {
+        return Ok(0);
+    };
+    let mut expected = expected.clone();
+    let Some(any) = expected.new.first().or(expected.old.as_ref()).cloned() else {
+        return Ok(0);
+    };
+    let next = config
+        .options(&rerun.kill())
+        .read_only(true)
+        .open(config.copy().dir);
+    let next = next
+        .and_then(|log| log.next_offset())
+        .map_err(|error| told(&error))?;
+    let offsets = messages.iter().map(|message| message.offset).collect();
+    let found = Found {
+        start,
+        next,
+        epoch: any.promise.epoch,
+        synced: next,
+        offsets,
+        point: 0,
+    };
+    expected.new.push(any.exactly(&found));
+    let mut tried = 0;
+    for point in (disk.point()..=rerun.point()).filter(|point| rerun.is_crash_point(*point)) {
+        for disk in rerun.crash_images(point, plan).take(IMAGES) {
+            tried += 1;
+            copy_recovers(config, &disk, &expected).map_err(|text| {
+                format!(
+                    "{text}, {point} operations into taking it again\n{}",
+                    disk.op_log()
+                )
+            })?;
+        }
+    }
+    Ok(tried)
 }
 
 /// An error with its causes.

@@ -242,11 +242,13 @@ fn what_is_refused_leaves_nothing_behind() {
     let taken = home.path().join("taken");
     std::fs::create_dir(&taken).expect("created");
     std::fs::write(taken.join("notes"), "mine").expect("written");
+    std::fs::write(taken.join("spare"), "").expect("written");
     assert!(matches!(
         restore(&copy, &taken, Start::Newest),
         Err(Error::Invalid(_))
     ));
-    std::fs::remove_file(taken.join("notes")).expect("removed");
+    assert!(!taken.join("LOCK").exists());
+    std::fs::remove_file(taken.join("spare")).expect("removed");
     assert_eq!(restore(&copy, &taken, Start::Newest).expect("restored"), 10);
 }
 

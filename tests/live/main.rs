@@ -15,3 +15,4 @@ mod notifier;
 mod paced;
 mod removal;
 mod retention;
+mod unfinished;

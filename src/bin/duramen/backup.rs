@@ -13,6 +13,9 @@ use crate::{open, progress};
 /// The copy is itself a log. If it exists from an earlier backup, only the changes are copied, and
 /// messages that were trimmed or deleted since are removed from it. Every byte is verified. The
 /// exit code is 3 if the log is damaged.
+///
+/// If this is interrupted, the copy is as it was before or known as unfinished: every command then
+/// fails with exit code 4. Run the same command again to finish it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {

@@ -65,6 +65,7 @@ impl Failure {
             Failure::OutputClosed => 0,
             Failure::Usage(_) | Failure::Log(Error::Invalid(_)) => 2,
             Failure::CorruptionTold | Failure::Log(Error::Corrupt { .. }) => 3,
+            Failure::Log(Error::Unfinished { .. }) => 4,
             _ => 1,
         }
     }

@@ -1,7 +1,8 @@
 //! `duramen`: logs in directories, from the command line.
 //!
 //! The standard output carries nothing but data. Messages to the user go to the standard error.
-//! Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found.
+//! Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found, 4 an interrupted
+//! backup or restore.
 
 mod backup;
 mod bench;
@@ -40,7 +41,8 @@ use failure::Failure;
 /// Work with duramen logs: append-only logs of messages, each in a directory of its own.
 ///
 /// Data goes to the standard output and messages to the user go to the standard error. Exit codes:
-/// 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found. Either one process has a log
+/// 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found, 4 an interrupted backup or
+/// restore. Either one process has a log
 /// open for publishing, or any number of processes have it open for reading.
 #[derive(Debug, Parser)]
 #[command(name = "duramen", version, arg_required_else_help = true)]

@@ -12,14 +12,15 @@ use crate::{open, position, progress};
 
 /// Make a log from a backup, up to an offset or a time, and print a summary as one JSON line.
 ///
-/// The backup is not changed.
+/// The backup is not changed. If this is interrupted, every command on the new log fails with exit
+/// code 4. Run the same command again to finish it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
     /// The backup's directory
     backup: PathBuf,
 
-    /// The new log's directory, which must be missing or empty
+    /// The new log's directory, which must hold no log
     dst: PathBuf,
 
     /// The end (exclusive): an offset, a time such as 2009-03-22T09:30:00Z or us:1237714200000000

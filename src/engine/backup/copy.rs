@@ -3,39 +3,43 @@
 //! The moment is when the backup looks at the list of segments and at the end of the last one.
 //! Bytes in front of that end do not change any more, and nothing is removed meanwhile. Segments
 //! that are there from an earlier backup are verified and kept; the segment that was the last one
-//! then is extended. Before the first change, the target's metadata says that a backup is
-//! unfinished, and where the copy ended until then. At the end, the metadata says that the copy is
-//! closed, with its new end. After an interrupted backup, the target opens as it was before, less
-//! what was trimmed or deleted since.
+//! then is extended.
+//!
+//! At every moment the metadata of the target says truthfully what is in it:
+//!
+//! - a whole backup;
+//! - a whole backup that another one adds to (`unfinished`): what lies behind its end, and files
+//!   under temporary names, do not count;
+//! - nothing to be served (`incomplete`): a first backup, a restore, or a backup that is just
+//!   putting new files in the place of old ones.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::chain::{RewriteSource, Testimony, flaw_in, holds_another_log, segment_bases};
+use super::compare::{CHUNK_LEN, common_len};
+use super::moment::Moment;
+use crate::chain::{RewriteSource, Testimony, flaw_in, segment_bases, untrimmed};
 use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, Place, initialise};
-use crate::engine::remove::{copy_kept, source_of};
+use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
-use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::segment::{Held, Rewriter, SegmentRef, Visible, copy_range_of};
-use crate::sys::{Created, DirLock, LOCK_NAME, Open};
+use crate::format::{CleanEnd, FileId, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::segment::{Held, Rewriter, copy_range_of};
+use crate::sys::{Created, Dir, DirLock, File, Open};
 use crate::{BackupReport, Error, LifeId, Result};
-
-/// Bytes that are copied or compared at a time.
-const CHUNK_LEN: u64 = 1 << 20;
 
 /// Copies a log as it is at one moment. Nothing may be removed from it meanwhile.
 pub(crate) fn copy(segments: &Segments, metadata: &LiveMetadata, dir: &Path) -> Result<BackupReport> {
     let reader = Reader::new(segments)?;
-    let mut target = Target::open(segments, dir)?;
+    let mut target = Target::open(segments, dir, false)?;
     target.refuse_diverged(metadata, &reader)?;
-    target.begin(reader.list().start_offset)?;
+    target.begin(target.unfinished(metadata, 0, reader.next_offset())?)?;
     let moment = Moment::of(&reader);
     let last = target.copy_segments(&moment, u64::MAX)?;
     target.finish(metadata, &moment, moment.next_offset, last)
 }
 
-/// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a life
-/// of its own. Nothing may be removed meanwhile.
+/// Copies the messages below the offset `end` to the directory `dir`, which holds no log, as a log
+/// with a life of its own. Nothing may be removed meanwhile.
 pub(crate) fn copy_until(
     segments: &Segments,
     metadata: &LiveMetadata,
@@ -43,53 +47,12 @@ pub(crate) fn copy_until(
     end: u64,
 ) -> Result<BackupReport> {
     let reader = Reader::new(segments)?;
-    let mut target = Target::open(segments, dir)?;
-    let names = target.directory.dir.list()?;
-    if names.iter().any(|name| name != LOCK_NAME) {
-        return Err(Error::Invalid(
-            "a log is restored to a directory that is missing or empty",
-        ));
-    }
+    let mut target = Target::open(segments, dir, true)?;
+    let start_offset = reader.list().start_offset.min(end);
+    target.begin(target.unfinished(metadata, start_offset, end)?)?;
     let moment = Moment::of(&reader);
     let last = target.copy_segments(&moment, end)?;
-    target.is_fork = true;
     target.finish(metadata, &moment, end.min(moment.next_offset), last)
-}
-
-/// The moment at which the copy shows the log.
-struct Moment<'a> {
-    reader: &'a Reader<'a>,
-    /// The visible end of the last segment, if it is written to.
-    visible: Option<Visible>,
-    next_offset: u64,
-}
-
-impl Moment<'_> {
-    fn of<'a>(reader: &'a Reader<'a>) -> Moment<'a> {
-        let (visible, next_offset) = match reader.list().segments.last() {
-            Some(SegmentRef::Active(active)) => {
-                let visible = active.visible();
-                let next = active.header.base + u64::from(visible.count);
-                (Some(visible), next.max(reader.list().next_offset_min))
-            }
-            _ => (None, reader.next_offset()),
-        };
-        Moment {
-            reader,
-            visible,
-            next_offset,
-        }
-    }
-
-    fn source(&self, segment: &SegmentRef) -> Result<RewriteSource> {
-        let last = self.reader.list().segments.last().map(SegmentRef::base);
-        match (segment, self.visible) {
-            (SegmentRef::Active(active), Some(visible)) if Some(segment.base()) == last => {
-                RewriteSource::of_active(active, visible)
-            }
-            _ => source_of(self.reader, segment),
-        }
-    }
 }
 
 /// What a backup finds in its target.
@@ -97,18 +60,46 @@ impl Moment<'_> {
 enum Condition {
     /// A whole backup, and where it ends.
     Finished(Option<Previous>),
-    /// Nothing, or a backup onto which another was begun; `last` is the last segment of the earlier
-    /// one.
-    Unfinished { last: Option<u64> },
+    /// A whole backup that another one, which was interrupted, has added to.
+    Extended(Option<Previous>),
+    /// Nothing that counts.
+    Incomplete,
+}
+
+impl Condition {
+    fn of(meta: Option<&Meta>) -> Condition {
+        let end = |meta: &Meta| meta.clean.and_then(|clean| clean.last);
+        match meta {
+            Some(meta) if meta.incomplete => Condition::Incomplete,
+            Some(meta) if meta.unfinished => Condition::Extended(end(meta)),
+            Some(meta) => Condition::Finished(end(meta)),
+            None => Condition::Incomplete,
+        }
+    }
+
+    /// Whether a segment with this base may be one of those that count.
+    fn counts(self, base: u64) -> bool {
+        match self {
+            Condition::Finished(last) | Condition::Extended(last) => {
+                last.is_some_and(|last| base <= last.base)
+            }
+            Condition::Incomplete => false,
+        }
+    }
 }
 
 /// The directory that a backup goes to.
 struct Target {
+    /// What to remove if the call is refused. This is dropped before the lock is released.
+    created: Option<Created>,
     directory: Arc<Directory>,
+    source: Arc<Directory>,
     meta: Option<MetaStore>,
     condition: Condition,
     /// Base offsets of the segments that make up the copy.
     bases: Vec<u64>,
+    /// Of these, the ones that are whole under their temporary names.
+    staged: Vec<u64>,
     report: BackupReport,
     /// Whether the copy is a log with a life of its own.
     is_fork: bool,
@@ -116,49 +107,39 @@ struct Target {
 }
 
 impl Target {
-    fn open(segments: &Segments, path: &Path) -> Result<Target> {
+    fn open(segments: &Segments, path: &Path, is_fork: bool) -> Result<Target> {
         let own = &segments.directory.dir;
-        let created = Created::open(own, path, &|dir| {
+        let mut created = Created::open(own, path, &|dir| {
             if dir.is_inside(own)? {
                 return Err(Error::Invalid("a log cannot be copied into itself"));
             }
             dir.check_supported()
         })?;
-        let dir = created.dir();
-        let lock = dir.lock(true)?;
+        let lock = created.lock()?;
+        let dir = created.dir().clone();
         let (log_id, kinds) = (segments.directory.log_id, segments.directory.kinds);
-        let directory = Directory::new(dir.clone(), log_id, kinds, true);
-        let copies = Copies::read(dir)?;
+        let copies = Copies::read(&dir)?;
         let meta = if copies.is_absent() {
-            dir.sync_above()?;
-            if holds_another_log(&directory)? {
-                return Err(Error::Invalid(
-                    "the target of a backup holds segments of another log",
-                ));
+            if dir.list()?.iter().any(|name| FileName::is_of_log(name)) {
+                return Err(Error::Invalid("the target holds files of a log, but no metadata"));
             }
+            dir.sync_above()?;
             None
         } else {
-            let meta = copies.newest(dir)?;
-            if meta.log_id != log_id {
-                return Err(Error::Invalid("the target of a backup holds another log"));
-            }
-            Some(MetaStore::new(dir, meta, &copies))
+            let meta = copies.newest_of_any(&dir)?;
+            accept(&meta, &dir, &log_id, is_fork)?;
+            Some(MetaStore::new(&dir, meta, &copies))
         };
-        let condition = match meta.as_ref().map(MetaStore::current) {
-            Some(meta) if !meta.unfinished => Condition::Finished(meta.clean.and_then(|clean| clean.last)),
-            Some(meta) => Condition::Unfinished {
-                last: meta.clean.and_then(|clean| clean.last).map(|last| last.base),
-            },
-            None => Condition::Unfinished { last: None },
-        };
-        created.keep();
         Ok(Target {
-            directory: Arc::new(directory),
+            condition: Condition::of(meta.as_ref().map(MetaStore::current)),
+            created: Some(created),
+            directory: Arc::new(Directory::new(dir, log_id, kinds, true)),
+            source: Arc::clone(&segments.directory),
             meta,
-            condition,
             bases: Vec::new(),
+            staged: Vec::new(),
             report: BackupReport::default(),
-            is_fork: false,
+            is_fork,
             _lock: lock,
         })
     }
@@ -167,7 +148,8 @@ impl Target {
     /// lost. The copy may have been written to as a log of its own, or this log may have been
     /// restored or may have lost its end.
     fn refuse_diverged(&self, metadata: &LiveMetadata, reader: &Reader<'_>) -> Result<()> {
-        let Some(theirs) = self.meta.as_ref().map(MetaStore::current) else {
+        let theirs = self.meta.as_ref().map(MetaStore::current);
+        let Some(theirs) = theirs.filter(|theirs| !theirs.incomplete) else {
             return Ok(());
         };
         let ours = metadata.current().lives;
@@ -180,22 +162,60 @@ impl Target {
         Ok(())
     }
 
-    /// Says in the copy's metadata that a backup is unfinished, so that what it adds does not count
-    /// yet. Messages that were trimmed in the log are trimmed in the copy from now on.
-    fn begin(&mut self, start_offset: u64) -> Result<()> {
-        match &mut self.meta {
-            None => {}
-            Some(meta) => meta.write_both(|meta| {
-                meta.unfinished = true;
-                meta.start_offset = meta.start_offset.max(start_offset);
-                meta.next_offset = meta.next_offset.max(meta.start_offset);
-                meta.has_gaps = true;
-            })?,
+    /// The metadata of a copy of which nothing counts yet.
+    fn unfinished(&self, metadata: &LiveMetadata, start_offset: u64, next_offset: u64) -> Result<Meta> {
+        let mut meta = Meta {
+            sequence: 1,
+            start_offset,
+            next_offset,
+            key_index: self.directory.kinds.key,
+            time_index: self.directory.kinds.time,
+            unfinished: false,
+            incomplete: true,
+            merge: None,
+            clean: Some(CleanEnd { last: None }),
+            ..metadata.current().without_directory()
+        };
+        if self.is_fork {
+            let dir = &self.directory.dir;
+            let life = LifeId::from_bytes(dir.random()?);
+            Place::of(dir)?.begin_life(&mut meta, life, next_offset);
         }
-        // Key runs are derived from the old content, and may be wrong for the new.
+        Ok(meta)
+    }
+
+    /// Says in the target's metadata, before anything else is done there, that a backup is
+    /// unfinished. From here on a call that fails leaves what it has done.
+    fn begin(&mut self, unfinished: Meta) -> Result<()> {
+        let dir = &self.directory.dir;
+        match &mut self.meta {
+            None => {
+                initialise(dir, &unfinished)?;
+                let mut copies = Copies::read(dir)?;
+                copies.are_ours = true;
+                self.meta = Some(MetaStore::new(dir, unfinished, &copies));
+            }
+            Some(meta) if self.condition != Condition::Incomplete => {
+                meta.write_both(|meta| meta.unfinished = true)?;
+            }
+            // Another restore than the one that was interrupted begins here.
+            Some(meta) if self.is_fork => meta.write_both(|current| {
+                let sequence = current.sequence;
+                *current = Meta {
+                    sequence,
+                    ..unfinished
+                };
+            })?,
+            // The process that wrote this may have been killed before it was durable.
+            Some(meta) => meta.write_both(|_| {})?,
+        }
+        self.created.take().map(Created::keep);
         for name in self.directory.dir.list()? {
-            if let Some(FileName::Keys { .. }) = FileName::parse(&name) {
-                self.directory.dir.remove(&name)?;
+            match FileName::parse(&name) {
+                None | Some(FileName::Segment(_) | FileName::Index(_)) => {}
+                // Key runs are derived from the old content, and may be wrong for the new. The
+                // others were left by an earlier attempt.
+                Some(_) => self.directory.dir.remove(&name)?,
             }
         }
         Ok(())
@@ -206,6 +226,7 @@ impl Target {
         let mut last = None;
         let copied = moment.reader.list().segments.iter();
         for segment in copied.take_while(|segment| segment.base() < end) {
+            self.source.health.check_open()?;
             let source = moment.source(segment)?;
             let held = moment.reader.hold(segment)?;
             let copied = if end < source.end {
@@ -237,44 +258,50 @@ impl Target {
             Err(_) => false,
         };
         if is_same && self.is_durable(base) {
-            self.remove_merged(source)?;
-            self.verify(source)?;
+            self.verify(&self.directory, source)?;
             return Ok(0);
         }
-        self.directory.remove_index(base)?;
         if self.may_add_to(base, same) {
+            self.directory.remove_index(base)?;
             let file = self.directory.open_segment(base, Open::Write)?.0;
-            copy_range_of(held.map(), same, len, &file, same)?;
+            self.copy_bytes(held, same, len, &file)?;
             file.set_len(len)?;
             file.sync()?;
-            self.verify(source)?;
+            self.verify(&self.directory, source)?;
             return Ok(len - same);
         }
-        let temporary = FileName::SegmentTemporary(base);
-        let file = self.directory.create_anew(&temporary)?;
+        let file = self.directory.create_anew(&FileName::SegmentTemporary(base))?;
         file.write_at(0, &source.header.encode())?;
-        copy_range_of(held.map(), SEGMENT_HEADER_LEN, len, &file, SEGMENT_HEADER_LEN)?;
+        self.copy_bytes(held, SEGMENT_HEADER_LEN, len, &file)?;
         file.sync()?;
-        if let (Some(rewrite), Some(meta)) = (source.header.rewrite, &mut self.meta) {
-            // Several segments that are there may have been merged into this one.
-            meta.write_both(|meta| {
-                meta.merge = Some((base, rewrite.end));
-            })?;
+        self.verify(&self.directory.of_temporary(), source)?;
+        if self.condition.counts(base) {
+            self.staged.push(base);
+        } else {
+            self.put_in_place(base)?;
+            self.directory.dir.sync()?;
         }
-        self.directory.rename(&temporary, &FileName::Segment(base))?;
-        self.directory.dir.sync()?;
-        self.remove_merged(source)?;
-        self.verify(source)?;
         Ok(len)
     }
 
-    /// Removes the segments of an earlier backup that were merged into this one since.
-    fn remove_merged(&mut self, source: &RewriteSource) -> Result<()> {
-        let base = source.header.base;
-        match source.header.rewrite {
-            Some(rewrite) => self.remove(|there| base < there && there < rewrite.end),
-            None => Ok(()),
+    /// Copies the bytes `start..end` of a segment to the same place in its copy. When the log is
+    /// closed meanwhile, this ends with an error: closing waits for it.
+    fn copy_bytes(&self, held: &Held, start: u64, end: u64, to: &File) -> Result<()> {
+        let mut at = start;
+        while at < end {
+            self.source.health.check_open()?;
+            let next = end.min(at + CHUNK_LEN);
+            copy_range_of(held.map(), at, next, to, at)?;
+            at = next;
         }
+        Ok(())
+    }
+
+    /// Gives a segment, which is on stable storage, its name. The name is not durable yet.
+    fn put_in_place(&self, base: u64) -> Result<()> {
+        self.directory.remove_index(base)?;
+        self.directory
+            .rename(&FileName::SegmentTemporary(base), &FileName::Segment(base))
     }
 
     /// Whether bytes may be added to this segment, of which `same` bytes are as in the log. They
@@ -290,13 +317,13 @@ impl Target {
     /// synced before it got its name. But an earlier backup may have failed while it added to the
     /// last one, and then the bytes read from that segment prove nothing.
     fn is_durable(&self, base: u64) -> bool {
-        self.condition != Condition::Unfinished { last: Some(base) }
+        !matches!(self.condition, Condition::Extended(Some(last)) if last.base == base)
     }
 
-    /// Removes segments that do not, or no longer, belong to the copy.
-    fn remove(&mut self, is_stray: impl Fn(u64) -> bool) -> Result<()> {
+    /// Removes the segments that are not of the copy.
+    fn remove_all_but(&mut self, kept: &[u64]) -> Result<()> {
         let mut stray = segment_bases(&self.directory.dir)?;
-        stray.retain(|base| is_stray(*base));
+        stray.retain(|base| kept.binary_search(base).is_err());
         self.report.files_removed += stray.len() as u64;
         self.directory.remove_segments(stray.into_iter())
     }
@@ -309,14 +336,14 @@ impl Target {
         rewriter.finish(source.header.next_generation()?, source.origin, end)?;
         let len = rewriter.len();
         rewriter.install()?;
-        self.verify(source)?;
+        self.verify(&self.directory, source)?;
         Ok(len)
     }
 
     /// Verifies the copy of a segment: every frame must be whole, up to the same end.
-    fn verify(&self, source: &RewriteSource) -> Result<()> {
+    fn verify(&self, directory: &Directory, source: &RewriteSource) -> Result<()> {
         let base = source.header.base;
-        match flaw_in(&self.directory, base, Testimony::Successor(source.origin))? {
+        match flaw_in(directory, base, Testimony::Successor(source.origin))? {
             None => Ok(()),
             // The bytes were read back from what was written: it is the log that is damaged, or the
             // disk of the copy.
@@ -324,7 +351,7 @@ impl Target {
         }
     }
 
-    /// Removes what does not belong to the copy, and marks the copy as closed.
+    /// Has the copy count, and removes what does not belong to it.
     fn finish(
         mut self,
         metadata: &LiveMetadata,
@@ -332,62 +359,75 @@ impl Target {
         next_offset: u64,
         last: Option<Previous>,
     ) -> Result<BackupReport> {
-        let kept = std::mem::take(&mut self.bases);
-        self.remove(|base| kept.binary_search(&base).is_err())?;
         // An interrupted backup may have left names that are not durable.
         self.directory.dir.sync()?;
         let start_offset = moment.reader.list().start_offset.min(next_offset);
         let ours = metadata.current();
-        let dir = &self.directory.dir;
-        let mut meta = Meta {
-            sequence: 1,
-            start_offset,
-            next_offset,
-            key_index: self.directory.kinds.key,
-            time_index: self.directory.kinds.time,
+        let meta = Meta {
             has_gaps: ours.has_gaps,
-            unfinished: false,
-            merge: None,
+            incomplete: false,
             clean: Some(CleanEnd { last }),
-            ..ours.without_directory()
+            ..self.unfinished(metadata, start_offset, next_offset)?
         };
-        if self.is_fork {
-            let life = LifeId::from_bytes(dir.random()?);
-            Place::of(dir)?.begin_life(&mut meta, life, next_offset);
-        }
-        match &mut self.meta {
-            None => initialise(&self.directory.dir, &meta)?,
-            Some(store) => store.write_both(|current| {
-                let sequence = current.sequence;
-                *current = Meta { sequence, ..meta };
-            })?,
+        let kept = std::mem::take(&mut self.bases);
+        if self.is_switched_by(start_offset, &kept)? {
+            self.write_meta(meta)?;
+            self.remove_all_but(&kept)?;
+        } else {
+            if self.condition != Condition::Incomplete {
+                self.write_meta(Meta {
+                    incomplete: true,
+                    ..meta.clone()
+                })?;
+            }
+            for base in std::mem::take(&mut self.staged) {
+                self.put_in_place(base)?;
+            }
+            self.directory.dir.sync()?;
+            self.remove_all_but(&kept)?;
+            self.write_meta(meta)?;
         }
         self.report.start_offset = start_offset;
         self.report.next_offset = next_offset;
         Ok(self.report)
     }
+
+    /// Whether writing the metadata alone makes the old backup the new one: no segment is replaced,
+    /// and by the new start offset exactly those that are left over were trimmed.
+    fn is_switched_by(&self, start_offset: u64, kept: &[u64]) -> Result<bool> {
+        let bases = segment_bases(&self.directory.dir)?;
+        Ok(self.condition != Condition::Incomplete
+            && self.staged.is_empty()
+            && untrimmed(&bases, start_offset) == kept)
+    }
+
+    fn write_meta(&mut self, meta: Meta) -> Result<()> {
+        let Some(store) = &mut self.meta else {
+            return Ok(());
+        };
+        store.write_both(|current| {
+            let sequence = current.sequence;
+            *current = Meta { sequence, ..meta };
+        })
+    }
 }
 
-/// How many bytes at the start of the file are those of the segment.
-fn common_len(file: &crate::sys::File, held: &Held, len: u64) -> Result<u64> {
-    let end = file.len()?.min(len);
-    let (mut ours, mut theirs) = (
-        Vec::new(),
-        vec![0; usize::try_from(CHUNK_LEN.min(end)).unwrap_or(0)],
-    );
-    let mut at = SEGMENT_HEADER_LEN.min(end);
-    while at < end {
-        let wanted = usize::try_from((end - at).min(CHUNK_LEN)).unwrap_or(0);
-        let read = file.read_at(at, &mut theirs[..wanted])?;
-        ours.clear();
-        if held.map().append_to(at, read, &mut ours).is_none() || read == 0 {
-            break;
-        }
-        let same = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();
-        at += same as u64;
-        if same < wanted {
-            break;
-        }
+/// Refuses a target with metadata if this is not a backup of the log, or not a restore that was
+/// interrupted.
+fn accept(meta: &Meta, dir: &Dir, log_id: &[u8; 16], is_fork: bool) -> Result<()> {
+    if is_fork && !meta.incomplete {
+        return Err(Error::Invalid("a log is restored to a directory that holds none"));
     }
-    Ok(at)
+    // A backup says nothing of the directory that it is in.
+    let is_backup = meta.lock == FileId::default();
+    if meta.incomplete && is_backup == is_fork {
+        // A restore does not finish a backup, nor a backup a restore.
+        return Err(Error::Unfinished {
+            path: dir.path().to_path_buf(),
+        });
+    }
+    if !is_fork && meta.log_id != *log_id {
+        return Err(Error::Invalid("the target of a backup holds another log"));
+    }
+    Ok(())
 }

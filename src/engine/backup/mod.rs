@@ -1,5 +1,7 @@
 //! Copying a log while it is written to.
 
+mod compare;
 mod copy;
+mod moment;
 
 pub(super) use copy::{copy, copy_until};
