@@ -134,7 +134,7 @@ impl Machine {
 
     pub(super) fn record(&mut self, op: Op) {
         if let Op::Write { data, .. } | Op::Store { data, .. } = &op {
-            self.counts.written += data.len() as u64;
+            self.counts.written += data.len();
         }
         self.seen.apply(&op);
         self.ops.push(op);
