@@ -156,7 +156,10 @@ fn a_patient_writer_does_not_lose_to_followers() {
         }
         let patient = options().lock_timeout(Duration::from_secs(30));
         let opened: Vec<_> = (0..50)
-            .map(|_| patient.open(home.path()).and_then(|log| log.close()))
+            .map(|_| {
+                thread::sleep(Duration::from_millis(3));
+                patient.open(home.path()).and_then(|log| log.close())
+            })
             .collect();
         stop.store(true, Ordering::Relaxed);
         assert!(opened.iter().all(Result::is_ok), "{opened:?}");
