@@ -45,7 +45,8 @@ pub trait LogExt: Log {
     /// Iterates over the messages from `from` on, in offset order, up to the end of the log.
     ///
     /// At the end the iterator returns `None`; called again later, it returns messages published
-    /// since. After an error it returns only `None`.
+    /// since. After an error it returns only `None`. It reads up to 256 messages ahead, and returns
+    /// those also if they are trimmed, or the log is closed, meanwhile.
     /// [`BlockingLog::follow`](crate::BlockingLog::follow) waits for messages instead.
     fn iter(&self, from: impl Into<Start>) -> Iter<'_, Self> {
         Iter::new(self, from.into())
@@ -54,6 +55,7 @@ pub trait LogExt: Log {
     /// Iterates over the messages that exist now, from the newest to the oldest.
     ///
     /// The iterator ends at the start offset, even if a trim moves it meanwhile, or after an error.
+    /// Up to 64 messages were read ahead, as by [`iter`](LogExt::iter).
     /// It reads the log backwards in pieces, so it returns the first messages quickly, however long
     /// the log is.
     fn reverse_iter(&self) -> ReverseIter<'_, Self> {

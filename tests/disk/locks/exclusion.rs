@@ -148,14 +148,18 @@ fn a_patient_writer_does_not_lose_to_followers() {
                 while !stop.load(Ordering::Relaxed) {
                     if let Ok(log) = reader().open(home.path()) {
                         log.next_offset().expect("an offset");
+                        thread::sleep(Duration::from_millis(1));
                     }
                     thread::sleep(Duration::from_millis(1));
                 }
             });
         }
         let patient = options().lock_timeout(Duration::from_secs(30));
-        let opened: Vec<_> = (0..200)
-            .map(|_| patient.open(home.path()).and_then(|log| log.close()))
+        let opened: Vec<_> = (0..50)
+            .map(|_| {
+                thread::sleep(Duration::from_millis(3));
+                patient.open(home.path()).and_then(|log| log.close())
+            })
             .collect();
         stop.store(true, Ordering::Relaxed);
         assert!(opened.iter().all(Result::is_ok), "{opened:?}");
