@@ -41,6 +41,10 @@ struct Place {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that do not depend on each other"
+)]
 struct Kind {
     is_file: bool,
     time_index: bool,
