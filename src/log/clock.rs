@@ -45,8 +45,8 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is told otherwise, for tests.
 ///
-/// [`advance`](ManualClock::advance) is time that passes, [`set`](ManualClock::set) is a step of the
-/// wall clock alone.
+/// [`advance`](ManualClock::advance) is time that passes, [`set`](ManualClock::set) is a step of
+/// the wall clock alone.
 ///
 /// ```
 /// use std::sync::Arc;
