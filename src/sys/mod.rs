@@ -19,6 +19,6 @@ pub(crate) use error::is_out_of_space;
 pub(crate) use file::File;
 pub(crate) use fork::is_forked;
 pub(crate) use lock::{DirLock, LOCK_NAME};
-pub(crate) use map::Map;
+pub(crate) use map::{Map, mappings_max};
 pub(crate) use os::Os;
 pub(crate) use storage::{Open, Storage, found};
