@@ -307,6 +307,20 @@ fn read_whole(file: &File, position: u64, buffer: &mut [u8]) -> Option<()> {
     (read == buffer.len()).then_some(())
 }
 
+/// How many mappings the system allows this process.
+pub(crate) fn mappings_max() -> usize {
+    /// What the kernel allows unless told otherwise.
+    const USUAL: usize = 65_530;
+    static MAX: AtomicU64 = AtomicU64::new(0);
+    let mut max = MAX.load(Ordering::Relaxed);
+    if max == 0 {
+        let text = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
+        max = text.trim().parse().unwrap_or(USUAL as u64);
+        MAX.store(max, Ordering::Relaxed);
+    }
+    usize::try_from(max).unwrap_or(USUAL)
+}
+
 /// The start and length of the whole pages up to `to`, beginning with the page that contains
 /// `from`.
 fn whole_pages(from: u64, to: u64) -> Option<(usize, usize)> {

@@ -24,7 +24,7 @@ pub(crate) use error::{found, is_out_of_space};
 pub(crate) use file::{File, Open};
 pub(crate) use fork::{PerProcess, Process};
 pub(crate) use lock::{DirLock, LOCK_NAME};
-pub(crate) use map::Map;
+pub(crate) use map::{Map, mappings_max};
 pub(crate) use storage::{Created, Os, Storage, find_dir};
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use time::coarse_time;

@@ -6,7 +6,7 @@ use arc_swap::Guard;
 
 use super::current::Segments;
 use super::list::SegmentList;
-use crate::segment::{Held, ReadFault, SegmentRef, SegmentSnapshot};
+use crate::segment::{Held, ReadFault, Sealed, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// A reader's snapshot of a log.
@@ -83,9 +83,13 @@ impl<'a> Reader<'a> {
     pub(crate) fn read<T>(
         &self,
         segment: &SegmentRef,
-        read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
+        mut read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
     ) -> Result<T> {
-        segment.read(|segment| self.segments.note_mapped(segment), read)
+        let note = |segment: &Arc<Sealed>| self.segments.note_mapped(segment);
+        match segment.read(note, &mut read) {
+            Err(error) if self.segments.releases_for(&error) => segment.read(note, read),
+            other => other,
+        }
     }
 
     /// Keeps a segment's files open.

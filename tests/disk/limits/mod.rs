@@ -30,13 +30,15 @@ fn in_a_child() {
     match role.as_str() {
         "fill" => full_disk::fill_at_every_step(&full_disk::mount(), seed),
         "open" => full_disk::open_on_a_full_disk(&full_disk::mount(), seed),
-        "sweep" => sweep::sweep_sizes(),
         "fill and die" => sweep::fill_and_die(),
         "remove" => full_disk::remove_on_a_full_disk(&full_disk::mount(), seed),
         "file size" => process::limit_file_size(seed),
         "descriptors" => process::limit_descriptors(seed),
         "many segments" => process::have_many_segments(seed),
-        other => panic!("{other}"),
+        other => match other.strip_prefix(sweep::SWEEP) {
+            Some(part) => sweep::sweep_sizes(part),
+            None => panic!("{other}"),
+        },
     }
 }
 
