@@ -38,3 +38,8 @@ pub(crate) use segment::{
 
 /// The version of the format that this crate writes, and the only one it reads.
 pub(crate) const VERSION: u16 = 1;
+
+/// Tests try every bit and every length. Under Miri, which is a thousand times slower, they try one
+/// in so many.
+#[cfg(test)]
+pub(crate) const TEST_STRIDE: usize = if cfg!(miri) { 61 } else { 1 };

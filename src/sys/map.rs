@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::atomic::{lower, raise};
+
 /// A shared mapping of the first bytes of a file.
 ///
 /// Bytes are copied in and out, never borrowed: others can change a mapping at any time, so no
@@ -85,13 +87,13 @@ impl Map {
 
     /// Records that the file now has `len` bytes, all of them allocated.
     pub(crate) fn grow(&self, len: u64) {
-        self.len.fetch_max(len.min(self.capacity), Ordering::AcqRel);
+        raise(&self.len, len.min(self.capacity));
     }
 
     /// Records that the file is about to be truncated to `len` bytes, so that nothing after them is
     /// accessed any more.
     pub(crate) fn shrink(&self, len: u64) {
-        self.len.fetch_min(len, Ordering::AcqRel);
+        lower(&self.len, len);
     }
 
     /// Prepares the pages from `from` to `to` for stores, if the system can. This only saves time.

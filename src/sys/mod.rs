@@ -4,6 +4,7 @@
 //! the operating system's file system. The feature `fault` adds a storage in memory that records
 //! every operation, can lose unsynced data, and fails on command.
 
+mod atomic;
 mod error;
 mod file;
 mod fork;
@@ -14,6 +15,7 @@ mod os;
 pub(crate) mod sim;
 mod storage;
 
+pub(crate) use atomic::raise;
 pub(crate) use file::File;
 pub(crate) use fork::is_forked;
 pub(crate) use lock::{DirLock, LOCK_NAME};

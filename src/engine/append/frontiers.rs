@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::segment::{Active, Visible};
+use crate::sys::raise;
 
 /// How far a log is written, durable and visible.
 ///
@@ -57,7 +58,7 @@ impl Frontiers {
     /// Notes that all segments were synced, and that `offset` was the written end before the first
     /// of these syncs began.
     pub(super) fn all_synced(&self, offset: u64) {
-        self.durable.fetch_max(offset, Ordering::AcqRel);
+        raise(&self.durable, offset);
     }
 
     /// Notes that everything below this position of a segment, and every earlier segment, is on
