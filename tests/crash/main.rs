@@ -27,6 +27,7 @@ mod recovering;
 mod removal;
 mod run;
 mod settings;
+mod syncs;
 #[path = "../common/verdict.rs"]
 mod verdict;
 mod workload;

@@ -6,6 +6,7 @@
 //! | `content` | the bytes of one file |
 //! | `image` | files and directories at one moment |
 //! | `op` | the recorded operations, in order |
+//! | `syncs` | the syncs that do nothing, and who asked for each sync |
 //! | `fault` | the calls that fail, and their errors |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
 //! | `handle` | the files, mappings and locks of processes |
@@ -25,6 +26,7 @@ mod op;
 mod pending;
 mod random;
 mod storage;
+mod syncs;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -34,3 +36,4 @@ pub use disk::SimDisk;
 pub use fault::{Errno, Fault, Lie};
 pub(super) use handle::{SimFile, SimLock, SimMap};
 pub use op::Call;
+pub use syncs::SyncPlace;
