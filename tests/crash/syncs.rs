@@ -21,7 +21,7 @@ use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{
     Backup, Batch, Close, Compact, DeleteFirst, DeleteLast, DeleteMiddle, Fill, Merge, Recover, Reopen, Roll,
-    Segment, Small, Sync, Trim, TrimAll,
+    Segment, Small, Sync, Thin, Trim, TrimAll,
 };
 use super::workload::{Config, Step, Workload};
 use crate::verdict::Verdict;
