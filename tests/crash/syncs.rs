@@ -56,7 +56,7 @@ const IMAGES: usize = 24;
 /// A place is left out in at most so many runs.
 const TRIES_MAX: usize = 24;
 /// So many places there are at least: fewer means that the disk does not know the functions any more.
-const NOTICED_MIN: usize = 40;
+const NOTICED_MIN: usize = 30;
 
 /// Places where a missing sync is not noticed, by the functions that lead there from the innermost, and why.
 const NOT_NOTICED: &[(&str, &str)] = &[
