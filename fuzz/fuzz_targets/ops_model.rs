@@ -1,11 +1,16 @@
-//! Any calls on a log, reopened and killed at any time, give what a vector of messages gives.
+//! Any calls on a log, also those that remove, copy and restore, reopened and killed at any time, give what a vector of
+//! messages gives.
 
 #![no_main]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use duramen::{Durability, Error, FileLog, Log, Message, Options, PublishOptions, Start, Timestamp};
+use duramen::compact::{self, Settings as Compaction};
+use duramen::{
+    Durability, Error, FileLog, Log, Message, Options, PublishOptions, Retention, Start, Timestamp,
+};
 use duramen_fuzz::{Content, NAMES, Scratch, with_messages};
 
 #[derive(Arbitrary, Debug)]
@@ -20,6 +25,8 @@ struct Settings {
     time_index: bool,
     each_publish: bool,
     rollover: u8,
+    /// How many messages the retention policy keeps.
+    kept_max: Option<u8>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -39,6 +46,13 @@ enum Step {
     GetByTime(i16),
     Scan(From),
     Stat,
+    Delete(Vec<u16>),
+    DeleteRange { from: u16, count: u8 },
+    Trim(u16),
+    Compact,
+    Retain,
+    Backup,
+    Restore { until: u16, settings: Settings },
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -74,12 +88,16 @@ libfuzzer_sys::fuzz_target!(|input: Input| run(&input));
 
 fn run(input: &Input) {
     let scratches = [Scratch::new("model-0"), Scratch::new("model-1")];
+    let copy = Scratch::new("model-copy");
     let mut world = World {
         log: input.first.open(&scratches[0]),
         settings: input.first.clone(),
         at: 0,
         scratches,
+        copy,
         published: Vec::new(),
+        start: 0,
+        next: 0,
     };
     for step in input.steps.iter().take(60) {
         world.step(step);
@@ -92,7 +110,13 @@ fn run(input: &Input) {
 
 impl Settings {
     fn options(&self) -> Options {
+        let retention = Retention::new();
+        let retention = match self.kept_max {
+            Some(messages) => retention.max_messages(u64::from(messages)),
+            None => retention,
+        };
         Options::new()
+            .retention(retention)
             .create_dirs(true)
             .background(false)
             .key_index(self.key_index)
@@ -116,8 +140,12 @@ struct World {
     /// Which of the directories the log is in.
     at: usize,
     scratches: [Scratch; 2],
-    /// All messages; the offset of each is its index.
+    /// Its backup, if one was taken.
+    copy: Scratch,
+    /// The messages that are there, by offset.
     published: Vec<Message>,
+    start: u64,
+    next: u64,
 }
 
 impl World {
@@ -151,17 +179,131 @@ impl World {
             Step::GetByTime(time) => self.get_by_time(timestamp(*time)),
             Step::Scan(from) => self.scan(*from),
             Step::Stat => self.stat(),
+            Step::Delete(offsets) => self.delete(&offsets.iter().map(|at| u64::from(*at)).collect()),
+            Step::DeleteRange { from, count } => {
+                let from = u64::from(*from);
+                self.delete(&(from..from + u64::from(*count)).collect());
+            }
+            Step::Trim(before) => self.trim(u64::from(*before)),
+            Step::Compact => self.compact(),
+            Step::Retain => self.retain(),
+            Step::Backup => self.backup(),
+            Step::Restore { until, settings } => self.restore(u64::from(*until), settings),
         }
     }
 
     fn next_offset(&self) -> u64 {
-        self.published.len() as u64
+        self.next
+    }
+
+    /// Where in the messages those from `offset` on begin.
+    fn index_of(&self, offset: u64) -> usize {
+        self.published.partition_point(|message| message.offset < offset)
+    }
+
+    fn delete(&mut self, offsets: &BTreeSet<u64>) {
+        let deleted = self.log.delete(offsets).expect("room for what is kept");
+        // A segment that was begun so that another could be rewritten has the policy applied.
+        let before = self.published.len();
+        self.published
+            .retain(|message| !offsets.contains(&message.offset));
+        if self.settings.kept_max.is_none() {
+            assert_eq!(deleted.messages, (before - self.published.len()) as u64);
+        }
+        self.follow_policy();
+    }
+
+    fn trim(&mut self, before: u64) {
+        let trimmed = self.log.trim(before).expect("a trim");
+        let kept = self.published.split_off(self.index_of(before));
+        assert_eq!(trimmed.count, self.published.len() as u64);
+        self.published = kept;
+        self.start = self.start.max(before.min(self.next));
+        assert_eq!(self.log.start_offset().expect("an open log"), self.start);
+    }
+
+    /// What the retention policy has trimmed.
+    fn follow_policy(&mut self) {
+        let start = self.log.start_offset().expect("an open log");
+        if start == self.start {
+            return;
+        }
+        assert!(self.settings.kept_max.is_some(), "nothing else trims");
+        assert!((self.start..=self.next).contains(&start));
+        self.start = start;
+        self.published = self.published.split_off(self.index_of(start));
+    }
+
+    fn compact(&mut self) {
+        let all = Compaction::new().older_than(Duration::ZERO);
+        let deleted = compact::updates(&self.log, &all);
+        if !self.settings.key_index {
+            assert!(matches!(deleted, Err(Error::NoIndex)), "{deleted:?}");
+            return;
+        }
+        deleted.expect("room for what is kept");
+        let newest: BTreeMap<_, _> = self
+            .published
+            .iter()
+            .filter_map(|message| Some((message.key.clone()?, message.offset)))
+            .collect();
+        let is_newest = |message: &Message| {
+            message
+                .key
+                .as_ref()
+                .is_none_or(|key| newest[key] == message.offset)
+        };
+        self.published.retain(is_newest);
+        self.follow_policy();
+    }
+
+    fn retain(&mut self) {
+        self.log.apply_retention(false).expect("a trim");
+        self.follow_policy();
+        if let Some(kept_max) = self.settings.kept_max {
+            assert!(self.published.len() <= usize::from(kept_max));
+        }
+    }
+
+    fn backup(&mut self) {
+        self.log
+            .backup(self.copy.path())
+            .expect("a backup of a log in order");
+        let log = self
+            .settings
+            .options()
+            .read_only(true)
+            .open(self.copy.path())
+            .expect("a copy");
+        let log = std::mem::replace(&mut self.log, log);
+        self.read_all();
+        self.log = log;
+    }
+
+    /// Goes on with a copy of what was there up to an offset.
+    fn restore(&mut self, until: u64, settings: &Settings) {
+        self.backup();
+        self.log.close().expect("nothing in the way of closing");
+        let other = 1 - self.at;
+        self.scratches[other].clear();
+        let until = until.clamp(self.start, self.next);
+        let next = duramen::restore(self.copy.path(), self.scratches[other].path(), Start::At(until));
+        assert_eq!(next.expect("a backup in order"), until);
+        self.published.truncate(self.index_of(until));
+        self.next = until;
+        // The log has lost what the backup has.
+        self.copy.clear();
+        self.at = other;
+        self.settings = settings.clone();
+        self.log = settings.open(&self.scratches[other]);
+        self.follow_policy();
     }
 
     fn publish(&mut self, contents: &[Content], how: &PublishOptions) {
         let contents = &contents[..contents.len().min(40)];
         let next = with_messages(contents, |messages| self.log.publish_with(messages, how));
         self.note(contents);
+        self.follow_policy();
         assert_eq!(next.expect("room for a batch"), self.next_offset());
         assert_eq!(self.log.next_offset().expect("an open log"), self.next_offset());
     }
@@ -170,12 +312,13 @@ impl World {
         with_messages(contents, |messages| {
             for message in messages {
                 self.published.push(Message {
-                    offset: self.next_offset(),
+                    offset: self.next,
                     time: message.time.expect("given"),
                     key: message.key.map(|key| key.to_vec().into()),
                     value: message.value.map(|value| value.to_vec().into()),
                     headers: duramen::Headers::new(message.headers),
                 });
+                self.next += 1;
             }
         });
     }
@@ -201,6 +344,8 @@ impl World {
         assert!(matches!(self.log.next_offset(), Err(Error::Closed)));
         self.settings = settings.clone();
         self.log = settings.open(&self.scratches[self.at]);
+        self.follow_policy();
+        self.stat();
     }
 
     /// Goes on with a copy of the files as they are, which is what a process that is killed leaves.
@@ -210,6 +355,8 @@ impl World {
         self.at = other;
         self.settings = settings.clone();
         self.log = settings.open(&self.scratches[other]);
+        self.follow_policy();
+        self.stat();
     }
 
     /// A copy of the files, opened for reading only, has all messages.
@@ -235,26 +382,43 @@ impl World {
         };
         let batch = batch.expect("a start within the log");
         let rest = &self.published[first..];
-        assert!(batch.messages.len() <= max_count.min(rest.len()));
-        assert_eq!(batch.messages, rest[..batch.messages.len()]);
-        assert_eq!(batch.messages.is_empty(), max_count == 0 || rest.is_empty());
-        assert_eq!(batch.next_offset, (first + batch.messages.len()) as u64);
+        let count = batch.messages.len();
+        assert!(count <= max_count.min(rest.len()));
+        assert_eq!(batch.messages, rest[..count]);
+        // It goes on behind the last message, and not behind one that it leaves out.
+        let begin = self.begin(from);
+        let least = batch.messages.last().map_or(begin, |message| message.offset + 1);
+        let most = rest.get(count).map_or(self.next, |message| message.offset);
+        assert!(
+            (least..=most).contains(&batch.next_offset),
+            "{}",
+            batch.next_offset
+        );
+        assert!(max_count == 0 || rest.is_empty() || count > 0 || batch.next_offset > begin);
     }
 
-    /// The offset that `from` stands for; `None` if it stands for none, and the error says so.
+    /// The least offset at which reading from `from` can begin.
+    fn begin(&self, from: From) -> u64 {
+        match from {
+            From::At(at) => u64::from(at),
+            _ => self.start,
+        }
+    }
+
+    /// The index of the message at which `from` begins; `None` if it stands for none, and the error says so.
     fn resolve(&self, from: From, error: Option<&Error>) -> Option<usize> {
         let len = self.published.len();
         match from {
             From::Oldest => Some(0),
             From::Newest => Some(len),
-            From::At(at) if usize::from(at) > len => {
+            From::At(at) if !(self.start..=self.next).contains(&u64::from(at)) => {
                 let Some(Error::OffsetOutOfRange { offset, start, next }) = error else {
                     panic!("{error:?}");
                 };
-                assert_eq!((*offset, *start, *next), (u64::from(at), 0, len as u64));
+                assert_eq!((*offset, *start, *next), (u64::from(at), self.start, self.next));
                 None
             }
-            From::At(at) => Some(usize::from(at)),
+            From::At(at) => Some(self.index_of(u64::from(at))),
             From::Last(count) => Some(len.saturating_sub(usize::from(count))),
             From::Time(_) if !self.settings.time_index => {
                 assert!(matches!(error, Some(Error::NoIndex)), "{error:?}");
@@ -291,12 +455,10 @@ impl World {
             .filter(|message| message.offset < batch.next_offset)
             .count();
         assert_eq!(upto, found.len());
-        assert!(batch.next_offset >= first as u64 && batch.next_offset <= self.next_offset());
+        let begin = self.begin(from);
+        assert!(batch.next_offset >= begin && batch.next_offset <= self.next_offset());
         assert!(
-            max_count == 0
-                || !found.is_empty()
-                || batch.next_offset > first as u64
-                || first == self.published.len()
+            max_count == 0 || !found.is_empty() || batch.next_offset > begin || first == self.published.len()
         );
     }
 
@@ -305,9 +467,15 @@ impl World {
         let len = self.published.len();
         let wanted = match from {
             From::Newest | From::Last(0) => len.checked_sub(1),
-            From::At(at) if usize::from(at) >= len => {
-                assert!(matches!(got, Err(Error::OffsetOutOfRange { .. })), "{got:?}");
-                return;
+            From::At(at) => {
+                let at = u64::from(at);
+                if !(self.start..self.next).contains(&at) {
+                    assert!(matches!(got, Err(Error::OffsetOutOfRange { .. })), "{got:?}");
+                    return;
+                }
+                self.published
+                    .binary_search_by_key(&at, |message| message.offset)
+                    .ok()
             }
             From::Time(time) if self.settings.time_index => self.first_at_or_after(timestamp(time)),
             _ => match self.resolve(from, got.as_ref().err()) {
@@ -367,19 +535,24 @@ impl World {
 
     fn stat(&self) {
         let stats = self.log.stat().expect("an open log");
-        assert_eq!((stats.start_offset, stats.next_offset), (0, self.next_offset()));
-        assert_eq!(stats.messages, self.next_offset());
+        assert_eq!((stats.start_offset, stats.next_offset), (self.start, self.next));
+        assert_eq!(stats.messages, self.published.len() as u64);
         assert!(stats.synced_offset <= stats.next_offset);
     }
 
     fn read_all(&self) {
-        let mut next = 0;
-        while next < self.published.len() {
-            let batch = self.log.consume(Start::At(next as u64), 17).expect("messages");
-            assert!(!batch.messages.is_empty());
-            assert_eq!(batch.messages, self.published[next..next + batch.messages.len()]);
-            next += batch.messages.len();
+        let (mut from, mut read) = (self.start, 0);
+        loop {
+            let batch = self.log.consume(Start::At(from), 17).expect("messages");
+            let next = read + batch.messages.len();
+            assert_eq!(Some(&batch.messages[..]), self.published.get(read..next));
+            read = next;
+            if batch.next_offset == from {
+                break;
+            }
+            from = batch.next_offset;
         }
+        assert_eq!((from, read), (self.next, self.published.len()));
         for at in NAMES {
             self.get_by_key(at);
         }

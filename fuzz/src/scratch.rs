@@ -44,10 +44,15 @@ impl Scratch {
         files
     }
 
-    /// Makes these the only files.
-    pub fn write(&self, files: &Files) {
+    /// Removes everything in it.
+    pub fn clear(&self) {
         fs::remove_dir_all(&self.dir).expect("the directory can be removed");
         fs::create_dir(&self.dir).expect("a new directory");
+    }
+
+    /// Makes these the only files.
+    pub fn write(&self, files: &Files) {
+        self.clear();
         for (name, bytes) in files {
             fs::write(self.dir.join(name), bytes).expect("the file can be written");
         }

@@ -7,11 +7,11 @@ use super::torn_tail::Defect;
 use super::*;
 use crate::directory::{Copies, Directory, corrupt, initialise, offset_bound};
 use crate::format::{
-    BatchHeader, CleanEnd, FileId, FileName, FrameSeeds, IndexKinds, Life, Lives, META_NAMES, Meta, Previous,
+    BatchHeader, CleanEnd, FileName, FrameSeeds, IndexKinds, Life, Lives, META_NAMES, Meta, Previous,
     RecordKind, Rewrite, SEGMENT_HEADER_LEN, Salt, SegmentHeader, encode_record,
 };
 use crate::segment::{SegmentRef, Witness};
-use crate::sys::{Os, Storage};
+use crate::sys::{FileId, Os, Storage};
 use crate::{Corruption, Error, LifeId, NewMessage, Options, Result, Timestamp};
 
 const LOG_ID: [u8; 16] = [1; 16];

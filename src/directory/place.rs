@@ -1,8 +1,8 @@
 //! What tells that a log may go on with other messages than somebody has seen.
 
 use crate::Result;
-use crate::format::{FileId, Meta, UNKNOWN_BOOT};
-use crate::sys::{Dir, LOCK_NAME, Open, found};
+use crate::format::Meta;
+use crate::sys::{Dir, FileId, LOCK_NAME, Open, UNKNOWN_BOOT, found};
 use crate::types::LifeId;
 
 /// Where this process uses a log: in which boot of the machine, and beside which `LOCK` file.

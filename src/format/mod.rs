@@ -28,7 +28,7 @@ pub(crate) use index::{
 };
 pub(crate) use index_defect::IndexDefect;
 pub(crate) use lives::{Life, Lives};
-pub(crate) use meta::{CleanEnd, FileId, META_LEN, Meta, UNKNOWN_BOOT};
+pub(crate) use meta::{CleanEnd, META_LEN, Meta};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{
     Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,
@@ -40,3 +40,8 @@ pub(crate) use segment::{
 
 /// The version of the format that this crate writes, and the only one it reads.
 pub(crate) const VERSION: u16 = 1;
+
+/// Tests try every bit and every length. Under Miri, which is a thousand times slower, they try one
+/// in so many.
+#[cfg(test)]
+pub(crate) const TEST_STRIDE: usize = if cfg!(miri) { 61 } else { 1 };

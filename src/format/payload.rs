@@ -200,6 +200,7 @@ pub(crate) fn first_header(block: &[u8]) -> Option<((&[u8], &[u8]), &[u8])> {
 mod tests {
     use super::super::Frame;
     use super::*;
+    use crate::format::TEST_STRIDE;
 
     const SEED: u32 = 77;
 
@@ -273,12 +274,12 @@ mod tests {
                 RecordKind::Batched,
                 false,
             );
-            for bit in 0..frame.len() * 8 {
+            for bit in (0..frame.len() * 8).step_by(TEST_STRIDE) {
                 frame[bit / 8] ^= 1 << (bit % 8);
                 assert_eq!(decode(&frame, 0), None, "bit {bit} of {message:?}");
                 frame[bit / 8] ^= 1 << (bit % 8);
             }
-            for len in 0..frame.len() {
+            for len in (0..frame.len()).step_by(TEST_STRIDE) {
                 assert_eq!(decode(&frame[..len], 0), None, "length {len} of {message:?}");
             }
         }

@@ -1,8 +1,9 @@
 use crate::format::{
-    Binding, CleanEnd, FRAMES_START, FileId, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, IndexKinds,
-    Life, Lives, META_LEN, Meta, Previous, RecordKind, Salt, SegmentHeader, checksum, encode_record,
+    Binding, CleanEnd, FRAMES_START, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, IndexKinds, Life,
+    Lives, META_LEN, Meta, Previous, RecordKind, Salt, SegmentHeader, checksum, encode_record,
 };
 use crate::index::{IndexBuilder, key_hash};
+use crate::sys::FileId;
 use crate::{LifeId, NewMessage, Timestamp};
 
 /// Corrects every checksum of a segment, an index or a copy of the metadata, as far as the file can

@@ -8,9 +8,9 @@ use super::repair::carry_out;
 use super::report::{RecoverOptions, RecoverReport};
 use crate::chain::{Chain, segment_bases};
 use crate::directory::{Copies, Directory, Place};
-use crate::format::{FileId, IndexKinds, Life, Lives, Meta, UNKNOWN_BOOT};
+use crate::format::{IndexKinds, Life, Lives, Meta};
 use crate::segment::damaged_runs;
-use crate::sys::Dir;
+use crate::sys::{Dir, FileId, UNKNOWN_BOOT};
 use crate::{Corruption, Error, LifeId, Log, Options, Result};
 
 /// Makes a damaged log usable: keeps every message in front of the first one that cannot be read,

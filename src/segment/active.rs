@@ -11,7 +11,7 @@ use super::walk::{Entry, Extent, Walk};
 use crate::directory::Directory;
 use crate::format::{BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SegmentHeader};
 use crate::index::{ActiveIndex, SegmentHints};
-use crate::sys::{File, Map, Open, is_out_of_space};
+use crate::sys::{File, Map, Open, is_out_of_space, raise};
 use crate::{Error, Result};
 
 /// The largest step by which reserved space grows.
@@ -193,7 +193,7 @@ impl Active {
 
     /// Shows readers everything up to here, unless they already see more.
     pub(crate) fn show_at_least(&self, visible: Visible) {
-        self.visible.fetch_max(visible.pack(), Ordering::Release);
+        raise(&self.visible, visible.pack());
     }
 
     /// Brings the segment to stable storage.

@@ -2,9 +2,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::found;
 use super::os::OsDir;
-use super::{DirLock, File, Open};
+use super::{DirLock, File, FileId, Open};
 use crate::Result;
-use crate::format::FileId;
 
 /// A directory that was opened.
 ///
@@ -205,7 +204,8 @@ impl Dir {
         }
     }
 
-    /// The id of this boot of the machine, which no other boot has; [`UNKNOWN_BOOT`](crate::format::UNKNOWN_BOOT) if the system does not tell.
+    /// The id of this boot of the machine, which no other boot has;
+    /// [`UNKNOWN_BOOT`](super::UNKNOWN_BOOT) if the system does not tell.
     pub(crate) fn boot_id(&self) -> [u8; 16] {
         match &self.inner {
             Inner::Os(_) => super::os::boot_id(),

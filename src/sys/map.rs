@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::File;
+use super::atomic::{lower, raise};
 
 /// A shared mapping of the first bytes of a file.
 ///
@@ -108,13 +109,13 @@ impl Map {
 
     /// Records that the file now has `len` bytes, all of them allocated.
     pub(crate) fn grow(&self, len: u64) {
-        self.len.fetch_max(len.min(self.capacity), Ordering::AcqRel);
+        raise(&self.len, len.min(self.capacity));
     }
 
     /// Records that the file is about to be truncated to `len` bytes, so that nothing after them is
     /// accessed any more.
     pub(crate) fn shrink(&self, len: u64) {
-        self.len.fetch_min(len, Ordering::AcqRel);
+        lower(&self.len, len);
     }
 
     /// Prepares the pages from `from` to `to` for stores, if the system can. This only saves time.

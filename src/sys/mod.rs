@@ -4,10 +4,12 @@
 //! is the operating system's file system. The feature `fault` adds a storage in memory that records
 //! every operation, can lose unsynced data, and fails on command.
 
+mod atomic;
 mod dir;
 mod error;
 mod file;
 mod fork;
+mod identity;
 mod lock;
 mod map;
 mod os;
@@ -19,10 +21,12 @@ mod storage;
 mod sync;
 mod time;
 
+pub(crate) use atomic::raise;
 pub(crate) use dir::Dir;
 pub(crate) use error::{found, is_out_of_space};
 pub(crate) use file::{File, Open};
 pub(crate) use fork::{PerProcess, Process};
+pub(crate) use identity::{FileId, UNKNOWN_BOOT};
 pub(crate) use lock::{DirLock, LOCK_NAME};
 pub(crate) use map::{Map, mappings_max};
 pub(crate) use storage::{Created, Os, Storage, find_dir};

@@ -13,8 +13,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
 use super::owner::give_to_owner;
-use super::{File, Open, overlay};
-use crate::format::{FileId, UNKNOWN_BOOT};
+use super::{File, FileId, Open, UNKNOWN_BOOT, overlay};
 use crate::{Error, Result};
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

@@ -215,7 +215,7 @@ impl Battery {
 }
 
 /// What is to be expected of a disk on which the power fails `point` operations into a recovery that gave `found`.
-fn during_recovery<'a>(
+pub(super) fn during_recovery<'a>(
     config: &Config,
     expected: &Expected<'a>,
     found: &Found,
@@ -235,7 +235,11 @@ fn during_recovery<'a>(
 
 /// Does the steps of a workload. What happens before its last one is tried by a workload that is shorter, and filling
 /// the log is not tried.
-fn run(workload: &Workload, seed: u64, before_step: impl Fn(&SimDisk, usize)) -> Verdict<(Run, usize)> {
+pub(super) fn run(
+    workload: &Workload,
+    seed: u64,
+    before_step: impl Fn(&SimDisk, usize),
+) -> Verdict<(Run, usize)> {
     let mut run = Run::new(workload.config, workload.config.disk(seed));
     let mut first = 0;
     let steps = || {

@@ -131,6 +131,24 @@ fn backups_onto_backups_with_os() {
     backups(Config::REMOVING[1], 30_000);
 }
 
+/// Segments of which so little is kept that several become one, and any step after that.
+fn merging(config: Config) {
+    let more = Step::REMOVING.into_iter().filter(|step| *step != Step::Retain);
+    let after = more.map(|step| vec![Step::Thin, Step::Merge, step]);
+    let workloads = std::iter::once(vec![Step::Thin, Step::Merge]).chain(after);
+    battery(config, workloads.collect(), Settings::get().states / 70, 5000);
+}
+
+#[test]
+fn merging_with_each_publish() {
+    merging(Config::REMOVING[0]);
+}
+
+#[test]
+fn merging_with_os() {
+    merging(Config::OS);
+}
+
 /// Tries again what a failure has printed.
 #[test]
 fn again() {

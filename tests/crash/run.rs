@@ -19,6 +19,8 @@ pub(crate) struct Run {
 
 /// Messages that [`Step::Fill`] publishes.
 const FILL: u64 = 12;
+/// Messages that [`Step::Thin`] publishes.
+const THIN: u64 = 16;
 
 impl Run {
     pub(crate) fn new(config: Config, disk: SimDisk) -> Run {
@@ -85,6 +87,10 @@ impl Run {
             Step::Segment => self.publish(&[self.content(self.config.rollover as usize)]),
             Step::Batch => self.publish(&Content::batch(self.life, self.history.next_offset())),
             Step::Fill => (0..FILL).try_for_each(|_| self.publish(&[self.content(250)])),
+            Step::Thin => (0..THIN).try_for_each(|_| {
+                let is_kept = self.history.next_offset().is_multiple_of(4);
+                self.publish(&[self.content(if is_kept { 20 } else { 220 })])
+            }),
             Step::Roll => self.roll(),
             Step::Sync => self.sync(),
             Step::Close => self.close(),

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Close,
     /// Publishes messages that fill a few segments.
     Fill,
+    /// Publishes messages that fill a few segments, of which [`Step::Merge`] keeps a small one in each.
+    Thin,
     DeleteFirst,
     DeleteMiddle,
     DeleteLast,
@@ -79,7 +81,10 @@ impl Step {
     ];
 
     fn parse(text: &str) -> Option<Step> {
-        let mut all = [Step::Fill].into_iter().chain(Step::ADDING).chain(Step::REMOVING);
+        let mut all = [Step::Fill, Step::Thin]
+            .into_iter()
+            .chain(Step::ADDING)
+            .chain(Step::REMOVING);
         all.find(|step| format!("{step:?}") == text)
     }
 }
@@ -173,6 +178,13 @@ impl Config {
         },
     ];
 
+    /// As the last, without a retention policy.
+    pub(crate) const OS: Config = Config {
+        name: "os-1k-removing",
+        kept_max: None,
+        ..Config::REMOVING[1]
+    };
+
     pub(crate) const DIR: &'static str = "/data/log";
     const COPY: &'static str = "/data/copy";
     pub(crate) const STRANGER: &'static str = "/data/log/notes.txt";
@@ -238,7 +250,10 @@ impl Workload {
     pub(crate) fn parse(text: &str) -> Option<Workload> {
         let mut words = text.split(',');
         let name = words.next()?;
-        let mut all = Config::ALL.into_iter().chain(Config::REMOVING);
+        let mut all = Config::ALL
+            .into_iter()
+            .chain(Config::REMOVING)
+            .chain([Config::OS]);
         let config = all.find(|config| config.name == name)?;
         let steps = words.map(Step::parse).collect::<Option<_>>()?;
         Some(Workload { config, steps })

@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::waiting::Waiting;
 use crate::segment::{Active, Visible};
+use crate::sys::raise;
 
 /// How far a log is written, durable and visible.
 ///
@@ -76,7 +77,7 @@ impl Frontiers {
     /// Notes that everything below `offset` was synced: `offset` was the written end before the
     /// first of these syncs began, or a segment begins there.
     pub(super) fn all_synced(&self, offset: u64) {
-        self.durable.fetch_max(offset, Ordering::AcqRel);
+        raise(&self.durable, offset);
         self.waiting.synced(offset);
     }
 

@@ -22,9 +22,9 @@ use crate::chain::{RewriteSource, Testimony, flaw_in, segment_bases, untrimmed};
 use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, Place, initialise};
 use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
-use crate::format::{CleanEnd, FileId, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, copy_range_of};
-use crate::sys::{Created, Dir, DirLock, File, Open};
+use crate::sys::{Created, Dir, DirLock, File, FileId, Open};
 use crate::{BackupReport, Error, LifeId, Result};
 
 /// Copies a log as it is at one moment. Nothing may be removed from it meanwhile.

@@ -42,7 +42,7 @@ fn check(model: &Model, index: &ActiveIndex, visible: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 400 }))]
 
     /// The index and the model give the same answers, for every number of visible records.
     #[test]
@@ -59,6 +59,7 @@ proptest! {
 #[test]
 fn answers_are_those_of_the_model_over_many_tables() {
     for (len, keys) in [(60_000, 60_000), (60_000, 2), (30_000, 700)] {
+        let len = if cfg!(miri) { len / 50 } else { len };
         let model = large(len, keys, 0);
         let index = model.active(BOTH);
         check(&model, &index, len as usize);

@@ -14,7 +14,7 @@ fn check(model: &Model, kinds: IndexKinds, file: &TestFile) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 400 }))]
 
     /// The index and the model give the same answers, whatever the order of times, the gaps and the
     /// collisions of hashes.
@@ -33,6 +33,7 @@ fn answers_are_those_of_the_model_over_many_pages() {
         (60_000, 60_000, 500),
         (70_001, 2000, 2),
     ] {
+        let len = if cfg!(miri) { 1100 + len / 200 } else { len };
         check(&large(len, keys, gap), BOTH, &file);
         for every in [1, 2, 1000] {
             check(&with_controls(large(len / 10, keys, gap), every), BOTH, &file);

@@ -7,9 +7,8 @@ use super::image::Inode;
 use super::machine::Machine;
 use super::op::{Call, Op};
 use super::shared::{Entered, Shared};
-use crate::format::FileId;
 use crate::sys::error::{failed, random_failed};
-use crate::sys::{DirLock, File, LOCK_NAME, Open};
+use crate::sys::{DirLock, File, FileId, LOCK_NAME, Open};
 use crate::{Error, Result};
 
 /// An opened directory of a simulated disk. Every method gets the path by which it was opened, for
