@@ -28,11 +28,11 @@ const REFUSED: [(i64, &str); 9] = [
     (0xca45_1a4e, COPY_ON_WRITE),
 ];
 const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
-pub(super) const COPY_ON_WRITE: &str =
+const COPY_ON_WRITE: &str =
     "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
 
 /// Why a file system of this type is refused, if it is.
-pub(super) fn refusal(number: i64) -> Option<&'static str> {
+fn refusal(number: i64) -> Option<&'static str> {
     let found = REFUSED.iter().find(|(refused, _)| *refused == number);
     found.map(|(_, what)| *what)
 }
@@ -42,7 +42,9 @@ impl Storage for Os {
         let file = fs::File::open(dir).map_err(failed("open directory", dir))?;
         let stat = rustix::fs::fstatfs(&file).map_err(|error| failed("look at", dir)(error.into()))?;
         let refusal = match stat.f_type {
-            overlay::MAGIC => overlay::refusal(&file, &stat).map_err(failed("look at", dir))?,
+            overlay::MAGIC => {
+                overlay::refusal(&file, &stat, refusal, COPY_ON_WRITE).map_err(failed("look at", dir))?
+            }
             other => refusal(other),
         };
         match refusal {

@@ -15,9 +15,9 @@ use super::full_disk::{in_a_namespace, mount_of};
 use super::{CHILD, is_refusal};
 use crate::common::{child, number};
 
-/// Goal: a disk of any size that a log has filled up is usable again after trimming: what was full frees something, what
-/// was refused is published, no offset is given out twice, and nothing dies of SIGBUS. Method: disks of many sizes,
-/// each filled up, trimmed and filled again, through the same handle, after a reopen and after a kill.
+/// Goal: a disk of any size that a log has filled up is usable again after trimming: what was full frees something,
+/// what was refused is published, no offset is given out twice, and nothing dies of SIGBUS. Method: disks of many
+/// sizes, each filled up, trimmed and filled again, through the same handle, after a reopen and after a kill.
 #[test]
 fn a_full_disk_of_any_size_is_usable_after_trimming() {
     // In parts, because a child has to end in time.
