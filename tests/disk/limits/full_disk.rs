@@ -312,7 +312,7 @@ pub(super) fn use_a_copy_with_holes(disk: &Path, seed: u64) {
         let log = options.open(&dir).expect("a new log");
         // A message of zeros: the hole is among what is read.
         assert!(known.publish_up_to(&log, 3).is_none(), "{when}");
-        log.publish(&[duramen::NewMessage::value(&[0; 30_000])])
+        log.publish(&[duramen::NewMessage::value(&vec![0; 30_000])])
             .expect("published");
         let files = files_of(&dir);
         drop(log);

@@ -104,8 +104,9 @@ fn make_room(log: &FileLog, disk: &Path, end: u64, when: &str) {
 }
 
 fn publishes_from(log: &FileLog, end: u64, when: &str) {
+    let value = vec![1; 20_000];
     for offset in end..end + 3 {
-        let next = log.publish(&[NewMessage::new(b"key", &[1; 20_000])]);
+        let next = log.publish(&[NewMessage::new(b"key", &value)]);
         let next = next.unwrap_or_else(|error| panic!("{when}: {error:?}"));
         assert_eq!(next, offset + 1, "{when}");
     }
