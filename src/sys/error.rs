@@ -12,8 +12,8 @@ pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
     }
 }
 
-/// Whether there is no space: the disk, the user's share of it, or what the process may write to one
-/// file.
+/// Whether there is no space: the disk, the user's share of it, or what the process may write to
+/// one file.
 pub(crate) fn is_out_of_space(error: &Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error, Error::Io { source, .. } if matches!(source.kind(), FileTooLarge | QuotaExceeded | StorageFull))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Map;
 use super::error::failed;
+use super::map::ReadWhole;
 use crate::{Error, Result};
 
 /// An open file. Only its owner syncs it, because the system reports a failed write once per open
@@ -164,13 +165,13 @@ impl File {
     /// Maps the first `capacity` bytes, which may exceed the file's length; see [`Map::grow`].
     ///
     /// On a full disk, a store to a place that the file has no block for kills the process with
-    /// SIGBUS, and on some file systems a load does. Copying a file may leave such holes, and so may
-    /// a power cut. So a file with a hole is not mapped: what is loaded is read from it, and nothing
-    /// can be stored, which [`Map::takes_stores`] tells.
+    /// SIGBUS, and on some file systems a load does. Copying a file may leave such holes, and so
+    /// may a power cut. So a file with a hole is not mapped: what is loaded is read from it, and
+    /// nothing can be stored, which [`Map::takes_stores`] tells.
     pub(crate) fn map(&self, capacity: u64, writable: bool) -> Result<Map> {
         let len = self.len()?.min(capacity);
         if self.has_hole(len)? {
-            return Ok(Map::reading(self.again()?, len));
+            return Ok(Map::reading(Box::new(self.again()?), len));
         }
         self.map_reserved(capacity, writable)
     }
@@ -226,4 +227,39 @@ fn check_size_limit(end: u64) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+impl ReadWhole for File {
+    fn read_whole(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
+        let read = self.read_at(position, buffer).ok()?;
+        (read == buffer.len()).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_hole_is_read_and_takes_no_stores() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("file");
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        let file = File::os(options.open(&path).expect("a file"), &path);
+        file.write_at(0, &[7; 4096]).expect("written");
+        file.set_len(1 << 20).expect("longer");
+        file.write_at((1 << 20) - 4, &[9; 4]).expect("written");
+        let map = file.map(1 << 20, true).expect("a map");
+        assert!(!map.takes_stores() && !map.store(8192, b"x"));
+        assert_eq!(map.array(4094), Some([7, 7, 0, 0]));
+        let mut end = vec![1];
+        assert!(map.append_to((1 << 20) - 5, 5, &mut end).is_some());
+        assert_eq!(end, [1, 0, 9, 9, 9, 9]);
+        assert!(map.append_to((1 << 20) - 4, 5, &mut end).is_none() && end.len() == 6);
+
+        file.write_at(0, &vec![7; 1 << 20]).expect("written");
+        let map = file.map(2 << 20, true).expect("a map");
+        assert!(map.takes_stores() && map.store(8192, b"x"));
+    }
 }

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::File;
 use super::atomic::{lower, raise};
 
 /// A shared mapping of the first bytes of a file.
@@ -29,6 +28,12 @@ pub(crate) struct Map {
     len: AtomicU64,
 }
 
+/// A file that is read instead of mapped.
+pub(super) trait ReadWhole: std::fmt::Debug + Send + Sync {
+    /// Fills `buffer` from `position` on; `None` unless the file has as much.
+    fn read_whole(&self, position: u64, buffer: &mut [u8]) -> Option<()>;
+}
+
 #[derive(Debug)]
 enum Inner {
     Os {
@@ -37,7 +42,7 @@ enum Inner {
     },
     Memory(Box<[u8]>),
     /// A file with holes.
-    File(File),
+    File(Box<dyn ReadWhole>),
     #[cfg(feature = "fault")]
     Sim(super::sim::SimMap),
 }
@@ -70,7 +75,7 @@ impl Map {
     }
 
     /// The first `len` bytes of a file that cannot be mapped. They are read when they are loaded.
-    pub(super) fn reading(file: File, len: u64) -> Map {
+    pub(super) fn reading(file: Box<dyn ReadWhole>, len: u64) -> Map {
         Map {
             inner: Inner::File(file),
             capacity: len,
@@ -227,7 +232,7 @@ impl Map {
                 std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
             },
             Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
-            Inner::File(file) => read_whole(file, position, buffer)?,
+            Inner::File(file) => file.read_whole(position, buffer)?,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.load(position, buffer),
         }
@@ -265,7 +270,7 @@ impl Map {
             Inner::File(file) => {
                 let start = buffer.len();
                 buffer.resize(start + len, 0);
-                if read_whole(file, position, &mut buffer[start..]).is_none() {
+                if file.read_whole(position, &mut buffer[start..]).is_none() {
                     buffer.truncate(start);
                     return None;
                 }
@@ -300,12 +305,6 @@ impl Map {
         }
         usize::try_from(position).ok()
     }
-}
-
-/// Fills `buffer` from a file; `None` unless the file has as much.
-fn read_whole(file: &File, position: u64, buffer: &mut [u8]) -> Option<()> {
-    let read = file.read_at(position, buffer).ok()?;
-    (read == buffer.len()).then_some(())
 }
 
 /// How many mappings the system allows this process.
@@ -353,28 +352,5 @@ mod tests {
             whole_pages(page, 3 * page).map(|(_, len)| len as u64),
             Some(2 * page)
         );
-    }
-
-    #[test]
-    fn a_file_with_a_hole_is_read_and_takes_no_stores() {
-        let home = tempfile::tempdir().expect("a folder");
-        let path = home.path().join("file");
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        let file = File::os(options.open(&path).expect("a file"), &path);
-        file.write_at(0, &[7; 4096]).expect("written");
-        file.set_len(1 << 20).expect("longer");
-        file.write_at((1 << 20) - 4, &[9; 4]).expect("written");
-        let map = file.map(1 << 20, true).expect("a map");
-        assert!(!map.takes_stores() && !map.store(8192, b"x"));
-        assert_eq!(map.array(4094), Some([7, 7, 0, 0]));
-        let mut end = vec![1];
-        assert!(map.append_to((1 << 20) - 5, 5, &mut end).is_some());
-        assert_eq!(end, [1, 0, 9, 9, 9, 9]);
-        assert!(map.append_to((1 << 20) - 4, 5, &mut end).is_none() && end.len() == 6);
-
-        file.write_at(0, &vec![7; 1 << 20]).expect("written");
-        let map = file.map(2 << 20, true).expect("a map");
-        assert!(map.takes_stores() && map.store(8192, b"x"));
     }
 }

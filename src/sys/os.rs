@@ -31,11 +31,11 @@ const REFUSED: [(i64, &str); 9] = [
     (0xca45_1a4e, COPY_ON_WRITE),
 ];
 const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
-pub(super) const COPY_ON_WRITE: &str =
+const COPY_ON_WRITE: &str =
     "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
 
 /// Why a file system of this type is refused, if it is.
-pub(super) fn refusal(number: i64) -> Option<&'static str> {
+fn refusal(number: i64) -> Option<&'static str> {
     let found = REFUSED.iter().find(|(refused, _)| *refused == number);
     found.map(|(_, what)| *what)
 }
@@ -61,7 +61,9 @@ impl OsDir {
     pub(super) fn check_supported(&self, path: &Path) -> Result<()> {
         let stat = rustix::fs::fstatfs(&self.0).map_err(|error| failed("look at", path)(error.into()))?;
         let refusal = match stat.f_type {
-            overlay::MAGIC => overlay::refusal(&self.0, &stat).map_err(failed("look at", path))?,
+            overlay::MAGIC => {
+                overlay::refusal(&self.0, &stat, refusal, COPY_ON_WRITE).map_err(failed("look at", path))?
+            }
             other => refusal(other),
         };
         match refusal {

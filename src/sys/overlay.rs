@@ -1,5 +1,5 @@
-//! Looking through overlayfs, as containers have it: what holds of a file there is what holds on the
-//! file system of the upper layer, where written files are.
+//! Looking through overlayfs, as containers have it: what holds of a file there is what holds on
+//! the file system of the upper layer, where written files are.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,8 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::StatFs;
-
-use super::os::{COPY_ON_WRITE, refusal as refusal_of_type};
 
 /// The type that `statfs` reports for overlayfs.
 pub(super) const MAGIC: i64 = 0x794c_7630;
@@ -20,10 +18,18 @@ const BLOCK_MAX: i64 = 64 << 10;
 /// Why a directory on overlayfs is refused, if it is. `stat` is what `statfs` says of it.
 ///
 /// The list of mounts names the directory of the upper layer. In a container that directory is
-/// mostly out of sight, or something else has its path. But but for the type, `statfs` on overlayfs
+/// mostly out of sight, or something else has its path. But except for the type, `statfs` there
 /// reports what the file system of the upper layer does, and that tells copy on write apart: btrfs
 /// has no number of files, bcachefs no end of free ones, and ZFS has larger blocks than others.
-pub(super) fn refusal(dir: &fs::File, stat: &StatFs) -> io::Result<Option<&'static str>> {
+///
+/// `of_type` says why a type is refused, and `copy_on_write` is the reason where files are copied
+/// on write.
+pub(super) fn refusal(
+    dir: &fs::File,
+    stat: &StatFs,
+    of_type: impl Fn(i64) -> Option<&'static str>,
+    copy_on_write: &'static str,
+) -> io::Result<Option<&'static str>> {
     let device = dir.metadata()?.dev();
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
     let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
@@ -32,10 +38,10 @@ pub(super) fn refusal(dir: &fs::File, stat: &StatFs) -> io::Result<Option<&'stat
         && (below.f_blocks, below.f_bsize) == (stat.f_blocks, stat.f_bsize)
         && below.f_type != MAGIC
     {
-        return Ok(refusal_of_type(below.f_type));
+        return Ok(of_type(below.f_type));
     }
     let is_copy_on_write = stat.f_files == 0 || stat.f_ffree == u64::MAX || stat.f_bsize > BLOCK_MAX;
-    Ok(is_copy_on_write.then_some(COPY_ON_WRITE))
+    Ok(is_copy_on_write.then_some(copy_on_write))
 }
 
 /// The directory of the upper layer of the overlay that has this device, by the list of mounts.

@@ -215,8 +215,8 @@ impl Append {
         appender.settle(&self.context);
     }
 
-    /// Readies the log for [`let_go_of_all`](Append::let_go_of_all), if everything below `before` is
-    /// all that there is.
+    /// Readies the log for [`let_go_of_all`](Append::let_go_of_all), if everything below `before`
+    /// is all that there is.
     pub(crate) fn unmark_clean_to(&self, before: u64) -> Result<()> {
         let mut appender = self.appender.lock();
         if appender.next_offset == before {

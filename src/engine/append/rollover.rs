@@ -273,8 +273,8 @@ impl Appender {
             && active.header.rewrite.is_none()
             && active.map.takes_stores();
         if !fits {
-            // The segment is damaged, has holes or has deleted messages: it stays as it is, and the log goes
-            // on behind it.
+            // The segment is damaged, or has holes or deleted messages: it stays as it is, and the
+            // log goes on behind it.
             return Ok(false);
         }
         if self.unsynced.is_empty() {

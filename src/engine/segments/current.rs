@@ -1,4 +1,3 @@
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,12 +5,12 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::list::SegmentList;
-use super::mappings::{Mappings, release_beyond};
+use super::mappings::Mappings;
+use crate::Result;
 use crate::directory::Directory;
 use crate::format::FileName;
 use crate::segment::{Active, Seal, Sealed, SegmentRef};
 use crate::sys::found;
-use crate::{Error, Result};
 
 /// The segments of an open log: the current list, and which of them are mapped.
 ///
@@ -91,16 +90,6 @@ impl Segments {
     /// Notes that a segment's files were mapped, and releases others when there are too many.
     pub(crate) fn note_mapped(&self, segment: &Arc<Sealed>) {
         self.mappings.note(segment);
-    }
-
-    /// Releases the files of segments that are mapped, of any log of the process, if the error says
-    /// that the system allows no more mappings; returns whether it says so.
-    pub(super) fn releases_for(&self, error: &Error) -> bool {
-        let is_limit = matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory);
-        if is_limit {
-            release_beyond(0);
-        }
-        is_limit
     }
 
     /// Releases the files of segments that no longer belong to the log. Readers keep what they

@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -5,6 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
+use crate::Error;
 use crate::segment::Sealed;
 use crate::sys::mappings_max;
 
@@ -125,7 +127,7 @@ fn release(mapped: &mut Vec<Arc<Sealed>>, mut excess: usize, anyway: bool) {
 }
 
 /// Releases segments, of whatever log of the process, until seven eighths of `max` are mapped.
-pub(super) fn release_beyond(max: usize) {
+fn release_beyond(max: usize) {
     let keep = max - max.div_ceil(8);
     let logs = LOGS.load();
     for anyway in [false, true] {
@@ -143,4 +145,14 @@ pub(super) fn release_beyond(max: usize) {
             log.count(mapped.len());
         }
     }
+}
+
+/// Releases the segments that are mapped, of whatever log of the process, if the error says that
+/// the system allows no more mappings; returns whether it says so.
+pub(super) fn releases_for(error: &Error) -> bool {
+    let is_limit = matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory);
+    if is_limit {
+        release_beyond(0);
+    }
+    is_limit
 }

@@ -6,6 +6,7 @@ use arc_swap::Guard;
 
 use super::current::Segments;
 use super::list::SegmentList;
+use super::mappings::releases_for;
 use crate::segment::{Held, ReadFault, Sealed, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
@@ -87,7 +88,7 @@ impl<'a> Reader<'a> {
     ) -> Result<T> {
         let note = |segment: &Arc<Sealed>| self.segments.note_mapped(segment);
         match segment.read(note, &mut read) {
-            Err(error) if self.segments.releases_for(&error) => segment.read(note, read),
+            Err(error) if releases_for(&error) => segment.read(note, read),
             other => other,
         }
     }

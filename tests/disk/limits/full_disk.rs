@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -292,6 +293,67 @@ pub(super) fn open_on_a_full_disk(disk: &Path, seed: u64) {
             known.check(&log, &when);
             drop(log);
             fs::remove_dir_all(&dir).expect("a directory");
+        }
+    }
+}
+
+/// Goal: holes in the files of a log on a full disk kill nobody, neither who reads nor who publishes. Method: what a
+/// kill leaves, copied without its zeros, as tools do; no space left.
+#[test]
+fn a_copy_with_holes_is_usable_on_a_full_disk() {
+    in_a_namespace("holes");
+}
+
+pub(super) fn use_a_copy_with_holes(disk: &Path, seed: u64) {
+    for (options, ..) in arrangements() {
+        let when = format!("{options:?}");
+        let dir = disk.join("log");
+        let mut known = Known::new(seed, 9000, 3);
+        let log = options.open(&dir).expect("a new log");
+        // A message of zeros: the hole is among what is read.
+        assert!(known.publish_up_to(&log, 3).is_none(), "{when}");
+        log.publish(&[duramen::NewMessage::value(&vec![0; 30_000])])
+            .expect("published");
+        let files = files_of(&dir);
+        drop(log);
+        fs::remove_dir_all(&dir)
+            .and_then(|()| fs::create_dir(&dir))
+            .expect("a directory");
+        for (name, bytes) in &files {
+            write_without_zeros(&dir.join(name), bytes);
+        }
+        let hog = Hog::leaving(disk, 0);
+        let end = known.items.len() as u64 + 1;
+        duramen::check(&dir, &options).unwrap_or_else(|error| panic!("{when}: {error:?}"));
+        let reader = options.clone().read_only(true).open(&dir);
+        let reader = reader.unwrap_or_else(|error| panic!("{when}: {error:?}"));
+        assert_eq!(read_all(&reader).expect("read").len() as u64, end, "{when}");
+        drop(reader);
+        let log = options
+            .open(&dir)
+            .unwrap_or_else(|error| panic!("{when}: {error:?}"));
+        let published = log.publish(&[duramen::NewMessage::value(&[1; 6000])]);
+        assert!(
+            published.as_ref().err().is_none_or(is_refusal),
+            "{when}: {published:?}"
+        );
+        let end = log.next_offset().expect("an offset");
+        assert!(log.trim(end).expect("trimmed").size > 0, "{when}");
+        let next = log.publish(&[duramen::NewMessage::value(b"again")]);
+        assert_eq!(next.expect("published"), end + 1, "{when}");
+        log.close().expect("closed");
+        drop(hog);
+        fs::remove_dir_all(&dir).expect("a directory");
+    }
+}
+
+/// Writes a file with holes where it has whole pages of zeros.
+fn write_without_zeros(path: &Path, bytes: &[u8]) {
+    let file = File::create(path).expect("a file");
+    file.set_len(bytes.len() as u64).expect("longer");
+    for (page, at) in bytes.chunks(4096).zip((0..).step_by(4096)) {
+        if page.iter().any(|byte| *byte != 0) {
+            file.write_all_at(page, at).expect("written");
         }
     }
 }

@@ -30,6 +30,7 @@ fn in_a_child() {
     match role.as_str() {
         "fill" => full_disk::fill_at_every_step(&full_disk::mount(), seed),
         "open" => full_disk::open_on_a_full_disk(&full_disk::mount(), seed),
+        "holes" => full_disk::use_a_copy_with_holes(&full_disk::mount(), seed),
         "fill and die" => sweep::fill_and_die(),
         "remove" => full_disk::remove_on_a_full_disk(&full_disk::mount(), seed),
         "file size" => process::limit_file_size(seed),

@@ -15,9 +15,9 @@ use super::full_disk::{in_a_namespace, mount_of};
 use super::{CHILD, is_refusal};
 use crate::common::{child, number};
 
-/// Goal: a disk of any size that a log has filled up is usable again after trimming: what was full frees something, what
-/// was refused is published, no offset is given out twice, and nothing dies of SIGBUS. Method: disks of many sizes,
-/// each filled up, trimmed and filled again, through the same handle, after a reopen and after a kill.
+/// Goal: a disk of any size that a log has filled up is usable again after trimming: what was full frees something,
+/// what was refused is published, no offset is given out twice, and nothing dies of SIGBUS. Method: disks of many
+/// sizes, each filled up, trimmed and filled again, through the same handle, after a reopen and after a kill.
 #[test]
 fn a_full_disk_of_any_size_is_usable_after_trimming() {
     // In parts, because a child has to end in time.
@@ -104,8 +104,9 @@ fn make_room(log: &FileLog, disk: &Path, end: u64, when: &str) {
 }
 
 fn publishes_from(log: &FileLog, end: u64, when: &str) {
+    let value = vec![1; 20_000];
     for offset in end..end + 3 {
-        let next = log.publish(&[NewMessage::new(b"key", &[1; 20_000])]);
+        let next = log.publish(&[NewMessage::new(b"key", &value)]);
         let next = next.unwrap_or_else(|error| panic!("{when}: {error:?}"));
         assert_eq!(next, offset + 1, "{when}");
     }
