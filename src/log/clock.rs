@@ -43,8 +43,10 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told otherwise, for tests. [`advance`](ManualClock::advance)
-/// is time that passes, [`set`](ManualClock::set) is a step of the wall clock alone.
+/// A clock that stands still until it is told otherwise, for tests.
+///
+/// [`advance`](ManualClock::advance) is time that passes, [`set`](ManualClock::set) is a step of
+/// the wall clock alone.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -145,9 +145,10 @@ impl Options {
         self
     }
 
-    /// Prepare space, seal segments and make paced syncs on a background thread, which all logs of
-    /// the process share. Default: true. If false, the publishing threads do this work, and
-    /// [`Durability::Interval`] and [`Durability::Bytes`] cannot be used.
+    /// Prepare space, seal segments, make paced syncs and apply retention on a background thread,
+    /// which all logs of the process share. Default: true. If false, the publishing threads do this
+    /// work, [`retention`](Options::retention) is not applied by time, and [`Durability::Interval`]
+    /// and [`Durability::Bytes`] cannot be used.
     pub fn background(mut self, background: bool) -> Options {
         self.background = background;
         self
@@ -169,7 +170,7 @@ impl Options {
         self
     }
 
-    /// The wall clock of the log; see [`Clock`] for its uses. Default: [`SystemClock`]. A test may
+    /// The clocks of the log; see [`Clock`] for its uses. Default: [`SystemClock`]. A test may
     /// set a [`ManualClock`](crate::ManualClock).
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
         self.environment.clock = clock;

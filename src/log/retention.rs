@@ -35,13 +35,13 @@ impl Retention {
     /// a time was published, or a segment begun. So it never goes too early. So that it does not go
     /// too late, the log also leaves a segment behind that it has written to for an eighth of the
     /// age, or for a minute if that is more. That is how late it can be. If the log was closed
-    /// meanwhile, it may stay for the age once more when the log is opened again. A [`MemoryLog`](crate::MemoryLog) knows the exact time of every
-    /// message.
+    /// meanwhile, it may stay for the age once more when the log is opened again. A
+    /// [`MemoryLog`](crate::MemoryLog) knows the exact time of every message.
     ///
     /// # Steps of the clock
     ///
-    /// - While the log is open, a step of the wall clock removes nothing: from one time that the log
-    ///   looks to the next, messages grow older only by the time that has passed on the
+    /// - While the log is open, a step of the wall clock removes nothing: from one look of the log
+    ///   to the next, messages grow older only by the time that has passed on the
     ///   [monotonic clock](crate::Clock::monotonic). And messages published in that time are
     ///   removed by it, if the wall clock does not say so. Time in which the machine sleeps does
     ///   not count if the monotonic clock does not count it.

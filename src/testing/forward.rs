@@ -45,6 +45,10 @@ fn tour<L: Log>(log: L, same: &dyn Log) {
     assert_eq!(log.offset_by_key(b"key").unwrap(), 2);
     assert_eq!(log.get_by_time(us(1)).unwrap(), same.get_by_time(us(1)).unwrap());
     assert_eq!(log.offset_by_time(us(1)).unwrap(), (0, us(5)));
+    assert_eq!(
+        log.offset_by_age(Duration::MAX).unwrap(),
+        same.offset_by_age(Duration::MAX).unwrap()
+    );
     assert_eq!(log.size(&message), same.size(&message));
     assert_eq!(log.sync().unwrap(), 3);
     assert_eq!(log.stat().unwrap(), same.stat().unwrap());

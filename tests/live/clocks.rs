@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use duramen::compact::{self, Settings};
 use duramen::{Event, FileLog, Log, ManualClock, MemoryLog, NewMessage, Options, Retention, Timestamp};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -40,6 +41,10 @@ struct Place {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that do not depend on each other"
+)]
 struct Kind {
     is_file: bool,
     time_index: bool,
@@ -195,7 +200,12 @@ fn a_clock_that_was_ahead_once_blocks_nothing() {
                     place.publish();
                 }
                 place.keeps_from(0, "right again");
-                place.wait(59);
+                place.wait(30);
+                // No life is as long as the age, so the monotonic clock alone tells of nothing that it is old.
+                if restarts {
+                    place.restart();
+                }
+                place.wait(29);
                 place.keeps_from(0, "before its time");
                 place.wait(3);
                 if restarts {
@@ -262,7 +272,7 @@ fn a_step_while_a_log_is_open_removes_nothing_by_itself() {
                 assert_eq!(place.start(), 0, "after {before} came {after}: {}", place.what);
             }
             // 55 minutes have passed since the step. A pass is made before each last message of a segment.
-            place.clock.advance(16 * MINUTE);
+            place.clock.advance(17 * MINUTE);
             place.publish();
             place.publish();
             let start = place.start();
@@ -281,6 +291,59 @@ fn a_step_while_a_log_is_open_removes_nothing_by_itself() {
                 place.what
             );
         }
+    }
+}
+
+/// Goal: a step makes nothing due that an earlier life has left. Method: the log begins with two generations, of which
+/// the older one comes due a little later by the monotonic clock, and the other one much later.
+#[test]
+fn a_step_makes_nothing_of_an_earlier_life_due() {
+    for kind in kinds().into_iter().filter(|kind| kind.is_small) {
+        let mut place = Place::new(kind, hour());
+        place.publish();
+        place.clock.advance(40 * MINUTE);
+        place.publish();
+        place.clock.advance(10 * MINUTE);
+        place.restart();
+        place.clock.set(time(RIGHT + micros(YEAR)));
+        place.clock.advance(12 * MINUTE);
+        place.publish();
+        place.publish();
+        // What claims its time may be younger than it is, as far as is known.
+        let is_exact = !(kind.is_file && kind.is_claimed);
+        let start = place.start();
+        assert!(
+            start <= 10 && (start == 10 || !is_exact),
+            "{start}: {}",
+            place.what
+        );
+        place.clock.advance(40 * MINUTE);
+        place.publish();
+        place.publish();
+        let start = place.start();
+        assert!(
+            start <= 20 && (start == 20 || !is_exact),
+            "{start}: {}",
+            place.what
+        );
+    }
+}
+
+/// A clock that is back for a while, between two looks of the log, makes nothing old.
+#[test]
+fn a_clock_that_is_back_for_a_while_removes_nothing_early() {
+    for kind in kinds().into_iter().filter(|kind| kind.is_small) {
+        let mut place = Place::new(kind, hour());
+        place.restart();
+        place.clock.advance(30 * MINUTE);
+        place.clock.set(time(micros(5 * DAY)));
+        place.publish();
+        place.clock.set(time(RIGHT + micros(30 * MINUTE)));
+        place.clock.advance(31 * MINUTE);
+        place.publish();
+        place.publish();
+        // The first message was published between two looks: when in between, only the wall clock tells.
+        assert!(place.start() <= 1, "{}: {}", place.start(), place.what);
     }
 }
 
@@ -466,5 +529,35 @@ fn the_last_segment_is_left_behind_when_it_is_old() {
         place.clock.advance(HOUR);
         place.keeps_from(10, "empty");
         assert_eq!(place.log.stat().expect("open").segments, 1);
+    }
+}
+
+/// Goal: a reader that pauses for less than a day sees every tombstone, whatever time it claims. Method: the tombstone
+/// claims to be old, and the log is compacted as it is by default.
+#[test]
+fn compaction_leaves_a_tombstone_for_a_day_after_it_was_published() {
+    for is_file in [false, true] {
+        let (dir, clock) = (fast_dir(), Arc::new(ManualClock::new(time(RIGHT))));
+        let options = Options::new().create_dirs(true).background(false).key_index(true);
+        let options = options.clock(Arc::<ManualClock>::clone(&clock));
+        let log = open(&options, is_file.then(|| dir.path()));
+        log.publish(&[NewMessage::new(b"key", b"value")])
+            .expect("published");
+        let week_old = time(RIGHT).saturating_sub(7 * DAY);
+        log.publish(&[NewMessage::tombstone(b"key").time(week_old)])
+            .expect("published");
+        log.publish(&[NewMessage::value(b"behind it")])
+            .expect("published");
+        let compacted = || {
+            let deleted = compact::compact(&*log, &Settings::new());
+            deleted.expect("compacted").messages
+        };
+        assert_eq!(compacted(), 1, "the value goes at once");
+        clock.advance(23 * HOUR);
+        assert_eq!(compacted(), 0, "the tombstone stays");
+        clock.set(time(RIGHT - micros(DAY)));
+        assert_eq!(compacted(), 0, "it stays when the clock goes back");
+        clock.set(time(RIGHT + micros(25 * HOUR)));
+        assert_eq!(compacted(), 1, "it goes");
     }
 }
