@@ -134,7 +134,8 @@ pub(crate) enum Leave {
 /// 1. From one pass to the next, the time before which everything is old moves no further than the
 ///    monotonic clock. So a step of the wall clock makes nothing due.
 /// 2. What was published in this life is old when the monotonic clock says so, and not before,
-///    whatever the wall clock says. So a step of the wall clock keeps nothing for good either.
+///    whatever the wall clock says. So a step of the wall clock keeps nothing for good either. Only
+///    where in between two notes a message was published, the wall clock has to tell.
 /// 3. Before the first pass, only the wall clock can say how much time has passed. If by that more
 ///    than half of the log goes, the pass is made a second time, a minute later.
 #[derive(Debug, Default)]
