@@ -127,7 +127,7 @@ fn open(options: &Options, dir: &Path) -> Result<FileLog> {
         Verdict::Closed(closed) => opening.closed(&closed, lock)?,
         Verdict::Unclosed(found) => opening.recovered(found, lock)?,
     };
-    log.upkeep.make_key_runs();
+    log.upkeep.make_indexes();
     Ok(FileLog::new(log))
 }
 

@@ -9,6 +9,7 @@ mod minimal;
 mod backup;
 mod blocking;
 mod concurrency;
+mod indexes;
 mod notifier;
 mod paced;
 mod removal;

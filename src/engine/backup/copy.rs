@@ -17,7 +17,9 @@ use crate::engine::open::{sync_above, with_above};
 use crate::engine::remove::{copy_kept, source_of};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::segment::{Held, Rewriter, SegmentRef, Visible, copy_range_of};
+use crate::segment::{
+    Held, IndexState, Rewriter, Sealed, SegmentEnd, SegmentRef, Visible, copy_range_of, store_index,
+};
 use crate::sys::{DirLock, LOCK_NAME, Open, Storage};
 use crate::{BackupReport, Error, Result};
 
@@ -226,7 +228,10 @@ impl Target {
             let copied = if end < source.end {
                 self.copy_cut(&source, &held, end)?
             } else {
-                self.copy_segment(&source, &held)?
+                let copied = self.copy_segment(&source, &held)?;
+                // It is derived: the copy builds its own if this fails.
+                let _ = self.copy_index(segment, &source);
+                copied
             };
             self.report.bytes_copied += copied;
             self.report.segments_copied += u64::from(copied > 0);
@@ -283,6 +288,27 @@ impl Target {
         self.remove_merged(source)?;
         self.verify(source)?;
         Ok(len)
+    }
+
+    /// Copies the index file of a segment that was copied and verified, unless it is there. The file
+    /// is verified first, and belongs to exactly these messages.
+    fn copy_index(&self, segment: &SegmentRef, source: &RewriteSource) -> Result<()> {
+        let SegmentRef::Sealed(sealed) = segment else {
+            return Ok(());
+        };
+        let base = segment.base();
+        let copy = Sealed::new(
+            Arc::clone(&self.directory),
+            base,
+            SegmentEnd::Known(source.origin),
+        );
+        if copy.has_index()? || !matches!(sealed.check_index()?, IndexState::Good(_)) {
+            return Ok(());
+        }
+        let index = self.directory.storage.open(&sealed.index_path(), Open::Read)?;
+        let mut bytes = vec![0; usize::try_from(index.len()?).unwrap_or(0)];
+        index.read_at(0, &mut bytes)?;
+        store_index(&self.directory, base, &bytes)
     }
 
     /// Removes the segments of an earlier backup that were merged into this one since.
