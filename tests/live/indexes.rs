@@ -152,7 +152,7 @@ fn a_backup_has_the_indexes_of_the_log() {
     log.backup(&copy).expect("backed up");
     let indexes = |dir: &Path| {
         let mut files = files_of(dir);
-        files.retain(|(name, _)| name.ends_with(".idx"));
+        files.retain(|(name, _)| Path::new(name).extension().is_some_and(|kind| kind == "idx"));
         files
     };
     let (ours, theirs) = (indexes(&own), indexes(&copy));

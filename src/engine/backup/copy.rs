@@ -290,8 +290,8 @@ impl Target {
         Ok(len)
     }
 
-    /// Copies the index file of a segment that was copied and verified, unless it is there. The file
-    /// is verified first, and belongs to exactly these messages.
+    /// Copies the index file of a segment that was copied and verified, unless it is there. The
+    /// file is verified first, and belongs to exactly these messages.
     fn copy_index(&self, segment: &SegmentRef, source: &RewriteSource) -> Result<()> {
         let SegmentRef::Sealed(sealed) = segment else {
             return Ok(());

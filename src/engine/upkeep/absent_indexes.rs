@@ -84,7 +84,10 @@ fn store(absent: AbsentIndex, segments: &Segments, space: &Arc<Space>) -> Result
         return Ok(());
     };
     let _not_while_replacing = segments.lock_replacing();
-    let is_ours = |held: &SegmentRef| matches!(held, SegmentRef::Sealed(sealed) if Arc::ptr_eq(sealed, absent.sealed()));
+    let is_ours = |held: &SegmentRef| match held {
+        SegmentRef::Sealed(sealed) => Arc::ptr_eq(sealed, absent.sealed()),
+        SegmentRef::Active(_) => false,
+    };
     if segments.list().segments.iter().any(is_ours) {
         absent.store()
     } else {
