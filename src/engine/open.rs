@@ -188,7 +188,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
         Verdict::Closed(closed) => opening.closed(&closed, lock)?,
         Verdict::Unclosed(found) => opening.recovered(found, lock)?,
     };
-    log.upkeep.make_key_runs();
+    log.upkeep.make_indexes();
     log.upkeep.begin_retention();
     Ok(FileLog::new(log))
 }

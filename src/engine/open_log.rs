@@ -12,12 +12,9 @@ use super::upkeep::Upkeep;
 use crate::directory::{Directory, Health, LiveMetadata, MetaStore, Place};
 use crate::format::{CleanEnd, Lives, Previous};
 use crate::scheduler::Scheduler;
-use crate::segment::{Active, Seal, SegmentRef};
+use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
 use crate::sys::DirLock;
 use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
-
-/// Segments smaller than this get no index file at close: walking through them again costs less.
-const INDEX_AT_CLOSE_MIN: u32 = 64 << 10;
 
 /// A log that is open: what its handle, its readers and upkeep share.
 ///
@@ -209,7 +206,7 @@ impl OpenLog {
         // Only the indexes written now still take space, so no space has to be kept back.
         self.space.end_shortage();
         let seal_all = |last: Option<(&Arc<Active>, Seal)>| {
-            let worth_it = last.filter(|(_, seal)| seal.len >= INDEX_AT_CLOSE_MIN);
+            let worth_it = last.filter(|(_, seal)| seal.len >= INDEX_LEN_MIN);
             self.upkeep.seal_all(worth_it);
         };
         self.append.close(seal_all, |next_offset, last, is_marked| {

@@ -96,12 +96,18 @@ impl Options {
     }
 
     /// Keep a key index, which finds messages by their key. Default: false.
+    ///
+    /// If the log has messages and no such index, each segment of it is read once. A writer does
+    /// that in the background, and goes on in its next life if it is closed before; a lookup reads
+    /// the segments that it needs at once. A log that is open for reading only keeps what it builds
+    /// in memory, so each such handle builds it anew. Closing does not wait for the rest.
     pub fn key_index(mut self, key_index: bool) -> Options {
         self.key_index = key_index;
         self
     }
 
-    /// Keep a time index, which finds messages by their time. Default: false.
+    /// Keep a time index, which finds messages by their time. Default: false. For a log that has
+    /// none yet, see [`key_index`](Options::key_index).
     pub fn time_index(mut self, time_index: bool) -> Options {
         self.time_index = time_index;
         self

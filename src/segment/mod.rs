@@ -1,5 +1,6 @@
 //! L4: one segment: written, read, walked, sealed.
 
+mod absent_index;
 mod active;
 mod copy;
 mod copy_buffer;
@@ -17,6 +18,7 @@ mod segment_ref;
 mod tests;
 mod walk;
 
+pub(crate) use absent_index::AbsentIndex;
 pub(crate) use active::{Active, SyncProgress, Visible};
 pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
@@ -28,7 +30,7 @@ pub(crate) use read_fault::ReadFault;
 pub(crate) use reserve::{FirstReserve, capacity_for};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
-pub(crate) use sealed::{IndexBuild, IndexState, Mapped, Sealed, SegmentEnd};
+pub(crate) use sealed::{INDEX_LEN_MIN, IndexBuild, IndexState, Mapped, Sealed, SegmentEnd, store_index};
 pub(crate) use segment_ref::{Held, LetGo, SegmentRef, SegmentSnapshot};
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;

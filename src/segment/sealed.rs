@@ -15,16 +15,20 @@ use crate::index::{IndexBuilder, SealedIndex};
 use crate::sys::{Map, Open, found};
 use crate::{Corruption, Error, Result};
 
+/// The last segment of a log that is closed gets no index file if it is smaller than this: walking
+/// through it again costs less.
+pub(crate) const INDEX_LEN_MIN: u32 = 64 << 10;
+
 /// A sealed segment. Its files are opened when they are needed, and may be released at any time.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
     base: u64,
     /// The base offset of the segment behind, whose header knows this one's seal; or the seal
     /// itself, where there is no segment behind.
     end: SegmentEnd,
     mapped: ArcSwapOption<Mapped>,
-    opening: Mutex<()>,
+    pub(super) opening: Mutex<()>,
     /// The mark that every reader sets; a search for unused segments takes it back.
     used: AtomicBool,
     /// When [`release_unused`](Sealed::release_unused) first found the segment unused; `None` if no
@@ -33,7 +37,7 @@ pub(crate) struct Sealed {
     /// The latest time in the segment, known once it was opened; `None` inside if it has no times.
     time_max: OnceLock<Option<i64>>,
     /// Set when its files are about to be replaced or removed.
-    retired: AtomicBool,
+    pub(super) retired: AtomicBool,
     /// Its files as they were when they were replaced. A reader with an older list of segments goes
     /// on reading in them: the files that have the name now hold other messages, which do not
     /// belong to that list.
@@ -312,7 +316,7 @@ impl Sealed {
 
     /// Opens the index file, if there is one that belongs to exactly this segment and has the
     /// indexes asked for.
-    fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
+    pub(super) fn open_index(&self, binding: &Binding) -> Result<Option<SealedIndex>> {
         let Some(file) = found(self.directory.open(&FileName::Index(self.base), Open::Read))? else {
             return Ok(None);
         };
@@ -323,10 +327,9 @@ impl Sealed {
         Ok(SealedIndex::open(file.map(len, false)?, binding, self.directory.kinds).ok())
     }
 
-    /// Builds the index from the messages; keeps it in a file where files may be written, and else
-    /// in memory.
-    fn build_index(&self, map: &Map, header: &SegmentHeader, seal: Seal) -> Result<SealedIndex> {
-        let walk = Walk {
+    /// A walk through the whole segment.
+    pub(super) fn walk_of<'a>(&self, map: &'a Map, header: &SegmentHeader, seal: Seal) -> Walk<'a> {
+        Walk {
             map,
             seeds: FrameSeeds::new(header.salt),
             base: self.base,
@@ -338,7 +341,13 @@ impl Sealed {
             limit: u64::from(seal.len),
             rewritten: header.rewrite.is_some(),
             hash_keys: self.directory.kinds.key,
-        };
+        }
+    }
+
+    /// Builds the index from the messages; keeps it in a file where files may be written, and else
+    /// in memory.
+    fn build_index(&self, map: &Map, header: &SegmentHeader, seal: Seal) -> Result<SealedIndex> {
+        let walk = self.walk_of(map, header, seal);
         let mut build = IndexBuild::begin(&self.directory, &walk);
         build.resume(&walk, usize::MAX);
         let bytes = build.finish(header, seal).map_err(|stop| self.defect(stop))?;
@@ -354,14 +363,14 @@ impl Sealed {
         SealedIndex::open(Map::from_bytes(bytes), &binding, self.directory.kinds).map_err(defect)
     }
 
-    fn defect(&self, stop: Stop) -> Error {
+    pub(super) fn defect(&self, stop: Stop) -> Error {
         // Without a defect the segment is whole, but not the one that the next segment followed.
         let other = || corrupt(&self.path(), 0, None, Corruption::Foreign);
         stop.defect(&self.path()).unwrap_or_else(other)
     }
 }
 
-fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
+pub(super) fn binding(header: &SegmentHeader, seal: Seal) -> Binding {
     Binding {
         salt: header.salt,
         base: header.base,
@@ -406,7 +415,7 @@ impl IndexBuild {
     }
 
     /// Returns the bytes of the file; or where and why the segment falls short of its seal.
-    fn finish(self, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, Stop> {
+    pub(super) fn finish(self, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, Stop> {
         let extent = self.progress.extent;
         let is_complete = self.defect.is_none()
             && extent.stop == Stop::Limit
@@ -434,7 +443,7 @@ impl IndexBuild {
 
 /// Puts an index file in place. The file is derived: a crash may lose it, and a damaged one is
 /// built anew.
-fn store_index(directory: &Directory, base: u64, bytes: &[u8]) -> Result<()> {
+pub(crate) fn store_index(directory: &Directory, base: u64, bytes: &[u8]) -> Result<()> {
     let temporary = FileName::IndexTemporary(base);
     let file = directory.create_anew(&temporary)?;
     let stored = file

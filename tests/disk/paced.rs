@@ -93,6 +93,15 @@ fn many_logs_with_an_interval_are_all_synced_as_often_as_the_disk_can() {
     assert!(worst <= 2 * allowed, "{worst:?} of {allowed:?}");
 }
 
+/// Has the publisher end, also when the test fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// A file system of its own in a file, mounted; unmounted when dropped.
 struct Mount {
     folder: tempfile::TempDir,
@@ -206,7 +215,8 @@ fn a_frozen_file_system_delays_no_log_elsewhere() {
     };
     let options = Options::new()
         .create_dirs(true)
-        .durability(Durability::Interval(INTERVAL));
+        // Some of it is not synced when it is frozen, so that the thread has a sync to make.
+        .durability(Durability::Interval(10 * INTERVAL));
     let frozen = options.open(mount.path().join("log")).expect("a log");
     let elsewhere = tempfile::tempdir().expect("a folder");
     let well = use_logs_in(&elsewhere.path().join("well"), INTERVAL);
@@ -218,13 +228,14 @@ fn a_frozen_file_system_delays_no_log_elsewhere() {
                 thread::sleep(Duration::from_millis(1));
             }
         });
+        let _done = Done(&done);
+        wait_until("published", || frozen.next_offset().expect("open") > 10);
         let is_frozen = mount.freeze();
         let measured = is_frozen.then(|| {
             let beside = use_logs_in(&elsewhere.path().join("beside"), INTERVAL);
             (beside, frozen.sync_lag().expect("open"))
         });
         mount.thaw();
-        done.store(true, Ordering::Release);
         measured
     });
     let Some((beside, lag)) = measured else {

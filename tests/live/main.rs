@@ -10,6 +10,7 @@ mod backup;
 mod blocking;
 mod clocks;
 mod concurrency;
+mod indexes;
 mod lives;
 mod notifier;
 mod paced;

@@ -122,7 +122,9 @@ fn a_publisher_whose_log_is_late_syncs_itself() {
     }
     assert!(hanging.log.synced_offset().expect("open") > 0 && late > 0);
     assert_eq!(hanging.lags().len(), 1, "{:?}", hanging.lags());
-    assert!(hanging.lags()[0] > 2 * INTERVAL, "{:?}", hanging.lags());
+    // The clock that says so is this coarse.
+    let tick = Duration::from_millis(10);
+    assert!(hanging.lags()[0] + tick > 2 * INTERVAL, "{:?}", hanging.lags());
 
     hanging.hold = None;
     // In time again, several times over: the first may still find that publishers were held back.

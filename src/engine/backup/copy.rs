@@ -23,7 +23,9 @@ use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, Place, initia
 use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::segment::{Held, Rewriter, copy_range_of};
+use crate::segment::{
+    Held, IndexState, Rewriter, Sealed, SegmentEnd, SegmentRef, copy_range_of, store_index,
+};
 use crate::sys::{Created, Dir, DirLock, File, FileId, Open};
 use crate::{BackupReport, Error, LifeId, Result};
 
@@ -232,7 +234,10 @@ impl Target {
             let copied = if end < source.end {
                 self.copy_cut(&source, &held, end)?
             } else {
-                self.copy_segment(&source, &held)?
+                let copied = self.copy_segment(&source, &held)?;
+                // It is derived: the copy builds its own if this fails.
+                let _ = self.copy_index(segment, &source);
+                copied
             };
             self.report.bytes_copied += copied;
             self.report.segments_copied += u64::from(copied > 0);
@@ -282,6 +287,27 @@ impl Target {
             self.directory.dir.sync()?;
         }
         Ok(len)
+    }
+
+    /// Copies the index file of a segment that was copied and verified, unless it is there. The
+    /// file is verified first, and belongs to exactly these messages.
+    fn copy_index(&self, segment: &SegmentRef, source: &RewriteSource) -> Result<()> {
+        let SegmentRef::Sealed(sealed) = segment else {
+            return Ok(());
+        };
+        let base = segment.base();
+        let copy = Sealed::new(
+            Arc::clone(&self.directory),
+            base,
+            SegmentEnd::Known(source.origin),
+        );
+        if copy.has_index()? || !matches!(sealed.check_index()?, IndexState::Good(_)) {
+            return Ok(());
+        }
+        let index = self.source.open(&FileName::Index(base), Open::Read)?;
+        let mut bytes = vec![0; usize::try_from(index.len()?).unwrap_or(0)];
+        index.read_at(0, &mut bytes)?;
+        store_index(&self.directory, base, &bytes)
     }
 
     /// Copies the bytes `start..end` of a segment to the same place in its copy. When the log is

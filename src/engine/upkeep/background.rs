@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::absent_indexes::{self, Found};
 use super::key_run_build::KeyRunBuild;
 use super::key_runs::{self, KeyRuns};
 use super::pace::Pace;
@@ -14,7 +15,7 @@ use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
 use crate::log::Aging;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
-use crate::segment::{Active, FirstReserve, Prepared, Seal, capacity_for};
+use crate::segment::{AbsentIndex, Active, FirstReserve, Prepared, Seal, capacity_for};
 use crate::{Options, Result};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
@@ -187,6 +188,19 @@ impl Upkeep {
         health.check_not_poisoned()
     }
 
+    /// Has the indexes built that sealed segments lack, and then the key runs made. Where there is
+    /// no background, readers build indexes when they need them.
+    pub(crate) fn make_indexes(&self) {
+        let health = &self.segments.directory.health;
+        let is_asked = self.member.get().is_some()
+            && !health.is_read_only()
+            && absent_indexes::may_lack_one(&self.segments)
+            && self.ask(Task::FindIndex(u64::MAX));
+        if !is_asked {
+            self.make_key_runs();
+        }
+    }
+
     /// Has the key runs made that there are segments for, one after the other. Where there is no
     /// background they are made at once.
     pub(crate) fn make_key_runs(&self) {
@@ -288,6 +302,8 @@ impl Upkeep {
             }
             Task::Retain => self.retain(),
             Task::SetSpaceAside => self.set_space_aside(),
+            Task::FindIndex(below) => return self.find_index(below),
+            Task::BuildIndex(absent) => return Some(self.build_index(absent)),
             Task::FindKeyRun => return self.find_key_run(),
             Task::BuildKeyRun(build) => return self.build_key_run(build),
         }
@@ -371,6 +387,22 @@ impl Upkeep {
                     let _ = self.seal_here(&left, seal);
                 }
             }
+        }
+    }
+
+    fn find_index(&self, below: u64) -> Option<Task> {
+        match absent_indexes::find(&self.segments, below) {
+            Found::Absent(absent) => Some(Task::BuildIndex(absent)),
+            Found::NoneAbove(base) => Some(Task::FindIndex(base)),
+            Found::Nothing => KeyRuns::may_lack_one(&self.segments).then_some(Task::FindKeyRun),
+        }
+    }
+
+    fn build_index(&self, absent: Box<AbsentIndex>) -> Task {
+        let base = absent.sealed().base();
+        match absent_indexes::resume(absent, &self.segments, &self.space) {
+            Some(absent) => Task::BuildIndex(absent),
+            None => Task::FindIndex(base),
         }
     }
 

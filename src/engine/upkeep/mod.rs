@@ -1,6 +1,7 @@
 //! What is done ahead of publishers and behind them: preparing space, sealing, paced syncs,
-//! retention, key runs.
+//! retention, absent indexes, key runs.
 
+mod absent_indexes;
 mod background;
 mod key_run_build;
 mod key_run_writer;

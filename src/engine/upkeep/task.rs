@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::key_run_build::KeyRunBuild;
 use super::sealing::Sealing;
-use crate::segment::Active;
+use crate::segment::{AbsentIndex, Active};
 
 /// Work to be done in the background.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub(super) enum Task {
     Retain,
     /// Make the spare.
     SetSpaceAside,
+    /// Find a segment without its index, below this base offset.
+    FindIndex(u64),
+    /// Build the index of a segment. Takes several slices.
+    BuildIndex(Box<AbsentIndex>),
     /// Find out which key run can be made next.
     FindKeyRun,
     /// Make a key run. Takes several slices.
@@ -36,7 +40,7 @@ impl Task {
     pub(super) fn is_begun(&self) -> bool {
         match self {
             Task::Seal(sealing) => sealing.is_begun(),
-            Task::BuildKeyRun(_) => true,
+            Task::BuildIndex(_) | Task::BuildKeyRun(_) => true,
             _ => false,
         }
     }
@@ -93,9 +97,14 @@ impl Tasks {
         self.ordinary.iter().filter(is_seal).count()
     }
 
-    /// Whether key runs are being made.
+    /// Whether key runs are being made, or the indexes that they are made from.
     pub(super) fn has_key_run(&self) -> bool {
-        let is_key_run = |task: &Task| matches!(task, Task::FindKeyRun | Task::BuildKeyRun(_));
+        let is_key_run = |task: &Task| {
+            matches!(
+                task,
+                Task::FindIndex(_) | Task::BuildIndex(_) | Task::FindKeyRun | Task::BuildKeyRun(_)
+            )
+        };
         self.ordinary.iter().any(is_key_run)
     }
 }
