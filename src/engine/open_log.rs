@@ -173,8 +173,8 @@ impl OpenLog {
         backup::copy(&self.segments, &self.metadata, dir)
     }
 
-    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a life
-    /// of its own.
+    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a
+    /// life of its own.
     pub(super) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
         self.health().check_open()?;
         let _hold = self.remove.hold();
