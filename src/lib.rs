@@ -70,7 +70,7 @@ pub mod testing;
 #[cfg(feature = "fault")]
 #[doc(hidden)]
 pub mod fault {
-    pub use crate::engine::append_controls;
+    pub use crate::engine::{append_controls, restore_to};
     pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk};
 }
 

@@ -150,6 +150,17 @@ pub fn append_controls(log: &FileLog, records: &[NewMessage<'_>]) -> Result<u64>
     log.append::<true>(records, &PublishOptions::default())
 }
 
+/// Restores the messages of `log` below the offset `end` to the directory `dir`, as
+/// [`restore`](crate::restore) does, on whatever disk the log is.
+///
+/// # Errors
+///
+/// As `restore`.
+#[cfg(feature = "fault")]
+pub fn restore_to(log: &FileLog, dir: &Path, end: u64) -> Result<BackupReport> {
+    log.copy_until(dir, end)
+}
+
 impl Log for FileLog {
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
         self.append::<false>(messages, how)

@@ -14,5 +14,5 @@ mod upkeep;
 
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
-pub use file_log::append_controls;
+pub use file_log::{append_controls, restore_to};
 pub use segments::{MessageRef, Scan};

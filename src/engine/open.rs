@@ -183,6 +183,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
         chain,
         runs,
         place,
+        common_until: u64::MAX,
     };
     let log = match opening.chain.verdict(options)? {
         Verdict::Closed(closed) => opening.closed(&closed, lock)?,
@@ -254,6 +255,8 @@ struct Opening<'a> {
     chain: Chain,
     runs: Vec<Arc<KeyRun>>,
     place: Place,
+    /// The current life is known to have its messages up to here; see [`FoundLog`].
+    common_until: u64,
 }
 
 impl Opening<'_> {
@@ -305,7 +308,7 @@ impl Opening<'_> {
     }
 
     /// Opens a log that was not closed.
-    fn recovered(self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
+    fn recovered(mut self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
         let directory = &self.chain.directory;
         let mut meta = MetaStore::new(&directory.dir, self.chain.meta.clone(), &self.chain.copies);
         let recovery = Recovery {
@@ -336,6 +339,9 @@ impl Opening<'_> {
             appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
         if self.options.read_only {
+            if self.place.may_have_lost(&self.chain.meta) {
+                self.common_until = reached.max(self.chain.meta.start_offset);
+            }
             return Ok(self.open_log(lock, segments, appender, meta, synced));
         }
         // With a cut of durable messages, a life has begun already.
@@ -386,6 +392,7 @@ impl Opening<'_> {
             durable,
             lock,
             place: self.place,
+            common_until: self.common_until,
         };
         OpenLog::new(self.options, opened)
     }

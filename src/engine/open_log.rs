@@ -34,6 +34,7 @@ pub(crate) struct OpenLog {
     pub(super) upkeep: Arc<Upkeep>,
     /// A life begins only when a log is opened.
     pub(super) lives: Lives,
+    common_until: u64,
     lock: Mutex<Option<DirLock>>,
 }
 
@@ -47,6 +48,9 @@ pub(super) struct FoundLog {
     pub(super) durable: u64,
     pub(super) lock: DirLock,
     pub(super) place: Place,
+    /// A reader begins no life where messages may be gone, but must not take what is behind this
+    /// offset for what was there. `u64::MAX` if nothing may be gone.
+    pub(super) common_until: u64,
 }
 
 impl OpenLog {
@@ -59,6 +63,7 @@ impl OpenLog {
             durable,
             lock,
             place,
+            common_until,
         } = opened;
         let lives = metadata.current().lives.clone();
         let segments = Arc::new(Segments::new(&directory, list, options.segments_mapped_max));
@@ -81,6 +86,7 @@ impl OpenLog {
             space,
             upkeep,
             lives,
+            common_until,
             lock: Mutex::new(Some(lock)),
         }
     }
@@ -148,6 +154,7 @@ impl OpenLog {
     pub(super) fn resume(&self, position: Position) -> Result<Start> {
         self.health().check_open()?;
         let parted_at = self.lives.common_with(position.life);
+        let parted_at = parted_at.map(|parted_at| parted_at.min(self.common_until));
         if parted_at.is_some_and(|parted_at| position.offset <= parted_at) {
             Ok(Start::At(position.offset))
         } else {
@@ -170,8 +177,8 @@ impl OpenLog {
         backup::copy(&self.segments, &self.metadata, dir)
     }
 
-    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a life
-    /// of its own.
+    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a
+    /// life of its own.
     pub(super) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
         self.health().check_open()?;
         let _hold = self.remove.hold();

@@ -29,8 +29,8 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 /// or with [`salvage`](RecoverOptions::salvage) every message that can be read.
 ///
 /// The bytes that are cut off are kept in the subfolder `quarantine`. Damaged indexes are built
-/// anew. The offsets of lost messages are not given out again, and a life begins at the first of them
-/// (see [`Log::position`]). A log that is
+/// anew. The offsets of lost messages are not given out again, and a life begins at the first of
+/// them (see [`Log::position`]). A log that is
 /// in order is not changed; a torn tail is cut as by opening the log. The indexes are those that
 /// the log has, or those of `options` if no copy of the metadata is readable.
 ///

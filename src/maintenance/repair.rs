@@ -116,8 +116,8 @@ fn close(meta: &mut MetaStore, plan: &Plan) -> Result<()> {
         meta.clean = plan.clean;
         meta.merge = None;
         meta.unfinished = false;
-        // Other messages that may have been lost lie behind the place where a life has begun already:
-        // opening the log need not begin another one.
+        // Other messages that may have been lost lie behind the place where a life has begun
+        // already: opening the log need not begin another one.
         meta.visible_is_durable |= plan.lost_from.is_some();
         meta.start_offset = meta.start_offset.max(first.unwrap_or(bound).min(bound));
     })

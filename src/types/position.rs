@@ -6,8 +6,8 @@ use super::Message;
 /// The random id of one life of a log.
 ///
 /// A log begins a life when it is created, and another one whenever it may go on with other
-/// messages than those that somebody has read or copied: see [`Log::position`](crate::Log::position).
-/// As text it is 32 hexadecimal digits.
+/// messages than those that somebody has read or copied: see
+/// [`Log::position`](crate::Log::position). As text it is 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LifeId([u8; 16]);
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 700,000 |
 //! | `DURAMEN_FAULTS_FULL` | calls fail in every way there is also while messages are removed |
+//! | `DURAMEN_LIVES` | how many random histories of copies, restores, crashes and recoveries to try; default 2,000 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 //! | `DURAMEN_CRASH_REPLAY` | a line printed by a failure: only that one is tried |
 
@@ -22,6 +23,7 @@ mod faults;
 mod half_done;
 mod history;
 mod lies;
+mod lives;
 mod oracle;
 mod recovering;
 mod removal;

@@ -235,8 +235,11 @@ impl Target {
                 self.copy_cut(&source, &held, end)?
             } else {
                 let copied = self.copy_segment(&source, &held)?;
-                // It is derived: the copy builds its own if this fails.
-                let _ = self.copy_index(segment, &source);
+                // A file that waits under its temporary name gets none. It is derived: the copy builds
+                // its own, also if this fails.
+                if !self.staged.contains(&segment.base()) {
+                    let _ = self.copy_index(segment, &source);
+                }
                 copied
             };
             self.report.bytes_copied += copied;

@@ -267,6 +267,41 @@ impl SimDisk {
         Ok(())
     }
 
+    /// Copies the files in a directory, but no directories, to a new one, as another program does,
+    /// and syncs the copies.
+    ///
+    /// # Errors
+    ///
+    /// If `from` is missing, or `to` exists or cannot be created.
+    pub fn copy_dir(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let machine = &mut *self.machine.lock();
+        let names = machine.resolve_dir(from)?;
+        let names = Arc::clone(&machine.seen.dirs[&names]);
+        let (parent, name) = machine.seen.resolve_parent(to)?;
+        if machine.seen.lookup(parent, &name).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let dir = machine.new_inode();
+        machine.record(Op::CreateDir {
+            dir: parent,
+            name,
+            inode: dir,
+        });
+        for (name, from) in names.iter() {
+            let Some(content) = machine.seen.files.get(from) else {
+                continue;
+            };
+            let mut bytes = vec![0; usize::try_from(content.len()).map_err(io::Error::other)?];
+            content.read(0, &mut bytes);
+            let (name, inode) = (name.clone(), machine.new_inode());
+            machine.record(Op::Create { dir, name, inode });
+            machine.write(inode, 0, &bytes)?;
+            machine.sync(inode)?;
+        }
+        machine.sync_dir(dir)?;
+        machine.sync_dir(parent)
+    }
+
     /// The paths and lengths of all files.
     #[must_use]
     pub fn files(&self) -> Vec<(String, u64)> {

@@ -163,8 +163,9 @@ fn a_cut_at_open_is_one_epoch() {
 fn set_epoch(path: &Path, epoch: u64) {
     let mut bytes = fs::read(path).expect("a copy");
     bytes[40..48].copy_from_slice(&epoch.to_le_bytes());
-    let sum = crc32c::crc32c(&bytes[..124]);
-    bytes[124..].copy_from_slice(&sum.to_le_bytes());
+    let sum_at = bytes.len() - 4;
+    let sum = crc32c::crc32c(&bytes[..sum_at]);
+    bytes[sum_at..].copy_from_slice(&sum.to_le_bytes());
     fs::write(path, bytes).expect("a copy");
 }
 
