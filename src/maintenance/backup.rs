@@ -35,7 +35,8 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
 
 /// Makes a log in `dst`, a directory that is missing or holds no log, from the backup in `backup`.
 /// Files there whose names are not the library's are left alone. The new log holds the messages
-/// before the place at which reading from `until` would begin; [`Start::Newest`] takes all. Returns the next offset of the new log.
+/// before the place at which reading from `until` would begin; [`Start::Newest`] takes all. Returns
+/// the next offset of the new log.
 ///
 /// If this fails or is interrupted, `dst` is known as unfinished: every call on it fails with
 /// [`Error::Unfinished`] until something is restored to it again. The same restore then goes on

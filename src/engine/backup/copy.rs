@@ -189,6 +189,7 @@ impl Target {
     /// Says in the target's metadata, before anything else is done there, that a backup is
     /// unfinished. From here on a call that fails leaves what it has done.
     fn begin(&mut self, unfinished: Meta) -> Result<()> {
+        self.created.take().map(Created::keep);
         let dir = &self.directory.dir;
         match &mut self.meta {
             None => {
@@ -211,7 +212,6 @@ impl Target {
             // The process that wrote this may have been killed before it was durable.
             Some(meta) => meta.write_both(|_| {})?,
         }
-        self.created.take().map(Created::keep);
         for name in self.directory.dir.list()? {
             match FileName::parse(&name) {
                 None | Some(FileName::Segment(_) | FileName::Index(_)) => {}
