@@ -1,8 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempfile::TempDir;
-
 use super::torn_tail::Defect;
 use super::*;
 use crate::directory::{Copies, Directory, corrupt, initialise, offset_bound};
@@ -30,7 +28,7 @@ enum Tail {
 
 /// The directory of a log, put together by hand.
 struct Dir {
-    dir: TempDir,
+    dir: tempfile::TempDir,
     /// How the next segment knows the one before it.
     previous: Option<Previous>,
 }
@@ -422,10 +420,8 @@ fn a_segment_is_known_by_the_one_behind_it_by_the_metadata_or_by_itself() {
     let header = |base| chain.directory.header(base).unwrap().unwrap();
     let ending = |base, next| chain.ending_of(&header(base), next).unwrap();
     assert_eq!(ending(0, Some(3)).map(|ending| ending.origin), Some(first));
-    assert_eq!(
-        ending(3, None).map(|ending| ending.witness),
-        Some(Witness::Metadata)
-    );
+    let witness = ending(3, None).map(|ending| ending.witness);
+    assert_eq!(witness, Some(Witness::Metadata));
     assert_eq!(ending(0, None), None);
     let origin = Previous { len: 250, ..last };
     dir.previous = Some(first);

@@ -42,7 +42,7 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
 /// [`Error::Unfinished`] until something is restored to it again. The same restore then goes on
 /// where it was, and another one takes its place.
 ///
-/// All messages that are copied are verified. The new log begins an epoch of its own, because it
+/// All messages that are copied are verified. The new log begins a life of its own, because it
 /// gives the offsets from `until` on to other messages.
 ///
 /// # Errors

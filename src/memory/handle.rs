@@ -90,11 +90,7 @@ impl MemoryLog {
 
     /// Refuses forks: a thread that they do not have may have held the lock.
     fn check_not_forked(&self) -> Result<()> {
-        if self.process.is_current() {
-            Ok(())
-        } else {
-            Err(Error::Forked)
-        }
+        self.process.is_current().then_some(()).ok_or(Error::Forked)
     }
 
     /// The log as it is now, after what has come due.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::ending::Seal;
-use super::sealed::{IndexBuild, Sealed, binding, store_index};
+use super::index_build::{IndexBuild, binding, store_index};
+use super::sealed::Sealed;
 use crate::Result;
 use crate::format::SegmentHeader;
 use crate::sys::{Map, Open};

@@ -366,7 +366,11 @@ impl World {
         self.dirs.fill_with(|| None);
         let prefix = format!("{}/", path(index).display());
         let mut files = self.disk.files();
-        files.retain(|(name, len)| name.starts_with(&prefix) && name.ends_with(".log") && *len > 0);
+        files.retain(|(name, len)| {
+            name.starts_with(&prefix)
+                && Path::new(name).extension().is_some_and(|end| end == "log")
+                && *len > 0
+        });
         let Some((name, _)) = self.random.choice(files) else {
             return Ok(());
         };

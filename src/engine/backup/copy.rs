@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::compare::{CHUNK_LEN, common_len};
+use super::condition::{Condition, accept};
 use super::moment::Moment;
 use crate::chain::{RewriteSource, Testimony, flaw_in, segment_bases, untrimmed};
 use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, Place, initialise};
@@ -26,7 +27,7 @@ use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{
     Held, IndexState, Rewriter, Sealed, SegmentEnd, SegmentRef, copy_range_of, store_index,
 };
-use crate::sys::{Created, Dir, DirLock, File, FileId, Open};
+use crate::sys::{Created, DirLock, File, Open};
 use crate::{BackupReport, Error, LifeId, Result};
 
 /// Copies a log as it is at one moment. Nothing may be removed from it meanwhile.
@@ -55,39 +56,6 @@ pub(crate) fn copy_until(
     let moment = Moment::of(&reader);
     let last = target.copy_segments(&moment, end)?;
     target.finish(metadata, &moment, end.min(moment.next_offset), last)
-}
-
-/// What a backup finds in its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Condition {
-    /// A whole backup, and where it ends.
-    Finished(Option<Previous>),
-    /// A whole backup that another one, which was interrupted, has added to.
-    Extended(Option<Previous>),
-    /// Nothing that counts.
-    Incomplete,
-}
-
-impl Condition {
-    fn of(meta: Option<&Meta>) -> Condition {
-        let end = |meta: &Meta| meta.clean.and_then(|clean| clean.last);
-        match meta {
-            Some(meta) if meta.incomplete => Condition::Incomplete,
-            Some(meta) if meta.unfinished => Condition::Extended(end(meta)),
-            Some(meta) => Condition::Finished(end(meta)),
-            None => Condition::Incomplete,
-        }
-    }
-
-    /// Whether a segment with this base may be one of those that count.
-    fn counts(self, base: u64) -> bool {
-        match self {
-            Condition::Finished(last) | Condition::Extended(last) => {
-                last.is_some_and(|last| base <= last.base)
-            }
-            Condition::Incomplete => false,
-        }
-    }
 }
 
 /// The directory that a backup goes to.
@@ -235,8 +203,8 @@ impl Target {
                 self.copy_cut(&source, &held, end)?
             } else {
                 let copied = self.copy_segment(&source, &held)?;
-                // A file that waits under its temporary name gets none. It is derived: the copy builds
-                // its own, also if this fails.
+                // It is derived: the copy builds its own if this fails, and if the segment still
+                // waits under its temporary name.
                 if !self.staged.contains(&segment.base()) {
                     let _ = self.copy_index(segment, &source);
                 }
@@ -439,24 +407,4 @@ impl Target {
             *current = Meta { sequence, ..meta };
         })
     }
-}
-
-/// Refuses a target with metadata if this is not a backup of the log, or not a restore that was
-/// interrupted.
-fn accept(meta: &Meta, dir: &Dir, log_id: &[u8; 16], is_fork: bool) -> Result<()> {
-    if is_fork && !meta.incomplete {
-        return Err(Error::Invalid("a log is restored to a directory that holds none"));
-    }
-    // A backup says nothing of the directory that it is in.
-    let is_backup = meta.lock == FileId::default();
-    if meta.incomplete && is_backup == is_fork {
-        // A restore does not finish a backup, nor a backup a restore.
-        return Err(Error::Unfinished {
-            path: dir.path().to_path_buf(),
-        });
-    }
-    if !is_fork && meta.log_id != *log_id {
-        return Err(Error::Invalid("the target of a backup holds another log"));
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Copying a log while it is written to.
 
 mod compare;
+mod condition;
 mod copy;
 mod moment;
 

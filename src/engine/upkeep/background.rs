@@ -13,7 +13,6 @@ use super::task::{Task, Tasks};
 use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
-use crate::log::Aging;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 use crate::segment::{AbsentIndex, Active, FirstReserve, Prepared, Seal, capacity_for};
 use crate::{Options, Result};
@@ -32,21 +31,21 @@ const SPACE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// such thread, by the publisher who finds that it is due.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
-    segments: Arc<Segments>,
+    pub(super) segments: Arc<Segments>,
     append: Arc<Append>,
-    remove: Arc<Remove>,
+    pub(super) remove: Arc<Remove>,
     space: Arc<Space>,
     key_runs: KeyRuns,
     pace: Arc<Pace>,
     /// When to look next whether the retention policy has something to remove.
-    look_at: Mutex<Option<Instant>>,
+    pub(super) look_at: Mutex<Option<Instant>>,
     rollover: u64,
     tasks: Mutex<Tasks>,
     /// Held during a turn, so that closing can wait for it.
     working: Mutex<()>,
     /// This log's membership in the scheduler; none if there is no background, or nothing is
     /// written.
-    member: OnceLock<Member>,
+    pub(super) member: OnceLock<Member>,
 }
 
 impl Upkeep {
@@ -259,7 +258,7 @@ impl Upkeep {
     }
 
     /// Adds a task. False if there is no thread to do it.
-    fn ask(&self, task: Task) -> bool {
+    pub(super) fn ask(&self, task: Task) -> bool {
         let Some(member) = self.member.get() else {
             return false;
         };
@@ -321,53 +320,6 @@ impl Upkeep {
             let reserve = FirstReserve::exactly(capacity.min(NEXT_RESERVE_MAX));
             let prepared = Prepared::create(directory, capacity, reserve);
             *ready = prepared.and_then(|prepared| prepared.synced(directory)).ok();
-        }
-    }
-
-    /// Applies the retention policy for the first time since the log was opened, and from now on by
-    /// time. Where there is no background it is applied here, and not by time.
-    pub(crate) fn begin_retention(&self) {
-        if !self.remove.policy.is_limited() || self.segments.directory.health.is_read_only() {
-            return;
-        }
-        if self.ask(Task::Retain) {
-            self.look_later();
-        } else {
-            self.retain();
-        }
-    }
-
-    /// Asks for the turn in which retention is looked at next.
-    fn look_later(&self) {
-        let time = Instant::now().checked_add(Aging::period(&self.remove.policy));
-        if let (Some(time), Some(member)) = (time, self.member.get()) {
-            *self.look_at.lock() = Some(time);
-            member.ask_at(time);
-        }
-    }
-
-    /// Has the retention policy applied if its time has come.
-    fn look_for_old(&self) {
-        let is_time = |time: &Instant| *time <= Instant::now();
-        if !self.look_at.lock().as_ref().is_some_and(is_time) {
-            return;
-        }
-        if self.remove.is_retention_due() {
-            self.ask(Task::Retain);
-        }
-        self.look_later();
-    }
-
-    /// Applies the retention policy, unless a removal or backup is under way. If something fails,
-    /// the next time tries again; a failed sync has poisoned the log.
-    fn retain(&self) {
-        let Some(mut removal) = self.remove.try_hold() else {
-            return;
-        };
-        let _ = removal.retain();
-        self.forget_removed();
-        if let Some(due) = removal.end() {
-            let _ = self.act(*due);
         }
     }
 

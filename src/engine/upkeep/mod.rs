@@ -8,6 +8,7 @@ mod key_run_writer;
 mod key_runs;
 mod pace;
 mod progress;
+mod retaining;
 mod sealing;
 mod task;
 

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `content` | the bytes of one file |
 //! | `image` | files and directories at one moment |
-//! | `op` | the recorded operations, in order |
+//! | `op`, `apply` | the recorded operations, in order, and what they change |
 //! | `fault` | the calls that fail, and their errors |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
 //! | `dir`, `handle` | the directories, files, mappings and locks of processes |
@@ -15,6 +15,7 @@
 //! | `units` | the pieces of these changes that survive independently |
 //! | `crash` | the states that a disk may have after a power cut |
 
+mod apply;
 mod content;
 mod crash;
 mod dir;
