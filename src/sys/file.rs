@@ -167,10 +167,11 @@ impl File {
     /// On a full disk, a store to a place that the file has no block for kills the process with
     /// SIGBUS, and on some file systems a load does. Copying a file may leave such holes, and so
     /// may a power cut. So a file with a hole is not mapped: what is loaded is read from it, and
-    /// nothing can be stored, which [`Map::takes_stores`] tells.
+    /// nothing can be stored, which [`Map::takes_stores`] tells. The same goes for a file system
+    /// whose mappings are not coherent, on which only copies of a log are.
     pub(crate) fn map(&self, capacity: u64, writable: bool) -> Result<Map> {
         let len = self.len()?.min(capacity);
-        if self.has_hole(len)? {
+        if self.is_remote() || self.has_hole(len)? {
             return Ok(Map::reading(Box::new(self.again()?), len));
         }
         self.map_reserved(capacity, writable)
@@ -185,6 +186,14 @@ impl File {
             Inner::Sim(file) => file.map(writable).map(|map| Map::sim(map, capacity, len)),
         }
         .map_err(failed("map", &self.path))
+    }
+
+    fn is_remote(&self) -> bool {
+        match &self.inner {
+            Inner::Os(file) => super::refused::is_remote(file),
+            #[cfg(feature = "fault")]
+            Inner::Sim(_) => false,
+        }
     }
 
     /// Whether the file is not known to have a block for each of its first `len` bytes.

@@ -15,6 +15,7 @@ mod map;
 mod os;
 mod overlay;
 mod owner;
+mod refused;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
 mod storage;

@@ -13,32 +13,11 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::error::{failed, random_failed};
 use super::owner::give_to_owner;
+use super::refused::{COPY_ON_WRITE, refusal};
 use super::{File, FileId, Open, UNKNOWN_BOOT, overlay};
 use crate::{Error, Result};
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// The file systems that are refused: the type that `statfs` reports, and the reason.
-const REFUSED: [(i64, &str); 9] = [
-    (0x6969, NETWORK),
-    (0xff53_4d42, NETWORK),
-    (0xfe53_4d42, NETWORK),
-    (0x517b, NETWORK),
-    (0x0102_1997, NETWORK),
-    (0x6573_5546, NETWORK),
-    (0x9123_683e, COPY_ON_WRITE),
-    (0x2fc1_2fc1, COPY_ON_WRITE),
-    (0xca45_1a4e, COPY_ON_WRITE),
-];
-const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks coherent";
-const COPY_ON_WRITE: &str =
-    "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
-
-/// Why a file system of this type is refused, if it is.
-fn refusal(number: i64) -> Option<&'static str> {
-    let found = REFUSED.iter().find(|(refused, _)| *refused == number);
-    found.map(|(_, what)| *what)
-}
 
 /// How many directories there may be above one another.
 const DEPTH_MAX: usize = 4096;

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod copy_targets;
 #[cfg(feature = "fault")]
 mod faults;
 mod gc;
@@ -10,6 +11,7 @@ mod kill;
 mod limits;
 mod locks;
 mod many_segments;
+mod mount;
 mod owner;
 mod paced;
 mod path_changes;

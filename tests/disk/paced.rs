@@ -1,8 +1,7 @@
 //! Paced durability on real disks: many logs on one, and one that is frozen.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use duramen::{Durability, FileLog, Log, NewMessage, Options, Retention};
 
 use super::common::number;
+use super::mount::Mount;
 
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -102,69 +102,6 @@ impl Drop for Done<'_> {
     }
 }
 
-/// A file system of its own in a file, mounted; unmounted when dropped.
-struct Mount {
-    folder: tempfile::TempDir,
-    /// Thaws it after a while, whatever happens to the test.
-    timer: Option<Child>,
-}
-
-fn run(program: &str, args: &[&str]) -> bool {
-    let status = Command::new(program)
-        .args(args)
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
-}
-
-impl Mount {
-    /// None where this may not be done.
-    fn new() -> Option<Mount> {
-        let folder = tempfile::tempdir().ok()?;
-        let image = folder.path().join("image");
-        fs::File::create(&image)
-            .and_then(|file| file.set_len(64 << 20))
-            .ok()?;
-        let mount = Mount { folder, timer: None };
-        fs::create_dir(mount.path()).ok()?;
-        let (image, path) = (image.display().to_string(), mount.path().display().to_string());
-        let is_mounted =
-            run("mkfs.ext4", &["-q", "-F", &image]) && run("mount", &["-o", "loop", &image, &path]);
-        is_mounted.then_some(mount)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("mounted")
-    }
-
-    fn freeze(&mut self) -> bool {
-        let path = self.path().display().to_string();
-        let thaw = format!("sleep 30; fsfreeze -u '{path}'");
-        self.timer = Command::new("sh")
-            .args(["-c", &thaw])
-            .stderr(Stdio::null())
-            .spawn()
-            .ok();
-        self.timer.is_some() && run("fsfreeze", &["-f", &path])
-    }
-
-    fn thaw(&mut self) {
-        if let Some(mut timer) = self.timer.take() {
-            run("fsfreeze", &["-u", &self.path().display().to_string()]);
-            let _ = timer.kill();
-            let _ = timer.wait();
-        }
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        self.thaw();
-        run("umount", &[&self.path().display().to_string()]);
-    }
-}
-
 fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Duration {
     let start = Instant::now();
     while !is_so() {
@@ -207,7 +144,7 @@ fn use_logs_in(dir: &Path, interval: Duration) -> Duration {
 #[test]
 fn a_frozen_file_system_delays_no_log_elsewhere() {
     const INTERVAL: Duration = Duration::from_millis(50);
-    let Some(mut mount) = Mount::new() else {
+    let Some(mut mount) = Mount::ext4() else {
         println!(
             "NOT RUN: a file system cannot be made and mounted here (needs root, mkfs.ext4, loop devices)"
         );

@@ -142,7 +142,7 @@ fn a_store_into_a_hole_of_a_full_disk_kills() {
     let (disk, file) = disk_with("a", &[1; 4096]);
     file.set_len(8192).unwrap();
     disk.set_space(Some(4096));
-    let _ = file.map(8192, true).unwrap().store(5000, b"x");
+    let _ = file.map_reserved(8192, true).unwrap().store(5000, b"x");
 }
 
 #[test]
