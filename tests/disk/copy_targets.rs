@@ -63,7 +63,7 @@ fn a_backup_may_be_on_a_file_system_that_copies_on_write() {
     match Mount::btrfs() {
         Some(mount) => back_up_and_restore(&mount.path()),
         None => {
-            println!("NOT RUN: btrfs cannot be made and mounted here (needs root, mkfs.btrfs, loop devices)")
+            println!("NOT RUN: btrfs cannot be made and mounted here (needs root, mkfs.btrfs, loop devices)");
         }
     }
 }
