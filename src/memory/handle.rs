@@ -101,6 +101,7 @@ impl MemoryLog {
     }
 
     fn read_as_is(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
+        self.check_not_forked()?;
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
 

@@ -41,16 +41,9 @@ enum Inner {
     Sim(#[expect(dead_code, reason = "held for what dropping it does")] super::sim::SimLock),
 }
 
-/// What has a lock on it.
+/// A file or directory with a lock on it, and the process that took the lock.
 #[derive(Debug)]
-enum Descriptor {
-    File(fs::File),
-    Dir(OsDir),
-}
-
-/// A lock on a file or directory, and the process that took it.
-#[derive(Debug)]
-struct Locked(Descriptor, Process);
+struct Locked(fs::File, Process);
 
 impl Drop for Locked {
     fn drop(&mut self) {
@@ -59,10 +52,7 @@ impl Drop for Locked {
         // forked child that does not call `exec` has a copy too, and must not release its parent's
         // lock: it only closes the copy.
         if self.1.is_current() {
-            let _ = match &self.0 {
-                Descriptor::File(file) => file.unlock(),
-                Descriptor::Dir(dir) => dir.file().unlock(),
-            };
+            let _ = self.0.unlock();
         }
     }
 }
@@ -101,13 +91,14 @@ impl DirLock {
             }
             None
         };
-        // The lock belongs to this descriptor, which nothing else is done with.
-        match take(dir.file(), exclusive) {
+        // The lock belongs to a descriptor of its own, which a forked child can close.
+        let folder = dir.again(path)?;
+        match take(&folder, exclusive) {
             Err(fs::TryLockError::WouldBlock) => return Err(locked()),
             // Some file systems can only lock files.
             Ok(()) | Err(fs::TryLockError::Error(_)) => {}
         }
-        let folder = Locked(Descriptor::Dir(dir.clone()), process);
+        let folder = Locked(folder, process);
         let file = open_lock_file(dir, path, exclusive)?;
         if let Some(file) = &file {
             let path = path.join(LOCK_NAME);
@@ -125,7 +116,7 @@ impl DirLock {
         }
         Ok(DirLock {
             inner: Inner::Os {
-                files: (folder, file.map(|file| Locked(Descriptor::File(file), process))),
+                files: (folder, file.map(|file| Locked(file, process))),
                 registered,
             },
         })

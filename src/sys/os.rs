@@ -37,6 +37,13 @@ impl OsDir {
         &self.0
     }
 
+    /// The same directory, opened once more.
+    pub(super) fn again(&self, path: &Path) -> Result<fs::File> {
+        rustix::fs::openat(&self.0, ".", OPEN_DIR, Mode::empty())
+            .map(fs::File::from)
+            .map_err(|error| failed("open directory", path)(error.into()))
+    }
+
     pub(super) fn check_supported(&self, path: &Path) -> Result<()> {
         let stat = rustix::fs::fstatfs(&self.0).map_err(|error| failed("look at", path)(error.into()))?;
         let refusal = match stat.f_type {

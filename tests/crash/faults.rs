@@ -212,7 +212,7 @@ fn one(run: &mut Run, workload: &Workload, fault: Fault) -> Verdict<()> {
                 .map_err(|error| format!("G1: {step:?} once more: {}", told(&error)))?;
         }
     }
-    settled(run)
+    settled(run, fault)
 }
 
 /// Whether a step that failed can be done again and then has to succeed.
@@ -280,7 +280,7 @@ fn goes_on(run: &mut Run, step: Step, fault: Fault, error: &Error) -> Verdict<bo
 }
 
 /// The disk works again: the handle reads, and after a kill, a kill with an empty cache and a power cut the log opens.
-fn settled(run: &mut Run) -> Verdict<()> {
+fn settled(run: &mut Run, fault: Fault) -> Verdict<()> {
     run.disk.heal();
     let point = run.disk.point();
     let after_kill = run.history.after_kill(point);
@@ -305,7 +305,12 @@ fn settled(run: &mut Run) -> Verdict<()> {
     let after_cut = run.history.after_power_cut(point);
     let evicted = run.disk.kill_at(point);
     evicted.evict();
-    try_one("evicted: ", &evicted, &after_cut)?;
+    // Where everything fails, it cannot be noted either that a sync has failed.
+    let mut unnoted = run.history.after_power_cut(point);
+    if fault.from_then_on {
+        unnoted.promise.seen = unnoted.promise.durable;
+    }
+    try_one("evicted: ", &evicted, &unnoted)?;
     run.disk
         .crash_images(point, &Settings::get().plan())
         .take(IMAGES)

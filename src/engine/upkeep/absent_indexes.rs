@@ -72,6 +72,10 @@ pub(super) fn resume(
     segments: &Segments,
     space: &Arc<Space>,
 ) -> Option<Box<AbsentIndex>> {
+    // A segment that was removed is let go of: on a full disk its space may be needed.
+    if !is_there(&absent, segments) {
+        return None;
+    }
     if !absent.resume(RECORDS_EACH) {
         return Some(absent);
     }
@@ -84,13 +88,18 @@ fn store(absent: AbsentIndex, segments: &Segments, space: &Arc<Space>) -> Result
         return Ok(());
     };
     let _not_while_replacing = segments.lock_replacing();
-    let is_ours = |held: &SegmentRef| match held {
-        SegmentRef::Sealed(sealed) => Arc::ptr_eq(sealed, absent.sealed()),
-        SegmentRef::Active(_) => false,
-    };
-    if segments.list().segments.iter().any(is_ours) {
+    if is_there(&absent, segments) {
         absent.store()
     } else {
         Ok(())
     }
+}
+
+/// Whether the segment is still of the log.
+fn is_there(absent: &AbsentIndex, segments: &Segments) -> bool {
+    let is_ours = |held: &SegmentRef| match held {
+        SegmentRef::Sealed(sealed) => Arc::ptr_eq(sealed, absent.sealed()),
+        SegmentRef::Active(_) => false,
+    };
+    segments.list().segments.iter().any(is_ours)
 }
