@@ -156,8 +156,9 @@ fn a_backup_has_the_indexes_of_the_log() {
         files
     };
     let (ours, theirs) = (indexes(&own), indexes(&copy));
-    assert_eq!(theirs.len() + 1, ours.len());
-    assert!(theirs.iter().all(|file| ours.contains(file)));
+    // Taking the backup may have built the damaged one anew.
+    assert!(theirs.len() + 1 >= ours.len());
+    assert!(theirs.iter().all(|file| file.1 != bytes && ours.contains(file)));
 
     fs::write(&damaged, &good).expect("written");
     log.backup(&copy).expect("backed up");
