@@ -11,7 +11,7 @@ use crate::directory::{Copies, Directory, Place};
 use crate::format::{IndexKinds, Life, Lives, Meta};
 use crate::segment::damaged_runs;
 use crate::sys::{Dir, FileId, UNKNOWN_BOOT};
-use crate::{Corruption, Error, LifeId, Log, Options, Result};
+use crate::{Corruption, Error, LifeId, Log, Options, Result, Retention};
 
 /// Makes a damaged log usable: keeps every message in front of the first one that cannot be read,
 /// and reports what was cut off.
@@ -158,6 +158,8 @@ fn finish(dir: &Dir, options: &Options, meta: &Meta, report: &mut RecoverReport)
         .create_dirs(false)
         .read_only(false)
         .recover(true)
+        // What can still be read is kept, whatever the policy says.
+        .retention(Retention::new())
         .key_index(meta.key_index)
         .time_index(meta.time_index);
     let log = options.open_in(dir)?;

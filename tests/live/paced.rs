@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,12 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// These tests have the background thread hang, which they share.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn shut(gate: &Gate) -> MutexGuard<'_, ()> {
     gate.shut.lock().expect("the gate")
 }
@@ -102,6 +108,7 @@ fn shut(gate: &Gate) -> MutexGuard<'_, ()> {
 /// hangs again, it is told again.
 #[test]
 fn a_publisher_whose_log_is_late_syncs_itself() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a folder");
     let gate = Hanging::gate();
     let mut hanging = Hanging::open(dir.path(), &gate, Durability::Interval(INTERVAL));
@@ -149,6 +156,7 @@ fn a_publisher_whose_log_is_late_syncs_itself() {
 #[test]
 fn a_publisher_whose_log_has_too_many_bytes_unsynced_syncs_itself() {
     const BYTES: u64 = 20_000;
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a folder");
     let gate = Hanging::gate();
     let mut hanging = Hanging::open(dir.path(), &gate, Durability::Bytes(BYTES));
@@ -165,6 +173,7 @@ fn a_publisher_whose_log_has_too_many_bytes_unsynced_syncs_itself() {
 /// Goal: that a sync hangs is told even if nobody publishes any more.
 #[test]
 fn a_sync_that_hangs_is_told_without_a_publisher() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a folder");
     let gate = Hanging::gate();
     let mut hanging = Hanging::open(dir.path(), &gate, Durability::Interval(INTERVAL));
@@ -183,6 +192,7 @@ fn a_sync_that_hangs_is_told_without_a_publisher() {
 /// on another, a log is synced, sealed and trimmed by its retention, and others are opened and closed.
 #[test]
 fn a_file_system_that_hangs_holds_up_no_log_elsewhere() {
+    let _alone = alone();
     let (here, there) = (
         tempfile::tempdir().expect("a folder"),
         tempfile::tempdir_in("/dev/shm"),
@@ -235,6 +245,7 @@ fn a_file_system_that_hangs_holds_up_no_log_elsewhere() {
 /// Goal: the durable end moves when a segment left behind was synced, though nobody has asked for a sync.
 #[test]
 fn sealing_a_segment_moves_the_durable_end() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a folder");
     let log = Options::new()
         .create_dirs(true)
