@@ -191,7 +191,10 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     };
     log.upkeep.make_indexes();
     log.upkeep.begin_retention();
-    Ok(FileLog::new(log))
+    let log = FileLog::new(log);
+    // What the policy removes may have been the first that is written.
+    log.log.directory.health.check_not_poisoned()?;
+    Ok(log)
 }
 
 /// Removes the files that do not belong to the log any more.

@@ -44,8 +44,8 @@ pub(crate) fn find_dir(storage: &dyn Storage, path: &Path) -> Result<Option<Dir>
 /// A directory that was opened, and the directories that had to be created for it.
 ///
 /// Unless the directory is [kept](Created::keep), dropping this removes those that were created, if
-/// nothing but a lock file is in them, and a lock file that [`lock`](Created::lock) has created. So
-/// a call that fails leaves no trace.
+/// they are empty, and a lock file that [`lock`](Created::lock) has created. So a call that refuses
+/// leaves no trace.
 #[derive(Debug)]
 pub(crate) struct Created {
     dir: Dir,
@@ -138,7 +138,8 @@ impl Created {
 
 impl Drop for Created {
     fn drop(&mut self) {
-        if self.made_lock || !self.made.is_empty() {
+        // A lock file that somebody else has created meanwhile is theirs, as is the directory then.
+        if self.made_lock {
             let _ = self.dir.remove(super::LOCK_NAME);
         }
         while let Some((parent, name)) = self.made.pop() {

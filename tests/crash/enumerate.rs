@@ -118,17 +118,17 @@ fn backups(config: Config, states_min: usize) {
         .into_iter()
         .chain(longer.map(<[Step]>::to_vec));
     let all = between.map(|steps| [&[Step::Fill, Step::Backup], &steps[..], &[Step::Backup]].concat());
-    battery(config, all.collect(), Settings::get().states / 10, states_min);
+    battery(config, all.collect(), Settings::get().states / 30, states_min);
 }
 
 #[test]
 fn backups_onto_backups_with_each_publish() {
-    backups(Config::REMOVING[0], 30_000);
+    backups(Config::REMOVING[0], 12_000);
 }
 
 #[test]
 fn backups_onto_backups_with_os() {
-    backups(Config::REMOVING[1], 30_000);
+    backups(Config::REMOVING[1], 12_000);
 }
 
 /// Segments of which so little is kept that several become one, and any step after that.

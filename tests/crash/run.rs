@@ -2,6 +2,7 @@ use duramen::fault::SimDisk;
 use duramen::{ErrorKind, FileLog, Log, Result};
 
 use super::content::{Content, as_new};
+use super::examine::read_all;
 use super::history::{History, Promise, Removed};
 use super::workload::{Config, Step};
 
@@ -40,7 +41,11 @@ impl Run {
             self.disk.note("open");
             self.life += 1;
             let point = self.disk.point();
-            self.log = Some(self.config.options(&self.disk).open(self.config.dir)?);
+            let opened = self.config.options(&self.disk).open(self.config.dir);
+            if opened.is_err() {
+                self.note_failed_open(point);
+            }
+            self.log = Some(opened?);
             self.note_policy(point)?;
             self.note_promise()?;
         }
@@ -140,6 +145,21 @@ impl Run {
             self.history.remove(Removed::Before(before), point, None);
         }
         Ok(())
+    }
+
+    /// An open that has failed may have applied the policy, or half of it.
+    fn note_failed_open(&mut self, point: usize) {
+        let Some(kept) = self.config.kept_max else { return };
+        let disk = self.disk.kill();
+        disk.heal();
+        let reader = self.config.options(&disk).read_only(true);
+        let messages = reader.open(self.config.dir).map(|log| read_all(&log));
+        if let Ok(Ok(messages)) = messages
+            && let Some(first) = messages.len().checked_sub(kept as usize)
+            && let Some(first) = messages.get(first)
+        {
+            self.history.remove(Removed::Before(first.offset), point, None);
+        }
     }
 
     /// Notes where the log begins, if that has changed since `point`.

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod above;
 mod copy_targets;
 #[cfg(feature = "fault")]
 mod faults;

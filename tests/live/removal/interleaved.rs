@@ -16,7 +16,7 @@ use duramen::{Durability, FileLog, Log, NewMessage, Options, Start, Timestamp};
 const DIR: &str = "/log";
 const KEYS: u64 = 3;
 /// How long a call is waited for that may have to wait for the one that it interrupts.
-const BLOCKED_AFTER: Duration = Duration::from_millis(10);
+const BLOCKED_AFTER: Duration = Duration::from_millis(3);
 
 type Call = fn(&FileLog, &SimDisk) -> String;
 
