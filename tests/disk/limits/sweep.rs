@@ -67,8 +67,17 @@ pub(super) fn sweep_sizes(part: &str) {
             same_handle(&disk, &dir, &options, &when);
             reopened(&dir, &options, &when);
             killed(&disk, &dir, &options, &when);
-            let status = Command::new("umount").arg(&disk).status();
-            assert!(status.expect("umount").success(), "{when}");
+            // A thread that ends may hold a file for a moment longer.
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !Command::new("umount")
+                .arg(&disk)
+                .status()
+                .expect("umount")
+                .success()
+            {
+                assert!(Instant::now() < deadline, "{when}");
+                thread::sleep(Duration::from_millis(10));
+            }
         }
     }
 }
