@@ -32,6 +32,11 @@ impl LiveMetadata {
         self.store.lock().current().clone()
     }
 
+    /// One thing that the metadata says now. Waits for a write that is under way.
+    pub(crate) fn get<T>(&self, get: impl FnOnce(&Meta) -> T) -> T {
+        get(self.store.lock().current())
+    }
+
     /// Whether both copies have every change that was to be in both.
     pub(crate) fn is_in_both(&self) -> bool {
         self.store.lock().is_in_both()

@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -33,32 +33,31 @@ fn run(program: &Path, args: &[&str], input: &str) -> Run {
     finish(child)
 }
 
-/// Whether a thread is refused there: where not, the test says that it did not run.
-fn are_threads_refused(home: &Path) -> bool {
+/// A directory that anybody may use, with a copy of the tool; `None`, which is said, where the limit of threads does
+/// not hold.
+fn home_without_threads() -> Option<(tempfile::TempDir, PathBuf)> {
     // The shell needs another process for a command that is not its last.
     let run = run(Path::new("bash"), &["-c", "true; /bin/true; exit 7"], "");
-    let refused = run.code != Some(7);
-    if !refused {
-        println!(
-            "NOT RUN in {}: the limit of threads does not hold here: {run:?}",
-            home.display()
-        );
+    if run.code == Some(7) {
+        println!("NOT RUN: the limit of threads does not hold here: {run:?}");
+        return None;
     }
-    refused
+    let home = tempfile::tempdir().expect("a directory");
+    let program = home.path().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_duramen"), &program).expect("a copy");
+    for (path, mode) in [(home.path(), 0o777), (&program, 0o755)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    }
+    Some((home, program))
 }
 
 /// Goal: where the system refuses threads, every command still does its work, and none panics; with the standard
 /// error a terminal and without.
 #[test]
 fn every_command_works_without_threads() {
-    let home = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
-    if !are_threads_refused(home.path()) {
+    let Some((home, program)) = home_without_threads() else {
         return;
-    }
-    let program = home.path().join("program");
-    fs::copy(env!("CARGO_BIN_EXE_duramen"), &program).expect("a copy");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    };
     let path = |name: &str| home.path().join(name).to_str().expect("text").to_owned();
     let (log, copy, restored, work) = (path("log"), path("copy"), path("restored"), path("work"));
     let published = run(&program, &["publish", &log, "--key-index"], &numbered(1000));
@@ -114,14 +113,9 @@ fn every_command_works_without_threads() {
 /// Goal: where the system refuses threads, messages still do not wait for the next ones.
 #[test]
 fn messages_do_not_wait_for_others_without_threads() {
-    let home = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
-    if !are_threads_refused(home.path()) {
+    let Some((home, program)) = home_without_threads() else {
         return;
-    }
-    let program = home.path().join("program");
-    fs::copy(env!("CARGO_BIN_EXE_duramen"), &program).expect("a copy");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    };
     let log = home.path().join("log");
     let mut child = alone(&program, &["publish", log.to_str().expect("text")])
         .spawn()

@@ -170,6 +170,23 @@ pub(crate) fn child_of(program: &Path, module: &str, test: &str, role: &str) -> 
     command
 }
 
+/// As [`child`], with mounts of its own; `None` where the system does not allow that, which is said.
+pub(crate) fn child_with_mounts(module: &str, role: &str) -> Option<Command> {
+    let probe = Command::new("unshare").args(["--mount", "true"]).output();
+    if !probe.as_ref().is_ok_and(|output| output.status.success()) {
+        println!("NOT RUN: {role}: mounting needs `unshare --mount`: {probe:?}");
+        return None;
+    }
+    let plain = child(module, role);
+    let mut command = Command::new("unshare");
+    command
+        .arg("--mount")
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .env("DURAMEN_CHILD", role);
+    Some(command)
+}
+
 /// What a child says in which one test was run, and passed.
 pub(crate) const RAN_ONE: &str = "test result: ok. 1 passed;";
 

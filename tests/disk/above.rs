@@ -5,27 +5,16 @@ use std::process::Command;
 
 use duramen::{Log, NewMessage, Options};
 
-use crate::common::{child, role, run_child};
+use crate::common::{child_with_mounts, role, run_child};
 
 /// Folders of sysfs, on which nothing can be synced, over which something else may be mounted.
 const UNSYNCABLE: [&str; 3] = ["/sys/kernel/debug", "/sys/kernel/security", "/sys/fs/cgroup"];
 
 #[test]
 fn a_log_is_created_below_what_cannot_be_synced() {
-    let mut probe = Command::new("unshare");
-    probe.args(["--mount", "true"]);
-    if !probe.output().is_ok_and(|output| output.status.success()) {
-        println!("NOT RUN: mounting over a folder of sysfs needs `unshare --mount`");
-        return;
+    if let Some(child) = child_with_mounts(module_path!(), "above") {
+        run_child(child);
     }
-    let plain = child(module_path!(), "above");
-    let mut command = Command::new("unshare");
-    command
-        .arg("--mount")
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .env("DURAMEN_CHILD", "above");
-    run_child(command);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use duramen::{Error, FileLog, Log, LogExt, NewMessage, Options, Result, Retention, Start, compact};
 
-use crate::common::{child, read_all, role, run_child};
+use crate::common::{child, child_with_mounts, read_all, role, run_child};
 
 /// Messages of the log whose path changes, and of the one that its path then leads to.
 const OURS: u64 = 60;
@@ -246,20 +246,9 @@ fn a_log_stays_in_the_directory_that_was_opened() {
 
 #[test]
 fn a_log_stays_in_its_directory_when_another_is_mounted_over_it() {
-    let mut probe = Command::new("unshare");
-    probe.args(["--mount", "true"]);
-    if !probe.output().is_ok_and(|output| output.status.success()) {
-        println!("NOT RUN: mounting over the directory of an open log needs `unshare --mount`");
-        return;
+    if let Some(child) = child_with_mounts(module_path!(), "mounts") {
+        run_child(child);
     }
-    let plain = child(module_path!(), "mounts");
-    let mut command = Command::new("unshare");
-    command
-        .arg("--mount")
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .env("DURAMEN_CHILD", "mounts");
-    run_child(command);
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Appender {
             log_id: directory.log_id,
             salt: Salt(directory.dir.random()?),
             base: self.next_offset,
-            epoch: context.metadata.current().lives.epoch(),
+            epoch: context.metadata.get(|meta| meta.lives.epoch()),
             previous: None,
             durable_base: oldest_unsynced.map_or(self.next_offset, |oldest| oldest.header.base),
             created: creation_time(context.clock.now().as_micros()),

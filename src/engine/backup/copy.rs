@@ -122,7 +122,7 @@ impl Target {
         let Some(theirs) = theirs.filter(|theirs| !theirs.incomplete) else {
             return Ok(());
         };
-        let ours = metadata.current().lives;
+        let ours = metadata.get(|meta| meta.lives.clone());
         let is_contained = ours.contain(reader.next_offset(), &theirs.lives, theirs.next_offset);
         if theirs.clean.is_none() || !is_contained {
             return Err(Error::Invalid(

@@ -74,7 +74,7 @@ impl Removal<'_> {
         let policy = &self.remove.policy;
         let mut cut = reader.list().start_offset;
         if let Some(messages) = policy.messages {
-            let has_gaps = self.remove.metadata.current().has_gaps;
+            let has_gaps = self.remove.metadata.get(|meta| meta.has_gaps);
             cut = cut.max(cut_by_count(reader, messages, has_gaps)?);
         }
         if let Some(bytes) = policy.bytes {

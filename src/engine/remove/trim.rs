@@ -39,7 +39,7 @@ impl Removal<'_> {
             meta.start_offset = before;
             meta.next_offset = meta.next_offset.max(before);
         });
-        if self.remove.metadata.current().start_offset >= before {
+        if self.remove.metadata.get(|meta| meta.start_offset) >= before {
             self.remove.segments.change(|list| list.start_offset = before);
             self.remove.health().changes().notify();
         }
@@ -111,7 +111,7 @@ impl Removal<'_> {
             return Ok(trimmed);
         }
         let last = reader.list().index_at(before);
-        let has_gaps = self.remove.metadata.current().has_gaps;
+        let has_gaps = self.remove.metadata.get(|meta| meta.has_gaps);
         for (index, segment) in reader.list().segments.iter().enumerate().take(last + 1) {
             let (from, to) = (
                 start.max(segment.base()),

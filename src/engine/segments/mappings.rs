@@ -3,16 +3,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use crate::Error;
 use crate::segment::Sealed;
-use crate::sys::mappings_max;
+use crate::sys::{self, PerProcess, mappings_max};
 
 /// The system's limit counts the mappings of the whole process, so all its logs share a budget.
-/// (Without a lock, because a fork in the middle of it must not keep the child from going on.)
-static LOGS: ArcSwapOption<Vec<Weak<Mappings>>> = ArcSwapOption::const_empty();
+static LOGS: PerProcess<sys::Mutex<Logs>> = PerProcess::new();
+
+/// The logs that have mapped something, and some that are closed by now.
+#[derive(Debug, Default)]
+struct Logs {
+    logs: Vec<Weak<Mappings>>,
+    /// With so many, those that are closed are forgotten.
+    full: usize,
+}
 
 /// How many sealed segments all logs of the process have mapped.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
@@ -69,12 +75,12 @@ impl Mappings {
         if self.is_registered.swap(true, Ordering::Relaxed) {
             return;
         }
-        LOGS.rcu(|logs| {
-            let open = logs.iter().flat_map(|logs| logs.iter());
-            let mut logs: Vec<_> = open.filter(|log| log.strong_count() > 0).cloned().collect();
-            logs.push(Arc::downgrade(self));
-            Some(Arc::new(logs))
-        });
+        let Logs { logs, full } = &mut *LOGS.get().lock();
+        if logs.len() >= *full {
+            logs.retain(|log| log.strong_count() > 0);
+            *full = 2 * logs.len() + 16;
+        }
+        logs.push(Arc::downgrade(self));
     }
 
     /// Counts the segments that are mapped now. Called under the lock of `mapped`.
@@ -129,14 +135,14 @@ fn release(mapped: &mut Vec<Arc<Sealed>>, mut excess: usize, anyway: bool) {
 /// Releases segments, of whatever log of the process, until seven eighths of `max` are mapped.
 fn release_beyond(max: usize) {
     let keep = max - max.div_ceil(8);
-    let logs = LOGS.load();
+    let logs: Vec<_> = LOGS.get().lock().logs.iter().filter_map(Weak::upgrade).collect();
     for anyway in [false, true] {
-        for log in logs.iter().flat_map(|logs| logs.iter()).filter_map(Weak::upgrade) {
+        for log in &logs {
             let excess = MAPPED.load(Ordering::Relaxed).saturating_sub(keep);
             if excess == 0 {
                 return;
             }
-            // After a fork, nobody may be left to unlock what belongs to the parent.
+            // A thread that holds the lock releases segments of that log itself.
             let Some(mut mapped) = log.mapped.try_lock() else {
                 continue;
             };

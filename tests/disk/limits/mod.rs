@@ -36,6 +36,7 @@ fn in_a_child() {
         "file size" => process::limit_file_size(seed),
         "descriptors" => process::limit_descriptors(seed),
         "many segments" => process::have_many_segments(seed),
+        "many logs" => process::share_mappings(),
         other => match other.strip_prefix(sweep::SWEEP) {
             Some(part) => sweep::sweep_sizes(part),
             None => panic!("{other}"),

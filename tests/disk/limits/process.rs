@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use duramen::{Log, Start};
+use duramen::{Log, LogExt, NewMessage, Options, Start};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{CHILD, Known, arrangements, is_refusal};
@@ -153,5 +153,51 @@ pub(super) fn have_many_segments(seed: u64) {
         drop(log);
         let fds = count("fd");
         assert_eq!(fds, fds_before, "descriptors left: {options:?}");
+    }
+}
+
+/// Goal: all logs of a process together leave half of its mappings to the application. Method: ten logs of so many
+/// segments that they would take more if each kept to its own limit; everything is read, and read again.
+#[test]
+fn many_logs_share_a_budget_of_mappings() {
+    run_child(child(CHILD, "many logs"));
+}
+
+pub(super) fn share_mappings() {
+    const LOGS: u64 = 10;
+    let allowed = fs::read_to_string("/proc/sys/vm/max_map_count").expect("a limit");
+    let allowed: u64 = allowed.trim().parse().expect("a number");
+    if allowed > 100_000 {
+        println!("  NOT RUN: {allowed} mappings are allowed here, more than there are segments");
+        return;
+    }
+    let segments_each = allowed / 4 / LOGS * 11 / 10;
+    let home = common::fast_dir();
+    let options = Options::new()
+        .create_dirs(true)
+        .key_index(true)
+        .rollover(1 << 10)
+        .background(false);
+    let logs: Vec<_> = (0..LOGS)
+        .map(|number| options.open(home.path().join(number.to_string())).expect("a log"))
+        .collect();
+    for log in &logs {
+        for number in 0..segments_each {
+            let key = number.to_le_bytes();
+            log.publish(&[NewMessage::new(&key, &[7; 900])])
+                .expect("published");
+        }
+    }
+    for _ in 0..2 {
+        for log in &logs {
+            assert_eq!(log.iter(0).flatten().count() as u64, segments_each);
+        }
+        let maps = fs::read_to_string("/proc/self/maps").expect("a list");
+        let count = maps.lines().count() as u64;
+        println!(
+            "  {count} mappings of {allowed}, {} segments",
+            LOGS * segments_each
+        );
+        assert!(count <= allowed / 2 + 500, "{count} of {allowed}");
     }
 }
