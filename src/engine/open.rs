@@ -141,8 +141,8 @@ fn no_log(path: &Path) -> Error {
     }
 }
 
-/// Opens the log at `path`. Creates the directory if the options say so; if the log cannot be
-/// opened after all, the directory is removed again.
+/// Opens the log at `path`. Creates the directory if the options say so; if nothing comes to be in
+/// it after all, it is removed again.
 fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
     if options.read_only || !options.create_dirs {
         return options.open_in(&options.dir_of_log(path)?);
