@@ -5,7 +5,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::append::{Append, Appender};
-use super::backup;
+use super::backup::{self, Source};
 use super::remove::{Remove, Space};
 use super::segments::{Reader, SegmentList, Segments};
 use super::upkeep::Upkeep;
@@ -20,8 +20,8 @@ use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
 ///
 /// Locks are taken in this order: a turn of upkeep; the permission to remove; the appender;
 /// replacing a segment; the metadata; the prepared file; a segment's own lock; renaming. While a
-/// thread holds any other lock (of group commit, mappings, space, tasks or the scheduler), it takes
-/// none of these.
+/// thread holds any other lock (of group commit, mappings, space, what is to be copied, tasks or the
+/// scheduler), it takes none of these.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
     options: Options,
@@ -171,18 +171,24 @@ impl OpenLog {
 
     /// See [`Log::backup`](crate::Log::backup).
     pub(super) fn backup(&self, dir: &Path) -> Result<BackupReport> {
-        self.health().check_open()?;
-        // While this is held, nothing is removed.
-        let _hold = self.remove.hold();
-        backup::copy(&self.segments, &self.metadata, dir)
+        self.unless_closed(|source| backup::copy(source, dir))
     }
 
     /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a
     /// life of its own.
     pub(super) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
+        self.unless_closed(|source| backup::copy_until(source, dir, end))
+    }
+
+    /// Whatever fails once the log is closed, fails because of that.
+    fn unless_closed(&self, copy: impl FnOnce(&Source<'_>) -> Result<BackupReport>) -> Result<BackupReport> {
         self.health().check_open()?;
-        let _hold = self.remove.hold();
-        backup::copy_until(&self.segments, &self.metadata, dir, end)
+        let source = Source {
+            segments: &self.segments,
+            metadata: &self.metadata,
+            remove: &self.remove,
+        };
+        copy(&source).or_else(|error| self.health().check_open().and(Err(error)))
     }
 
     /// See [`Log::close`](crate::Log::close).
@@ -204,9 +210,11 @@ impl OpenLog {
     }
 
     fn close_files(&self) -> Result<()> {
-        // After the next two lines, neither upkeep nor a removal is at work on this log.
+        // After the next three lines, neither upkeep nor a removal is at work on this log, and no
+        // backup changes anything here.
         self.upkeep.stop();
-        let _no_removal = self.remove.hold();
+        let removal = self.remove.hold();
+        removal.end_copies();
         if self.health().is_read_only() {
             return Ok(());
         }

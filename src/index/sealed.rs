@@ -24,7 +24,7 @@ const LINE_LEN: usize = 4 * SLOTS_IN_LINE as usize;
 /// returns it, and the index has to be built again. The results of earlier calls were right, as far
 /// as checksums can tell.
 pub(crate) struct SealedIndex {
-    map: Map,
+    pub(super) map: Map,
     pub(super) header: IndexHeader,
     pub(super) sections: Sections,
     pub(super) words: Words,

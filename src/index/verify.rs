@@ -27,6 +27,17 @@ impl SealedIndex {
         }
     }
 
+    /// The bytes of the whole file, verified.
+    pub(crate) fn verified_bytes(&self) -> Result<Vec<u8>, IndexDefect> {
+        self.verify_all()?;
+        let mut bytes = Vec::new();
+        let len = usize::try_from(self.sections.file_len).map_err(|_| IndexDefect::Length)?;
+        self.map
+            .append_to(0, len, &mut bytes)
+            .ok_or(IndexDefect::Length)?;
+        Ok(bytes)
+    }
+
     /// Verifies the checksums of all pages.
     pub(crate) fn verify_pages(&self) -> Result<(), IndexDefect> {
         (0..self.sections.pages).try_for_each(|page| self.verify(page))

@@ -279,6 +279,9 @@ declare_log! {
         /// queue whose jobs end in about the order in which they came keeps the offset of its
         /// oldest open job, and trims up to there from time to time.
         ///
+        /// While a [`backup`](Log::backup) is under way, the old file of a segment that the backup
+        /// has yet to copy takes its space until the backup has copied it, or ends.
+        ///
         /// # Durability
         ///
         /// When the call returns, the messages are gone from storage for good. A crash during the
@@ -319,10 +322,14 @@ declare_log! {
         /// Storage is freed by whole segments. The module [`trim`](crate::trim) trims by age, count
         /// and size.
         ///
+        /// This does not wait for a [`backup`](Log::backup) that is under way. A segment that the
+        /// backup has yet to copy is not of the log any more, but its files stay, and take their
+        /// space, until the backup has copied it, or ends.
+        ///
         /// # Durability
         ///
         /// The new start offset is durable before any file is removed. When the call returns, the
-        /// files are removed.
+        /// files are removed, but for those that a backup has yet to copy.
         ///
         /// # Errors
         ///
@@ -349,6 +356,11 @@ declare_log! {
         /// If `dir` holds an earlier backup of the log, only segments that have changed since are
         /// copied. Messages trimmed or deleted since are removed from the backup too.
         ///
+        /// No other call waits for a backup, even if its target hangs: messages are trimmed,
+        /// deleted and published beside it, other backups go to other directories, and closing the
+        /// log ends it. What is removed meanwhile and not copied yet takes its space until it is
+        /// copied, or the backup ends. On a full disk, closing the log gives all of it back.
+        ///
         /// # Durability
         ///
         /// When the call returns, the backup is on stable storage.
@@ -362,14 +374,18 @@ declare_log! {
         ///
         /// Files in `dir` whose names are not the library's are left alone.
         ///
-        /// - [`Closed`](crate::Error::Closed) if the log is closed meanwhile.
+        /// - [`Closed`](crate::Error::Closed) if the log is closed meanwhile. The call returns
+        ///   after the next megabyte.
+        /// - [`Io`](crate::Error::Io) also if so many segments were replaced meanwhile that the
+        ///   backup would have to keep too many of them open. Take it again.
         /// - [`Unfinished`](crate::Error::Unfinished) if `dir` holds a restore that was
         ///   interrupted.
         /// - [`Invalid`](crate::Error::Invalid) if `dir` is the log's own directory or holds
         ///   another log, or files of a log without metadata. Also if it holds a backup with
         ///   messages that this log does not have, because something else wrote to the backup, or
         ///   because this log lost unsynced messages in a power cut.
-        /// - [`Locked`](crate::Error::Locked) if the backup is open.
+        /// - [`Locked`](crate::Error::Locked) if the backup is open, or another one goes to the
+        ///   same directory.
         /// - [`Corrupt`](crate::Error::Corrupt) if the log is damaged: every byte is verified.
         read fn backup(&self, dir: &Path) -> Result<BackupReport>;
 

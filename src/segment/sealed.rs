@@ -68,6 +68,17 @@ pub(crate) struct Mapped {
     pub(crate) len: u32,
 }
 
+/// Where the index of a segment that is opened comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IndexFrom {
+    /// From the file, which is written if there is none.
+    File,
+    /// From the messages; the file is written anew.
+    Messages,
+    /// From the file if there is one; no file is written.
+    WhatIsThere,
+}
+
 /// The result of checking an index file.
 #[derive(Debug)]
 pub(crate) enum IndexState {
@@ -126,7 +137,7 @@ impl Sealed {
             return Ok((arc_swap::Guard::from_inner(Some(Arc::clone(kept))), false));
         }
         // The files are not read back from `mapped`: another thread may release them at once.
-        let opened = Arc::new(self.open(false)?);
+        let opened = Arc::new(self.open(IndexFrom::File)?);
         self.mapped.store(Some(Arc::clone(&opened)));
         Ok((arc_swap::Guard::from_inner(Some(opened)), true))
     }
@@ -139,7 +150,7 @@ impl Sealed {
             // newer list.
             return Err(corrupt(&self.index_path(), 0, None, Corruption::Index));
         }
-        let opened = Arc::new(self.open(true)?);
+        let opened = Arc::new(self.open(IndexFrom::Messages)?);
         self.mapped.store(Some(Arc::clone(&opened)));
         Ok(opened)
     }
@@ -188,13 +199,26 @@ impl Sealed {
         }
         let mut files = match self.mapped.load_full() {
             Some(files) => files,
-            None => Arc::new(self.open(false)?),
+            None => Arc::new(self.open(IndexFrom::File)?),
         };
         if files.index.verify_pages().is_err() {
-            files = Arc::new(self.open(true)?);
+            files = Arc::new(self.open(IndexFrom::Messages)?);
         }
         self.retired.store(true, Ordering::Release);
         Ok(Arc::clone(self.kept.get_or_init(|| files)))
+    }
+
+    /// The segment's files for a backup, apart from those of the readers. This writes nothing: the
+    /// log may be closed meanwhile, and the directory have another owner.
+    pub(crate) fn open_apart(&self) -> Result<Arc<Mapped>> {
+        let _not_while_retiring = self.opening.lock();
+        if let Some(kept) = self.kept.get() {
+            return Ok(Arc::clone(kept));
+        }
+        match self.mapped.load_full() {
+            Some(files) => Ok(files),
+            None => self.open(IndexFrom::WhatIsThere).map(Arc::new),
+        }
     }
 
     pub(crate) fn is_mapped(&self) -> bool {
@@ -284,7 +308,7 @@ impl Sealed {
         })))
     }
 
-    fn open(&self, rebuild: bool) -> Result<Mapped> {
+    fn open(&self, index: IndexFrom) -> Result<Mapped> {
         let (file, header) = self.directory.open_segment(self.base, Open::Read)?;
         let Ending { seal, origin, .. } = self.ending(&header)?;
         let len = file.len()?;
@@ -294,10 +318,13 @@ impl Sealed {
         let map = file.map(u64::from(seal.len), false)?;
         let seeds = FrameSeeds::new(header.salt);
         let binding = binding(&header, seal);
-        let stored = if rebuild { None } else { self.open_index(&binding)? };
+        let stored = match index {
+            IndexFrom::Messages => None,
+            IndexFrom::File | IndexFrom::WhatIsThere => self.open_index(&binding)?,
+        };
         let index = match stored {
             Some(index) => index,
-            None => self.build_index(&map, &header, seal)?,
+            None => self.build_index(&map, &header, seal, index != IndexFrom::WhatIsThere)?,
         };
         self.time_max.get_or_init(|| index.time_max());
         Ok(Mapped {
@@ -345,16 +372,23 @@ impl Sealed {
         }
     }
 
-    /// Builds the index from the messages; keeps it in a file where files may be written, and else
-    /// in memory.
-    fn build_index(&self, map: &Map, header: &SegmentHeader, seal: Seal) -> Result<SealedIndex> {
+    /// Builds the index from the messages; keeps it in a file if `is_stored` and where files may be
+    /// written, and else in memory.
+    fn build_index(
+        &self,
+        map: &Map,
+        header: &SegmentHeader,
+        seal: Seal,
+        is_stored: bool,
+    ) -> Result<SealedIndex> {
         let walk = self.walk_of(map, header, seal);
         let mut build = IndexBuild::begin(&self.directory, &walk);
         build.resume(&walk, usize::MAX);
         let bytes = build.finish(header, seal).map_err(|stop| self.defect(stop))?;
         let defect = |_: IndexDefect| corrupt(&self.index_path(), 0, None, Corruption::Index);
         let binding = binding(header, seal);
-        if self.directory.health.may_write_files()
+        if is_stored
+            && self.directory.health.may_write_files()
             && !self.retired.load(Ordering::Acquire)
             && store_index(&self.directory, self.base, &bytes).is_ok()
             && let Some(index) = self.open_index(&binding)?

@@ -7,6 +7,8 @@ mod common;
 mod minimal;
 
 mod backup;
+#[cfg(feature = "fault")]
+mod beside_backups;
 mod blocking;
 mod clocks;
 mod concurrency;

@@ -1,8 +1,8 @@
 //! Copying a log, as it is at one moment, to another directory.
 //!
 //! The moment is when the backup looks at the list of segments and at the end of the last one.
-//! Bytes in front of that end do not change any more, and nothing is removed meanwhile. Segments
-//! that are there from an earlier backup are verified and kept; the segment that was the last one
+//! Bytes in front of that end do not change any more, and what is removed meanwhile stays readable
+//! until it is copied. Segments that are there from an earlier backup are verified and kept; the segment that was the last one
 //! then is extended.
 //!
 //! At every moment the metadata of the target says truthfully what is in it:
@@ -18,44 +18,38 @@ use std::sync::Arc;
 
 use super::compare::{CHUNK_LEN, common_len};
 use super::condition::{Condition, accept};
-use super::moment::Moment;
+use super::moment::{Moment, Source, ToCopy};
 use crate::chain::{RewriteSource, Testimony, flaw_in, segment_bases, untrimmed};
-use crate::directory::{Copies, Directory, LiveMetadata, MetaStore, Place, initialise};
+use crate::directory::{Copies, Directory, MetaStore, Place, initialise};
 use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
-use crate::segment::{
-    Held, IndexState, Rewriter, Sealed, SegmentEnd, SegmentRef, copy_range_of, store_index,
-};
+use crate::segment::{Held, Rewriter, Sealed, SegmentEnd, copy_range_of, store_index};
 use crate::sys::{Created, DirLock, File, Open};
 use crate::{BackupReport, Error, LifeId, Result};
 
-/// Copies a log as it is at one moment. Nothing may be removed from it meanwhile.
-pub(crate) fn copy(segments: &Segments, metadata: &LiveMetadata, dir: &Path) -> Result<BackupReport> {
-    let reader = Reader::new(segments)?;
-    let mut target = Target::open(segments, dir, false)?;
-    target.refuse_diverged(metadata, &reader)?;
-    target.begin(target.unfinished(metadata, 0, reader.next_offset())?)?;
-    let moment = Moment::of(&reader);
+/// Copies a log as it is at one moment.
+pub(crate) fn copy(source: &Source<'_>, dir: &Path) -> Result<BackupReport> {
+    let mut target = Target::open(source.segments, dir, false)?;
+    let next_offset = Reader::new(source.segments)?.next_offset();
+    let meta = source.metadata.current();
+    target.refuse_diverged(&meta, next_offset)?;
+    target.begin(target.unfinished(&meta, 0, next_offset)?)?;
+    let moment = Moment::of(source)?;
     let last = target.copy_segments(&moment, u64::MAX)?;
-    target.finish(metadata, &moment, moment.next_offset, last)
+    target.finish(&moment, moment.next_offset, last)
 }
 
 /// Copies the messages below the offset `end` to the directory `dir`, which holds no log, as a log
-/// with a life of its own. Nothing may be removed meanwhile.
-pub(crate) fn copy_until(
-    segments: &Segments,
-    metadata: &LiveMetadata,
-    dir: &Path,
-    end: u64,
-) -> Result<BackupReport> {
-    let reader = Reader::new(segments)?;
-    let mut target = Target::open(segments, dir, true)?;
-    let start_offset = reader.list().start_offset.min(end);
-    target.begin(target.unfinished(metadata, start_offset, end)?)?;
-    let moment = Moment::of(&reader);
+/// with a life of its own.
+pub(crate) fn copy_until(source: &Source<'_>, dir: &Path, end: u64) -> Result<BackupReport> {
+    let mut target = Target::open(source.segments, dir, true)?;
+    let start_offset = Reader::new(source.segments)?.list().start_offset.min(end);
+    let meta = source.metadata.current();
+    target.begin(target.unfinished(&meta, start_offset, end)?)?;
+    let moment = Moment::of(source)?;
     let last = target.copy_segments(&moment, end)?;
-    target.finish(metadata, &moment, end.min(moment.next_offset), last)
+    target.finish(&moment, end.min(moment.next_offset), last)
 }
 
 /// The directory that a backup goes to.
@@ -117,13 +111,12 @@ impl Target {
     /// Refuses a copy with messages that this log does not have, or may not have: they would be
     /// lost. The copy may have been written to as a log of its own, or this log may have been
     /// restored or may have lost its end.
-    fn refuse_diverged(&self, metadata: &LiveMetadata, reader: &Reader<'_>) -> Result<()> {
+    fn refuse_diverged(&self, ours: &Meta, next_offset: u64) -> Result<()> {
         let theirs = self.meta.as_ref().map(MetaStore::current);
         let Some(theirs) = theirs.filter(|theirs| !theirs.incomplete) else {
             return Ok(());
         };
-        let ours = metadata.get(|meta| meta.lives.clone());
-        let is_contained = ours.contain(reader.next_offset(), &theirs.lives, theirs.next_offset);
+        let is_contained = ours.lives.contain(next_offset, &theirs.lives, theirs.next_offset);
         if theirs.clean.is_none() || !is_contained {
             return Err(Error::Invalid(
                 "the target of a backup has what the log has not: it was written to, or the log has lost its end",
@@ -133,7 +126,7 @@ impl Target {
     }
 
     /// The metadata of a copy of which nothing counts yet.
-    fn unfinished(&self, metadata: &LiveMetadata, start_offset: u64, next_offset: u64) -> Result<Meta> {
+    fn unfinished(&self, ours: &Meta, start_offset: u64, next_offset: u64) -> Result<Meta> {
         let mut meta = Meta {
             sequence: 1,
             start_offset,
@@ -144,7 +137,7 @@ impl Target {
             incomplete: true,
             merge: None,
             clean: Some(CleanEnd { last: None }),
-            ..metadata.current().without_directory()
+            ..ours.clone().without_directory()
         };
         if self.is_fork {
             let dir = &self.directory.dir;
@@ -194,26 +187,27 @@ impl Target {
     /// Copies the messages below `end`; returns the link to the last segment of the copy.
     fn copy_segments(&mut self, moment: &Moment<'_>, end: u64) -> Result<Option<Previous>> {
         let mut last = None;
-        let copied = moment.reader.list().segments.iter();
-        for segment in copied.take_while(|segment| segment.base() < end) {
-            self.source.health.check_open()?;
-            let source = moment.source(segment)?;
-            let held = moment.reader.hold(segment)?;
+        while let Some(ToCopy { source, held }) = moment.next()? {
+            let base = source.header.base;
+            if base >= end {
+                break;
+            }
             let copied = if end < source.end {
                 self.copy_cut(&source, &held, end)?
             } else {
                 let copied = self.copy_segment(&source, &held)?;
                 // It is derived: the copy builds its own if this fails, and if the segment still
                 // waits under its temporary name.
-                if !self.staged.contains(&segment.base()) {
-                    let _ = self.copy_index(segment, &source);
+                if !self.staged.contains(&base) {
+                    let _ = self.copy_index(&held, &source);
                 }
                 copied
             };
+            moment.copied();
             self.report.bytes_copied += copied;
             self.report.segments_copied += u64::from(copied > 0);
             self.report.segments += 1;
-            self.bases.push(segment.base());
+            self.bases.push(base);
             last = Some(source.origin);
         }
         Ok(last)
@@ -225,7 +219,9 @@ impl Target {
         let len = u64::from(source.len);
         let there = self.directory.open_segment(base, Open::Read);
         let same = match &there {
-            Ok((file, header)) if *header == source.header => common_len(file, held, len)?,
+            Ok((file, header)) if *header == source.header => {
+                common_len(file, held, len, &self.source.health)?
+            }
             Ok(_) | Err(Error::Corrupt { .. }) => 0,
             Err(_) => return there.map(|_| 0),
         };
@@ -260,29 +256,29 @@ impl Target {
         Ok(len)
     }
 
-    /// Copies the index file of a segment that was copied and verified, unless it is there. The
-    /// file is verified first, and belongs to exactly these messages.
-    fn copy_index(&self, segment: &SegmentRef, source: &RewriteSource) -> Result<()> {
-        let SegmentRef::Sealed(sealed) = segment else {
+    /// Stores the index of a segment that was copied and verified, unless it is there. The index is
+    /// verified first, and belongs to exactly these messages.
+    fn copy_index(&self, held: &Held, source: &RewriteSource) -> Result<()> {
+        let Held::Sealed(_, files) = held else {
             return Ok(());
         };
-        let base = segment.base();
+        let base = source.header.base;
         let copy = Sealed::new(
             Arc::clone(&self.directory),
             base,
             SegmentEnd::Known(source.origin),
         );
-        if copy.has_index()? || !matches!(sealed.check_index()?, IndexState::Good(_)) {
+        if copy.has_index()? {
             return Ok(());
         }
-        let index = self.source.open(&FileName::Index(base), Open::Read)?;
-        let mut bytes = vec![0; usize::try_from(index.len()?).unwrap_or(0)];
-        index.read_at(0, &mut bytes)?;
-        store_index(&self.directory, base, &bytes)
+        match files.index.verified_bytes() {
+            Ok(bytes) => store_index(&self.directory, base, &bytes),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Copies the bytes `start..end` of a segment to the same place in its copy. When the log is
-    /// closed meanwhile, this ends with an error: closing waits for it.
+    /// closed meanwhile, this ends with an error.
     fn copy_bytes(&self, held: &Held, start: u64, end: u64, to: &File) -> Result<()> {
         let mut at = start;
         while at < end {
@@ -351,20 +347,20 @@ impl Target {
     /// Has the copy count, and removes what does not belong to it.
     fn finish(
         mut self,
-        metadata: &LiveMetadata,
         moment: &Moment<'_>,
         next_offset: u64,
         last: Option<Previous>,
     ) -> Result<BackupReport> {
         // An interrupted backup may have left names that are not durable.
         self.directory.dir.sync()?;
-        let start_offset = moment.reader.list().start_offset.min(next_offset);
-        let ours = metadata.current();
+        // Everything was read while the log was open. From here on the copy is whole.
+        self.source.health.check_open()?;
+        let start_offset = moment.start_offset.min(next_offset);
         let meta = Meta {
-            has_gaps: ours.has_gaps,
+            has_gaps: moment.meta.has_gaps,
             incomplete: false,
             clean: Some(CleanEnd { last }),
-            ..self.unfinished(metadata, start_offset, next_offset)?
+            ..self.unfinished(&moment.meta, start_offset, next_offset)?
         };
         let kept = std::mem::take(&mut self.bases);
         if self.is_switched_by(start_offset, &kept)? {

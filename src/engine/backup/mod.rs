@@ -6,3 +6,4 @@ mod copy;
 mod moment;
 
 pub(super) use copy::{copy, copy_until};
+pub(super) use moment::Source;

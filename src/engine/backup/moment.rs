@@ -1,43 +1,114 @@
 //! The log at the moment that a backup shows.
 
-use crate::Result;
-use crate::chain::RewriteSource;
-use crate::engine::remove::source_of;
-use crate::engine::segments::Reader;
-use crate::segment::{SegmentRef, Visible};
+use std::sync::Arc;
 
-/// The moment at which the copy shows the log.
+use crate::chain::RewriteSource;
+use crate::directory::LiveMetadata;
+use crate::engine::remove::{CopyQueue, Remove};
+use crate::engine::segments::{Reader, Segments};
+use crate::format::Meta;
+use crate::segment::{Held, Mapped, SegmentRef, Visible};
+use crate::{Error, Result};
+
+/// The log that is copied.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    pub(crate) segments: &'a Segments,
+    pub(crate) metadata: &'a LiveMetadata,
+    pub(crate) remove: &'a Remove,
+}
+
+/// The moment at which the copy shows the log. What the copy has yet to copy stays readable,
+/// whatever is removed meanwhile.
 pub(super) struct Moment<'a> {
-    pub(super) reader: &'a Reader<'a>,
-    /// The visible end of the last segment, if it is written to.
-    visible: Option<Visible>,
+    queue: CopyQueue<'a>,
+    last: Option<(u64, Last)>,
+    pub(super) meta: Meta,
+    pub(super) start_offset: u64,
     pub(super) next_offset: u64,
 }
 
+/// What has to be known of the last segment at the moment, because it may be written to later.
+#[derive(Debug)]
+enum Last {
+    /// It was written to, and was visible up to here.
+    Active(Visible),
+    /// It was sealed. Should the log go on in it, its file no longer belongs to this `Sealed`.
+    Sealed(Arc<Mapped>),
+}
+
+/// A segment that is to be copied.
+pub(super) struct ToCopy {
+    pub(super) source: RewriteSource,
+    pub(super) held: Held,
+}
+
 impl Moment<'_> {
-    pub(super) fn of<'a>(reader: &'a Reader<'a>) -> Moment<'a> {
-        let (visible, next_offset) = match reader.list().segments.last() {
-            Some(SegmentRef::Active(active)) => {
-                let visible = active.visible();
-                let next = active.header.base + u64::from(visible.count);
-                (Some(visible), next.max(reader.list().next_offset_min))
-            }
-            _ => (None, reader.next_offset()),
-        };
-        Moment {
-            reader,
-            visible,
+    pub(super) fn of<'a>(source: &Source<'a>) -> Result<Moment<'a>> {
+        let removal = source.remove.hold();
+        // Publishing goes on, and may replace the last segment while it is opened.
+        let (segments, last, start_offset, next_offset) = Reader::with(source.segments, |reader| {
+            let list = reader.list();
+            let (last, next_offset) = match list.segments.last() {
+                Some(SegmentRef::Active(active)) => {
+                    let visible = active.visible();
+                    let next = active.header.base + u64::from(visible.count);
+                    (Some(Last::Active(visible)), next.max(list.next_offset_min))
+                }
+                Some(SegmentRef::Sealed(sealed)) => {
+                    let files = match sealed.open_apart() {
+                        // The log does not go on in it. What is wrong is told when its turn comes.
+                        Err(Error::Corrupt { .. }) if !reader.is_outdated() => None,
+                        other => Some(Last::Sealed(other?)),
+                    };
+                    (files, reader.next_offset())
+                }
+                None => (None, reader.next_offset()),
+            };
+            let last = list.segments.last().map(SegmentRef::base).zip(last);
+            Ok((list.segments.clone(), last, list.start_offset, next_offset))
+        })?;
+        let meta = source.metadata.current();
+        // Nothing fails from here on: the queue must outlive the permission to remove.
+        let queue = removal.begin_copy(&segments);
+        drop(removal);
+        Ok(Moment {
+            queue,
+            last,
+            meta,
+            start_offset,
             next_offset,
-        }
+        })
     }
 
-    pub(super) fn source(&self, segment: &SegmentRef) -> Result<RewriteSource> {
-        let last = self.reader.list().segments.last().map(SegmentRef::base);
-        match (segment, self.visible) {
-            (SegmentRef::Active(active), Some(visible)) if Some(segment.base()) == last => {
-                RewriteSource::of_active(active, visible)
+    /// The next segment to copy, with its files open; `None` when all are copied.
+    pub(super) fn next(&self) -> Result<Option<ToCopy>> {
+        let [Some(segment), behind] = self.queue.first_two()? else {
+            return Ok(None);
+        };
+        let end = behind.map_or(self.next_offset, |behind| behind.base());
+        let last = self.last.as_ref().filter(|(base, _)| *base == segment.base());
+        let (source, held) = match (segment, last) {
+            (SegmentRef::Active(active), Some((_, Last::Active(visible)))) => {
+                (RewriteSource::of_active(&active, *visible)?, Held::Active(active))
             }
-            _ => source_of(self.reader, segment),
-        }
+            (SegmentRef::Active(active), _) => (
+                RewriteSource::of_active(&active, active.visible())?,
+                Held::Active(active),
+            ),
+            (SegmentRef::Sealed(sealed), last) => {
+                let files = match last {
+                    Some((_, Last::Sealed(files))) => Arc::clone(files),
+                    _ => sealed.open_apart()?,
+                };
+                (RewriteSource::of_sealed(&files, end), Held::Sealed(sealed, files))
+            }
+        };
+        Ok(Some(ToCopy { source, held }))
+    }
+
+    /// Gives up the segment that [`next`](Moment::next) returned: it was copied.
+    pub(super) fn copied(&self) {
+        self.queue.pop();
     }
 }

@@ -3,11 +3,11 @@ use crate::chain::RewriteSource;
 use crate::engine::segments::Reader;
 use crate::segment::{Held, ReadFault, Rewriter, SegmentRef, SegmentSnapshot};
 
-/// The facts about a segment of the list that a copy or a rewrite of it needs.
+/// The facts about a segment of the list that a rewrite of it needs.
 ///
 /// The files of a sealed segment are opened, and its index built if there is none, before anything
 /// of it is written.
-pub(crate) fn source_of(reader: &Reader<'_>, segment: &SegmentRef) -> Result<RewriteSource> {
+pub(super) fn source_of(reader: &Reader<'_>, segment: &SegmentRef) -> Result<RewriteSource> {
     match reader.hold(segment)? {
         Held::Active(active) => RewriteSource::of_active(&active, active.visible()),
         Held::Sealed(_, files) => Ok(RewriteSource::of_sealed(&files, reader.end_offset_of(segment))),

@@ -9,8 +9,10 @@ mod removal;
 mod replace;
 mod retention;
 mod space;
+mod to_copy;
 mod trim;
 
-pub(crate) use copy_kept::{copy_kept, source_of};
+pub(crate) use copy_kept::copy_kept;
 pub(crate) use removal::Remove;
 pub(crate) use space::{Lease, Space};
+pub(crate) use to_copy::CopyQueue;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::space::Space;
+use super::to_copy::ToCopy;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::engine::append::{Append, Due};
 use crate::engine::segments::Segments;
@@ -22,12 +23,13 @@ pub(crate) struct Remove {
     pub(super) listener: Listener,
     pub(super) aging: Mutex<Aging>,
     pub(super) rollover: u64,
+    pub(super) to_copy: ToCopy,
     /// Base offsets of segments that were merged into others and could not be unlinked.
     unlink_pending: Mutex<Vec<u64>>,
 }
 
 /// The permission to remove messages, which only one thread has at a time. While it is held,
-/// nothing else is removed, so a backup holds it as well.
+/// nothing else is removed. So a backup has it while it fixes its moment, and for no longer.
 ///
 /// Segments are trimmed, rewritten, merged and unlinked only through a `Removal`.
 #[derive(Debug)]
@@ -57,11 +59,12 @@ impl Remove {
             listener: options.environment.listener.clone(),
             aging: Mutex::default(),
             rollover: options.rollover,
+            to_copy: ToCopy::default(),
             unlink_pending: Mutex::new(Vec::new()),
         }
     }
 
-    /// Begins a removal. Waits until no other removal or backup is under way.
+    /// Begins a removal. Waits until no other removal is under way.
     pub(crate) fn begin(&self) -> Result<Removal<'_>> {
         self.health().check_writable()?;
         let removal = self.hold();
@@ -69,8 +72,7 @@ impl Remove {
         Ok(removal)
     }
 
-    /// Keeps everybody else from removing anything. Waits until no other removal or backup is under
-    /// way.
+    /// Keeps everybody else from removing anything. Waits until no other removal is under way.
     pub(crate) fn hold(&self) -> Removal<'_> {
         Removal {
             remove: self,
@@ -79,8 +81,8 @@ impl Remove {
         }
     }
 
-    /// As [`hold`](Remove::hold), but `None` if a removal or backup is under way: neither
-    /// publishers nor upkeep wait for one.
+    /// As [`hold`](Remove::hold), but `None` if a removal is under way: neither publishers nor
+    /// upkeep wait for one.
     pub(crate) fn try_hold(&self) -> Option<Removal<'_>> {
         Some(Removal {
             remove: self,

@@ -21,7 +21,10 @@ impl Removal<'_> {
         for segment in segments {
             match segment {
                 SegmentRef::Active(active) => active.retire(),
-                SegmentRef::Sealed(segment) => drop(segment.retire_readable()?),
+                SegmentRef::Sealed(sealed) => {
+                    self.retire_readable(sealed)?;
+                    self.remove.to_copy.note_replaced(sealed);
+                }
             }
         }
         let len = rewriter.len();
@@ -57,5 +60,14 @@ impl Removal<'_> {
         let index_len = segment.mapped().and_then(|_| segment.index_len()).unwrap_or(0);
         self.remove.segments.note_mapped(segment);
         Ok(len + index_len)
+    }
+    /// Has the segment keep its own files open. If there are too many mappings for that, backups
+    /// give up what they hold.
+    fn retire_readable(&self, segment: &Sealed) -> Result<()> {
+        match segment.retire_readable() {
+            Err(error) if self.remove.to_copy.gives_up_for(&error) => segment.retire_readable(),
+            other => other,
+        }
+        .map(drop)
     }
 }

@@ -84,7 +84,8 @@ impl Removal<'_> {
         Ok(if gone.is_empty() { 0 } else { size })
     }
 
-    /// Removes the files of segments that no longer belong to the log.
+    /// Removes the files of segments that no longer belong to the log. If a backup has yet to copy
+    /// one, its files wait.
     fn drop_segments(&self, gone: &[SegmentRef]) -> Result<()> {
         if gone.is_empty() {
             return Ok(());
@@ -99,8 +100,9 @@ impl Removal<'_> {
         self.remove.append.forget(is_gone);
         let _not_while_sealing = self.remove.segments.lock_replacing();
         self.remove.segments.forget_mapped(gone);
+        let unneeded = self.remove.to_copy.unless_needed(gone);
         // The next open removes files that cannot be removed now.
-        self.unlink(gone.iter().map(SegmentRef::base))
+        self.unlink(unneeded.into_iter())
     }
 
     /// What trimming to `before` removes.

@@ -41,7 +41,7 @@ impl Upkeep {
         self.look_later();
     }
 
-    /// Applies the retention policy, unless a removal or backup is under way. If something fails,
+    /// Applies the retention policy, unless a removal is under way. If something fails,
     /// the next time tries again; a failed sync has poisoned the log.
     pub(super) fn retain(&self) {
         let Some(mut removal) = self.remove.try_hold() else {
