@@ -20,8 +20,8 @@ use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
 ///
 /// Locks are taken in this order: a turn of upkeep; the permission to remove; the appender;
 /// replacing a segment; the metadata; the prepared file; a segment's own lock; renaming. While a
-/// thread holds any other lock (of group commit, mappings, space, what is to be copied, tasks or the
-/// scheduler), it takes none of these.
+/// thread holds any other lock (of group commit, mappings, space, what is to be copied, tasks or
+/// the scheduler), it takes none of these.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
     options: Options,

@@ -16,6 +16,7 @@ mod indexes;
 mod lives;
 mod notifier;
 mod paced;
+mod random_backups;
 mod removal;
 mod retention;
 mod unfinished;

@@ -2,8 +2,8 @@
 //!
 //! The moment is when the backup looks at the list of segments and at the end of the last one.
 //! Bytes in front of that end do not change any more, and what is removed meanwhile stays readable
-//! until it is copied. Segments that are there from an earlier backup are verified and kept; the segment that was the last one
-//! then is extended.
+//! until it is copied. Segments that are there from an earlier backup are verified and kept; the
+//! segment that was the last one then is extended.
 //!
 //! At every moment the metadata of the target says truthfully what is in it:
 //!

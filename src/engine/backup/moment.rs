@@ -49,7 +49,7 @@ impl Moment<'_> {
         // Publishing goes on, and may replace the last segment while it is opened.
         let (segments, last, start_offset, next_offset) = Reader::with(source.segments, |reader| {
             let list = reader.list();
-            let (last, next_offset) = match list.segments.last() {
+            let (end, next_offset) = match list.segments.last() {
                 Some(SegmentRef::Active(active)) => {
                     let visible = active.visible();
                     let next = active.header.base + u64::from(visible.count);
@@ -65,8 +65,8 @@ impl Moment<'_> {
                 }
                 None => (None, reader.next_offset()),
             };
-            let last = list.segments.last().map(SegmentRef::base).zip(last);
-            Ok((list.segments.clone(), last, list.start_offset, next_offset))
+            let end = list.segments.last().map(SegmentRef::base).zip(end);
+            Ok((list.segments.clone(), end, list.start_offset, next_offset))
         })?;
         let meta = source.metadata.current();
         // Nothing fails from here on: the queue must outlive the permission to remove.

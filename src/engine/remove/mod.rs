@@ -3,6 +3,7 @@
 
 mod age;
 mod copy_kept;
+mod copy_queue;
 mod delete;
 mod merge;
 mod removal;
@@ -13,6 +14,6 @@ mod to_copy;
 mod trim;
 
 pub(crate) use copy_kept::copy_kept;
+pub(crate) use copy_queue::CopyQueue;
 pub(crate) use removal::Remove;
 pub(crate) use space::{Lease, Space};
-pub(crate) use to_copy::CopyQueue;

@@ -12,11 +12,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::removal::{Removal, Remove};
 use crate::segment::{Sealed, SegmentRef};
 use crate::sys::mappings_max;
 use crate::{Error, Result};
@@ -102,9 +102,66 @@ impl ToCopy {
         !given_up.is_empty()
     }
 
+    /// Begins a backup, which has these segments to copy; returns its number.
+    pub(super) fn begin(&self, segments: &[SegmentRef]) -> u64 {
+        let state = &mut *self.state.lock();
+        state.begun += 1;
+        let left = Left {
+            segments: segments.iter().cloned().collect(),
+            replaced: 0,
+            has_given_up: false,
+        };
+        state.backups.insert(state.begun, left);
+        state.begun
+    }
+
+    /// The first two segments that a backup has left; `None` for those that are not there. `dir` is
+    /// the log's, for an error.
+    pub(super) fn first_two(&self, number: u64, dir: &Path) -> Result<[Option<SegmentRef>; 2]> {
+        let state = self.state.lock();
+        let left = state.backups.get(&number).ok_or(Error::Closed)?;
+        if left.has_given_up {
+            return Err(Error::Io {
+                operation: "keep so many replaced segments open for a backup",
+                path: dir.to_path_buf(),
+                source: io::ErrorKind::OutOfMemory.into(),
+            });
+        }
+        Ok([0, 1].map(|at| left.segments.get(at).cloned()))
+    }
+
+    /// Gives up the first segment that a backup has left.
+    pub(super) fn pop(&self, number: u64) {
+        let mut state = self.state.lock();
+        let left = state.backups.get_mut(&number);
+        let copied = left.and_then(|left| left.segments.pop_front());
+        drop(state);
+        drop(copied);
+    }
+
+    /// Gives up all that a backup has left.
+    pub(super) fn give_up(&self, number: u64) {
+        let left = self.state.lock().backups.remove(&number);
+        drop(left);
+    }
+
+    /// Whether files have waited that no backup needs any more.
+    pub(super) fn has_unneeded(&self) -> bool {
+        !self.state.lock().unneeded().is_empty()
+    }
+
+    /// The base offsets of segments whose files have waited, and that no backup needs any more.
+    /// They do not wait from now on.
+    pub(super) fn take_unneeded(&self) -> Vec<u64> {
+        let mut state = self.state.lock();
+        let unneeded = state.unneeded();
+        state.waiting.retain(|base| unneeded.binary_search(base).is_err());
+        unneeded
+    }
+
     /// Ends all backups, because the log is closed; returns the base offsets of the segments whose
     /// files have waited for them.
-    fn end(&self) -> BTreeSet<u64> {
+    pub(super) fn end(&self) -> BTreeSet<u64> {
         let State { backups, waiting, .. } = std::mem::take(&mut *self.state.lock());
         drop(backups);
         waiting
@@ -128,96 +185,6 @@ impl Left {
     }
 }
 
-/// The segments that one backup has yet to copy. Dropping this gives them up.
-#[derive(Debug)]
-pub(crate) struct CopyQueue<'a> {
-    remove: &'a Remove,
-    number: u64,
-}
-
-impl<'a> Removal<'a> {
-    /// Begins the queue of a backup, with the segments of the list at its moment. It must not be
-    /// dropped before the permission to remove.
-    pub(crate) fn begin_copy(&self, segments: &[SegmentRef]) -> CopyQueue<'a> {
-        let state = &mut *self.remove.to_copy.state.lock();
-        state.begun += 1;
-        let left = Left {
-            segments: segments.iter().cloned().collect(),
-            replaced: 0,
-            has_given_up: false,
-        };
-        state.backups.insert(state.begun, left);
-        CopyQueue {
-            remove: self.remove,
-            number: state.begun,
-        }
-    }
-
-    /// Ends all backups, because the log is closed, and removes the files that have waited for
-    /// them.
-    pub(crate) fn end_copies(&self) {
-        let waiting = self.remove.to_copy.end();
-        if self.remove.health().may_write_files() {
-            // The next open removes files that cannot be removed now.
-            let _ = self.unlink(waiting.into_iter());
-        }
-    }
-}
-
-impl CopyQueue<'_> {
-    /// The first two segments of those that are left; `None` for those that are not there.
-    pub(crate) fn first_two(&self) -> Result<[Option<SegmentRef>; 2]> {
-        self.remove.health().check_open()?;
-        let state = self.remove.to_copy.state.lock();
-        let left = state.backups.get(&self.number).ok_or(Error::Closed)?;
-        if left.has_given_up {
-            return Err(Error::Io {
-                operation: "keep so many replaced segments open for a backup",
-                path: self.remove.directory.dir.path().to_path_buf(),
-                source: io::ErrorKind::OutOfMemory.into(),
-            });
-        }
-        Ok([0, 1].map(|at| left.segments.get(at).cloned()))
-    }
-
-    /// Gives up the first segment, which was copied. Waits for a removal that is under way if there
-    /// are files that nobody needs any more.
-    pub(crate) fn pop(&self) {
-        let mut state = self.remove.to_copy.state.lock();
-        let left = state.backups.get_mut(&self.number);
-        let copied = left.and_then(|left| left.segments.pop_front());
-        drop(state);
-        drop(copied);
-        self.remove_unneeded();
-    }
-
-    /// Removes the files that have waited and that no backup needs any more.
-    fn remove_unneeded(&self) {
-        if self.remove.to_copy.state.lock().unneeded().is_empty() {
-            return;
-        }
-        let removal = self.remove.hold();
-        // A log that was closed has removed them, and its directory may have another owner.
-        if self.remove.health().check_writable().is_err() {
-            return;
-        }
-        let mut state = self.remove.to_copy.state.lock();
-        let unneeded = state.unneeded();
-        state.waiting.retain(|base| unneeded.binary_search(base).is_err());
-        drop(state);
-        // The next open removes files that cannot be removed now. A failed sync poisons the log.
-        let _ = removal.unlink(unneeded.into_iter());
-    }
-}
-
-impl Drop for CopyQueue<'_> {
-    fn drop(&mut self) {
-        let left = self.remove.to_copy.state.lock().backups.remove(&self.number);
-        drop(left);
-        self.remove_unneeded();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,7 +194,7 @@ mod tests {
     use crate::sys::{Os, Storage};
 
     /// Segments of which nothing is opened.
-    fn segments(dir: &std::path::Path, count: usize) -> Vec<SegmentRef> {
+    fn segments(dir: &Path, count: usize) -> Vec<SegmentRef> {
         let kinds = IndexKinds {
             key: false,
             time: false,
@@ -247,13 +214,8 @@ mod tests {
     }
 
     fn with_one_backup(segments: &[SegmentRef]) -> ToCopy {
-        let left = Left {
-            segments: segments.iter().cloned().collect(),
-            replaced: 0,
-            has_given_up: false,
-        };
         let to_copy = ToCopy::default();
-        to_copy.state.lock().backups.insert(1, left);
+        assert_eq!(to_copy.begin(segments), 1);
         to_copy
     }
 
