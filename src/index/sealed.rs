@@ -23,14 +23,18 @@ const LINE_LEN: usize = 4 * SLOTS_IN_LINE as usize;
 /// memory, or takes longer than in proportion to the file's size. A call that meets a defect
 /// returns it, and the index has to be built again. The results of earlier calls were right, as far
 /// as checksums can tell.
+///
+/// What each lookup needs is first: a lookup in many segments is as slow as the cache lines that it
+/// meets are many.
+#[repr(C)]
 pub(crate) struct SealedIndex {
     pub(super) map: Map,
-    pub(super) header: IndexHeader,
-    pub(super) sections: Sections,
-    pub(super) words: Words,
     /// One bit a page, set when the page's checksum was right. Nobody writes to a sealed segment's
     /// index, so the checksum stays right.
     verified: Box<[AtomicU64]>,
+    pub(super) sections: Sections,
+    pub(super) words: Words,
+    pub(super) header: IndexHeader,
 }
 
 /// Where an offset is.

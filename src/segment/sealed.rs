@@ -55,17 +55,19 @@ pub(crate) enum SegmentEnd {
 }
 
 /// A sealed segment's files, mapped. Whatever has to be known of the segment together with its
-/// content is taken from here: by now another segment may have the name.
+/// content is taken from here: by now another segment may have the name. What each lookup needs is
+/// first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Mapped {
-    pub(crate) header: SegmentHeader,
-    /// How the segment behind, or the metadata, knows this one.
-    pub(crate) origin: Previous,
+    pub(crate) index: SealedIndex,
     pub(crate) map: Map,
     pub(crate) seeds: FrameSeeds,
-    pub(crate) index: SealedIndex,
     /// Where the segment's frames end, in bytes.
     pub(crate) len: u32,
+    /// How the segment behind, or the metadata, knows this one.
+    pub(crate) origin: Previous,
+    pub(crate) header: SegmentHeader,
 }
 
 /// Where the index of a segment that is opened comes from.

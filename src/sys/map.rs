@@ -222,15 +222,29 @@ impl Map {
     /// Fills `buffer` from `position` on. Returns `None` unless all of the range lies below
     /// [`len`](Map::len).
     #[must_use]
+    #[inline]
     pub(crate) fn load(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
+        let Inner::Os { map, .. } = &self.inner else {
+            return self.load_unmapped(position, buffer);
+        };
+        let at = self.range(position, buffer.len())?;
+        // SAFETY: `range` has checked that the bytes lie within the mapping and the file, and no
+        // reference into a mapping exists that `buffer` could overlap.
+        #[expect(unsafe_code, reason = "loads through the mapping")]
+        unsafe {
+            std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
+        }
+        Some(())
+    }
+
+    /// The same where nothing is mapped. It stands apart, so that what is mapped is read without a
+    /// call.
+    #[cold]
+    #[inline(never)]
+    fn load_unmapped(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
         let at = self.range(position, buffer.len())?;
         match &self.inner {
-            // SAFETY: `range` has checked that the bytes lie within the mapping and the file, and
-            // no reference into a mapping exists that `buffer` could overlap.
-            #[expect(unsafe_code, reason = "loads through the mapping")]
-            Inner::Os { map, .. } => unsafe {
-                std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
-            },
+            Inner::Os { .. } => return None,
             Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
             Inner::File(file) => file.read_whole(position, buffer)?,
             #[cfg(feature = "fault")]
@@ -243,8 +257,21 @@ impl Map {
     #[must_use]
     #[inline]
     pub(crate) fn array<const N: usize>(&self, position: u64) -> Option<[u8; N]> {
+        let Inner::Os { map, .. } = &self.inner else {
+            return self.array_unmapped(position);
+        };
+        let at = self.range(position, N)?;
+        // SAFETY: `range` has checked that the bytes lie within the mapping and the file. An array
+        // of bytes has no alignment, and every value of its bytes is valid.
+        #[expect(unsafe_code, reason = "loads through the mapping")]
+        Some(unsafe { map.as_ptr().add(at).cast::<[u8; N]>().read() })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn array_unmapped<const N: usize>(&self, position: u64) -> Option<[u8; N]> {
         let mut bytes = [0; N];
-        self.load(position, &mut bytes)?;
+        self.load_unmapped(position, &mut bytes)?;
         Some(bytes)
     }
 
@@ -266,20 +293,13 @@ impl Map {
                     buffer.set_len(buffer.len() + len);
                 }
             }
-            Inner::Memory(held) => buffer.extend_from_slice(held.get(at..at + len)?),
-            Inner::File(file) => {
+            _ => {
                 let start = buffer.len();
                 buffer.resize(start + len, 0);
-                if file.read_whole(position, &mut buffer[start..]).is_none() {
+                if self.load_unmapped(position, buffer.get_mut(start..)?).is_none() {
                     buffer.truncate(start);
                     return None;
                 }
-            }
-            #[cfg(feature = "fault")]
-            Inner::Sim(map) => {
-                let start = buffer.len();
-                buffer.resize(start + len, 0);
-                map.load(position, &mut buffer[start..]);
             }
         }
         Some(())
