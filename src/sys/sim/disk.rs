@@ -171,26 +171,26 @@ impl SimDisk {
     /// library had left them out.
     pub fn ignore_syncs(&self, which: impl IntoIterator<Item = usize>) {
         let which = which.into_iter().collect();
-        self.machine.lock().syncs.ignore(which);
+        self.machine.lock().faults.syncs.ignore(which);
     }
 
     /// Begins to note which places in the library ask for syncs.
     pub fn watch_syncs(&self) {
-        self.machine.lock().syncs.watch();
+        self.machine.lock().faults.syncs.watch();
     }
 
     /// The places that asked for the successful syncs since they were watched, in order, each with
     /// the point at which it did.
     #[must_use]
     pub fn sync_places(&self) -> Vec<(usize, SyncPlace)> {
-        self.machine.lock().syncs.places().to_vec()
+        self.machine.lock().faults.syncs.places().to_vec()
     }
 
     /// Makes the file system keep its promises again.
     pub fn tell_the_truth(&self) {
         let machine = &mut *self.machine.lock();
         machine.lies.clear();
-        machine.syncs.forget();
+        machine.faults.syncs.forget();
     }
 
     /// Limits the bytes that all files may take together, in pages of 4 KiB; `None` lifts the

@@ -8,7 +8,6 @@ use super::fault::{Errno, Faults, Lie};
 use super::image::{Image, Inode};
 use super::op::{Call, Op, Outcome};
 use super::random::{Random, mix};
-use super::syncs::Syncs;
 
 /// One running system.
 #[derive(Debug)]
@@ -26,7 +25,6 @@ pub(super) struct Machine {
     pub(super) faults: Faults,
     /// The lies, each with the text that a path must contain to be affected.
     pub(super) lies: Vec<(Lie, String)>,
-    pub(super) syncs: Syncs,
     /// The limit of the bytes that all files take together.
     pub(super) space: Option<u64>,
     pub(super) counts: Counts,
@@ -86,7 +84,6 @@ impl Machine {
             locks: BTreeMap::new(),
             faults: Faults::default(),
             lies: Vec::new(),
-            syncs: Syncs::default(),
             space: None,
             counts: Counts::default(),
             random: Random::new(seed),
@@ -107,7 +104,6 @@ impl Machine {
         machine.inodes = self.inodes;
         machine.boot = self.boot;
         machine.lies.clone_from(&self.lies);
-        machine.syncs.clone_from(&self.syncs);
         machine.faults.clone_from(&self.faults);
         machine.space = self.space;
         machine
@@ -239,7 +235,7 @@ impl Machine {
 
     pub(super) fn sync(&mut self, inode: Inode) -> io::Result<()> {
         self.sync_part(inode)?;
-        let ignored = self.syncs.meet(self.ops.len()).then_some(Outcome::Lied);
+        let ignored = self.faults.syncs.meet(self.ops.len()).then_some(Outcome::Lied);
         let lie = ignored.or_else(|| {
             self.lies_about(inode).find_map(|lie| match lie {
                 Lie::Sync => Some(Outcome::Lied),
@@ -278,12 +274,13 @@ impl Machine {
             });
             return Err(errno.error());
         }
-        let outcome =
-            if self.syncs.meet(self.ops.len()) || self.lies_about(dir).any(|lie| lie == Lie::SyncDir) {
-                Outcome::Lied
-            } else {
-                Outcome::Durable
-            };
+        let outcome = if self.faults.syncs.meet(self.ops.len())
+            || self.lies_about(dir).any(|lie| lie == Lie::SyncDir)
+        {
+            Outcome::Lied
+        } else {
+            Outcome::Durable
+        };
         self.record(Op::SyncDir { dir, outcome });
         Ok(())
     }
