@@ -71,7 +71,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod fault {
     pub use crate::engine::{append_controls, restore_to};
-    pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk};
+    pub use crate::sys::sim::{Call, CrashPlan, Errno, Fault, Lie, SimDisk, SyncPlace};
 }
 
 /// Entry points for the fuzz targets under `fuzz/`. No part of the stable interface.

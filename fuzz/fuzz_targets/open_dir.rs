@@ -1,13 +1,17 @@
-//! A log whose files were changed in any way behind its back: opened, read and checked, it may refuse with an error,
-//! but not panic, hang, write where it must not, or give back anything that was not published.
+//! A log whose files were changed in any way behind its back: opened, read, checked, written to, emptied and copied, it
+//! may refuse with an error, but not panic, hang, write where it must not, or give back anything that was not published
+//! or was removed.
 
 #![no_main]
 
+use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 use arbitrary::Arbitrary;
+use duramen::compact::{self, Settings as Compaction};
 use duramen::fuzzing::reseal;
-use duramen::{Error, Log, Message, NewMessage, Options, Start};
+use duramen::{Error, FileLog, Log, Message, NewMessage, Options, Retention, Start};
 use duramen_fuzz::{Content, Files, Scratch, read_everything, with_messages};
 
 #[derive(Arbitrary, Debug)]
@@ -18,6 +22,20 @@ struct Input {
     flags: u16,
     rollover: u8,
     edits: Vec<Edit>,
+    /// What is done to the log if it opens.
+    removals: Vec<Removal>,
+}
+
+/// Offsets count from the start offset.
+#[derive(Arbitrary, Debug)]
+enum Removal {
+    Delete { from: u16, bits: u16 },
+    DeleteRange { from: u16, count: u8 },
+    Trim(u16),
+    Compact,
+    Retain,
+    Backup,
+    Restore(u16),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -103,6 +121,7 @@ const CHECK: u16 = 1 << 4;
 const RECOVER: u16 = 1 << 5;
 const OTHER_KEY_INDEX: u16 = 1 << 6;
 const OTHER_TIME_INDEX: u16 = 1 << 7;
+const RETAIN: u16 = 1 << 8;
 
 libfuzzer_sys::fuzz_target!(|input: Input| run(&input));
 
@@ -131,14 +150,22 @@ fn run(input: &Input) {
         .key_index(is(KEY_INDEX) != is(OTHER_KEY_INDEX))
         .time_index(is(TIME_INDEX) != is(OTHER_TIME_INDEX));
     read_only(&options, &scratch, &files, published);
-    write(
-        &options.recover(is(RECOVER)),
-        is(RECOVER),
-        &scratch,
-        &files,
+    let mut options = options.recover(is(RECOVER));
+    if is(RETAIN) {
+        options = options.retention(Retention::new().max_messages(KEPT_MAX));
+    }
+    Written {
+        options,
+        may_remove: is(RECOVER) || is(RETAIN),
+        scratch: &scratch,
+        copies: [Scratch::new("dir-copy"), Scratch::new("dir-restored")],
         published,
-    );
+    }
+    .write(&files, &input.removals);
 }
+
+/// How many messages the retention policy keeps.
+const KEPT_MAX: u64 = 3;
 
 /// A log that lived a few times; its files, and what was published.
 fn make(input: &Input, options: &Options, scratch: &Scratch) -> (Files, Vec<Message>) {
@@ -285,45 +312,140 @@ fn read_only(options: &Options, scratch: &Scratch, files: &Files, published: Opt
     assert_eq!(scratch.files(), *files, "something that only reads has written");
 }
 
-/// A log that opens can be written to, and is the same after another open.
-fn write(options: &Options, may_cut: bool, scratch: &Scratch, files: &Files, published: Option<&[Message]>) {
-    let log = match options.open(scratch.path()) {
-        Ok(log) => log,
-        Err(error) => {
-            let left = |mut files: Files| {
-                files.retain(|name, _| name != "LOCK" && !name.ends_with(".tmp"));
-                files
-            };
-            // A log that is told to cut itself may have done so before it met what it could not help.
-            assert!(
-                may_cut || left(scratch.files()) == left(files.clone()),
-                "files were changed, and then: {error}"
-            );
+/// A log that is opened for writing.
+struct Written<'a> {
+    options: Options,
+    /// Whether opening may remove messages.
+    may_remove: bool,
+    scratch: &'a Scratch,
+    /// For backups, and for what is restored from them.
+    copies: [Scratch; 2],
+    published: Option<&'a [Message]>,
+}
+
+impl Written<'_> {
+    fn open(&self) -> Result<FileLog, Error> {
+        self.options.open(self.scratch.path())
+    }
+
+    /// A log that opens can be written to, and is the same after another open.
+    fn write(&self, files: &Files, removals: &[Removal]) {
+        let log = match self.open() {
+            Ok(log) => log,
+            Err(error) => {
+                let left = |mut files: Files| {
+                    files.retain(|name, _| name != "LOCK" && !name.ends_with(".tmp"));
+                    files
+                };
+                // A log that is told to cut itself may have done so before it met what it could not help.
+                assert!(
+                    self.may_remove || left(self.scratch.files()) == left(files.clone()),
+                    "files were changed, and then: {error}"
+                );
+                return;
+            }
+        };
+        is_from(self.published, &read_everything(&log).messages);
+        for removal in removals.iter().take(8) {
+            self.remove(&log, removal);
+        }
+        let before = read_everything(&log);
+        is_from(self.published, &before.messages);
+        let message = NewMessage::new(b"a", b"published behind it all");
+        let Ok(next) = log.publish(&[message]) else {
+            return;
+        };
+        let _ = log.sync();
+        let read = log.get(Start::At(next - 1)).expect("what was just published");
+        assert_eq!(read.value.as_deref(), message.value);
+        if log.close().is_err() {
             return;
         }
-    };
-    let before = read_everything(&log);
-    is_from(published, &before.messages);
-    let message = NewMessage::new(b"a", b"published behind it all");
-    let Ok(next) = log.publish(&[message]) else {
-        return;
-    };
-    let _ = log.sync();
-    let read = log.get(Start::At(next - 1)).expect("what was just published");
-    assert_eq!(read.value.as_deref(), message.value);
-    if log.close().is_err() {
-        return;
+        drop(log);
+        let log = self.open().expect("a log that was closed");
+        let again = log
+            .get(Start::At(next - 1))
+            .expect("what was published before closing");
+        assert_eq!(again, read);
+        let after = read_everything(&log);
+        if before.is_complete && after.is_complete && !self.may_remove {
+            assert_eq!(after.messages.len(), before.messages.len() + 1);
+            assert!(after.messages.starts_with(&before.messages));
+        }
     }
-    drop(log);
-    let log = options.open(scratch.path()).expect("a log that was closed");
-    let again = log
-        .get(Start::At(next - 1))
-        .expect("what was published before closing");
-    assert_eq!(again, read);
-    let after = read_everything(&log);
-    if before.is_complete && after.is_complete {
-        assert_eq!(after.messages.len(), before.messages.len() + 1);
-        assert!(after.messages.starts_with(&before.messages));
+
+    /// Any call may be refused. What was removed is gone, and the rest is as before.
+    fn remove(&self, log: &FileLog, removal: &Removal) {
+        let (Ok(start), Ok(next)) = (log.start_offset(), log.next_offset()) else {
+            return;
+        };
+        let at = |offset: &u16| start.saturating_add(u64::from(*offset));
+        match removal {
+            Removal::Delete { from, bits } => {
+                let named = (0..16).filter(|bit| bits & (1 << bit) != 0);
+                delete(log, &named.map(|bit| at(from).saturating_add(bit)).collect());
+            }
+            Removal::DeleteRange { from, count } => {
+                delete(
+                    log,
+                    &(at(from)..at(from).saturating_add(u64::from(*count))).collect(),
+                );
+            }
+            Removal::Trim(before) => {
+                let before = at(before).min(next);
+                if log.trim(before).is_ok() {
+                    assert!(log.start_offset().expect("an open log") >= before);
+                    assert!(log.get(Start::At(before.wrapping_sub(1))).is_err());
+                }
+            }
+            Removal::Compact => {
+                let _ = compact::updates(log, &Compaction::new().older_than(Duration::ZERO));
+            }
+            Removal::Retain => {
+                let _ = log.apply_retention(false);
+            }
+            Removal::Backup => self.backup(log),
+            Removal::Restore(until) => {
+                let [from, to] = &self.copies;
+                to.clear();
+                if duramen::restore(from.path(), to.path(), Start::At(at(until))).is_ok() {
+                    let restored = self.reader(to).expect("what was restored");
+                    is_from(self.published, &read_everything(&restored).messages);
+                }
+            }
+        }
+        assert_eq!(log.next_offset().expect("an open log"), next);
+    }
+
+    fn backup(&self, log: &FileLog) {
+        let to = &self.copies[0];
+        if log.backup(to.path()).is_err() {
+            return;
+        }
+        let (ours, theirs) = (
+            read_everything(log),
+            read_everything(&self.reader(to).expect("a backup")),
+        );
+        assert!(theirs.is_complete, "a backup is verified");
+        if ours.is_complete {
+            assert_eq!(ours.messages, theirs.messages);
+        }
+    }
+
+    fn reader(&self, of: &Scratch) -> Result<FileLog, Error> {
+        let options = self.options.clone().recover(false).read_only(true);
+        options.open(of.path())
+    }
+}
+
+fn delete(log: &FileLog, named: &BTreeSet<u64>) {
+    if log.delete(named).is_ok() {
+        for offset in named {
+            assert!(
+                log.get(Start::At(*offset)).is_err(),
+                "{offset} was deleted and is there"
+            );
+        }
     }
 }
 

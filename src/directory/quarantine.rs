@@ -24,9 +24,6 @@ impl Directory {
         copy_range(from, start, end, &file)?;
         file.sync()?;
         folder.sync()?;
-        // The folder may have been created by a process that was killed before the folder's name
-        // was durable.
-        self.dir.sync()?;
         Ok(folder.path_of(&name))
     }
 
@@ -40,9 +37,13 @@ impl Directory {
         Ok(folder.path_of(&name))
     }
 
-    /// The quarantine folder, and a name in it that no file has.
+    /// The quarantine folder, whose name is durable, and a name in it that no file has.
     fn quarantine_file(&self, name: &str) -> Result<(Dir, String)> {
-        let (folder, _) = self.dir.make_dir(QUARANTINE_NAME)?;
+        let (folder, is_new) = self.dir.make_dir(QUARANTINE_NAME)?;
+        if !is_new {
+            // It may have been created by a process that was killed before its name was durable.
+            self.dir.sync()?;
+        }
         let names = folder.list()?;
         let mut free = name.to_owned();
         let mut n = 1;

@@ -348,6 +348,7 @@ impl World {
             seed: self.random.u64(..),
             exhaustive_units_max: 4,
             samples: 8,
+            ..CrashPlan::default()
         };
         let point = self.disk.point();
         let some = self.random.usize(..12);

@@ -27,8 +27,10 @@ mod lives;
 mod oracle;
 mod recovering;
 mod removal;
+mod reopened;
 mod run;
 mod settings;
+mod syncs;
 #[path = "../common/verdict.rs"]
 mod verdict;
 mod workload;

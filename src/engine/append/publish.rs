@@ -370,13 +370,10 @@ impl Appender {
         let Some(active) = self.active.take() else {
             return Ok(None);
         };
-        if !self.is_all_durable(&active) {
-            active.sync(context.directory())?;
-        }
-        context.frontiers.closed(&active, self.written());
         let seal = self.seal();
         active.truncate(u64::from(seal.len))?;
         active.sync(context.directory())?;
+        context.frontiers.closed(&active, self.written());
         Ok(Some((active, seal)))
     }
 }

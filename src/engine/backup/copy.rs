@@ -25,7 +25,7 @@ use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, Sealed, SegmentEnd, copy_range_of, store_index};
-use crate::sys::{Created, DirLock, File, Open};
+use crate::sys::{Created, Dir, DirLock, File, Open};
 use crate::{BackupReport, Error, LifeId, Result};
 
 /// Copies a log as it is at one moment.
@@ -84,10 +84,7 @@ impl Target {
         let (log_id, kinds) = (segments.directory.log_id, segments.directory.kinds);
         let copies = Copies::read(&dir)?;
         let meta = if copies.is_absent() {
-            if dir.list()?.iter().any(|name| FileName::is_of_log(name)) {
-                return Err(Error::Invalid("the target holds files of a log, but no metadata"));
-            }
-            dir.sync_above()?;
+            prepare(&dir)?;
             None
         } else {
             let meta = copies.newest_of_any(&dir)?;
@@ -250,8 +247,8 @@ impl Target {
         if self.condition.counts(base) {
             self.staged.push(base);
         } else {
+            // Its name is made durable before the metadata says that it counts.
             self.put_in_place(base)?;
-            self.directory.dir.sync()?;
         }
         Ok(len)
     }
@@ -351,8 +348,6 @@ impl Target {
         next_offset: u64,
         last: Option<Previous>,
     ) -> Result<BackupReport> {
-        // An interrupted backup may have left names that are not durable.
-        self.directory.dir.sync()?;
         // Everything was read while the log was open. From here on the copy is whole.
         self.source.health.check_open()?;
         let start_offset = moment.start_offset.min(next_offset);
@@ -364,25 +359,38 @@ impl Target {
         };
         let kept = std::mem::take(&mut self.bases);
         if self.is_switched_by(start_offset, &kept)? {
-            self.write_meta(meta)?;
-            self.remove_all_but(&kept)?;
+            self.switch(meta, &kept)?;
         } else {
-            if self.condition != Condition::Incomplete {
-                self.write_meta(Meta {
-                    incomplete: true,
-                    ..meta.clone()
-                })?;
-            }
-            for base in std::mem::take(&mut self.staged) {
-                self.put_in_place(base)?;
-            }
-            self.directory.dir.sync()?;
-            self.remove_all_but(&kept)?;
-            self.write_meta(meta)?;
+            self.replace(meta, &kept)?;
         }
         self.report.start_offset = start_offset;
         self.report.next_offset = next_offset;
         Ok(self.report)
+    }
+
+    /// Makes the old backup the new one by its metadata.
+    fn switch(&mut self, meta: Meta, kept: &[u64]) -> Result<()> {
+        // The segments that were added have got names, in this backup or in one that was
+        // interrupted.
+        self.directory.dir.sync()?;
+        self.write_meta(meta)?;
+        self.remove_all_but(kept)
+    }
+
+    /// Puts the new files in the place of the old ones. Meanwhile, nothing counts.
+    fn replace(&mut self, meta: Meta, kept: &[u64]) -> Result<()> {
+        if self.condition != Condition::Incomplete {
+            self.write_meta(Meta {
+                incomplete: true,
+                ..meta.clone()
+            })?;
+        }
+        for base in std::mem::take(&mut self.staged) {
+            self.put_in_place(base)?;
+        }
+        self.directory.dir.sync()?;
+        self.remove_all_but(kept)?;
+        self.write_meta(meta)
     }
 
     /// Whether writing the metadata alone makes the old backup the new one: no segment is replaced,
@@ -403,4 +411,12 @@ impl Target {
             *current = Meta { sequence, ..meta };
         })
     }
+}
+
+/// Makes sure that a directory without metadata can take a copy, and that its name is durable.
+fn prepare(dir: &Dir) -> Result<()> {
+    if dir.list()?.iter().any(|name| FileName::is_of_log(name)) {
+        return Err(Error::Invalid("the target holds files of a log, but no metadata"));
+    }
+    dir.sync_above()
 }

@@ -16,6 +16,9 @@ pub struct CrashPlan {
     pub exhaustive_units_max: u32,
     /// With more units, this many subsets are tried for each size of units.
     pub samples: u32,
+    /// Whether to begin with each change lost alone and kept alone, and with names and bytes lost
+    /// separately.
+    pub one_by_one: bool,
 }
 
 impl Default for CrashPlan {
@@ -24,6 +27,7 @@ impl Default for CrashPlan {
             seed: 0,
             exhaustive_units_max: 12,
             samples: 256,
+            one_by_one: false,
         }
     }
 }
@@ -37,8 +41,16 @@ struct Run {
     ground: Image,
     /// The number of subsets to try.
     count: u64,
-    is_exhaustive: bool,
+    kind: Kind,
     seed: u64,
+}
+
+/// How the subsets of a run are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    OneByOne,
+    All,
+    Sampled,
 }
 
 /// The state of a disk after a power cut.
@@ -73,9 +85,22 @@ impl CrashImages {
     pub(super) fn new(point: usize, pending: Pending, plan: &CrashPlan) -> CrashImages {
         let seed = mix(plan.seed, point as u64);
         let mut runs: Vec<Run> = Vec::new();
+        if plan.one_by_one {
+            let units = Units::cut(&pending, Grain::Op, Fresh::Zeros);
+            runs.push(Run {
+                grain: Grain::Op,
+                fresh: Fresh::Zeros,
+                ground: ground(&pending, Fresh::Zeros, seed),
+                count: 4 + 2 * units.count() as u64,
+                units,
+                kind: Kind::OneByOne,
+                seed,
+            });
+        }
         for (grain, fresh) in cuts(&pending) {
             let units = Units::cut(&pending, grain, fresh);
-            if runs.iter().any(|run| run.fresh == fresh && run.units == units) {
+            let is_same = |run: &Run| run.kind != Kind::OneByOne && run.fresh == fresh && run.units == units;
+            if runs.iter().any(is_same) {
                 continue;
             }
             let is_exhaustive = units.count() <= plan.exhaustive_units_max as usize;
@@ -92,7 +117,7 @@ impl CrashImages {
                 units,
                 ground: ground(&pending, fresh, seed),
                 count,
-                is_exhaustive,
+                kind: if is_exhaustive { Kind::All } else { Kind::Sampled },
                 seed,
             });
         }
@@ -133,7 +158,10 @@ impl Iterator for CrashImages {
 
     /// Takes from each run in turn, so that the first few disks are a fair sample of all disks.
     fn next(&mut self) -> Option<Remains> {
-        while !self.runs.is_empty() {
+        while let Some((first, _)) = self.runs.first() {
+            if first.kind == Kind::OneByOne {
+                self.next_run = 0;
+            }
             self.next_run %= self.runs.len();
             let (run, done) = &mut self.runs[self.next_run];
             if *done == run.count {
@@ -173,8 +201,19 @@ impl Run {
         if n < 2 {
             return vec![n == 1; count];
         }
+        let names = self.units.names_start();
+        if self.kind == Kind::OneByOne {
+            // From the last unit on: names come last.
+            let chosen = |n: u64| (count - 1).checked_sub(usize::try_from(n / 2).unwrap_or(count));
+            return match n {
+                2 | 3 => (0..count).map(|unit| (unit < names) == (n == 2)).collect(),
+                _ => (0..count)
+                    .map(|unit| (Some(unit) == chosen(n - 4)) == (n % 2 == 1))
+                    .collect(),
+            };
+        }
         let mut random = Random::new(mix(self.seed, n));
-        if self.is_exhaustive {
+        if self.kind == Kind::All {
             // Multiplying by an odd factor visits all subsets in an order that favours no unit.
             let factor = mix(self.seed, 0) | 1;
             let bits = (n - 2).wrapping_mul(factor).wrapping_add(self.seed);
@@ -182,7 +221,6 @@ impl Run {
         }
         // There are few names and many bytes. They are drawn separately, so that often only one of
         // the two loses something.
-        let names = self.units.names_start();
         let mut kept = sample(names, &mut random);
         kept.extend(sample(count - names, &mut random));
         kept

@@ -12,6 +12,7 @@ use super::op::{Call, Op, Shown};
 use super::pending::Pending;
 use super::random::mix;
 use super::shared::Shared;
+use super::syncs::SyncPlace;
 
 /// A disk in memory with the system that uses it. Clones are handles to the same disk.
 ///
@@ -166,9 +167,30 @@ impl SimDisk {
         self.machine.lock().lies.push((lie, about.to_owned()));
     }
 
+    /// Makes these successful syncs, counted from now, report success but do nothing, as if the
+    /// library had left them out.
+    pub fn ignore_syncs(&self, which: impl IntoIterator<Item = usize>) {
+        let which = which.into_iter().collect();
+        self.machine.lock().faults.syncs.ignore(which);
+    }
+
+    /// Begins to note which places in the library ask for syncs.
+    pub fn watch_syncs(&self) {
+        self.machine.lock().faults.syncs.watch();
+    }
+
+    /// The places that asked for the successful syncs since they were watched, in order, each with
+    /// the point at which it did.
+    #[must_use]
+    pub fn sync_places(&self) -> Vec<(usize, SyncPlace)> {
+        self.machine.lock().faults.syncs.places().to_vec()
+    }
+
     /// Makes the file system keep its promises again.
     pub fn tell_the_truth(&self) {
-        self.machine.lock().lies.clear();
+        let machine = &mut *self.machine.lock();
+        machine.lies.clear();
+        machine.faults.syncs.forget();
     }
 
     /// Limits the bytes that all files may take together, in pages of 4 KiB; `None` lifts the

@@ -1,6 +1,7 @@
 use std::io;
 
 use super::op::Call;
+use super::syncs::Syncs;
 
 /// The error of a failing call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,6 +134,7 @@ pub(super) struct Faults {
     waiting: Vec<(Fault, u64)>,
     hit: u64,
     last: Option<Call>,
+    pub(super) syncs: Syncs,
 }
 
 impl Faults {

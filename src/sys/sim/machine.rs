@@ -235,11 +235,14 @@ impl Machine {
 
     pub(super) fn sync(&mut self, inode: Inode) -> io::Result<()> {
         self.sync_part(inode)?;
-        let lie = self.lies_about(inode).find_map(|lie| match lie {
-            Lie::Sync => Some(Outcome::Lied),
-            Lie::SyncLength => Some(Outcome::ButLength),
-            Lie::SyncLast => Some(Outcome::ButLast),
-            Lie::SyncDir | Lie::Rename | Lie::AfterFailure => None,
+        let ignored = self.faults.syncs.meet(self.ops.len()).then_some(Outcome::Lied);
+        let lie = ignored.or_else(|| {
+            self.lies_about(inode).find_map(|lie| match lie {
+                Lie::Sync => Some(Outcome::Lied),
+                Lie::SyncLength => Some(Outcome::ButLength),
+                Lie::SyncLast => Some(Outcome::ButLast),
+                Lie::SyncDir | Lie::Rename | Lie::AfterFailure => None,
+            })
         });
         self.record(Op::Sync {
             inode,
@@ -271,7 +274,9 @@ impl Machine {
             });
             return Err(errno.error());
         }
-        let outcome = if self.lies_about(dir).any(|lie| lie == Lie::SyncDir) {
+        let outcome = if self.faults.syncs.meet(self.ops.len())
+            || self.lies_about(dir).any(|lie| lie == Lie::SyncDir)
+        {
             Outcome::Lied
         } else {
             Outcome::Durable

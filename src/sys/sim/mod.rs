@@ -6,6 +6,7 @@
 //! | `content` | the bytes of one file |
 //! | `image` | files and directories at one moment |
 //! | `op`, `apply` | the recorded operations, in order, and what they change |
+//! | `syncs` | the syncs that do nothing, and who asked for each sync |
 //! | `fault` | the calls that fail, and their errors |
 //! | `machine` | one running system: what processes see, the log of operations, locks |
 //! | `dir`, `handle` | the directories, files, mappings and locks of processes |
@@ -29,6 +30,7 @@ mod pending;
 mod random;
 mod shared;
 mod storage;
+mod syncs;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -39,3 +41,4 @@ pub use disk::SimDisk;
 pub use fault::{Errno, Fault, Lie};
 pub(super) use handle::{SimFile, SimLock, SimMap};
 pub use op::Call;
+pub use syncs::SyncPlace;

@@ -12,6 +12,7 @@ const PLAN: CrashPlan = CrashPlan {
     seed: 7,
     exhaustive_units_max: 12,
     samples: 256,
+    one_by_one: false,
 };
 
 fn dir() -> &'static Path {
