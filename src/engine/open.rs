@@ -103,6 +103,13 @@ impl Options {
         open(self, dir)
     }
 
+    /// Opens the log in this directory to recover it, also on a file system on which a log is
+    /// refused: nothing is stored through a mapping as long as nothing is published.
+    pub(crate) fn open_to_recover(&self, dir: &Dir) -> Result<FileLog> {
+        self.validate()?;
+        open(self, dir)
+    }
+
     fn validate(&self) -> Result<()> {
         if !Options::ROLLOVER_RANGE.contains(&self.rollover) {
             return Err(Error::Invalid("rollover must be between 1 KiB and 2 GiB"));
