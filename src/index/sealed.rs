@@ -57,7 +57,8 @@ impl SealedIndex {
             return Err(IndexDefect::Kinds);
         }
         let sections = header.sections();
-        if range_checksum(&map, sections.table..sections.file_len) != Some(header.table_checksum) {
+        let table = map.for_len(sections.file_len.saturating_sub(sections.table));
+        if range_checksum(table, sections.table..sections.file_len) != Some(header.table_checksum) {
             return Err(IndexDefect::Checksum {
                 position: sections.table,
             });
@@ -140,8 +141,20 @@ impl SealedIndex {
     /// Where a record begins; `ordinal` must be below [`count`](SealedIndex::count).
     #[inline]
     pub(crate) fn position(&self, ordinal: u32) -> Result<u32, IndexDefect> {
+        self.position_by(&self.map, ordinal)
+    }
+
+    /// As [`position`](SealedIndex::position), for a caller that goes through all records in order.
+    #[inline]
+    pub(crate) fn position_in_order(&self, ordinal: u32) -> Result<u32, IndexDefect> {
+        self.position_by(self.map.in_order(), ordinal)
+    }
+
+    #[inline]
+    fn position_by(&self, map: &Map, ordinal: u32) -> Result<u32, IndexDefect> {
         self.in_range(ordinal)?;
-        let position = self.word(self.sections.positions, ordinal)?;
+        let at = self.sections.positions + 4 * u64::from(ordinal);
+        let position = self.load_by(map, at).map(u32::from_le_bytes)?;
         if position >= self.header.binding.segment_len {
             return Err(nonsense(self.sections.positions, 4, ordinal));
         }
@@ -242,25 +255,31 @@ impl SealedIndex {
     /// Reads `N` bytes, which lie in one page, and verifies that page first.
     #[inline]
     pub(super) fn load<const N: usize>(&self, position: u64) -> Result<[u8; N], IndexDefect> {
+        self.load_by(&self.map, position)
+    }
+
+    /// Does the same through `map`: the index's, or that for readers in order.
+    #[inline]
+    fn load_by<const N: usize>(&self, map: &Map, position: u64) -> Result<[u8; N], IndexDefect> {
         let page = position / INDEX_PAGE_LEN as u64;
         let is_verified = usize::try_from(page / 64)
             .ok()
             .and_then(|word| self.verified.get(word))
             .is_some_and(|word| word.load(Relaxed) & (1 << (page % 64)) != 0);
         if !is_verified {
-            self.verify(page)?;
+            self.verify(map, page)?;
         }
-        self.map.array(position).ok_or(IndexDefect::Length)
+        map.array(position).ok_or(IndexDefect::Length)
     }
 
     #[cold]
-    pub(super) fn verify(&self, page: u64) -> Result<(), IndexDefect> {
+    fn verify(&self, map: &Map, page: u64) -> Result<(), IndexDefect> {
         let range = self.sections.page(page);
         let stored = (page < self.sections.pages)
             .then(|| self.map.array(self.sections.table + 4 * page))
             .flatten()
             .map(u32::from_le_bytes);
-        if stored.is_none() || range_checksum(&self.map, range.clone()) != stored {
+        if stored.is_none() || range_checksum(map, range.clone()) != stored {
             return Err(IndexDefect::Checksum {
                 position: range.start,
             });
@@ -272,6 +291,14 @@ impl SealedIndex {
             word.fetch_or(1 << (page % 64), Relaxed);
         }
         Ok(())
+    }
+}
+
+impl SealedIndex {
+    /// Verifies the checksums of all pages.
+    pub(crate) fn verify_pages(&self) -> Result<(), IndexDefect> {
+        let map = self.map.in_order();
+        (0..self.sections.pages).try_for_each(|page| self.verify(map, page))
     }
 }
 

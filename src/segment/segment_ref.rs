@@ -254,6 +254,18 @@ impl SegmentSnapshot<'_> {
         }
     }
 
+    /// As [`position`](SegmentSnapshot::position), for a caller that goes through the segment in
+    /// order.
+    #[inline]
+    pub(super) fn position_in_order(&self, ordinal: u32) -> Result<u32, ReadFault> {
+        match self {
+            SegmentSnapshot::Sealed { files } if ordinal < files.index.count() => {
+                Ok(files.index.position_in_order(ordinal)?)
+            }
+            _ => self.position(ordinal),
+        }
+    }
+
     /// How many messages are among the first `ordinal` records.
     #[inline]
     pub(crate) fn messages_before(&self, ordinal: u32) -> Result<u32, ReadFault> {

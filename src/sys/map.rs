@@ -1,10 +1,12 @@
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use super::atomic::{lower, raise};
+use super::in_order::Twin;
 
 /// A shared mapping of the first bytes of a file.
 ///
@@ -26,6 +28,8 @@ pub(crate) struct Map {
     inner: Inner,
     capacity: u64,
     len: AtomicU64,
+    /// See [`in_order`](Map::in_order); `None` inside if there is no second mapping.
+    in_order: OnceLock<Option<Box<Map>>>,
 }
 
 /// A file that is read instead of mapped.
@@ -40,6 +44,8 @@ enum Inner {
         map: MmapRaw,
         writable: bool,
     },
+    /// The second mapping of the same bytes.
+    Twin(Twin),
     Memory(Box<[u8]>),
     /// A file with holes.
     File(Box<dyn ReadWhole>),
@@ -57,46 +63,70 @@ impl Map {
         } else {
             options.map_raw_read_only(file)
         }?;
-        Ok(Map {
-            inner: Inner::Os { map, writable },
+        if !writable {
+            // Otherwise each page that is not in memory would bring many neighbours along.
+            let _ = map.advise(Advice::Random);
+        }
+        Ok(Map::of(Inner::Os { map, writable }, capacity, len))
+    }
+
+    fn of(inner: Inner, capacity: u64, len: u64) -> Map {
+        Map {
+            inner,
             capacity,
             len: AtomicU64::new(len),
-        })
+            in_order: OnceLock::new(),
+        }
+    }
+
+    /// The same bytes for readers that go through them in order: the system reads ahead.
+    ///
+    /// What is mapped read-only is mapped a second time for this, at the first call, because the
+    /// system is told for each mapping how it is used. Everything else is returned as it is.
+    #[inline]
+    pub(crate) fn in_order(&self) -> &Map {
+        let twin = self.in_order.get_or_init(|| self.twin().map(Box::new));
+        twin.as_deref().unwrap_or(self)
+    }
+
+    #[cold]
+    fn twin(&self) -> Option<Map> {
+        match &self.inner {
+            Inner::Os { map, writable: false } => {
+                Some(Map::of(Inner::Twin(Twin::of(map)?), self.capacity, self.len()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same bytes for a load of so many: in order if page after page would take long.
+    #[inline]
+    pub(crate) fn for_len(&self, len: u64) -> &Map {
+        const LARGE: u64 = 64 << 10;
+        if len < LARGE { self } else { self.in_order() }
     }
 
     /// A read-only map of bytes in memory instead of a file.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Map {
         let len = bytes.len() as u64;
-        Map {
-            inner: Inner::Memory(bytes.into_boxed_slice()),
-            capacity: len,
-            len: AtomicU64::new(len),
-        }
+        Map::of(Inner::Memory(bytes.into_boxed_slice()), len, len)
     }
 
     /// The first `len` bytes of a file that cannot be mapped. They are read when they are loaded.
     pub(super) fn reading(file: Box<dyn ReadWhole>, len: u64) -> Map {
-        Map {
-            inner: Inner::File(file),
-            capacity: len,
-            len: AtomicU64::new(len),
-        }
+        Map::of(Inner::File(file), len, len)
     }
 
     #[cfg(feature = "fault")]
     pub(super) fn sim(map: super::sim::SimMap, capacity: u64, len: u64) -> Map {
-        Map {
-            inner: Inner::Sim(map),
-            capacity,
-            len: AtomicU64::new(len),
-        }
+        Map::of(Inner::Sim(map), capacity, len)
     }
 
     /// Whether bytes can be stored.
     pub(crate) fn takes_stores(&self) -> bool {
         match &self.inner {
             Inner::Os { writable, .. } => *writable,
-            Inner::Memory(_) | Inner::File(_) => false,
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => false,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.takes_stores(),
         }
@@ -142,7 +172,7 @@ impl Map {
                     )
                 };
             }
-            Inner::Memory(_) | Inner::File(_) => {}
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -171,7 +201,7 @@ impl Map {
                     )
                 };
             }
-            Inner::Memory(_) | Inner::File(_) => {}
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -186,7 +216,7 @@ impl Map {
                 Some((from, len)) => map.flush_range(from, len),
                 None => Ok(()),
             },
-            Inner::Memory(_) | Inner::File(_) => Ok(()),
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => Ok(()),
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.sync_part(),
         }
@@ -212,7 +242,7 @@ impl Map {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(at), bytes.len());
                 }
             }
-            Inner::Memory(_) | Inner::File(_) => return false,
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => return false,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => return map.store(position, bytes),
         }
@@ -230,6 +260,11 @@ impl Map {
             #[expect(unsafe_code, reason = "loads through the mapping")]
             Inner::Os { map, .. } => unsafe {
                 std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
+            },
+            // SAFETY: as above; the second mapping is as long as the first.
+            #[expect(unsafe_code, reason = "loads through the mapping")]
+            Inner::Twin(twin) => unsafe {
+                std::ptr::copy_nonoverlapping(twin.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
             },
             Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
             Inner::File(file) => file.read_whole(position, buffer)?,
@@ -253,8 +288,13 @@ impl Map {
     #[must_use]
     pub(crate) fn append_to(&self, position: u64, len: usize, buffer: &mut Vec<u8>) -> Option<()> {
         let at = self.range(position, len)?;
+        let mapped = match &self.inner {
+            Inner::Os { map, .. } => map.as_ptr(),
+            Inner::Twin(twin) => twin.as_ptr(),
+            _ => std::ptr::null(),
+        };
         match &self.inner {
-            Inner::Os { map, .. } => {
+            Inner::Os { .. } | Inner::Twin(_) => {
                 buffer.reserve(len);
                 // SAFETY: `range` has checked the source, `reserve` has made room for `len` bytes
                 // after the vector's length, and the copy initialises them before the length is
@@ -262,7 +302,7 @@ impl Map {
                 #[expect(unsafe_code, reason = "loads through the mapping without zeroing first")]
                 unsafe {
                     let end = buffer.as_mut_ptr().add(buffer.len());
-                    std::ptr::copy_nonoverlapping(map.as_ptr().add(at), end, len);
+                    std::ptr::copy_nonoverlapping(mapped.add(at), end, len);
                     buffer.set_len(buffer.len() + len);
                 }
             }
