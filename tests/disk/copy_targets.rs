@@ -148,7 +148,7 @@ fn recover_a_killed_log(there: &Path) {
     }
     let report = recover_without_stores(&copy, false);
     assert_eq!((report.messages, report.next_offset), (20_000, 20_000));
-    let found = duramen::check(&copy, &options()).expect("checked");
+    let found = duramen::check(&copy, &options).expect("checked");
     assert!(found.is_clean() && found.was_closed, "{found:?}");
 }
 

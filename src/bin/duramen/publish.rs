@@ -25,8 +25,8 @@ const BATCH_CONTENT_MAX: u64 = MESSAGE_SIZE_MAX;
 /// Publish JSON lines from the standard input, and print a summary as one JSON line.
 ///
 /// The directory is created if it does not exist. An existing log keeps its indexes, and the
-/// options can add more: with no input, the command only builds those. It can be interrupted without
-/// harm; the next `publish` goes on with what is missing.
+/// options can add more: with no input, the command only builds those. It can be interrupted
+/// without harm; the next `publish` goes on with what is missing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = INPUT_HELP)]
 pub(crate) struct Args {
