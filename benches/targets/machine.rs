@@ -74,6 +74,13 @@ pub(crate) fn anonymous_bytes() -> Outcome<u64> {
     Ok(line.trim_end_matches("kB").trim().parse::<u64>()? << 10)
 }
 
+/// How many bytes this process has had read from disks so far.
+pub(crate) fn disk_bytes_read() -> Outcome<u64> {
+    let text = fs::read_to_string("/proc/self/io")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("read_bytes:"));
+    Ok(line.ok_or("no line read_bytes")?.trim().parse()?)
+}
+
 /// The processor, cores, kernel and file system, for the head of the report.
 pub(crate) fn describe(dir: &Path) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

@@ -18,6 +18,7 @@
 )]
 
 mod args;
+mod cold;
 mod durable;
 mod latency;
 mod limit;
@@ -72,5 +73,6 @@ fn run() -> Outcome {
     tail::run(&plan, work.path(), &mut report)?;
     open::run(&plan, work.path(), &mut report)?;
     trim::run(&plan, work.path(), &mut report)?;
+    cold::run(&plan, work.path(), &mut report)?;
     report.print()
 }

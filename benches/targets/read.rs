@@ -172,25 +172,9 @@ impl Bench {
     }
 
     fn library_consume(&self, check: Check) -> Outcome<f64> {
-        let mut next = 0;
         let start = Instant::now();
-        loop {
-            let batch = self.log.consume(Start::At(next), BATCH_COUNT)?;
-            if batch.next_offset == next {
-                break;
-            }
-            for message in &batch {
-                let same =
-                    self.workload
-                        .matches(check, next, message.key.as_deref(), message.value.as_deref());
-                ensure(message.offset == next && same, WRONG)?;
-                next += 1;
-            }
-            ensure(batch.next_offset == next, "a batch has a gap")?;
-        }
-        let nanos = nanos_each(start, self.messages);
-        ensure(next == self.messages, "messages are missing")?;
-        Ok(nanos)
+        consume_all(&self.log, &self.workload, self.messages, check)?;
+        Ok(nanos_each(start, self.messages))
     }
 
     fn limit_get(&self, check: Check) -> Outcome<f64> {
@@ -220,7 +204,7 @@ impl Bench {
 }
 
 /// Reads the whole log as borrowed messages, and checks that it holds exactly the first `messages`.
-fn scan_all(log: &FileLog, workload: &Workload, messages: u64, check: Check) -> Outcome {
+pub(crate) fn scan_all(log: &FileLog, workload: &Workload, messages: u64, check: Check) -> Outcome {
     let mut scan = log.scan(Start::Oldest)?;
     let mut next = 0;
     while let Some(message) = scan.next()? {
@@ -231,7 +215,25 @@ fn scan_all(log: &FileLog, workload: &Workload, messages: u64, check: Check) -> 
     ensure(next == messages, "messages are missing")
 }
 
-/// Compares every byte of a log with what was published.
+/// Reads the whole log in batches of 64, and checks that it holds exactly the first `messages`.
+pub(crate) fn consume_all(log: &FileLog, workload: &Workload, messages: u64, check: Check) -> Outcome {
+    let mut next = 0;
+    loop {
+        let batch = log.consume(Start::At(next), BATCH_COUNT)?;
+        if batch.next_offset == next {
+            break;
+        }
+        for message in &batch {
+            let same = workload.matches(check, next, message.key.as_deref(), message.value.as_deref());
+            ensure(message.offset == next && same, WRONG)?;
+            next += 1;
+        }
+        ensure(batch.next_offset == next, "a batch has a gap")?;
+    }
+    ensure(next == messages, "messages are missing")
+}
+
+/// Compares every byte of a log with what what was published.
 pub(crate) fn verify_all(log: &FileLog, workload: &Workload, messages: u64) -> Outcome {
     scan_all(log, workload, messages, Check::Full)
 }

@@ -14,6 +14,7 @@ pub(crate) enum Unit {
     Nanos,
     Micros,
     Millis,
+    KiB,
     MiB,
 }
 
@@ -24,6 +25,7 @@ impl Unit {
             Unit::Nanos => (figure, "ns"),
             Unit::Micros => (figure / 1e3, "us"),
             Unit::Millis => (figure / 1e6, "ms"),
+            Unit::KiB => (figure / 1024.0, "KiB"),
             Unit::MiB => (figure / f64::from(1 << 20), "MiB"),
         };
         let digits = if scaled < 9.95 {
@@ -106,7 +108,7 @@ impl Row {
         json!({
             "id": self.id,
             "what": self.what,
-            "unit": if matches!(self.unit, Unit::MiB) { "bytes" } else { "ns" },
+            "unit": if matches!(self.unit, Unit::KiB | Unit::MiB) { "bytes" } else { "ns" },
             "limit": self.limit.as_ref().map(side),
             "library": side(&self.library),
             "ratio": self.ratio(),

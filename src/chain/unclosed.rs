@@ -138,8 +138,10 @@ impl Chain {
         let Some((last, before)) = bases.split_last() else {
             return Ok(Vec::new());
         };
-        let is_writable = self.directory.health.may_write_files();
-        let capacity = is_writable.then(|| capacity_for(options.rollover, 0));
+        let capacity = self
+            .directory
+            .takes_stores()
+            .then(|| capacity_for(options.rollover, 0));
         let header = self.header(*last)?;
         if header.rewrite.is_some() {
             return Ok(Vec::new());

@@ -39,6 +39,25 @@ impl Directory {
         }
     }
 
+    /// Whether this handle may store to files here through mappings: it may write, and the file
+    /// system is not one of those on which a log is refused. Only `recover` writes on such a one,
+    /// and reads back what it has written.
+    pub(crate) fn takes_stores(&self) -> bool {
+        self.health.may_write_files() && self.dir.check_supported().is_ok()
+    }
+
+    /// Copies `start..end` of a file to the start of another, durably. Where mappings are not to be
+    /// relied on, the copy is read back and compared.
+    pub(crate) fn copy_durably(&self, from: &File, start: u64, end: u64, to: &File) -> Result<()> {
+        copy_range(from, start, end, to)?;
+        to.sync()?;
+        if self.takes_stores() {
+            Ok(())
+        } else {
+            compare_range(from, start, end, to)
+        }
+    }
+
     /// The base offset of the last of these segments, or of the last segment that was merged into
     /// it. For a segment that cannot be read, this is its own base offset: reading the segment will
     /// report what is wrong with it.
@@ -161,7 +180,7 @@ pub(crate) fn corrupt(path: &Path, position: u64, offset: Option<u64>, kind: Cor
 }
 
 /// Copies `start..end` of one file to the start of another.
-pub(crate) fn copy_range(from: &File, start: u64, end: u64, to: &File) -> Result<()> {
+fn copy_range(from: &File, start: u64, end: u64, to: &File) -> Result<()> {
     const BUFFER_LEN_MAX: u64 = 1 << 20;
     let len = end.saturating_sub(start).min(BUFFER_LEN_MAX);
     let mut buffer = vec![0; usize::try_from(len).unwrap_or(0)];
@@ -173,6 +192,27 @@ pub(crate) fn copy_range(from: &File, start: u64, end: u64, to: &File) -> Result
             return Err(corrupt(from.path(), at + read as u64, None, Corruption::Short));
         }
         to.write_at(at - start, &buffer[..len])?;
+        at += len as u64;
+    }
+    Ok(())
+}
+
+/// Fails unless `start..end` of one file is at the start of the other.
+fn compare_range(from: &File, start: u64, end: u64, to: &File) -> Result<()> {
+    const BUFFER_LEN: usize = 256 << 10;
+    let [mut wanted, mut found] = [vec![0; BUFFER_LEN], vec![0; BUFFER_LEN]];
+    let mut at = start;
+    while at < end {
+        let len = usize::try_from(end - at).unwrap_or(usize::MAX).min(BUFFER_LEN);
+        let read = from.read_at(at, &mut wanted[..len])?;
+        let read_back = to.read_at(at - start, &mut found[..len])?;
+        if (read, read_back) != (len, len) || wanted[..len] != found[..len] {
+            return Err(Error::Io {
+                operation: "read back",
+                path: to.path().to_path_buf(),
+                source: std::io::Error::other("other bytes are there than were written"),
+            });
+        }
         at += len as u64;
     }
     Ok(())

@@ -8,7 +8,7 @@ mod metadata;
 mod place;
 mod quarantine;
 
-pub(crate) use files::{Directory, copy_range, corrupt, header_error, offset_bound};
+pub(crate) use files::{Directory, corrupt, header_error, offset_bound};
 pub(crate) use health::Health;
 pub(crate) use live_metadata::LiveMetadata;
 pub(crate) use metadata::{Copies, MetaStore, initialise};

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::files::Directory;
-use super::files::copy_range;
 use crate::Result;
 use crate::format::{FileName, QUARANTINE_NAME};
 use crate::sys::{Dir, File, Open};
@@ -21,8 +20,7 @@ impl Directory {
         let (folder, name) =
             self.quarantine_file(&format!("{}.{start}.{ending}", stem.unwrap_or_default()))?;
         let file = folder.open(&name, Open::Create)?;
-        copy_range(from, start, end, &file)?;
-        file.sync()?;
+        self.copy_durably(from, start, end, &file)?;
         folder.sync()?;
         Ok(folder.path_of(&name))
     }

@@ -81,6 +81,26 @@ impl FileLog {
         Scan::new(&self.log.segments, from)
     }
 
+    /// Builds the index files that are missing, and returns when they are there.
+    ///
+    /// After an index was turned on, a log that is open for writing does this by itself, in the
+    /// background. Call this before closing a log that is not open for long: otherwise, each
+    /// read-only handle goes through all messages to look one up. It costs about as much as reading
+    /// the whole log once, and next to nothing if nothing is missing. Meanwhile everything else
+    /// goes on. If the process dies, the next writer builds the rest.
+    ///
+    /// Damaged segments are left out, and so is what a full disk has no space for. Segments that
+    /// are still written to, or not sealed yet, get their indexes when the log is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Error::Closed), also if the log is closed meanwhile;
+    /// [`ReadOnly`](crate::Error::ReadOnly); [`Poisoned`](crate::Error::Poisoned).
+    pub fn build_indexes(&self) -> Result<()> {
+        self.log.health().check_writable()?;
+        self.log.upkeep.make_indexes_here()
+    }
+
     /// Rebuilds the damaged indexes of sealed segments and, if `absent`, builds the missing ones;
     /// returns how many it built.
     pub(crate) fn rebuild_indexes(&self, absent: bool) -> Result<u64> {

@@ -14,8 +14,7 @@ use crate::Durability;
 use crate::Options;
 use crate::chain::{Chain, Closed, Unclosed, Verdict, segment_bases};
 use crate::directory::{Copies, Directory, MetaStore, Place, corrupt, initialise};
-use crate::format::IndexKinds;
-use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
+use crate::format::{CleanEnd, FileName, IndexKinds, Life, Lives, Meta, PREPARED_NAME};
 use crate::segment::{KeyRun, SegmentRef, runs_among};
 use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
 use crate::{Corruption, Error, LifeId, Result};
@@ -30,11 +29,11 @@ impl Options {
     ///
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty;
     /// [`Error::Locked`], at once or after the [`lock_timeout`](Options::lock_timeout), if another
-    /// handle has the log open; [`Error::Corrupt`] if bytes
-    /// that were durable are damaged; [`Error::Version`] if a file has a format version that this
-    /// library does not read; [`Error::Invalid`] for options out of range; [`Error::Unsupported`]
-    /// on a file system that is refused; [`Error::Io`]. In all these cases the log is as it was;
-    /// files that no longer belong to it may be gone.
+    /// handle has the log open; [`Error::Corrupt`] if bytes that were durable are damaged;
+    /// [`Error::Version`] if a file has a format version that this library does not read;
+    /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is
+    /// refused; [`Error::Io`]. In all these cases the log is as it was; files that no longer belong
+    /// to it may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
         open_at(self, dir.as_ref())
@@ -96,10 +95,15 @@ impl Options {
 
     /// Opens the log in this directory.
     pub(crate) fn open_in(&self, dir: &Dir) -> Result<FileLog> {
-        self.validate()?;
         if !self.read_only {
             dir.check_supported()?;
         }
+        self.open_to_recover(dir)
+    }
+
+    /// Opens it also where a log is refused. Nothing may be published to it there.
+    pub(crate) fn open_to_recover(&self, dir: &Dir) -> Result<FileLog> {
+        self.validate()?;
         open(self, dir)
     }
 

@@ -140,13 +140,10 @@ impl Recovery<'_> {
             || self.options.durability == crate::Durability::EachPublish
             || !self.options.background;
         if copies_now && self.copy_now(&active, extent.end)? {
-            let capacity = capacity_for(self.options.rollover, 0);
-            let (active, extent) = Active::adopt(
-                self.directory,
-                active.header.base,
-                Some(extent.end),
-                Some(capacity),
-            )?;
+            let is_mapped = self.directory.takes_stores();
+            let capacity = is_mapped.then(|| capacity_for(self.options.rollover, 0));
+            let (active, extent) =
+                Active::adopt(self.directory, active.header.base, Some(extent.end), capacity)?;
             if earlier_proven {
                 active.raise_frontier(end);
             }

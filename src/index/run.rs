@@ -49,7 +49,9 @@ impl KeyRunFile {
         while at < map.len() {
             let len = usize::try_from(map.len() - at).map_or(64 << 10, |left| left.min(64 << 10));
             buffer.clear();
-            map.append_to(at, len, &mut buffer).ok_or(IndexDefect::Length)?;
+            map.in_order()
+                .append_to(at, len, &mut buffer)
+                .ok_or(IndexDefect::Length)?;
             sum = checksum(sum, &buffer);
             at += len as u64;
         }

@@ -61,7 +61,8 @@ impl SealedIndex {
             return Err(IndexDefect::Kinds);
         }
         let sections = header.sections();
-        if range_checksum(&map, sections.table..sections.file_len) != Some(header.table_checksum) {
+        let table = map.for_len(sections.file_len.saturating_sub(sections.table));
+        if range_checksum(table, sections.table..sections.file_len) != Some(header.table_checksum) {
             return Err(IndexDefect::Checksum {
                 position: sections.table,
             });
@@ -144,8 +145,20 @@ impl SealedIndex {
     /// Where a record begins; `ordinal` must be below [`count`](SealedIndex::count).
     #[inline]
     pub(crate) fn position(&self, ordinal: u32) -> Result<u32, IndexDefect> {
+        self.position_by(&self.map, ordinal)
+    }
+
+    /// As [`position`](SealedIndex::position), for a caller that goes through all records in order.
+    #[inline]
+    pub(crate) fn position_in_order(&self, ordinal: u32) -> Result<u32, IndexDefect> {
+        self.position_by(self.map.in_order(), ordinal)
+    }
+
+    #[inline]
+    fn position_by(&self, map: &Map, ordinal: u32) -> Result<u32, IndexDefect> {
         self.in_range(ordinal)?;
-        let position = self.word(self.sections.positions, ordinal)?;
+        let at = self.sections.positions + 4 * u64::from(ordinal);
+        let position = self.load_by(map, at).map(u32::from_le_bytes)?;
         if position >= self.header.binding.segment_len {
             return Err(nonsense(self.sections.positions, 4, ordinal));
         }
@@ -199,7 +212,7 @@ impl SealedIndex {
             // the search begins at.
             lines_left: self.header.slots / SLOTS_IN_LINE + 1,
             slot: home_slot(hash, self.header.slots),
-            line: [0; SLOTS_IN_LINE as usize],
+            line: [0; LINE_LEN],
             matches: 0,
             records_left: self.header.keyed,
             last: None,
@@ -218,15 +231,12 @@ impl SealedIndex {
         Ok(link.checked_sub(1))
     }
 
+    /// Reads the line of slots with this slot into `line`. Returned by value, it would be copied
+    /// time and again.
     #[inline]
-    fn slots_line(&self, slot: u32) -> Result<[u32; SLOTS_IN_LINE as usize], IndexDefect> {
-        let line = u64::from(slot / SLOTS_IN_LINE);
-        let bytes: [u8; LINE_LEN] = self.load(self.sections.slots + LINE_LEN as u64 * line)?;
-        let mut words = [0; SLOTS_IN_LINE as usize];
-        for (word, four) in words.iter_mut().zip(bytes.as_chunks().0) {
-            *word = u32::from_le_bytes(*four);
-        }
-        Ok(words)
+    fn slots_line(&self, slot: u32, line: &mut [u8; LINE_LEN]) -> Result<(), IndexDefect> {
+        let number = u64::from(slot / SLOTS_IN_LINE);
+        self.load_into(self.sections.slots + LINE_LEN as u64 * number, line)
     }
 
     fn in_range(&self, ordinal: u32) -> Result<(), IndexDefect> {
@@ -246,25 +256,46 @@ impl SealedIndex {
     /// Reads `N` bytes, which lie in one page, and verifies that page first.
     #[inline]
     pub(super) fn load<const N: usize>(&self, position: u64) -> Result<[u8; N], IndexDefect> {
+        self.load_by(&self.map, position)
+    }
+
+    /// Does the same through `map`: the index's, or that for readers in order.
+    #[inline]
+    fn load_by<const N: usize>(&self, map: &Map, position: u64) -> Result<[u8; N], IndexDefect> {
+        self.verify_page_of(map, position)?;
+        map.array(position).ok_or(IndexDefect::Length)
+    }
+
+    /// As [`load`](SealedIndex::load), into `buffer`.
+    #[inline]
+    pub(super) fn load_into(&self, position: u64, buffer: &mut [u8]) -> Result<(), IndexDefect> {
+        self.verify_page_of(&self.map, position)?;
+        self.map.load(position, buffer).ok_or(IndexDefect::Length)
+    }
+
+    /// Verifies the page that `position` lies in, unless it was verified before.
+    #[inline]
+    fn verify_page_of(&self, map: &Map, position: u64) -> Result<(), IndexDefect> {
         let page = position / INDEX_PAGE_LEN as u64;
         let is_verified = usize::try_from(page / 64)
             .ok()
             .and_then(|word| self.verified.get(word))
             .is_some_and(|word| word.load(Relaxed) & (1 << (page % 64)) != 0);
-        if !is_verified {
-            self.verify(page)?;
+        if is_verified {
+            Ok(())
+        } else {
+            self.verify(map, page)
         }
-        self.map.array(position).ok_or(IndexDefect::Length)
     }
 
     #[cold]
-    pub(super) fn verify(&self, page: u64) -> Result<(), IndexDefect> {
+    fn verify(&self, map: &Map, page: u64) -> Result<(), IndexDefect> {
         let range = self.sections.page(page);
         let stored = (page < self.sections.pages)
             .then(|| self.map.array(self.sections.table + 4 * page))
             .flatten()
             .map(u32::from_le_bytes);
-        if stored.is_none() || range_checksum(&self.map, range.clone()) != stored {
+        if stored.is_none() || range_checksum(map, range.clone()) != stored {
             return Err(IndexDefect::Checksum {
                 position: range.start,
             });
@@ -276,6 +307,14 @@ impl SealedIndex {
             word.fetch_or(1 << (page % 64), Relaxed);
         }
         Ok(())
+    }
+}
+
+impl SealedIndex {
+    /// Verifies the checksums of all pages.
+    pub(crate) fn verify_pages(&self) -> Result<(), IndexDefect> {
+        let map = self.map.in_order();
+        (0..self.sections.pages).try_for_each(|page| self.verify(map, page))
     }
 }
 
@@ -320,7 +359,7 @@ pub(crate) struct SlotWalk<'a> {
     slot: u32,
     /// The line that was read last, and those of its slots that have the tag and were not returned
     /// yet.
-    line: [u32; SLOTS_IN_LINE as usize],
+    line: [u8; LINE_LEN],
     matches: u32,
     /// The most records that are left to find: each is in one chain only.
     records_left: u32,
@@ -358,7 +397,9 @@ impl SlotWalk<'_> {
             }
             self.next_line()?;
         }
-        let word = self.line[(self.matches.trailing_zeros() % SLOTS_IN_LINE) as usize];
+        let words = self.line.as_chunks().0;
+        let word = words[(self.matches.trailing_zeros() % SLOTS_IN_LINE) as usize];
+        let word = u32::from_le_bytes(word);
         self.matches &= self.matches - 1;
         let ordinal = self
             .index
@@ -372,9 +413,10 @@ impl SlotWalk<'_> {
     /// matching one cannot be predicted (after Abseil's "Swiss tables").
     #[inline]
     fn next_line(&mut self) -> Result<(), IndexDefect> {
-        self.line = self.index.slots_line(self.slot)?;
+        self.index.slots_line(self.slot, &mut self.line)?;
         let (mut matches, mut empty) = (0, 0);
-        for (lane, &word) in self.line.iter().enumerate() {
+        for (lane, &word) in self.line.as_chunks().0.iter().enumerate() {
+            let word = u32::from_le_bytes(word);
             matches |= u32::from(self.index.words.has_tag(word, self.tag)) << lane;
             empty |= u32::from(word == 0) << lane;
         }

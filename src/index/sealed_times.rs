@@ -54,7 +54,11 @@ impl SealedIndex {
 
     pub(super) fn time_steps(&self, block: u32) -> Result<[u16; TIME_BLOCK_LEN as usize], IndexDefect> {
         const LEN: usize = TIME_BLOCK_LEN as usize;
-        let bytes: [u8; 2 * LEN] = self.load(self.sections.time_steps + 2 * LEN as u64 * u64::from(block))?;
+        let mut bytes = [0; 2 * LEN];
+        self.load_into(
+            self.sections.time_steps + 2 * LEN as u64 * u64::from(block),
+            &mut bytes,
+        )?;
         let mut steps = [0; LEN];
         for (step, pair) in steps.iter_mut().zip(bytes.as_chunks().0) {
             *step = u16::from_le_bytes(*pair);

@@ -38,11 +38,6 @@ impl SealedIndex {
         Ok(bytes)
     }
 
-    /// Verifies the checksums of all pages.
-    pub(crate) fn verify_pages(&self) -> Result<(), IndexDefect> {
-        (0..self.sections.pages).try_for_each(|page| self.verify(page))
-    }
-
     /// Checks that a section's words go up and stay below `end`.
     fn verify_ascending(&self, section: u64, end: u32) -> Result<(), IndexDefect> {
         let mut least = 0;

@@ -149,8 +149,8 @@ impl Options {
         self
     }
 
-    /// How many sealed segments may be mapped into memory at a time, at least 1. Each takes up to
-    /// two mappings. Default: 4,096.
+    /// How many sealed segments may be mapped into memory at a time, at least 1. Each takes
+    /// two mappings, or four if it is read in order. Default: 4,096.
     pub fn segments_mapped_max(mut self, segments: usize) -> Options {
         self.segments_mapped_max = segments;
         self

@@ -75,7 +75,11 @@ impl fmt::Display for Problem {
 /// writing; [`Error::Version`] if a file has a format version that this library does not read;
 /// [`Error::Io`]. Damage is no error; the report lists it.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
-    let dir = &options.dir_of_log(dir.as_ref())?;
+    check_in(&options.dir_of_log(dir.as_ref())?, options)
+}
+
+/// Checks the log in this directory.
+pub(super) fn check_in(dir: &Dir, options: &Options) -> Result<CheckReport> {
     let _lock = options.lock(dir, false)?;
     let copies = Copies::read(dir)?;
     let bases = segment_bases(dir)?;

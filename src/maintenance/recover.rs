@@ -1,13 +1,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::check::check_segments;
+use super::check::{Problem, check_in, check_segments};
 use super::findings::{Damage, Findings};
 use super::plan::plan;
 use super::repair::carry_out;
 use super::report::{RecoverOptions, RecoverReport};
 use crate::chain::{Chain, segment_bases};
-use crate::directory::{Copies, Directory, Place};
+use crate::directory::{Copies, Directory, Place, corrupt};
 use crate::format::{IndexKinds, Life, Lives, Meta};
 use crate::segment::damaged_runs;
 use crate::sys::{Dir, FileId, UNKNOWN_BOOT};
@@ -38,13 +38,17 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 ///
 /// All changes are on stable storage when this returns. After a crash in between, recover again.
 ///
+/// The directory may be on a file system on which a log is refused, as a backup may. There, nothing
+/// is stored through a mapping, and in the end everything is read back and verified.
+///
 /// # Errors
 ///
 /// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once, if
 /// another handle has the log open, or for a dry run, if one has it open for writing;
 /// [`Error::Version`] if a file, which stays as it is, has a format version that this library does
 /// not read; [`Error::Corrupt`] if neither a copy of the metadata nor the header of any segment is
-/// readable; [`Error::Io`]; and those of [`Options::open`], which completes the recovery.
+/// readable, or if what is read back is not what was written; [`Error::Io`]; and those of
+/// [`Options::open`], which completes the recovery.
 pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptions) -> Result<RecoverReport> {
     let dir = &options.dir_of_log(dir.as_ref())?;
     let lock = options.lock(dir, !how.dry_run)?;
@@ -62,7 +66,24 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     drop(findings);
     drop(lock);
     finish(dir, options, &meta, &mut report)?;
+    if dir.check_supported().is_err() {
+        read_back(dir, options)?;
+    }
     Ok(report)
+}
+
+/// Fails if what is there after a recovery is not in order.
+fn read_back(dir: &Dir, options: &Options) -> Result<()> {
+    let found = check_in(dir, options)?;
+    found.problems.into_iter().next().map_or(Ok(()), |problem| {
+        let Problem {
+            path,
+            position,
+            offset,
+            kind,
+        } = problem;
+        Err(corrupt(&path, position, offset, kind))
+    })
 }
 
 /// Checks the whole log, and returns what is wrong with it.
@@ -162,7 +183,7 @@ fn finish(dir: &Dir, options: &Options, meta: &Meta, report: &mut RecoverReport)
         .retention(Retention::new())
         .key_index(meta.key_index)
         .time_index(meta.time_index);
-    let log = options.open_in(dir)?;
+    let log = options.open_to_recover(dir)?;
     // A log in order may lack index files, which are made when they are needed.
     report.indexes_rebuilt += log.rebuild_indexes(report.changed)?;
     report.changed |= report.indexes_rebuilt > 0;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use super::findings::Findings;
 use super::plan::{Action, Plan, Planned, unknown};
+use crate::chain::{Testimony, flaw_in};
 use crate::directory::{Directory, MetaStore, Place, corrupt};
 use crate::format::{FrameSeeds, Previous};
 use crate::segment::{Gap, Good, Rewriter};
@@ -97,6 +98,11 @@ fn rewrite(
     }
     let origin = origin.unwrap_or_else(|| unknown(&header));
     rewriter.finish(header.next_generation()?, origin, end)?;
+    // The old file goes when the new one takes its place: what was written has to be there.
+    let (written, path) = (directory.of_temporary(), rewriter.path());
+    if let Some(flaw) = flaw_in(&written, header.base, Testimony::Successor(origin))? {
+        return Err(flaw.error(path));
+    }
     rewriter.install()?;
     Ok(quarantined)
 }

@@ -1,6 +1,6 @@
 //! Copying segments, or ranges of them, to other files.
 
-use crate::directory::{Directory, copy_range, corrupt};
+use crate::directory::{Directory, corrupt};
 use crate::format::FileName;
 use crate::sys::{File, Map, Open};
 use crate::{Corruption, Result};
@@ -13,7 +13,7 @@ pub(crate) fn copy_over(directory: &Directory, base: u64, end: u64) -> Result<()
     let (from, _) = directory.open_segment(base, Open::Read)?;
     let temporary = FileName::SegmentTemporary(base);
     let to = directory.create_anew(&temporary)?;
-    let copied = copy_range(&from, 0, end, &to).and_then(|()| to.sync());
+    let copied = directory.copy_durably(&from, 0, end, &to);
     if let Err(error) = copied {
         let _ = directory.remove(&temporary);
         return Err(error);
@@ -34,7 +34,7 @@ pub(crate) fn copy_range_of(map: &Map, start: u64, end: u64, to: &File, at: u64)
     while from < end {
         let len = usize::try_from((end - from).min(BUFFER_LEN_MAX)).unwrap_or(0);
         buffer.clear();
-        if map.append_to(from, len, &mut buffer).is_none() {
+        if map.in_order().append_to(from, len, &mut buffer).is_none() {
             return Err(corrupt(to.path(), from, None, Corruption::Short));
         }
         to.write_at(at + (from - start), &buffer)?;

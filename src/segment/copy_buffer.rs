@@ -6,7 +6,8 @@ const BUFFER_LEN: usize = 32 << 10;
 
 /// A copy, in memory of our own, of the piece of a mapping that was last asked for.
 ///
-/// The bytes are copied because a reference into a mapping must not exist (see [`Map`]).
+/// The bytes are copied because a reference into a mapping must not exist (see [`Map`]). Whoever
+/// uses this goes through the mapping in order.
 #[derive(Debug, Default)]
 pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
@@ -54,7 +55,8 @@ impl CopyBuffer {
         }
         self.bytes.clear();
         self.start = position;
-        map.append_to(position, len.max(BUFFER_LEN).min(available), &mut self.bytes)?;
+        map.in_order()
+            .append_to(position, len.max(BUFFER_LEN).min(available), &mut self.bytes)?;
         self.bytes.get(..len)
     }
 

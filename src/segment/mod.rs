@@ -33,7 +33,7 @@ pub(crate) use reserve::{FirstReserve, capacity_for};
 pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
 pub(crate) use sealed::{INDEX_LEN_MIN, IndexState, Mapped, Sealed, SegmentEnd};
-pub(crate) use segment_ref::{Held, LetGo, SegmentRef, SegmentSnapshot};
+pub(crate) use segment_ref::{Budget, Held, LetGo, SegmentRef, SegmentSnapshot};
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;
 pub(crate) use walk::{Entry, Extent, Stop};

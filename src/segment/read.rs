@@ -9,6 +9,7 @@ use crate::format::{
     BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_message,
     is_intact,
 };
+use crate::sys::Map;
 
 /// Bytes that one batch of messages may take, unless a single one is larger.
 pub(crate) const READ_LEN_MAX: u32 = 8 << 20;
@@ -16,15 +17,15 @@ pub(crate) const READ_LEN_MAX: u32 = 8 << 20;
 impl SegmentSnapshot<'_> {
     /// Reads the head of the record at `position`, unverified.
     #[inline]
-    fn header_at(&self, position: u32) -> Option<RecordHeader> {
+    fn header_at(&self, map: &Map, position: u32) -> Option<RecordHeader> {
         // Bytes behind the end must not be touched, because they may be cut off at any time; and a
         // record at the very end may be shorter than the head of a lone record.
         let room = self.end().checked_sub(position)?;
         let at = u64::from(position);
         let parsed = if room as usize >= LONE_HEADER_LEN {
-            Frame::parse(&self.map().array::<LONE_HEADER_LEN>(at)?)
+            Frame::parse(&map.array::<LONE_HEADER_LEN>(at)?)
         } else {
-            Frame::parse(&self.map().array::<RECORD_HEADER_LEN>(at)?)
+            Frame::parse(&map.array::<RECORD_HEADER_LEN>(at)?)
         };
         match parsed? {
             Frame::Record(header) if header.len <= room => Some(header),
@@ -52,7 +53,7 @@ impl SegmentSnapshot<'_> {
     /// damaged and still has to be read; after no it has been verified.
     pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, ReadFault> {
         let position = self.position(ordinal)?;
-        let looks_the_same = self.header_at(position).is_none_or(|header| {
+        let looks_the_same = self.header_at(self.map(), position).is_none_or(|header| {
             header.key.is_some_and(|len| len as usize == key.len())
                 && self
                     .map()
@@ -81,12 +82,12 @@ impl SegmentSnapshot<'_> {
             position: u64::from(position),
             offset,
         };
-        let Some(header) = self.header_at(position) else {
+        let Some(header) = self.header_at(self.map(), position) else {
             return Err(damaged);
         };
         let mut frame = Vec::with_capacity(header.len as usize);
-        if self
-            .map()
+        let map = self.map().for_len(u64::from(header.len));
+        if map
             .append_to(u64::from(position), header.len as usize, &mut frame)
             .is_none()
         {
@@ -100,20 +101,19 @@ impl SegmentSnapshot<'_> {
         }
     }
 
-    /// Reads the bytes of one record and verifies them.
+    /// Reads the bytes of one record, for a caller that goes through the segment in order, and
+    /// verifies them.
     pub(crate) fn frame(&self, ordinal: u32, offset: u64, into: &mut Vec<u8>) -> Result<(), ReadFault> {
-        let position = self.position(ordinal)?;
+        let (map, position) = (self.map().in_order(), self.position_in_order(ordinal)?);
         let damaged = ReadFault::Record {
             position: u64::from(position),
             offset,
         };
-        let Some(header) = self.header_at(position) else {
+        let Some(header) = self.header_at(map, position) else {
             return Err(damaged);
         };
         into.clear();
-        let copied = self
-            .map()
-            .append_to(u64::from(position), header.len as usize, into);
+        let copied = map.append_to(u64::from(position), header.len as usize, into);
         let seed = self.seeds().record(offset);
         if copied.is_none() || !is_intact(&header, into, seed) || Layout::of(&header, into).is_none() {
             return Err(damaged);
@@ -121,7 +121,8 @@ impl SegmentSnapshot<'_> {
         Ok(())
     }
 
-    /// Reads the key of one record and verifies the record; `frame` receives the record's bytes.
+    /// Reads the key of one record as [`frame`](SegmentSnapshot::frame) reads the record; `frame`
+    /// receives the record's bytes.
     pub(crate) fn key_of<'f>(
         &self,
         ordinal: u32,
@@ -145,9 +146,9 @@ impl SegmentSnapshot<'_> {
         count: u32,
         into: &mut Vec<Message>,
     ) -> Result<u32, ReadFault> {
-        let start = self.position(ordinal)?;
+        let start = self.position_in_order(ordinal)?;
         let end_ordinal = self.end_within(ordinal, self.end_of_messages(ordinal, count)?, start)?;
-        let end = self.position(end_ordinal)?;
+        let end = self.position_in_order(end_ordinal)?;
         let first = self.offset(ordinal)?;
         let damaged = |at: usize, offset| ReadFault::Record {
             position: u64::from(start) + at as u64,
@@ -155,7 +156,8 @@ impl SegmentSnapshot<'_> {
         };
         let mut bytes = Vec::new();
         let len = end.checked_sub(start).ok_or(damaged(0, first))? as usize;
-        if self.map().append_to(u64::from(start), len, &mut bytes).is_none() {
+        let map = self.map().in_order();
+        if map.append_to(u64::from(start), len, &mut bytes).is_none() {
             return Err(damaged(0, first));
         }
         let shared = Bytes::from(bytes);
@@ -193,7 +195,7 @@ impl SegmentSnapshot<'_> {
     /// The largest ordinal up to `end`, but at least one more than `ordinal`, that keeps a read
     /// from `start` on within [`READ_LEN_MAX`].
     fn end_within(&self, ordinal: u32, end: u32, start: u32) -> Result<u32, ReadFault> {
-        if self.position(end)?.saturating_sub(start) <= READ_LEN_MAX {
+        if self.position_in_order(end)?.saturating_sub(start) <= READ_LEN_MAX {
             return Ok(end);
         }
         let (mut low, mut high) = (ordinal + 1, end);

@@ -148,6 +148,11 @@ impl<'a> Rewriter<'a> {
         }
     }
 
+    /// The file that the segment is in until it is installed.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.file.path()
+    }
+
     /// The length of the finished segment in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.position

@@ -3,19 +3,31 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use arc_swap::Guard;
+
 use super::active::{Active, Visible};
 use super::read_fault::ReadFault;
 use super::sealed::{Mapped, Sealed};
-use crate::Result;
 use crate::format::{FRAMES_START, FrameSeeds};
 use crate::index::{self, Find};
 use crate::sys::Map;
+use crate::{Error, Result};
 
 /// A segment in a log's list.
 #[derive(Clone, Debug)]
 pub(crate) enum SegmentRef {
     Active(Arc<Active>),
     Sealed(Arc<Sealed>),
+}
+
+/// Who keeps the number of mappings small.
+pub(crate) trait Budget {
+    /// Notes that the files of this segment were mapped.
+    fn note_mapped(&self, segment: &Arc<Sealed>);
+
+    /// Releases mappings if the error says that the system allows no more; returns whether it says
+    /// so.
+    fn releases_for(&self, error: &Error) -> bool;
 }
 
 impl SegmentRef {
@@ -26,15 +38,12 @@ impl SegmentRef {
         }
     }
 
-    /// Keeps the segment's files open. `mapped` is called if they had to be opened.
-    pub(crate) fn hold(&self, mapped: impl FnOnce(&Arc<Sealed>)) -> Result<Held> {
+    /// Keeps the segment's files open.
+    pub(crate) fn hold(&self, budget: &impl Budget) -> Result<Held> {
         match self {
             SegmentRef::Active(active) => Ok(Held::Active(Arc::clone(active))),
             SegmentRef::Sealed(segment) => {
-                let (files, opened) = segment.mapped()?;
-                if opened {
-                    mapped(segment);
-                }
+                let files = files_of(segment, budget)?;
                 let files = files
                     .as_ref()
                     .ok_or_else(|| ReadFault::Index.into_error(&segment.index_path()))?;
@@ -43,13 +52,13 @@ impl SegmentRef {
         }
     }
 
-    /// Reads from the segment as it is now. `mapped` is called if files had to be opened.
+    /// Reads from the segment as it is now.
     ///
     /// If the index turns out to be damaged, it is built anew and `read` is called a second time.
     #[inline]
     pub(crate) fn read<T>(
         &self,
-        mapped: impl Fn(&Arc<Sealed>),
+        budget: &impl Budget,
         mut read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
     ) -> Result<T> {
         let segment = match self {
@@ -62,10 +71,7 @@ impl SegmentRef {
             }
             SegmentRef::Sealed(segment) => segment,
         };
-        let (guard, opened) = segment.mapped()?;
-        if opened {
-            mapped(segment);
-        }
+        let guard = files_of(segment, budget)?;
         if let Some(files) = guard.as_deref() {
             match read(&SegmentSnapshot::Sealed { files }) {
                 Err(ReadFault::Index) => {}
@@ -74,12 +80,25 @@ impl SegmentRef {
         }
         drop(guard);
         let files = segment.rebuild_index()?;
-        mapped(segment);
+        budget.note_mapped(segment);
         read(&SegmentSnapshot::Sealed { files: &files }).map_err(|fault| match fault {
             ReadFault::Index => fault.into_error(&segment.index_path()),
             other => other.into_error(&segment.path()),
         })
     }
+}
+
+/// The mapped files of a segment.
+#[inline]
+fn files_of(segment: &Arc<Sealed>, budget: &impl Budget) -> Result<Guard<Option<Arc<Mapped>>>> {
+    let (files, opened) = match segment.mapped() {
+        Err(error) if budget.releases_for(&error) => segment.mapped()?,
+        other => other?,
+    };
+    if opened {
+        budget.note_mapped(segment);
+    }
+    Ok(files)
 }
 
 /// A segment whose files stay open as long as this is held.
@@ -251,6 +270,18 @@ impl SegmentSnapshot<'_> {
                 Ok(active.index.position(ordinal).unwrap_or(FRAMES_START))
             }
             SegmentSnapshot::Sealed { files } => Ok(files.index.position(ordinal)?),
+        }
+    }
+
+    /// As [`position`](SegmentSnapshot::position), for a caller that goes through the segment in
+    /// order.
+    #[inline]
+    pub(super) fn position_in_order(&self, ordinal: u32) -> Result<u32, ReadFault> {
+        match self {
+            SegmentSnapshot::Sealed { files } if ordinal < files.index.count() => {
+                Ok(files.index.position_in_order(ordinal)?)
+            }
+            _ => self.position(ordinal),
         }
     }
 

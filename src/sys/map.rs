@@ -1,10 +1,12 @@
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use super::atomic::{lower, raise};
+use super::in_order::Twin;
 
 /// A shared mapping of the first bytes of a file.
 ///
@@ -23,9 +25,37 @@ use super::atomic::{lower, raise};
 /// SIGBUS. The lock on the directory keeps every user of this library from doing so.
 #[derive(Debug)]
 pub(crate) struct Map {
-    inner: Inner,
-    capacity: u64,
+    /// Where the mapped bytes begin; null where nothing is mapped.
+    start: Start,
     len: AtomicU64,
+    capacity: u64,
+    inner: Inner,
+    /// See [`in_order`](Map::in_order); `None` inside if there is no second mapping.
+    in_order: OnceLock<Option<Box<Map>>>,
+}
+
+/// An address in a mapping, which the same [`Map`] keeps.
+#[derive(Clone, Copy, Debug)]
+struct Start(*const u8);
+
+// SAFETY: this is an address only. Whoever reads there has to give the reason why that is right.
+#[expect(unsafe_code, reason = "an address is not bound to a thread")]
+unsafe impl Send for Start {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "an address is not bound to a thread")]
+unsafe impl Sync for Start {}
+
+impl Start {
+    #[inline]
+    fn is_null(self) -> bool {
+        self.0.is_null()
+    }
+
+    /// The address `at` bytes further.
+    #[inline]
+    fn at(self, at: usize) -> *const u8 {
+        self.0.wrapping_add(at)
+    }
 }
 
 /// A file that is read instead of mapped.
@@ -40,6 +70,8 @@ enum Inner {
         map: MmapRaw,
         writable: bool,
     },
+    /// The second mapping of the same bytes.
+    Twin(Twin),
     Memory(Box<[u8]>),
     /// A file with holes.
     File(Box<dyn ReadWhole>),
@@ -57,46 +89,76 @@ impl Map {
         } else {
             options.map_raw_read_only(file)
         }?;
-        Ok(Map {
-            inner: Inner::Os { map, writable },
-            capacity,
+        if !writable {
+            // Otherwise each page that is not in memory would bring many neighbours along.
+            let _ = map.advise(Advice::Random);
+        }
+        Ok(Map::of(Inner::Os { map, writable }, capacity, len))
+    }
+
+    fn of(inner: Inner, capacity: u64, len: u64) -> Map {
+        let start = match &inner {
+            Inner::Os { map, .. } => Start(map.as_ptr()),
+            Inner::Twin(twin) => Start(twin.as_ptr()),
+            _ => Start(std::ptr::null()),
+        };
+        Map {
+            start,
             len: AtomicU64::new(len),
-        })
+            capacity,
+            inner,
+            in_order: OnceLock::new(),
+        }
+    }
+
+    /// The same bytes for readers that go through them in order: the system reads ahead.
+    ///
+    /// What is mapped read-only is mapped a second time for this, at the first call, because the
+    /// system is told for each mapping how it is used. Everything else is returned as it is.
+    #[inline]
+    pub(crate) fn in_order(&self) -> &Map {
+        let twin = self.in_order.get_or_init(|| self.twin().map(Box::new));
+        twin.as_deref().unwrap_or(self)
+    }
+
+    #[cold]
+    fn twin(&self) -> Option<Map> {
+        match &self.inner {
+            Inner::Os { map, writable: false } => {
+                Some(Map::of(Inner::Twin(Twin::of(map)?), self.capacity, self.len()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same bytes for a load of so many: in order if page after page would take long.
+    #[inline]
+    pub(crate) fn for_len(&self, len: u64) -> &Map {
+        const LARGE: u64 = 64 << 10;
+        if len < LARGE { self } else { self.in_order() }
     }
 
     /// A read-only map of bytes in memory instead of a file.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Map {
         let len = bytes.len() as u64;
-        Map {
-            inner: Inner::Memory(bytes.into_boxed_slice()),
-            capacity: len,
-            len: AtomicU64::new(len),
-        }
+        Map::of(Inner::Memory(bytes.into_boxed_slice()), len, len)
     }
 
     /// The first `len` bytes of a file that cannot be mapped. They are read when they are loaded.
     pub(super) fn reading(file: Box<dyn ReadWhole>, len: u64) -> Map {
-        Map {
-            inner: Inner::File(file),
-            capacity: len,
-            len: AtomicU64::new(len),
-        }
+        Map::of(Inner::File(file), len, len)
     }
 
     #[cfg(feature = "fault")]
     pub(super) fn sim(map: super::sim::SimMap, capacity: u64, len: u64) -> Map {
-        Map {
-            inner: Inner::Sim(map),
-            capacity,
-            len: AtomicU64::new(len),
-        }
+        Map::of(Inner::Sim(map), capacity, len)
     }
 
     /// Whether bytes can be stored.
     pub(crate) fn takes_stores(&self) -> bool {
         match &self.inner {
             Inner::Os { writable, .. } => *writable,
-            Inner::Memory(_) | Inner::File(_) => false,
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => false,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.takes_stores(),
         }
@@ -142,7 +204,7 @@ impl Map {
                     )
                 };
             }
-            Inner::Memory(_) | Inner::File(_) => {}
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -171,7 +233,7 @@ impl Map {
                     )
                 };
             }
-            Inner::Memory(_) | Inner::File(_) => {}
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -186,7 +248,7 @@ impl Map {
                 Some((from, len)) => map.flush_range(from, len),
                 None => Ok(()),
             },
-            Inner::Memory(_) | Inner::File(_) => Ok(()),
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => Ok(()),
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.sync_part(),
         }
@@ -212,7 +274,7 @@ impl Map {
                     std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(at), bytes.len());
                 }
             }
-            Inner::Memory(_) | Inner::File(_) => return false,
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => return false,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => return map.store(position, bytes),
         }
@@ -224,31 +286,15 @@ impl Map {
     #[must_use]
     #[inline]
     pub(crate) fn load(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
-        let Inner::Os { map, .. } = &self.inner else {
-            return self.load_unmapped(position, buffer);
-        };
         let at = self.range(position, buffer.len())?;
+        if self.start.is_null() {
+            return self.load_unmapped(position, buffer);
+        }
         // SAFETY: `range` has checked that the bytes lie within the mapping and the file, and no
         // reference into a mapping exists that `buffer` could overlap.
         #[expect(unsafe_code, reason = "loads through the mapping")]
         unsafe {
-            std::ptr::copy_nonoverlapping(map.as_ptr().add(at), buffer.as_mut_ptr(), buffer.len());
-        }
-        Some(())
-    }
-
-    /// The same where nothing is mapped. It stands apart, so that what is mapped is read without a
-    /// call.
-    #[cold]
-    #[inline(never)]
-    fn load_unmapped(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
-        let at = self.range(position, buffer.len())?;
-        match &self.inner {
-            Inner::Os { .. } => return None,
-            Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
-            Inner::File(file) => file.read_whole(position, buffer)?,
-            #[cfg(feature = "fault")]
-            Inner::Sim(map) => map.load(position, buffer),
+            std::ptr::copy_nonoverlapping(self.start.at(at), buffer.as_mut_ptr(), buffer.len());
         }
         Some(())
     }
@@ -257,14 +303,56 @@ impl Map {
     #[must_use]
     #[inline]
     pub(crate) fn array<const N: usize>(&self, position: u64) -> Option<[u8; N]> {
-        let Inner::Os { map, .. } = &self.inner else {
-            return self.array_unmapped(position);
-        };
         let at = self.range(position, N)?;
+        if self.start.is_null() {
+            return self.array_unmapped(position);
+        }
         // SAFETY: `range` has checked that the bytes lie within the mapping and the file. An array
         // of bytes has no alignment, and every value of its bytes is valid.
         #[expect(unsafe_code, reason = "loads through the mapping")]
-        Some(unsafe { map.as_ptr().add(at).cast::<[u8; N]>().read() })
+        Some(unsafe { self.start.at(at).cast::<[u8; N]>().read() })
+    }
+
+    /// Appends the `len` bytes from `position` on to `buffer`. Does nothing and returns `None`
+    /// unless all of them exist.
+    #[must_use]
+    pub(crate) fn append_to(&self, position: u64, len: usize, buffer: &mut Vec<u8>) -> Option<()> {
+        let at = self.range(position, len)?;
+        if self.start.is_null() {
+            let start = buffer.len();
+            buffer.resize(start + len, 0);
+            let loaded = self.load_unmapped(position, buffer.get_mut(start..)?);
+            if loaded.is_none() {
+                buffer.truncate(start);
+            }
+            return loaded;
+        }
+        buffer.reserve(len);
+        // SAFETY: `range` has checked the source, `reserve` has made room for `len` bytes after the
+        // vector's length, and the copy initialises them before the length is increased.
+        #[expect(unsafe_code, reason = "loads through the mapping without zeroing first")]
+        unsafe {
+            let end = buffer.as_mut_ptr().add(buffer.len());
+            std::ptr::copy_nonoverlapping(self.start.at(at), end, len);
+            buffer.set_len(buffer.len() + len);
+        }
+        Some(())
+    }
+
+    /// Loads where nothing is mapped. It stands apart, so that what is mapped is read without a
+    /// call.
+    #[cold]
+    #[inline(never)]
+    fn load_unmapped(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
+        let at = self.range(position, buffer.len())?;
+        match &self.inner {
+            Inner::Os { .. } | Inner::Twin(_) => return None,
+            Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
+            Inner::File(file) => file.read_whole(position, buffer)?,
+            #[cfg(feature = "fault")]
+            Inner::Sim(map) => map.load(position, buffer),
+        }
+        Some(())
     }
 
     #[cold]
@@ -273,36 +361,6 @@ impl Map {
         let mut bytes = [0; N];
         self.load_unmapped(position, &mut bytes)?;
         Some(bytes)
-    }
-
-    /// Appends the `len` bytes from `position` on to `buffer`. Does nothing and returns `None`
-    /// unless all of them exist.
-    #[must_use]
-    pub(crate) fn append_to(&self, position: u64, len: usize, buffer: &mut Vec<u8>) -> Option<()> {
-        let at = self.range(position, len)?;
-        match &self.inner {
-            Inner::Os { map, .. } => {
-                buffer.reserve(len);
-                // SAFETY: `range` has checked the source, `reserve` has made room for `len` bytes
-                // after the vector's length, and the copy initialises them before the length is
-                // increased.
-                #[expect(unsafe_code, reason = "loads through the mapping without zeroing first")]
-                unsafe {
-                    let end = buffer.as_mut_ptr().add(buffer.len());
-                    std::ptr::copy_nonoverlapping(map.as_ptr().add(at), end, len);
-                    buffer.set_len(buffer.len() + len);
-                }
-            }
-            _ => {
-                let start = buffer.len();
-                buffer.resize(start + len, 0);
-                if self.load_unmapped(position, buffer.get_mut(start..)?).is_none() {
-                    buffer.truncate(start);
-                    return None;
-                }
-            }
-        }
-        Some(())
     }
 
     /// Whether the bytes at `position` are `bytes`.

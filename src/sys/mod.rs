@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod fork;
 mod identity;
+mod in_order;
 mod lock;
 mod map;
 mod os;

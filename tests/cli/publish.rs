@@ -169,3 +169,38 @@ fn a_log_in_use_is_told() {
     assert_eq!(finish(child).ok(), "{\"published\":1,\"next_offset\":2}\n");
     place.run("stat", &[]).ok();
 }
+
+/// Goal: an index that the tool turns on costs the whole log once, and not at each lookup. Method: when the command has
+/// ended, the last message of each segment is damaged: who goes through the segments again fails.
+#[test]
+fn an_index_that_is_turned_on_is_there_when_the_command_ends() {
+    let place = Place::new();
+    let lines = ["{\"key\":\"first\",\"value\":\"found\"}\n", &numbered(10_000)].concat();
+    place
+        .publish(&["--rollover", "16384", "--batch", "10"], lines.as_bytes())
+        .ok();
+    let files = |ending: &str| {
+        let names = std::fs::read_dir(place.dir()).expect("a folder");
+        let mut paths: Vec<_> = names.map(|entry| entry.expect("a name").path()).collect();
+        paths.retain(|path| path.to_str().is_some_and(|path| path.ends_with(ending)));
+        paths.sort();
+        paths
+    };
+    place.run("get", &["--key", "first"]).failed(1);
+    assert_eq!(
+        place.publish(&["--key-index"], b"").json()[0]["next_offset"],
+        json!(10_001)
+    );
+    let segments = files(".log");
+    assert!(segments.len() > 16 && files(".idx").len() + 1 >= segments.len());
+    assert!(!files(".keys").is_empty());
+    for path in &segments[..segments.len() - 1] {
+        let mut bytes = std::fs::read(path).expect("read");
+        let at = bytes.len() - 4;
+        bytes[at] ^= 1;
+        std::fs::write(path, bytes).expect("written");
+    }
+    let get = |key| place.run("get", &["--key", key, "--format", "raw"]);
+    assert_eq!(get("first").ok(), "found");
+    get("none").failed(1);
+}

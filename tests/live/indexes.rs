@@ -173,3 +173,49 @@ fn a_backup_has_the_indexes_of_the_log() {
         .expect("a log");
     assert_eq!(reader.get_by_key(&5_u32.to_le_bytes()).expect("there").offset, 5);
 }
+
+/// Goal: a log that is not open for long gets all that is missing when it asks. Method: with and without the background
+/// thread, the files are there when the call returns. A second call finds nothing to do.
+#[test]
+fn what_is_missing_is_built_when_asked_for() {
+    for background in [false, true] {
+        let dir = fast_dir();
+        without_key_index(dir.path());
+        let before = index_lens(dir.path());
+        let options = options().key_index(true).background(background);
+        let log = options.open(dir.path()).expect("a log");
+        log.build_indexes().expect("built");
+        let now = index_lens(dir.path());
+        assert!(
+            now.iter().zip(&before).all(|(now, before)| now > before),
+            "{now:?}"
+        );
+        let runs = count(dir.path(), ".keys");
+        assert!(runs >= before.len() / 16, "{runs} of {}", before.len());
+        log.build_indexes().expect("built");
+        log.close().expect("closed");
+        assert!(matches!(log.build_indexes(), Err(Error::Closed)));
+
+        let reader = options.create_dirs(false).read_only(true);
+        let reader = reader.open(dir.path()).expect("a reader");
+        assert!(matches!(reader.build_indexes(), Err(Error::ReadOnly)));
+    }
+}
+
+/// Goal: building holds up neither publishing nor closing. Method: while one thread builds, others publish and close.
+#[test]
+fn building_ends_when_the_log_is_closed() {
+    let dir = fast_dir();
+    without_key_index(dir.path());
+    let log = options().key_index(true).open(dir.path()).expect("a log");
+    thread::scope(|scope| {
+        let building = scope.spawn(|| log.build_indexes());
+        log.publish(&[NewMessage::new(b"new", b"v")]).expect("published");
+        log.close().expect("closed");
+        let built = building.join().expect("no panic");
+        assert!(matches!(built, Ok(()) | Err(Error::Closed)), "{built:?}");
+    });
+    let found = check(dir.path(), &options().key_index(true)).expect("checked");
+    assert!(found.is_clean(), "{:?}", found.problems);
+    assert_eq!(count(dir.path(), ".tmp"), 0);
+}

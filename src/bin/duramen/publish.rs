@@ -25,18 +25,20 @@ const BATCH_CONTENT_MAX: u64 = MESSAGE_SIZE_MAX;
 /// Publish JSON lines from the standard input, and print a summary as one JSON line.
 ///
 /// The directory is created if it does not exist. An existing log keeps its indexes, and the
-/// options can add more.
+/// options can add more: with no input, the command only builds those. It can be interrupted
+/// without harm; the next `publish` goes on with what is missing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = INPUT_HELP)]
 pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Keep an index from keys to messages
+    /// Keep an index from keys to messages; for the messages that are there, it is built before
+    /// the command ends
     #[arg(long)]
     key_index: bool,
 
-    /// Keep an index from times to messages
+    /// Keep an index from times to messages; built in the same way
     #[arg(long)]
     time_index: bool,
 
@@ -84,14 +86,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         published: 0,
     };
     let outcome = publisher.publish_all(&mut Lines::of(io::stdin()));
-    // The messages before an invalid line stay published, are synced and count in the summary.
-    let summary = publisher.finish();
-    if let Ok(summary) = &summary {
+    // The messages before an invalid line stay published, are synced and count in the summary. It
+    // is printed first, because building indexes may take long, and may be interrupted.
+    let told = publisher.sync().and_then(|summary| {
         let mut output = Output::stdout();
-        let told = output.json(summary).and_then(|()| output.flush());
-        return outcome.and(told);
-    }
-    outcome.and(summary.map(drop))
+        output.json(&summary)?;
+        output.flush()
+    });
+    outcome.and(told).and(close(&log))
+}
+
+/// Builds the indexes that were turned on, and closes the log.
+fn close(log: &FileLog) -> Result<(), Failure> {
+    let spinner = progress::spinner("building indexes");
+    let built = log.build_indexes();
+    spinner.finish_and_clear();
+    log.close()?;
+    Ok(built?)
 }
 
 fn try_open(args: &Args) -> duramen::Result<FileLog> {
@@ -191,13 +202,11 @@ impl Publisher<'_> {
     }
 
     /// Syncs everything to stable storage.
-    fn finish(&self) -> Result<Summary, Failure> {
+    fn sync(&self) -> Result<Summary, Failure> {
         self.log.sync()?;
-        let summary = Summary {
+        Ok(Summary {
             published: self.published,
             next_offset: self.log.next_offset()?,
-        };
-        self.log.close()?;
-        Ok(summary)
+        })
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn common_len(file: &File, held: &Held, len: u64, health: &Health) ->
         let read = file.read_at(at, &mut theirs[..wanted])?;
         health.check_open()?;
         ours.clear();
-        if held.map().append_to(at, read, &mut ours).is_none() || read == 0 {
+        if held.map().in_order().append_to(at, read, &mut ours).is_none() || read == 0 {
             break;
         }
         let same = ours.iter().zip(&theirs).take_while(|(a, b)| a == b).count();

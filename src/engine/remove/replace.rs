@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::removal::Removal;
 use crate::format::Previous;
-use crate::segment::{Rewriter, Sealed, SegmentEnd, SegmentRef};
+use crate::segment::{Budget, Rewriter, Sealed, SegmentEnd, SegmentRef};
 use crate::{Error, Result};
 
 impl Removal<'_> {

@@ -265,7 +265,7 @@ mod tests {
         let held = segments(dir.path(), 4);
         let to_copy = with_one_backup(&held[1..3]);
         assert_eq!(to_copy.unless_needed(&held), [0, 3]);
-        assert_eq!(to_copy.state.lock().unneeded(), []);
+        assert!(to_copy.state.lock().unneeded().is_empty());
         to_copy.state.lock().backups.clear();
         assert_eq!(to_copy.state.lock().unneeded(), [1, 2]);
         assert!(to_copy.end().into_iter().eq([1, 2]));

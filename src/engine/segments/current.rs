@@ -5,12 +5,12 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::list::SegmentList;
-use super::mappings::Mappings;
-use crate::Result;
+use super::mappings::{Mappings, releases_for};
 use crate::directory::Directory;
 use crate::format::FileName;
-use crate::segment::{Active, Seal, Sealed, SegmentRef};
+use crate::segment::{Active, Budget, Seal, Sealed, SegmentRef};
 use crate::sys::found;
+use crate::{Error, Result};
 
 /// The segments of an open log: the current list, and which of them are mapped.
 ///
@@ -87,11 +87,6 @@ impl Segments {
             .collect()
     }
 
-    /// Notes that a segment's files were mapped, and releases others when there are too many.
-    pub(crate) fn note_mapped(&self, segment: &Arc<Sealed>) {
-        self.mappings.note(segment);
-    }
-
     /// Releases the files of segments that no longer belong to the log. Readers keep what they
     /// hold.
     pub(crate) fn forget_mapped(&self, segments: &[SegmentRef]) {
@@ -128,5 +123,17 @@ impl Segments {
     /// Bytes of a file; 0 where there is none.
     pub(crate) fn len_of(&self, name: &FileName) -> Result<u64> {
         Ok(found(self.directory.len_of(name))?.unwrap_or(0))
+    }
+}
+
+impl Budget for Segments {
+    /// Releases others when there are too many.
+    fn note_mapped(&self, segment: &Arc<Sealed>) {
+        self.mappings.note(segment);
+    }
+
+    #[cold]
+    fn releases_for(&self, error: &Error) -> bool {
+        releases_for(error)
     }
 }

@@ -23,8 +23,9 @@ struct Logs {
 /// How many sealed segments all logs of the process have mapped.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// A segment has two mappings, and half of what the system allows is left to the application.
-const SHARE: usize = 4;
+/// A segment has two mappings, and two more if it is read in order; half of what the system allows
+/// is left to the application.
+const SHARE: usize = 8;
 
 /// The sealed segments of a log whose files are mapped, and how many may be.
 #[derive(Debug)]

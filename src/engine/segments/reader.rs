@@ -6,8 +6,7 @@ use arc_swap::Guard;
 
 use super::current::Segments;
 use super::list::SegmentList;
-use super::mappings::releases_for;
-use crate::segment::{Held, ReadFault, Sealed, SegmentRef, SegmentSnapshot};
+use crate::segment::{Held, ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// A reader's snapshot of a log.
@@ -84,18 +83,14 @@ impl<'a> Reader<'a> {
     pub(crate) fn read<T>(
         &self,
         segment: &SegmentRef,
-        mut read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
+        read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
     ) -> Result<T> {
-        let note = |segment: &Arc<Sealed>| self.segments.note_mapped(segment);
-        match segment.read(note, &mut read) {
-            Err(error) if releases_for(&error) => segment.read(note, read),
-            other => other,
-        }
+        segment.read(self.segments, read)
     }
 
     /// Keeps a segment's files open.
     pub(crate) fn hold(&self, segment: &SegmentRef) -> Result<Held> {
-        segment.hold(|segment| self.segments.note_mapped(segment))
+        segment.hold(self.segments)
     }
 
     /// The offset to read from.

@@ -200,6 +200,34 @@ impl Upkeep {
         }
     }
 
+    /// Does here, in slices, what [`make_indexes`](Upkeep::make_indexes) leaves to the background,
+    /// and returns when nothing of it is left. Between two slices, others do their work, and
+    /// closing the log ends it.
+    pub(crate) fn make_indexes_here(&self) -> Result<()> {
+        // Where there is no background, not only the oldest may have one: key runs need some.
+        let is_any = self.member.get().is_none() || absent_indexes::may_lack_one(&self.segments);
+        let mut first = if is_any {
+            Some(Task::FindIndex(u64::MAX))
+        } else {
+            KeyRuns::may_lack_one(&self.segments).then_some(Task::FindKeyRun)
+        };
+        let mut next = None;
+        loop {
+            let _turn = self.working.lock();
+            // What the background has begun is gone on with, and not begun again.
+            let begun = next.or_else(|| self.tasks.lock().take_index_task());
+            let Some(task) = begun.or(first.take()) else {
+                return Ok(());
+            };
+            first = None;
+            if let Err(closed) = self.segments.directory.health.check_writable() {
+                self.discard(task);
+                return Err(closed);
+            }
+            next = self.work_on(task);
+        }
+    }
+
     /// Has the key runs made that there are segments for, one after the other. Where there is no
     /// background they are made at once.
     pub(crate) fn make_key_runs(&self) {
@@ -250,10 +278,12 @@ impl Upkeep {
     pub(crate) fn stop(&self) {
         let _not_while_working = self.working.lock();
         let tasks = std::mem::take(&mut *self.tasks.lock());
-        for task in tasks.into_all() {
-            if let Task::BuildKeyRun(build) = task {
-                build.discard(&self.segments);
-            }
+        tasks.into_all().for_each(|task| self.discard(task));
+    }
+
+    fn discard(&self, task: Task) {
+        if let Task::BuildKeyRun(build) = task {
+            build.discard(&self.segments);
         }
     }
 

@@ -143,7 +143,7 @@ fn read<T>(
     segment: &SegmentRef,
     read: impl FnMut(&SegmentSnapshot<'_>) -> Result<T, ReadFault>,
 ) -> Result<T, Unfit> {
-    let result = segment.read(|segment| segments.note_mapped(segment), read);
+    let result = segment.read(segments, read);
     result.map_err(|error| match error {
         Error::Corrupt { .. } => Unfit::Segment(segment.base()),
         _ => Unfit::Other,

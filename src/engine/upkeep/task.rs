@@ -36,6 +36,14 @@ impl Task {
         matches!(self, Task::Populate(_) | Task::Grow(..) | Task::PrepareNext)
     }
 
+    /// Whether it makes indexes, or key runs from them.
+    fn makes_indexes(&self) -> bool {
+        matches!(
+            self,
+            Task::FindIndex(_) | Task::BuildIndex(_) | Task::FindKeyRun | Task::BuildKeyRun(_)
+        )
+    }
+
     /// Whether a slice of it has been done.
     pub(super) fn is_begun(&self) -> bool {
         match self {
@@ -99,12 +107,12 @@ impl Tasks {
 
     /// Whether key runs are being made, or the indexes that they are made from.
     pub(super) fn has_key_run(&self) -> bool {
-        let is_key_run = |task: &Task| {
-            matches!(
-                task,
-                Task::FindIndex(_) | Task::BuildIndex(_) | Task::FindKeyRun | Task::BuildKeyRun(_)
-            )
-        };
-        self.ordinary.iter().any(is_key_run)
+        self.ordinary.iter().any(Task::makes_indexes)
+    }
+
+    /// Takes the next task that makes indexes or key runs.
+    pub(super) fn take_index_task(&mut self) -> Option<Task> {
+        let at = self.ordinary.iter().position(Task::makes_indexes)?;
+        self.ordinary.remove(at)
     }
 }
