@@ -7,7 +7,7 @@ use crate::workload::FRAME_LEN;
 
 /// The identifiers of all rows.
 const IDS: [&str; 15] = [
-    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W14",
+    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W6c",
 ];
 
 /// The command line.
@@ -19,7 +19,7 @@ pub(crate) struct Plan {
     pub(crate) messages: u64,
     /// The number of durable publishes in W3. In W4, all threads together make four times as many.
     pub(crate) syncs: u64,
-    /// The size in bytes of the log that W9 and W9u open, W10 trims and W14 reads.
+    /// The size in bytes of the log that W9 and W9u open, W10 trims and W6c reads.
     pub(crate) open_bytes: u64,
     /// The number of measured rounds, not counting the first one, which warms up.
     pub(crate) rounds: usize,
@@ -76,7 +76,7 @@ impl Plan {
     /// Roughly the largest number of bytes that any row has in files at a time.
     pub(crate) fn bytes_max(&self) -> u64 {
         let scaled = if self.scale { 10 } else { 1 };
-        let opened = if ["W9", "W9u", "W10", "W14"].into_iter().any(|id| self.wants(id)) {
+        let opened = if ["W9", "W9u", "W10", "W6c"].into_iter().any(|id| self.wants(id)) {
             self.open_bytes
         } else {
             0

@@ -1,4 +1,4 @@
-//! W14: reading what is not in memory: what a get reads from the disk, and reading in order.
+//! W6c: reading what is not in memory: what a get reads from the disk, and reading in order.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::{Outcome, machine};
 const GETS: u64 = 50;
 
 pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
-    if !plan.wants("W14") {
+    if !plan.wants("W6c") {
         return Ok(());
     }
-    report.begin("W14");
+    report.begin("W6c");
     let bench = Bench {
         dir: dir.join("cold"),
         workload: Workload::new(VALUE_LEN),
@@ -69,7 +69,7 @@ fn gets(bench: &Bench, log: &FileLog, plan: &Plan, report: &mut Report) -> Outco
     }
     for (what, figures) in [("offset", by_offset), ("key", by_key)] {
         report.add(Row {
-            id: "W14",
+            id: "W6c",
             what: format!("read from the disk to get by {what}, when nothing is in memory"),
             unit: Unit::KiB,
             limit: None,
@@ -91,7 +91,7 @@ fn in_order(bench: &Bench, log: &FileLog, plan: &Plan, report: &mut Report) -> O
     )?;
     for (what, library) in [("consume, 64 at a time", consume), ("scan, borrowed", scan)] {
         report.add(Row {
-            id: "W14",
+            id: "W6c",
             what: format!("{what}, when nothing is in memory; limit: read(2) of the same files; per message"),
             unit: Unit::Nanos,
             limit: Some(limit.clone()),
