@@ -98,18 +98,26 @@ impl Built {
     fn read(&self, link: Previous) -> crate::Result<Vec<(u64, i64)>> {
         let directory = Arc::clone(&self.directory);
         let sealed = SegmentRef::Sealed(Arc::new(Sealed::new(directory, 10, SegmentEnd::Known(link))));
-        sealed.read(
-            |_| {},
-            |opened| {
-                let mut messages = Vec::new();
-                let mut at = 0;
-                while at < opened.count() {
-                    at = opened.messages(at, 16, &mut messages)?;
-                }
-                let found = messages.iter();
-                Ok(found.map(|m| (m.offset, m.time.as_micros())).collect())
-            },
-        )
+        sealed.read(&Unlimited, |opened| {
+            let mut messages = Vec::new();
+            let mut at = 0;
+            while at < opened.count() {
+                at = opened.messages(at, 16, &mut messages)?;
+            }
+            let found = messages.iter();
+            Ok(found.map(|m| (m.offset, m.time.as_micros())).collect())
+        })
+    }
+}
+
+/// No budget of mappings.
+struct Unlimited;
+
+impl Budget for Unlimited {
+    fn note_mapped(&self, _: &Arc<Sealed>) {}
+
+    fn releases_for(&self, _: &Error) -> bool {
+        false
     }
 }
 
