@@ -73,7 +73,14 @@ pub(super) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> R
     let (mut superseded, mut kept): (Vec<u64>, Vec<u64>) = bases
         .into_iter()
         .partition(|base| is_merged(base) || *base >= unfinished_from);
-    let trimmed = kept.len() - untrimmed(&kept, meta.start_offset).len();
+    // If a log was closed without segments, all that are in front of its start were trimmed: also
+    // the last one, whose file could not be removed, or came back in a power cut.
+    let is_empty = meta.next_offset == meta.start_offset && meta.clean == Some(CleanEnd { last: None });
+    let trimmed = if is_empty {
+        kept.partition_point(|base| *base < meta.start_offset)
+    } else {
+        kept.len() - untrimmed(&kept, meta.start_offset).len()
+    };
     superseded.extend(kept.drain(..trimmed));
     Ok((kept, superseded))
 }

@@ -1,3 +1,5 @@
+mod names;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -229,46 +231,6 @@ fn a_closed_log_that_is_not_as_it_was_is_refused_or_looked_at_anew() {
     assert_eq!(refused(&empty), dir.error(3, 0, Corruption::Foreign));
     std::fs::write(dir.path(3), &std::fs::read(dir.path(3)).unwrap()[..150]).unwrap();
     assert_eq!(refused(&dir.closed(last)), dir.error(3, 150, Corruption::Short));
-}
-
-#[test]
-fn what_an_interrupted_backup_added_does_not_count() {
-    let mut dir = Dir::new();
-    let last = dir.segment(0, 3, 0, Tail::Torn);
-    dir.segment(3, 2, 0, Tail::Nothing);
-    let chain = dir.chain(|meta| {
-        meta.clean = Some(CleanEnd { last: Some(last) });
-        meta.unfinished = true;
-    });
-    assert_eq!((&chain.bases[..], &chain.superseded[..]), (&[0][..], &[3][..]));
-    let found = closed(&chain, &Options::new());
-    assert_eq!(found.excess, Some((0, u64::from(last.len))));
-    // Unless the end that it names is missing: then nothing is known of it.
-    std::fs::remove_file(dir.path(0)).unwrap();
-    let bases = segment_bases(&chain.directory.dir).unwrap();
-    let chain = Chain::new(chain.directory, chain.copies, chain.meta, bases).unwrap();
-    assert_eq!((&chain.bases[..], chain.superseded.len()), (&[3][..], 0));
-}
-
-#[test]
-fn trimmed_and_merged_segments_do_not_count() {
-    let mut dir = Dir::new();
-    dir.segment(0, 3, 0, Tail::Nothing);
-    dir.segment(3, 3, 0, Tail::Nothing);
-    let origin = Previous {
-        base: 9,
-        len: 300,
-        last_checksum: 4,
-    };
-    dir.rewritten(6, origin, 12);
-    dir.segment(9, 3, 0, Tail::Nothing);
-    dir.segment(12, 3, 0, Tail::Nothing);
-    let chain = dir.chain(|meta| {
-        meta.start_offset = 4;
-        meta.merge = Some((6, 12));
-    });
-    assert_eq!(chain.bases, [3, 6, 12]);
-    assert_eq!(chain.superseded, [9, 0]);
 }
 
 #[test]

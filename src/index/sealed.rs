@@ -289,7 +289,7 @@ impl SealedIndex {
     }
 
     #[cold]
-    fn verify(&self, map: &Map, page: u64) -> Result<(), IndexDefect> {
+    pub(super) fn verify(&self, map: &Map, page: u64) -> Result<(), IndexDefect> {
         let range = self.sections.page(page);
         let stored = (page < self.sections.pages)
             .then(|| self.map.array(self.sections.table + 4 * page))
@@ -307,14 +307,6 @@ impl SealedIndex {
             word.fetch_or(1 << (page % 64), Relaxed);
         }
         Ok(())
-    }
-}
-
-impl SealedIndex {
-    /// Verifies the checksums of all pages.
-    pub(crate) fn verify_pages(&self) -> Result<(), IndexDefect> {
-        let map = self.map.in_order();
-        (0..self.sections.pages).try_for_each(|page| self.verify(map, page))
     }
 }
 

@@ -38,6 +38,12 @@ impl SealedIndex {
         Ok(bytes)
     }
 
+    /// Verifies the checksums of all pages.
+    pub(crate) fn verify_pages(&self) -> Result<(), IndexDefect> {
+        let map = self.map.in_order();
+        (0..self.sections.pages).try_for_each(|page| self.verify(map, page))
+    }
+
     /// Checks that a section's words go up and stay below `end`.
     fn verify_ascending(&self, section: u64, end: u32) -> Result<(), IndexDefect> {
         let mut least = 0;

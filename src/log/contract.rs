@@ -375,7 +375,7 @@ declare_log! {
         /// Files in `dir` whose names are not the library's are left alone.
         ///
         /// - [`Closed`](crate::Error::Closed) if the log is closed meanwhile. The call returns
-        ///   after the next megabyte.
+        ///   with the segment that it is at, and mostly after the next megabyte.
         /// - [`Io`](crate::Error::Io) also if so many segments were replaced meanwhile that the
         ///   backup would have to keep too many of them open. Take it again.
         /// - [`Unfinished`](crate::Error::Unfinished) if `dir` holds a restore that was

@@ -79,7 +79,10 @@ impl SegmentRef {
             }
         }
         drop(guard);
-        let files = segment.rebuild_index()?;
+        let files = match segment.rebuild_index() {
+            Err(error) if budget.releases_for(&error) => segment.rebuild_index()?,
+            other => other?,
+        };
         budget.note_mapped(segment);
         read(&SegmentSnapshot::Sealed { files: &files }).map_err(|fault| match fault {
             ReadFault::Index => fault.into_error(&segment.index_path()),

@@ -183,6 +183,9 @@ impl Map {
     /// accessed any more.
     pub(crate) fn shrink(&self, len: u64) {
         lower(&self.len, len);
+        if let Some(Some(second)) = self.in_order.get() {
+            lower(&second.len, len);
+        }
     }
 
     /// Prepares the pages from `from` to `to` for stores, if the system can. This only saves time.

@@ -17,7 +17,8 @@ pub struct Deleted {
 pub struct Trimmed {
     /// Messages removed.
     pub count: u64,
-    /// Bytes of storage freed, indexes included. Storage is freed by whole segments.
+    /// Bytes of storage freed, indexes included. Storage is freed by whole segments. What a backup
+    /// has yet to copy is freed only then, and counts here.
     pub size: u64,
 }
 

@@ -93,7 +93,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         output.json(&summary)?;
         output.flush()
     });
-    outcome.and(told).and(close(&log))
+    if outcome.is_err() || told.is_err() {
+        // Dropping the log closes it, without indexes.
+        return outcome.and(told);
+    }
+    close(&log)
 }
 
 /// Builds the indexes that were turned on, and closes the log.

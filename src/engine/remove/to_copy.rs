@@ -21,9 +21,14 @@ use crate::segment::{Sealed, SegmentRef};
 use crate::sys::mappings_max;
 use crate::{Error, Result};
 
-/// A backup holds replaced segments, with two mappings each, in at most one part in so many of the
-/// mappings that the system allows the process.
+/// A backup holds replaced segments, with up to four mappings each, in at most one part in so many
+/// of the mappings that the system allows the process.
 const SHARE: usize = 16;
+
+/// How many replaced segments a backup may hold.
+fn replaced_max() -> usize {
+    mappings_max() / SHARE / 4
+}
 
 /// What the backups under way have yet to copy; see the module.
 #[derive(Debug, Default)]
@@ -46,8 +51,8 @@ struct State {
 struct Left {
     /// In the order of their base offsets.
     segments: VecDeque<SegmentRef>,
-    /// How many of them were replaced since it began, those included that are copied by now.
-    replaced: usize,
+    /// The base offsets of those of them that were replaced since it began.
+    replaced: BTreeSet<u64>,
     /// Whether it gave up what it had yet to copy.
     has_given_up: bool,
 }
@@ -71,6 +76,7 @@ impl ToCopy {
             .iter()
             .map(SegmentRef::base)
             .partition::<Vec<u64>, _>(|base| state.is_needed(*base));
+        // An empty last segment has the name that the next one gets: it is never trimmed.
         state.waiting.extend(needed);
         unneeded
     }
@@ -78,11 +84,12 @@ impl ToCopy {
     /// Notes that a segment is about to be replaced, and keeps its files open. A backup that holds
     /// too many of those gives up.
     pub(super) fn note_replaced(&self, segment: &Arc<Sealed>) {
-        let max = mappings_max() / SHARE / 2;
         let mut given_up = Vec::new();
         for left in self.state.lock().backups.values_mut() {
-            left.replaced += usize::from(left.has(segment));
-            if left.replaced > max {
+            if left.has(segment) {
+                left.replaced.insert(segment.base());
+            }
+            if left.replaced.len() > replaced_max() {
                 left.give_up(&mut given_up);
             }
         }
@@ -108,7 +115,7 @@ impl ToCopy {
         state.begun += 1;
         let left = Left {
             segments: segments.iter().cloned().collect(),
-            replaced: 0,
+            replaced: BTreeSet::new(),
             has_given_up: false,
         };
         state.backups.insert(state.begun, left);
@@ -134,7 +141,7 @@ impl ToCopy {
     pub(super) fn pop(&self, number: u64) {
         let mut state = self.state.lock();
         let left = state.backups.get_mut(&number);
-        let copied = left.and_then(|left| left.segments.pop_front());
+        let copied = left.and_then(Left::pop);
         drop(state);
         drop(copied);
     }
@@ -176,6 +183,12 @@ impl Left {
     fn has(&self, segment: &Arc<Sealed>) -> bool {
         let held = self.index_of(segment.base()).and_then(|at| self.segments.get(at));
         matches!(held, Some(SegmentRef::Sealed(held)) if Arc::ptr_eq(held, segment))
+    }
+
+    fn pop(&mut self) -> Option<SegmentRef> {
+        let copied = self.segments.pop_front()?;
+        self.replaced.remove(&copied.base());
+        Some(copied)
     }
 
     /// Moves the segments to `given_up`, which is dropped without the lock.
@@ -227,7 +240,7 @@ mod tests {
     #[test]
     fn a_backup_that_holds_too_many_replaced_segments_gives_up() {
         let dir = tempfile::tempdir().expect("a folder");
-        let max = mappings_max() / SHARE / 2;
+        let max = replaced_max();
         let (held, other) = (segments(dir.path(), max + 1), segments(dir.path(), 1));
         let to_copy = with_one_backup(&held);
         let replace = |segment: &SegmentRef| match segment {

@@ -204,28 +204,36 @@ impl Upkeep {
     /// and returns when nothing of it is left. Between two slices, others do their work, and
     /// closing the log ends it.
     pub(crate) fn make_indexes_here(&self) -> Result<()> {
-        // Where there is no background, not only the oldest may have one: key runs need some.
-        let is_any = self.member.get().is_none() || absent_indexes::may_lack_one(&self.segments);
-        let mut first = if is_any {
-            Some(Task::FindIndex(u64::MAX))
-        } else {
-            KeyRuns::may_lack_one(&self.segments).then_some(Task::FindKeyRun)
-        };
-        let mut next = None;
+        let mut whole = Some(Task::FindIndex(u64::MAX));
         loop {
             let _turn = self.working.lock();
             // What the background has begun is gone on with, and not begun again.
-            let begun = next.or_else(|| self.tasks.lock().take_index_task());
-            let Some(task) = begun.or(first.take()) else {
+            let begun = self.tasks.lock().take_index_task();
+            let Some(task) = begun.or_else(|| whole.take()) else {
                 return Ok(());
             };
-            first = None;
             if let Err(closed) = self.segments.directory.health.check_writable() {
                 self.discard(task);
                 return Err(closed);
             }
-            next = self.work_on(task);
+            if let Some(rest) = self.work_on(task) {
+                self.put_back(rest);
+            }
         }
+    }
+
+    /// Puts the rest of a task back, so that others see that it is under way. It gets a turn, as
+    /// each task has one; where there is no thread, the caller does it.
+    fn put_back(&self, rest: Task) {
+        let mut tasks = self.tasks.lock();
+        if let Some(member) = self.member.get() {
+            let _ = if rest.is_begun() {
+                member.ask_to_resume()
+            } else {
+                member.ask(Turn::Ordinary)
+            };
+        }
+        tasks.push(rest);
     }
 
     /// Has the key runs made that there are segments for, one after the other. Where there is no
@@ -244,7 +252,7 @@ impl Upkeep {
     }
 
     fn make_all_key_runs(&self) {
-        if !KeyRuns::may_lack_one(&self.segments) {
+        if self.tasks.lock().has_key_run() || !KeyRuns::may_lack_one(&self.segments) {
             return;
         }
         let mut next = self.find_key_run();
