@@ -195,8 +195,13 @@ pub(crate) fn role() -> Option<String> {
     env::var("DURAMEN_CHILD").ok()
 }
 
-/// Runs a child to its end; fails with what it said if it did not succeed, or not within a minute.
-pub(crate) fn run_child(mut command: Command) {
+/// Runs a child to its end; fails with what it said if it did not succeed, or not within two minutes.
+pub(crate) fn run_child(command: Command) {
+    run_child_within(Duration::from_secs(120), command);
+}
+
+/// The same within `limit`.
+pub(crate) fn run_child_within(limit: Duration, mut command: Command) {
     let said = tempfile::tempfile().expect("a file");
     let mut child = command
         .stdin(Stdio::null())
@@ -204,7 +209,7 @@ pub(crate) fn run_child(mut command: Command) {
         .stderr(said.try_clone().expect("a file"))
         .spawn()
         .expect("a child");
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + limit;
     let status = loop {
         match child.try_wait().expect("a child") {
             Some(status) => break Some(status),
