@@ -59,6 +59,8 @@ mod tests {
     use std::convert::Infallible;
 
     proptest! {
+        #![proptest_config(if cfg!(miri) { ProptestConfig::with_cases(4) } else { ProptestConfig::default() })]
+
         /// The answers are those of a look at every record.
         #[test]
         fn messages_are_counted_and_found(are_controls in prop::collection::vec(any::<bool>(), 0..60)) {

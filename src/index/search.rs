@@ -151,6 +151,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(if cfg!(miri) { ProptestConfig::with_cases(4) } else { ProptestConfig::default() })]
+
         /// The answers are those of the standard library's search, over small and extreme values.
         #[test]
         fn it_finds_what_a_plain_search_finds(

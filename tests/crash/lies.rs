@@ -79,12 +79,11 @@ fn a_sync_that_does_not_sync_is_caught() {
 
 #[test]
 fn a_close_that_does_not_sync_is_caught() {
-    // After closing, a check is to find nothing.
     is_caught(
         (Lie::Sync, ".log", 1),
         OS,
         &[Small, Close],
-        "G1: before it is opened",
+        "G1: does not open",
     );
 }
 

@@ -67,7 +67,7 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "directories that are created: sync_above syncs them again, but has to forgive those that cannot be synced",
     ),
     (
-        "open < copy < backup",
+        "open < copy < closure < unless_closed",
         "as above, for the directories of a backup",
     ),
     (
@@ -97,11 +97,11 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "everything was synced just before; it is for a segment that upkeep copies meanwhile, and here is no upkeep",
     ),
     (
-        "remove_superseded < open < open_in < finish < recover_with",
+        "remove_superseded < open < open_to_recover < finish < recover_with",
         "as in open, which is noticed: recover is not begun here on a log that was killed in the middle of a merge",
     ),
     (
-        "rename < write_copy < write < write_both < recovered < open < open_in < finish < recover_with",
+        "rename < write_copy < write < write_both < recovered < open < open_to_recover < finish < recover_with",
         "as in open, which is noticed: recover is not begun here on metadata that is not durable",
     ),
     (
