@@ -128,6 +128,15 @@ impl FileLog {
         self.log.copy_until(dir, end)
     }
 
+    /// Deletes from one segment, and lets go of its old file.
+    fn delete_once(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
+        let mut removal = self.log.remove.begin()?;
+        let deleted = removal.delete_some(offsets);
+        let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
+        self.log.upkeep.forget_removed();
+        deleted.and_then(|deleted| acted.map(|()| deleted))
+    }
+
     fn read<'a, T>(&'a self, read: impl Fn(&Reader<'a>) -> Result<T>) -> Result<T> {
         Reader::with(&self.log.segments, read)
     }
@@ -263,10 +272,13 @@ impl Log for FileLog {
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        let mut removal = self.log.remove.begin()?;
-        let deleted = removal.delete_some(offsets);
-        let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
-        deleted.and_then(|deleted| acted.map(|()| deleted))
+        let deleted = self.delete_once(offsets);
+        if deleted.as_ref().is_err_and(is_out_of_space) && !self.log.health().is_poisoned() {
+            // What was rewritten takes space for as long as the background works on its old file.
+            self.log.upkeep.wait_for_space();
+            return self.delete_once(offsets);
+        }
+        deleted
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {

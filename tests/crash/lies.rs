@@ -79,12 +79,7 @@ fn a_sync_that_does_not_sync_is_caught() {
 
 #[test]
 fn a_close_that_does_not_sync_is_caught() {
-    is_caught(
-        (Lie::Sync, ".log", 1),
-        OS,
-        &[Small, Close],
-        "G1: does not open",
-    );
+    is_caught((Lie::Sync, ".log", 1), OS, &[Small, Close], "G1: does not open");
 }
 
 #[test]
