@@ -188,16 +188,16 @@ pub(super) fn share_mappings() {
                 .expect("published");
         }
     }
-    for _ in 0..2 {
-        for log in &logs {
-            assert_eq!(log.iter(0).flatten().count() as u64, segments_each);
-        }
+    let mut most = 0;
+    for log in logs.iter().chain(&logs) {
+        assert_eq!(log.iter(0).flatten().count() as u64, segments_each);
         let maps = fs::read_to_string("/proc/self/maps").expect("a list");
         let count = maps.lines().count() as u64;
-        println!(
-            "  {count} mappings of {allowed}, {} segments",
-            LOGS * segments_each
-        );
         assert!(count <= allowed / 2 + 500, "{count} of {allowed}");
+        most = most.max(count);
     }
+    println!(
+        "  at most {most} mappings of {allowed}, {} segments",
+        LOGS * segments_each
+    );
 }
