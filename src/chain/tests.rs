@@ -16,6 +16,15 @@ use crate::{Corruption, Error, LifeId, NewMessage, Options, Result, Timestamp};
 
 const LOG_ID: [u8; 16] = [1; 16];
 
+/// A link to a segment that is not there.
+fn link(base: u64) -> Previous {
+    Previous {
+        base,
+        len: 300,
+        last_checksum: 4,
+    }
+}
+
 /// The bytes behind the messages of a segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tail {
@@ -320,11 +329,7 @@ fn a_segment_shorter_than_the_one_behind_it_says_cuts_the_log() {
 fn behind_a_rewritten_segment_nothing_is_walked_through() {
     let mut dir = Dir::new();
     dir.segment(0, 3, 0, Tail::Nothing);
-    let origin = Previous {
-        base: 3,
-        len: 300,
-        last_checksum: 4,
-    };
+    let origin = link(3);
     dir.rewritten(3, origin, 9);
     let found = unclosed(&dir.chain(|_| ()), &Options::new());
     assert_eq!((bases(&found.sealed), found.walked.len()), (vec![0, 3], 0));

@@ -128,6 +128,18 @@ impl FileLog {
         self.log.copy_until(dir, end)
     }
 
+    /// Does `work`, and once more if there was no space for it: the background may have taken some
+    /// in advance, and gives it back when it is done with what it is at.
+    #[inline]
+    fn with_space<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+        let done = work();
+        if done.as_ref().is_err_and(is_out_of_space) && !self.log.health().is_poisoned() {
+            self.log.upkeep.wait_for_space();
+            return work();
+        }
+        done
+    }
+
     /// Deletes from one segment, and lets go of its old file.
     fn delete_once(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         let mut removal = self.log.remove.begin()?;
@@ -150,12 +162,7 @@ impl FileLog {
         messages: &[NewMessage<'_>],
         how: &PublishOptions,
     ) -> Result<u64> {
-        let mut published = self.log.append.publish::<IS_CONTROL>(messages, how);
-        if published.as_ref().is_err_and(is_out_of_space) && !self.log.health().is_poisoned() {
-            self.log.upkeep.wait_for_space();
-            published = self.log.append.publish::<IS_CONTROL>(messages, how);
-        }
-        let published = published?;
+        let published = self.with_space(|| self.log.append.publish::<IS_CONTROL>(messages, how))?;
         if let Some(due) = published.due {
             self.log.upkeep.act(*due)?;
         }
@@ -272,13 +279,8 @@ impl Log for FileLog {
     }
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
-        let deleted = self.delete_once(offsets);
-        if deleted.as_ref().is_err_and(is_out_of_space) && !self.log.health().is_poisoned() {
-            // What was rewritten takes space for as long as the background works on its old file.
-            self.log.upkeep.wait_for_space();
-            return self.delete_once(offsets);
-        }
-        deleted
+        // What was rewritten takes space for as long as the background works on its old file.
+        self.with_space(|| self.delete_once(offsets))
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {

@@ -28,6 +28,14 @@ pub(crate) trait Budget {
     /// Releases mappings if the error says that the system allows no more; returns whether it says
     /// so.
     fn releases_for(&self, error: &Error) -> bool;
+
+    /// Maps something, and once more after mappings were released if the system allowed no more.
+    fn map<T>(&self, map: impl Fn() -> Result<T>) -> Result<T> {
+        match map() {
+            Err(error) if self.releases_for(&error) => map(),
+            other => other,
+        }
+    }
 }
 
 impl SegmentRef {
@@ -79,10 +87,7 @@ impl SegmentRef {
             }
         }
         drop(guard);
-        let files = match segment.rebuild_index() {
-            Err(error) if budget.releases_for(&error) => segment.rebuild_index()?,
-            other => other?,
-        };
+        let files = budget.map(|| segment.rebuild_index())?;
         budget.note_mapped(segment);
         read(&SegmentSnapshot::Sealed { files: &files }).map_err(|fault| match fault {
             ReadFault::Index => fault.into_error(&segment.index_path()),
@@ -94,10 +99,7 @@ impl SegmentRef {
 /// The mapped files of a segment.
 #[inline]
 fn files_of(segment: &Arc<Sealed>, budget: &impl Budget) -> Result<Guard<Option<Arc<Mapped>>>> {
-    let (files, opened) = match segment.mapped() {
-        Err(error) if budget.releases_for(&error) => segment.mapped()?,
-        other => other?,
-    };
+    let (files, opened) = budget.map(|| segment.mapped())?;
     if opened {
         budget.note_mapped(segment);
     }

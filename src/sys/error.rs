@@ -19,6 +19,11 @@ pub(crate) fn is_out_of_space(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if matches!(source.kind(), FileTooLarge | QuotaExceeded | StorageFull))
 }
 
+/// Whether the system allows this process no more mappings.
+pub(crate) fn is_out_of_mappings(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::OutOfMemory)
+}
+
 /// The error for random bytes that the system refused. They have no path, so the error names the
 /// system call instead.
 pub(super) fn random_failed(source: io::Error) -> Error {

@@ -25,7 +25,7 @@ mod time;
 
 pub(crate) use atomic::raise;
 pub(crate) use dir::Dir;
-pub(crate) use error::{found, is_out_of_space};
+pub(crate) use error::{found, is_out_of_mappings, is_out_of_space};
 pub(crate) use file::{File, Open};
 pub(crate) use fork::{PerProcess, Process};
 pub(crate) use identity::{FileId, UNKNOWN_BOOT};

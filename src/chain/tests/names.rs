@@ -45,12 +45,7 @@ fn trimmed_and_merged_segments_do_not_count() {
     let mut dir = Dir::new();
     dir.segment(0, 3, 0, Tail::Nothing);
     dir.segment(3, 3, 0, Tail::Nothing);
-    let origin = Previous {
-        base: 9,
-        len: 300,
-        last_checksum: 4,
-    };
-    dir.rewritten(6, origin, 12);
+    dir.rewritten(6, link(9), 12);
     dir.segment(9, 3, 0, Tail::Nothing);
     dir.segment(12, 3, 0, Tail::Nothing);
     let chain = dir.chain(|meta| {

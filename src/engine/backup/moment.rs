@@ -7,7 +7,7 @@ use crate::directory::LiveMetadata;
 use crate::engine::remove::{CopyQueue, Remove};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Meta;
-use crate::segment::{Held, Mapped, SegmentRef, Visible};
+use crate::segment::{Budget, Held, Mapped, SegmentRef, Visible};
 use crate::{Error, Result};
 
 /// The log that is copied.
@@ -21,6 +21,7 @@ pub(crate) struct Source<'a> {
 /// The moment at which the copy shows the log. What the copy has yet to copy stays readable,
 /// whatever is removed meanwhile.
 pub(super) struct Moment<'a> {
+    segments: &'a Segments,
     queue: CopyQueue<'a>,
     last: Option<(u64, Last)>,
     pub(super) meta: Meta,
@@ -56,7 +57,7 @@ impl Moment<'_> {
                     (Some(Last::Active(visible)), next.max(list.next_offset_min))
                 }
                 Some(SegmentRef::Sealed(sealed)) => {
-                    let files = match sealed.open_apart() {
+                    let files = match source.segments.map(|| sealed.open_apart()) {
                         // The log does not go on in it. What is wrong is told when its turn comes.
                         Err(Error::Corrupt { .. }) if !reader.is_outdated() => None,
                         other => Some(Last::Sealed(other?)),
@@ -73,6 +74,7 @@ impl Moment<'_> {
         let queue = removal.begin_copy(&segments);
         drop(removal);
         Ok(Moment {
+            segments: source.segments,
             queue,
             last,
             meta,
@@ -99,7 +101,7 @@ impl Moment<'_> {
             (SegmentRef::Sealed(sealed), last) => {
                 let files = match last {
                     Some((_, Last::Sealed(files))) => Arc::clone(files),
-                    _ => sealed.open_apart()?,
+                    _ => self.segments.map(|| sealed.open_apart())?,
                 };
                 (RewriteSource::of_sealed(&files, end), Held::Sealed(sealed, files))
             }

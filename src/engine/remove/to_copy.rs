@@ -18,7 +18,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::segment::{Sealed, SegmentRef};
-use crate::sys::mappings_max;
+use crate::sys::{is_out_of_mappings, mappings_max};
 use crate::{Error, Result};
 
 /// A backup holds replaced segments, with up to four mappings each, in at most one part in so many
@@ -98,10 +98,8 @@ impl ToCopy {
     /// Has all backups give up if `error` says that the system allows no more mappings; returns
     /// whether there was something to give up.
     pub(super) fn gives_up_for(&self, error: &Error) -> bool {
-        let is_limit =
-            matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::OutOfMemory);
         let mut given_up = Vec::new();
-        if is_limit {
+        if is_out_of_mappings(error) {
             for left in self.state.lock().backups.values_mut() {
                 left.give_up(&mut given_up);
             }

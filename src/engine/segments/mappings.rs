@@ -1,4 +1,3 @@
-use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -7,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::Error;
 use crate::segment::Sealed;
-use crate::sys::{self, PerProcess, mappings_max};
+use crate::sys::{self, PerProcess, is_out_of_mappings, mappings_max};
 
 /// The system's limit counts the mappings of the whole process, so all its logs share a budget.
 static LOGS: PerProcess<sys::Mutex<Logs>> = PerProcess::new();
@@ -157,7 +156,7 @@ fn release_beyond(max: usize) {
 /// Releases the segments that are mapped, of whatever log of the process, if the error says that
 /// the system allows no more mappings; returns whether it says so.
 pub(super) fn releases_for(error: &Error) -> bool {
-    let is_limit = matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory);
+    let is_limit = is_out_of_mappings(error);
     if is_limit {
         release_beyond(0);
     }

@@ -226,13 +226,7 @@ impl Upkeep {
     /// each task has one; where there is no thread, the caller does it.
     fn put_back(&self, rest: Task) {
         let mut tasks = self.tasks.lock();
-        if let Some(member) = self.member.get() {
-            let _ = if rest.is_begun() {
-                member.ask_to_resume()
-            } else {
-                member.ask(Turn::Ordinary)
-            };
-        }
+        self.ask_for_turn(&rest);
         tasks.push(rest);
     }
 
@@ -297,22 +291,26 @@ impl Upkeep {
 
     /// Adds a task. False if there is no thread to do it.
     pub(super) fn ask(&self, task: Task) -> bool {
-        let Some(member) = self.member.get() else {
-            return false;
-        };
         let mut tasks = self.tasks.lock();
         // Under the lock: the turn finds the task.
-        let is_taken = if task.is_urgent() {
-            member.ask(Turn::Urgent)
-        } else if task.is_begun() {
-            member.ask_to_resume()
-        } else {
-            member.ask(Turn::Ordinary)
-        };
+        let is_taken = self.ask_for_turn(&task);
         if is_taken {
             tasks.push(task);
         }
         is_taken
+    }
+
+    /// Asks for the turn in which a task is to be done. False if there is no thread to do it.
+    fn ask_for_turn(&self, task: &Task) -> bool {
+        self.member.get().is_some_and(|member| {
+            if task.is_urgent() {
+                member.ask(Turn::Urgent)
+            } else if task.is_begun() {
+                member.ask_to_resume()
+            } else {
+                member.ask(Turn::Ordinary)
+            }
+        })
     }
 
     /// Does a slice of a task; returns the task if there is more of it to do, or the task that

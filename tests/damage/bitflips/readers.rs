@@ -1,6 +1,7 @@
 //! Damage met by readers.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::thread;
 use std::time::Duration;
 
@@ -13,10 +14,12 @@ use super::subject::{self, Subject};
 use crate::common::{child, number, role, run_child_within, seed};
 use crate::verdict::Verdict;
 
-/// The children among which the logs are divided, what each of them is told, and how long it may take.
+/// The children among which the logs are divided, what each of them is told, and how long it may take, or may take if
+/// more is asked for than by default.
 const PARTS: usize = 2;
 const ROLE: &str = "bits for readers ";
-const LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
+const LIMIT: Duration = Duration::from_secs(15 * 60);
+const LIMIT_LONG: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// How an open of a damaged log and all reading of it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,12 +52,16 @@ pub(crate) fn reader(subject: &Subject) -> Options {
 #[test]
 fn damage_is_reported_or_does_not_matter() {
     let seed = seed("bitflips");
+    let is_long = ["DURAMEN_BITS_STRIDE", "DURAMEN_BITS_FULL"]
+        .iter()
+        .any(|name| env::var_os(name).is_some());
+    let limit = if is_long { LIMIT_LONG } else { LIMIT };
     // Threads of one process would wait for each other whenever one of them unmaps a file.
     thread::scope(|scope| {
         for part in 0..PARTS {
             let mut child = child(module_path!(), &format!("{ROLE}{part}"));
             child.env("DURAMEN_SEED", seed.to_string());
-            scope.spawn(|| run_child_within(LIMIT, child));
+            scope.spawn(|| run_child_within(limit, child));
         }
     });
 }
