@@ -6,8 +6,9 @@ use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
 /// The identifiers of all rows.
-const IDS: [&str; 15] = [
-    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W6c",
+const IDS: [&str; 17] = [
+    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W14", "W15",
+    "W6c",
 ];
 
 /// The command line.
@@ -15,12 +16,14 @@ const IDS: [&str; 15] = [
 pub(crate) struct Plan {
     /// The rows to measure; empty for all.
     only: Vec<String>,
-    /// The number of messages in W1, W2 and W5 to W8.
+    /// The number of messages in W1, W2, W5 to W8 and W15.
     pub(crate) messages: u64,
     /// The number of durable publishes in W3. In W4, all threads together make four times as many.
     pub(crate) syncs: u64,
     /// The size in bytes of the log that W9 and W9u open, W10 trims and W6c reads.
     pub(crate) open_bytes: u64,
+    /// The number of logs that W14 opens.
+    pub(crate) logs: u64,
     /// The number of measured rounds, not counting the first one, which warms up.
     pub(crate) rounds: usize,
     pub(crate) dir: PathBuf,
@@ -36,6 +39,7 @@ impl Plan {
             messages: 1_000_000,
             syncs: 5_000,
             open_bytes: 1 << 30,
+            logs: 10_000,
             rounds: 5,
             dir: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench-data"),
             scale: false,
@@ -44,7 +48,8 @@ impl Plan {
         // `cargo test --benches` runs this too, without the argument that `cargo bench` adds. Then
         // the run is short and only shows that everything works.
         if !arguments.iter().any(|argument| argument == "--bench") && arguments.is_empty() {
-            (plan.messages, plan.syncs, plan.open_bytes, plan.rounds) = (20_000, 50, 4 << 20, 1);
+            (plan.messages, plan.syncs, plan.logs) = (20_000, 50, 20);
+            (plan.open_bytes, plan.rounds) = (4 << 20, 1);
         }
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
@@ -54,6 +59,7 @@ impl Plan {
                 "--messages" => plan.messages = value()?.parse()?,
                 "--syncs" => plan.syncs = value()?.parse()?,
                 "--open-mib" => plan.open_bytes = value()?.parse::<u64>()? << 20,
+                "--logs" => plan.logs = value()?.parse()?,
                 "--rounds" => plan.rounds = value()?.parse()?,
                 "--dir" => plan.dir = PathBuf::from(value()?),
                 "--scale" => plan.scale = true,
@@ -62,8 +68,9 @@ impl Plan {
                 other => return Err(format!("unknown argument {other}").into()),
             }
         }
-        if plan.messages < 10_000 || plan.syncs == 0 || plan.rounds == 0 || plan.open_bytes < 1 << 20 {
-            return Err("too few messages (at least 10000), syncs, rounds or bytes".into());
+        let is_nothing = plan.syncs == 0 || plan.logs == 0 || plan.rounds == 0;
+        if is_nothing || plan.messages < 10_000 || plan.open_bytes < 1 << 20 {
+            return Err("too few messages (at least 10000), syncs, logs, rounds or bytes".into());
         }
         Ok(plan)
     }

@@ -6,36 +6,37 @@ use std::time::Instant;
 use duramen::{Durability, FileLog, Log as _, Options};
 
 use crate::args::Plan;
-use crate::limit::{GroupCommit, LONE};
-use crate::measure::{in_turns, nanos_each};
+use crate::commit::{GroupCommit, LoneCommit};
+use crate::device::Device;
+use crate::measure::{Samples, in_turns, nanos_each};
 use crate::report::{Report, Row, Target, Unit};
-use crate::workload::{Check, KEY_LEN, VALUE_LEN, Workload, ensure};
+use crate::workload::{Check, VALUE_LEN, Workload, ensure};
 use crate::{Outcome, machine};
-
-const RECORD_LEN: usize = LONE + KEY_LEN + VALUE_LEN;
 
 pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     let workload = Workload::new(VALUE_LEN);
+    let device = Device::of(dir)?;
+    let bench = Bench {
+        dir,
+        workload: &workload,
+        device: device.as_ref(),
+        threads: 1,
+        each: plan.syncs,
+    };
     if plan.wants("W3") {
         report.begin("W3");
-        let bench = Bench {
-            dir,
-            workload: &workload,
-            threads: 1,
-            each: plan.syncs,
-        };
-        row(&bench, plan.rounds, report, "W3", 1.05)?;
+        rows(&bench, plan.rounds, report, "W3")?;
     }
     if plan.wants("W4") {
         report.begin("W4");
         for threads in [16, 64] {
+            let each = (plan.syncs * 4).div_ceil(threads);
             let bench = Bench {
-                dir,
-                workload: &workload,
                 threads,
-                each: (plan.syncs * 4).div_ceil(threads),
+                each,
+                ..bench
             };
-            row(&bench, plan.rounds, report, "W4", 1.1)?;
+            rows(&bench, plan.rounds, report, "W4")?;
         }
     }
     Ok(())
@@ -45,29 +46,50 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
 struct Bench<'a> {
     dir: &'a Path,
     workload: &'a Workload,
+    /// `None` if it counts nothing.
+    device: Option<&'a Device>,
     threads: u64,
     /// The number of messages that each thread publishes.
     each: u64,
 }
 
-fn row(bench: &Bench<'_>, rounds: usize, report: &mut Report, id: &'static str, target: f64) -> Outcome {
+fn rows(bench: &Bench<'_>, rounds: usize, report: &mut Report, id: &'static str) -> Outcome {
+    let (mut limit_bytes, mut library_bytes) = (Vec::new(), Vec::new());
     let [limit, library] = in_turns(
         rounds,
-        [&mut |_| bench.limit(), &mut |check| bench.library(check)],
+        [&mut |_| bench.limit(&mut limit_bytes), &mut |check| {
+            bench.library(check, &mut library_bytes)
+        }],
     )?;
     let what = match bench.threads {
         1 => "publish durably, one a call, one thread".to_owned(),
         threads => format!("publish durably, one a call, {threads} threads, per message"),
     };
-    let row = Row {
+    report.add(Row {
         id,
-        what,
+        what: what.clone(),
         unit: Unit::Micros,
         limit: Some(limit),
         library,
-        target: Target::Ratio(target),
-    };
-    report.add(row);
+        target: Target::Ratio(1.1),
+    });
+    if bench.device.is_none() {
+        return Ok(());
+    }
+    // The first round warmed up.
+    let measured = |bytes: &[f64]| Samples::of(bytes.iter().skip(1).copied().collect());
+    report.add(Row {
+        id,
+        what: format!("{what}: bytes that the device writes"),
+        unit: Unit::Bytes,
+        limit: Some(measured(&limit_bytes)),
+        library: measured(&library_bytes),
+        target: if bench.threads == 1 {
+            Target::AtMost(9_000.0)
+        } else {
+            Target::None
+        },
+    });
     Ok(())
 }
 
@@ -103,18 +125,31 @@ impl Bench<'_> {
         Ok(nanos_each(start, self.messages()))
     }
 
-    fn limit(&self) -> Outcome<f64> {
-        let len = self.messages() as usize * RECORD_LEN;
-        let commit = GroupCommit::new(self.dir, len)?;
-        let nanos = self.timed(&|number| commit.publish(self.workload, number))?;
-        ensure(
-            commit.finish()? == len,
-            "the limit stored another number of bytes",
-        )?;
+    /// The same. Adds the number of bytes per message that the device writes meanwhile.
+    fn counted(&self, written: &mut Vec<f64>, publish: &(dyn Fn(u64) -> Outcome + Sync)) -> Outcome<f64> {
+        let before = self.device.map(Device::settled).transpose()?;
+        let nanos = self.timed(publish)?;
+        if let (Some(device), Some(before)) = (self.device, before) {
+            let bytes = device.bytes_written()? - before;
+            written.push(bytes as f64 / self.messages() as f64);
+        }
         Ok(nanos)
     }
 
-    fn library(&self, check: Check) -> Outcome<f64> {
+    fn limit(&self, written: &mut Vec<f64>) -> Outcome<f64> {
+        if self.threads == 1 {
+            let commit = LoneCommit::new(self.dir, self.messages())?;
+            let nanos = self.counted(written, &|number| commit.publish(self.workload, number))?;
+            commit.finish(self.workload, self.messages())?;
+            return Ok(nanos);
+        }
+        let commit = GroupCommit::new(self.dir, self.messages())?;
+        let nanos = self.counted(written, &|number| commit.publish(self.workload, number))?;
+        commit.finish(self.messages())?;
+        Ok(nanos)
+    }
+
+    fn library(&self, check: Check, written: &mut Vec<f64>) -> Outcome<f64> {
         let dir = self.dir.join("durable");
         machine::clear(&dir)?;
         let options = Options::new()
@@ -125,7 +160,7 @@ impl Bench<'_> {
         let log = options.open(&dir)?;
         // The first publish creates the first segment, which this row does not measure.
         log.publish(&[self.workload.message(0)])?;
-        let nanos = self.timed(&|number| {
+        let nanos = self.counted(written, &|number| {
             let next = log.publish(&[self.workload.message(number)])?;
             ensure(next >= 2, "publish returned a wrong offset")
         })?;

@@ -10,10 +10,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use memmap2::MmapMut;
-use parking_lot::{Condvar, Mutex};
 
 use crate::Outcome;
-use crate::workload::{BATCH_COUNT, KEY_LEN, Workload, ensure, time};
+use crate::crc::crc32c;
+use crate::workload::{BATCH_COUNT, KEY_LEN, Workload, time};
 
 /// The number of bytes before the payload of a record published alone.
 pub(crate) const LONE: usize = 24;
@@ -22,31 +22,36 @@ pub(crate) const IN_BATCH: usize = 20;
 /// The number of bytes before the records of a batch.
 const BATCH_HEADER_LEN: usize = 20;
 
-/// A mapped file filled with zeros. It has no name, so it is freed when this value is dropped.
+/// A file filled with zeros. It has no name, so it is freed when it is closed.
+pub(crate) fn zeros(dir: &Path, len: usize) -> Outcome<File> {
+    let path = dir.join("reserved");
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    fs::remove_file(&path)?;
+    let zeros = vec![0; 256 << 10];
+    for start in (0..len).step_by(zeros.len()) {
+        file.write_all(&zeros[..zeros.len().min(len - start)])?;
+    }
+    Ok(file)
+}
+
+/// A mapped file filled with [`zeros`].
 #[derive(Debug)]
 pub(crate) struct Reserved {
     pub(crate) map: MmapMut,
-    pub(crate) file: File,
 }
 
 impl Reserved {
     pub(crate) fn create(dir: &Path, len: usize) -> Outcome<Reserved> {
-        let path = dir.join("reserved");
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
-        fs::remove_file(&path)?;
-        let zeros = vec![0; 256 << 10];
-        for start in (0..len).step_by(zeros.len()) {
-            file.write_all(&zeros[..zeros.len().min(len - start)])?;
-        }
+        let file = zeros(dir, len)?;
         #[expect(unsafe_code, reason = "the limit stores through a mapping of its own")]
         // SAFETY: the file lost its name before anybody else could open it, so nobody truncates or
         // changes it.
         let map = unsafe { MmapMut::map_mut(&file)? };
-        Ok(Reserved { map, file })
+        Ok(Reserved { map })
     }
 }
 
@@ -66,7 +71,7 @@ pub(crate) fn put<const HEADER: usize>(
     frame[16..20].copy_from_slice(&(key.len() as u32).to_le_bytes());
     frame[HEADER..HEADER + key.len()].copy_from_slice(key);
     frame[HEADER + key.len()..].copy_from_slice(value);
-    let sum = crc32c::crc32c_append(number as u32, &frame[4..]);
+    let sum = crc32c(number as u32, [&frame[4..]]);
     frame[..4].copy_from_slice(&sum.to_le_bytes());
     len
 }
@@ -88,7 +93,7 @@ pub(crate) fn put_batch(space: &mut [u8], workload: &Workload, first: u64, end: 
     space[4..8].copy_from_slice(&((end - first) as u32).to_le_bytes());
     space[8..12].copy_from_slice(&(at as u32).to_le_bytes());
     space[12..20].copy_from_slice(&first.to_le_bytes());
-    let sum = crc32c::crc32c_append(first as u32, &space[4..BATCH_HEADER_LEN]);
+    let sum = crc32c(first as u32, [&space[4..BATCH_HEADER_LEN]]);
     space[..4].copy_from_slice(&sum.to_le_bytes());
     at
 }
@@ -107,7 +112,7 @@ pub(crate) fn read<const HEADER: usize>(bytes: &[u8], number: u64) -> Option<Rec
     let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let (sum, len, key_len) = (word(0)?, word(4)? as usize, word(16)? as usize);
     let frame = bytes.get(..len)?;
-    if crc32c::crc32c_append(number as u32, frame.get(4..)?) != sum {
+    if crc32c(number as u32, [frame.get(4..)?]) != sum {
         return None;
     }
     let (key, value) = frame.get(HEADER..)?.split_at_checked(key_len)?;
@@ -166,74 +171,5 @@ impl Plain {
     #[inline]
     pub(crate) fn get(&self, number: u64) -> Option<Record<'_>> {
         read::<IN_BATCH>(self.at(number), number)
-    }
-}
-
-/// Group commit with a leader: a thread that finds no sync under way syncs everything that all
-/// threads have stored so far.
-#[derive(Debug)]
-pub(crate) struct GroupCommit {
-    file: File,
-    state: Mutex<CommitState>,
-    done: Condvar,
-}
-
-#[derive(Debug)]
-struct CommitState {
-    map: MmapMut,
-    end: usize,
-    durable: usize,
-    is_syncing: bool,
-}
-
-impl GroupCommit {
-    /// Creates the log in space that is written and durable, so that a sync only has to write the
-    /// stored bytes.
-    pub(crate) fn new(dir: &Path, len: usize) -> Outcome<GroupCommit> {
-        let Reserved { map, file } = Reserved::create(dir, len)?;
-        file.sync_all()?;
-        let state = CommitState {
-            map,
-            end: 0,
-            durable: 0,
-            is_syncing: false,
-        };
-        Ok(GroupCommit {
-            file,
-            state: Mutex::new(state),
-            done: Condvar::new(),
-        })
-    }
-
-    /// Stores the record of message `number` and returns when it is durable.
-    pub(crate) fn publish(&self, workload: &Workload, number: u64) -> Outcome {
-        let mut state = self.state.lock();
-        let end = state.end;
-        let (key, value) = (workload.key(number), workload.value(number));
-        let end = end + put::<LONE>(&mut state.map[end..], number, time(number), key, value);
-        state.end = end;
-        while state.durable < end {
-            if state.is_syncing {
-                self.done.wait(&mut state);
-                continue;
-            }
-            state.is_syncing = true;
-            let stored = state.end;
-            drop(state);
-            let synced = self.file.sync_data();
-            state = self.state.lock();
-            state.is_syncing = false;
-            self.done.notify_all();
-            synced?;
-            state.durable = stored;
-        }
-        Ok(())
-    }
-
-    /// The number of bytes stored, all of them durable.
-    pub(crate) fn finish(self) -> Outcome<usize> {
-        let state = self.state.into_inner();
-        ensure(state.durable == state.end, "the limit left something unsynced")?;
-        Ok(state.end)
     }
 }

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::Outcome;
 
 /// A directory for this run, removed when dropped.
@@ -66,12 +68,29 @@ pub(crate) fn clear(dir: &Path) -> Outcome {
 
 /// The size in bytes of this process's memory that is not backed by files.
 pub(crate) fn anonymous_bytes() -> Outcome<u64> {
+    memory_bytes("Anonymous:")
+}
+
+/// The size in bytes of this process's memory, pages of files included.
+pub(crate) fn resident_bytes() -> Outcome<u64> {
+    memory_bytes("Rss:")
+}
+
+fn memory_bytes(name: &str) -> Outcome<u64> {
     let text = fs::read_to_string("/proc/self/smaps_rollup")?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Anonymous:"))
-        .ok_or("no line Anonymous")?;
-    Ok(line.trim_end_matches("kB").trim().parse::<u64>()? << 10)
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let size = line.ok_or_else(|| format!("no line {name}"))?;
+    Ok(size.trim_end_matches("kB").trim().parse::<u64>()? << 10)
+}
+
+/// Allows this process and its children as many descriptors as it may have.
+pub(crate) fn raise_descriptor_limit() -> Outcome {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
 /// How many bytes this process has had read from disks so far.

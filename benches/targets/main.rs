@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cargo bench --bench targets -- [W1 W5 ...] [--messages N] [--syncs N] [--open-mib N]
-//!                                [--rounds N] [--dir PATH] [--scale] [--json]
+//!                                [--logs N] [--rounds N] [--dir PATH] [--scale] [--json]
 //! ```
 //!
 //! `docs/benchmarks.md` describes what each row measures.
@@ -18,12 +18,18 @@
 )]
 
 mod args;
+mod child;
 mod cold;
+mod commit;
+#[path = "../../src/sys/crc.rs"]
+mod crc;
+mod device;
 mod durable;
 mod latency;
 mod limit;
 mod lookup;
 mod machine;
+mod many;
 mod measure;
 mod open;
 mod publish;
@@ -32,6 +38,7 @@ mod report;
 mod tail;
 mod trim;
 mod workload;
+mod written;
 
 use std::process::ExitCode;
 
@@ -59,8 +66,14 @@ fn main() -> ExitCode {
 
 fn run() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if open::is_child(&arguments) {
-        return open::child(&arguments);
+    machine::raise_descriptor_limit()?;
+    if let Some(child::Task { what, dir, number }) = child::Task::parse(&arguments)? {
+        return match what.as_str() {
+            open::MEMORY => open::memory_child(&dir, number),
+            open::PUBLISH => open::publish_child(&dir, number),
+            many::TASK => many::child(&dir, number),
+            _ => Err(format!("unknown child {what}").into()),
+        };
     }
     let plan = Plan::parse(&arguments)?;
     let work = machine::WorkDir::create(&plan.dir)?;
@@ -68,11 +81,13 @@ fn run() -> Outcome {
     let mut report = Report::new(&plan, work.path());
     publish::run(&plan, work.path(), &mut report)?;
     durable::run(&plan, work.path(), &mut report)?;
+    written::run(&plan, work.path(), &mut report)?;
     read::run(&plan, work.path(), &mut report)?;
     lookup::run(&plan, work.path(), &mut report)?;
     tail::run(&plan, work.path(), &mut report)?;
     open::run(&plan, work.path(), &mut report)?;
     trim::run(&plan, work.path(), &mut report)?;
     cold::run(&plan, work.path(), &mut report)?;
+    many::run(&plan, work.path(), &mut report)?;
     report.print()
 }

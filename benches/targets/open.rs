@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use duramen::{FileLog, Log as _, Options, Start};
@@ -14,10 +14,12 @@ use crate::limit::Plain;
 use crate::measure::{Samples, in_turns};
 use crate::report::{Report, Row, Target, Unit};
 use crate::workload::{Check, FRAME_LEN, VALUE_LEN, Workload, ensure, mix};
-use crate::{Outcome, machine};
+use crate::{Outcome, child, machine};
 
-/// The first argument of this program's own child processes.
-const CHILD: &str = "child";
+/// The names of the children's tasks.
+pub(crate) const MEMORY: &str = "memory";
+pub(crate) const PUBLISH: &str = "publish";
+
 /// The number of opens in one round. The round's figure is their median.
 const OPENS: usize = 21;
 
@@ -125,15 +127,8 @@ impl Bench<'_> {
 
     /// Measures in a separate process, where no earlier use of the heap hides an allocation.
     fn anonymous_bytes(&self, number: u64) -> Outcome<f64> {
-        let number = number.to_string();
-        let output = Command::new(std::env::current_exe()?)
-            .args([CHILD, "memory"])
-            .arg(&self.dir)
-            .arg(number)
-            .stderr(Stdio::inherit())
-            .output()?;
-        ensure(output.status.success(), "the child that opens the log failed")?;
-        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+        let figures = child::numbers(MEMORY, &self.dir, number)?;
+        Ok(*figures.first().ok_or("the child printed no number")?)
     }
 }
 
@@ -220,10 +215,7 @@ fn limit_scan(records: &Plain, messages: u64) -> Outcome<f64> {
 
 /// Starts a child that publishes this many messages, and kills it when it is done.
 fn publish_and_die(dir: &Path, messages: u64) -> Outcome {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args([CHILD, "publish"])
-        .arg(dir)
-        .arg(messages.to_string())
+    let mut child = child::command(PUBLISH, dir, messages)?
         .stdout(Stdio::piped())
         .spawn()?;
     let mut line = String::new();
@@ -236,36 +228,24 @@ fn publish_and_die(dir: &Path, messages: u64) -> Outcome {
     ensure(line == "published\n", "the child that publishes failed")
 }
 
-pub(crate) fn is_child(arguments: &[String]) -> bool {
-    arguments.first().is_some_and(|first| first == CHILD)
+/// A child: prints the anonymous memory that opening a log and getting one message take.
+pub(crate) fn memory_child(dir: &Path, number: u64) -> Outcome {
+    let before = machine::anonymous_bytes()?;
+    let log = options().open(dir)?;
+    log.get(Start::At(number))?;
+    println!("{}", machine::anonymous_bytes()?.saturating_sub(before));
+    Ok(())
 }
 
-/// The main function of a child.
-pub(crate) fn child(arguments: &[String]) -> Outcome {
-    let [_, what, dir, number] = arguments else {
-        return Err("a child needs three arguments".into());
-    };
-    let (dir, number) = (Path::new(dir), number.parse::<u64>()?);
-    match what.as_str() {
-        "memory" => {
-            let before = machine::anonymous_bytes()?;
-            let log = options().open(dir)?;
-            log.get(Start::At(number))?;
-            println!("{}", machine::anonymous_bytes()?.saturating_sub(before));
-            Ok(())
-        }
-        "publish" => {
-            let workload = Workload::new(VALUE_LEN);
-            let log: FileLog = options().open(dir)?;
-            let next = log.next_offset()?;
-            workload.publish(&log, next..next + number)?;
-            println!("published");
-            // The child waits to be killed, because the log must not be closed.
-            loop {
-                std::thread::park();
-            }
-        }
-        other => Err(format!("unknown child {other}").into()),
+/// A child: publishes messages and waits to be killed, because the log must not be closed.
+pub(crate) fn publish_child(dir: &Path, messages: u64) -> Outcome {
+    let workload = Workload::new(VALUE_LEN);
+    let log: FileLog = options().open(dir)?;
+    let next = log.next_offset()?;
+    workload.publish(&log, next..next + messages)?;
+    println!("published");
+    loop {
+        std::thread::park();
     }
 }
 

@@ -14,26 +14,31 @@ pub(crate) enum Unit {
     Nanos,
     Micros,
     Millis,
+    Bytes,
     KiB,
     MiB,
+    /// A number of things.
+    Count,
 }
 
 impl Unit {
-    /// A figure in nanoseconds or bytes, printed in this unit.
+    /// A figure in nanoseconds or bytes, or a number, printed in this unit.
     fn show(self, figure: f64) -> String {
         let (scaled, name) = match self {
             Unit::Nanos => (figure, "ns"),
             Unit::Micros => (figure / 1e3, "us"),
             Unit::Millis => (figure / 1e6, "ms"),
+            Unit::Bytes => (figure, "B"),
             Unit::KiB => (figure / 1024.0, "KiB"),
             Unit::MiB => (figure / f64::from(1 << 20), "MiB"),
+            Unit::Count => (figure, ""),
         };
         let digits = if scaled < 9.95 {
             2
         } else {
             usize::from(scaled < 99.5)
         };
-        format!("{scaled:.digits$} {name}")
+        format!("{scaled:.digits$} {name}").trim_end().to_owned()
     }
 }
 
@@ -44,6 +49,8 @@ pub(crate) enum Target {
     Ratio(f64),
     /// At most this figure, whatever the limit.
     AtMost(f64),
+    /// At least this figure.
+    AtLeast(f64),
     /// No goal: the row is only for comparison.
     None,
 }
@@ -68,6 +75,7 @@ impl Row {
         match self.target {
             Target::Ratio(max) => self.ratio().map(|ratio| ratio <= max),
             Target::AtMost(max) => Some(self.library.median() <= max),
+            Target::AtLeast(min) => Some(self.library.median() >= min),
             Target::None => None,
         }
     }
@@ -76,6 +84,7 @@ impl Row {
         let target = match self.target {
             Target::Ratio(max) => format!("<= {max}x"),
             Target::AtMost(max) => format!("<= {}", self.unit.show(max)),
+            Target::AtLeast(min) => format!(">= {}", self.unit.show(min)),
             Target::None => return String::new(),
         };
         target
@@ -104,11 +113,16 @@ impl Row {
     }
 
     fn json(&self) -> Value {
+        let unit = match self.unit {
+            Unit::Nanos | Unit::Micros | Unit::Millis => "ns",
+            Unit::Bytes | Unit::KiB | Unit::MiB => "bytes",
+            Unit::Count => "count",
+        };
         let side = |samples: &Samples| json!({ "median": samples.median(), "rounds": samples.all() });
         json!({
             "id": self.id,
             "what": self.what,
-            "unit": if matches!(self.unit, Unit::KiB | Unit::MiB) { "bytes" } else { "ns" },
+            "unit": unit,
             "limit": self.limit.as_ref().map(side),
             "library": side(&self.library),
             "ratio": self.ratio(),

@@ -1,9 +1,11 @@
 //! CRC32C, keyed.
 
+use crate::sys::crc32c;
+
 /// CRC32C of `bytes`, going on from `seed`.
 #[inline]
 pub(crate) fn checksum(seed: u32, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(seed, bytes)
+    crc32c(seed, [bytes])
 }
 
 /// 128 random bits that a segment is given when it is created and keeps through rewrites.
@@ -55,7 +57,7 @@ impl FrameSeeds {
 /// The result is computed from the checksum alone, without the bytes: a checksum that did not fit
 /// the bytes does not fit them afterwards.
 pub(crate) fn reseeded(checksum: u32, len: usize, from: u32, to: u32) -> u32 {
-    let moved = |seed| crc32c::crc32c_combine(seed, 0, len);
+    let moved = |seed| ::crc32c::crc32c_combine(seed, 0, len);
     checksum ^ moved(from) ^ moved(to)
 }
 

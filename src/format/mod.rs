@@ -15,6 +15,7 @@ mod page_tests;
 mod payload;
 mod run;
 mod segment;
+mod sink;
 
 pub(crate) use checksum::{FrameSeeds, Salt, checksum, reseeded};
 pub(crate) use frame::{
@@ -31,12 +32,14 @@ pub(crate) use lives::{Life, Lives};
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{
-    Layout, are_headers_whole, decode_message, encode_record, first_header, is_intact, lone_len, record_len,
+    Layout, are_headers_whole, decode_lone_message, decode_message, encode_record, first_header, is_intact,
+    lone_len, record_len,
 };
 pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};
 pub(crate) use segment::{
     FRAMES_START, Previous, Rewrite, SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX, SegmentHeader, SegmentHeaderBytes,
 };
+pub(crate) use sink::Sink;
 
 /// The version of the format that this crate writes, and the only one it reads.
 pub(crate) const VERSION: u16 = 1;

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::bytes::u32_at;
 use super::checksum;
 use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, RecordKind};
+use super::sink::Sink;
+use crate::sys::crc32c;
 use crate::{Headers, Message, NewMessage, Timestamp};
 
 /// Bytes of the record of `message` behind a batch header.
@@ -27,22 +29,24 @@ pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
 }
 
 /// Appends the record of `message`, or with `is_control` a control record of that content, to
-/// `buffer`; returns the record's checksum. `time` is the message's own, or the clock's if it has
+/// `sink`; returns the record's checksum. `time` is the message's own, or the clock's if it has
 /// none. The caller has checked the lengths.
+///
+/// The checksum is computed from the parts, which are in the nearest cache, and not from what was
+/// built of them.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the caller has compared the sizes with the limits"
 )]
 #[inline]
 pub(crate) fn encode_record(
-    buffer: &mut Vec<u8>,
+    sink: &mut impl Sink,
     message: &NewMessage<'_>,
     time: Timestamp,
     seed: u32,
     kind: RecordKind,
     is_control: bool,
 ) -> u32 {
-    let start = buffer.len();
     let len = match kind {
         RecordKind::Batched => record_len(message),
         RecordKind::Lone { .. } => lone_len(message),
@@ -58,27 +62,47 @@ pub(crate) fn encode_record(
         by_clock: message.time.is_none(),
         kind,
     };
-    buffer.reserve(len as usize);
-    buffer.extend_from_slice(&header.encode()[..header.header_len()]);
-    if header.has_headers {
-        let block: u64 = message
-            .headers
-            .iter()
-            .map(|(name, value)| (8 + name.len() + value.len()) as u64)
-            .sum();
-        buffer.extend_from_slice(&(block as u32).to_le_bytes());
+    let mut head = header.encode();
+    let (key, value) = (message.key.unwrap_or_default(), message.value.unwrap_or_default());
+    let block_len = headers_len(message.headers).to_le_bytes();
+    let block_len = if header.has_headers { &block_len[..] } else { &[] };
+    let body = &head[4..header.header_len()];
+    let sum = if header.has_headers {
+        let sum = crc32c(seed, [body, block_len, key, value]);
+        let add = |sum, (name, value): &(&[u8], &[u8])| {
+            let lens = header_lens(name, value);
+            crc32c(sum, [&lens[..], name, value])
+        };
+        message.headers.iter().fold(sum, add)
+    } else {
+        crc32c(seed, [body, key, value])
+    };
+    head[..4].copy_from_slice(&sum.to_le_bytes());
+    match kind {
+        RecordKind::Batched => sink.put(&head[..RECORD_HEADER_LEN]),
+        RecordKind::Lone { .. } => sink.put(&head),
     }
-    buffer.extend_from_slice(message.key.unwrap_or_default());
-    buffer.extend_from_slice(message.value.unwrap_or_default());
+    sink.put(block_len);
+    sink.put(key);
+    sink.put(value);
     for (name, value) in message.headers {
-        buffer.extend_from_slice(&(name.len() as u32).to_le_bytes());
-        buffer.extend_from_slice(&(value.len() as u32).to_le_bytes());
-        buffer.extend_from_slice(name);
-        buffer.extend_from_slice(value);
+        sink.put(&header_lens(name, value));
+        sink.put(name);
+        sink.put(value);
     }
-    let sum = checksum(seed, &buffer[start + 4..]);
-    buffer[start..start + 4].copy_from_slice(&sum.to_le_bytes());
     sum
+}
+
+/// Bytes that headers take.
+#[expect(clippy::cast_possible_truncation, reason = "the caller has compared")]
+fn headers_len(headers: &[(&[u8], &[u8])]) -> u32 {
+    let len = |(name, value): &(&[u8], &[u8])| 8 + name.len() + value.len();
+    headers.iter().map(len).sum::<usize>() as u32
+}
+
+/// What comes before a header's name.
+fn header_lens(name: &[u8], value: &[u8]) -> [u8; 8] {
+    (name.len() as u64 | (value.len() as u64) << 32).to_le_bytes()
 }
 
 /// Where the parts of a record lie in its frame.
@@ -133,24 +157,57 @@ pub(crate) fn decode_message(
     offset: u64,
     seed: u32,
 ) -> Option<Message> {
-    let frame = shared.get(range.clone())?;
-    if !is_intact(header, frame, seed) {
-        return None;
-    }
-    let layout = Layout::of(header, frame)?;
+    let layout = verified(header, shared.get(range.clone())?, seed)?;
     let part = |part: Range<usize>| shared.slice(range.start + part.start..range.start + part.end);
-    let headers = if layout.headers.is_empty() {
-        Headers::default()
-    } else {
-        Headers::split(part(layout.headers), split_headers)?
-    };
     Some(Message {
         offset,
         time: Timestamp::from_micros(header.time),
+        headers: headers_in(layout.headers, part)?,
         key: layout.key.map(part),
         value: layout.value.map(part),
-        headers,
     })
+}
+
+/// Does the same for a frame that is alone in its memory.
+#[inline]
+pub(crate) fn decode_lone_message(
+    frame: Bytes,
+    header: &RecordHeader,
+    offset: u64,
+    seed: u32,
+) -> Option<Message> {
+    let layout = verified(header, &frame, seed)?;
+    let part = |part: Range<usize>| frame.slice(part);
+    Some(Message {
+        offset,
+        time: Timestamp::from_micros(header.time),
+        headers: headers_in(layout.headers, part)?,
+        key: layout.key.map(part),
+        // This takes over the frame's own share, so that nothing is counted for it.
+        value: layout.value.map(|range| {
+            let mut value = frame;
+            value.truncate(range.end);
+            value.advance(range.start);
+            value
+        }),
+    })
+}
+
+#[inline]
+fn headers_in(range: Range<usize>, part: impl Fn(Range<usize>) -> Bytes) -> Option<Headers> {
+    if range.is_empty() {
+        Some(Headers::default())
+    } else {
+        Headers::split(part(range), split_headers)
+    }
+}
+
+/// The parts of a record, if `frame`, which begins with this header, is intact.
+#[inline]
+fn verified(header: &RecordHeader, frame: &[u8], seed: u32) -> Option<Layout> {
+    is_intact(header, frame, seed)
+        .then(|| Layout::of(header, frame))
+        .flatten()
 }
 
 /// Whether `frame`, which begins with this header, carries the checksum for `seed`.

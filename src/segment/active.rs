@@ -11,7 +11,7 @@ use super::walk::{Entry, Extent, Walk};
 use crate::directory::Directory;
 use crate::format::{BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SegmentHeader};
 use crate::index::{ActiveIndex, SegmentHints};
-use crate::sys::{File, Map, Open, is_out_of_space, raise};
+use crate::sys::{File, Map, Open, Window, is_out_of_space, raise};
 use crate::{Error, Result};
 
 /// The largest step by which reserved space grows.
@@ -58,6 +58,26 @@ pub(crate) struct SyncProgress {
     /// beginning. Bytes stored later are left to the next sync; otherwise a sync would never end
     /// beside a fast publisher.
     left: Option<(u64, u64)>,
+}
+
+/// How bytes get into the file of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By stores through the mapping: the fastest, and no system call.
+    Mapping,
+    /// By a call, which makes the next sync write no more than the blocks of these bytes.
+    Call,
+}
+
+/// Space to be reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Growth {
+    /// Up to where it is needed.
+    pub(crate) end: u64,
+    /// How much more is wanted at most, in bytes.
+    pub(crate) ahead_max: u64,
+    /// How most bytes will come there.
+    pub(crate) way: Way,
 }
 
 /// How much of a segment readers see.
@@ -178,6 +198,37 @@ impl Active {
         }
     }
 
+    /// Reserved space of `len` bytes at `position`, into which bytes are stored through the
+    /// mapping; `None` if that needs a call.
+    #[inline]
+    pub(crate) fn window(&self, position: u64, len: u64) -> Option<Window<'_>> {
+        self.map.window(position, usize::try_from(len).ok()?)
+    }
+
+    /// Brings `bytes` into reserved space at `position`. Only the appender calls this, and never
+    /// for bytes that readers see.
+    #[inline]
+    pub(crate) fn store(&self, way: Way, position: u64, bytes: &[u8]) -> Result<()> {
+        match way {
+            Way::Mapping => {
+                if self.map.store(position, bytes) {
+                    Ok(())
+                } else {
+                    Err(Error::Poisoned)
+                }
+            }
+            Way::Call => self.write(position, bytes),
+        }
+    }
+
+    fn write(&self, position: u64, bytes: &[u8]) -> Result<()> {
+        // Beyond reserved space, a write would change the file's length.
+        if position + bytes.len() as u64 > self.map.len() || !self.map.takes_stores() {
+            return Err(Error::Poisoned);
+        }
+        self.file.write_at(position, bytes)
+    }
+
     /// How much of the segment readers see.
     #[inline]
     pub(crate) fn visible(&self) -> Visible {
@@ -290,22 +341,25 @@ impl Active {
         self.frontier.fetch_max(position, Ordering::Relaxed);
     }
 
-    /// Reserves space up to `end`, and by a step if there is as much; does nothing if the space is
-    /// there already.
+    /// Reserves space up to where it is needed, and by a step if there is as much; does nothing if
+    /// the space is there already.
     ///
     /// The background thread calls this in advance, and the publisher when it has run out of space.
-    pub(crate) fn reserve(&self, end: u64) -> Result<()> {
+    pub(crate) fn reserve(&self, growth: Growth) -> Result<()> {
+        let Growth { end, ahead_max, way } = growth;
         let is_cut = self.growing.lock();
         let from = self.map.len();
         if end <= from || *is_cut {
             return Ok(());
         }
-        let step = from.clamp(RESERVE_FIRST, RESERVE_STEP_MAX);
+        let step = from.clamp(RESERVE_FIRST, RESERVE_STEP_MAX).min(ahead_max);
         let to = reserve_or_less(from, end, from + step, self.map.capacity(), |to| {
             self.file.reserve(from, to)
         })?;
         // In this order the publisher never meets pages that are not ready yet.
-        self.map.populate(from, to);
+        if way == Way::Mapping {
+            self.map.populate(from, to);
+        }
         self.map.grow(to);
         Ok(())
     }
@@ -343,7 +397,7 @@ impl Active {
 
     /// Notes that upkeep is to reserve more space; returns false if that was noted already.
     pub(crate) fn request_growth(&self) -> bool {
-        !self.growth_requested.swap(true, Ordering::Relaxed)
+        !self.growth_requested.load(Ordering::Relaxed) && !self.growth_requested.swap(true, Ordering::Relaxed)
     }
 
     /// Notes that upkeep has reserved more space, or could not.

@@ -20,7 +20,7 @@ mod tests;
 mod walk;
 
 pub(crate) use absent_index::AbsentIndex;
-pub(crate) use active::{Active, SyncProgress, Visible};
+pub(crate) use active::{Active, Growth, SyncProgress, Visible, Way};
 pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
 pub(crate) use ending::{Ending, Seal, Testimony, Witness, end_of};

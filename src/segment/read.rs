@@ -6,10 +6,13 @@ use super::read_fault::ReadFault;
 use super::segment_ref::SegmentSnapshot;
 use crate::Message;
 use crate::format::{
-    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_message,
-    is_intact,
+    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_lone_message,
+    decode_message, is_intact,
 };
 use crate::sys::Map;
+
+/// Bytes of a record that are fetched at once, before its head says how long it is.
+const FETCH_LEN: u64 = 192;
 
 /// Bytes that one batch of messages may take, unless a single one is larger.
 pub(crate) const READ_LEN_MAX: u32 = 8 << 20;
@@ -53,6 +56,7 @@ impl SegmentSnapshot<'_> {
     /// damaged and still has to be read; after no it has been verified.
     pub(crate) fn has_key(&self, ordinal: u32, key: &[u8]) -> Result<bool, ReadFault> {
         let position = self.position(ordinal)?;
+        self.map().prefetch(u64::from(position), FETCH_LEN);
         let looks_the_same = self.header_at(self.map(), position).is_none_or(|header| {
             header.key.is_some_and(|len| len as usize == key.len())
                 && self
@@ -82,23 +86,43 @@ impl SegmentSnapshot<'_> {
             position: u64::from(position),
             offset,
         };
+        self.map().prefetch(u64::from(position), FETCH_LEN);
         let Some(header) = self.header_at(self.map(), position) else {
             return Err(damaged);
         };
-        let mut frame = Vec::with_capacity(header.len as usize);
-        let map = self.map().for_len(u64::from(header.len));
-        if map
-            .append_to(u64::from(position), header.len as usize, &mut frame)
-            .is_none()
-        {
+        let Some(shared) = self.shared_frame(u64::from(position), header.len as usize) else {
             return Err(damaged);
-        }
-        let shared = Bytes::from(frame);
+        };
         let seed = self.seeds().record(offset);
-        match decode_message(&shared, 0..shared.len(), &header, offset, seed) {
+        match decode_lone_message(shared, &header, offset, seed) {
             Some(message) => Ok((!header.control).then_some(message)),
             None => Err(damaged),
         }
+    }
+
+    /// A copy of the bytes of one record, for its message to share. A short one is in one piece of
+    /// memory with the count of those who share it.
+    #[inline]
+    fn shared_frame(&self, position: u64, len: usize) -> Option<Bytes> {
+        match len {
+            0..=64 => return self.short_frame::<64>(position, len),
+            65..=224 => return self.short_frame::<224>(position, len),
+            _ => {}
+        }
+        let mut frame = Vec::with_capacity(len);
+        let map = self.map().for_len(len as u64);
+        map.append_to(position, len, &mut frame)?;
+        Some(Bytes::from(frame))
+    }
+
+    #[inline]
+    fn short_frame<const LEN_MAX: usize>(&self, position: u64, len: usize) -> Option<Bytes> {
+        let mut short = Short {
+            bytes: [0; LEN_MAX],
+            len,
+        };
+        self.map().load(position, short.bytes.get_mut(..len)?)?;
+        Some(Bytes::from_owner(short))
     }
 
     /// Reads the bytes of one record, for a caller that goes through the segment in order, and
@@ -208,5 +232,17 @@ impl SegmentSnapshot<'_> {
             }
         }
         Ok(low)
+    }
+}
+
+/// The bytes of a short record.
+struct Short<const LEN_MAX: usize> {
+    bytes: [u8; LEN_MAX],
+    len: usize,
+}
+
+impl<const LEN_MAX: usize> AsRef<[u8]> for Short<LEN_MAX> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }

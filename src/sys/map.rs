@@ -7,6 +7,9 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use super::atomic::{lower, raise};
 use super::in_order::Twin;
+use super::pages::whole_pages;
+use super::prefetch::prefetch;
+use super::window::Window;
 
 /// A shared mapping of the first bytes of a file.
 ///
@@ -284,6 +287,22 @@ impl Map {
         true
     }
 
+    /// The `len` bytes from `position` on, to be stored one behind the other; `None` if they cannot
+    /// be stored like this, but perhaps by [`store`](Map::store).
+    #[inline]
+    pub(crate) fn window(&self, position: u64, len: usize) -> Option<Window<'_>> {
+        let at = self.range(position, len)?;
+        match &self.inner {
+            Inner::Os { map, writable: true } => {
+                // SAFETY: `range` has checked that the bytes lie within the mapping and the file.
+                // The mapping is writable, and lasts as long as `self`.
+                #[expect(unsafe_code, reason = "stores through the mapping")]
+                Some(unsafe { Window::new(map.as_mut_ptr().add(at), len) })
+            }
+            _ => None,
+        }
+    }
+
     /// Fills `buffer` from `position` on. Returns `None` unless all of the range lies below
     /// [`len`](Map::len).
     #[must_use]
@@ -342,6 +361,23 @@ impl Map {
         Some(())
     }
 
+    /// Has the processor fetch the first `len` bytes from `position` on, all at once, while the
+    /// caller goes on. This only saves time.
+    #[inline]
+    pub(crate) fn prefetch(&self, position: u64, len: u64) {
+        const LINE_LEN: usize = 64;
+        let len = len.min(self.len().saturating_sub(position));
+        if self.start.is_null() || len == 0 {
+            return;
+        }
+        let (Ok(at), Ok(len)) = (usize::try_from(position), usize::try_from(len)) else {
+            return;
+        };
+        for line in (0..len).step_by(LINE_LEN) {
+            prefetch(self.start.at(at + line));
+        }
+    }
+
     /// Loads where nothing is mapped. It stands apart, so that what is mapped is read without a
     /// call.
     #[cold]
@@ -385,53 +421,5 @@ impl Map {
             return None;
         }
         usize::try_from(position).ok()
-    }
-}
-
-/// How many mappings the system allows this process.
-pub(crate) fn mappings_max() -> usize {
-    /// What the kernel allows unless told otherwise.
-    const USUAL: usize = 65_530;
-    static MAX: AtomicU64 = AtomicU64::new(0);
-    let mut max = MAX.load(Ordering::Relaxed);
-    if max == 0 {
-        let text = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap_or_default();
-        max = text.trim().parse().unwrap_or(USUAL as u64);
-        MAX.store(max, Ordering::Relaxed);
-    }
-    usize::try_from(max).unwrap_or(USUAL)
-}
-
-/// The start and length of the whole pages up to `to`, beginning with the page that contains
-/// `from`.
-fn whole_pages(from: u64, to: u64) -> Option<(usize, usize)> {
-    pages_of(rustix::param::page_size() as u64, from, to)
-}
-
-/// The same for pages of this size.
-fn pages_of(page: u64, from: u64, to: u64) -> Option<(usize, usize)> {
-    let (from, to) = (from / page * page, to / page * page);
-    let len = to.checked_sub(from).filter(|len| *len > 0)?;
-    Some((usize::try_from(from).ok()?, usize::try_from(len).ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_pages_are_those_of_the_system() {
-        assert_eq!(pages_of(4096, 5000, 12_288), Some((4096, 8192)));
-        assert_eq!(pages_of(16_384, 5000, 40_000), Some((0, 32_768)));
-        assert_eq!(pages_of(16_384, 0, 16_383), None);
-        assert_eq!(
-            pages_of(65_536, 70_000, 1 << 20),
-            Some((65_536, (1 << 20) - 65_536))
-        );
-        let page = rustix::param::page_size() as u64;
-        assert_eq!(
-            whole_pages(page, 3 * page).map(|(_, len)| len as u64),
-            Some(2 * page)
-        );
     }
 }

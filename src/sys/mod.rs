@@ -5,6 +5,7 @@
 //! every operation, can lose unsynced data, and fails on command.
 
 mod atomic;
+mod crc;
 mod dir;
 mod error;
 mod file;
@@ -13,24 +14,31 @@ mod identity;
 mod in_order;
 mod lock;
 mod map;
+mod mappings;
 mod os;
 mod overlay;
 mod owner;
+mod pages;
+mod prefetch;
 mod refused;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
 mod storage;
 mod sync;
 mod time;
+mod window;
 
 pub(crate) use atomic::raise;
+pub(crate) use crc::crc32c;
 pub(crate) use dir::Dir;
 pub(crate) use error::{found, is_out_of_mappings, is_out_of_space};
 pub(crate) use file::{File, Open};
 pub(crate) use fork::{PerProcess, Process};
 pub(crate) use identity::{FileId, UNKNOWN_BOOT};
 pub(crate) use lock::{DirLock, LOCK_NAME};
-pub(crate) use map::{Map, mappings_max};
+pub(crate) use map::Map;
+pub(crate) use mappings::mappings_max;
 pub(crate) use storage::{Created, Os, Storage, find_dir};
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use time::coarse_time;
+pub(crate) use window::Window;

@@ -18,3 +18,4 @@ mod owner;
 mod paced;
 mod path_changes;
 mod smoke;
+mod written;

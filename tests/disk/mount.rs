@@ -1,6 +1,7 @@
 //! File systems of a test's own.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -23,7 +24,12 @@ fn run(program: &str, args: &[&str]) -> bool {
 impl Mount {
     /// An ext4 file system; none where that may not be made or mounted.
     pub(crate) fn ext4() -> Option<Mount> {
-        Mount::made(64 << 20, "mkfs.ext4", &["-q", "-F"])
+        Mount::made(256 << 20, "mkfs.ext4", &["-q", "-F", "-b", "4096"])
+    }
+
+    /// An XFS file system; none where that may not be made or mounted.
+    pub(crate) fn xfs() -> Option<Mount> {
+        Mount::made(512 << 20, "mkfs.xfs", &["-q", "-f"])
     }
 
     /// A btrfs file system; none where that may not be made or mounted.
@@ -58,6 +64,16 @@ impl Mount {
 
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("mounted")
+    }
+
+    /// How many bytes were written so far to the device that it is on, which is nobody else's.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        const SECTOR_LEN: u64 = 512;
+        let device = fs::metadata(self.path()).expect("mounted").dev();
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let figures = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")).expect("figures");
+        let sectors = figures.split_whitespace().nth(6).expect("the seventh");
+        sectors.parse::<u64>().expect("a number") * SECTOR_LEN
     }
 
     pub(crate) fn freeze(&mut self) -> bool {

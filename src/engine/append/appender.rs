@@ -1,15 +1,12 @@
 use std::sync::Arc;
 
 use super::batch::BatchPlan;
+use super::framing::Framing;
+use super::staged::Staged;
 use super::waiting::Backlog;
-use crate::format::{BATCH_HEADER_LEN, BatchHeader, Previous, RecordKind, encode_record};
-use crate::index::key_hash;
-use crate::segment::{Active, Entry, Seal, Visible};
-use crate::{NewMessage, Timestamp};
-
-/// Bytes of a batch that are built before they are copied into the mapping: few enough to stay in
-/// the nearest cache.
-const STAGING_LEN: usize = 64 << 10;
+use crate::format::{BatchHeader, LONE_HEADER_LEN, Previous};
+use crate::segment::{Active, Seal, Visible, Way};
+use crate::{Error, NewMessage, Result, Timestamp};
 
 /// The state of the one thread that appends.
 #[derive(Debug, Default)]
@@ -40,63 +37,39 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Builds the frames of a batch and copies them to the mapping; returns the new end and the
-    /// last checksum.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "BatchPlan and make_room have compared with the limits"
-    )]
+    /// Builds the frames of a batch, brings them into the file and the records into the index;
+    /// returns the last checksum. After [`Error::Io`] nothing has changed.
+    #[inline]
     pub(super) fn build<const IS_CONTROL: bool>(
-        &self,
-        active: &Active,
-        staging: &mut Vec<u8>,
+        &mut self,
         messages: &[NewMessage<'_>],
         plan: &BatchPlan,
         now: Timestamp,
+        way: Way,
         hash_keys: bool,
-    ) -> Option<(u32, u32)> {
-        let frontier = active.frontier();
-        let mut position = self.end;
-        if plan.count > 1 {
-            let header = BatchHeader {
-                checksum: 0,
-                count: plan.count,
-                len: plan.len as u32 - BATCH_HEADER_LEN as u32,
-                first: (self.next_offset - active.header.base) as u32,
-                frontier,
-            };
-            staging.extend_from_slice(&header.encode(active.seeds.batch(u64::from(position))));
-        }
-        let kind = if plan.count == 1 {
-            RecordKind::Lone { frontier }
-        } else {
-            RecordKind::Batched
+    ) -> Result<u32> {
+        // make_room has reserved the space. If it is gone, somebody has cut the file.
+        let Some(active) = self.active.as_deref() else {
+            return Err(Error::Poisoned);
         };
-        let mut last_checksum = 0;
-        for (message, offset) in messages.iter().zip(self.next_offset..) {
-            if staging.len() >= STAGING_LEN {
-                position = flush(active, position, staging)?;
-            }
-            let at = staging.len();
-            let entry = Entry {
-                offset,
-                position: position + at as u32,
-                time: message.time.unwrap_or(now).as_micros(),
-                key_hash: message.key.filter(|_| hash_keys && !IS_CONTROL).map(key_hash),
-                is_control: IS_CONTROL,
-            };
-            let time = Timestamp::from_micros(entry.time);
-            last_checksum = encode_record(
-                staging,
-                message,
-                time,
-                active.seeds.record(offset),
-                kind,
-                IS_CONTROL,
-            );
-            active.index_entry(&entry);
+        let framing = Framing::<IS_CONTROL> {
+            active,
+            messages,
+            plan,
+            now,
+            offset: self.next_offset,
+            position: self.end,
+            hash_keys,
+        };
+        if way == Way::Mapping
+            && let Some(mut window) = active.window(u64::from(self.end), plan.len)
+        {
+            let sum = framing.put(&mut window, true);
+            return window.is_full().then_some(sum).ok_or(Error::Poisoned);
         }
-        Some((flush(active, position, staging)?, last_checksum))
+        let (staging, stored) = Staged::store(&framing, way, std::mem::take(&mut self.staging));
+        self.staging = staging;
+        stored
     }
 
     /// The written end of the active segment: readers never see more.
@@ -147,11 +120,32 @@ impl Appender {
         self.active.iter().chain(&self.unsynced).any(needs_copy)
     }
 
+    /// Takes back what a failed write may have written of a batch, so that nobody takes it for one
+    /// that was published.
+    pub(super) fn withdraw(&mut self) -> Result<()> {
+        let Some(active) = &self.active else {
+            return Ok(());
+        };
+        if self.is_all_durable(active) {
+            self.mark_end_by(Way::Mapping)
+        } else {
+            active.store(Way::Mapping, u64::from(self.end), &[0; LONE_HEADER_LEN])
+        }
+    }
+
     /// Writes a marker over the bytes behind the end; it says up to where the log is durable. The
     /// next batch overwrites the marker in turn. From the marker, recovery knows that the last
     /// batch was acknowledged.
     pub(crate) fn mark_end(&mut self) {
-        let Some(active) = &self.active else { return };
+        // If no space is left for the marker, or it cannot be written, the next segment will say
+        // the same.
+        let _ = self.mark_end_by(Way::Call);
+    }
+
+    fn mark_end_by(&self, way: Way) -> Result<()> {
+        let Some(active) = &self.active else {
+            return Ok(());
+        };
         #[expect(
             clippy::cast_possible_truncation,
             reason = "less than the segment's count of offsets"
@@ -164,21 +158,7 @@ impl Appender {
             first,
             frontier: active.frontier(),
         };
-        // If no space is left for the marker, the next segment will say the same.
-        let _ = active.map.store(
-            u64::from(self.end),
-            &marker.encode(active.seeds.batch(u64::from(self.end))),
-        );
+        let marker = marker.encode(active.seeds.batch(u64::from(self.end)));
+        active.store(way, u64::from(self.end), &marker)
     }
-}
-
-/// Copies the bytes that were built to the mapping; returns the position behind them.
-#[inline]
-fn flush(active: &Active, position: u32, staging: &mut Vec<u8>) -> Option<u32> {
-    if !active.map.store(u64::from(position), staging) {
-        return None;
-    }
-    let end = position + u32::try_from(staging.len()).ok()?;
-    staging.clear();
-    Some(end)
 }

@@ -15,6 +15,7 @@ pub(super) struct BatchPlan {
 
 impl BatchPlan {
     /// Measures `messages`, of which there is at least one.
+    #[inline]
     pub(super) fn of(messages: &[NewMessage<'_>]) -> Result<BatchPlan> {
         let (mut content, mut len, mut is_timed) = (0, 0, true);
         for (index, message) in messages.iter().enumerate() {
@@ -34,20 +35,21 @@ impl BatchPlan {
         check_size(None, content, BATCH_SIZE_MAX)?;
         check_size(None, len, len_max)?;
         // Every record takes several bytes, so a batch that fits has far fewer than 2^30 messages.
-        let too_many = Error::TooLarge {
-            index: None,
-            size: len,
-            limit: len_max,
-        };
-        let count = u32::try_from(messages.len()).map_err(|_| too_many)?;
+        let count = u32::try_from(messages.len()).map_err(|_| too_large(None, len, len_max))?;
         Ok(BatchPlan { count, len, is_timed })
     }
 }
 
 /// Checks the size of one message of a batch, or of the whole batch if `index` is `None`.
+#[inline]
 fn check_size(index: Option<usize>, size: u64, limit: u64) -> Result<()> {
     if size > limit {
-        return Err(Error::TooLarge { index, size, limit });
+        return Err(too_large(index, size, limit));
     }
     Ok(())
+}
+
+#[cold]
+fn too_large(index: Option<usize>, size: u64, limit: u64) -> Error {
+    Error::TooLarge { index, size, limit }
 }

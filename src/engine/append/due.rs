@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::segment::{Active, Seal};
+use crate::segment::{Active, Growth, Seal};
 
 /// What appending left to be done. Upkeep does it, after the locks are released.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Due {
 #[derive(Debug)]
 pub(crate) enum SpaceAhead {
     /// The active segment is to get more than it has.
-    Grow(Arc<Active>, u64),
+    Grow(Arc<Active>, Growth),
     /// The file of the next segment is to be prepared.
     NextSegment,
 }

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::waiting::Waiting;
-use crate::segment::{Active, Visible};
+use crate::segment::{Active, Visible, Way};
 use crate::sys::raise;
 
 /// How far a log is written, durable and visible.
@@ -44,6 +44,15 @@ impl Frontiers {
 
     pub(crate) fn visible_is_durable(&self) -> bool {
         self.visible_is_durable
+    }
+
+    /// How most batches go to the file.
+    pub(crate) fn usual_way(&self) -> Way {
+        if self.visible_is_durable {
+            Way::Call
+        } else {
+            Way::Mapping
+        }
     }
 
     /// Every message below this offset is on stable storage.

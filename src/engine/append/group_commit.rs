@@ -1,6 +1,8 @@
 //! Group commit: one thread syncs on behalf of all that wait.
 
-use parking_lot::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::directory::Health;
 use crate::{Error, Result};
@@ -9,14 +11,52 @@ use crate::{Error, Result};
 ///
 /// The first thread that has to wait becomes the leader and syncs everything that was written until
 /// then. The others wait for the leader. The next leader syncs what was written meanwhile.
+///
+/// Syncs are counted. Who waits for sync n sleeps apart from who waits for sync n + 1. So the end
+/// of a sync wakes those whose bytes it has brought to stable storage, and one of the others, which
+/// leads the next sync. To wake all would cost more than the sync where many wait.
+///
+/// A leader waits a little for those whom the last sync has woken: they often come back at once
+/// with more. Otherwise there would be two groups, of which each waits for the sync of the other as
+/// well as for its own. (PostgreSQL's `commit_delay` does this for a fixed time.) If they do not
+/// come, this is left alone for a while.
 #[derive(Debug, Default)]
 pub(crate) struct GroupCommit {
-    is_syncing: Mutex<bool>,
-    changed: Condvar,
+    state: Mutex<State>,
+    /// Where those sleep who wait for the sync of an even, and of an odd number.
+    ended: [Condvar; 2],
+    /// Where a leader waits for others.
+    gathered: Condvar,
+}
+
+/// How long a leader waits for others at most; and half as long as the last sync took.
+const GATHER_MAX: Duration = Duration::from_micros(100);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number of the sync that is under way, or of the next one.
+    number: u64,
+    is_syncing: bool,
+    /// Below which offset everything is brought to stable storage by the sync that is under way,
+    /// as soon as that is known.
+    covers: Option<u64>,
+    /// How many have begun to wait since that became known.
+    arrived: usize,
+    /// How many were there at the end of the last sync, and may come back.
+    expected: usize,
+    /// When the sync that is under way began, and how many wait for it.
+    began: Option<(Instant, usize)>,
+    /// How long the next leader waits for others.
+    patience: Duration,
+    /// How often in a row leaders have waited in vain, and how many are not to wait.
+    misses: u32,
+    skips: u32,
 }
 
 impl GroupCommit {
-    /// Returns when `is_done` is true; syncs with `lead` as often as that takes.
+    /// Returns when everything below `offset` is durable, which `durable` tells; syncs with `lead`
+    /// as often as that takes. `lead` is given a function that it calls with the offset up to which
+    /// its sync is going to reach.
     ///
     /// A failed sync poisons the log and is reported to all who wait. An [`Error::Io`] is not a
     /// failed sync: there was no space for the copy of a segment that has to be copied. Nothing was
@@ -24,42 +64,119 @@ impl GroupCommit {
     pub(super) fn wait(
         &self,
         health: &Health,
-        is_done: impl Fn() -> bool,
-        lead: impl Fn() -> Result<()>,
+        offset: u64,
+        durable: impl Fn() -> u64,
+        lead: impl Fn(&dyn Fn(u64)) -> Result<()>,
     ) -> Result<()> {
-        let mut is_syncing = self.is_syncing.lock();
+        let mut state = self.state.lock();
+        // The sync for which this thread has slept.
+        let mut awaited = None;
+        let mut is_counted = false;
         loop {
-            if is_done() {
-                return Ok(());
+            if durable() >= offset || health.is_poisoned() {
+                // If it was woken to lead that sync, another one has to.
+                if let Some(number) = awaited.filter(|awaited| *awaited == state.number && !state.is_syncing)
+                {
+                    self.ended_of(number).notify_one();
+                }
+                return if durable() >= offset {
+                    Ok(())
+                } else {
+                    health.check_not_poisoned()
+                };
             }
-            health.check_not_poisoned()?;
-            if *is_syncing {
-                self.changed.wait(&mut is_syncing);
+            if !std::mem::replace(&mut is_counted, true) {
+                state.arrived += 1;
+                if state.arrived == state.expected {
+                    self.gathered.notify_one();
+                }
+            }
+            if state.is_syncing {
+                let is_covered = state.covers.is_some_and(|end| offset <= end);
+                let number = state.number.wrapping_add(u64::from(!is_covered));
+                awaited = Some(number);
+                self.ended_of(number).wait(&mut state);
                 continue;
             }
-            *is_syncing = true;
-            drop(is_syncing);
+            state.is_syncing = true;
+            state.covers = None;
+            self.gather(&mut state);
+            drop(state);
             // If syncing panics, no thread may be left waiting: the guard makes all of them fail.
             let guard = Leading { commit: self, health };
-            let synced = lead();
+            let synced = lead(&|end| self.begun(end));
             std::mem::forget(guard);
             if let Err(error) = &synced
                 && !matches!(error, Error::Io { .. })
             {
                 health.poison(error);
             }
-            is_syncing = self.is_syncing.lock();
-            *is_syncing = false;
-            self.changed.notify_all();
+            state = self.state.lock();
+            self.end(&mut state, synced.is_ok());
             synced?;
         }
+    }
+
+    /// Waits a little until as many are there as at the end of the last sync.
+    fn gather(&self, state: &mut MutexGuard<'_, State>) {
+        /// Leaders that do not wait after this many misses: 2 to the power of it.
+        const MISSES_MAX: u32 = 6;
+        if state.arrived >= state.expected {
+            return;
+        }
+        if state.skips > 0 {
+            state.skips -= 1;
+            return;
+        }
+        let deadline = Instant::now() + state.patience;
+        while state.arrived < state.expected {
+            if self.gathered.wait_until(state, deadline).timed_out() {
+                state.misses = (state.misses + 1).min(MISSES_MAX);
+                state.skips = 1 << state.misses;
+                return;
+            }
+        }
+        state.misses = 0;
+    }
+
+    /// Notes up to where the sync that is under way reaches.
+    fn begun(&self, end: u64) {
+        let mut state = self.state.lock();
+        state.covers = Some(end);
+        state.began = Some((Instant::now(), std::mem::take(&mut state.arrived)));
+        // Who came before this was known sleeps among those of the next sync.
+        self.ended_of(state.number.wrapping_add(1)).notify_all();
+    }
+
+    /// Ends a sync, and wakes those who have waited for it and one who leads the next.
+    fn end(&self, state: &mut State, was_synced: bool) {
+        state.is_syncing = false;
+        if let Some((began, count)) = state.began.take() {
+            state.expected = count + state.arrived;
+            state.patience = (began.elapsed() / 2).min(GATHER_MAX);
+        }
+        self.ended_of(state.number).notify_all();
+        state.number = state.number.wrapping_add(1);
+        let next = self.ended_of(state.number);
+        if was_synced {
+            next.notify_one();
+        } else {
+            next.notify_all();
+        }
+    }
+
+    fn ended_of(&self, number: u64) -> &Condvar {
+        let [even, odd] = &self.ended;
+        if number.is_multiple_of(2) { even } else { odd }
     }
 
     /// Makes the waiting threads look again: more may be durable now, although no leader has synced
     /// it.
     pub(super) fn wake(&self) {
-        let _looking = self.is_syncing.lock();
-        self.changed.notify_all();
+        let _looking = self.state.lock();
+        for ended in &self.ended {
+            ended.notify_all();
+        }
     }
 }
 
@@ -98,13 +215,14 @@ mod tests {
             for wanted in 1..=8 {
                 let (commit, health, durable, syncs) = (&commit, &health, &durable, &syncs);
                 scope.spawn(move || {
-                    let lead = || {
+                    let lead = |begun: &dyn Fn(u64)| {
+                        begun(8);
                         syncs.fetch_add(1, Ordering::Relaxed);
                         thread::sleep(std::time::Duration::from_millis(20));
                         durable.store(8, Ordering::Release);
                         Ok(())
                     };
-                    let done = commit.wait(health, || durable.load(Ordering::Acquire) >= wanted, lead);
+                    let done = commit.wait(health, wanted, || durable.load(Ordering::Acquire), lead);
                     done.expect("synced");
                 });
             }
@@ -112,14 +230,51 @@ mod tests {
         assert_eq!(syncs.load(Ordering::Relaxed), 1);
     }
 
+    /// Goal: nobody sleeps for ever. Method: threads wait for offsets of their own, again and
+    /// again, while one moves the durable end without waking anybody, as the background does. The
+    /// test hangs if a wake-up is lost.
+    #[test]
+    fn whoever_is_woken_leads_or_wakes_another() {
+        const ROUNDS: u64 = if cfg!(miri) { 5 } else { 3000 };
+        let (commit, (health, _dir)) = (GroupCommit::default(), healthy());
+        let (written, durable) = (AtomicU64::new(0), AtomicU64::new(0));
+        let left = AtomicU64::new(6);
+        thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    for _ in 0..ROUNDS {
+                        let wanted = written.fetch_add(1, Ordering::AcqRel) + 1;
+                        let lead = |begun: &dyn Fn(u64)| {
+                            let end = written.load(Ordering::Acquire);
+                            begun(end);
+                            thread::yield_now();
+                            durable.fetch_max(end, Ordering::AcqRel);
+                            Ok(())
+                        };
+                        let waited = commit.wait(&health, wanted, || durable.load(Ordering::Acquire), lead);
+                        waited.expect("synced");
+                        assert!(durable.load(Ordering::Acquire) >= wanted);
+                    }
+                    left.fetch_sub(1, Ordering::AcqRel);
+                });
+            }
+            scope.spawn(|| {
+                while left.load(Ordering::Acquire) > 0 {
+                    durable.fetch_max(written.load(Ordering::Acquire), Ordering::AcqRel);
+                    thread::yield_now();
+                }
+            });
+        });
+    }
+
     #[test]
     fn a_leader_that_panics_leaves_nobody_waiting() {
         let (commit, (health, _dir)) = (GroupCommit::default(), healthy());
         let panicked = catch_unwind(AssertUnwindSafe(|| {
-            commit.wait(&health, || false, || panic!("a planted panic"))
+            commit.wait(&health, 1, || 0, |_| panic!("a planted panic"))
         }));
         assert!(panicked.is_err() && health.is_poisoned());
-        let waited = commit.wait(&health, || false, || Ok(()));
+        let waited = commit.wait(&health, 1, || 0, |_| Ok(()));
         assert!(matches!(waited, Err(Error::SyncFailed { .. })));
     }
 }

@@ -4,10 +4,12 @@ mod appender;
 mod batch;
 mod context;
 mod due;
+mod framing;
 mod frontiers;
 mod group_commit;
 mod publish;
 mod rollover;
+mod staged;
 mod waiting;
 
 pub(crate) use appender::Appender;

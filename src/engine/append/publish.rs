@@ -8,14 +8,12 @@ use super::context::AppendContext;
 use super::due::{Due, SpaceAhead};
 use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
+use super::waiting::AHEAD_MAX;
 use crate::directory::LiveMetadata;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible};
 use crate::{Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
-
-/// How far ahead of the end space is prepared, at most.
-const AHEAD_MAX: u64 = 12 << 20;
 
 /// Appends batches to a log, and makes them durable.
 #[derive(Debug)]
@@ -52,10 +50,13 @@ impl Append {
     pub(crate) fn new(
         segments: &Arc<Segments>,
         metadata: &Arc<LiveMetadata>,
-        appender: Appender,
+        mut appender: Appender,
         durable: u64,
         options: &Options,
     ) -> Append {
+        if matches!(options.durability, Durability::Interval(_) | Durability::Bytes(_)) {
+            appender.backlog.set_paced();
+        }
         let visible_is_durable = options.durability == Durability::EachPublish;
         let frontiers = Frontiers::new(durable, appender.next_offset, visible_is_durable);
         if durable < appender.next_offset && !options.read_only {
@@ -133,7 +134,7 @@ impl Append {
         if IS_CONTROL {
             context.metadata.note_gaps()?;
         }
-        appender.append::<IS_CONTROL>(context, messages, &plan, &mut due)?;
+        appender.append::<IS_CONTROL>(context, messages, &plan, waits, &mut due)?;
         let (next_offset, backlog_len) = (appender.next_offset, appender.backlog.len());
         drop(appender);
         if !context.frontiers.visible_is_durable() {
@@ -169,16 +170,16 @@ impl Append {
     /// Returns when everything below `offset` is durable.
     pub(crate) fn wait_for(&self, offset: u64) -> Result<()> {
         let context = &self.context;
-        let is_durable = || context.frontiers.durable() >= offset;
-        context
-            .commit
-            .wait(context.health(), is_durable, || self.sync_all())
+        let durable = || context.frontiers.durable();
+        let lead = |begun: &dyn Fn(u64)| self.sync_all(begun);
+        context.commit.wait(context.health(), offset, durable, lead)
     }
 
-    /// Syncs, once, everything that has been written.
-    fn sync_all(&self) -> Result<()> {
+    /// Syncs, once, everything that has been written; `begun` is told up to where that is.
+    fn sync_all(&self, begun: &dyn Fn(u64)) -> Result<()> {
         let context = &self.context;
         let snapshot = self.appender.lock().snapshot();
+        begun(snapshot.next_offset);
         // Closing may have taken the segments out of the appender and failed to sync them.
         context.health().check_not_poisoned()?;
         // What is synced in a directory that was removed cannot be found again.
@@ -281,6 +282,7 @@ impl Appender {
         context: &AppendContext,
         messages: &[NewMessage<'_>],
         plan: &BatchPlan,
+        waits: bool,
         due: &mut Option<Box<Due>>,
     ) -> Result<()> {
         if self.next_offset.checked_add(u64::from(plan.count)).is_none() {
@@ -295,18 +297,22 @@ impl Appender {
             self.clock_max = self.clock_max.map(|max| max.max(now.as_micros()));
             now
         };
-        let mut staging = std::mem::take(&mut self.staging);
-        staging.clear();
         let hash_keys = context.directory().kinds.key;
-        let built = match &self.active {
-            Some(active) => self.build::<IS_CONTROL>(active, &mut staging, messages, plan, now, hash_keys),
-            None => None,
+        let way = self.backlog.way(waits);
+        let built = self.build::<IS_CONTROL>(messages, plan, now, way, hash_keys);
+        let built = match built {
+            // A call has failed: nobody has seen anything of the batch, and nobody will.
+            Err(error @ Error::Io { .. }) => {
+                context.health().poison_on_error(self.withdraw())?;
+                return Err(error);
+            }
+            other => other,
         };
-        self.staging = staging;
-        // make_room has reserved the space. If it is gone, somebody has cut the file.
-        let (end, last_checksum) = context.health().poison_on_error(built.ok_or(Error::Poisoned))?;
-        self.end = end;
-        self.last_checksum = last_checksum;
+        self.last_checksum = context.health().poison_on_error(built)?;
+        #[expect(clippy::cast_possible_truncation, reason = "make_room has compared")]
+        {
+            self.end += plan.len as u32;
+        }
         self.count += plan.count;
         self.backlog.wrote(plan.len);
         if !std::mem::replace(&mut self.backlog.is_marked, true) {
@@ -315,26 +321,38 @@ impl Appender {
         self.next_offset += u64::from(plan.count);
         if let Some(active) = &self.active {
             context.frontiers.wrote(active, self.written());
-            let (end, reserved) = (u64::from(end), active.map.len());
+            let (end, reserved) = (u64::from(self.end), active.map.len());
             // Nothing is due while the space ahead is at least half of what was written, up to a
             // bound.
             if reserved - end.min(reserved) < end.min(AHEAD_MAX) / 2 {
-                self.ask_for_space(context, reserved, due);
+                self.ask_for_space(context, end, reserved, due);
             }
         }
         Ok(())
     }
 
     #[cold]
-    fn ask_for_space(&mut self, context: &AppendContext, reserved: u64, due: &mut Option<Box<Due>>) {
+    fn ask_for_space(
+        &mut self,
+        context: &AppendContext,
+        end: u64,
+        reserved: u64,
+        due: &mut Option<Box<Due>>,
+    ) {
         let Some(active) = &self.active else { return };
+        if reserved.saturating_sub(end) >= self.backlog.ahead_max() / 2 {
+            return;
+        }
         if reserved >= active.map.capacity().min(context.rollover) {
             if !self.is_next_requested {
                 self.is_next_requested = true;
                 Due::noted(due).space = Some(SpaceAhead::NextSegment);
             }
         } else if active.request_growth() {
-            Due::noted(due).space = Some(SpaceAhead::Grow(Arc::clone(active), reserved + 1));
+            Due::noted(due).space = Some(SpaceAhead::Grow(
+                Arc::clone(active),
+                self.growth(context, reserved + 1),
+            ));
         }
     }
 

@@ -8,7 +8,7 @@ use super::due::Due;
 use crate::Result;
 use crate::format::{FRAMES_START, Salt, SegmentHeader};
 use crate::log::{creation_time, latest_clock};
-use crate::segment::{Active, FirstReserve, Prepared, SegmentRef, Stop, capacity_for};
+use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, Stop, capacity_for};
 use crate::sys::is_out_of_space;
 
 /// The last segment of a log that was closed is reopened only if its length is at most half of this
@@ -28,13 +28,22 @@ impl Appender {
             let end = u64::from(self.end) + needed;
             if (end <= context.rollover || self.count == 0) && end <= active.map.capacity() {
                 return if end > active.map.len() {
-                    reserve(context, active, end)
+                    reserve(context, active, self.growth(context, end))
                 } else {
                     Ok(())
                 };
             }
         }
         self.next_segment(context, needed, due)
+    }
+
+    /// What is to be reserved if space up to `end` is needed.
+    pub(super) fn growth(&self, context: &AppendContext, end: u64) -> Growth {
+        Growth {
+            end,
+            ahead_max: self.backlog.ahead_max(),
+            way: context.frontiers.usual_way(),
+        }
     }
 
     /// Goes on in a new segment, or in the last one of a log that was closed.
@@ -167,6 +176,7 @@ impl Appender {
         *self = Appender {
             next_offset: self.next_offset,
             staging: std::mem::take(&mut self.staging),
+            backlog: self.backlog.emptied(),
             ..Appender::default()
         };
         context.segments.change(|list| {
@@ -280,7 +290,7 @@ impl Appender {
         if self.unsynced.is_empty() {
             context.frontiers.durable_up_to(&active, previous.len);
         }
-        if let Err(error) = active.reserve(end) {
+        if let Err(error) = active.reserve(self.growth(context, end)) {
             // If the file still has its length, nothing was changed, and closing may mark the log
             // as closed again. If even that is not certain, the log is poisoned.
             return if active.file.len()? == u64::from(previous.len) {
@@ -302,12 +312,12 @@ impl Appender {
 /// Reserves space in the active segment. If there is none, the space of the file that was prepared
 /// for the next segment is taken.
 #[cold]
-fn reserve(context: &AppendContext, active: &Active, end: u64) -> Result<()> {
-    match active.reserve(end) {
+fn reserve(context: &AppendContext, active: &Active, growth: Growth) -> Result<()> {
+    match active.reserve(growth) {
         Err(error) if is_out_of_space(&error) => match context.prepared.lock().take() {
             Some(prepared) => {
                 prepared.discard(context.directory());
-                active.reserve(end)
+                active.reserve(growth)
             }
             None => Err(error),
         },

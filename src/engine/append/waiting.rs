@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::segment::Way;
 use crate::sys::coarse_time;
 
 /// Since when messages have been waiting to be on stable storage.
@@ -106,7 +107,30 @@ pub(crate) struct Backlog {
     synced: u64,
     /// Whether a message behind the last offset that a sync may reach was marked.
     pub(super) is_marked: bool,
+    /// Up to which written byte batches go to the file by calls.
+    called_to: u64,
+    /// Whether the log is synced at a pace.
+    is_paced: bool,
+    /// Bytes between the last two snapshots.
+    last_len: u64,
+    last_snapshot: u64,
 }
+
+/// How far ahead of the end space is prepared, at most.
+pub(super) const AHEAD_MAX: u64 = 12 << 20;
+/// Bytes in a sync from which on it takes less time to write them than to note in the file system's
+/// journal that the space for them was written.
+const LARGE_SYNC: u64 = 256 << 10;
+/// The smallest piece of space that is prepared.
+const AHEAD_MIN: u64 = 4096;
+
+/// Bytes behind a sync that go to the file by calls.
+///
+/// The system keeps what was written at once, or read ahead, in one piece of up to 2 MiB, and a
+/// store through a mapping makes all of it be written back. A call makes only its own blocks be
+/// written. So as long as a sync would find few bytes, they come by calls; with as many as this,
+/// the rest of one piece no longer matters.
+const CALLED_LEN: u64 = 1 << 20;
 
 impl Backlog {
     pub(super) fn len(&self) -> u64 {
@@ -119,9 +143,58 @@ impl Backlog {
         self.written += len;
     }
 
+    /// How the next batch goes to the file; `waits` if somebody waits for its sync.
+    #[inline]
+    pub(super) fn way(&self, waits: bool) -> Way {
+        if waits || self.written < self.called_to {
+            Way::Call
+        } else {
+            Way::Mapping
+        }
+    }
+
+    /// Notes that the log is synced at a pace.
+    pub(super) fn set_paced(&mut self) {
+        self.is_paced = true;
+        self.expect_sync();
+    }
+
+    fn expect_sync(&mut self) {
+        self.called_to = self.written.saturating_add(CALLED_LEN);
+    }
+
+    /// The backlog of the same log, all of which was removed.
+    pub(super) fn emptied(&self) -> Backlog {
+        let mut emptied = Backlog::default();
+        if self.is_paced {
+            emptied.set_paced();
+        }
+        emptied
+    }
+
+    /// How far ahead of the end space may be prepared.
+    ///
+    /// A sync also writes the space that lies ready, and each byte there is written a second time
+    /// when it is filled. For small syncs that somebody waits for this is worth it, because they
+    /// need not note in the file system's journal that the space was written. Where a sync brings
+    /// many bytes, or nobody waits for it, a quarter of them is prepared.
+    pub(super) fn ahead_max(&self) -> u64 {
+        if self.is_paced {
+            (self.last_len.max(self.len()) / 4).clamp(AHEAD_MIN, AHEAD_MAX)
+        } else if self.last_len >= LARGE_SYNC {
+            (self.last_len / 4).min(AHEAD_MAX)
+        } else {
+            AHEAD_MAX
+        }
+    }
+
     /// What was written so far, for [`synced`](Backlog::synced). A sync may end here.
     pub(super) fn snapshot(&mut self) -> u64 {
         self.is_marked = false;
+        self.last_len = self.written - self.last_snapshot;
+        self.last_snapshot = self.written;
+        // One sync is seldom the last.
+        self.expect_sync();
         self.written
     }
 

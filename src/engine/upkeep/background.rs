@@ -14,7 +14,7 @@ use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
-use crate::segment::{AbsentIndex, Active, FirstReserve, Prepared, Seal, capacity_for};
+use crate::segment::{AbsentIndex, Active, FirstReserve, Prepared, Seal, Way, capacity_for};
 use crate::{Options, Result};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
@@ -97,12 +97,14 @@ impl Upkeep {
         } = due;
         match space {
             // If there is no thread, the publisher that needs the space reserves it.
-            Some(SpaceAhead::Grow(active, end)) => drop(self.ask(Task::Grow(active, end))),
+            Some(SpaceAhead::Grow(active, growth)) => drop(self.ask(Task::Grow(active, growth))),
             Some(SpaceAhead::NextSegment) => drop(self.ask(Task::PrepareNext)),
             None => {}
         }
         let is_begun = begun.is_some();
-        if let Some(begun) = begun {
+        if let Some(begun) = begun
+            && self.append.frontiers().usual_way() == Way::Mapping
+        {
             self.ask(Task::Populate(begun));
         }
         if let Some((left, seal)) = left_behind {
@@ -318,10 +320,10 @@ impl Upkeep {
     fn work_on(&self, task: Task) -> Option<Task> {
         match task {
             Task::Populate(active) => active.populate(),
-            Task::Grow(active, end) => {
+            Task::Grow(active, growth) => {
                 // If there is no space, the publisher who needs it gets the error.
                 if let Some(_lease) = self.space.lease() {
-                    let _ = active.reserve(end);
+                    let _ = active.reserve(growth);
                 }
                 active.growth_done();
             }

@@ -3,15 +3,15 @@ use std::sync::Arc;
 
 use super::key_run_build::KeyRunBuild;
 use super::sealing::Sealing;
-use crate::segment::{AbsentIndex, Active};
+use crate::segment::{AbsentIndex, Active, Growth};
 
 /// Work to be done in the background.
 #[derive(Debug)]
 pub(super) enum Task {
     /// Make the space of a new segment ready to be stored to. Urgent.
     Populate(Arc<Active>),
-    /// Reserve more space for a segment, up to this position at least. Urgent.
-    Grow(Arc<Active>, u64),
+    /// Reserve more space for a segment. Urgent.
+    Grow(Arc<Active>, Growth),
     /// Prepare the file of the next segment. Urgent.
     PrepareNext,
     /// Sync and seal a segment that was left behind. Takes several slices.

@@ -1,0 +1,56 @@
+//! What a block device has written, by its own count.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{major, minor, syncfs};
+
+use crate::Outcome;
+
+/// The unit in which the system counts, whatever the device.
+const SECTOR_LEN: u64 = 512;
+
+/// The device, or the part of one, that a directory's file system is on.
+///
+/// Everybody's writes count, so nothing else should write to the device meanwhile.
+#[derive(Debug)]
+pub(crate) struct Device {
+    dir: PathBuf,
+    counters: PathBuf,
+}
+
+impl Device {
+    /// Returns `None`, and says so, where the system has no such counters: file systems that span
+    /// devices are on none that has a name.
+    pub(crate) fn of(dir: &Path) -> Outcome<Option<Device>> {
+        let number = fs::metadata(dir)?.dev();
+        let counters = format!("/sys/dev/block/{}:{}/stat", major(number), minor(number));
+        let device = Device {
+            dir: dir.to_path_buf(),
+            counters: PathBuf::from(counters),
+        };
+        if let Err(error) = device.bytes_written() {
+            eprintln!(
+                "left out: the bytes written to the device, as {} is not readable: {error}",
+                device.counters.display()
+            );
+            return Ok(None);
+        }
+        Ok(Some(device))
+    }
+
+    /// Has the file system write everything it still holds back, so that it is counted before what
+    /// comes next. Returns the number of bytes written so far.
+    pub(crate) fn settled(&self) -> Outcome<u64> {
+        syncfs(File::open(&self.dir)?)?;
+        self.bytes_written()
+    }
+
+    /// The number of bytes written so far.
+    pub(crate) fn bytes_written(&self) -> Outcome<u64> {
+        let text = fs::read_to_string(&self.counters)?;
+        let sectors = text.split_whitespace().nth(6).ok_or("too few counters")?;
+        Ok(sectors.parse::<u64>()? * SECTOR_LEN)
+    }
+}

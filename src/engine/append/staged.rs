@@ -1,0 +1,73 @@
+use super::framing::Framing;
+use crate::format::Sink;
+use crate::segment::{Active, Way};
+use crate::{Error, Result};
+
+/// Bytes of a batch that are gathered before they are brought into the file: few enough to stay in
+/// the nearest cache.
+const STAGING_LEN: usize = 64 << 10;
+
+/// Gathers the frames of a batch on their way into the file.
+pub(super) struct Staged<'a> {
+    active: &'a Active,
+    way: Way,
+    /// Where the gathered bytes go.
+    position: u64,
+    bytes: Vec<u8>,
+    /// How many bytes are in the file already.
+    stored: u64,
+    /// The first failure; nothing is stored after it.
+    failed: Option<Error>,
+}
+
+impl<'a> Staged<'a> {
+    /// Brings a batch into the file, and once all of it is there, its records into the index;
+    /// gathers in `bytes`. Returns that memory, and the last checksum.
+    #[inline(never)]
+    pub(super) fn store<const IS_CONTROL: bool>(
+        framing: &Framing<'a, IS_CONTROL>,
+        way: Way,
+        mut bytes: Vec<u8>,
+    ) -> (Vec<u8>, Result<u32>) {
+        bytes.clear();
+        let mut staged = Staged {
+            active: framing.active,
+            way,
+            position: u64::from(framing.position),
+            bytes,
+            stored: 0,
+            failed: None,
+        };
+        let sum = framing.put(&mut staged, false);
+        staged.flush();
+        let Staged { bytes, failed, .. } = staged;
+        if failed.is_none() {
+            framing.index();
+        }
+        (bytes, failed.map_or(Ok(sum), Err))
+    }
+
+    fn flush(&mut self) {
+        let at = self.position + self.stored;
+        if self.failed.is_none()
+            && let Err(error) = self.active.store(self.way, at, &self.bytes)
+        {
+            self.failed = Some(error);
+        }
+        self.stored += self.bytes.len() as u64;
+        self.bytes.clear();
+    }
+}
+
+impl Sink for Staged<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        if self.bytes.len() + bytes.len() > STAGING_LEN {
+            self.flush();
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn len(&self) -> u64 {
+        self.stored + self.bytes.len() as u64
+    }
+}

@@ -1,0 +1,88 @@
+use std::marker::PhantomData;
+
+/// A range of a mapping that is filled from its start, by the one thread that stores.
+///
+/// The invariants of [`Map`](super::Map) hold: bytes are copied in, and nothing refers to them.
+#[derive(Debug)]
+pub(crate) struct Window<'m> {
+    /// Where the next byte goes.
+    at: *mut u8,
+    len: usize,
+    /// Bytes that there is still room for.
+    room: usize,
+    /// Whether more was put than there was room for.
+    is_overfull: bool,
+    map: PhantomData<&'m ()>,
+}
+
+impl Window<'_> {
+    /// A window of `len` bytes.
+    ///
+    /// # Safety
+    ///
+    /// The bytes from `start` on lie within a writable mapping and its file, for as long as the
+    /// lifetime lasts.
+    #[expect(unsafe_code, reason = "the caller vouches for the range")]
+    pub(super) unsafe fn new(start: *mut u8, len: usize) -> Self {
+        Window {
+            at: start,
+            len,
+            room: len,
+            is_overfull: false,
+            map: PhantomData,
+        }
+    }
+
+    /// Stores `bytes` behind what was stored; nothing is stored if there is no room for all.
+    #[inline]
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        if bytes.len() > self.room {
+            self.is_overfull = true;
+            return;
+        }
+        // SAFETY: there is room for `bytes` in the range that `new` was called with, and they
+        // cannot overlap it, because no reference into a mapping is ever made.
+        #[expect(unsafe_code, reason = "stores through the mapping")]
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at, bytes.len());
+        }
+        self.at = self.at.wrapping_add(bytes.len());
+        self.room -= bytes.len();
+    }
+
+    /// How many bytes were stored.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len - self.room
+    }
+
+    /// Whether exactly as many bytes were stored as the window has.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.room == 0 && !self.is_overfull
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sys::Map;
+
+    #[test]
+    fn a_window_takes_as_much_as_it_has() {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(8192).expect("longer");
+        let map = Map::os(&file, 8192, 4096, true).expect("a map");
+        let mut window = map.window(100, 10).expect("a window");
+        window.put(b"12345");
+        assert!(!window.is_full() && window.len() == 5);
+        window.put(b"67890");
+        assert!(window.is_full());
+        window.put(b"1");
+        assert!(!window.is_full());
+        assert_eq!(map.array(99), Some(*b"\x001234567890\x00"));
+        assert!(map.window(4090, 10).is_none(), "beyond what was reserved");
+        let read_only = Map::os(&file, 8192, 4096, false).expect("a map");
+        assert!(read_only.window(0, 10).is_none());
+        assert!(Map::from_bytes(vec![0; 100]).window(0, 10).is_none());
+    }
+}
