@@ -96,7 +96,7 @@ pub mod on_disk {
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
 pub use blocking::{BlockingLog, Follow};
-pub use engine::{FileLog, MessageRef, Scan};
+pub use engine::{BatchBuf, FileLog, MessageRef, Scan};
 pub use error::{Corruption, Error, ErrorKind, Result};
 pub use log::{Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, Watch};
 pub use log_ext::{Iter, LogExt, ReverseIter};

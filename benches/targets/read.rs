@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use duramen::{FileLog, Log as _, Options, Start};
+use duramen::{BatchBuf, FileLog, Log as _, Options, Start};
 
 use crate::args::Plan;
 use crate::limit::Plain;
@@ -62,12 +62,13 @@ impl Bench {
 
 /// W5: reading everything in order.
 fn in_order(bench: &Bench, rounds: usize, report: &mut Report, note: &str) -> Outcome {
-    let [limit, limit_copy, scan, consume] = in_turns(
+    let [limit, limit_copy, scan, lent, consume] = in_turns(
         rounds,
         [
             &mut |check| bench.limit_scan(check),
             &mut |check| bench.limit_copy(check),
             &mut |check| bench.library_scan(check),
+            &mut |check| bench.library_consume_into(check),
             &mut |check| bench.library_consume(check),
         ],
     )?;
@@ -83,6 +84,12 @@ fn in_order(bench: &Bench, rounds: usize, report: &mut Report, note: &str) -> Ou
             &limit,
             &consume,
             Target::None,
+        ),
+        (
+            "consume_into, 64 at a time, lent; limit with a copy",
+            &limit_copy,
+            &lent,
+            Target::Ratio(1.5),
         ),
         ("scan, borrowed", &limit, &scan, Target::Ratio(1.15)),
     ];
@@ -174,6 +181,21 @@ impl Bench {
     fn library_consume(&self, check: Check) -> Outcome<f64> {
         let start = Instant::now();
         consume_all(&self.log, &self.workload, self.messages, check)?;
+        Ok(nanos_each(start, self.messages))
+    }
+
+    fn library_consume_into(&self, check: Check) -> Outcome<f64> {
+        let start = Instant::now();
+        let (mut buf, mut number) = (BatchBuf::new(), 0);
+        while number < self.messages {
+            self.log.consume_into(Start::At(number), BATCH_COUNT, &mut buf)?;
+            ensure(!buf.is_empty(), "messages are missing")?;
+            for message in buf.messages() {
+                let same = self.workload.matches(check, number, message.key, message.value);
+                ensure(message.offset == number && same, WRONG)?;
+                number += 1;
+            }
+        }
         Ok(nanos_each(start, self.messages))
     }
 

@@ -97,18 +97,33 @@ impl Health {
         if self.is_forked() {
             return Err(Error::Forked);
         }
-        let state = self.state.load(Ordering::Acquire);
-        if state != OPEN {
-            return Err(if state & CLOSED == 0 {
-                Error::Poisoned
-            } else {
-                Error::Closed
-            });
-        }
         if self.is_read_only {
-            return Err(Error::ReadOnly);
+            return Err(self.refusal(Error::ReadOnly));
         }
-        Ok(())
+        self.check_still_writable()
+    }
+
+    /// The same for who has asked in this call already, and has waited since.
+    #[inline]
+    pub(crate) fn check_still_writable(&self) -> Result<()> {
+        if self.state.load(Ordering::Acquire) == OPEN {
+            Ok(())
+        } else {
+            Err(self.refusal(Error::Poisoned))
+        }
+    }
+
+    /// Why a call that writes is refused: the log was closed or poisoned, or else `other`.
+    #[cold]
+    fn refusal(&self, other: Error) -> Error {
+        let state = self.state.load(Ordering::Acquire);
+        if state & CLOSED != 0 {
+            Error::Closed
+        } else if state & POISONED != 0 {
+            Error::Poisoned
+        } else {
+            other
+        }
     }
 
     /// Fails with what poisoned the log, if it is poisoned.

@@ -3,8 +3,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::append::Rest;
 use super::open_log::OpenLog;
-use super::segments::{Reader, Scan};
+use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
 use crate::segment::{IndexState, SegmentRef};
 use crate::sys::is_out_of_space;
@@ -79,6 +80,43 @@ impl FileLog {
     /// As [`consume`](Log::consume).
     pub fn scan(&self, from: Start) -> Result<Scan<'_>> {
         Scan::new(&self.log.segments, from)
+    }
+
+    /// As [`consume`](Log::consume), into `buf`, which lends its messages: nothing is allocated and
+    /// no share is counted for them, and the memory is used again. Use this where a thread looks at
+    /// many messages and keeps few.
+    ///
+    /// After an error `buf` has nothing.
+    ///
+    /// ```
+    /// use duramen::{BatchBuf, Log, NewMessage, Options, Start};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let log = Options::new().open(dir.path())?;
+    /// log.publish(&[NewMessage::value(b"one"), NewMessage::value(b"two")])?;
+    /// let (mut buf, mut len) = (BatchBuf::new(), 0);
+    /// log.consume_into(Start::Oldest, 100, &mut buf)?;
+    /// while !buf.is_empty() {
+    ///     len += buf.messages().filter_map(|message| message.value).map(<[u8]>::len).sum::<usize>();
+    ///     log.consume_into(Start::At(buf.next_offset()), 100, &mut buf)?;
+    /// }
+    /// assert_eq!(len, 6);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`consume`](Log::consume).
+    pub fn consume_into(&self, from: Start, max_count: usize, buf: &mut BatchBuf) -> Result<()> {
+        let read = Reader::with(&self.log.segments, |reader| {
+            reader.consume_lent(reader.resolve(from)?, max_count, buf)
+        });
+        if read.is_err() {
+            *buf = BatchBuf::new();
+        }
+        read
     }
 
     /// Builds the index files that are missing, and returns when they are there.
@@ -162,16 +200,20 @@ impl FileLog {
         messages: &[NewMessage<'_>],
         how: &PublishOptions,
     ) -> Result<u64> {
-        let published = self.with_space(|| self.log.append.publish::<IS_CONTROL>(messages, how))?;
-        if let Some(due) = published.due {
-            self.log.upkeep.act(*due)?;
-        }
-        if published.waits {
-            self.log.append.wait_for(published.next_offset)?;
+        let mut rest = Rest::default();
+        let published = self.with_space(|| self.log.append.publish::<IS_CONTROL>(messages, how, &mut rest));
+        let acted = match rest.due {
+            Some(due) => self.log.upkeep.act(*due),
+            None => Ok(()),
+        };
+        let next_offset = published?;
+        acted?;
+        if rest.waits {
+            self.log.append.wait_for(next_offset)?;
         } else {
-            self.log.upkeep.pace(published.backlog_len);
+            self.log.upkeep.pace(rest.backlog_len);
         }
-        Ok(published.next_offset)
+        Ok(next_offset)
     }
 }
 

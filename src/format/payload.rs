@@ -204,7 +204,7 @@ fn headers_in(range: Range<usize>, part: impl Fn(Range<usize>) -> Bytes) -> Opti
 
 /// The parts of a record, if `frame`, which begins with this header, is intact.
 #[inline]
-fn verified(header: &RecordHeader, frame: &[u8], seed: u32) -> Option<Layout> {
+pub(crate) fn verified(header: &RecordHeader, frame: &[u8], seed: u32) -> Option<Layout> {
     is_intact(header, frame, seed)
         .then(|| Layout::of(header, frame))
         .flatten()

@@ -77,23 +77,12 @@ impl KeyRunFile {
 
     /// The newest offset of a key with this hash; `None` if no key has it.
     ///
-    /// Hashes are spread evenly, so the search begins where the hash should be (interpolation),
-    /// guesses twice more by how far it is off, and doubles its steps from there.
+    /// Hashes are spread evenly, so the search begins where the hash should be (interpolation) and
+    /// doubles its steps from there.
     pub(crate) fn find(&self, hash: u32) -> Option<u64> {
-        /// Entries that are in the same line of the processor's cache, or in the next.
-        const NEAR: i128 = 4;
         let count = self.header.count;
         let hash_at = |ordinal: u32| self.entry(ordinal).map(hash_of);
-        let mut guess = ((u64::from(hash) * u64::from(count)) >> 32) as u32;
-        for _ in 0..2 {
-            let off = i64::from(hash) - i64::from(hash_at(guess)?);
-            let entries = (i128::from(off) * i128::from(count)) >> 32;
-            if entries.abs() <= NEAR {
-                break;
-            }
-            let better = (i128::from(guess) + entries).clamp(0, i128::from(count) - 1);
-            guess = u32::try_from(better).ok()?;
-        }
+        let guess = ((u64::from(hash) * u64::from(count)) >> 32) as u32;
         let (mut low, mut high) = (0, count);
         let mut step = 4;
         if guess < count && hash_at(guess)? < hash {

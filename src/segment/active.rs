@@ -19,7 +19,7 @@ const RESERVE_STEP_MAX: u64 = 8 << 20;
 /// Unsynced bytes from which on letting go of their pages before a sync pays.
 const LET_GO_MIN: u32 = 128 << 10;
 /// Bytes that one step of a sync brings to stable storage.
-const SYNC_STEP_LEN: u64 = 4 << 20;
+const SYNC_STEP_LEN: u64 = 1 << 20;
 
 /// A segment whose index is in memory: the one being appended to, one that waits to be sealed, or
 /// the last one of a log that was not closed.

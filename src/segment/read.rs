@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 
+use super::gather::Gather;
 use super::read_fault::ReadFault;
 use super::segment_ref::SegmentSnapshot;
 use crate::Message;
 use crate::format::{
     BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_lone_message,
-    decode_message, is_intact,
+    is_intact,
 };
 use crate::sys::Map;
 
@@ -168,7 +169,7 @@ impl SegmentSnapshot<'_> {
         &self,
         ordinal: u32,
         count: u32,
-        into: &mut Vec<Message>,
+        into: &mut impl Gather,
     ) -> Result<u32, ReadFault> {
         let start = self.position_in_order(ordinal)?;
         let end_ordinal = self.end_within(ordinal, self.end_of_messages(ordinal, count)?, start)?;
@@ -178,39 +179,40 @@ impl SegmentSnapshot<'_> {
             position: u64::from(start) + at as u64,
             offset,
         };
-        let mut bytes = Vec::new();
+        let mut bytes = into.memory();
         let len = end.checked_sub(start).ok_or(damaged(0, first))? as usize;
         let map = self.map().in_order();
         if map.append_to(u64::from(start), len, &mut bytes).is_none() {
             return Err(damaged(0, first));
         }
-        let shared = Bytes::from(bytes);
+        into.begin(bytes, (end_ordinal - ordinal) as usize);
         let (seeds, dense) = (self.seeds(), self.is_dense());
         let mut at = 0;
         let mut offset = first;
-        let cut_at =
-            |ordinal, fault, into: &[Message]| if into.is_empty() { Err(fault) } else { Ok(ordinal) };
-        into.reserve((end_ordinal - ordinal) as usize);
         for ordinal in ordinal..end_ordinal {
             if !dense {
                 offset = self.offset(ordinal)?;
             }
             let header = loop {
-                match shared.get(at..).and_then(Frame::parse) {
-                    Some(Frame::Record(header)) => break header,
+                match into.bytes().get(at..).and_then(Frame::parse) {
+                    Some(Frame::Record(header)) => break Some(header),
                     Some(Frame::Batch(_)) => at += BATCH_HEADER_LEN,
-                    None => return cut_at(ordinal, damaged(at, offset), into),
+                    None => break None,
                 }
             };
-            let frame = at..at + header.len as usize;
-            let message = decode_message(&shared, frame.clone(), &header, offset, seeds.record(offset));
-            let Some(message) = message else {
-                return cut_at(ordinal, damaged(at, offset), into);
+            let frame = |header: &RecordHeader| at..at + header.len as usize;
+            let taken = header.and_then(|header| {
+                into.take(frame(&header), &header, offset, seeds.record(offset))
+                    .map(|()| header)
+            });
+            let Some(header) = taken else {
+                return if into.is_empty() {
+                    Err(damaged(at, offset))
+                } else {
+                    Ok(ordinal)
+                };
             };
-            if !header.control {
-                into.push(message);
-            }
-            at = frame.end;
+            at += header.len as usize;
             offset += 1;
         }
         Ok(end_ordinal)

@@ -102,7 +102,7 @@ impl Built {
             let mut messages = Vec::new();
             let mut at = 0;
             while at < opened.count() {
-                at = opened.messages(at, 16, &mut messages)?;
+                at = opened.messages(at, 16, &mut Owned::new(&mut messages))?;
             }
             let found = messages.iter();
             Ok(found.map(|m| (m.offset, m.time.as_micros())).collect())

@@ -82,6 +82,9 @@ enum Inner {
     Sim(super::sim::SimMap),
 }
 
+/// Bytes in a line of the processor's cache.
+const LINE_LEN: usize = 64;
+
 impl Map {
     pub(super) fn os(file: &fs::File, capacity: u64, len: u64, writable: bool) -> io::Result<Map> {
         let size = usize::try_from(capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -365,7 +368,6 @@ impl Map {
     /// caller goes on. This only saves time.
     #[inline]
     pub(crate) fn prefetch(&self, position: u64, len: u64) {
-        const LINE_LEN: usize = 64;
         let len = len.min(self.len().saturating_sub(position));
         if self.start.is_null() || len == 0 {
             return;

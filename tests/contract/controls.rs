@@ -7,7 +7,7 @@ use std::path::Path;
 
 use duramen::fault::append_controls;
 use duramen::{
-    Durability, Error, FileLog, Log, LogExt, NewMessage, Options, RecoverOptions, Retention, Start,
+    BatchBuf, Durability, Error, FileLog, Log, LogExt, NewMessage, Options, RecoverOptions, Retention, Start,
     Timestamp, check, recover_with, trim,
 };
 use tempfile::TempDir;
@@ -366,7 +366,15 @@ impl Model {
         while let Some(message) = scan.next().expect("scanned") {
             scanned.push(message.offset);
         }
-        assert_eq!((scanned, scan.next_offset()), (all, self.next));
+        assert_eq!((&scanned, scan.next_offset()), (&all, self.next));
+        let (mut buf, mut lent) = (BatchBuf::new(), Vec::new());
+        log.consume_into(Start::Oldest, 3, &mut buf).expect("read");
+        while !buf.is_empty() {
+            lent.extend(buf.messages().map(|message| message.offset));
+            log.consume_into(Start::At(buf.next_offset()), 3, &mut buf)
+                .expect("read");
+        }
+        assert_eq!((lent, buf.next_offset()), (all, self.next));
     }
 
     fn check_keys(&self, log: &FileLog) {

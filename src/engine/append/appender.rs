@@ -17,6 +17,8 @@ pub(crate) struct Appender {
     pub(crate) count: u32,
     /// Where the frames of the active segment end.
     pub(crate) end: u32,
+    /// Where those of the segment before it ended, if it was appended to in this life.
+    pub(crate) end_before: u32,
     pub(crate) last_checksum: u32,
     /// The latest time by the clock in the active segment, the earliest time there is if no message
     /// has such a time; `None` if it is not known.
@@ -92,6 +94,7 @@ impl Appender {
     /// Makes `active` the segment to append to.
     pub(crate) fn begin(&mut self, active: &Arc<Active>, count: u32, end: u32, last_checksum: u32) {
         self.count = count;
+        self.end_before = self.end;
         self.end = end;
         self.last_checksum = last_checksum;
         self.clock_max = (count == 0).then_some(i64::MIN);

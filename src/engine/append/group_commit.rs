@@ -1,8 +1,6 @@
 //! Group commit: one thread syncs on behalf of all that wait.
 
-use std::time::{Duration, Instant};
-
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 use crate::directory::Health;
 use crate::{Error, Result};
@@ -15,22 +13,12 @@ use crate::{Error, Result};
 /// Syncs are counted. Who waits for sync n sleeps apart from who waits for sync n + 1. So the end
 /// of a sync wakes those whose bytes it has brought to stable storage, and one of the others, which
 /// leads the next sync. To wake all would cost more than the sync where many wait.
-///
-/// A leader waits a little for those whom the last sync has woken: they often come back at once
-/// with more. Otherwise there would be two groups, of which each waits for the sync of the other as
-/// well as for its own. (PostgreSQL's `commit_delay` does this for a fixed time.) If they do not
-/// come, this is left alone for a while.
 #[derive(Debug, Default)]
 pub(crate) struct GroupCommit {
     state: Mutex<State>,
     /// Where those sleep who wait for the sync of an even, and of an odd number.
     ended: [Condvar; 2],
-    /// Where a leader waits for others.
-    gathered: Condvar,
 }
-
-/// How long a leader waits for others at most; and half as long as the last sync took.
-const GATHER_MAX: Duration = Duration::from_micros(100);
 
 #[derive(Debug, Default)]
 struct State {
@@ -40,17 +28,6 @@ struct State {
     /// Below which offset everything is brought to stable storage by the sync that is under way,
     /// as soon as that is known.
     covers: Option<u64>,
-    /// How many have begun to wait since that became known.
-    arrived: usize,
-    /// How many were there at the end of the last sync, and may come back.
-    expected: usize,
-    /// When the sync that is under way began, and how many wait for it.
-    began: Option<(Instant, usize)>,
-    /// How long the next leader waits for others.
-    patience: Duration,
-    /// How often in a row leaders have waited in vain, and how many are not to wait.
-    misses: u32,
-    skips: u32,
 }
 
 impl GroupCommit {
@@ -71,7 +48,6 @@ impl GroupCommit {
         let mut state = self.state.lock();
         // The sync for which this thread has slept.
         let mut awaited = None;
-        let mut is_counted = false;
         loop {
             if durable() >= offset || health.is_poisoned() {
                 // If it was woken to lead that sync, another one has to.
@@ -85,12 +61,6 @@ impl GroupCommit {
                     health.check_not_poisoned()
                 };
             }
-            if !std::mem::replace(&mut is_counted, true) {
-                state.arrived += 1;
-                if state.arrived == state.expected {
-                    self.gathered.notify_one();
-                }
-            }
             if state.is_syncing {
                 let is_covered = state.covers.is_some_and(|end| offset <= end);
                 let number = state.number.wrapping_add(u64::from(!is_covered));
@@ -100,7 +70,6 @@ impl GroupCommit {
             }
             state.is_syncing = true;
             state.covers = None;
-            self.gather(&mut state);
             drop(state);
             // If syncing panics, no thread may be left waiting: the guard makes all of them fail.
             let guard = Leading { commit: self, health };
@@ -117,33 +86,10 @@ impl GroupCommit {
         }
     }
 
-    /// Waits a little until as many are there as at the end of the last sync.
-    fn gather(&self, state: &mut MutexGuard<'_, State>) {
-        /// Leaders that do not wait after this many misses: 2 to the power of it.
-        const MISSES_MAX: u32 = 6;
-        if state.arrived >= state.expected {
-            return;
-        }
-        if state.skips > 0 {
-            state.skips -= 1;
-            return;
-        }
-        let deadline = Instant::now() + state.patience;
-        while state.arrived < state.expected {
-            if self.gathered.wait_until(state, deadline).timed_out() {
-                state.misses = (state.misses + 1).min(MISSES_MAX);
-                state.skips = 1 << state.misses;
-                return;
-            }
-        }
-        state.misses = 0;
-    }
-
     /// Notes up to where the sync that is under way reaches.
     fn begun(&self, end: u64) {
         let mut state = self.state.lock();
         state.covers = Some(end);
-        state.began = Some((Instant::now(), std::mem::take(&mut state.arrived)));
         // Who came before this was known sleeps among those of the next sync.
         self.ended_of(state.number.wrapping_add(1)).notify_all();
     }
@@ -151,10 +97,6 @@ impl GroupCommit {
     /// Ends a sync, and wakes those who have waited for it and one who leads the next.
     fn end(&self, state: &mut State, was_synced: bool) {
         state.is_syncing = false;
-        if let Some((began, count)) = state.began.take() {
-            state.expected = count + state.arrived;
-            state.patience = (began.elapsed() / 2).min(GATHER_MAX);
-        }
         self.ended_of(state.number).notify_all();
         state.number = state.number.wrapping_add(1);
         let next = self.ended_of(state.number);

@@ -14,4 +14,4 @@ mod waiting;
 
 pub(crate) use appender::Appender;
 pub(crate) use due::{Due, SpaceAhead};
-pub(crate) use publish::Append;
+pub(crate) use publish::{Append, Rest};

@@ -22,10 +22,9 @@ pub(crate) struct Append {
     appender: Mutex<Appender>,
 }
 
-/// A batch that was published.
-#[must_use = "what is due has to be done"]
-pub(crate) struct Published {
-    pub(crate) next_offset: u64,
+/// What is left to do once a batch was published.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
     /// Whether the caller has to wait until the batch is durable.
     pub(crate) waits: bool,
     /// Framed bytes that are not durable yet.
@@ -92,12 +91,14 @@ impl Append {
     }
 
     /// See [`Log::publish_with`](crate::Log::publish_with). With `IS_CONTROL` what is appended is
-    /// control records.
+    /// control records. Returns the next offset; `rest` is left to do, also after an error.
+    #[inline]
     pub(crate) fn publish<const IS_CONTROL: bool>(
         &self,
         messages: &[NewMessage<'_>],
         how: &PublishOptions,
-    ) -> Result<Published> {
+        rest: &mut Rest,
+    ) -> Result<u64> {
         let context = &self.context;
         context.health().check_writable()?;
         let plan = if messages.is_empty() {
@@ -107,14 +108,14 @@ impl Append {
         };
         let waits = how.sync || context.frontiers.visible_is_durable();
         let mut appender = self.appender.lock();
-        context.health().check_writable()?;
+        context.health().check_still_writable()?;
         if waits && appender.needs_copies() {
             // The copy may find no space. That must not happen once the batch is in the log.
             let next_offset = appender.next_offset;
             drop(appender);
             self.wait_for(next_offset)?;
             appender = self.appender.lock();
-            context.health().check_writable()?;
+            context.health().check_still_writable()?;
         }
         if let Some(expected) = how
             .expect_next_offset
@@ -130,35 +131,27 @@ impl Append {
             drop(appender);
             return self.published_nothing(next_offset, how);
         };
-        let mut due = None;
         if IS_CONTROL {
             context.metadata.note_gaps()?;
         }
-        appender.append::<IS_CONTROL>(context, messages, &plan, waits, &mut due)?;
-        let (next_offset, backlog_len) = (appender.next_offset, appender.backlog.len());
+        appender.append::<IS_CONTROL>(context, messages, &plan, waits, &mut rest.due)?;
+        rest.waits = waits;
+        rest.backlog_len = appender.backlog.len();
+        let next_offset = appender.next_offset;
         drop(appender);
         if !context.frontiers.visible_is_durable() {
             context.health().changes().notify();
         }
-        Ok(Published {
-            next_offset,
-            waits,
-            backlog_len,
-            due,
-        })
+        Ok(next_offset)
     }
 
     /// The result of publishing an empty batch: the next offset that readers see.
-    fn published_nothing(&self, next_offset: u64, how: &PublishOptions) -> Result<Published> {
+    #[cold]
+    fn published_nothing(&self, next_offset: u64, how: &PublishOptions) -> Result<u64> {
         if how.sync {
             self.wait_for(next_offset)?;
         }
-        Ok(Published {
-            next_offset: Reader::new(&self.context.segments)?.next_offset(),
-            waits: false,
-            backlog_len: 0,
-            due: None,
-        })
+        Ok(Reader::new(&self.context.segments)?.next_offset())
     }
 
     /// Brings everything published so far to stable storage.
@@ -322,9 +315,10 @@ impl Appender {
         if let Some(active) = &self.active {
             context.frontiers.wrote(active, self.written());
             let (end, reserved) = (u64::from(self.end), active.map.len());
-            // Nothing is due while the space ahead is at least half of what was written, up to a
-            // bound.
-            if reserved - end.min(reserved) < end.min(AHEAD_MAX) / 2 {
+            // Nothing is due while the space ahead is at least half of what was written, here or in
+            // the segment before, up to a bound.
+            let written = end.max(u64::from(self.end_before));
+            if reserved - end.min(reserved) < written.min(AHEAD_MAX) / 2 {
                 self.ask_for_space(context, end, reserved, due);
             }
         }

@@ -117,7 +117,7 @@ pub(crate) struct Backlog {
 }
 
 /// How far ahead of the end space is prepared, at most.
-pub(super) const AHEAD_MAX: u64 = 12 << 20;
+pub(super) const AHEAD_MAX: u64 = 32 << 20;
 /// Bytes in a sync from which on it takes less time to write them than to note in the file system's
 /// journal that the space for them was written.
 const LARGE_SYNC: u64 = 256 << 10;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::reader::{Reader, message};
 use crate::index::key_hash;
-use crate::segment::{KeyRun, READ_LEN_MAX, ReadFault, SegmentRef, SegmentSnapshot};
+use crate::segment::{KeyRun, Owned, READ_LEN_MAX, ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// How many links of a key's chain are followed at most: beyond that, going through the messages
@@ -263,7 +263,7 @@ impl Found {
         const AT_ONCE: u32 = 64;
         let (mut ordinal, mut read) = (from, Vec::new());
         while ordinal < opened.count() && !self.is_enough() {
-            let end = match opened.messages(ordinal, AT_ONCE, &mut read) {
+            let end = match opened.messages(ordinal, AT_ONCE, &mut Owned::new(&mut read)) {
                 Ok(end) => end,
                 Err(fault) => return self.in_front_of(fault),
             };

@@ -1,14 +1,18 @@
 //! The list of segments, and how readers find messages in it.
 
+mod batch_buf;
 mod by_key;
 mod by_time;
 mod current;
 mod list;
 mod mappings;
+mod message_ref;
 mod reader;
 mod scan;
 
+pub use batch_buf::BatchBuf;
 pub(crate) use current::Segments;
 pub(crate) use list::SegmentList;
+pub use message_ref::MessageRef;
 pub(crate) use reader::{FromEnd, Reader};
-pub use scan::{MessageRef, Scan};
+pub use scan::Scan;

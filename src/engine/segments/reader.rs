@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
+use super::batch_buf::BatchBuf;
 use super::current::Segments;
 use super::list::SegmentList;
-use crate::segment::{Held, ReadFault, SegmentRef, SegmentSnapshot};
+use crate::segment::{Gather, Held, Owned, ReadFault, SegmentRef, SegmentSnapshot};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// A reader's snapshot of a log.
@@ -30,7 +31,10 @@ impl<'a> Reader<'a> {
     /// Calls `read` with a snapshot, and again with a newer one if it fails because segments were
     /// removed meanwhile.
     #[inline]
-    pub(crate) fn with<T>(segments: &'a Segments, read: impl Fn(&Reader<'a>) -> Result<T>) -> Result<T> {
+    pub(crate) fn with<T>(
+        segments: &'a Segments,
+        mut read: impl FnMut(&Reader<'a>) -> Result<T>,
+    ) -> Result<T> {
         let mut attempts = 0;
         loop {
             let reader = Reader::new(segments)?;
@@ -157,11 +161,25 @@ impl<'a> Reader<'a> {
 
     /// Up to `max_count` messages from `offset` on, which has been resolved.
     pub(crate) fn consume(&self, offset: u64, max_count: usize) -> Result<Batch> {
+        let mut messages = Vec::new();
+        let next_offset = self.consume_into(offset, max_count, &mut Owned::new(&mut messages))?;
+        Ok(Batch {
+            messages,
+            next_offset,
+        })
+    }
+
+    /// Reads the same into `buf`, in the place of what it has.
+    pub(crate) fn consume_lent(&self, offset: u64, max_count: usize, buf: &mut BatchBuf) -> Result<()> {
+        buf.clear();
+        buf.next_offset = self.consume_into(offset, max_count, buf)?;
+        Ok(())
+    }
+
+    /// Reads the same into `into`, which is empty; returns the offset to go on at.
+    pub(crate) fn consume_into(&self, offset: u64, max_count: usize, into: &mut impl Gather) -> Result<u64> {
         if max_count == 0 || offset >= self.next_offset {
-            return Ok(Batch {
-                messages: Vec::new(),
-                next_offset: offset,
-            });
+            return Ok(offset);
         }
         let max_count = u32::try_from(max_count).unwrap_or(u32::MAX);
         let mut offset = offset;
@@ -172,26 +190,18 @@ impl<'a> Reader<'a> {
                 if ordinal >= opened.count() {
                     return Ok(None);
                 }
-                let mut messages = Vec::new();
-                let end = opened.messages(ordinal, max_count, &mut messages)?;
-                Ok(Some((messages, opened.offset(end - 1)? + 1)))
+                into.clear();
+                let end = opened.messages(ordinal, max_count, into)?;
+                Ok(Some(opened.offset(end - 1)? + 1))
             })?;
             match read {
-                Some((messages, next_offset)) if !messages.is_empty() => {
-                    return Ok(Batch {
-                        messages,
-                        next_offset,
-                    });
-                }
+                Some(next_offset) if !into.is_empty() => return Ok(next_offset),
                 // Only records that are not messages: go on behind them.
-                Some((_, next_offset)) => offset = next_offset,
+                Some(next_offset) => offset = next_offset,
                 None => at += 1,
             }
         }
-        Ok(Batch {
-            messages: Vec::new(),
-            next_offset: self.next_offset.max(offset),
-        })
+        Ok(self.next_offset.max(offset))
     }
 
     /// One message, as [`Log::get`](crate::Log::get) says.

@@ -1,39 +1,11 @@
-use std::ops::Range;
-
 use super::current::Segments;
+use super::message_ref::MessageRef;
 use super::reader::Reader;
 use crate::format::{
-    BATCH_HEADER_LEN, FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, are_headers_whole, first_header,
-    is_intact,
+    BATCH_HEADER_LEN, FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, are_headers_whole, is_intact,
 };
 use crate::segment::{CopyBuffer, Held, LetGo};
 use crate::{Corruption, Error, Result, Start, Timestamp};
-
-/// A message that a [`Scan`] lends: its bytes are valid until the scan moves on.
-#[derive(Clone, Copy, Debug)]
-pub struct MessageRef<'a> {
-    /// Its logical place in the log.
-    pub offset: u64,
-    /// The time it was published with.
-    pub time: Timestamp,
-    /// The key, if it has one.
-    pub key: Option<&'a [u8]>,
-    /// The value; `None` with a key is a tombstone.
-    pub value: Option<&'a [u8]>,
-    headers: &'a [u8],
-}
-
-impl<'a> MessageRef<'a> {
-    /// Names and values of the headers, in the order they were published in.
-    pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let mut rest = self.headers;
-        std::iter::from_fn(move || {
-            let (pair, behind) = first_header(rest)?;
-            rest = behind;
-            Some(pair)
-        })
-    }
-}
 
 /// Lends messages in offset order from a buffer that moves along; see
 /// [`FileLog::scan`](crate::FileLog::scan).
@@ -117,14 +89,12 @@ impl<'a> Scan<'a> {
             .buffer
             .held(located.position, located.len)
             .unwrap_or_default();
-        let segment = |range: Range<usize>| frame.get(range).unwrap_or_default();
-        Ok(Some(MessageRef {
-            offset: located.offset,
-            time: located.time,
-            key: located.layout.key.map(segment),
-            value: located.layout.value.map(segment),
-            headers: segment(located.layout.headers),
-        }))
+        Ok(Some(MessageRef::of(
+            frame,
+            &located.layout,
+            located.offset,
+            located.time,
+        )))
     }
 
     /// Finds and verifies the next message, and moves behind it.

@@ -18,7 +18,7 @@ use crate::segment::{AbsentIndex, Active, FirstReserve, Prepared, Seal, Way, cap
 use crate::{Options, Result};
 
 /// How much space is reserved, at most, for a segment that is prepared ahead.
-const NEXT_RESERVE_MAX: u64 = 4 << 20;
+const NEXT_RESERVE_MAX: u64 = 8 << 20;
 
 /// How many segments may wait to be sealed before publishers must seal their own. Each segment that
 /// waits has a descriptor and a mapping, and keeps its unused space.

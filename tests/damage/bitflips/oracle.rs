@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use duramen::{Error, FileLog, Log, Message, Result, Start, Timestamp};
+use duramen::{Batch, BatchBuf, Error, FileLog, Log, Message, Result, Start, Timestamp};
 
 use crate::common::Item;
 use crate::verdict::{self, Verdict, ensure};
@@ -159,9 +159,16 @@ impl Examination<'_> {
         };
         for from in (0..=len).step_by(step) {
             for &max_count in counts {
+                let mut buf = BatchBuf::new();
+                let lent = self.answer(self.log.consume_into(Start::At(from as u64), max_count, &mut buf))?;
                 let Some(batch) = self.answer(self.log.consume(Start::At(from as u64), max_count))? else {
+                    ensure!(lent.is_none() && buf.is_empty(), "consume_into {from}: {buf:?}");
                     continue;
                 };
+                ensure!(
+                    lent.is_some() && is_lent(&buf, &batch),
+                    "consume_into {from}: {buf:?}, not {batch:?}"
+                );
                 let count = batch.messages.len();
                 ensure!(
                     count <= max_count && (count > 0) == (from < len),
@@ -304,4 +311,15 @@ impl Examination<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the same messages were lent as were given.
+fn is_lent(buf: &BatchBuf, batch: &Batch) -> bool {
+    buf.next_offset() == batch.next_offset
+        && buf.len() == batch.messages.len()
+        && buf.messages().zip(&batch.messages).all(|(lent, given)| {
+            (lent.offset, lent.time) == (given.offset, given.time)
+                && (lent.key, lent.value) == (given.key.as_deref(), given.value.as_deref())
+                && lent.headers().eq(given.headers.iter())
+        })
 }

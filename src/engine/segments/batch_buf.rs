@@ -1,0 +1,104 @@
+use std::ops::Range;
+
+use super::message_ref::MessageRef;
+use crate::Timestamp;
+use crate::format::{Layout, RecordHeader, are_headers_whole, verified};
+use crate::segment::Gather;
+
+/// Messages that were read together and are lent, in memory that is used again for the next; see
+/// [`FileLog::consume_into`](crate::FileLog::consume_into).
+#[derive(Clone, Debug, Default)]
+pub struct BatchBuf {
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+    pub(super) next_offset: u64,
+}
+
+/// Where in the bytes a message is.
+#[derive(Clone, Debug)]
+struct Place {
+    offset: u64,
+    time: Timestamp,
+    start: usize,
+    end: usize,
+    layout: Layout,
+}
+
+impl BatchBuf {
+    /// An empty one, without memory.
+    #[must_use]
+    pub fn new() -> BatchBuf {
+        BatchBuf::default()
+    }
+
+    /// How many messages it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether it has no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The offset to go on at.
+    #[must_use]
+    pub fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    /// The messages, in offset order.
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = MessageRef<'_>> + DoubleEndedIterator {
+        self.places.iter().map(|place| {
+            let frame = self.bytes.get(place.start..place.end).unwrap_or_default();
+            MessageRef::of(frame, &place.layout, place.offset, place.time)
+        })
+    }
+}
+
+impl Gather for BatchBuf {
+    fn memory(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        bytes
+    }
+
+    fn begin(&mut self, bytes: Vec<u8>, count: usize) {
+        self.bytes = bytes;
+        self.places.reserve(count);
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    #[inline]
+    fn take(&mut self, frame: Range<usize>, header: &RecordHeader, offset: u64, seed: u32) -> Option<()> {
+        let bytes = self.bytes.get(frame.clone())?;
+        let layout = verified(header, bytes, seed)?;
+        if !layout.headers.is_empty() && !are_headers_whole(bytes.get(layout.headers.clone())?) {
+            return None;
+        }
+        if !header.control {
+            self.places.push(Place {
+                offset,
+                time: Timestamp::from_micros(header.time),
+                start: frame.start,
+                end: frame.end,
+                layout,
+            });
+        }
+        Some(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.places.clear();
+    }
+}
