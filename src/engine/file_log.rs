@@ -86,7 +86,7 @@ impl FileLog {
     /// no share is counted for them, and the memory is used again. Use this where a thread looks at
     /// many messages and keeps few.
     ///
-    /// After an error `buf` has nothing.
+    /// After an error `buf` has no messages, and the same offset to go on at as before.
     ///
     /// ```
     /// use duramen::{BatchBuf, Log, NewMessage, Options, Start};
@@ -98,7 +98,7 @@ impl FileLog {
     /// let (mut buf, mut len) = (BatchBuf::new(), 0);
     /// log.consume_into(Start::Oldest, 100, &mut buf)?;
     /// while !buf.is_empty() {
-    ///     len += buf.messages().filter_map(|message| message.value).map(<[u8]>::len).sum::<usize>();
+    ///     len += buf.messages().filter_map(|one| one.value).map(<[u8]>::len).sum::<usize>();
     ///     log.consume_into(Start::At(buf.next_offset()), 100, &mut buf)?;
     /// }
     /// assert_eq!(len, 6);
@@ -114,7 +114,7 @@ impl FileLog {
             reader.consume_lent(reader.resolve(from)?, max_count, buf)
         });
         if read.is_err() {
-            *buf = BatchBuf::new();
+            buf.forget();
         }
         read
     }
@@ -201,11 +201,14 @@ impl FileLog {
         how: &PublishOptions,
     ) -> Result<u64> {
         let mut rest = Rest::default();
-        let published = self.with_space(|| self.log.append.publish::<IS_CONTROL>(messages, how, &mut rest));
-        let acted = match rest.due {
-            Some(due) => self.log.upkeep.act(*due),
-            None => Ok(()),
-        };
+        let published = self.with_space(|| {
+            let published = self.log.append.publish::<IS_CONTROL>(messages, how, &mut rest);
+            if published.is_err() {
+                self.act_on(&mut rest)?;
+            }
+            published
+        });
+        let acted = self.act_on(&mut rest);
         let next_offset = published?;
         acted?;
         if rest.waits {
@@ -214,6 +217,16 @@ impl FileLog {
             self.log.upkeep.pace(rest.backlog_len);
         }
         Ok(next_offset)
+    }
+}
+
+impl FileLog {
+    #[inline]
+    fn act_on(&self, rest: &mut Rest) -> Result<()> {
+        match rest.due.take() {
+            Some(due) => self.log.upkeep.act(*due),
+            None => Ok(()),
+        }
     }
 }
 

@@ -199,3 +199,70 @@ fn a_segment_left_behind_is_synced_before_it_is_sealed_by_another() {
     assert_eq!(log.next_offset().expect("open"), durable);
     assert_eq!(log.stat().expect("read").messages, durable);
 }
+
+/// Goal: of a batch of which a piece could not be written, nothing is there, whatever follows and
+/// however the log ends. Method: one write after the other fails, while all before the batch is
+/// durable (a marker is behind it) and while it is not (zeros are).
+#[cfg(feature = "fault")]
+#[test]
+fn a_batch_of_which_a_piece_cannot_be_written_is_not_there() {
+    use crate::fault::{Call, Errno, Fault, SimDisk};
+    use crate::{PublishOptions, Start};
+
+    let pieces = [vec![1; 50 << 10], vec![2; 90 << 10], vec![3; 100]];
+    let large: Vec<_> = pieces.iter().map(|piece| NewMessage::value(piece)).collect();
+    let options = Options::new().create_dirs(true).background(false);
+    let durably = PublishOptions::new().sync(true);
+    let mut failed = 0;
+    for (is_pending, index, errno) in (0..2)
+        .flat_map(|pending| (0..12).map(move |index| (pending == 1, index)))
+        .flat_map(|(pending, index)| [Errno::Eio, Errno::Short].map(|errno| (pending, index, errno)))
+    {
+        let disk = SimDisk::new(1);
+        let open = |disk: &SimDisk| options.clone().storage(disk).open(Path::new("/log"));
+        let log = open(&disk).expect("a log");
+        log.publish_with(&[NewMessage::value(b"first")], &durably)
+            .expect("published");
+        let mut values = vec![b"first".to_vec()];
+        if is_pending {
+            log.publish(&[NewMessage::value(b"pending")]).expect("published");
+            values.push(b"pending".to_vec());
+        }
+        disk.inject(Fault {
+            errno,
+            call: Some(Call::Write),
+            index,
+            from_then_on: false,
+        });
+        let published = log.publish_with(&large, &durably);
+        disk.heal();
+        let is_lost = published.is_err();
+        failed += u32::from(is_lost);
+        if is_lost {
+            assert!(matches!(published, Err(Error::Io { .. })), "{published:?}");
+            assert_eq!(log.next_offset().expect("open"), values.len() as u64);
+        } else {
+            values.extend(pieces.iter().cloned());
+        }
+        let read = |log: &FileLog| -> Vec<Vec<u8>> {
+            let batch = log.consume(Start::Oldest, 100).expect("read");
+            let values = batch.messages.into_iter();
+            values
+                .map(|message| message.value.expect("a value").to_vec())
+                .collect()
+        };
+        // The end, right after the failure.
+        let found = read(&open(&disk.kill()).expect("recovered"));
+        assert_eq!(found, values, "killed, {index} {errno:?}");
+        // The log goes on with a shorter batch at the same place.
+        log.publish_with(&[NewMessage::value(b"after")], &durably)
+            .expect("published");
+        values.push(b"after".to_vec());
+        assert_eq!(read(&log), values, "{index} {errno:?}");
+        assert_eq!(read(&open(&disk.kill()).expect("recovered")), values);
+        assert_eq!(read(&open(&disk.power_cut()).expect("recovered")), values);
+        log.close().expect("closed");
+        assert_eq!(read(&open(&disk).expect("opened")), values);
+    }
+    assert!(failed >= 8, "{failed} failed");
+}

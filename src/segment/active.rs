@@ -8,6 +8,7 @@ use super::copy::copy_over;
 use super::ending::Seal;
 use super::reserve::{PAGE, RESERVE_FIRST, reserve_or_less};
 use super::walk::{Entry, Extent, Walk};
+use super::way::{Growth, Way};
 use crate::directory::Directory;
 use crate::format::{BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SegmentHeader};
 use crate::index::{ActiveIndex, SegmentHints};
@@ -52,32 +53,23 @@ pub(crate) struct Active {
 }
 
 /// How far a sync in steps has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SyncProgress {
+    /// Bytes in a step.
+    step_len: u64,
     /// The first and the last position (exclusive) of the bytes still to be synced; `None` at the
     /// beginning. Bytes stored later are left to the next sync; otherwise a sync would never end
     /// beside a fast publisher.
     left: Option<(u64, u64)>,
 }
 
-/// How bytes get into the file of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// By stores through the mapping: the fastest, and no system call.
-    Mapping,
-    /// By a call, which makes the next sync write no more than the blocks of these bytes.
-    Call,
-}
-
-/// Space to be reserved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Growth {
-    /// Up to where it is needed.
-    pub(crate) end: u64,
-    /// How much more is wanted at most, in bytes.
-    pub(crate) ahead_max: u64,
-    /// How most bytes will come there.
-    pub(crate) way: Way,
+impl Default for SyncProgress {
+    fn default() -> SyncProgress {
+        SyncProgress {
+            step_len: SYNC_STEP_LEN,
+            left: None,
+        }
+    }
 }
 
 /// How much of a segment readers see.
@@ -249,7 +241,10 @@ impl Active {
 
     /// Brings the segment to stable storage.
     pub(crate) fn sync(&self, directory: &Directory) -> Result<()> {
-        let mut progress = SyncProgress::default();
+        let mut progress = SyncProgress {
+            step_len: u64::from(u32::MAX),
+            left: None,
+        };
         while !self.sync_step(directory, &mut progress)? {}
         Ok(())
     }
@@ -290,15 +285,15 @@ impl Active {
             (u64::from(durable), u64::from(stored))
         };
         // The last step syncs the whole file.
-        if from + 2 * SYNC_STEP_LEN >= to {
+        if from + 2 * progress.step_len >= to {
             return self.file.sync().map(|()| true);
         }
-        let synced = self.map.sync_part(from, from + SYNC_STEP_LEN);
+        let synced = self.map.sync_part(from, from + progress.step_len);
         synced.map_err(|source| Error::SyncFailed {
             path: self.file.path().to_path_buf(),
             source,
         })?;
-        progress.left = Some((from + SYNC_STEP_LEN, to));
+        progress.left = Some((from + progress.step_len, to));
         Ok(false)
     }
 

@@ -19,9 +19,10 @@ mod segment_ref;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod way;
 
 pub(crate) use absent_index::AbsentIndex;
-pub(crate) use active::{Active, Growth, SyncProgress, Visible, Way};
+pub(crate) use active::{Active, SyncProgress, Visible};
 pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
 pub(crate) use ending::{Ending, Seal, Testimony, Witness, end_of};
@@ -39,3 +40,4 @@ pub(crate) use segment_ref::{Budget, Held, LetGo, SegmentRef, SegmentSnapshot};
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;
 pub(crate) use walk::{Entry, Extent, Stop};
+pub(crate) use way::{Growth, Way};

@@ -65,7 +65,25 @@ impl Window<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::Window;
     use crate::sys::Map;
+
+    /// Goal: nothing outside is touched. Method: Miri runs this, which knows of no mappings.
+    #[test]
+    fn a_window_on_memory_stays_inside() {
+        let mut memory = [7_u8; 32];
+        // SAFETY: the range lies in the array, which outlives the window.
+        #[expect(unsafe_code, reason = "a range of the test's own")]
+        let mut window = unsafe { Window::new(memory[8..24].as_mut_ptr(), 16) };
+        window.put(&[1; 10]);
+        window.put(&[2; 7]);
+        window.put(&[3; 6]);
+        assert!(window.len() == 16 && !window.is_full(), "seven did not fit");
+        assert_eq!(memory[..8], [7; 8]);
+        assert_eq!(memory[8..18], [1; 10]);
+        assert_eq!(memory[18..24], [3; 6]);
+        assert_eq!(memory[24..], [7; 8]);
+    }
 
     #[test]
     fn a_window_takes_as_much_as_it_has() {

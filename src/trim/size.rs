@@ -70,9 +70,18 @@ pub(super) fn find(log: &(impl Log + ?Sized), size_max: u64, step_len: u64) -> R
             count = count.saturating_mul(2);
             continue;
         }
-        let size = kept_size.saturating_add(size_between(log, begin, kept_from)?);
+        // Read once: a second look might miss what others have trimmed meanwhile, and take more
+        // away instead.
+        let mut sizes = Vec::new();
+        each_between(log, begin, kept_from, |offset, size| {
+            sizes.push((offset, size));
+            true
+        })?;
+        let size = sizes
+            .iter()
+            .fold(kept_size, |sum, (_, size)| sum.saturating_add(*size));
         if size > size_max {
-            let cut = cut_between(log, begin, kept_from, size - size_max)?;
+            let cut = cut_among(&sizes, size - size_max).unwrap_or(begin);
             return unless_nothing_goes(log, cut);
         }
         (kept_from, kept_size) = (begin, size);
@@ -80,25 +89,15 @@ pub(super) fn find(log: &(impl Log + ?Sized), size_max: u64, step_len: u64) -> R
     }
 }
 
-/// The size of the messages with offsets in `begin..end`.
-fn size_between(log: &(impl Log + ?Sized), begin: u64, end: u64) -> Result<u64> {
+/// The offset behind the fewest of these messages, from the first on, that take at least `excess`
+/// bytes; none if there are none.
+fn cut_among(sizes: &[(u64, u64)], excess: u64) -> Option<u64> {
     let mut sum = 0_u64;
-    each_between(log, begin, end, |_, size| {
-        sum = sum.saturating_add(size);
-        true
-    })?;
-    Ok(sum)
-}
-
-/// The offset after the fewest messages from `begin` on that take at least `excess` bytes.
-fn cut_between(log: &(impl Log + ?Sized), begin: u64, end: u64, excess: u64) -> Result<u64> {
-    let (mut sum, mut cut) = (0_u64, begin);
-    each_between(log, begin, end, |offset, size| {
-        sum = sum.saturating_add(size);
-        cut = offset + 1;
-        sum < excess
-    })?;
-    Ok(cut)
+    let last = sizes.iter().find(|(_, size)| {
+        sum = sum.saturating_add(*size);
+        sum >= excess
+    });
+    last.or(sizes.last()).map(|(offset, _)| offset + 1)
 }
 
 /// Calls `visit` with the offset and size of each message in `begin..end` until it returns false.

@@ -17,8 +17,6 @@ pub(crate) struct Appender {
     pub(crate) count: u32,
     /// Where the frames of the active segment end.
     pub(crate) end: u32,
-    /// Where those of the segment before it ended, if it was appended to in this life.
-    pub(crate) end_before: u32,
     pub(crate) last_checksum: u32,
     /// The latest time by the clock in the active segment, the earliest time there is if no message
     /// has such a time; `None` if it is not known.
@@ -94,7 +92,7 @@ impl Appender {
     /// Makes `active` the segment to append to.
     pub(crate) fn begin(&mut self, active: &Arc<Active>, count: u32, end: u32, last_checksum: u32) {
         self.count = count;
-        self.end_before = self.end;
+        self.backlog.segment_before = u64::from(self.end);
         self.end = end;
         self.last_checksum = last_checksum;
         self.clock_max = (count == 0).then_some(i64::MIN);
@@ -124,15 +122,15 @@ impl Appender {
     }
 
     /// Takes back what a failed write may have written of a batch, so that nobody takes it for one
-    /// that was published.
+    /// that was published. By a call: on a disk that fails, a store would kill the process.
     pub(super) fn withdraw(&mut self) -> Result<()> {
         let Some(active) = &self.active else {
             return Ok(());
         };
         if self.is_all_durable(active) {
-            self.mark_end_by(Way::Mapping)
+            self.put_marker()
         } else {
-            active.store(Way::Mapping, u64::from(self.end), &[0; LONE_HEADER_LEN])
+            active.store(Way::Call, u64::from(self.end), &[0; LONE_HEADER_LEN])
         }
     }
 
@@ -142,10 +140,10 @@ impl Appender {
     pub(crate) fn mark_end(&mut self) {
         // If no space is left for the marker, or it cannot be written, the next segment will say
         // the same.
-        let _ = self.mark_end_by(Way::Call);
+        let _ = self.put_marker();
     }
 
-    fn mark_end_by(&self, way: Way) -> Result<()> {
+    fn put_marker(&self) -> Result<()> {
         let Some(active) = &self.active else {
             return Ok(());
         };
@@ -162,6 +160,6 @@ impl Appender {
             frontier: active.frontier(),
         };
         let marker = marker.encode(active.seeds.batch(u64::from(self.end)));
-        active.store(way, u64::from(self.end), &marker)
+        active.store(Way::Call, u64::from(self.end), &marker)
     }
 }

@@ -36,8 +36,8 @@ impl GroupCommit {
     /// its sync is going to reach.
     ///
     /// A failed sync poisons the log and is reported to all who wait. An [`Error::Io`] is not a
-    /// failed sync: there was no space for the copy of a segment that has to be copied. Nothing was
-    /// lost, and the next call tries again.
+    /// failed sync: there was no space for the copy of a segment that has to be copied, or the
+    /// directory was removed. Nothing was lost, and the next call tries again.
     pub(super) fn wait(
         &self,
         health: &Health,

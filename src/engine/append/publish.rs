@@ -317,7 +317,7 @@ impl Appender {
             let (end, reserved) = (u64::from(self.end), active.map.len());
             // Nothing is due while the space ahead is at least half of what was written, here or in
             // the segment before, up to a bound.
-            let written = end.max(u64::from(self.end_before));
+            let written = end.max(self.backlog.segment_before);
             if reserved - end.min(reserved) < written.min(AHEAD_MAX) / 2 {
                 self.ask_for_space(context, end, reserved, due);
             }
@@ -334,19 +334,17 @@ impl Appender {
         due: &mut Option<Box<Due>>,
     ) {
         let Some(active) = &self.active else { return };
-        if reserved.saturating_sub(end) >= self.backlog.ahead_max() / 2 {
-            return;
-        }
-        if reserved >= active.map.capacity().min(context.rollover) {
-            if !self.is_next_requested {
-                self.is_next_requested = true;
-                Due::noted(due).space = Some(SpaceAhead::NextSegment);
-            }
-        } else if active.request_growth() {
-            Due::noted(due).space = Some(SpaceAhead::Grow(
-                Arc::clone(active),
-                self.growth(context, reserved + 1),
-            ));
+        let limit = active.map.capacity().min(context.rollover);
+        let wanted = end.max(self.backlog.segment_before).min(AHEAD_MAX);
+        if limit.saturating_sub(end) < wanted / 2 && !self.is_next_requested {
+            self.is_next_requested = true;
+            Due::noted(due).space = Some(SpaceAhead::NextSegment);
+        } else if reserved < limit
+            && reserved.saturating_sub(end) < self.backlog.ahead_max() / 2
+            && active.request_growth()
+        {
+            let growth = self.growth(context, reserved + 1);
+            Due::noted(due).space = Some(SpaceAhead::Grow(Arc::clone(active), growth));
         }
     }
 

@@ -48,14 +48,20 @@ impl<'a> Staged<'a> {
     }
 
     fn flush(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.store_now(&bytes);
+        self.bytes = bytes;
+        self.bytes.clear();
+    }
+
+    fn store_now(&mut self, bytes: &[u8]) {
         let at = self.position + self.stored;
         if self.failed.is_none()
-            && let Err(error) = self.active.store(self.way, at, &self.bytes)
+            && let Err(error) = self.active.store(self.way, at, bytes)
         {
             self.failed = Some(error);
         }
-        self.stored += self.bytes.len() as u64;
-        self.bytes.clear();
+        self.stored += bytes.len() as u64;
     }
 }
 
@@ -63,6 +69,9 @@ impl Sink for Staged<'_> {
     fn put(&mut self, bytes: &[u8]) {
         if self.bytes.len() + bytes.len() > STAGING_LEN {
             self.flush();
+        }
+        if bytes.len() > STAGING_LEN {
+            return self.store_now(bytes);
         }
         self.bytes.extend_from_slice(bytes);
     }

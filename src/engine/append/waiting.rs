@@ -111,6 +111,9 @@ pub(crate) struct Backlog {
     called_to: u64,
     /// Whether the log is synced at a pace.
     is_paced: bool,
+    /// Bytes of the segment before the active one, if it was appended to in this life: as many are
+    /// to be expected in this one.
+    pub(super) segment_before: u64,
     /// Bytes between the last two snapshots.
     last_len: u64,
     last_snapshot: u64,
@@ -163,11 +166,18 @@ impl Backlog {
         self.called_to = self.written.saturating_add(CALLED_LEN);
     }
 
-    /// The backlog of the same log, all of which was removed.
+    /// The backlog of the same log, all of which was removed. What was written before stays
+    /// counted, because a sync of it may be under way.
     pub(super) fn emptied(&self) -> Backlog {
-        let mut emptied = Backlog::default();
+        let mut emptied = Backlog {
+            written: self.written,
+            synced: self.written,
+            last_snapshot: self.last_snapshot,
+            is_paced: self.is_paced,
+            ..Backlog::default()
+        };
         if self.is_paced {
-            emptied.set_paced();
+            emptied.expect_sync();
         }
         emptied
     }
@@ -179,10 +189,11 @@ impl Backlog {
     /// need not note in the file system's journal that the space was written. Where a sync brings
     /// many bytes, or nobody waits for it, a quarter of them is prepared.
     pub(super) fn ahead_max(&self) -> u64 {
+        let next_len = self.last_len.max(self.len());
         if self.is_paced {
-            (self.last_len.max(self.len()) / 4).clamp(AHEAD_MIN, AHEAD_MAX)
+            (next_len / 4).clamp(AHEAD_MIN, AHEAD_MAX)
         } else if self.last_len >= LARGE_SYNC {
-            (self.last_len / 4).min(AHEAD_MAX)
+            (next_len / 4).min(AHEAD_MAX)
         } else {
             AHEAD_MAX
         }
@@ -243,5 +254,42 @@ mod tests {
         assert_eq!(backlog.len(), 10);
         backlog.synced_but(50);
         assert_eq!(backlog.len(), 10);
+    }
+
+    #[test]
+    fn a_sync_may_end_after_everything_was_removed() {
+        let mut backlog = Backlog::default();
+        backlog.wrote(100);
+        let snapshot = backlog.snapshot();
+        backlog.wrote(30);
+        let mut emptied = backlog.emptied();
+        assert_eq!(emptied.len(), 0);
+        emptied.synced(snapshot);
+        emptied.wrote(50);
+        assert_eq!(emptied.len(), 50);
+    }
+
+    #[test]
+    fn space_ahead_follows_what_syncs_bring() {
+        let mut log = Backlog::default();
+        assert_eq!(log.ahead_max(), AHEAD_MAX, "no sync so far");
+        log.wrote(1000);
+        log.snapshot();
+        assert_eq!(log.ahead_max(), AHEAD_MAX, "small syncs");
+        log.wrote(4 << 20);
+        let snapshot = log.snapshot();
+        log.synced(snapshot);
+        assert_eq!(log.ahead_max(), 1 << 20);
+        log.wrote(1 << 30);
+        assert_eq!(log.ahead_max(), AHEAD_MAX, "no sync for long");
+
+        let mut paced = Backlog::default();
+        paced.set_paced();
+        assert_eq!(paced.ahead_max(), AHEAD_MIN);
+        assert_eq!((paced.way(true), paced.way(false)), (Way::Call, Way::Call));
+        paced.wrote(2 << 20);
+        assert_eq!((paced.way(true), paced.way(false)), (Way::Call, Way::Mapping));
+        paced.snapshot();
+        assert_eq!((paced.way(false), paced.ahead_max()), (Way::Call, 512 << 10));
     }
 }

@@ -43,7 +43,12 @@ impl BatchBuf {
         self.places.is_empty()
     }
 
-    /// The offset to go on at.
+    /// Forgets its messages.
+    pub(crate) fn forget(&mut self) {
+        self.places.clear();
+    }
+
+    /// The offset to go on at; 0 before anything was read.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
         self.next_offset
@@ -99,6 +104,6 @@ impl Gather for BatchBuf {
     }
 
     fn clear(&mut self) {
-        self.places.clear();
+        self.forget();
     }
 }

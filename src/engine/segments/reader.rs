@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the same into `buf`, in the place of what it has.
     pub(crate) fn consume_lent(&self, offset: u64, max_count: usize, buf: &mut BatchBuf) -> Result<()> {
-        buf.clear();
+        buf.forget();
         buf.next_offset = self.consume_into(offset, max_count, buf)?;
         Ok(())
     }
@@ -186,11 +186,11 @@ impl<'a> Reader<'a> {
         let mut at = self.list.index_at(offset);
         while let Some(segment) = self.list.segments.get(at) {
             let read = self.read(segment, |opened| {
+                into.clear();
                 let (ordinal, _) = opened.find(offset)?;
                 if ordinal >= opened.count() {
                     return Ok(None);
                 }
-                into.clear();
                 let end = opened.messages(ordinal, max_count, into)?;
                 Ok(Some(opened.offset(end - 1)? + 1))
             })?;
