@@ -193,8 +193,8 @@ mod tests {
                             durable.fetch_max(end, Ordering::AcqRel);
                             Ok(())
                         };
-                        let waited = commit.wait(&health, wanted, || durable.load(Ordering::Acquire), lead);
-                        waited.expect("synced");
+                        let done = commit.wait(&health, wanted, || durable.load(Ordering::Acquire), lead);
+                        done.expect("synced");
                         assert!(durable.load(Ordering::Acquire) >= wanted);
                     }
                     left.fetch_sub(1, Ordering::AcqRel);

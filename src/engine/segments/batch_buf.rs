@@ -55,6 +55,7 @@ impl BatchBuf {
     }
 
     /// The messages, in offset order.
+    #[must_use = "it lends the messages"]
     pub fn messages(&self) -> impl ExactSizeIterator<Item = MessageRef<'_>> + DoubleEndedIterator {
         self.places.iter().map(|place| {
             let frame = self.bytes.get(place.start..place.end).unwrap_or_default();
