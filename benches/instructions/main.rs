@@ -14,6 +14,8 @@
 
 mod calls;
 mod count;
+#[path = "../targets/exit.rs"]
+mod exit;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,13 +30,7 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 const CHILD: &str = "child";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("instructions: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit::code("instructions", run())
 }
 
 fn run() -> Outcome {

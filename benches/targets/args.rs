@@ -6,9 +6,9 @@ use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
 /// The identifiers of all rows.
-const IDS: [&str; 17] = [
-    "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W14", "W15",
-    "W6c",
+const IDS: [&str; 18] = [
+    "CRC", "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W14",
+    "W15", "W6c",
 ];
 
 /// The command line.

@@ -49,8 +49,13 @@ impl Device {
 
     /// The number of bytes written so far.
     pub(crate) fn bytes_written(&self) -> Outcome<u64> {
+        Ok(self.counter(7)? * SECTOR_LEN)
+    }
+
+    /// A counter, by its number in Documentation/block/stat.rst of the kernel.
+    pub(crate) fn counter(&self, number: usize) -> Outcome<u64> {
         let text = fs::read_to_string(&self.counters)?;
-        let sectors = text.split_whitespace().nth(6).ok_or("too few counters")?;
-        Ok(sectors.parse::<u64>()? * SECTOR_LEN)
+        let counter = text.split_whitespace().nth(number - 1);
+        Ok(counter.ok_or("too few counters")?.parse()?)
     }
 }

@@ -18,6 +18,7 @@
 )]
 
 mod args;
+mod checksum;
 mod child;
 mod cold;
 mod commit;
@@ -25,6 +26,7 @@ mod commit;
 mod crc;
 mod device;
 mod durable;
+mod exit;
 mod latency;
 mod limit;
 mod lookup;
@@ -49,19 +51,7 @@ use report::Report;
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                text = format!("{text}: {error}");
-                cause = error.source();
-            }
-            eprintln!("targets: {text}");
-            ExitCode::FAILURE
-        }
-    }
+    exit::code("targets", run())
 }
 
 fn run() -> Outcome {
@@ -79,6 +69,7 @@ fn run() -> Outcome {
     let work = machine::WorkDir::create(&plan.dir)?;
     machine::warm_page_cache(work.path(), plan.bytes_max())?;
     let mut report = Report::new(&plan, work.path());
+    checksum::run(&plan, &mut report)?;
     publish::run(&plan, work.path(), &mut report)?;
     durable::run(&plan, work.path(), &mut report)?;
     written::run(&plan, work.path(), &mut report)?;

@@ -7,7 +7,7 @@ use super::append::Rest;
 use super::open_log::OpenLog;
 use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
-use crate::segment::{IndexState, SegmentRef};
+use crate::segment::{Gather as _, IndexState, SegmentRef};
 use crate::sys::is_out_of_space;
 use crate::{
     BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Position, PublishOptions, Result, Start,
@@ -114,7 +114,7 @@ impl FileLog {
             reader.consume_lent(reader.resolve(from)?, max_count, buf)
         });
         if read.is_err() {
-            buf.forget();
+            buf.clear();
         }
         read
     }
@@ -218,9 +218,7 @@ impl FileLog {
         }
         Ok(next_offset)
     }
-}
 
-impl FileLog {
     #[inline]
     fn act_on(&self, rest: &mut Rest) -> Result<()> {
         match rest.due.take() {

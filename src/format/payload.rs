@@ -105,6 +105,15 @@ fn header_lens(name: &[u8], value: &[u8]) -> [u8; 8] {
     (name.len() as u64 | (value.len() as u64) << 32).to_le_bytes()
 }
 
+/// The parts of a record, if `frame`, which begins with this header, is intact and its headers can
+/// be split.
+#[inline]
+pub(crate) fn verified_whole(header: &RecordHeader, frame: &[u8], seed: u32) -> Option<Layout> {
+    let layout = verified(header, frame, seed)?;
+    let headers = frame.get(layout.headers.clone())?;
+    (headers.is_empty() || are_headers_whole(headers)).then_some(layout)
+}
+
 /// Where the parts of a record lie in its frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -204,7 +213,7 @@ fn headers_in(range: Range<usize>, part: impl Fn(Range<usize>) -> Bytes) -> Opti
 
 /// The parts of a record, if `frame`, which begins with this header, is intact.
 #[inline]
-pub(crate) fn verified(header: &RecordHeader, frame: &[u8], seed: u32) -> Option<Layout> {
+fn verified(header: &RecordHeader, frame: &[u8], seed: u32) -> Option<Layout> {
     is_intact(header, frame, seed)
         .then(|| Layout::of(header, frame))
         .flatten()

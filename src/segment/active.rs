@@ -10,7 +10,7 @@ use super::reserve::{PAGE, RESERVE_FIRST, reserve_or_less};
 use super::walk::{Entry, Extent, Walk};
 use super::way::{Growth, Way};
 use crate::directory::Directory;
-use crate::format::{BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SegmentHeader};
+use crate::format::{BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SEGMENT_LEN_MAX, SegmentHeader};
 use crate::index::{ActiveIndex, SegmentHints};
 use crate::sys::{File, Map, Open, Window, is_out_of_space, raise};
 use crate::{Error, Result};
@@ -63,10 +63,19 @@ pub(crate) struct SyncProgress {
     left: Option<(u64, u64)>,
 }
 
-impl Default for SyncProgress {
-    fn default() -> SyncProgress {
+impl SyncProgress {
+    /// Steps that take a few milliseconds.
+    pub(crate) fn in_steps() -> SyncProgress {
         SyncProgress {
             step_len: SYNC_STEP_LEN,
+            left: None,
+        }
+    }
+
+    /// One step, for somebody who waits: each step has a flush of the disk of its own.
+    fn at_once() -> SyncProgress {
+        SyncProgress {
+            step_len: SEGMENT_LEN_MAX,
             left: None,
         }
     }
@@ -191,29 +200,15 @@ impl Active {
     }
 
     /// Reserved space of `len` bytes at `position`, into which bytes are stored through the
-    /// mapping; `None` if that needs a call.
+    /// mapping; `None` if there is no such space.
     #[inline]
     pub(crate) fn window(&self, position: u64, len: u64) -> Option<Window<'_>> {
         self.map.window(position, usize::try_from(len).ok()?)
     }
 
-    /// Brings `bytes` into reserved space at `position`. Only the appender calls this, and never
-    /// for bytes that readers see.
-    #[inline]
-    pub(crate) fn store(&self, way: Way, position: u64, bytes: &[u8]) -> Result<()> {
-        match way {
-            Way::Mapping => {
-                if self.map.store(position, bytes) {
-                    Ok(())
-                } else {
-                    Err(Error::Poisoned)
-                }
-            }
-            Way::Call => self.write(position, bytes),
-        }
-    }
-
-    fn write(&self, position: u64, bytes: &[u8]) -> Result<()> {
+    /// Writes `bytes` into reserved space at `position`, by a call. Only the appender calls this,
+    /// and never for bytes that readers see.
+    pub(crate) fn write(&self, position: u64, bytes: &[u8]) -> Result<()> {
         // Beyond reserved space, a write would change the file's length.
         if position + bytes.len() as u64 > self.map.len() || !self.map.takes_stores() {
             return Err(Error::Poisoned);
@@ -241,10 +236,7 @@ impl Active {
 
     /// Brings the segment to stable storage.
     pub(crate) fn sync(&self, directory: &Directory) -> Result<()> {
-        let mut progress = SyncProgress {
-            step_len: u64::from(u32::MAX),
-            left: None,
-        };
+        let mut progress = SyncProgress::at_once();
         while !self.sync_step(directory, &mut progress)? {}
         Ok(())
     }

@@ -263,35 +263,8 @@ impl Map {
         }
     }
 
-    /// Copies `bytes` to `position`. Does nothing and returns false unless all of the range lies
-    /// below [`len`](Map::len).
-    #[must_use]
-    pub(crate) fn store(&self, position: u64, bytes: &[u8]) -> bool {
-        let Some(at) = self.range(position, bytes.len()) else {
-            return false;
-        };
-        match &self.inner {
-            Inner::Os { map, writable } => {
-                if !writable {
-                    return false;
-                }
-                // SAFETY: `range` has checked that the bytes lie within the mapping and the file.
-                // The mapping is writable. `bytes` cannot overlap it, because no reference into a
-                // mapping is ever made.
-                #[expect(unsafe_code, reason = "stores through the mapping")]
-                unsafe {
-                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), map.as_mut_ptr().add(at), bytes.len());
-                }
-            }
-            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => return false,
-            #[cfg(feature = "fault")]
-            Inner::Sim(map) => return map.store(position, bytes),
-        }
-        true
-    }
-
-    /// The `len` bytes from `position` on, to be stored one behind the other; `None` if they cannot
-    /// be stored like this, but perhaps by [`store`](Map::store).
+    /// The `len` bytes from `position` on, to be stored one behind the other; `None` unless all of
+    /// them lie below [`len`](Map::len) and the map takes stores.
     #[inline]
     pub(crate) fn window(&self, position: u64, len: usize) -> Option<Window<'_>> {
         let at = self.range(position, len)?;
@@ -302,8 +275,20 @@ impl Map {
                 #[expect(unsafe_code, reason = "stores through the mapping")]
                 Some(unsafe { Window::new(map.as_mut_ptr().add(at), len) })
             }
+            #[cfg(feature = "fault")]
+            Inner::Sim(map) if map.takes_stores() => Some(Window::sim(map, position, len)),
             _ => None,
         }
+    }
+
+    /// Stores `bytes` at `position`; false if they cannot be stored.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn store(&self, position: u64, bytes: &[u8]) -> bool {
+        self.window(position, bytes.len()).is_some_and(|mut window| {
+            window.put(bytes);
+            window.finish()
+        })
     }
 
     /// Fills `buffer` from `position` on. Returns `None` unless all of the range lies below

@@ -13,15 +13,27 @@ pub(crate) struct Window<'m> {
     /// Whether more was put than there was room for.
     is_overfull: bool,
     map: PhantomData<&'m ()>,
+    #[cfg(feature = "fault")]
+    sim: Option<Gathered<'m>>,
 }
 
-impl Window<'_> {
+/// What is stored to a simulated mapping in one piece.
+#[cfg(feature = "fault")]
+#[derive(Debug)]
+struct Gathered<'m> {
+    map: &'m super::sim::SimMap,
+    position: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'m> Window<'m> {
     /// A window of `len` bytes.
     ///
     /// # Safety
     ///
     /// The bytes from `start` on lie within a writable mapping and its file, for as long as the
     /// lifetime lasts.
+    #[inline]
     #[expect(unsafe_code, reason = "the caller vouches for the range")]
     pub(super) unsafe fn new(start: *mut u8, len: usize) -> Self {
         Window {
@@ -30,6 +42,25 @@ impl Window<'_> {
             room: len,
             is_overfull: false,
             map: PhantomData,
+            #[cfg(feature = "fault")]
+            sim: None,
+        }
+    }
+
+    /// A window of `len` bytes at `position` of a simulated mapping.
+    #[cfg(feature = "fault")]
+    pub(super) fn sim(map: &'m super::sim::SimMap, position: u64, len: usize) -> Self {
+        Window {
+            at: std::ptr::null_mut(),
+            len,
+            room: len,
+            is_overfull: false,
+            map: PhantomData,
+            sim: Some(Gathered {
+                map,
+                position,
+                bytes: Vec::with_capacity(len),
+            }),
         }
     }
 
@@ -40,25 +71,37 @@ impl Window<'_> {
             self.is_overfull = true;
             return;
         }
-        // SAFETY: there is room for `bytes` in the range that `new` was called with, and they
+        self.room -= bytes.len();
+        #[cfg(feature = "fault")]
+        if let Some(sim) = &mut self.sim {
+            sim.bytes.extend_from_slice(bytes);
+            return;
+        }
+        // SAFETY: there was room for `bytes` in the range that `new` was called with, and they
         // cannot overlap it, because no reference into a mapping is ever made.
         #[expect(unsafe_code, reason = "stores through the mapping")]
         unsafe {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at, bytes.len());
         }
         self.at = self.at.wrapping_add(bytes.len());
-        self.room -= bytes.len();
     }
 
-    /// How many bytes were stored.
+    /// How many bytes were put.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len - self.room
     }
 
-    /// Whether exactly as many bytes were stored as the window has.
+    /// Ends storing; returns whether exactly as many bytes were put as the window has.
     #[inline]
-    pub(crate) fn is_full(&self) -> bool {
+    #[must_use]
+    pub(crate) fn finish(self) -> bool {
+        #[cfg(feature = "fault")]
+        if let Some(sim) = &self.sim
+            && !sim.map.store(sim.position, &sim.bytes)
+        {
+            return false;
+        }
         self.room == 0 && !self.is_overfull
     }
 }
@@ -78,7 +121,8 @@ mod tests {
         window.put(&[1; 10]);
         window.put(&[2; 7]);
         window.put(&[3; 6]);
-        assert!(window.len() == 16 && !window.is_full(), "seven did not fit");
+        assert_eq!(window.len(), 16);
+        assert!(!window.finish(), "seven did not fit");
         assert_eq!(memory[..8], [7; 8]);
         assert_eq!(memory[8..18], [1; 10]);
         assert_eq!(memory[18..24], [3; 6]);
@@ -92,11 +136,16 @@ mod tests {
         let map = Map::os(&file, 8192, 4096, true).expect("a map");
         let mut window = map.window(100, 10).expect("a window");
         window.put(b"12345");
-        assert!(!window.is_full() && window.len() == 5);
+        assert_eq!(window.len(), 5);
         window.put(b"67890");
-        assert!(window.is_full());
         window.put(b"1");
-        assert!(!window.is_full());
+        assert!(!window.finish(), "overfull");
+        let mut part = map.window(110, 3).expect("a window");
+        part.put(b"12");
+        assert!(!part.finish(), "not full");
+        let mut full = map.window(110, 1).expect("a window");
+        full.put(b"\0");
+        assert!(full.finish());
         assert_eq!(map.array(99), Some(*b"\x001234567890\x00"));
         assert!(map.window(4090, 10).is_none(), "beyond what was reserved");
         let read_only = Map::os(&file, 8192, 4096, false).expect("a map");

@@ -133,21 +133,28 @@ fn a_publisher_whose_log_is_late_syncs_itself() {
     let tick = Duration::from_millis(10);
     assert!(hanging.lags()[0] + tick > 2 * INTERVAL, "{:?}", hanging.lags());
 
-    hanging.hold = None;
-    // In time again, several times over: the first may still find that publishers were held back.
-    for _ in 0..5 {
-        let next = publish(&hanging.log);
-        wait_until("synced", || hanging.log.synced_offset().expect("open") >= next);
+    // On a busy machine the log may be late once more before it hangs again, which is told then, and not later.
+    let start = Instant::now();
+    let mut is_told_again = false;
+    while !is_told_again {
+        assert!(start.elapsed() < LONG, "not told again");
+        hanging.hold = None;
+        // In time again, several times over: the first may still find that publishers were held back.
+        for _ in 0..5 {
+            let next = publish(&hanging.log);
+            wait_until("synced", || hanging.log.synced_offset().expect("open") >= next);
+        }
+        let before = hanging.lags().len();
+        hanging.hold = Some(shut(&gate));
+        while gate.waiting.load(Ordering::Acquire) == 0 {
+            publish(&hanging.log);
+        }
+        let hung = Instant::now();
+        while !is_told_again && hung.elapsed() < 50 * INTERVAL {
+            publish(&hanging.log);
+            is_told_again = hanging.lags().len() > before;
+        }
     }
-    let before = hanging.lags().len();
-    hanging.hold = Some(shut(&gate));
-    while gate.waiting.load(Ordering::Acquire) == 0 {
-        publish(&hanging.log);
-    }
-    wait_until("told again", || {
-        publish(&hanging.log);
-        hanging.lags().len() > before
-    });
     hanging.hold = None;
     hanging.log.close().expect("closed");
 }
@@ -176,11 +183,22 @@ fn a_sync_that_hangs_is_told_without_a_publisher() {
     let _alone = alone();
     let dir = tempfile::tempdir().expect("a folder");
     let gate = Hanging::gate();
-    let mut hanging = Hanging::open(dir.path(), &gate, Durability::Interval(INTERVAL));
-    hanging.log.sync().expect("synced");
-    let before = hanging.lags().len();
+    // On a busy machine a log may be late, and told so, before the test begins.
+    let mut hanging = (0..100)
+        .find_map(|number| {
+            let dir = dir.path().join(number.to_string());
+            let mut hanging = Hanging::open(&dir, &gate, Durability::Interval(INTERVAL));
+            hanging.log.sync().expect("synced");
+            if hanging.lags().is_empty() {
+                return Some(hanging);
+            }
+            hanging.hold = None;
+            hanging.log.close().expect("closed");
+            None
+        })
+        .expect("a log that was in time");
     let next = publish(&hanging.log);
-    wait_until("told", || hanging.lags().len() > before);
+    wait_until("told", || !hanging.lags().is_empty());
     assert!(hanging.log.synced_offset().expect("open") < next);
     assert!(hanging.log.sync_lag().expect("open") > 2 * INTERVAL);
     hanging.hold = None;

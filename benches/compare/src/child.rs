@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::Outcome;
+use crate::device::Device;
 use crate::libraries::{ENVIRONMENT, WAYS};
 use crate::measure::{Samples, nanos_each};
 use crate::rows::Row;
 use crate::store::{Message, Purpose, Seen, Store, Way};
 use crate::workload::{BATCH_COUNT, Check, KEY_COUNT, Workload, ensure, key_text, mix};
-use crate::{Outcome, device};
 
 /// The first argument of this program's own child processes.
 const CHILD: &str = "child";
@@ -256,11 +257,15 @@ impl Child {
         let store = self.task.open(true)?;
         // The first publish creates files, which this row does not measure.
         store.publish_durably(0, self.message(count))?;
-        let before = device::settle(&self.task.dir)?;
+        let device = Device::of(&self.task.dir)?;
+        let device = device.as_ref();
+        let before = device.map(Device::settled).transpose()?;
+        let writes_before = device.map(writes).transpose()?;
         let start = Instant::now();
         self.publish_on_threads(store.as_ref(), threads, each)?;
         let nanos = nanos_each(start, count);
-        let after = device::written(&self.task.dir)?;
+        let after = device.map(Device::bytes_written).transpose()?;
+        let writes_after = device.map(writes).transpose()?;
         store.close()?;
 
         let mut store = self.task.open(true)?;
@@ -273,12 +278,15 @@ impl Child {
         };
         // Nothing can be on stable storage that the device did not write.
         ensure(
-            threads > 1 || after.writes - before.writes >= count,
+            threads > 1
+                || writes_after
+                    .zip(writes_before)
+                    .is_none_or(|(after, before)| after - before >= count),
             "not every durable publish made the device write",
         )?;
         Ok(Figure {
             nanos,
-            device_bytes: Some((after.bytes - before.bytes) as f64 / count as f64),
+            device_bytes: Some((after - before) as f64 / count as f64),
         })
     }
 
@@ -378,4 +386,9 @@ fn timed<T>(picks: &[T], mut look_up: impl FnMut(&T) -> Outcome) -> Outcome<f64>
         }
     }
     Ok(nanos_each(start, picks.len() as u64))
+}
+
+/// How many writes a device has completed.
+fn writes(device: &Device) -> Outcome<u64> {
+    device.counter(5)
 }

@@ -18,7 +18,10 @@
 
 mod args;
 mod child;
+#[path = "../../targets/device.rs"]
 mod device;
+#[path = "../../targets/exit.rs"]
+mod exit;
 mod libraries;
 #[expect(dead_code, reason = "also has what only benches/targets needs")]
 #[path = "../../targets/machine.rs"]
@@ -42,19 +45,7 @@ use report::Report;
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let mut text = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                text = format!("{text}: {error}");
-                cause = error.source();
-            }
-            eprintln!("compare: {text}");
-            ExitCode::FAILURE
-        }
-    }
+    exit::code("compare", run())
 }
 
 fn run() -> Outcome {

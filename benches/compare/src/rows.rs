@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::args::Plan;
 use crate::child::{Figure, Task};
+use crate::device::Device;
 use crate::report::{Line, Report};
 use crate::store::{About, Way};
 use crate::workload::{BATCH_COUNT, Check, FRAME_LEN, VALUE_LEN};
-use crate::{Outcome, device, machine};
+use crate::{Outcome, machine};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +209,9 @@ fn take_turn(plan: &Plan, dir: &Path, side: &Side, check: Check) -> Outcome<Vec<
     if task.build {
         task.spawn()?;
         // What was just published is written out now, so that it does not disturb the reading.
-        device::settle(dir)?;
+        if let Some(device) = Device::of(dir)? {
+            device.settled()?;
+        }
     }
     let figures = Task { build: false, ..task }.spawn()?;
     machine::clear(&store)?;

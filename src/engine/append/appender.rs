@@ -61,15 +61,20 @@ impl Appender {
             position: self.end,
             hash_keys,
         };
-        if way == Way::Mapping
-            && let Some(mut window) = active.window(u64::from(self.end), plan.len)
-        {
-            let sum = framing.put(&mut window, true);
-            return window.is_full().then_some(sum).ok_or(Error::Poisoned);
+        match way {
+            Way::Mapping => {
+                let Some(mut window) = active.window(u64::from(self.end), plan.len) else {
+                    return Err(Error::Poisoned);
+                };
+                let sum = framing.put(&mut window, true);
+                window.finish().then_some(sum).ok_or(Error::Poisoned)
+            }
+            Way::Call => {
+                let (staging, stored) = Staged::write(&framing, std::mem::take(&mut self.staging));
+                self.staging = staging;
+                stored
+            }
         }
-        let (staging, stored) = Staged::store(&framing, way, std::mem::take(&mut self.staging));
-        self.staging = staging;
-        stored
     }
 
     /// The written end of the active segment: readers never see more.
@@ -130,7 +135,7 @@ impl Appender {
         if self.is_all_durable(active) {
             self.put_marker()
         } else {
-            active.store(Way::Call, u64::from(self.end), &[0; LONE_HEADER_LEN])
+            active.write(u64::from(self.end), &[0; LONE_HEADER_LEN])
         }
     }
 
@@ -160,6 +165,6 @@ impl Appender {
             frontier: active.frontier(),
         };
         let marker = marker.encode(active.seeds.batch(u64::from(self.end)));
-        active.store(Way::Call, u64::from(self.end), &marker)
+        active.write(u64::from(self.end), &marker)
     }
 }

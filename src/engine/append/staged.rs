@@ -1,22 +1,21 @@
 use super::framing::Framing;
 use crate::format::Sink;
-use crate::segment::{Active, Way};
+use crate::segment::Active;
 use crate::{Error, Result};
 
 /// Bytes of a batch that are gathered before they are brought into the file: few enough to stay in
 /// the nearest cache.
 const STAGING_LEN: usize = 64 << 10;
 
-/// Gathers the frames of a batch on their way into the file.
+/// Gathers the frames of a batch that goes into the file by calls.
 pub(super) struct Staged<'a> {
     active: &'a Active,
-    way: Way,
     /// Where the gathered bytes go.
     position: u64,
     bytes: Vec<u8>,
     /// How many bytes are in the file already.
-    stored: u64,
-    /// The first failure; nothing is stored after it.
+    written: u64,
+    /// The first failure; nothing is written after it.
     failed: Option<Error>,
 }
 
@@ -24,18 +23,16 @@ impl<'a> Staged<'a> {
     /// Brings a batch into the file, and once all of it is there, its records into the index;
     /// gathers in `bytes`. Returns that memory, and the last checksum.
     #[inline(never)]
-    pub(super) fn store<const IS_CONTROL: bool>(
+    pub(super) fn write<const IS_CONTROL: bool>(
         framing: &Framing<'a, IS_CONTROL>,
-        way: Way,
         mut bytes: Vec<u8>,
     ) -> (Vec<u8>, Result<u32>) {
         bytes.clear();
         let mut staged = Staged {
             active: framing.active,
-            way,
             position: u64::from(framing.position),
             bytes,
-            stored: 0,
+            written: 0,
             failed: None,
         };
         let sum = framing.put(&mut staged, false);
@@ -49,19 +46,19 @@ impl<'a> Staged<'a> {
 
     fn flush(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        self.store_now(&bytes);
+        self.write_now(&bytes);
         self.bytes = bytes;
         self.bytes.clear();
     }
 
-    fn store_now(&mut self, bytes: &[u8]) {
-        let at = self.position + self.stored;
+    fn write_now(&mut self, bytes: &[u8]) {
+        let at = self.position + self.written;
         if self.failed.is_none()
-            && let Err(error) = self.active.store(self.way, at, bytes)
+            && let Err(error) = self.active.write(at, bytes)
         {
             self.failed = Some(error);
         }
-        self.stored += bytes.len() as u64;
+        self.written += bytes.len() as u64;
     }
 }
 
@@ -71,12 +68,12 @@ impl Sink for Staged<'_> {
             self.flush();
         }
         if bytes.len() > STAGING_LEN {
-            return self.store_now(bytes);
+            return self.write_now(bytes);
         }
         self.bytes.extend_from_slice(bytes);
     }
 
     fn len(&self) -> u64 {
-        self.stored + self.bytes.len() as u64
+        self.written + self.bytes.len() as u64
     }
 }

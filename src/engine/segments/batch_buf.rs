@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::message_ref::MessageRef;
 use crate::Timestamp;
-use crate::format::{Layout, RecordHeader, are_headers_whole, verified};
+use crate::format::{Layout, RecordHeader, verified_whole};
 use crate::segment::Gather;
 
 /// Messages that were read together and are lent, in memory that is used again for the next; see
@@ -43,11 +43,6 @@ impl BatchBuf {
         self.places.is_empty()
     }
 
-    /// Forgets its messages.
-    pub(crate) fn forget(&mut self) {
-        self.places.clear();
-    }
-
     /// The offset to go on at; 0 before anything was read.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
@@ -84,10 +79,7 @@ impl Gather for BatchBuf {
     #[inline]
     fn take(&mut self, frame: Range<usize>, header: &RecordHeader, offset: u64, seed: u32) -> Option<()> {
         let bytes = self.bytes.get(frame.clone())?;
-        let layout = verified(header, bytes, seed)?;
-        if !layout.headers.is_empty() && !are_headers_whole(bytes.get(layout.headers.clone())?) {
-            return None;
-        }
+        let layout = verified_whole(header, bytes, seed)?;
         if !header.control {
             self.places.push(Place {
                 offset,
@@ -105,6 +97,6 @@ impl Gather for BatchBuf {
     }
 
     fn clear(&mut self) {
-        self.forget();
+        self.places.clear();
     }
 }

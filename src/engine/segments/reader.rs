@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the same into `buf`, in the place of what it has.
     pub(crate) fn consume_lent(&self, offset: u64, max_count: usize, buf: &mut BatchBuf) -> Result<()> {
-        buf.forget();
+        buf.clear();
         buf.next_offset = self.consume_into(offset, max_count, buf)?;
         Ok(())
     }

@@ -1,9 +1,7 @@
 use super::current::Segments;
 use super::message_ref::MessageRef;
 use super::reader::Reader;
-use crate::format::{
-    BATCH_HEADER_LEN, FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, are_headers_whole, is_intact,
-};
+use crate::format::{BATCH_HEADER_LEN, FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, verified_whole};
 use crate::segment::{CopyBuffer, Held, LetGo};
 use crate::{Corruption, Error, Result, Start, Timestamp};
 
@@ -166,10 +164,7 @@ impl<'a> Scan<'a> {
                 None => Ok(Step::Gone),
             };
         };
-        let layout = is_intact(&header, frame, stretch.seeds.record(offset))
-            .then(|| Layout::of(&header, frame))
-            .flatten()
-            .filter(|layout| layout.headers.is_empty() || are_headers_whole(&frame[layout.headers.clone()]))
+        let layout = verified_whole(&header, frame, stretch.seeds.record(offset))
             .ok_or_else(|| damaged(stretch, offset))?;
         stretch.position += len as u64;
         stretch.ordinal += 1;

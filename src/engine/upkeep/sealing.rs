@@ -32,7 +32,7 @@ impl Sealing {
         Sealing {
             left,
             seal,
-            stage: Stage::Sync(SyncProgress::default()),
+            stage: Stage::Sync(SyncProgress::in_steps()),
             is_begun: false,
         }
     }

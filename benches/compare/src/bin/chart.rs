@@ -10,6 +10,9 @@
     reason = "coordinates and exponents of ten are small"
 )]
 
+#[path = "../../../targets/exit.rs"]
+mod exit;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::process::ExitCode;
@@ -54,13 +57,7 @@ const STYLE: &str = "
 ";
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("chart: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit::code("chart", run())
 }
 
 fn run() -> Outcome {

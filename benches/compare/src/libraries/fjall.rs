@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::fjall::config::CompressionPolicy;
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
+use super::{with_indexes, without_indexes};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Seen, Store, Way};
@@ -14,20 +15,14 @@ use crate::workload::{BATCH_COUNT, ensure};
 pub(crate) const PLAIN: Way = Way {
     name: "fjall",
     library: "fjall",
-    about: |row| match row {
-        Row::Key => About::Skipped,
-        _ => about(row),
-    },
+    about: |row| without_indexes(row, about),
     open: |dir, _| open(dir, false),
 };
 
 pub(crate) const INDEXED: Way = Way {
     name: "fjall, both indexes",
     library: "fjall",
-    about: |row| match row {
-        Row::Consume | Row::Scan | Row::Offset | Row::Open => About::Skipped,
-        _ => about(row),
-    },
+    about: |row| with_indexes(row, about),
     open: |dir, _| open(dir, true),
 };
 

@@ -11,7 +11,8 @@ mod redb;
 mod sqlite;
 mod walrus;
 
-use crate::store::Way;
+use crate::rows::Row;
+use crate::store::{About, Way};
 
 /// Everything that takes part, in the order of the report.
 pub(crate) const WAYS: [Way; 14] = [
@@ -30,6 +31,23 @@ pub(crate) const WAYS: [Way; 14] = [
     redb::PLAIN,
     redb::INDEXED,
 ];
+
+/// A database without indexes, which has no lookup by key.
+fn without_indexes(row: Row, about: fn(Row) -> About) -> About {
+    if row == Row::Key {
+        About::Skipped
+    } else {
+        about(row)
+    }
+}
+
+/// A database with indexes, which reads as without them.
+fn with_indexes(row: Row, about: fn(Row) -> About) -> About {
+    match row {
+        Row::Consume | Row::Scan | Row::Offset | Row::Open => About::Skipped,
+        _ => about(row),
+    }
+}
 
 /// Variables of the environment of every child process; without a value, the store's directory.
 pub(crate) const ENVIRONMENT: [(&str, Option<&str>); 2] = walrus::ENVIRONMENT;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ::redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
+use super::{with_indexes, without_indexes};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Seen, Store, Way};
@@ -12,20 +13,14 @@ use crate::workload::{BATCH_COUNT, ensure};
 pub(crate) const PLAIN: Way = Way {
     name: "redb",
     library: "redb",
-    about: |row| match row {
-        Row::Key => About::Skipped,
-        _ => about(row),
-    },
+    about: |row| without_indexes(row, about),
     open: |dir, _| open(dir, false),
 };
 
 pub(crate) const INDEXED: Way = Way {
     name: "redb, both indexes",
     library: "redb",
-    about: |row| match row {
-        Row::Consume | Row::Scan | Row::Offset | Row::Open => About::Skipped,
-        _ => about(row),
-    },
+    about: |row| with_indexes(row, about),
     open: |dir, _| open(dir, true),
 };
 

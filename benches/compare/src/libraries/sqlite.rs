@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 
+use super::{with_indexes, without_indexes};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Purpose, Seen, Store, Way};
@@ -13,20 +14,14 @@ use crate::workload::{BATCH_COUNT, ensure};
 pub(crate) const PLAIN: Way = Way {
     name: "SQLite",
     library: "rusqlite",
-    about: |row| match row {
-        Row::Key => About::Skipped,
-        _ => about(row),
-    },
+    about: |row| without_indexes(row, about),
     open: |dir, purpose| open(dir, purpose, false),
 };
 
 pub(crate) const INDEXED: Way = Way {
     name: "SQLite, both indexes",
     library: "rusqlite",
-    about: |row| match row {
-        Row::Consume | Row::Scan | Row::Offset | Row::Open => About::Skipped,
-        _ => about(row),
-    },
+    about: |row| with_indexes(row, about),
     open: |dir, purpose| open(dir, purpose, true),
 };
 
