@@ -158,7 +158,7 @@ fn a_paced_log_writes_blocks() {
         log.sync().expect("synced");
         let each = (mount.bytes_written() - before) / 50;
         println!("{name}: {each} bytes a message");
-        assert!(each <= 2 * LONE_MAX, "{name}: {each} bytes a message");
+        assert!(each <= LONE_MAX, "{name}: {each} bytes a message");
     }
 }
 

@@ -138,7 +138,9 @@ impl Drop for Leading<'_> {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::mpsc;
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::sys::{Os, Storage};
@@ -160,7 +162,7 @@ mod tests {
                     let lead = |begun: &dyn Fn(u64)| {
                         begun(8);
                         syncs.fetch_add(1, Ordering::Relaxed);
-                        thread::sleep(std::time::Duration::from_millis(20));
+                        thread::sleep(Duration::from_millis(20));
                         durable.store(8, Ordering::Release);
                         Ok(())
                     };
@@ -206,6 +208,52 @@ mod tests {
                     thread::yield_now();
                 }
             });
+        });
+    }
+
+    /// Goal: whoever is woken to lead, and need not, wakes another. Method: two threads wait behind a
+    /// sync; before it ends, the durable end moves beyond the first of them.
+    #[test]
+    fn the_lead_is_handed_on() {
+        let (commit, (health, _dir)) = (GroupCommit::default(), healthy());
+        let durable = AtomicU64::new(0);
+        let (enter, entered) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            let (commit, health, durable) = (&commit, &health, &durable);
+            scope.spawn(move || {
+                let lead = |begun: &dyn Fn(u64)| {
+                    begun(1);
+                    enter.send(()).expect("a test");
+                    released.recv().expect("a test");
+                    durable.fetch_max(1, Ordering::AcqRel);
+                    Ok(())
+                };
+                commit.wait(health, 1, || durable.load(Ordering::Acquire), lead)
+            });
+            entered.recv().expect("a leader");
+            for wanted in [2, 3] {
+                let tell = tell.clone();
+                scope.spawn(move || {
+                    let lead = |begun: &dyn Fn(u64)| {
+                        begun(3);
+                        durable.fetch_max(3, Ordering::AcqRel);
+                        Ok(())
+                    };
+                    let done = commit.wait(health, wanted, || durable.load(Ordering::Acquire), lead);
+                    tell.send(done).expect("a test");
+                });
+                // They are woken in the order in which they went to sleep.
+                thread::sleep(Duration::from_millis(100));
+            }
+            durable.fetch_max(2, Ordering::AcqRel);
+            release.send(()).expect("a leader");
+            let done: Vec<_> = (0..2)
+                .map(|_| told.recv_timeout(Duration::from_secs(20)))
+                .collect();
+            commit.wake();
+            assert!(done.iter().all(|done| matches!(done, Ok(Ok(())))), "{done:?}");
         });
     }
 
