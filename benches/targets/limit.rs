@@ -71,7 +71,7 @@ pub(crate) fn put<const HEADER: usize>(
     frame[16..20].copy_from_slice(&(key.len() as u32).to_le_bytes());
     frame[HEADER..HEADER + key.len()].copy_from_slice(key);
     frame[HEADER + key.len()..].copy_from_slice(value);
-    let sum = crc32c(number as u32, [&frame[4..]]);
+    let sum = crc32c(number as u32, &frame[4..]);
     frame[..4].copy_from_slice(&sum.to_le_bytes());
     len
 }
@@ -93,7 +93,7 @@ pub(crate) fn put_batch(space: &mut [u8], workload: &Workload, first: u64, end: 
     space[4..8].copy_from_slice(&((end - first) as u32).to_le_bytes());
     space[8..12].copy_from_slice(&(at as u32).to_le_bytes());
     space[12..20].copy_from_slice(&first.to_le_bytes());
-    let sum = crc32c(first as u32, [&space[4..BATCH_HEADER_LEN]]);
+    let sum = crc32c(first as u32, &space[4..BATCH_HEADER_LEN]);
     space[..4].copy_from_slice(&sum.to_le_bytes());
     at
 }
@@ -112,7 +112,7 @@ pub(crate) fn read<const HEADER: usize>(bytes: &[u8], number: u64) -> Option<Rec
     let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let (sum, len, key_len) = (word(0)?, word(4)? as usize, word(16)? as usize);
     let frame = bytes.get(..len)?;
-    if crc32c(number as u32, [frame.get(4..)?]) != sum {
+    if crc32c(number as u32, frame.get(4..)?) != sum {
         return None;
     }
     let (key, value) = frame.get(HEADER..)?.split_at_checked(key_len)?;

@@ -5,7 +5,7 @@ use crate::sys::crc32c;
 /// CRC32C of `bytes`, going on from `seed`.
 #[inline]
 pub(crate) fn checksum(seed: u32, bytes: &[u8]) -> u32 {
-    crc32c(seed, [bytes])
+    crc32c(seed, bytes)
 }
 
 /// 128 random bits that a segment is given when it is created and keeps through rewrites.

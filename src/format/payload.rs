@@ -8,7 +8,7 @@ use super::bytes::u32_at;
 use super::checksum;
 use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, RecordKind};
 use super::sink::Sink;
-use crate::sys::crc32c;
+use crate::sys::crc32c_of_three;
 use crate::{Headers, Message, NewMessage, Timestamp};
 
 /// Bytes of the record of `message` behind a batch header.
@@ -68,14 +68,13 @@ pub(crate) fn encode_record(
     let block_len = if header.has_headers { &block_len[..] } else { &[] };
     let body = &head[4..header.header_len()];
     let sum = if header.has_headers {
-        let sum = crc32c(seed, [body, block_len, key, value]);
+        let sum = crc32c_of_three(checksum(seed, body), block_len, key, value);
         let add = |sum, (name, value): &(&[u8], &[u8])| {
-            let lens = header_lens(name, value);
-            crc32c(sum, [&lens[..], name, value])
+            crc32c_of_three(sum, &header_lens(name, value), name, value)
         };
         message.headers.iter().fold(sum, add)
     } else {
-        crc32c(seed, [body, key, value])
+        crc32c_of_three(seed, body, key, value)
     };
     head[..4].copy_from_slice(&sum.to_le_bytes());
     match kind {

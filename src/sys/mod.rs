@@ -29,7 +29,7 @@ mod time;
 mod window;
 
 pub(crate) use atomic::raise;
-pub(crate) use crc::crc32c;
+pub(crate) use crc::{crc32c, crc32c_of_three};
 pub(crate) use dir::Dir;
 pub(crate) use error::{found, is_out_of_mappings, is_out_of_space};
 pub(crate) use file::{File, Open};
