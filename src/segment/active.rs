@@ -206,6 +206,11 @@ impl Active {
         self.map.window(position, usize::try_from(len).ok()?)
     }
 
+    /// Whether [`write`](Active::write) may write up to `end`, as far as the process's limits go.
+    pub(crate) fn check_size_limit(&self, end: u64) -> Result<()> {
+        self.file.check_size_limit(end)
+    }
+
     /// Writes `bytes` into reserved space at `position`, by a call. Only the appender calls this,
     /// and never for bytes that readers see.
     pub(crate) fn write(&self, position: u64, bytes: &[u8]) -> Result<()> {

@@ -70,9 +70,16 @@ mod x86 {
     #[target_feature(enable = "sse4.2,pclmulqdq")]
     fn go_on(sum: u32, bytes: &[u8]) -> u32 {
         if bytes.len() < STREAMS_MIN {
-            return in_order(sum, bytes);
+            in_order(sum, bytes)
+        } else {
+            go_on_long(sum, bytes)
         }
-        let (mut sum, mut bytes) = (sum, bytes);
+    }
+
+    /// This stands apart, so that short parts need not save the registers that it uses.
+    #[inline(never)]
+    #[target_feature(enable = "sse4.2,pclmulqdq")]
+    fn go_on_long(mut sum: u32, mut bytes: &[u8]) -> u32 {
         while bytes.len() >= STREAMS_MIN {
             (sum, bytes) = in_streams(sum, bytes);
         }

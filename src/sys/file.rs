@@ -94,6 +94,16 @@ impl File {
         Ok(filled)
     }
 
+    /// Whether the process may write to the file up to `end`.
+    pub(crate) fn check_size_limit(&self, end: u64) -> Result<()> {
+        match &self.inner {
+            Inner::Os(_) => check_size_limit(end),
+            #[cfg(feature = "fault")]
+            Inner::Sim(_) => Ok(()),
+        }
+        .map_err(failed("write", &self.path))
+    }
+
     /// Writes all of `bytes` at `position`.
     pub(crate) fn write_at(&self, position: u64, bytes: &[u8]) -> Result<()> {
         match &self.inner {

@@ -126,6 +126,15 @@ impl Appender {
         self.active.iter().chain(&self.unsynced).any(needs_copy)
     }
 
+    /// Whether the process may write a batch of `len` bytes. Asked before any of it is written: a
+    /// limit that refuses the batch would refuse to take it back as well.
+    pub(super) fn check_size_limit(&self, len: u64) -> Result<()> {
+        let end = u64::from(self.end) + len;
+        self.active
+            .as_ref()
+            .map_or(Ok(()), |active| active.check_size_limit(end))
+    }
+
     /// Takes back what a failed write may have written of a batch, so that nobody takes it for one
     /// that was published. By a call: on a disk that fails, a store would kill the process.
     pub(super) fn withdraw(&mut self) -> Result<()> {

@@ -12,7 +12,7 @@ use super::waiting::AHEAD_MAX;
 use crate::directory::LiveMetadata;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
-use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible};
+use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible, Way};
 use crate::{Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
 
 /// Appends batches to a log, and makes them durable.
@@ -292,6 +292,9 @@ impl Appender {
         };
         let hash_keys = context.directory().kinds.key;
         let way = self.backlog.way(waits);
+        if way == Way::Call {
+            self.check_size_limit(plan.len)?;
+        }
         let built = self.build::<IS_CONTROL>(messages, plan, now, way, hash_keys);
         let built = match built {
             // A call has failed: nobody has seen anything of the batch, and nobody will.
