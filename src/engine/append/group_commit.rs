@@ -211,8 +211,8 @@ mod tests {
         });
     }
 
-    /// Goal: whoever is woken to lead, and need not, wakes another. Method: two threads wait behind a
-    /// sync; before it ends, the durable end moves beyond the first of them.
+    /// Goal: whoever is woken to lead, and need not, wakes another. Method: two threads wait behind
+    /// a sync; before it ends, the durable end moves beyond the first of them.
     #[test]
     fn the_lead_is_handed_on() {
         let (commit, (health, _dir)) = (GroupCommit::default(), healthy());
