@@ -206,19 +206,19 @@ impl Active {
         self.map.window(position, usize::try_from(len).ok()?)
     }
 
-    /// Whether [`write`](Active::write) may write up to `end`, as far as the process's limits go.
+    /// Whether the process may write to the file up to `end`.
     pub(crate) fn check_size_limit(&self, end: u64) -> Result<()> {
         self.file.check_size_limit(end)
     }
 
     /// Writes `bytes` into reserved space at `position`, by a call. Only the appender calls this,
-    /// and never for bytes that readers see.
+    /// after [`check_size_limit`](Active::check_size_limit), and never for bytes that readers see.
     pub(crate) fn write(&self, position: u64, bytes: &[u8]) -> Result<()> {
         // Beyond reserved space, a write would change the file's length.
         if position + bytes.len() as u64 > self.map.len() || !self.map.takes_stores() {
             return Err(Error::Poisoned);
         }
-        self.file.write_at(position, bytes)
+        self.file.write_checked(position, bytes)
     }
 
     /// How much of the segment readers see.

@@ -106,9 +106,15 @@ impl File {
 
     /// Writes all of `bytes` at `position`.
     pub(crate) fn write_at(&self, position: u64, bytes: &[u8]) -> Result<()> {
+        self.check_size_limit(position + bytes.len() as u64)?;
+        self.write_checked(position, bytes)
+    }
+
+    /// Does the same without [`check_size_limit`](File::check_size_limit), which was called for
+    /// more than this.
+    pub(crate) fn write_checked(&self, position: u64, bytes: &[u8]) -> Result<()> {
         match &self.inner {
-            Inner::Os(file) => check_size_limit(position + bytes.len() as u64)
-                .and_then(|()| file.write_all_at(bytes, position)),
+            Inner::Os(file) => file.write_all_at(bytes, position),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => file.write_at(position, bytes),
         }

@@ -126,8 +126,8 @@ impl Appender {
         self.active.iter().chain(&self.unsynced).any(needs_copy)
     }
 
-    /// Whether the process may write a batch of `len` bytes. Asked before any of it is written: a
-    /// limit that refuses the batch would refuse to take it back as well.
+    /// Whether the process may write `len` bytes behind the end. Asked before any of a batch is
+    /// written: a limit that refuses the batch would refuse to take it back as well.
     pub(super) fn check_size_limit(&self, len: u64) -> Result<()> {
         let end = u64::from(self.end) + len;
         self.active
@@ -144,6 +144,7 @@ impl Appender {
         if self.is_all_durable(active) {
             self.put_marker()
         } else {
+            self.check_size_limit(LONE_HEADER_LEN as u64)?;
             active.write(u64::from(self.end), &[0; LONE_HEADER_LEN])
         }
     }
@@ -174,6 +175,7 @@ impl Appender {
             frontier: active.frontier(),
         };
         let marker = marker.encode(active.seeds.batch(u64::from(self.end)));
+        self.check_size_limit(marker.len() as u64)?;
         active.write(u64::from(self.end), &marker)
     }
 }
