@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use proptest::prelude::*;
 
 use super::super::{ActiveIndex, SegmentHints};
-use super::model::{BOTH, Model, NONE, large, models};
+use super::model::{BOTH, Model, NONE, SMALL, large, models};
 
 /// The index gives the same answers about the first `visible` records as the model.
 fn check(model: &Model, index: &ActiveIndex, visible: usize) {
@@ -46,7 +46,7 @@ proptest! {
 
     /// The index and the model give the same answers, for every number of visible records.
     #[test]
-    fn answers_are_those_of_the_model(model in models(300), part in 0..4_usize) {
+    fn answers_are_those_of_the_model(model in models(SMALL), part in 0..4_usize) {
         let index = model.active(BOTH);
         let count = model.records.len();
         prop_assert_eq!(index.time_max(), model.records.iter().map(|record| record.time).max());
@@ -59,7 +59,7 @@ proptest! {
 #[test]
 fn answers_are_those_of_the_model_over_many_tables() {
     for (len, keys) in [(60_000, 60_000), (60_000, 2), (30_000, 700)] {
-        let len = if cfg!(miri) { len / 50 } else { len };
+        let len = if cfg!(miri) { len / 600 } else { len };
         let model = large(len, keys, 0);
         let index = model.active(BOTH);
         check(&model, &index, len as usize);

@@ -4,6 +4,9 @@ use super::super::{ActiveIndex, Find, IndexBuilder, SealedIndex, SegmentHints};
 use crate::format::{Binding, IndexDefect, IndexKinds, Salt};
 use crate::sys::{File, Map, Open, Os, Storage};
 
+/// The most records of a small model.
+pub(super) const SMALL: usize = if cfg!(miri) { 10 } else { 300 };
+
 /// About so many records of a large model are asked for.
 const ASKED: usize = if cfg!(miri) { 10 } else { 500 };
 

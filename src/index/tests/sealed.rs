@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::{IndexBuilder, SealedIndex};
-use super::model::{BASE, BOTH, Model, NONE, Record, TestFile, large, models, with_controls};
+use super::model::{BASE, BOTH, Model, NONE, Record, SMALL, TestFile, large, models, with_controls};
 use crate::format::{Binding, IndexDefect, IndexKinds, checksum};
 
 fn check(model: &Model, kinds: IndexKinds, file: &TestFile) {
@@ -19,7 +19,7 @@ proptest! {
     /// The index and the model give the same answers, whatever the order of times, the gaps and the
     /// collisions of hashes.
     #[test]
-    fn answers_are_those_of_the_model(model in models(200), key in any::<bool>(), time in any::<bool>()) {
+    fn answers_are_those_of_the_model(model in models(SMALL), key in any::<bool>(), time in any::<bool>()) {
         check(&model, IndexKinds { key, time }, &TestFile::new());
     }
 }
