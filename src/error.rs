@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::types::{DecodeError, MessagePart, Position};
+use crate::types::{DecodeError, MessagePart, Position, Token};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,6 +36,51 @@ pub enum Error {
         expected: u64,
         /// The log's next offset.
         actual: u64,
+    },
+
+    /// The log has another token than the publisher: a newer writer has taken over. Nothing was
+    /// written. With [`EachPublish`](crate::Durability::EachPublish) the fence is on stable storage.
+    #[error("fenced: the publisher's token is {expected:?}, the log's is {actual:?}")]
+    Fenced {
+        /// The token given to [`PublishOptions::token`](crate::PublishOptions::token); the empty one
+        /// if none was given to a log that [requires one](crate::Options::require_token).
+        expected: Box<Token>,
+        /// The log's token.
+        actual: Box<Token>,
+    },
+
+    /// The log is sealed: nothing more is published to it. Nothing was written.
+    #[error("the log is sealed")]
+    Sealed,
+
+    /// The last message with the key is not the one that the publisher expected. Nothing was
+    /// written.
+    #[error("expected the key's last message {}, but it is {}", at_text(*expected), at_text(*actual))]
+    KeyMismatch {
+        /// The offset given to [`PublishOptions::expect_key`](crate::PublishOptions::expect_key).
+        expected: Option<u64>,
+        /// The offset of the last message with the key; `None` if there is none.
+        actual: Option<u64>,
+    },
+
+    /// The producer has gone on, and what it published under this sequence, if anything, is no
+    /// longer known. Nothing was written.
+    #[error("producer {producer} is at sequence {last}, and cannot publish {sequence}")]
+    OutOfSequence {
+        /// The id given to [`PublishOptions::producer`](crate::PublishOptions::producer).
+        producer: u64,
+        /// The sequence given with it.
+        sequence: u64,
+        /// The highest sequence that the log has of this producer.
+        last: u64,
+    },
+
+    /// A message has no time, and the log takes its publishers' times only
+    /// ([`TimestampPolicy::ClientRequire`](crate::TimestampPolicy)). Nothing was written.
+    #[error("message {index} of the batch has no time, and the log requires one")]
+    TimeRequired {
+        /// The message's position in the batch, counted from 0.
+        index: usize,
     },
 
     /// The log does not go on as it did when the position was read: it was restored to an earlier
@@ -169,6 +214,10 @@ pub enum Error {
     #[error("{0}")]
     Invalid(&'static str),
 
+    /// This kind of log cannot do what the call asks for. Nothing was done.
+    #[error("this log does not support {0}")]
+    NotSupported(&'static str),
+
     /// The file system lacks something that the log needs to keep its guarantees.
     #[error("{}: {what}", path.display())]
     Unsupported {
@@ -266,10 +315,16 @@ impl Error {
             | Error::ReadOnly
             | Error::Unsupported { .. }
             | Error::Encode { .. }
+            | Error::TimeRequired { .. }
+            | Error::NotSupported(_)
             | Error::Invalid(_) => ErrorKind::Usage,
-            Error::OffsetMismatch { .. } | Error::Locked { .. } | Error::EpochChanged { .. } => {
-                ErrorKind::Conflict
-            }
+            Error::OffsetMismatch { .. }
+            | Error::Fenced { .. }
+            | Error::Sealed
+            | Error::KeyMismatch { .. }
+            | Error::OutOfSequence { .. }
+            | Error::Locked { .. }
+            | Error::EpochChanged { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } => ErrorKind::Unknown,
             Error::Closed | Error::Poisoned | Error::Forked => ErrorKind::Unusable,
@@ -305,6 +360,10 @@ fn parted_text(parted_at: Option<u64>) -> String {
         || ", whose history does not have that life".to_owned(),
         |offset| format!(", which went on differently from offset {offset} on"),
     )
+}
+
+fn at_text(offset: Option<u64>) -> String {
+    offset.map_or_else(|| "absent".to_owned(), |offset| format!("at offset {offset}"))
 }
 
 fn offset_text(offset: Option<u64>) -> String {

@@ -47,6 +47,7 @@ mod log;
 mod blocking;
 mod chain;
 pub mod compact;
+mod control;
 mod directory;
 mod engine;
 mod error;
@@ -96,18 +97,21 @@ pub mod on_disk {
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
 pub use blocking::{BlockingLog, Follow};
-pub use engine::{BatchBuf, FileLog, MessageRef, Scan};
+pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Corruption, Error, ErrorKind, Result};
-pub use log::{Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, Watch};
+pub use log::{
+    Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, TimestampPolicy, Watch,
+};
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{
     CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, recover, recover_with,
     restore, stat,
 };
 pub use memory::MemoryLog;
-pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, codec};
+pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TReadBatch, codec};
 pub use types::{
-    BATCH_SIZE_MAX, BackupReport, Batch, DecodeError, Deleted, Headers, LifeId, MESSAGE_SIZE_MAX, Message,
-    MessagePart, NewMessage, ParsePositionError, ParseTimestampError, Position, PublishOptions, Start, Stats,
-    Timestamp, Trimmed,
+    Ack, BATCH_SIZE_MAX, BackupReport, Batch, Control, ControlRecord, DecodeError, Deleted, Filter, Headers,
+    LifeId, MESSAGE_SIZE_MAX, Message, MessagePart, MessageRef, NewMessage, ParsePositionError,
+    ParseTimestampError, Place, Position, PublishOptions, ReadBatch, ReadOptions, Start, Stats, Stop,
+    Timestamp, Token, Trimmed, metered_size,
 };

@@ -75,7 +75,7 @@ struct Bytes {
 }
 
 impl Bench {
-    fn library(&self, check: Check, options: &Options, how: &PublishOptions) -> Outcome<Bytes> {
+    fn library(&self, check: Check, options: &Options, how: &PublishOptions<'_>) -> Outcome<Bytes> {
         machine::clear(&self.dir)?;
         let options = options.clone().key_index(true).time_index(true);
         let before = self.device.settled()?;

@@ -299,7 +299,7 @@ impl World {
         self.follow_policy();
     }
 
-    fn publish(&mut self, contents: &[Content], how: &PublishOptions) {
+    fn publish(&mut self, contents: &[Content], how: &PublishOptions<'_>) {
         let contents = &contents[..contents.len().min(40)];
         let next = with_messages(contents, |messages| self.log.publish_with(messages, how));
         self.note(contents);

@@ -17,15 +17,18 @@ impl Cursor {
         }
     }
 
-    /// Reads on: messages or an error. `None` at the end of the log, where more messages may come.
+    /// Reads on: messages or an error, or an empty batch at the end of a sealed log. `None` at the
+    /// end of the log, where more messages may come.
     pub(super) fn poll(
         &mut self,
         changes: &Changes,
+        is_sealed: impl Fn() -> Result<bool>,
         read: impl Fn(Start) -> Result<Batch>,
     ) -> Option<Result<Batch>> {
         // Read before the log, so that messages that became visible before the poisoning are
         // returned first.
         let is_poisoned = changes.is_poisoned();
+        let mut was_sealed = false;
         loop {
             match read(self.at) {
                 Ok(batch) if !batch.messages.is_empty() => {
@@ -36,8 +39,14 @@ impl Cursor {
                 Ok(batch) if self.at != Start::At(batch.next_offset) => {
                     self.at = Start::At(batch.next_offset);
                 }
+                // What was published before the log was sealed is read first.
+                Ok(batch) if was_sealed => return Some(Ok(batch)),
                 Ok(_) if is_poisoned => return Some(Err(Error::Poisoned)),
-                Ok(_) => return None,
+                Ok(_) => match is_sealed() {
+                    Ok(true) => was_sealed = true,
+                    Ok(false) => return None,
+                    Err(error) => return Some(Err(error)),
+                },
                 Err(error) => match start_if_trimmed(&error) {
                     Some(start) if self.from_oldest => self.at = Start::At(start),
                     _ => return Some(Err(error)),

@@ -40,7 +40,7 @@ impl<L: Log> BlockingLog<L> {
     ///   is the field `start` of the error. An iterator that starts at `Start::Oldest` and has
     ///   returned nothing yet skips trimmed messages without an error.
     /// - When the log is closed, the iterator returns the messages it has read already, and then
-    ///   `None`.
+    ///   `None`. When it is sealed, the iterator returns all messages, and then `None`.
     /// - The iterator returns any other error once, and then ends: for instance `Corrupt`, or
     ///   `Poisoned` after all visible messages. [`Follow::next_offset`] is the offset at which to
     ///   continue.
@@ -124,10 +124,13 @@ impl<L: Log> Tail<L> {
         }
         let log = &self.log;
         let read = |at| log.consume(at, READ_AHEAD);
-        match self.cursor.poll(log.changes_or_own(), read)? {
+        match self.cursor.poll(log.changes_or_own(), || log.is_sealed(), read)? {
             Ok(batch) => {
                 self.ahead = batch.into_iter();
-                let message = self.ahead.next()?;
+                let Some(message) = self.ahead.next() else {
+                    self.is_ended = true;
+                    return Some(None);
+                };
                 Some(Some(Ok(self.returned(message))))
             }
             Err(error) => Some(self.failed(error)),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cursor::Cursor;
-use crate::{Batch, Changes, Error, Log, Result, Start};
+use crate::{Batch, Changes, Error, Log, ReadBatch, ReadOptions, Result, Start, Stop};
 
 /// A wrapper for any [`Log`] whose readers can wait for messages. It is a `Log` itself.
 ///
@@ -89,7 +89,7 @@ impl<L: Log> BlockingLog<L> {
     /// Returns as soon as there are any messages, even fewer than `max_count`. When the timeout has
     /// passed, the batch is empty, and a reader that continues at its `next_offset` misses nothing.
     /// `Start::Newest` is resolved once, when this is called, and waits for the next message. With
-    /// `max_count` 0 this does not wait.
+    /// `max_count` 0, and at the end of a sealed log, this does not wait.
     ///
     /// ```
     /// use std::time::Duration;
@@ -125,9 +125,50 @@ impl<L: Log> BlockingLog<L> {
         max_count: usize,
         timeout: Option<Duration>,
     ) -> Result<Batch> {
-        self.read_blocking(from, max_count, timeout, |at| {
+        self.poll_blocking(from, max_count, timeout, |at| {
             self.inner.log.consume(at, max_count)
         })
+    }
+
+    /// As [`read`](Log::read), but waits at the end of the log until there is something to return,
+    /// or another reason to stop. With a `timeout`, it waits at most that long; then the batch is
+    /// empty and has stopped at [`Stop::AtEnd`].
+    ///
+    /// A start beyond the end fails as in `read`, or, with [`clamp`](ReadOptions::clamp), waits at
+    /// the end. What the filter leaves out does not end the waiting.
+    ///
+    /// # Errors
+    ///
+    /// As `read`, and while it waits as [`consume_blocking`](BlockingLog::consume_blocking).
+    pub fn read_blocking(
+        &self,
+        from: Start,
+        how: &ReadOptions,
+        timeout: Option<Duration>,
+    ) -> Result<ReadBatch> {
+        let mut at = from;
+        let mut last = None;
+        let mut poll = || {
+            let is_poisoned = self.changes_or_own().is_poisoned();
+            let read = match self.inner.log.read(at, how) {
+                Err(error) => return Some(Err(error)),
+                Ok(read) => read,
+            };
+            at = Start::At(read.next_offset);
+            let is_empty = read.messages.is_empty() && read.controls.is_empty();
+            if !is_empty || !matches!(read.stopped, Stop::AtEnd | Stop::More) {
+                return Some(Ok(read));
+            }
+            last = Some(read);
+            is_poisoned.then_some(Err(Error::Poisoned))
+        };
+        let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
+        if let Some(found) = self.wait_until(deadline.flatten(), &mut poll) {
+            return found;
+        }
+        last.ok_or(Error::Invalid(
+            "the log did not say at which offset reading continues",
+        ))
     }
 
     /// As [`consume_blocking`](BlockingLog::consume_blocking), of the messages with exactly this
@@ -159,12 +200,12 @@ impl<L: Log> BlockingLog<L> {
         max_count: usize,
         timeout: Option<Duration>,
     ) -> Result<Batch> {
-        self.read_blocking(from, max_count, timeout, |at| {
+        self.poll_blocking(from, max_count, timeout, |at| {
             self.inner.log.consume_by_key(key, at, max_count)
         })
     }
 
-    fn read_blocking(
+    fn poll_blocking(
         &self,
         from: Start,
         max_count: usize,
@@ -175,7 +216,8 @@ impl<L: Log> BlockingLog<L> {
             return read(from);
         }
         let mut cursor = Cursor::new(from);
-        let mut poll = || cursor.poll(self.changes_or_own(), &read);
+        let is_sealed = || self.inner.log.is_sealed();
+        let mut poll = || cursor.poll(self.changes_or_own(), is_sealed, &read);
         if let Some(found) = poll() {
             return found;
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::BlockingLog;
 use crate::{
-    BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Position, PublishOptions, Result, Start,
-    Stats, Timestamp, Trimmed,
+    Ack, BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Place, Position, PublishOptions,
+    ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
 };
 
 forward_log!(

@@ -187,7 +187,7 @@ impl FileLog {
         deleted.and_then(|deleted| acted.map(|()| deleted))
     }
 
-    fn read<'a, T>(&'a self, read: impl Fn(&Reader<'a>) -> Result<T>) -> Result<T> {
+    fn with_reader<'a, T>(&'a self, read: impl Fn(&Reader<'a>) -> Result<T>) -> Result<T> {
         Reader::with(&self.log.segments, read)
     }
 }
@@ -198,7 +198,7 @@ impl FileLog {
     fn append<const IS_CONTROL: bool>(
         &self,
         messages: &[NewMessage<'_>],
-        how: &PublishOptions,
+        how: &PublishOptions<'_>,
     ) -> Result<u64> {
         let mut rest = Rest::default();
         let published = self.with_space(|| {
@@ -251,7 +251,8 @@ pub fn restore_to(log: &FileLog, dir: &Path, end: u64) -> Result<BackupReport> {
 }
 
 impl Log for FileLog {
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
+        how.check_plain()?;
         self.append::<false>(messages, how)
     }
 
@@ -280,27 +281,27 @@ impl Log for FileLog {
     }
 
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
-        self.read(|reader| reader.consume(reader.resolve(from)?, max_count))
+        self.with_reader(|reader| reader.consume(reader.resolve(from)?, max_count))
     }
 
     fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
-        self.read(|reader| reader.consume_by_key(key, from, max_count))
+        self.with_reader(|reader| reader.consume_by_key(key, from, max_count))
     }
 
     fn get(&self, at: Start) -> Result<Message> {
-        self.read(|reader| reader.get(at))
+        self.with_reader(|reader| reader.get(at))
     }
 
     fn get_by_key(&self, key: &[u8]) -> Result<Message> {
-        self.read(|reader| reader.newest_by_key(key))
+        self.with_reader(|reader| reader.newest_by_key(key))
     }
 
     fn get_by_time(&self, start: Timestamp) -> Result<Message> {
-        self.read(|reader| reader.first_at_or_after(start))
+        self.with_reader(|reader| reader.first_at_or_after(start))
     }
 
     fn offset_by_age(&self, age: Duration) -> Result<Option<u64>> {
-        self.read(|reader| self.log.remove.offset_by_age(reader, age).map(Some))
+        self.with_reader(|reader| self.log.remove.offset_by_age(reader, age).map(Some))
     }
 
     fn size(&self, message: &NewMessage<'_>) -> u64 {
@@ -319,7 +320,7 @@ impl Log for FileLog {
     }
 
     fn stat(&self) -> Result<Stats> {
-        self.read(|reader| self.log.stat(reader))
+        self.with_reader(|reader| self.log.stat(reader))
     }
 
     fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {

@@ -15,4 +15,4 @@ mod upkeep;
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
 pub use file_log::{append_controls, restore_to};
-pub use segments::{BatchBuf, MessageRef, Scan};
+pub use segments::{BatchBuf, Scan};

@@ -32,7 +32,7 @@ pub(crate) use lives::{Life, Lives};
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{
-    Layout, are_headers_whole, decode_lone_message, decode_message, encode_record, first_header, is_intact,
+    Layout, are_headers_whole, decode_lone_message, decode_message, encode_record, is_intact,
     lone_len, record_len, verified_whole,
 };
 pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};

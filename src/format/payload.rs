@@ -9,6 +9,7 @@ use super::checksum;
 use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, RecordKind};
 use super::sink::Sink;
 use crate::sys::crc32c_of_three;
+use crate::types::first_header;
 use crate::{Headers, Message, NewMessage, Timestamp};
 
 /// Bytes of the record of `message` behind a batch header.
@@ -249,16 +250,6 @@ pub(crate) fn are_headers_whole(block: &[u8]) -> bool {
         rest = behind;
     }
     true
-}
-
-/// The first pair in a block of headers, and the rest of the block.
-#[expect(clippy::type_complexity, reason = "a pair and a slice")]
-pub(crate) fn first_header(block: &[u8]) -> Option<((&[u8], &[u8]), &[u8])> {
-    let name_len = u32_at(block, 0)? as usize;
-    let value_len = u32_at(block, 4)? as usize;
-    let (name, rest) = block.get(8..)?.split_at_checked(name_len)?;
-    let (value, rest) = rest.split_at_checked(value_len)?;
-    Some(((name, value), rest))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 use bytes::Bytes;
 
 use super::seeds::reseal_frames;
+use crate::types::first_header;
 use crate::format::{
     BATCH_HEADER_LEN, Binding, FRAMES_START, Frame, FrameSeeds, IndexKinds, Layout, RecordHeader, Salt,
-    are_headers_whole, checksum, decode_message, encode_record, first_header,
+    are_headers_whole, checksum, decode_message, encode_record,
 };
 use crate::index::{Find, IndexBuilder, SealedIndex, key_hash};
 use crate::segment::{Entry, Extent, Walk};

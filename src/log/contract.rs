@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Changes;
+use super::default;
 use crate::{
-    BackupReport, Batch, Deleted, Error, Message, NewMessage, Position, PublishOptions, Result, Start, Stats,
-    Timestamp, Trimmed,
+    Ack, BackupReport, Batch, Deleted, Error, Message, NewMessage, Place, Position, PublishOptions, ReadBatch,
+    ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
 };
 
 declare_log! {
@@ -46,14 +47,79 @@ declare_log! {
             self.publish_with(messages, &PublishOptions::new())
         }
 
-        /// As [`publish`](Log::publish), under a condition or with a durability of its own.
+        /// As [`publish`](Log::publish), under conditions, with control records, or with a
+        /// durability of its own: see [`PublishOptions`](crate::PublishOptions). Returns the next
+        /// offset, one past the last record of the batch.
+        ///
+        /// An implementation that knows no more than `expect_next_offset` and `sync` has to call
+        /// [`PublishOptions::check_plain`](crate::PublishOptions::check_plain) first.
         ///
         /// # Errors
         ///
-        /// As `publish`, and [`OffsetMismatch`](crate::Error::OffsetMismatch) if the log's next
-        /// offset is not the expected one. Then nothing was written. The condition is checked for
-        /// an empty batch too.
-        change fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64>;
+        /// As `publish`, and the following, after which nothing was written. Conditions are checked
+        /// for an empty batch too.
+        ///
+        /// - [`Sealed`](crate::Error::Sealed), also from `publish`.
+        /// - [`Fenced`](crate::Error::Fenced) if the log has another token; from `publish` if it
+        ///   [requires one](crate::Options::require_token).
+        /// - [`OffsetMismatch`](crate::Error::OffsetMismatch) if the log's next offset is not the
+        ///   expected one.
+        /// - [`KeyMismatch`](crate::Error::KeyMismatch) if the key's last message is not the
+        ///   expected one; [`NoIndex`](crate::Error::NoIndex) without a key index.
+        /// - [`OutOfSequence`](crate::Error::OutOfSequence) for an old sequence of a producer.
+        /// - [`TimeRequired`](crate::Error::TimeRequired), also from `publish`, if the log's
+        ///   [policy](crate::TimestampPolicy) requires times.
+        /// - [`Invalid`](crate::Error::Invalid) for more than four control records.
+        /// - [`NotSupported`](crate::Error::NotSupported) from a log that does not know an option.
+        change fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64>;
+
+        /// As [`publish_with`](Log::publish_with), and says where the batch is, when it was
+        /// published, and whether it had been before.
+        ///
+        /// By default this calls `publish_with`, and refuses all other options than
+        /// `expect_next_offset` and `sync`.
+        ///
+        /// # Errors
+        ///
+        /// As `publish_with`, and [`NotSupported`](crate::Error::NotSupported) from a log that
+        /// knows no tokens, control records, producers or expected keys.
+        change fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
+            default::append(self, messages, how)
+        }
+
+        /// The log's end: its next offset, and the time of its last record. A record keeps being
+        /// the last when it is trimmed or deleted. In a log in which nothing was ever published the
+        /// time is 0.
+        ///
+        /// By default, the time is that of the last existing message.
+        ///
+        /// # Errors
+        ///
+        /// See [`Log`].
+        read fn tail(&self) -> Result<Place> {
+            default::tail(self)
+        }
+
+        /// The log's token: see [`Token`](crate::Token). It outlives the record that set it, trims
+        /// and reopens. With [`EachPublish`](crate::Durability::EachPublish) it is on stable
+        /// storage when this returns.
+        ///
+        /// # Errors
+        ///
+        /// [`NotSupported`](crate::Error::NotSupported), by default, for a log without tokens.
+        read fn token(&self) -> Result<Token> {
+            Err(Error::NotSupported("tokens"))
+        }
+
+        /// Whether the log is sealed: nothing more is published to it. By default no log is.
+        ///
+        /// # Errors
+        ///
+        /// See [`Log`].
+        read fn is_sealed(&self) -> Result<bool> {
+            // A closed log fails here.
+            self.start_offset().map(|_| false)
+        }
 
         /// The start offset: the lowest offset that a reader may ask for. All messages below it
         /// were trimmed.
@@ -162,6 +228,25 @@ declare_log! {
         ///   batch ends before a later damaged message. Also if the segment's header or length is
         ///   damaged, or any message of a segment whose index is not built yet.
         read fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
+
+        /// Reads messages in offset order within limits, through a filter, and says why it
+        /// stopped. `from` is resolved as by [`consume`](Log::consume); see
+        /// [`ReadOptions`](crate::ReadOptions) and [`Stop`](crate::Stop).
+        ///
+        /// One call reads about 8 MiB at most, and then stops with
+        /// [`More`](crate::Stop::More).
+        ///
+        /// By default this calls `consume` as often as it takes, and shows no control records.
+        ///
+        /// # Errors
+        ///
+        /// As `consume`, but for a start beyond the end with
+        /// [`clamp`](crate::ReadOptions::clamp); [`Invalid`](crate::Error::Invalid) for a start
+        /// time that is not before `until_time`; [`NotSupported`](crate::Error::NotSupported) for
+        /// control records where they cannot be shown.
+        read fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
+            default::read(self, from, how)
+        }
 
         /// As [`consume`](Log::consume), of the messages with exactly this key. If no message up to
         /// the end has the key, `next_offset` is the log's next offset. Here too, a batch of fewer
@@ -401,6 +486,22 @@ declare_log! {
         ///   [`Poisoned`](crate::Error::Poisoned).
         /// - [`ReadOnly`](crate::Error::ReadOnly): the handle is open for reading only.
         change fn sync(&self) -> Result<u64>;
+
+        /// Waits until every message below `offset` is on stable storage, or the timeout has passed.
+        /// Returns an offset below which every message is: at least `offset`, unless the timeout
+        /// has passed. The offset may not be published yet.
+        ///
+        /// This waits for syncs and begins none: those of the log's
+        /// [`Durability`](crate::Durability), of other publishers, and of [`sync`](Log::sync). By
+        /// default, though, it calls `sync` and does not wait.
+        ///
+        /// # Errors
+        ///
+        /// As [`sync`](Log::sync).
+        change fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
+            let _ = (offset, timeout);
+            self.sync()
+        }
 
         /// Releases the mappings and file descriptors of segments that have not been used for
         /// `unused_for`. The log opens them again when it needs them. Messages that readers hold

@@ -10,16 +10,21 @@ mod contract;
 mod aging;
 mod changes;
 mod clock;
+mod default;
 mod durability;
 mod event;
 mod options;
+mod reading;
 mod retention;
+mod timestamps;
 
 pub(crate) use aging::{
     Aging, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known, latest_clock,
 };
 pub(crate) use event::Listener;
+pub(crate) use reading::{Reading, Record};
 pub(crate) use retention::{Age, AgeCut};
+pub(crate) use timestamps::{Stamp, stamped};
 
 pub use changes::{Changes, Watch};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -27,4 +32,6 @@ pub use contract::Log;
 pub use durability::Durability;
 pub use event::Event;
 pub use options::Options;
+pub(crate) use options::Admission;
 pub use retention::Retention;
+pub use timestamps::TimestampPolicy;

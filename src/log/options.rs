@@ -4,7 +4,7 @@ use std::time::Duration;
 
 #[cfg(feature = "fault")]
 use super::ManualClock;
-use super::{Clock, Durability, Event, Listener, Retention, SystemClock};
+use super::{Clock, Durability, Event, Listener, Retention, SystemClock, TimestampPolicy};
 #[cfg(feature = "fault")]
 use crate::Timestamp;
 use crate::scheduler::Scheduler;
@@ -30,8 +30,16 @@ pub struct Options {
     pub(crate) recover: bool,
     pub(crate) segments_mapped_max: usize,
     pub(crate) background: bool,
-    pub(crate) retention: Retention,
+    pub(crate) admission: Admission,
     pub(crate) environment: Environment,
+}
+
+/// Which messages the log takes and keeps, and with which times.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Admission {
+    pub(crate) retention: Retention,
+    pub(crate) require_token: bool,
+    pub(crate) timestamps: TimestampPolicy,
 }
 
 /// What surrounds a log: who else uses it, parts of the system that a test may replace, and who is
@@ -67,7 +75,7 @@ impl Options {
             recover: false,
             segments_mapped_max: 4096,
             background: true,
-            retention: Retention::new(),
+            admission: Admission::default(),
             environment: Environment {
                 lock_timeout: Duration::ZERO,
                 clock: Arc::new(SystemClock),
@@ -168,7 +176,21 @@ impl Options {
 
     /// Which messages the log keeps. Default: all of them.
     pub fn retention(mut self, retention: Retention) -> Options {
-        self.retention = retention;
+        self.admission.retention = retention;
+        self
+    }
+
+    /// While the log's token is not empty, refuse a publish without a token:
+    /// [`Error::Fenced`](crate::Error::Fenced). Default: false; a publish without a token is not
+    /// checked.
+    pub fn require_token(mut self, required: bool) -> Options {
+        self.admission.require_token = required;
+        self
+    }
+
+    /// Which times messages get. Default: [`TimestampPolicy::AsGiven`].
+    pub fn timestamps(mut self, policy: TimestampPolicy) -> Options {
+        self.admission.timestamps = policy;
         self
     }
 

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 
-use super::state::State;
-use crate::log::{Aging, FirstYoung, Horizon, Moment};
+use super::state::{NewBatch, State};
+use crate::control::{ControlState, Guard, Producers, check_offset};
+use crate::log::{Aging, FirstYoung, Horizon, Moment, Reading, Record};
 use crate::sys::Process;
 use crate::{
-    BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Deleted, Error, Headers, LifeId, Log,
-    MESSAGE_SIZE_MAX, Message, NewMessage, Options, Position, PublishOptions, Result, Retention, Start,
-    Stats, Timestamp, Trimmed,
+    Ack, BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Control, Deleted, Error, Headers, LifeId, Log,
+    MESSAGE_SIZE_MAX, Message, NewMessage, Options, Place, Position, PublishOptions, ReadBatch, ReadOptions,
+    Result, Retention, Start, Stats, Timestamp, Token, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications. It has the same semantics as a
@@ -63,8 +64,10 @@ impl MemoryLog {
         MemoryLog::with_options(&Options::new().key_index(true).time_index(true))
     }
 
-    /// An empty log with the indexes, the [`Retention`], the [`Clock`] and the rollover size of
-    /// `options`. The other options concern files and have no effect here.
+    /// An empty log with the indexes, the [`Retention`], the [`Clock`], the rollover size, the
+    /// [`TimestampPolicy`](crate::TimestampPolicy) and the [need for a
+    /// token](Options::require_token) of `options`. The other options concern files and have no
+    /// effect here.
     ///
     /// The log applies its retention policy each time it has published as many bytes as
     /// [`rollover`](Options::rollover) says, and by time; having no thread, it does so when it is
@@ -76,13 +79,18 @@ impl MemoryLog {
         MemoryLog {
             key_index: options.key_index,
             time_index: options.time_index,
-            retention: options.retention,
+            retention: options.admission.retention,
             process: Process::current(),
-            aging: Mutex::new(Aging::of_new_log(&options.retention, &now)),
+            aging: Mutex::new(Aging::of_new_log(&options.admission.retention, &now)),
             next_look: Mutex::new(now.monotonic),
             clock,
             rollover: options.rollover,
-            state: RwLock::new(Some(State::default())),
+            state: RwLock::new(Some(State::guarded_by(Guard::new(
+                options.admission,
+                ControlState::default(),
+                Producers::default(),
+                0,
+            )))),
             changes: Changes::new(),
             life: random_life(),
         }
@@ -94,13 +102,13 @@ impl MemoryLog {
     }
 
     /// The log as it is now, after what has come due.
-    fn read(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
+    fn state_now(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
         self.check_not_forked()?;
         self.keep_up()?;
-        self.read_as_is()
+        self.state_as_is()
     }
 
-    fn read_as_is(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
+    fn state_as_is(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
         self.check_not_forked()?;
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
@@ -126,7 +134,7 @@ impl MemoryLog {
             }
             *next_look = now.checked_add(Aging::period(&self.retention)).unwrap_or(now);
         }
-        let next_offset = self.read_as_is()?.next_offset();
+        let next_offset = self.state_as_is()?.next_offset();
         let is_due = {
             let mut aging = self.aging.lock();
             aging.note(&self.retention, now, next_offset);
@@ -172,6 +180,61 @@ impl MemoryLog {
         Ok(cut.max(state.first_young(&horizon).offset).max(proven))
     }
 
+    /// Adds a batch that was admitted, and trims what its control records say.
+    fn take(
+        &self,
+        state: &mut State,
+        messages: &[NewMessage<'_>],
+        mut copies: Vec<Message>,
+        controls: &[Control],
+        how: &PublishOptions<'_>,
+        now: Timestamp,
+    ) -> Result<Ack> {
+        let without_time = vec![NewMessage::default(); controls.len()];
+        let stamped = state.guard.stamp(messages, &without_time, now)?;
+        let mut times = stamped.iter().map(|record| record.time.unwrap_or(now));
+        for (copy, time) in copies.iter_mut().zip(&mut times) {
+            copy.time = time;
+        }
+        let controls: Vec<(Control, Timestamp)> = controls.iter().copied().zip(times).collect();
+        let start = state.append(NewBatch {
+            messages: copies,
+            controls: &controls,
+            producer: how.producer,
+            now,
+            size: messages.iter().map(|message| self.size(message)).sum(),
+        })?;
+        let tail = state.tail();
+        if controls.iter().any(|(control, _)| matches!(control, Control::Trim(_))) {
+            state.trim(state.guard.state.trim_to, size);
+        }
+        if self.retention.is_limited() && state.size_since >= self.rollover {
+            self.retain(state)?;
+        }
+        Ok(Ack::new(start, tail, tail))
+    }
+
+    /// Opens a sealed log again.
+    ///
+    /// # Errors
+    ///
+    /// See [`Log`].
+    pub fn unseal(&self) -> Result<()> {
+        let now = self.clock.now();
+        self.change(|state| {
+            if state.guard.state.is_sealed {
+                state.append(NewBatch {
+                    messages: Vec::new(),
+                    controls: &[(Control::Unseal, now)],
+                    producer: None,
+                    now,
+                    size: 0,
+                })?;
+            }
+            Ok(())
+        })
+    }
+
     fn need_key_index(&self) -> Result<()> {
         if self.key_index {
             Ok(())
@@ -189,59 +252,102 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
+        let ack = self.append(messages, how)?;
+        // Of a batch that had been published before, the end is not the next offset.
+        Ok(if ack.is_duplicate { ack.tail } else { ack.end }.offset)
+    }
+
+    fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
         // A closed log fails with `Closed` before anything else is checked. The lock is not held
         // while bytes are copied.
-        drop(self.read()?);
+        drop(self.state_now()?);
         check_sizes(messages)?;
+        let controls: Vec<Control> = how.controls()?.collect();
         let now = self.clock.now();
         let copies = messages.iter().map(|message| copy(message, now)).collect();
-        let size = messages.iter().map(|message| self.size(message)).sum();
-
+        let is_empty = messages.is_empty() && controls.is_empty();
         self.change(|state| {
-            let actual = state.next_offset();
-            match how.expected_next_offset() {
-                Some(expected) if expected != actual => Err(Error::OffsetMismatch { expected, actual }),
-                _ => {
-                    let next_offset = state.append(copies, now, size)?;
-                    if self.retention.is_limited() && state.size_since >= self.rollover {
-                        self.retain(state)?;
-                    }
-                    Ok(next_offset)
+            let next_offset = state.next_offset();
+            if state.guard.is_concerned(how) {
+                let last_of_key = |key: &[u8]| self.need_key_index().map(|()| state.last_of_key(key));
+                if let Some(ack) = state.guard.admit(how, next_offset, is_empty, last_of_key)? {
+                    return Ok(ack);
                 }
+            } else {
+                check_offset(how, next_offset)?;
             }
+            if is_empty {
+                return Ok(Ack::of_nothing(state.tail()));
+            }
+            self.take(state, messages, copies, &controls, how, now)
         })
     }
 
+    fn tail(&self) -> Result<Place> {
+        Ok(self.state_now()?.tail())
+    }
+
+    fn token(&self) -> Result<Token> {
+        Ok(self.state_now()?.guard.state.token)
+    }
+
+    fn is_sealed(&self) -> Result<bool> {
+        Ok(self.state_now()?.guard.state.is_sealed)
+    }
+
+    fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
+        let source = |offset, count| {
+            let state = self.state_as_is()?;
+            if how.control {
+                return state.records(offset, count);
+            }
+            let batch = state.consume(Start::At(offset), count)?;
+            let records = batch.messages.into_iter().map(Record::Message).collect();
+            Ok((records, batch.next_offset))
+        };
+        Reading::run(self, from, how, source)
+    }
+
+    fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let reached = || match self.next_offset() {
+            Ok(next_offset) if next_offset < offset => None,
+            other => Some(other),
+        };
+        let reached = self.changes.wait_until(deadline, reached);
+        reached.unwrap_or_else(|| self.next_offset())
+    }
+
     fn start_offset(&self) -> Result<u64> {
-        Ok(self.read()?.start_offset())
+        Ok(self.state_now()?.start_offset())
     }
 
     fn next_offset(&self) -> Result<u64> {
-        Ok(self.read()?.next_offset())
+        Ok(self.state_now()?.next_offset())
     }
 
     fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
-        let state = self.read()?;
+        let state = self.state_now()?;
         self.need_index_for(from)?;
         state.consume(from, max_count)
     }
 
     fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
-        let state = self.read()?;
+        let state = self.state_now()?;
         self.need_key_index()?;
         self.need_index_for(from)?;
         state.consume_by_key(key, from, max_count)
     }
 
     fn get(&self, at: Start) -> Result<Message> {
-        let state = self.read()?;
+        let state = self.state_now()?;
         self.need_index_for(at)?;
         state.get(at)
     }
 
     fn get_by_key(&self, key: &[u8]) -> Result<Message> {
-        let state = self.read()?;
+        let state = self.state_now()?;
         self.need_key_index()?;
         state.get_by_key(key)
     }
@@ -252,7 +358,7 @@ impl Log for MemoryLog {
 
     fn offset_by_age(&self, age: Duration) -> Result<Option<u64>> {
         let horizon = Horizon::at(self.clock.now().as_micros(), age, false);
-        Ok(Some(self.read()?.first_young(&horizon).offset))
+        Ok(Some(self.state_now()?.first_young(&horizon).offset))
     }
 
     /// The bytes of key, value and headers, plus [`MESSAGE_OVERHEAD`](MemoryLog::MESSAGE_OVERHEAD).
@@ -266,11 +372,11 @@ impl Log for MemoryLog {
 
     fn position_at(&self, offset: u64) -> Result<Position> {
         let life = self.life;
-        self.read().map(|_| Position { life, offset })
+        self.state_now().map(|_| Position { life, offset })
     }
 
     fn resume(&self, position: Position) -> Result<Start> {
-        drop(self.read()?);
+        drop(self.state_now()?);
         if position.life == self.life {
             return Ok(Start::At(position.offset));
         }
@@ -283,7 +389,7 @@ impl Log for MemoryLog {
     /// The log counts as one segment, whose size is the sum of [`size`](Log::size) over the
     /// messages. All messages count as synced.
     fn stat(&self) -> Result<Stats> {
-        let state = self.read()?;
+        let state = self.state_now()?;
         Ok(Stats {
             segments: 1,
             messages: state.count(),
@@ -294,6 +400,9 @@ impl Log for MemoryLog {
             unsynced_since: None,
             epoch: 0,
             life: Some(self.life),
+            token: state.guard.state.token,
+            is_sealed: state.guard.state.is_sealed,
+            producers: state.guard.producers.count() as u64,
             key_index: self.key_index,
             time_index: self.time_index,
         })
@@ -309,7 +418,7 @@ impl Log for MemoryLog {
 
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
         if dry_run {
-            let state = self.read_as_is()?;
+            let state = self.state_as_is()?;
             return Ok(state.trim_result(self.retention_cut(&state)?, size));
         }
         self.change(|state| {
@@ -321,7 +430,7 @@ impl Log for MemoryLog {
 
     /// Fails with [`Unsupported`](Error::Unsupported), because there are no files to copy.
     fn backup(&self, dir: &Path) -> Result<BackupReport> {
-        drop(self.read()?);
+        drop(self.state_now()?);
         Err(Error::Unsupported {
             path: dir.to_path_buf(),
             what: "a backup of a log in memory",
@@ -333,7 +442,7 @@ impl Log for MemoryLog {
     }
 
     fn gc(&self, _unused_for: Duration) -> Result<()> {
-        self.read().map(drop)
+        self.state_now().map(drop)
     }
 
     fn close(&self) -> Result<()> {
@@ -359,7 +468,7 @@ impl fmt::Debug for MemoryLog {
         let mut text = f.debug_struct("MemoryLog");
         text.field("key_index", &self.key_index)
             .field("time_index", &self.time_index);
-        match self.read_as_is() {
+        match self.state_as_is() {
             Ok(state) => text
                 .field("start_offset", &state.start_offset())
                 .field("next_offset", &state.next_offset()),

@@ -2,8 +2,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 
-use crate::log::{AgeCut, FirstYoung, Horizon};
-use crate::{Batch, Deleted, Error, Message, Result, Retention, Start, Timestamp, Trimmed};
+use crate::control::{Guard, Noted};
+use crate::log::{AgeCut, FirstYoung, Horizon, Record};
+use crate::{
+    Batch, Control, ControlRecord, Deleted, Error, Message, Place, Result, Retention, Start, Timestamp, Trimmed,
+};
 
 /// The content of a log in memory. Invariants:
 ///
@@ -13,6 +16,8 @@ use crate::{Batch, Deleted, Error, Message, Result, Retention, Start, Timestamp,
 /// 3. `by_key` holds, for every key, the increasing offsets of all messages with that key.
 /// 4. `published[i]` is when `messages[i]` was published.
 /// 5. `size` is the sum of the sizes given to [`append`](State::append) for `messages`.
+/// 6. The offsets of `controls` strictly increase, are in `start_offset..next_offset`, and are not
+///    those of messages.
 ///
 /// Only [`push`](State::push) adds a message. Removing messages rebuilds the state of the others
 /// with it.
@@ -27,9 +32,32 @@ pub(crate) struct State {
     size: u64,
     /// Bytes published since the retention policy was last applied.
     pub(crate) size_since: u64,
+    controls: Vec<ControlRecord>,
+    pub(crate) guard: Guard,
+}
+
+/// A batch that is about to be appended.
+pub(crate) struct NewBatch<'a> {
+    /// Its messages, without offsets.
+    pub(crate) messages: Vec<Message>,
+    /// Control records and their times.
+    pub(crate) controls: &'a [(Control, Timestamp)],
+    pub(crate) producer: Option<(u64, u64)>,
+    /// The clock's time.
+    pub(crate) now: Timestamp,
+    /// The sum of the messages' sizes.
+    pub(crate) size: u64,
 }
 
 impl State {
+    /// An empty log with this guard.
+    pub(crate) fn guarded_by(guard: Guard) -> State {
+        State {
+            guard,
+            ..State::default()
+        }
+    }
+
     pub(crate) fn start_offset(&self) -> u64 {
         self.start_offset
     }
@@ -46,19 +74,79 @@ impl State {
         self.size
     }
 
-    /// Adds `messages`, published at `now`, assigns their offsets, and returns the next offset.
-    pub(crate) fn append(&mut self, messages: Vec<Message>, now: Timestamp, size: u64) -> Result<u64> {
-        self.next_offset
-            .checked_add(messages.len() as u64)
+    /// The end of the log.
+    pub(crate) fn tail(&self) -> Place {
+        self.guard.state.end_at(self.next_offset)
+    }
+
+    /// The offset of the last message with this key.
+    pub(crate) fn last_of_key(&self, key: &[u8]) -> Option<u64> {
+        self.by_key.get(key)?.last().copied()
+    }
+
+    /// Adds a batch, which has a record at least, and assigns its offsets; returns where it begins.
+    pub(crate) fn append(&mut self, batch: NewBatch<'_>) -> Result<Place> {
+        let times = batch.messages.iter().map(|message| message.time);
+        let times = times.chain(batch.controls.iter().map(|(_, time)| *time));
+        let (Some(first), Some(last), Some(max)) =
+            (times.clone().next(), times.clone().last(), times.clone().max())
+        else {
+            return Ok(self.tail());
+        };
+        let begin = self.next_offset;
+        begin
+            .checked_add(times.count() as u64)
             .ok_or(Error::Invalid("the log has no offsets left"))?;
-        for message in messages {
+        let noted = Noted {
+            first: begin,
+            #[expect(clippy::cast_possible_truncation, reason = "a batch is smaller than 1 GiB")]
+            messages: batch.messages.len() as u32,
+            times: (first.as_micros(), last.as_micros()),
+            time_max: max.as_micros(),
+        };
+        for message in batch.messages {
             let offset = self.next_offset;
             self.next_offset += 1;
-            self.push(Message { offset, ..message }, now);
+            self.push(Message { offset, ..message }, batch.now);
         }
-        self.size += size;
-        self.size_since += size;
-        Ok(self.next_offset)
+        for (control, time) in batch.controls {
+            self.controls.push(ControlRecord {
+                offset: self.next_offset,
+                time: *time,
+                control: Some(*control),
+            });
+            self.next_offset += 1;
+        }
+        let controls: Vec<Control> = batch.controls.iter().map(|(control, _)| *control).collect();
+        self.guard.note(&noted, &controls, batch.producer);
+        self.size += batch.size;
+        self.size_since += batch.size;
+        Ok(Place {
+            offset: begin,
+            time: first,
+        })
+    }
+
+    /// Up to `count` records from the offset `from` on, and the offset behind them.
+    pub(crate) fn records(&self, from: u64, count: usize) -> Result<(Vec<Record>, u64)> {
+        let (position, from) = self.begin(Start::At(from))?;
+        let mut controls = self.controls.iter().skip_while(|control| control.offset < from).peekable();
+        let mut messages = self.messages.get(position..).unwrap_or_default().iter().peekable();
+        let mut records = Vec::new();
+        let mut next_offset = self.next_offset;
+        while records.len() < count {
+            let behind = messages.peek().map_or(u64::MAX, |message| message.offset);
+            if let Some(control) = controls.next_if(|control| control.offset < behind) {
+                let content = control.control.map_or(0, |control| control.content().as_bytes().len());
+                records.push(Record::control(*control, content));
+            } else if let Some(message) = messages.next() {
+                records.push(Record::Message(message.clone()));
+            } else {
+                return Ok((records, next_offset));
+            }
+            next_offset = records.last().map_or(from, |record| record.offset() + 1);
+        }
+        Ok((records, next_offset))
     }
 
     fn push(&mut self, message: Message, published: Timestamp) {
@@ -81,6 +169,7 @@ impl State {
     pub(crate) fn trim(&mut self, before: u64, size: impl Fn(&Message) -> u64) -> Trimmed {
         self.start_offset = before.clamp(self.start_offset, self.next_offset);
         let start = self.start_offset;
+        self.controls.retain(|control| control.offset >= start);
         let (count, size) = self.retain(|message| message.offset >= start, size);
         Trimmed::new(count, size)
     }
@@ -318,10 +407,16 @@ mod tests {
             ..State::default()
         };
         let message = with_gaps().get(Start::Oldest).unwrap();
-        let now = message.time;
-        assert_eq!(state.append(vec![], now, 0).unwrap(), u64::MAX);
+        let batch = |messages| NewBatch {
+            messages,
+            controls: &[],
+            producer: None,
+            now: message.time,
+            size: 0,
+        };
+        assert_eq!(state.append(batch(vec![])).unwrap().offset, u64::MAX);
         assert!(matches!(
-            state.append(vec![message], now, 0),
+            state.append(batch(vec![message.clone()])),
             Err(Error::Invalid(_))
         ));
         assert_eq!(state.count(), 0);

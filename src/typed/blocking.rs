@@ -4,9 +4,10 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use super::codec::Codec;
+use super::control::TReadBatch;
 use super::handle::TLog;
 use super::message::{TBatch, TMessage};
-use crate::{BlockingLog, Follow, Log, Result, Start};
+use crate::{BlockingLog, Follow, Log, ReadOptions, Result, Start};
 
 /// A [`TLog`] whose readers can wait for messages, like those of a [`BlockingLog`].
 ///
@@ -55,6 +56,21 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
     ) -> Result<TBatch<KC::Item, VC::Item>> {
         let batch = self.log.raw().consume_blocking(from, max_count, timeout)?;
         Ok(self.log.decode_batch(batch))
+    }
+
+    /// As [`BlockingLog::read_blocking`]. A message that cannot be decoded ends the waiting too.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockingLog::read_blocking`].
+    pub fn read_blocking(
+        &self,
+        from: Start,
+        how: &ReadOptions,
+        timeout: Option<Duration>,
+    ) -> Result<TReadBatch<KC::Item, VC::Item>> {
+        let batch = self.log.raw().read_blocking(from, how, timeout)?;
+        Ok(self.log.decode_read(batch))
     }
 
     /// As [`BlockingLog::consume_by_key_blocking`].

@@ -83,7 +83,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     pub fn publish_with(
         &self,
         messages: &[TNewMessage<'_, KC::Item, VC::Item>],
-        how: &PublishOptions,
+        how: &PublishOptions<'_>,
     ) -> Result<u64> {
         self.encoded(messages, |encoded| self.log.publish_with(encoded, how))
     }
@@ -337,7 +337,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
         Scratch::lend(|scratch| find(scratch.key(&self.keys, key)?))
     }
 
-    fn encoded<T>(
+    pub(super) fn encoded<T>(
         &self,
         messages: &[TNewMessage<'_, KC::Item, VC::Item>],
         publish: impl FnOnce(&[crate::NewMessage<'_>]) -> Result<T>,

@@ -3,11 +3,13 @@
 pub mod codec;
 
 mod blocking;
+mod control;
 mod handle;
 mod message;
 mod scratch;
 
 pub use blocking::{TBlockingLog, TFollow};
 pub use codec::Codec;
+pub use control::TReadBatch;
 pub use handle::TLog;
 pub use message::{TBatch, TMessage, TNewMessage};

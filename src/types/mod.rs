@@ -1,26 +1,40 @@
 //! L0: the types that users and the engine share. No I/O, no unsafe.
 
+mod ack;
 mod backup;
+mod control;
 mod headers;
 mod message;
+mod message_ref;
 mod options;
 mod position;
+mod read;
 mod removed;
 mod start;
 mod stats;
 mod timestamp;
+mod token;
 mod undecoded;
 
+pub use ack::{Ack, Place, metered_size};
 pub use backup::BackupReport;
+pub use control::{Control, ControlRecord};
 pub use headers::Headers;
 pub use message::{Batch, Message, NewMessage};
+pub use message_ref::MessageRef;
 pub use options::PublishOptions;
 pub use position::{LifeId, ParsePositionError, Position};
+pub use read::{Filter, ReadBatch, ReadOptions, Stop};
 pub use removed::{Deleted, Trimmed};
 pub use start::Start;
 pub use stats::Stats;
 pub use timestamp::{ParseTimestampError, Timestamp};
+pub use token::Token;
 pub use undecoded::{DecodeError, MessagePart};
+
+pub(crate) use ack::metered;
+pub(crate) use control::{CONTROLS_MAX, ControlContent};
+pub(crate) use message_ref::first_header;
 
 /// The largest message, in bytes of key, value and headers together: 64 MiB.
 pub const MESSAGE_SIZE_MAX: u64 = 64 << 20;

@@ -1,18 +1,61 @@
-/// Options of one [`publish_with`](crate::Log::publish_with).
+use super::control::CONTROLS_MAX;
+use super::{Control, Token};
+use crate::{Error, Result};
+
+/// Options of one [`append`](crate::Log::append) or [`publish_with`](crate::Log::publish_with):
+/// conditions, control records behind the messages, and a durability of its own.
+///
+/// The log checks under its writer's lock, in this order: that it is not sealed; the token; the
+/// expected offset and the expected offset of a key; whether the producer has published this
+/// before; the times. Then it takes the control records in order. All checks see the log before
+/// the batch. After an error nothing was written.
+///
+/// ```
+/// use duramen::{Control, Error, Log, MemoryLog, NewMessage, PublishOptions};
+///
+/// # fn main() -> duramen::Result<()> {
+/// let log = MemoryLog::new();
+/// // This writer takes over, and publishes its first message in the same batch.
+/// let (old, new) = ("a".parse()?, "b".parse()?);
+/// let ack = log.append(
+///     &[NewMessage::value(b"mine now")],
+///     &PublishOptions::new().and(Control::Fence(new)),
+/// )?;
+/// assert_eq!((ack.start.offset, ack.end.offset), (0, 2));
+/// // The other one finds out.
+/// let fenced = log.append(&[NewMessage::value(b"late")], &PublishOptions::new().token(old));
+/// assert!(matches!(fenced, Err(Error::Fenced { .. })));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct PublishOptions {
+pub struct PublishOptions<'a> {
     pub(crate) expect_next_offset: Option<u64>,
     pub(crate) sync: bool,
+    /// Whether any field below is set.
+    pub(crate) is_special: bool,
+    pub(crate) token: Option<Token>,
+    pub(crate) producer: Option<(u64, u64)>,
+    pub(crate) expect_key: Option<(&'a [u8], Option<u64>)>,
+    pub(crate) controls: [Option<Control>; CONTROLS_MAX],
+    /// Whether there are more control records than fit.
+    pub(crate) is_overfull: bool,
 }
 
-impl PublishOptions {
+impl<'a> PublishOptions<'a> {
     /// The options of [`publish`](crate::Log::publish): no condition, and the log's durability.
     #[must_use]
-    pub const fn new() -> PublishOptions {
+    pub const fn new() -> PublishOptions<'a> {
         PublishOptions {
             expect_next_offset: None,
             sync: false,
+            is_special: false,
+            token: None,
+            producer: None,
+            expect_key: None,
+            controls: [None; CONTROLS_MAX],
+            is_overfull: false,
         }
     }
 
@@ -23,7 +66,7 @@ impl PublishOptions {
     /// are assigned but not visible yet. So of two racing publishers that expect the same offset,
     /// at most one succeeds.
     #[must_use]
-    pub const fn expect_next_offset(mut self, offset: u64) -> PublishOptions {
+    pub const fn expect_next_offset(mut self, offset: u64) -> PublishOptions<'a> {
         self.expect_next_offset = Some(offset);
         self
     }
@@ -31,8 +74,69 @@ impl PublishOptions {
     /// Return only once the batch is on stable storage, whatever the log's
     /// [`Durability`](crate::Durability).
     #[must_use]
-    pub const fn sync(mut self, sync: bool) -> PublishOptions {
+    pub const fn sync(mut self, sync: bool) -> PublishOptions<'a> {
         self.sync = sync;
+        self
+    }
+
+    /// Publish only if this is the log's token, else fail with
+    /// [`Error::Fenced`](crate::Error::Fenced). The empty token is a token too; without this
+    /// option nothing is checked, unless the log
+    /// [requires a token](crate::Options::require_token).
+    #[must_use]
+    pub const fn token(mut self, token: Token) -> PublishOptions<'a> {
+        self.token = Some(token);
+        self.is_special = true;
+        self
+    }
+
+    /// Publish this control record behind the messages, as part of the same atomic batch. The
+    /// batch need not have messages.
+    ///
+    /// May be called up to four times; the records are taken in order. With more, publishing fails
+    /// with [`Error::Invalid`](crate::Error::Invalid).
+    #[must_use]
+    pub const fn and(mut self, control: Control) -> PublishOptions<'a> {
+        self.is_special = true;
+        let mut at = 0;
+        while at < CONTROLS_MAX {
+            if self.controls[at].is_none() {
+                self.controls[at] = Some(control);
+                return self;
+            }
+            at += 1;
+        }
+        self.is_overfull = true;
+        self
+    }
+
+    /// Publish this batch once: it is the one that the producer `id` numbers `sequence`.
+    ///
+    /// A producer's sequences have to go up and may have gaps. If one is published again, nothing
+    /// is written: the call returns the first [`Ack`](crate::Ack), marked as duplicate, or
+    /// [`Error::OutOfSequence`](crate::Error::OutOfSequence) if 64 batches or more of the producer
+    /// came after it. A log knows 4,096 producers; who has not published for the longest is
+    /// forgotten first. The table survives reopens, kills and trims. An empty batch has no sequence
+    /// and is not noted.
+    ///
+    /// After a power cut, the log knows the batches that it still has.
+    #[must_use]
+    pub const fn producer(mut self, id: u64, sequence: u64) -> PublishOptions<'a> {
+        self.producer = Some((id, sequence));
+        self.is_special = true;
+        self
+    }
+
+    /// Publish only if `last` is the offset of the last message with this key, or, for `None`, if
+    /// no message has it: optimistic concurrency by key. Else the call fails with
+    /// [`Error::KeyMismatch`](crate::Error::KeyMismatch).
+    ///
+    /// The comparison counts messages that are not visible yet, and needs the key index: without,
+    /// the call fails with [`Error::NoIndex`](crate::Error::NoIndex).
+    #[must_use]
+    pub const fn expect_key(mut self, key: &'a [u8], last: Option<u64>) -> PublishOptions<'a> {
+        self.expect_key = Some((key, last));
+        self.is_special = true;
         self
     }
 
@@ -47,5 +151,36 @@ impl PublishOptions {
     #[must_use]
     pub const fn is_sync(&self) -> bool {
         self.sync
+    }
+
+    /// Fails if anything is asked for but `expect_next_offset` and `sync`. For implementations of
+    /// [`Log`](crate::Log) that know neither tokens nor producers nor control records: they must
+    /// not publish as if nothing had been asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSupported`](crate::Error::NotSupported).
+    pub const fn check_plain(&self) -> Result<()> {
+        if self.is_special {
+            return Err(Error::NotSupported(
+                "tokens, control records, producers and expected keys",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The control records.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for more than fit, and for one that is not published.
+    pub(crate) fn controls(&self) -> Result<impl Iterator<Item = Control>> {
+        if self.is_overfull {
+            return Err(Error::Invalid("a batch has at most four control records"));
+        }
+        if self.controls.contains(&Some(Control::Unseal)) {
+            return Err(Error::Invalid("a log is unsealed by the call of that name"));
+        }
+        Ok(self.controls.into_iter().flatten())
     }
 }

@@ -1,4 +1,4 @@
-use super::LifeId;
+use super::{LifeId, Token};
 use std::time::Instant;
 
 /// Counts, sizes and offsets of a log, returned by [`Log::stat`](crate::Log::stat) and printed by
@@ -28,6 +28,13 @@ pub struct Stats {
     pub unsynced_since: Option<Instant>,
     /// The life of the log; `None` if the log has no positions.
     pub life: Option<LifeId>,
+    /// The log's token; the empty one in a log without tokens.
+    pub token: Token,
+    /// Whether the log is sealed.
+    pub is_sealed: bool,
+    /// How many producers the log knows; see
+    /// [`PublishOptions::producer`](crate::PublishOptions::producer).
+    pub producers: u64,
     /// Whether the log has a key index.
     pub key_index: bool,
     /// Whether the log has a time index.

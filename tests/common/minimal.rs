@@ -14,7 +14,7 @@ use duramen::{
 pub(crate) struct Minimal(pub(crate) MemoryLog);
 
 impl Log for Minimal {
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
         self.0.publish_with(messages, how)
     }
     fn start_offset(&self) -> Result<u64> {

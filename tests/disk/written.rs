@@ -43,7 +43,7 @@ fn file_systems() -> Vec<(&'static str, Mount)> {
 }
 
 /// Publishes a record of 174 bytes so many times.
-fn publish(log: &FileLog, count: u64, how: &PublishOptions) {
+fn publish(log: &FileLog, count: u64, how: &PublishOptions<'_>) {
     for n in 0..count {
         let key = format!("{n:010}");
         let message = NewMessage::new(key.as_bytes(), &[7; 140]);
@@ -52,7 +52,7 @@ fn publish(log: &FileLog, count: u64, how: &PublishOptions) {
 }
 
 /// The bytes that the device writes for each of many publishes.
-fn bytes_each(mount: &Mount, log: &FileLog, how: &PublishOptions) -> u64 {
+fn bytes_each(mount: &Mount, log: &FileLog, how: &PublishOptions<'_>) -> u64 {
     publish(log, 20, how);
     let before = mount.bytes_written();
     publish(log, PUBLISHES, how);

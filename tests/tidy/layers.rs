@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["sys"],
     &["scheduler"],
     &["log"],
+    &["control"],
     &["format"],
     &["index"],
     &["directory"],

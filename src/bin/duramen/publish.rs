@@ -129,7 +129,7 @@ fn try_open(args: &Args) -> duramen::Result<FileLog> {
 
 struct Publisher<'a> {
     log: &'a FileLog,
-    how: PublishOptions,
+    how: PublishOptions<'static>,
     batch_len: usize,
     pending: Vec<ParsedMessage>,
     /// The content size of `pending`, in bytes.

@@ -96,7 +96,7 @@ impl Append {
     pub(crate) fn publish<const IS_CONTROL: bool>(
         &self,
         messages: &[NewMessage<'_>],
-        how: &PublishOptions,
+        how: &PublishOptions<'_>,
         rest: &mut Rest,
     ) -> Result<u64> {
         let context = &self.context;
@@ -147,7 +147,7 @@ impl Append {
 
     /// The result of publishing an empty batch: the next offset that readers see.
     #[cold]
-    fn published_nothing(&self, next_offset: u64, how: &PublishOptions) -> Result<u64> {
+    fn published_nothing(&self, next_offset: u64, how: &PublishOptions<'_>) -> Result<u64> {
         if how.sync {
             self.wait_for(next_offset)?;
         }

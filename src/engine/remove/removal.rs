@@ -54,7 +54,7 @@ impl Remove {
             append: Arc::clone(append),
             metadata: Arc::clone(metadata),
             space: Arc::clone(space),
-            policy: options.retention,
+            policy: options.admission.retention,
             clock: Arc::clone(&options.environment.clock),
             listener: options.environment.listener.clone(),
             aging: Mutex::default(),

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-use super::message_ref::MessageRef;
-use crate::Timestamp;
+use super::message_ref::lend;
+use crate::{MessageRef, Timestamp};
 use crate::format::{Layout, RecordHeader, verified_whole};
 use crate::segment::Gather;
 
@@ -54,7 +54,7 @@ impl BatchBuf {
     pub fn messages(&self) -> impl ExactSizeIterator<Item = MessageRef<'_>> + DoubleEndedIterator {
         self.places.iter().map(|place| {
             let frame = self.bytes.get(place.start..place.end).unwrap_or_default();
-            MessageRef::of(frame, &place.layout, place.offset, place.time)
+            lend(frame, &place.layout, place.offset, place.time)
         })
     }
 }

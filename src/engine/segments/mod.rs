@@ -13,6 +13,5 @@ mod scan;
 pub use batch_buf::BatchBuf;
 pub(crate) use current::Segments;
 pub(crate) use list::SegmentList;
-pub use message_ref::MessageRef;
 pub(crate) use reader::{FromEnd, Reader};
 pub use scan::Scan;

@@ -1,9 +1,9 @@
 use super::current::Segments;
-use super::message_ref::MessageRef;
+use super::message_ref::lend;
 use super::reader::Reader;
 use crate::format::{BATCH_HEADER_LEN, FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, verified_whole};
 use crate::segment::{CopyBuffer, Held, LetGo};
-use crate::{Corruption, Error, Result, Start, Timestamp};
+use crate::{Corruption, Error, MessageRef, Result, Start, Timestamp};
 
 /// Lends messages in offset order from a buffer that moves along; see
 /// [`FileLog::scan`](crate::FileLog::scan).
@@ -87,7 +87,7 @@ impl<'a> Scan<'a> {
             .buffer
             .held(located.position, located.len)
             .unwrap_or_default();
-        Ok(Some(MessageRef::of(
+        Ok(Some(lend(
             frame,
             &located.layout,
             located.offset,

@@ -152,7 +152,7 @@ impl Flawed {
 }
 
 impl Log for Flawed {
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
         let without_expectation = PublishOptions::new().sync(how.is_sync());
         match self.flaw {
             Flaw::ExpectationIgnored => self.log.publish_with(messages, &without_expectation),

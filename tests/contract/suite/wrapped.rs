@@ -83,7 +83,7 @@ impl Log for Typed {
     fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
         typed(messages, |messages| self.0.publish(messages))
     }
-    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions) -> Result<u64> {
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
         typed(messages, |messages| self.0.publish_with(messages, how))
     }
     fn start_offset(&self) -> Result<u64> {

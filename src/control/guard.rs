@@ -1,0 +1,164 @@
+use super::producers::{ProducerBatch, Producers};
+use super::state::ControlState;
+use crate::log::{Admission, Stamp, stamped};
+use crate::{Ack, Control, Error, NewMessage, PublishOptions, Result, Timestamp, Token};
+
+/// Decides what is published to a log. Under the lock of the log's writer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guard {
+    admission: Admission,
+    pub(crate) state: ControlState,
+    pub(crate) producers: Producers,
+    /// One past the last record that has changed the token or the seal, as far as this handle knows.
+    changed_at: u64,
+    /// Whether every publish has to be looked at, and not only those with options of their own.
+    is_watchful: bool,
+}
+
+/// A batch that was written, for the guard to take note of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noted {
+    pub(crate) first: u64,
+    /// How many records are messages.
+    pub(crate) messages: u32,
+    /// The times of its first and of its last record, and the latest.
+    pub(crate) times: (i64, i64),
+    pub(crate) time_max: i64,
+}
+
+impl Guard {
+    /// The guard of a log in this state, which ends at `next_offset`.
+    pub(crate) fn new(admission: Admission, state: ControlState, producers: Producers, next_offset: u64) -> Guard {
+        let mut guard = Guard {
+            admission,
+            state,
+            producers,
+            changed_at: next_offset,
+            is_watchful: false,
+        };
+        guard.look();
+        guard
+    }
+
+    fn look(&mut self) {
+        self.is_watchful = self.state.is_sealed
+            || !self.admission.timestamps.is_as_given()
+            || (self.admission.require_token && !self.state.token.is_empty());
+    }
+
+    /// Whether this publish has to be [admitted](Guard::admit), and its records
+    /// [stamped](Guard::stamp).
+    #[inline]
+    pub(crate) fn is_concerned(&self, how: &PublishOptions<'_>) -> bool {
+        self.is_watchful || how.is_special
+    }
+
+    /// An answer that the token or the seal is the reason for holds once everything below this
+    /// offset is on stable storage.
+    pub(crate) fn changed_at(&self) -> u64 {
+        self.changed_at
+    }
+
+    /// Checks the conditions of a publish in the order of
+    /// [`PublishOptions`]. Returns the ack of a batch that was
+    /// published before. `last_of_key` finds the last message with a key.
+    pub(crate) fn admit(
+        &self,
+        how: &PublishOptions<'_>,
+        next_offset: u64,
+        is_empty: bool,
+        last_of_key: impl FnOnce(&[u8]) -> Result<Option<u64>>,
+    ) -> Result<Option<Ack>> {
+        if self.state.is_sealed {
+            return Err(Error::Sealed);
+        }
+        self.check_token(how.token)?;
+        check_offset(how, next_offset)?;
+        if let Some((key, expected)) = how.expect_key {
+            let actual = last_of_key(key)?;
+            if actual != expected {
+                return Err(Error::KeyMismatch { expected, actual });
+            }
+        }
+        match how.producer {
+            Some((id, sequence)) if !is_empty => {
+                let tail = self.state.end_at(next_offset);
+                self.producers.answer(id, sequence, tail)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn check_token(&self, given: Option<Token>) -> Result<()> {
+        let actual = self.state.token;
+        let expected = match given {
+            Some(token) => token,
+            None if self.admission.require_token && !actual.is_empty() => Token::EMPTY,
+            None => return Ok(()),
+        };
+        if expected == actual {
+            return Ok(());
+        }
+        Err(Error::Fenced {
+            expected: Box::new(expected),
+            actual: Box::new(actual),
+        })
+    }
+
+    /// The records of a batch, messages first, with the times that they get. No time stands for
+    /// `now`.
+    pub(crate) fn stamp<'a>(
+        &self,
+        messages: &[NewMessage<'a>],
+        controls: &[NewMessage<'a>],
+        now: Timestamp,
+    ) -> Result<Vec<NewMessage<'a>>> {
+        let stamp = Stamp {
+            policy: self.admission.timestamps,
+            now,
+            max: Timestamp::from_micros(self.state.time_max),
+        };
+        stamped(messages, controls, stamp)
+    }
+
+    /// Takes note of a batch of messages.
+    #[inline]
+    pub(crate) fn note_times(&mut self, last: i64, max: i64) {
+        self.state.last_time = last;
+        self.state.time_max = self.state.time_max.max(max);
+    }
+
+    /// Takes note of a batch that was admitted.
+    pub(crate) fn note(&mut self, batch: &Noted, controls: &[Control], producer: Option<(u64, u64)>) {
+        self.note_times(batch.times.1, batch.time_max);
+        let mut offset = batch.first + u64::from(batch.messages);
+        for control in controls {
+            self.state.note_control(offset, *control);
+            offset += 1;
+            if !matches!(control, Control::Trim(_)) {
+                self.changed_at = offset;
+            }
+        }
+        if let Some((id, sequence)) = producer {
+            self.state.has_producers = true;
+            self.producers.note(ProducerBatch {
+                id,
+                sequence,
+                first: batch.first,
+                #[expect(clippy::cast_possible_truncation, reason = "a batch and four")]
+                count: (offset - batch.first) as u32,
+                times: batch.times,
+            });
+        }
+        self.look();
+    }
+}
+
+/// Checks the offset that a publisher expects.
+#[inline]
+pub(crate) fn check_offset(how: &PublishOptions<'_>, actual: u64) -> Result<()> {
+    match how.expected_next_offset() {
+        Some(expected) if expected != actual => Err(Error::OffsetMismatch { expected, actual }),
+        _ => Ok(()),
+    }
+}

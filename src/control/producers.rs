@@ -1,0 +1,213 @@
+use std::collections::{HashMap, VecDeque};
+
+use crate::{Ack, Error, Place, Result, Timestamp};
+
+/// How many producers a log knows. Who has published nothing for the longest is forgotten first.
+pub(crate) const PRODUCERS_MAX: usize = 4096;
+
+/// How many batches of a producer a log knows.
+const BATCHES_MAX: usize = 64;
+
+/// Bytes of a batch as it is stored.
+const STORED_LEN: usize = 48;
+
+/// A batch that a producer has published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerBatch {
+    pub(crate) id: u64,
+    pub(crate) sequence: u64,
+    /// The offset of its first record.
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    /// The times of its first and of its last record.
+    pub(crate) times: (i64, i64),
+}
+
+impl ProducerBatch {
+    pub(crate) fn end(&self) -> u64 {
+        self.first.saturating_add(u64::from(self.count))
+    }
+
+    fn ack(&self, tail: Place) -> Ack {
+        let place = |offset, time| Place {
+            offset,
+            time: Timestamp::from_micros(time),
+        };
+        Ack::new(place(self.first, self.times.0), place(self.end(), self.times.1), tail).duplicate()
+    }
+}
+
+/// The last batches of each producer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Producers(HashMap<u64, VecDeque<ProducerBatch>>);
+
+impl Producers {
+    /// How many producers are known.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The answer to a producer who publishes this sequence again; `None` if it is a new one.
+    pub(crate) fn answer(&self, id: u64, sequence: u64, tail: Place) -> Result<Option<Ack>> {
+        let Some(batches) = self.0.get(&id) else {
+            return Ok(None);
+        };
+        let last = match batches.back() {
+            Some(last) if sequence <= last.sequence => last.sequence,
+            _ => return Ok(None),
+        };
+        match batches.binary_search_by_key(&sequence, |batch| batch.sequence) {
+            Ok(at) => Ok(batches.get(at).map(|batch| batch.ack(tail))),
+            Err(_) => Err(Error::OutOfSequence {
+                producer: id,
+                sequence,
+                last,
+            }),
+        }
+    }
+
+    /// Takes a batch, which lies behind all others. One that is known already changes nothing.
+    pub(crate) fn note(&mut self, batch: ProducerBatch) {
+        let batches = self.0.entry(batch.id).or_default();
+        if batches.back().is_some_and(|last| batch.sequence <= last.sequence) {
+            return;
+        }
+        if batches.len() == BATCHES_MAX {
+            batches.pop_front();
+        }
+        batches.push_back(batch);
+        if self.0.len() > PRODUCERS_MAX {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let last = |batches: &VecDeque<ProducerBatch>| batches.back().map(|batch| batch.first);
+        let oldest = self.0.iter().min_by_key(|(_, batches)| last(batches));
+        if let Some(id) = oldest.map(|(id, _)| *id) {
+            self.0.remove(&id);
+        }
+    }
+
+    /// Forgets the batches that do not end at or below `end`.
+    pub(crate) fn cut_at(&mut self, end: u64) {
+        for batches in self.0.values_mut() {
+            while batches.back().is_some_and(|last| last.end() > end) {
+                batches.pop_back();
+            }
+        }
+        self.0.retain(|_, batches| !batches.is_empty());
+    }
+
+    /// The batches as they are stored, in the order of their offsets.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut batches: Vec<&ProducerBatch> = self.0.values().flatten().collect();
+        batches.sort_unstable_by_key(|batch| batch.first);
+        let mut bytes = Vec::with_capacity(batches.len() * STORED_LEN);
+        for batch in batches {
+            for number in [batch.id, batch.sequence, batch.first] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            for time in [batch.times.0, batch.times.1] {
+                bytes.extend_from_slice(&time.to_le_bytes());
+            }
+            bytes.extend_from_slice(&u64::from(batch.count).to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The batches that were stored so.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Producers> {
+        let mut producers = Producers::default();
+        let stored = bytes.chunks_exact(STORED_LEN);
+        if !stored.remainder().is_empty() {
+            return None;
+        }
+        for stored in stored {
+            let (numbers, _) = stored.as_chunks::<8>();
+            let [id, sequence, first, begin, end, count] = *numbers else {
+                return None;
+            };
+            producers.note(ProducerBatch {
+                id: u64::from_le_bytes(id),
+                sequence: u64::from_le_bytes(sequence),
+                first: u64::from_le_bytes(first),
+                count: u32::try_from(u64::from_le_bytes(count)).ok()?,
+                times: (i64::from_le_bytes(begin), i64::from_le_bytes(end)),
+            });
+        }
+        Some(producers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(id: u64, sequence: u64, first: u64) -> ProducerBatch {
+        ProducerBatch {
+            id,
+            sequence,
+            first,
+            count: 2,
+            times: (first.cast_signed(), -5),
+        }
+    }
+
+    fn answer(producers: &Producers, id: u64, sequence: u64) -> Result<Option<Ack>> {
+        producers.answer(id, sequence, Place::default())
+    }
+
+    #[test]
+    fn the_last_64_batches_of_a_producer_are_known() {
+        let mut producers = Producers::default();
+        for sequence in 0..100 {
+            producers.note(batch(7, 10 * sequence, 2 * sequence));
+        }
+        let first = answer(&producers, 7, 360).expect("known").expect("published");
+        assert_eq!((first.start.offset, first.end.offset), (72, 74));
+        assert!(first.is_duplicate);
+        for unknown in [350, 365, 0] {
+            assert!(matches!(
+                answer(&producers, 7, unknown),
+                Err(Error::OutOfSequence { last: 990, .. })
+            ));
+        }
+        assert_eq!(answer(&producers, 7, 991).expect("new"), None);
+        assert_eq!(answer(&producers, 8, 0).expect("new"), None);
+    }
+
+    #[test]
+    fn of_too_many_producers_the_one_silent_for_the_longest_is_forgotten() {
+        let mut producers = Producers::default();
+        for id in 0..PRODUCERS_MAX as u64 {
+            producers.note(batch(id, 0, 2 * id));
+        }
+        producers.note(batch(0, 1, 10_000));
+        producers.note(batch(1 << 60, 0, 10_002));
+        assert_eq!(producers.count(), PRODUCERS_MAX);
+        assert_eq!(answer(&producers, 1, 0).expect("forgotten"), None);
+        assert!(answer(&producers, 0, 1).expect("known").is_some());
+    }
+
+    #[test]
+    fn batches_are_read_back_and_can_be_cut() {
+        let mut producers = Producers::default();
+        for number in 0..10 {
+            producers.note(batch(number % 3, number, 2 * number));
+        }
+        let bytes = producers.encode();
+        assert_eq!(bytes.len(), 10 * STORED_LEN);
+        let mut read = Producers::decode(&bytes).expect("whole");
+        assert_eq!(read.0, producers.0);
+        assert!(Producers::decode(&bytes[1..]).is_none());
+        read.cut_at(5);
+        assert_eq!(read.count(), 2);
+        assert!(answer(&read, 1, 1).expect("known").is_some());
+        assert_eq!(answer(&read, 1, 4).expect("cut"), None);
+    }
+}
