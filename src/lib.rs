@@ -100,7 +100,8 @@ pub use blocking::{BlockingLog, Follow};
 pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Corruption, Error, ErrorKind, Result};
 pub use log::{
-    Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, TimestampPolicy, Watch,
+    Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, TimestampPolicy,
+    Watch,
 };
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{

@@ -8,7 +8,9 @@
 
 mod closed;
 mod contents;
+mod control;
 mod names;
+mod producers;
 mod rewrite_source;
 mod segments;
 mod survey;
@@ -23,9 +25,10 @@ pub(crate) use crate::segment::{Ending, Testimony, end_of};
 pub(crate) use closed::Closed;
 pub(crate) use contents::Chain;
 pub(crate) use names::{segment_bases, untrimmed};
+pub(crate) use producers::FoundProducers;
 pub(crate) use rewrite_source::RewriteSource;
 pub(crate) use survey::{Surveyed, said_by};
-pub(crate) use torn_tail::flaw_in;
+pub(crate) use torn_tail::{flaw_in, flaw_in_told};
 pub(crate) use unclosed::Unclosed;
 pub(crate) use verdict::Verdict;
 pub(crate) use walked::Walked;

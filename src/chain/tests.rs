@@ -67,6 +67,7 @@ impl Dir {
             created: 0,
             previous_clock: 0,
             rewrite: None,
+            control: crate::control::ControlState::default(),
         }
     }
 
@@ -103,6 +104,7 @@ impl Dir {
                 len: 0,
                 first: u32::try_from(count).unwrap(),
                 frontier: u32::try_from(bytes.len()).unwrap(),
+                has_producer: false,
             };
             let seed = seeds.batch(bytes.len() as u64);
             bytes.extend(marker.encode(seed));
@@ -149,6 +151,7 @@ impl Dir {
             lives: Lives::new(life, 0),
             merge: None,
             clean: None,
+            control: (0, crate::control::ControlState::default()),
         };
         change(&mut meta);
         let opened = Os.open_dir(self.dir.path()).unwrap();
@@ -209,7 +212,7 @@ fn of_a_closed_log_only_the_last_header_is_read() {
     // Neither the other segments nor the frames of this one are read.
     std::fs::write(dir.path(0), b"damaged").unwrap();
     let mut bytes = std::fs::read(dir.path(3)).unwrap();
-    bytes[140] ^= 1;
+    bytes[200] ^= 1;
     std::fs::write(dir.path(3), bytes).unwrap();
     let chain = dir.closed(last);
     let found = closed(&chain, &Options::new());
@@ -217,7 +220,7 @@ fn of_a_closed_log_only_the_last_header_is_read() {
     assert_eq!(bases(&chain.closed_segments(&found)), [0, 3]);
     // They are read if the options ask for a check.
     let checked = chain.verdict(&Options::new().check(true));
-    assert_eq!(told(checked.map(drop)), dir.error(3, 128, Corruption::Record));
+    assert_eq!(told(checked.map(drop)), dir.error(3, 192, Corruption::Record));
 }
 
 #[test]
@@ -246,7 +249,7 @@ fn a_closed_log_that_is_not_as_it_was_is_refused_or_looked_at_anew() {
 fn the_verdict_walks_back_to_the_first_segment_that_proves_those_before_it() {
     let mut dir = Dir::new();
     dir.segment(0, 3, 0, Tail::Nothing);
-    let second = dir.segment(3, 3, 128, Tail::Nothing);
+    let second = dir.segment(3, 3, 192, Tail::Nothing);
     dir.segment(6, 2, 0, Tail::Torn);
     let found = unclosed(&dir.chain(|_| ()), &Options::new());
     assert_eq!(bases(&found.sealed), [0]);
@@ -268,7 +271,7 @@ fn the_verdict_walks_back_to_the_first_segment_that_proves_those_before_it() {
 fn a_marker_proves_a_segment_durable_up_to_its_end() {
     let mut dir = Dir::new();
     dir.segment(0, 3, 0, Tail::Nothing);
-    let last = dir.segment(3, 2, 128, Tail::Marker);
+    let last = dir.segment(3, 2, 192, Tail::Marker);
     let found = unclosed(&dir.chain(|_| ()), &Options::new());
     assert_eq!((bases(&found.sealed), found.cut_at), (vec![0], None));
     let walked = &found.walked[0];
@@ -281,7 +284,7 @@ fn a_marker_proves_a_segment_durable_up_to_its_end() {
 #[test]
 fn damage_below_what_was_durable_is_an_error_unless_it_was_asked_to_go_on() {
     let mut dir = Dir::new();
-    let link = dir.segment(0, 3, 128, Tail::Damaged);
+    let link = dir.segment(0, 3, 192, Tail::Damaged);
     let end = u64::from(link.len);
     let chain = dir.chain(|_| ());
     let refused = chain.verdict(&Options::new()).map(drop);
@@ -310,7 +313,7 @@ fn a_segment_shorter_than_the_one_behind_it_says_cuts_the_log() {
     // A batch of the second segment that knows the first to be durable proves it.
     dir.previous = None;
     let link = dir.segment(0, 3, 0, Tail::Nothing);
-    dir.segment(3, 2, 128, Tail::Nothing);
+    dir.segment(3, 2, 192, Tail::Nothing);
     let bytes = std::fs::read(dir.path(0)).unwrap();
     std::fs::write(dir.path(0), &bytes[..bytes.len() - 5]).unwrap();
     // The first segment need not even be walked through.

@@ -12,8 +12,9 @@
 use std::path::Path;
 
 use super::walked::Walked;
+use crate::control::ControlState;
 use crate::directory::{Directory, corrupt};
-use crate::segment::{Active, Stop, Testimony, end_of};
+use crate::segment::{Active, Testimony, WalkEnd, end_of};
 use crate::{Corruption, Error, Result};
 
 /// Something wrong in a segment.
@@ -26,9 +27,9 @@ pub(crate) struct Defect {
 
 impl Defect {
     /// The defect at which a walk ended, if it ended at one.
-    fn of(stop: Stop) -> Option<Defect> {
+    fn of(stop: WalkEnd) -> Option<Defect> {
         match stop {
-            Stop::Defect {
+            WalkEnd::Defect {
                 position,
                 offset,
                 kind,
@@ -37,7 +38,7 @@ impl Defect {
                 offset: Some(offset),
                 kind,
             }),
-            Stop::Limit | Stop::Marker => None,
+            WalkEnd::Limit | WalkEnd::Marker => None,
         }
     }
 
@@ -85,7 +86,7 @@ impl Walked {
         match self.told {
             Some(told) if seal.len != told.seal.len => Some(Shortfall::Length),
             Some(told) if seal.last_checksum != told.seal.last_checksum => Some(Shortfall::Content),
-            None if self.extent.stop == Stop::Marker && self.is_durable_behind() => {
+            None if self.extent.stop == WalkEnd::Marker && self.is_durable_behind() => {
                 Some(Shortfall::OldMarker)
             }
             _ => self
@@ -150,16 +151,26 @@ impl Walked {
 /// Reads every frame of a segment; returns the defect if the file is not whole or does not end
 /// where the testimony says.
 pub(crate) fn flaw_in(directory: &Directory, base: u64, testimony: Testimony) -> Result<Option<Defect>> {
-    let (active, extent) = Active::adopt(directory, base, None, None)?;
+    flaw_in_told(directory, base, testimony).map(|(flaw, _)| flaw)
+}
+
+/// The same, and returns what the log has come to at the segment's end.
+pub(crate) fn flaw_in_told(
+    directory: &Directory,
+    base: u64,
+    testimony: Testimony,
+) -> Result<(Option<Defect>, ControlState)> {
+    let (active, extent, told) = Active::adopt_told(directory, base, None, None)?;
+    let state = told.after(active.header.control);
     let ending = end_of(&active.header, testimony);
     let is_at_end = ending.is_some_and(|ending| ending.seal == extent.seal());
-    if extent.stop == Stop::Limit && is_at_end {
-        return Ok(None);
+    if extent.stop == WalkEnd::Limit && is_at_end {
+        return Ok((None, state));
     }
     let other = Defect {
         position: extent.end,
         offset: None,
         kind: Corruption::Foreign,
     };
-    Ok(Some(Defect::of(extent.stop).unwrap_or(other)))
+    Ok((Some(Defect::of(extent.stop).unwrap_or(other)), state))
 }

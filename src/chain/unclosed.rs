@@ -66,6 +66,11 @@ impl Unclosed {
         self.walked.get(..kept).unwrap_or(&self.walked)
     }
 
+    /// The last of them.
+    pub(super) fn last_kept(&self) -> Option<&Walked> {
+        self.kept().last()
+    }
+
     /// The offset behind the last message of the segments that are left.
     pub(crate) fn reached(&self) -> u64 {
         let last = self.kept().last().map(|last| last.extent.next_offset);

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::directory::Directory;
 use crate::format::{BATCH_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
-use crate::segment::{Active, Ending, Extent, Stop, Testimony, end_of};
+use crate::segment::{Active, Ending, Extent, Testimony, Told, WalkEnd, end_of};
 
 /// A segment that was walked through.
 pub(crate) struct Walked {
@@ -12,6 +12,8 @@ pub(crate) struct Walked {
     pub(crate) extent: Extent,
     /// Where the segment should end, if there is testimony about it.
     pub(crate) told: Option<Ending>,
+    /// What its records say besides their messages.
+    pub(crate) records_told: Told,
 }
 
 impl Walked {
@@ -24,8 +26,13 @@ impl Walked {
     ) -> Result<Walked> {
         let told = end_of(header, testimony);
         let limit = told.map(|told| u64::from(told.seal.len));
-        let (active, extent) = Active::adopt(directory, header.base, limit, capacity)?;
-        Ok(Walked { active, extent, told })
+        let (active, extent, records_told) = Active::adopt_told(directory, header.base, limit, capacity)?;
+        Ok(Walked {
+            active,
+            extent,
+            told,
+            records_told,
+        })
     }
 
     pub(crate) fn base(&self) -> u64 {
@@ -51,7 +58,7 @@ impl Walked {
     /// except a marker: then no failed sync can have touched this file. A file with holes counts as
     /// touched.
     pub(crate) fn is_untouched(&self) -> Result<bool> {
-        let marker = if self.extent.stop == Stop::Marker {
+        let marker = if self.extent.stop == WalkEnd::Marker {
             BATCH_HEADER_LEN as u64
         } else {
             0

@@ -28,7 +28,12 @@ pub(crate) struct Noted {
 
 impl Guard {
     /// The guard of a log in this state, which ends at `next_offset`.
-    pub(crate) fn new(admission: Admission, state: ControlState, producers: Producers, next_offset: u64) -> Guard {
+    pub(crate) fn new(
+        admission: Admission,
+        state: ControlState,
+        producers: Producers,
+        next_offset: u64,
+    ) -> Guard {
         let mut guard = Guard {
             admission,
             state,
@@ -57,6 +62,15 @@ impl Guard {
     /// offset is on stable storage.
     pub(crate) fn changed_at(&self) -> u64 {
         self.changed_at
+    }
+
+    /// One past the record that has sealed the log; `u64::MAX` if it is not sealed.
+    pub(crate) fn sealed_at(&self) -> u64 {
+        if self.state.is_sealed {
+            self.changed_at
+        } else {
+            u64::MAX
+        }
     }
 
     /// Checks the conditions of a publish in the order of

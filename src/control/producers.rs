@@ -3,7 +3,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::{Ack, Error, Place, Result, Timestamp};
 
 /// How many producers a log knows. Who has published nothing for the longest is forgotten first.
-pub(crate) const PRODUCERS_MAX: usize = 4096;
+const PRODUCERS_MAX: usize = 4096;
 
 /// How many batches of a producer a log knows.
 const BATCHES_MAX: usize = 64;
@@ -33,7 +33,12 @@ impl ProducerBatch {
             offset,
             time: Timestamp::from_micros(time),
         };
-        Ack::new(place(self.first, self.times.0), place(self.end(), self.times.1), tail).duplicate()
+        Ack::new(
+            place(self.first, self.times.0),
+            place(self.end(), self.times.1),
+            tail,
+        )
+        .duplicate()
     }
 }
 
@@ -49,6 +54,12 @@ impl Producers {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Bytes of the batches as they are stored.
+    pub(crate) fn encoded_len(&self) -> u64 {
+        let batches: usize = self.0.values().map(VecDeque::len).sum();
+        (batches * STORED_LEN) as u64
     }
 
     /// The answer to a producer who publishes this sequence again; `None` if it is a new one.

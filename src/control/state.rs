@@ -41,12 +41,6 @@ impl Default for ControlState {
 }
 
 impl ControlState {
-    /// Takes a record of this time.
-    pub(crate) fn note_time(&mut self, time: i64) {
-        self.time_max = self.time_max.max(time);
-        self.last_time = time;
-    }
-
     /// Takes the control record at this offset.
     pub(crate) fn note_control(&mut self, offset: u64, control: Control) {
         match control {
@@ -119,7 +113,7 @@ mod tests {
         state.note_control(4, Control::Fence(token));
         state.note_control(5, Control::Trim(3));
         state.note_control(6, Control::Seal);
-        state.note_time(-7);
+        (state.time_max, state.last_time) = (-7, -7);
         state.has_producers = true;
         assert_eq!(ControlState::decode(&state.encode()), Some(state));
         assert_eq!((state.time_max, state.last_time, state.trim_to), (-7, -7, 3));

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::place::note_failed_sync;
+use super::home::note_failed_sync;
 use crate::sys::{Dir, Process};
 use crate::{Changes, Error, Result};
 

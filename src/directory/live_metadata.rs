@@ -3,8 +3,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::files::Directory;
+use super::home::Home;
 use super::metadata::MetaStore;
-use super::place::Place;
 use crate::Result;
 use crate::format::Meta;
 
@@ -15,15 +15,15 @@ use crate::format::Meta;
 pub(crate) struct LiveMetadata {
     directory: Arc<Directory>,
     store: Mutex<MetaStore>,
-    place: Place,
+    home: Home,
 }
 
 impl LiveMetadata {
-    pub(crate) fn new(directory: &Arc<Directory>, store: MetaStore, place: Place) -> LiveMetadata {
+    pub(crate) fn new(directory: &Arc<Directory>, store: MetaStore, home: Home) -> LiveMetadata {
         LiveMetadata {
             directory: Arc::clone(directory),
             store: Mutex::new(store),
-            place,
+            home,
         }
     }
 
@@ -58,7 +58,7 @@ impl LiveMetadata {
     pub(crate) fn write(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
         let written = self.store.lock().write(|meta| {
             change(meta);
-            self.place.note_boot(meta);
+            self.home.note_boot(meta);
         });
         self.directory.health.poison_on_failed_sync(written)
     }
@@ -67,7 +67,7 @@ impl LiveMetadata {
     pub(crate) fn write_both(&self, change: impl FnOnce(&mut Meta)) -> Result<()> {
         let written = self.store.lock().write_both(|meta| {
             change(meta);
-            self.place.note_boot(meta);
+            self.home.note_boot(meta);
         });
         self.directory.health.poison_on_failed_sync(written)
     }

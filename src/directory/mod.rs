@@ -3,13 +3,14 @@
 
 mod files;
 mod health;
+mod home;
 mod live_metadata;
 mod metadata;
-mod place;
+mod producers;
 mod quarantine;
 
 pub(crate) use files::{Directory, corrupt, header_error, offset_bound};
 pub(crate) use health::Health;
+pub(crate) use home::Home;
 pub(crate) use live_metadata::LiveMetadata;
 pub(crate) use metadata::{Copies, MetaStore, initialise};
-pub(crate) use place::Place;

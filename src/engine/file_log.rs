@@ -7,11 +7,12 @@ use super::append::Rest;
 use super::open_log::OpenLog;
 use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
+use crate::log::{Reading, Record};
 use crate::segment::{Gather as _, IndexState, SegmentRef};
 use crate::sys::is_out_of_space;
 use crate::{
-    BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Position, PublishOptions, Result, Start,
-    Stats, Timestamp, Trimmed,
+    Ack, BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Place, Position, PublishOptions,
+    ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
 };
 
 /// A log in a directory of files.
@@ -193,30 +194,69 @@ impl FileLog {
 }
 
 impl FileLog {
-    /// Publishes messages, or with `IS_CONTROL` appends control records.
+    /// See [`Log::append`].
     #[inline]
-    fn append<const IS_CONTROL: bool>(
-        &self,
-        messages: &[NewMessage<'_>],
-        how: &PublishOptions<'_>,
-    ) -> Result<u64> {
+    fn append_batch(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
         let mut rest = Rest::default();
         let published = self.with_space(|| {
-            let published = self.log.append.publish::<IS_CONTROL>(messages, how, &mut rest);
+            let published = self.log.append.publish(messages, how, &mut rest);
             if published.is_err() {
                 self.act_on(&mut rest)?;
             }
             published
         });
         let acted = self.act_on(&mut rest);
-        let next_offset = published?;
+        let ack = published?;
         acted?;
         if rest.waits {
-            self.log.append.wait_for(next_offset)?;
+            self.log.append.wait_for(ack.end.offset)?;
+            if let Some(before) = rest.trim_to {
+                self.trim(before)?;
+            }
         } else {
             self.log.upkeep.pace(rest.backlog_len);
         }
+        Ok(ack)
+    }
+
+    /// Opens a sealed log again, for publishing. Does nothing if it is not sealed.
+    ///
+    /// # Durability
+    ///
+    /// The log is open on stable storage when this returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::publish`].
+    pub fn unseal(&self) -> Result<()> {
+        self.append_apart(|rest| self.log.append.unseal(rest)).map(drop)
+    }
+
+    /// Appends something by `append`, which returns the next offset, and waits until it is durable.
+    fn append_apart(&self, append: impl Fn(&mut Rest) -> Result<u64>) -> Result<u64> {
+        let mut rest = Rest::default();
+        let appended = self.with_space(|| {
+            let appended = append(&mut rest);
+            if appended.is_err() {
+                self.act_on(&mut rest)?;
+            }
+            appended
+        });
+        let acted = self.act_on(&mut rest);
+        let next_offset = appended?;
+        acted?;
+        self.log.append.wait_for(next_offset)?;
         Ok(next_offset)
+    }
+
+    /// Trims to where control records say, if the process died after they were durable and before
+    /// the log was trimmed.
+    pub(super) fn trim_as_told(&self) -> Result<()> {
+        let before = self.log.append.trim_to();
+        if before > self.start_offset()? && !self.log.health().is_read_only() {
+            self.trim(before)?;
+        }
+        Ok(())
     }
 
     #[inline]
@@ -228,15 +268,15 @@ impl FileLog {
     }
 }
 
-/// Appends a batch of control records with the content of `records`, as publishing appends
-/// messages; returns the next offset.
+/// Appends a batch of control records with the content of `records`, which have no effect: for all
+/// that this version knows, a later version has written them. Returns the next offset.
 ///
 /// # Errors
 ///
 /// As publishing.
 #[cfg(feature = "fault")]
 pub fn append_controls(log: &FileLog, records: &[NewMessage<'_>]) -> Result<u64> {
-    log.append::<true>(records, &PublishOptions::default())
+    log.append_apart(|rest| log.log.append.append_controls(records, &[], rest))
 }
 
 /// Restores the messages of `log` below the offset `end` to the directory `dir`, as
@@ -251,9 +291,51 @@ pub fn restore_to(log: &FileLog, dir: &Path, end: u64) -> Result<BackupReport> {
 }
 
 impl Log for FileLog {
+    #[inline]
+    fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
+        const PLAIN: &PublishOptions<'_> = &PublishOptions::new();
+        Ok(self.append_batch(messages, PLAIN)?.end.offset)
+    }
+
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
-        how.check_plain()?;
-        self.append::<false>(messages, how)
+        let ack = self.append_batch(messages, how)?;
+        // Of a batch that had been published before, the end is not the next offset.
+        Ok(if ack.is_duplicate { ack.tail } else { ack.end }.offset)
+    }
+
+    fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
+        self.append_batch(messages, how)
+    }
+
+    fn tail(&self) -> Result<Place> {
+        Ok(Reader::new(&self.log.segments)?.tail())
+    }
+
+    fn token(&self) -> Result<Token> {
+        self.log.health().check_open()?;
+        self.log.append.token()
+    }
+
+    fn is_sealed(&self) -> Result<bool> {
+        Ok(self.log.is_sealed(&Reader::new(&self.log.segments)?))
+    }
+
+    fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
+        Reading::run(self, from, how, |offset, count| {
+            self.with_reader(|reader| {
+                let from = reader.resolve(Start::At(offset))?;
+                if how.control {
+                    return reader.records(from, count);
+                }
+                let batch = reader.consume(from, count)?;
+                let records = batch.messages.into_iter().map(Record::Message).collect();
+                Ok((records, batch.next_offset))
+            })
+        })
+    }
+
+    fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
+        self.log.append.wait_synced(offset, timeout)
     }
 
     fn start_offset(&self) -> Result<u64> {

@@ -12,8 +12,9 @@ use super::recovery::{Recovered, Recovery};
 use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
-use crate::chain::{Chain, Closed, Unclosed, Verdict, segment_bases};
-use crate::directory::{Copies, Directory, MetaStore, Place, corrupt, initialise};
+use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bases};
+use crate::control::{ControlState, Guard, Producers};
+use crate::directory::{Copies, Directory, Home, MetaStore, corrupt, initialise};
 use crate::format::{CleanEnd, FileName, IndexKinds, Life, Lives, Meta, PREPARED_NAME};
 use crate::segment::{KeyRun, SegmentRef, runs_among};
 use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
@@ -159,9 +160,9 @@ fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
 
 fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     let lock = options.lock(dir, !options.read_only)?;
-    let place = Place::of(dir)?;
+    let home = Home::of(dir)?;
     let bases = segment_bases(dir)?;
-    let copies = read_or_create(dir, options, &bases, place)?;
+    let copies = read_or_create(dir, options, &bases, home)?;
     let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
         key: options.key_index,
@@ -186,7 +187,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
         options,
         chain,
         runs,
-        place,
+        home,
         common_until: u64::MAX,
     };
     let log = match opening.chain.verdict(options)? {
@@ -196,6 +197,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     log.upkeep.make_indexes();
     log.upkeep.begin_retention();
     let log = FileLog::new(log);
+    log.trim_as_told()?;
     // What the policy removes may have been the first that is written.
     log.log.directory.health.check_not_poisoned()?;
     Ok(log)
@@ -224,7 +226,7 @@ fn remove_superseded(chain: &mut Chain) -> Result<()> {
 }
 
 /// Reads the two copies of the metadata; in an empty directory they are written first.
-fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], place: Place) -> Result<Copies> {
+fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: Home) -> Result<Copies> {
     let copies = Copies::read(dir)?;
     if !copies.is_absent() {
         return Ok(copies);
@@ -238,7 +240,7 @@ fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], place: Place) -> 
         return Err(no_log(dir.path()));
     }
     dir.sync_above()?;
-    create_log(dir, options, place)?;
+    create_log(dir, options, home)?;
     let mut copies = Copies::read(dir)?;
     copies.are_ours = true;
     Ok(copies)
@@ -261,7 +263,7 @@ struct Opening<'a> {
     options: &'a Options,
     chain: Chain,
     runs: Vec<Arc<KeyRun>>,
-    place: Place,
+    home: Home,
     /// The current life is known to have its messages up to here; see [`FoundLog`].
     common_until: u64,
 }
@@ -282,25 +284,30 @@ impl Opening<'_> {
             file.set_len(len)?;
             file.sync()?;
         }
+        let control = self.chain.control_when_closed(closed)?;
+        let end = closed.next_offset;
+        let found = self.chain.producers(&control, end, None, self.options)?;
         let appender = Appender {
             next_offset: closed.next_offset,
             previous: closed.last,
             is_marked_clean: true,
+            guard: self.guard(control, found.producers, closed.next_offset),
             ..Appender::default()
         };
         let mut store = MetaStore::new(&directory.dir, meta.clone(), copies);
         if !self.options.read_only {
             self.begin_as_copy(closed, &mut store)?;
-            self.place.forgive(&directory.dir)?;
+            self.home.forgive(&directory.dir)?;
         }
         let segments = self.chain.closed_segments(closed);
-        Ok(self.open_log(lock, segments, appender, store, closed.next_offset))
+        let known = (closed.next_offset, found.saved);
+        Ok(self.open_log(lock, segments, appender, store, known))
     }
 
     /// Takes a copy over as a log of its own: a backup, or a log whose directory was copied.
     fn begin_as_copy(&self, closed: &Closed, store: &mut MetaStore) -> Result<()> {
         let Chain { directory, meta, .. } = &self.chain;
-        let is_copy = self.place.is_copy(meta);
+        let is_copy = self.home.is_copy(meta);
         if !is_copy && !meta.unfinished {
             return Ok(());
         }
@@ -309,7 +316,7 @@ impl Opening<'_> {
             meta.unfinished = false;
             if is_copy {
                 meta.next_offset = closed.next_offset;
-                self.place.begin_life(meta, life, closed.next_offset);
+                self.home.begin_life(meta, life, closed.next_offset);
             }
         })
     }
@@ -318,11 +325,15 @@ impl Opening<'_> {
     fn recovered(mut self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
         let directory = &self.chain.directory;
         let mut meta = MetaStore::new(&directory.dir, self.chain.meta.clone(), &self.chain.copies);
+        let control = self.chain.control_when_unclosed(&found)?;
+        let end = found.next_offset_min.max(found.reached());
+        let FoundProducers { producers, saved } =
+            self.chain.producers(&control, end, Some(&found), self.options)?;
         let recovery = Recovery {
             meta: &mut meta,
             directory,
             options: self.options,
-            place: self.place,
+            home: self.home,
         };
         let Recovered {
             segments,
@@ -339,6 +350,7 @@ impl Opening<'_> {
             next_offset,
             previous,
             unsynced: unsynced.iter().map(|(segment, _)| Arc::clone(segment)).collect(),
+            guard: self.guard(control, producers, next_offset),
             ..Appender::default()
         };
         if let Some((active, extent)) = active {
@@ -346,14 +358,14 @@ impl Opening<'_> {
             appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
         if self.options.read_only {
-            if self.place.may_have_lost(&self.chain.meta) {
+            if self.home.may_have_lost(&self.chain.meta) {
                 self.common_until = reached.max(self.chain.meta.start_offset);
             }
-            return Ok(self.open_log(lock, segments, appender, meta, synced));
+            return Ok(self.open_log(lock, segments, appender, meta, (synced, saved)));
         }
         // With a cut of durable messages, a life has begun already.
-        let (place, dir) = (self.place, &directory.dir);
-        let begins = !has_cut && (place.is_copy(&self.chain.meta) || place.may_have_lost(&self.chain.meta));
+        let (home, dir) = (self.home, &directory.dir);
+        let begins = !has_cut && (home.is_copy(&self.chain.meta) || home.may_have_lost(&self.chain.meta));
         let life = LifeId::from_bytes(dir.random()?);
         // What had no space to be copied is shown all the same, and may be lost in a power cut.
         let is_proven = unsynced.is_empty();
@@ -363,17 +375,21 @@ impl Opening<'_> {
             meta.clean = None;
             meta.unfinished = false;
             meta.visible_is_durable = self.options.durability == Durability::EachPublish && is_proven;
-            place.note_boot(meta);
+            home.note_boot(meta);
             if begins {
-                place.begin_life(meta, life, reached.max(meta.start_offset));
+                home.begin_life(meta, life, reached.max(meta.start_offset));
             }
         })?;
-        place.forgive(dir)?;
-        let log = self.open_log(lock, segments, appender, meta, synced);
+        home.forgive(dir)?;
+        let log = self.open_log(lock, segments, appender, meta, (synced, saved));
         for (segment, extent) in unsynced {
             log.upkeep.ask_to_seal(&segment, extent.seal());
         }
         Ok(log)
+    }
+
+    fn guard(&self, control: ControlState, producers: Producers, next_offset: u64) -> Guard {
+        Guard::new(self.options.admission, control, producers, next_offset)
     }
 
     fn open_log(
@@ -382,12 +398,18 @@ impl Opening<'_> {
         segments: Vec<SegmentRef>,
         appender: Appender,
         metadata: MetaStore,
-        durable: u64,
+        (durable, producers_saved): (u64, u64),
     ) -> OpenLog {
+        let mut start_offset = self.chain.meta.start_offset;
+        if self.options.read_only {
+            // A writer trims as soon as the log is open.
+            start_offset = start_offset.max(appender.guard.state.trim_to);
+        }
         let list = SegmentList {
-            start_offset: self.chain.meta.start_offset,
+            start_offset,
             segments,
             next_offset_min: appender.next_offset,
+            last_time: appender.guard.state.last_time,
             key_runs: self.runs,
             ..SegmentList::default()
         };
@@ -397,15 +419,16 @@ impl Opening<'_> {
             appender,
             metadata,
             durable,
+            producers_saved,
             lock,
-            place: self.place,
+            home: self.home,
             common_until: self.common_until,
         };
         OpenLog::new(self.options, opened)
     }
 }
 
-fn create_log(dir: &Dir, options: &Options, place: Place) -> Result<()> {
+fn create_log(dir: &Dir, options: &Options, home: Home) -> Result<()> {
     let life = Life {
         id: LifeId::from_bytes(dir.random()?),
         begin: 0,
@@ -422,10 +445,11 @@ fn create_log(dir: &Dir, options: &Options, place: Place) -> Result<()> {
         unfinished: false,
         incomplete: false,
         merge: None,
-        boot: place.boot,
-        lock: place.lock,
+        boot: home.boot,
+        lock: home.lock,
         lives: Lives::new(life, 0),
         clean: Some(CleanEnd { last: None }),
+        control: (0, ControlState::default()),
     };
     initialise(dir, &meta)
 }
@@ -440,6 +464,7 @@ fn remove_leftovers(directory: &Directory) -> Result<()> {
                     FileName::SegmentTemporary(_)
                         | FileName::IndexTemporary(_)
                         | FileName::KeysTemporary { .. }
+                        | FileName::ProducersTemporary(_)
                 )
             );
         if is_leftover {

@@ -9,7 +9,8 @@ use super::backup::{self, Source};
 use super::remove::{Remove, Space};
 use super::segments::{Reader, SegmentList, Segments};
 use super::upkeep::Upkeep;
-use crate::directory::{Directory, Health, LiveMetadata, MetaStore, Place};
+use crate::control::ControlState;
+use crate::directory::{Directory, Health, Home, LiveMetadata, MetaStore};
 use crate::format::{CleanEnd, Lives, Previous};
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
@@ -46,8 +47,10 @@ pub(super) struct FoundLog {
     pub(super) metadata: MetaStore,
     /// Everything below this offset is on stable storage.
     pub(super) durable: u64,
+    /// A file knows the producers' batches below this offset.
+    pub(super) producers_saved: u64,
     pub(super) lock: DirLock,
-    pub(super) place: Place,
+    pub(super) home: Home,
     /// A reader begins no life where messages may be gone, but must not take what is behind this
     /// offset for what was there. `u64::MAX` if nothing may be gone.
     pub(super) common_until: u64,
@@ -61,14 +64,21 @@ impl OpenLog {
             appender,
             metadata,
             durable,
+            producers_saved,
             lock,
-            place,
+            home,
             common_until,
         } = opened;
         let lives = metadata.current().lives.clone();
         let segments = Arc::new(Segments::new(&directory, list, options.segments_mapped_max));
-        let metadata = Arc::new(LiveMetadata::new(&directory, metadata, place));
-        let append = Arc::new(Append::new(&segments, &metadata, appender, durable, options));
+        let metadata = Arc::new(LiveMetadata::new(&directory, metadata, home));
+        let append = Arc::new(Append::new(
+            &segments,
+            &metadata,
+            appender,
+            (durable, producers_saved),
+            options,
+        ));
         let space = Arc::new(Space::new(&directory, options.rollover));
         let remove = Arc::new(Remove::new(&append, &segments, &metadata, &space, options));
         let scheduler = (options.background && !options.read_only).then(|| {
@@ -108,6 +118,11 @@ impl OpenLog {
         frontiers.durable().min(reader.next_offset())
     }
 
+    /// Whether the log is sealed, and `reader` sees all of it.
+    pub(super) fn is_sealed(&self, reader: &Reader<'_>) -> bool {
+        reader.next_offset() >= self.append.sealed_at()
+    }
+
     /// See [`Log::stat`](crate::Log::stat).
     pub(super) fn stat(&self, reader: &Reader<'_>) -> Result<Stats> {
         let mut stats = Stats {
@@ -123,6 +138,9 @@ impl OpenLog {
                 .map(|oldest| oldest.since),
             epoch: self.lives.epoch(),
             life: Some(self.lives.current().id),
+            token: self.append.token()?,
+            is_sealed: self.is_sealed(reader),
+            producers: self.append.producer_count() as u64,
             key_index: self.directory.kinds.key,
             time_index: self.directory.kinds.time,
             ..Stats::default()
@@ -187,6 +205,7 @@ impl OpenLog {
             segments: &self.segments,
             metadata: &self.metadata,
             remove: &self.remove,
+            append: &self.append,
         };
         copy(&source).or_else(|error| self.health().check_open().and(Err(error)))
     }
@@ -224,12 +243,17 @@ impl OpenLog {
             let worth_it = last.filter(|(_, seal)| seal.len >= INDEX_LEN_MIN);
             self.upkeep.seal_all(worth_it);
         };
-        self.append.close(seal_all, |next_offset, last, is_marked| {
-            self.mark_clean(next_offset, last, is_marked)
+        self.append.close(seal_all, |control, last, is_marked| {
+            self.mark_clean(control, last, is_marked)
         })
     }
 
-    fn mark_clean(&self, next_offset: u64, last: Option<Previous>, is_marked: bool) -> Result<()> {
+    fn mark_clean(
+        &self,
+        control: (u64, ControlState),
+        last: Option<Previous>,
+        is_marked: bool,
+    ) -> Result<()> {
         let options = &self.options;
         let current = self.metadata.current();
         let same_indexes = (current.key_index, current.time_index) == (options.key_index, options.time_index);
@@ -239,7 +263,8 @@ impl OpenLog {
         self.metadata.write_both(|meta| {
             meta.key_index = options.key_index;
             meta.time_index = options.time_index;
-            meta.next_offset = next_offset;
+            meta.next_offset = control.0;
+            meta.control = control;
             meta.visible_is_durable = self.append.frontiers().visible_is_durable();
             meta.clean = Some(CleanEnd { last });
         })

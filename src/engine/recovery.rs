@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::Options;
 use crate::chain::{Unclosed, Walked};
-use crate::directory::{Directory, MetaStore, Place};
+use crate::directory::{Directory, Home, MetaStore};
 use crate::format::{Previous, SPARE_NAME};
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
 use crate::sys::{found, is_out_of_space};
@@ -43,7 +43,7 @@ pub(crate) struct Recovery<'a> {
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) options: &'a Options,
     pub(crate) meta: &'a mut MetaStore,
-    pub(crate) place: Place,
+    pub(crate) home: Home,
 }
 
 impl Recovery<'_> {
@@ -104,12 +104,12 @@ impl Recovery<'_> {
     /// out, and that another life begins: after a crash in the middle of the cut, nothing else
     /// would tell.
     fn announce_cut(&mut self, found: &Unclosed) -> Result<()> {
-        let (life, place) = (LifeId::from_bytes(self.directory.dir.random()?), self.place);
+        let (life, home) = (LifeId::from_bytes(self.directory.dir.random()?), self.home);
         self.meta.write_both(|meta| {
             let begin = found.reached().max(meta.start_offset);
             meta.next_offset = meta.next_offset.max(found.next_offset_min).max(begin);
             meta.clean = None;
-            place.begin_life(meta, life, begin);
+            home.begin_life(meta, life, begin);
         })
     }
 

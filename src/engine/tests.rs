@@ -182,7 +182,7 @@ fn a_segment_left_behind_is_synced_before_it_is_sealed_by_another() {
         let published = log
             .log
             .append
-            .publish::<false>(&message, &crate::PublishOptions::new(), &mut rest);
+            .publish(&message, &crate::PublishOptions::new(), &mut rest);
         published.expect("published");
         let due = rest.due;
         if let Some(due) = due.filter(|due| due.left_behind.is_some()) {

@@ -12,6 +12,10 @@ pub(crate) const RECORD_HEADER_LEN: usize = 20;
 pub(crate) const LONE_HEADER_LEN: usize = 24;
 /// Bytes of a batch header.
 pub(crate) const BATCH_HEADER_LEN: usize = 20;
+/// Bytes of a batch header that names the producer of the batch.
+pub(crate) const BATCH_HEADER_LEN_MAX: usize = 36;
+/// Where in a record its time is.
+pub(crate) const TIME_AT: u64 = 8;
 /// The largest frame of a record in bytes, header included.
 pub(crate) const FRAME_LEN_MAX: u32 = (1 << 28) - 1;
 
@@ -24,6 +28,9 @@ const KIND_LONE: u32 = 3;
 const KIND_MASK: u32 = 3 << KIND_SHIFT;
 /// Bits of a record's second word that must be zero.
 const RECORD_RESERVED: u32 = 3 << 28;
+
+/// Whether a batch header names a producer. The bits below count records.
+const HAS_PRODUCER: u32 = 1 << 29;
 
 const KEY_LEN_MASK: u32 = (1 << 27) - 1;
 const HAS_KEY: u32 = 1 << 27;
@@ -95,6 +102,8 @@ pub(crate) struct BatchHeader {
     pub(crate) first: u32,
     /// The durable frontier, as in [`RecordKind::Lone`].
     pub(crate) frontier: u32,
+    /// Whether the header names the batch's producer.
+    pub(crate) has_producer: bool,
 }
 
 /// A frame's head.
@@ -106,7 +115,8 @@ pub(crate) enum Frame {
 
 impl Frame {
     /// Reads the head of a frame from its first bytes; `None` if no frame begins with these bytes.
-    /// 24 bytes are always enough.
+    /// 24 bytes are always enough; the rest of the header of a batch with a producer is not looked
+    /// at.
     #[inline]
     pub(crate) fn parse(bytes: &[u8]) -> Option<Frame> {
         let word = u32_at(bytes, 4)?;
@@ -114,10 +124,11 @@ impl Frame {
             KIND_RECORD | KIND_LONE => RecordHeader::parse(bytes, word).map(Frame::Record),
             KIND_BATCH => Some(Frame::Batch(BatchHeader {
                 checksum: u32_at(bytes, 0)?,
-                count: word & !KIND_MASK,
+                count: word & !KIND_MASK & !HAS_PRODUCER,
                 len: u32_at(bytes, 8)?,
                 first: u32_at(bytes, 12)?,
                 frontier: u32_at(bytes, 16)?,
+                has_producer: word & HAS_PRODUCER != 0,
             })),
             _ => None,
         }
@@ -202,7 +213,18 @@ impl RecordHeader {
 }
 
 impl BatchHeader {
-    /// The header's bytes, with the checksum for a position with this `seed`.
+    /// Bytes of the header.
+    #[inline]
+    pub(crate) fn header_len(&self) -> usize {
+        if self.has_producer {
+            BATCH_HEADER_LEN_MAX
+        } else {
+            BATCH_HEADER_LEN
+        }
+    }
+
+    /// The bytes of a header that names no producer, with the checksum for a position with this
+    /// `seed`.
     pub(crate) fn encode(&self, seed: u32) -> [u8; BATCH_HEADER_LEN] {
         let mut bytes = [0; BATCH_HEADER_LEN];
         bytes[4..8].copy_from_slice(&(KIND_BATCH << KIND_SHIFT | self.count).to_le_bytes());
@@ -214,11 +236,34 @@ impl BatchHeader {
         bytes
     }
 
+    /// The bytes of a header that names a producer and the batch's sequence.
+    pub(crate) fn encode_produced(
+        &self,
+        (id, sequence): (u64, u64),
+        seed: u32,
+    ) -> [u8; BATCH_HEADER_LEN_MAX] {
+        let mut bytes = [0; BATCH_HEADER_LEN_MAX];
+        bytes[..BATCH_HEADER_LEN].copy_from_slice(&self.encode(seed));
+        let word = KIND_BATCH << KIND_SHIFT | HAS_PRODUCER | self.count;
+        bytes[4..8].copy_from_slice(&word.to_le_bytes());
+        bytes[20..28].copy_from_slice(&id.to_le_bytes());
+        bytes[28..].copy_from_slice(&sequence.to_le_bytes());
+        let sum = super::checksum(seed, &bytes[4..]);
+        bytes[..4].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// The producer and the sequence in `bytes`, which begin with this header.
+    pub(crate) fn producer(&self, bytes: &[u8]) -> Option<(u64, u64)> {
+        let named = self.has_producer.then_some(bytes)?;
+        Some((u64_at(named, 20)?, u64_at(named, 28)?))
+    }
+
     /// Whether `bytes`, which begin with this header, carry the checksum for a position with this
     /// `seed`.
     pub(crate) fn is_intact(&self, bytes: &[u8], seed: u32) -> bool {
         bytes
-            .get(4..BATCH_HEADER_LEN)
+            .get(4..self.header_len())
             .is_some_and(|body| super::checksum(seed, body) == self.checksum)
     }
 

@@ -95,7 +95,9 @@ impl Lives {
             let begin = life.begin.to_le_bytes();
             life.id.to_bytes().into_iter().chain(begin)
         };
-        self.known.iter().flat_map(encode).collect()
+        let mut bytes: Vec<u8> = self.known.iter().flat_map(encode).collect();
+        bytes.resize(LIVES_MAX * LIFE_LEN, 0);
+        bytes
     }
 
     /// The history of `count` lives at the front of `bytes`, if it can be that of a log with this

@@ -2,7 +2,8 @@
 
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{HeaderDefect, begin, checked};
-use super::lives::Lives;
+use super::lives::{LIFE_LEN, LIVES_MAX, Lives};
+use crate::control::{CONTROL_STATE_LEN, ControlState};
 use crate::sys::FileId;
 
 /// Bytes of one copy.
@@ -15,6 +16,10 @@ const NONE: u64 = u64::MAX;
 
 /// Where the lives begin.
 const LIVES_AT: usize = 144;
+
+/// Where the control state begins, and the offset that it is the state at.
+const CONTROL_AT: usize = LIVES_AT + LIVES_MAX * LIFE_LEN;
+const CONTROL_OFFSET_AT: usize = CONTROL_AT + CONTROL_STATE_LEN;
 
 const KEY_INDEX: u32 = 1;
 const TIME_INDEX: u32 = 1 << 1;
@@ -64,6 +69,8 @@ pub(crate) struct Meta {
     pub(crate) lives: Lives,
     /// Set by a clean close, and removed, durably, before the first write of the next life.
     pub(crate) clean: Option<CleanEnd>,
+    /// What the records of the log have come to, and the offset up to which they are counted.
+    pub(crate) control: (u64, ControlState),
 }
 
 /// Where a log that was closed ends. Everything below this end is durable.
@@ -109,6 +116,8 @@ impl Meta {
             .put(&self.lives.count().to_le_bytes())
             .put(&[0; 4])
             .put(&self.lives.encode())
+            .put(&self.control.1.encode())
+            .put(&self.control.0.to_le_bytes())
             .seal()
     }
 
@@ -154,6 +163,10 @@ impl Meta {
             clean: (flags & CLEAN != 0).then(|| CleanEnd {
                 last: (base != NONE).then_some(last),
             }),
+            control: (
+                u64_at(bytes, CONTROL_OFFSET_AT)?,
+                ControlState::decode(&array(bytes, CONTROL_AT)?)?,
+            ),
         })
     }
 }
@@ -171,7 +184,7 @@ impl Meta {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lives::{LIFE_LEN, LIVES_MAX, Life};
+    use super::super::lives::Life;
     use super::super::{Previous, checksum};
     use super::*;
     use crate::types::LifeId;
@@ -209,6 +222,7 @@ mod tests {
                     last_checksum: 7,
                 }),
             }),
+            control: (3, ControlState::default()),
         }
     }
 
@@ -239,7 +253,7 @@ mod tests {
             (meta.lives.count() as usize, meta.lives.epoch()),
             (LIVES_MAX, 103)
         );
-        const { assert!(LIVES_AT + LIVES_MAX * LIFE_LEN <= META_LEN - 4) };
+        const { assert!(CONTROL_OFFSET_AT + 8 <= META_LEN - 4) };
         assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
     }
 

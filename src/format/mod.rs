@@ -13,14 +13,15 @@ mod names;
 #[cfg(test)]
 mod page_tests;
 mod payload;
+mod producers;
 mod run;
 mod segment;
 mod sink;
 
 pub(crate) use checksum::{FrameSeeds, Salt, checksum, reseeded};
 pub(crate) use frame::{
-    BATCH_HEADER_LEN, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader,
-    RecordKind,
+    BATCH_HEADER_LEN, BATCH_HEADER_LEN_MAX, BatchHeader, FRAME_LEN_MAX, Frame, LONE_HEADER_LEN,
+    RECORD_HEADER_LEN, RecordHeader, RecordKind, TIME_AT,
 };
 pub(crate) use header::HeaderDefect;
 pub(crate) use index::{
@@ -32,9 +33,10 @@ pub(crate) use lives::{Life, Lives};
 pub(crate) use meta::{CleanEnd, META_LEN, Meta};
 pub(crate) use names::{FileName, META_NAMES, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
 pub(crate) use payload::{
-    Layout, are_headers_whole, decode_lone_message, decode_message, encode_record, is_intact,
-    lone_len, record_len, verified_whole,
+    Layout, are_headers_whole, decode_lone_message, decode_message, encode_record, is_intact, lone_len,
+    record_len, verified_whole,
 };
+pub(crate) use producers::ProducersAt;
 pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};
 pub(crate) use segment::{
     FRAMES_START, Previous, Rewrite, SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX, SegmentHeader, SegmentHeaderBytes,

@@ -28,6 +28,10 @@ pub(crate) enum FileName {
     Keys { first: u64, end: u64, level: u8 },
     /// `.keys.tmp`: an unfinished key run.
     KeysTemporary { first: u64 },
+    /// `.producers`: the table of producers up to this offset, which need not be a base offset.
+    Producers(u64),
+    /// `.producers.tmp`: an unfinished table of producers.
+    ProducersTemporary(u64),
 }
 
 impl FileName {
@@ -44,6 +48,8 @@ impl FileName {
             ".log.tmp" => Some(FileName::SegmentTemporary(base)),
             ".idx.tmp" => Some(FileName::IndexTemporary(base)),
             ".keys.tmp" => Some(FileName::KeysTemporary { first: base }),
+            ".producers" => Some(FileName::Producers(base)),
+            ".producers.tmp" => Some(FileName::ProducersTemporary(base)),
             _ => FileName::parse_keys(base, ending).filter(|found| found.to_string() == name),
         }
     }
@@ -73,6 +79,8 @@ impl std::fmt::Display for FileName {
             FileName::IndexTemporary(base) => write!(f, "{base:020}.idx.tmp"),
             FileName::Keys { first, end, level } => write!(f, "{first:020}-{end:020}.{level}.keys"),
             FileName::KeysTemporary { first } => write!(f, "{first:020}.keys.tmp"),
+            FileName::Producers(offset) => write!(f, "{offset:020}.producers"),
+            FileName::ProducersTemporary(offset) => write!(f, "{offset:020}.producers.tmp"),
         }
     }
 }
@@ -90,6 +98,8 @@ mod tests {
                 FileName::SegmentTemporary(base),
                 FileName::IndexTemporary(base),
                 FileName::KeysTemporary { first: base },
+                FileName::Producers(base),
+                FileName::ProducersTemporary(base),
                 FileName::Keys {
                     first: base,
                     end: 9,

@@ -14,6 +14,9 @@ fn constants_are_those_of_the_code() {
         ("RECORD_HEADER_LEN", RECORD_HEADER_LEN as u64),
         ("LONE_HEADER_LEN", LONE_HEADER_LEN as u64),
         ("BATCH_HEADER_LEN", BATCH_HEADER_LEN as u64),
+        ("BATCH_HEADER_LEN_MAX", BATCH_HEADER_LEN_MAX as u64),
+        ("CONTROL_STATE_LEN", crate::control::CONTROL_STATE_LEN as u64),
+        ("PRODUCERS_HEADER_LEN", producers::HEADER_LEN as u64),
         ("META_LEN", META_LEN as u64),
         ("INDEX_HEADER_LEN", INDEX_HEADER_LEN as u64),
         ("INDEX_PAGE_LEN", INDEX_PAGE_LEN as u64),
@@ -42,7 +45,9 @@ fn the_worked_example_is_what_is_written() {
         &first,
         Timestamp::from_micros(1),
         seeds.record(0),
-        RecordKind::Lone { frontier: 128 },
+        RecordKind::Lone {
+            frontier: FRAMES_START,
+        },
         false,
     );
 
@@ -80,6 +85,7 @@ fn the_worked_example_is_what_is_written() {
         len,
         first: 1,
         frontier,
+        has_producer: false,
     };
     bytes.extend_from_slice(&header.encode(seeds.batch(position)));
     bytes.extend_from_slice(&records);

@@ -3,6 +3,7 @@
 use super::Salt;
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{HeaderDefect, begin, checked};
+use crate::control::ControlState;
 
 /// Bytes of a segment's header; frames begin behind it.
 pub(crate) const SEGMENT_HEADER_LEN: u64 = HEADER_LEN as u64;
@@ -17,7 +18,7 @@ pub(crate) const FRAMES_START: u32 = HEADER_LEN as u32;
 /// A segment's header as it is stored.
 pub(crate) type SegmentHeaderBytes = [u8; HEADER_LEN as usize];
 
-const HEADER_LEN: u16 = 128;
+const HEADER_LEN: u16 = 192;
 
 const MAGIC: [u8; 8] = *b"DURAMENL";
 const NONE: u64 = u64::MAX;
@@ -41,6 +42,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) previous_clock: u32,
     /// `None` for a segment as it was published.
     pub(crate) rewrite: Option<Rewrite>,
+    /// What the records in front of this segment have come to.
+    pub(crate) control: ControlState,
 }
 
 /// What a rewritten segment says about itself.
@@ -109,6 +112,7 @@ impl SegmentHeader {
             .put(&rewrite.len.to_le_bytes())
             .put(&rewrite.last_checksum.to_le_bytes())
             .put(&self.created.to_le_bytes())
+            .put(&self.control.encode())
             .seal()
     }
 
@@ -155,6 +159,7 @@ impl SegmentHeader {
                 0 => None,
                 generation => Some(Self::rewrite(header, u64_at(header, 48)?, generation)?),
             },
+            control: ControlState::decode(&array(header, 124)?)?,
         })
     }
 
@@ -177,6 +182,7 @@ impl SegmentHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Token;
     use crate::format::TEST_STRIDE;
 
     fn example() -> SegmentHeader {
@@ -204,6 +210,11 @@ mod tests {
                 len: 11,
                 last_checksum: 12,
             }),
+            control: ControlState {
+                token: Token::new("token").expect("short"),
+                trim_to: 3,
+                ..ControlState::default()
+            },
         }
     }
 
@@ -239,8 +250,8 @@ mod tests {
     fn another_version_is_told_from_damage() {
         let mut bytes = example().encode();
         bytes[8] = 2;
-        let sum = super::super::checksum(0, &bytes[..124]);
-        bytes[124..].copy_from_slice(&sum.to_le_bytes());
+        let sum = super::super::checksum(0, &bytes[..188]);
+        bytes[188..].copy_from_slice(&sum.to_le_bytes());
         assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderDefect::Version(2)));
     }
 }

@@ -1,7 +1,6 @@
 use bytes::Bytes;
 
 use super::seeds::reseal_frames;
-use crate::types::first_header;
 use crate::format::{
     BATCH_HEADER_LEN, Binding, FRAMES_START, Frame, FrameSeeds, IndexKinds, Layout, RecordHeader, Salt,
     are_headers_whole, checksum, decode_message, encode_record,
@@ -9,6 +8,7 @@ use crate::format::{
 use crate::index::{Find, IndexBuilder, SealedIndex, key_hash};
 use crate::segment::{Entry, Extent, Walk};
 use crate::sys::Map;
+use crate::types::first_header;
 use crate::{Message, NewMessage, Timestamp};
 
 /// The seeds of the checksums of single frames.

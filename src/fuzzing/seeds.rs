@@ -90,7 +90,12 @@ pub(super) fn reseal_frames(segment: &mut [u8], seeds: FrameSeeds, base: u64) {
 #[must_use]
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = Vec::new();
-    for kind in [RecordKind::Batched, RecordKind::Lone { frontier: 128 }] {
+    for kind in [
+        RecordKind::Batched,
+        RecordKind::Lone {
+            frontier: FRAMES_START,
+        },
+    ] {
         for message in messages() {
             for is_control in [false, true] {
                 seeds.push(("frame", record(&message, kind, is_control)));
@@ -187,6 +192,7 @@ fn batch_header(count: usize, len: usize, first: usize) -> Vec<u8> {
         len: small(len),
         first: small(first),
         frontier: 0,
+        has_producer: false,
     };
     header.encode(0).to_vec()
 }
@@ -195,7 +201,7 @@ fn index_file(kinds: IndexKinds, has_controls: bool) -> Vec<u8> {
     let mut builder = IndexBuilder::new(kinds, 0);
     for n in 0_u32..40 {
         let hash = Some(key_hash(&[u8::try_from(n % 7).unwrap_or(0)]));
-        let (offset, position) = (u64::from(n + n / 30), 128 + 30 * n);
+        let (offset, position) = (u64::from(n + n / 30), 192 + 30 * n);
         // A sealed file that is whole; entries in order cannot be refused.
         let _ = if has_controls && n % 4 == 3 {
             builder.push_control(offset, position)
@@ -216,7 +222,7 @@ fn index_file(kinds: IndexKinds, has_controls: bool) -> Vec<u8> {
 fn previous() -> Previous {
     Previous {
         base: 0,
-        len: 128,
+        len: 192,
         last_checksum: 7,
     }
 }
@@ -246,5 +252,6 @@ fn metadata(clean: Option<CleanEnd>) -> Meta {
         merge: None,
         visible_is_durable: true,
         clean,
+        control: (0, crate::control::ControlState::default()),
     }
 }

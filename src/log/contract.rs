@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::changes::Changes;
 use super::default;
 use crate::{
-    Ack, BackupReport, Batch, Deleted, Error, Message, NewMessage, Place, Position, PublishOptions, ReadBatch,
-    ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
+    Ack, BackupReport, Batch, Deleted, Error, Message, NewMessage, Place, Position, PublishOptions,
+    ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
 };
 
 declare_log! {

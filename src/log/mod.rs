@@ -31,7 +31,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;
 pub use event::Event;
-pub use options::Options;
 pub(crate) use options::Admission;
+pub use options::Options;
 pub use retention::Retention;
 pub use timestamps::TimestampPolicy;

@@ -76,7 +76,9 @@ impl<'a> Reading<'a> {
         if let (Start::Time(from), Some(until)) = (from, how.until_time)
             && from >= until
         {
-            return Err(Error::Invalid("reading begins at or after the time it is to end at"));
+            return Err(Error::Invalid(
+                "reading begins at or after the time it is to end at",
+            ));
         }
         // In this order: behind a seal the end does not move any more.
         let is_sealed = log.is_sealed()?;
@@ -117,7 +119,11 @@ impl<'a> Reading<'a> {
             controls: Vec::new(),
             next_offset,
             tail,
-            stopped: if how.max_count == 0 { Stop::Count } else { Stop::Bytes },
+            stopped: if how.max_count == 0 {
+                Stop::Count
+            } else {
+                Stop::Bytes
+            },
         })
     }
 
@@ -138,7 +144,11 @@ impl<'a> Reading<'a> {
             }
             let left = self.how.max_count - self.batch.messages.len() - self.batch.controls.len();
             let room = usize::try_from(until - at).unwrap_or(usize::MAX);
-            let asked = if is_counted { left.min(room) } else { count.min(room) };
+            let asked = if is_counted {
+                left.min(room)
+            } else {
+                count.min(room)
+            };
             count = count.saturating_mul(2);
             let (records, next_offset) = match source(at, asked) {
                 // The next call meets it again.

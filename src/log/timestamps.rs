@@ -83,7 +83,11 @@ impl Stamp {
             Whose::Arrival => now,
             Whose::ClientPrefer | Whose::ClientRequire => given.unwrap_or(now),
         };
-        let capped = if self.policy.is_uncapped { taken } else { taken.min(now) };
+        let capped = if self.policy.is_uncapped {
+            taken
+        } else {
+            taken.min(now)
+        };
         let raised = capped.max(self.max);
         self.max = raised;
         let is_by_clock = raised == now && (given.is_none() || self.policy.whose == Whose::Arrival);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::{Chain, Ending, Surveyed, Walked, segment_bases};
 use crate::directory::{Copies, Directory};
 use crate::format::{FileName, IndexKinds};
-use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, Stop, damaged_runs};
+use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, WalkEnd, damaged_runs};
 use crate::sys::Dir;
 use crate::{Corruption, Error, Options, Result};
 
@@ -194,7 +194,9 @@ pub(super) fn check_segments(chain: &Chain) -> Result<Vec<Checked>> {
 fn check_segment(chain: &Chain, surveyed: &Surveyed, checked: &mut Checked) -> Result<()> {
     let base = surveyed.walked.base();
     let path = chain.directory.path_of(&FileName::Segment(base));
-    let Walked { active, extent, told } = &surveyed.walked;
+    let Walked {
+        active, extent, told, ..
+    } = &surveyed.walked;
     let report = &mut checked.found;
     if surveyed.is_other {
         report.add(path.clone(), 0, None, Corruption::Foreign);
@@ -230,7 +232,7 @@ fn check_index(chain: &Chain, walked: &Walked, ending: &Ending, report: &mut Che
             report.add(segment.index_path(), position, None, Corruption::Index);
             return Ok(());
         }
-        IndexState::Good(files) if matches!(walked.extent.stop, Stop::Defect { .. }) => files,
+        IndexState::Good(files) if matches!(walked.extent.stop, WalkEnd::Defect { .. }) => files,
         IndexState::Good(_) | IndexState::Absent => return Ok(()),
     };
     let opened = SegmentSnapshot::Sealed { files: &files };

@@ -3,13 +3,13 @@ use std::path::Path;
 
 use crate::directory::header_error;
 use crate::format::{
-    BATCH_HEADER_LEN, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, LONE_HEADER_LEN, Layout,
-    RecordHeader, SEGMENT_HEADER_LEN, SegmentHeader, is_intact,
+    BATCH_HEADER_LEN_MAX, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, Layout, RecordHeader,
+    SEGMENT_HEADER_LEN, SegmentHeader, is_intact,
 };
 use crate::index::SealedIndex;
 use crate::segment::CopyBuffer;
 use crate::sys::{Map, Open, Os, Storage};
-use crate::{Error, Result, Timestamp};
+use crate::{Control, Error, Result, Timestamp};
 
 /// Writes every frame of a segment file (`.log`), or every entry of an index file (`.idx`), to
 /// `out`, one line each, with positions in bytes and with checksums, and goes on behind damage.
@@ -87,6 +87,15 @@ impl SegmentDump<'_> {
                 previous.base, previous.len, previous.last_checksum
             )?;
         }
+        let control = &header.control;
+        writeln!(
+            out,
+            "  begins with token {:?}, {}, latest time {}, trimmed by control to {}",
+            control.token.as_str(),
+            if control.is_sealed { "sealed" } else { "not sealed" },
+            Timestamp::from_micros(control.time_max),
+            control.trim_to
+        )?;
         let content_end = self.content_end();
         let mut at = SEGMENT_HEADER_LEN;
         let mut damaged_from = None;
@@ -119,7 +128,9 @@ impl SegmentDump<'_> {
 
     /// Describes the intact frame at `at`; also returns the number of bytes to the next frame.
     fn frame(&mut self, at: u64, header: &SegmentHeader) -> Option<(String, u64)> {
-        let head = self.buffer.get_up_to(self.map, at, LONE_HEADER_LEN, u64::MAX)?;
+        let head = self
+            .buffer
+            .get_up_to(self.map, at, BATCH_HEADER_LEN_MAX, u64::MAX)?;
         match Frame::parse(head)? {
             Frame::Batch(batch) => {
                 if !batch.is_intact(head, self.seeds.batch(at)) {
@@ -127,11 +138,14 @@ impl SegmentDump<'_> {
                 }
                 self.offset = header.base.saturating_add(u64::from(batch.first));
                 let what = if batch.is_marker() { "marker" } else { "batch" };
+                let producer = batch.producer(head).map_or_else(String::new, |(id, sequence)| {
+                    format!(", sequence {sequence} of producer {id}")
+                });
                 let line = format!(
-                    "{what} of {} records, {} bytes, first offset {}, durable below {}, checksum {:08x}",
+                    "{what} of {} records, {} bytes, first offset {}, durable below {}, checksum {:08x}{producer}",
                     batch.count, batch.len, self.offset, batch.frontier, batch.checksum
                 );
-                Some((line, BATCH_HEADER_LEN as u64))
+                Some((line, batch.header_len() as u64))
             }
             Frame::Record(record) => self.record(at, &record),
         }
@@ -155,9 +169,16 @@ impl SegmentDump<'_> {
         let alone = record.kind.frontier().map_or_else(String::new, |frontier| {
             format!(", alone, durable below {frontier}")
         });
+        let what = if record.control {
+            let content = layout.value.clone().and_then(|range| frame.get(range));
+            let control = content.and_then(Control::of_content);
+            let known = control.map_or_else(|| "unknown".to_owned(), |control| format!("{control:?}"));
+            format!("control {known}, ")
+        } else {
+            String::new()
+        };
         let line = format!(
-            "{}record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}",
-            if record.control { "control " } else { "" },
+            "{what}record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}",
             record.len,
             Timestamp::from_micros(record.time),
             size(layout.key),

@@ -4,7 +4,7 @@ use super::check::Checked;
 use super::report::RecoverOptions;
 use crate::Corruption;
 use crate::chain::Chain;
-use crate::directory::Place;
+use crate::directory::Home;
 use crate::format::FileName;
 
 /// The damage that a check found in a segment.
@@ -52,7 +52,7 @@ impl Damage {
 pub(super) struct Findings {
     pub(super) how: RecoverOptions,
     pub(super) chain: Chain,
-    pub(super) place: Place,
+    pub(super) home: Home,
     pub(super) is_meta_good: bool,
     pub(super) is_meta_lost: bool,
     /// Whether segments are missing in front of the first one there is.

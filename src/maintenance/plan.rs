@@ -119,7 +119,7 @@ impl Planner<'_> {
     }
 
     fn finish(self, is_end_wrong: bool) -> Plan {
-        let (meta, place) = (self.meta(), self.findings.place);
+        let (meta, home) = (self.meta(), self.findings.home);
         let planned_end = self.clean_end().filter(|_| !is_end_wrong);
         let clean = if self.report.changed {
             planned_end
@@ -139,7 +139,7 @@ impl Planner<'_> {
         // Opening the log begins a life too, if it is a copy, or if nothing tells whether messages
         // were lost.
         let is_another =
-            lost_from.is_some() || place.is_copy(meta) || (clean.is_none() && place.may_have_lost(meta));
+            lost_from.is_some() || home.is_copy(meta) || (clean.is_none() && home.may_have_lost(meta));
         let mut report = self.report;
         report.epoch = report.epoch.saturating_add(u64::from(is_another));
         report.next_offset = next_offset_min.max(reached);

@@ -7,7 +7,7 @@ use super::plan::plan;
 use super::repair::carry_out;
 use super::report::{RecoverOptions, RecoverReport};
 use crate::chain::{Chain, segment_bases};
-use crate::directory::{Copies, Directory, Place, corrupt};
+use crate::directory::{Copies, Directory, Home, corrupt};
 use crate::format::{IndexKinds, Life, Lives, Meta};
 use crate::segment::damaged_runs;
 use crate::sys::{Dir, FileId, UNKNOWN_BOOT};
@@ -88,7 +88,7 @@ fn read_back(dir: &Dir, options: &Options) -> Result<()> {
 
 /// Checks the whole log, and returns what is wrong with it.
 fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings> {
-    let place = Place::of(dir)?;
+    let home = Home::of(dir)?;
     let copies = Copies::read(dir)?;
     let bases = segment_bases(dir)?;
     if copies.is_absent() && bases.is_empty() {
@@ -129,7 +129,7 @@ fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings
         runs_damaged: damaged_runs(&chain.directory)?,
         damage,
         chain,
-        place,
+        home,
     })
 }
 
@@ -169,6 +169,7 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
         lock: FileId::default(),
         lives: Lives::new(life, epoch),
         clean: None,
+        control: (newest.base, newest.control),
     })
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use super::findings::Findings;
 use super::plan::{Action, Plan, Planned, unknown};
 use crate::chain::{Testimony, flaw_in};
-use crate::directory::{Directory, MetaStore, Place, corrupt};
+use crate::directory::{Directory, Home, MetaStore, corrupt};
 use crate::format::{FrameSeeds, Previous};
 use crate::segment::{Gap, Good, Rewriter};
 use crate::sys::Open;
@@ -22,7 +22,7 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
     let chain = &findings.chain;
     let directory = &*chain.directory;
     let mut meta = MetaStore::new(&directory.dir, chain.meta.clone(), &chain.copies);
-    announce(directory, &mut meta, findings.place, plan)?;
+    announce(directory, &mut meta, findings.home, plan)?;
     // When the last segments are gone, one of these would be taken for the last.
     directory.remove_segments(chain.superseded.iter().copied())?;
     for name in &findings.runs_damaged {
@@ -51,14 +51,14 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
 }
 
 /// Writes to the metadata, before anything else is changed, what must survive a crash in between.
-fn announce(directory: &Directory, meta: &mut MetaStore, place: Place, plan: &Plan) -> Result<()> {
+fn announce(directory: &Directory, meta: &mut MetaStore, home: Home, plan: &Plan) -> Result<()> {
     let life = LifeId::from_bytes(directory.dir.random()?);
     meta.write_both(|meta| {
         let begin = plan.lost_from.unwrap_or(0);
         meta.next_offset = plan.next_offset_min.max(meta.start_offset).max(begin);
         meta.has_gaps = true;
         if plan.lost_from.is_some() {
-            place.begin_life(meta, life, begin);
+            home.begin_life(meta, life, begin);
         }
     })
 }

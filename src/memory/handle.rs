@@ -205,7 +205,10 @@ impl MemoryLog {
             size: messages.iter().map(|message| self.size(message)).sum(),
         })?;
         let tail = state.tail();
-        if controls.iter().any(|(control, _)| matches!(control, Control::Trim(_))) {
+        if controls
+            .iter()
+            .any(|(control, _)| matches!(control, Control::Trim(_)))
+        {
             state.trim(state.guard.state.trim_to, size);
         }
         if self.retention.is_limited() && state.size_since >= self.rollover {

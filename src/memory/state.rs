@@ -5,7 +5,8 @@ use bytes::Bytes;
 use crate::control::{Guard, Noted};
 use crate::log::{AgeCut, FirstYoung, Horizon, Record};
 use crate::{
-    Batch, Control, ControlRecord, Deleted, Error, Message, Place, Result, Retention, Start, Timestamp, Trimmed,
+    Batch, Control, ControlRecord, Deleted, Error, Message, Place, Result, Retention, Start, Timestamp,
+    Trimmed,
 };
 
 /// The content of a log in memory. Invariants:
@@ -130,14 +131,25 @@ impl State {
     /// Up to `count` records from the offset `from` on, and the offset behind them.
     pub(crate) fn records(&self, from: u64, count: usize) -> Result<(Vec<Record>, u64)> {
         let (position, from) = self.begin(Start::At(from))?;
-        let mut controls = self.controls.iter().skip_while(|control| control.offset < from).peekable();
-        let mut messages = self.messages.get(position..).unwrap_or_default().iter().peekable();
+        let mut controls = self
+            .controls
+            .iter()
+            .skip_while(|control| control.offset < from)
+            .peekable();
+        let mut messages = self
+            .messages
+            .get(position..)
+            .unwrap_or_default()
+            .iter()
+            .peekable();
         let mut records = Vec::new();
         let mut next_offset = self.next_offset;
         while records.len() < count {
             let behind = messages.peek().map_or(u64::MAX, |message| message.offset);
             if let Some(control) = controls.next_if(|control| control.offset < behind) {
-                let content = control.control.map_or(0, |control| control.content().as_bytes().len());
+                let content = control
+                    .control
+                    .map_or(0, |control| control.content().as_bytes().len());
                 records.push(Record::control(*control, content));
             } else if let Some(message) = messages.next() {
                 records.push(Record::Message(message.clone()));

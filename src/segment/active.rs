@@ -7,10 +7,13 @@ use parking_lot::Mutex;
 use super::copy::copy_over;
 use super::ending::Seal;
 use super::reserve::{PAGE, RESERVE_FIRST, reserve_or_less};
+use super::told::Told;
 use super::walk::{Entry, Extent, Walk};
 use super::way::{Growth, Way};
 use crate::directory::Directory;
-use crate::format::{BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SEGMENT_LEN_MAX, SegmentHeader};
+use crate::format::{
+    BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SEGMENT_LEN_MAX, SegmentHeader, TIME_AT,
+};
 use crate::index::{ActiveIndex, SegmentHints};
 use crate::sys::{File, Map, Open, Window, is_out_of_space, raise};
 use crate::{Error, Result};
@@ -82,7 +85,7 @@ impl SyncProgress {
 }
 
 /// How much of a segment readers see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Visible {
     pub(crate) count: u32,
     pub(crate) end: u32,
@@ -150,6 +153,16 @@ impl Active {
         limit: Option<u64>,
         capacity: Option<u64>,
     ) -> Result<(Active, Extent)> {
+        Self::adopt_told(directory, base, limit, capacity).map(|(active, extent, _)| (active, extent))
+    }
+
+    /// The same, and returns what the segment's records say besides their messages.
+    pub(crate) fn adopt_told(
+        directory: &Directory,
+        base: u64,
+        limit: Option<u64>,
+        capacity: Option<u64>,
+    ) -> Result<(Active, Extent, Told)> {
         let how = if directory.health.may_write_files() {
             Open::Write
         } else {
@@ -162,9 +175,9 @@ impl Active {
             None => file.map(len, false)?,
         };
         let active = Active::new(directory, header, file, map, 0);
-        let extent = active
+        let (extent, told) = active
             .walk(limit.unwrap_or(len), directory.kinds.key)
-            .run(|entry| active.index_entry(entry));
+            .run_told(|entry| active.index_entry(entry));
         #[expect(
             clippy::cast_possible_truncation,
             reason = "positions in a segment are u32, which open has checked"
@@ -173,7 +186,7 @@ impl Active {
             count: (extent.next_offset - base) as u32,
             end: extent.end as u32,
         });
-        Ok((active, extent))
+        Ok((active, extent, told))
     }
 
     /// A walk through this segment up to `limit`.
@@ -225,6 +238,16 @@ impl Active {
     #[inline]
     pub(crate) fn visible(&self) -> Visible {
         Visible::unpack(self.visible.load(Ordering::Acquire))
+    }
+
+    /// The time of the last record in front of the offset `end` that readers see, or of the last
+    /// one before this segment.
+    pub(crate) fn time_before(&self, end: u64) -> i64 {
+        let below = u32::try_from(end.saturating_sub(self.header.base)).unwrap_or(u32::MAX);
+        let last = below.min(self.visible().count).checked_sub(1);
+        let position = last.and_then(|last| self.index.position(last));
+        let time = position.and_then(|position| self.map.array(u64::from(position) + TIME_AT));
+        time.map_or(self.header.control.last_time, i64::from_le_bytes)
     }
 
     /// Shows readers everything up to here. Only the writer calls this, and never with less than

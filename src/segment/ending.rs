@@ -145,6 +145,7 @@ mod tests {
             created: 0,
             previous_clock: 0,
             rewrite,
+            control: crate::control::ControlState::default(),
         }
     }
 

@@ -2,8 +2,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::Message;
 use crate::format::{RecordHeader, decode_message};
+use crate::log::Record;
+use crate::{Control, ControlRecord, Message};
 
 /// What consecutive records are read into.
 pub(crate) trait Gather {
@@ -73,5 +74,57 @@ impl Gather for Owned<'_> {
 
     fn clear(&mut self) {
         self.messages.clear();
+    }
+}
+
+/// Gathers messages and control records.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    shared: Bytes,
+    records: Vec<Record>,
+}
+
+impl Records {
+    pub(crate) fn into_records(self) -> Vec<Record> {
+        self.records
+    }
+}
+
+impl Gather for Records {
+    fn memory(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn begin(&mut self, bytes: Vec<u8>, count: usize) {
+        self.shared = Bytes::from(bytes);
+        self.records.reserve(count);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.shared
+    }
+
+    fn take(&mut self, frame: Range<usize>, header: &RecordHeader, offset: u64, seed: u32) -> Option<()> {
+        let message = decode_message(&self.shared, frame, header, offset, seed)?;
+        if !header.control {
+            self.records.push(Record::Message(message));
+            return Some(());
+        }
+        let content = message.value.unwrap_or_default();
+        let record = ControlRecord {
+            offset,
+            time: message.time,
+            control: Control::of_content(&content),
+        };
+        self.records.push(Record::control(record, content.len()));
+        Some(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
     }
 }

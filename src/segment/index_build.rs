@@ -1,7 +1,7 @@
 //! Building the index file of a segment.
 
 use super::ending::Seal;
-use super::walk::{Stop, Walk, WalkProgress};
+use super::walk::{Walk, WalkEnd, WalkProgress};
 use crate::directory::{Directory, corrupt};
 use crate::format::{Binding, FileName, IndexDefect, SegmentHeader};
 use crate::index::IndexBuilder;
@@ -42,10 +42,10 @@ impl IndexBuild {
     }
 
     /// Returns the bytes of the file; or where and why the segment falls short of its seal.
-    pub(super) fn finish(self, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, Stop> {
+    pub(super) fn finish(self, header: &SegmentHeader, seal: Seal) -> Result<Vec<u8>, WalkEnd> {
         let extent = self.progress.extent;
         let is_complete = self.defect.is_none()
-            && extent.stop == Stop::Limit
+            && extent.stop == WalkEnd::Limit
             && extent.end == u64::from(seal.len)
             && extent.last_checksum == seal.last_checksum;
         if !is_complete {

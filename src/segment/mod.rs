@@ -18,6 +18,7 @@ mod sealed;
 mod segment_ref;
 #[cfg(test)]
 mod tests;
+mod told;
 mod walk;
 mod way;
 
@@ -26,7 +27,7 @@ pub(crate) use active::{Active, SyncProgress, Visible};
 pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
 pub(crate) use ending::{Ending, Seal, Testimony, Witness, end_of};
-pub(crate) use gather::{Gather, Owned};
+pub(crate) use gather::{Gather, Owned, Records};
 pub(crate) use index_build::{IndexBuild, store_index};
 pub(crate) use key_run::{FAN, KeyRun, damaged_runs, runs_among};
 pub(crate) use prepared::Prepared;
@@ -37,7 +38,8 @@ pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
 pub(crate) use sealed::{INDEX_LEN_MIN, IndexState, Mapped, Sealed, SegmentEnd};
 pub(crate) use segment_ref::{Budget, Held, LetGo, SegmentRef, SegmentSnapshot};
+pub(crate) use told::Told;
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;
-pub(crate) use walk::{Entry, Extent, Stop};
+pub(crate) use walk::{Entry, Extent, WalkEnd};
 pub(crate) use way::{Growth, Way};

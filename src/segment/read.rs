@@ -7,8 +7,7 @@ use super::read_fault::ReadFault;
 use super::segment_ref::SegmentSnapshot;
 use crate::Message;
 use crate::format::{
-    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_lone_message,
-    is_intact,
+    Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, RecordHeader, decode_lone_message, is_intact,
 };
 use crate::sys::Map;
 
@@ -171,8 +170,19 @@ impl SegmentSnapshot<'_> {
         count: u32,
         into: &mut impl Gather,
     ) -> Result<u32, ReadFault> {
+        let end = self.end_of_messages(ordinal, count)?;
+        self.gather(ordinal, end, into)
+    }
+
+    /// Reads up to `count` records from `ordinal` on in the same way, control records too.
+    pub(crate) fn records(&self, ordinal: u32, count: u32, into: &mut impl Gather) -> Result<u32, ReadFault> {
+        self.gather(ordinal, ordinal.saturating_add(count).min(self.count()), into)
+    }
+
+    /// Reads the records from `ordinal` on, up to `end` (exclusive).
+    fn gather(&self, ordinal: u32, end: u32, into: &mut impl Gather) -> Result<u32, ReadFault> {
         let start = self.position_in_order(ordinal)?;
-        let end_ordinal = self.end_within(ordinal, self.end_of_messages(ordinal, count)?, start)?;
+        let end_ordinal = self.end_within(ordinal, end, start)?;
         let end = self.position_in_order(end_ordinal)?;
         let first = self.offset(ordinal)?;
         let damaged = |at: usize, offset| ReadFault::Record {
@@ -196,7 +206,7 @@ impl SegmentSnapshot<'_> {
             let header = loop {
                 match into.bytes().get(at..).and_then(Frame::parse) {
                     Some(Frame::Record(header)) => break Some(header),
-                    Some(Frame::Batch(_)) => at += BATCH_HEADER_LEN,
+                    Some(Frame::Batch(batch)) => at += batch.header_len(),
                     None => break None,
                 }
             };

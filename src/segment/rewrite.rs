@@ -102,6 +102,7 @@ impl<'a> Rewriter<'a> {
             len,
             first,
             frontier: 0,
+            has_producer: false,
         };
         let header = header.encode(self.seeds.batch(self.position));
         if let Some(room) = self.batch.first_chunk_mut() {

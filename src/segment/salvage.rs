@@ -3,8 +3,8 @@
 use super::active::Active;
 use super::copy_buffer::CopyBuffer;
 use crate::format::{
-    BATCH_HEADER_LEN, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN,
-    are_headers_whole, is_intact,
+    BATCH_HEADER_LEN, BATCH_HEADER_LEN_MAX, Frame, LONE_HEADER_LEN, Layout, RECORD_HEADER_LEN,
+    SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
 };
 
 /// A record that is whole.
@@ -55,8 +55,8 @@ pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)
     let (mut at, mut offset) = (SEGMENT_HEADER_LEN, active.header.base);
     while at < search.limit {
         match search.frame(at, offset) {
-            Some(Step::Batch(first)) if first >= offset => {
-                at += BATCH_HEADER_LEN as u64;
+            Some(Step::Batch { first, len }) if first >= offset => {
+                at += len;
                 offset = first;
             }
             Some(Step::Record { len, is_control }) if offset < end => {
@@ -96,8 +96,8 @@ pub(crate) fn salvage(active: &Active, limit: u64, end: u64, hints: &[(u32, u64)
 
 /// A frame that is whole.
 enum Step {
-    /// A batch header, with the offset of the first record behind it.
-    Batch(u64),
+    /// A batch header of so many bytes, with the offset of the first record behind it.
+    Batch { first: u64, len: u64 },
     /// A record, with the length of its frame.
     Record { len: usize, is_control: bool },
     /// The marker behind the last batch.
@@ -121,7 +121,7 @@ impl Search<'_> {
         let active = self.active;
         let head = self
             .buffer
-            .get_up_to(&active.map, at, LONE_HEADER_LEN, self.limit)?;
+            .get_up_to(&active.map, at, BATCH_HEADER_LEN_MAX, self.limit)?;
         let header = match Frame::parse(head)? {
             Frame::Batch(batch) => {
                 let first = active.header.base.checked_add(u64::from(batch.first))?;
@@ -129,7 +129,12 @@ impl Search<'_> {
                     return None;
                 }
                 let is_end = batch.is_marker() && active.header.rewrite.is_none();
-                return Some(if is_end { Step::End } else { Step::Batch(first) });
+                let len = batch.header_len() as u64;
+                return Some(if is_end {
+                    Step::End
+                } else {
+                    Step::Batch { first, len }
+                });
             }
             Frame::Record(header) => header,
         };
@@ -155,11 +160,15 @@ impl Search<'_> {
             let position = u64::from(*position);
             if let Some(Step::Record { .. }) = self.frame(position, *offset) {
                 // If a batch header lies in front of the record, the frames go on there.
-                let before = position.saturating_sub(BATCH_HEADER_LEN as u64);
-                return match self.frame(before, *offset) {
-                    Some(Step::Batch(first)) if before > at && first == *offset => Some((before, *offset)),
-                    _ => Some((position, *offset)),
-                };
+                let header = [BATCH_HEADER_LEN, BATCH_HEADER_LEN_MAX]
+                    .into_iter()
+                    .find_map(|len| {
+                        let before = position.saturating_sub(len as u64);
+                        let there = self.frame(before, *offset);
+                        let is_header = matches!(there, Some(Step::Batch { first, .. }) if first == *offset);
+                        (before > at && is_header).then_some(before)
+                    });
+                return Some((header.unwrap_or(position), *offset));
             }
         }
         if self.hints.is_empty() {
@@ -197,7 +206,7 @@ impl Search<'_> {
             match Frame::parse(head) {
                 None => {}
                 Some(Frame::Batch(_)) => {
-                    if let Some(Step::Batch(first)) = self.frame(position, offset)
+                    if let Some(Step::Batch { first, .. }) = self.frame(position, offset)
                         && first >= offset
                     {
                         return Some((position, first));

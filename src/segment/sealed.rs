@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::ending::{Ending, Seal, Testimony, end_of};
 use super::index_build::{IndexBuild, binding, store_index};
-use super::walk::{Stop, Walk};
+use super::walk::{Walk, WalkEnd};
 use crate::directory::{Directory, corrupt};
 use crate::format::{Binding, FileName, FrameSeeds, IndexDefect, Previous, SegmentHeader};
 use crate::index::SealedIndex;
@@ -400,7 +400,7 @@ impl Sealed {
         SealedIndex::open(Map::from_bytes(bytes), &binding, self.directory.kinds).map_err(defect)
     }
 
-    pub(super) fn defect(&self, stop: Stop) -> Error {
+    pub(super) fn defect(&self, stop: WalkEnd) -> Error {
         // Without a defect the segment is whole, but not the one that the next segment followed.
         let other = || corrupt(&self.path(), 0, None, Corruption::Foreign);
         stop.defect(&self.path()).unwrap_or_else(other)

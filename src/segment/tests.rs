@@ -50,6 +50,7 @@ impl Built {
             created: 0,
             previous_clock: 0,
             rewrite: None,
+            control: crate::control::ControlState::default(),
         };
         let prepared =
             Prepared::create(&directory, capacity_for(1 << 20, 0), FirstReserve::of_frames(0)).unwrap();
@@ -129,7 +130,7 @@ fn a_walk_in_steps_finds_what_a_walk_at_once_does() {
     let walk = built.active.walk(u64::from(built.link.len), true);
     let mut at_once = Vec::new();
     let extent = walk.run(|entry| at_once.push(*entry));
-    assert_eq!((extent.stop, extent.next_offset), (Stop::Limit, 110));
+    assert_eq!((extent.stop, extent.next_offset), (WalkEnd::Limit, 110));
     assert_eq!(at_once.len(), COUNT as usize);
     for step in 1..=at_once.len() {
         let (mut progress, mut in_steps, mut steps) = (walk.begin(), Vec::new(), 0);
@@ -166,7 +167,7 @@ fn a_damaged_record_is_where_the_walk_and_the_reader_stop() {
     let position = built.active.index.position(40).unwrap();
     assert!(built.active.map.store(u64::from(position) + 26, &[0xff]));
     let extent = built.active.walk(u64::from(built.link.len), true).run(|_| {});
-    let expected = Stop::Defect {
+    let expected = WalkEnd::Defect {
         position: u64::from(position),
         offset: 50,
         kind: Corruption::Record,

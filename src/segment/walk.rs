@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use super::copy_buffer::CopyBuffer;
+use super::told::Told;
 use crate::directory::corrupt;
 use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, Frame, FrameSeeds, IndexDefect, LONE_HEADER_LEN, Layout,
-    RECORD_HEADER_LEN, RecordHeader, RecordKind, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
+    BATCH_HEADER_LEN, BATCH_HEADER_LEN_MAX, BatchHeader, Frame, FrameSeeds, IndexDefect, LONE_HEADER_LEN,
+    Layout, RECORD_HEADER_LEN, RecordHeader, RecordKind, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
 };
 use crate::index::{IndexBuilder, key_hash};
 use crate::sys::Map;
-use crate::{Corruption, Error};
+use crate::{Control, Corruption, Error};
 
 /// One record that a walk has visited and verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +49,12 @@ pub(crate) struct Extent {
     /// segments are known to be durable.
     pub(crate) frontier: u64,
     /// Why the walk ended.
-    pub(crate) stop: Stop,
+    pub(crate) stop: WalkEnd,
 }
 
 /// Why a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum WalkEnd {
     /// It reached its limit, exactly behind a batch.
     Limit,
     /// It met a marker: the log was durable up to here and nothing was added since.
@@ -66,16 +67,16 @@ pub(crate) enum Stop {
     },
 }
 
-impl Stop {
+impl WalkEnd {
     /// The error for the segment in this file, if the walk ended at a defect.
     pub(crate) fn defect(self, path: &Path) -> Option<Error> {
         match self {
-            Stop::Defect {
+            WalkEnd::Defect {
                 position,
                 offset,
                 kind,
             } => Some(corrupt(path, position, Some(offset), kind)),
-            Stop::Limit | Stop::Marker => None,
+            WalkEnd::Limit | WalkEnd::Marker => None,
         }
     }
 }
@@ -87,6 +88,8 @@ pub(crate) struct WalkProgress {
     buffer: CopyBuffer,
     /// The records of the batch that is being verified.
     entries: Vec<Entry>,
+    /// What they say besides, if somebody wants to know.
+    told: Option<Told>,
 }
 
 /// What a walk needs to know about the segment.
@@ -114,6 +117,16 @@ impl Walk<'_> {
         progress.extent
     }
 
+    /// The same, and returns what the records say besides their messages.
+    pub(crate) fn run_told(&self, visit: impl FnMut(&Entry)) -> (Extent, Told) {
+        let mut progress = WalkProgress {
+            told: Some(Told::default()),
+            ..self.begin()
+        };
+        self.resume(&mut progress, usize::MAX, visit);
+        (progress.extent, progress.told.unwrap_or_default())
+    }
+
     /// Begins a walk in steps, each of which is a call of [`resume`](Walk::resume).
     pub(crate) fn begin(&self) -> WalkProgress {
         WalkProgress {
@@ -122,10 +135,11 @@ impl Walk<'_> {
                 next_offset: self.base,
                 last_checksum: if self.rewritten { 0 } else { self.header_checksum },
                 frontier: 0,
-                stop: Stop::Limit,
+                stop: WalkEnd::Limit,
             },
             buffer: CopyBuffer::default(),
             entries: Vec::new(),
+            told: None,
         }
     }
 
@@ -141,6 +155,7 @@ impl Walk<'_> {
             extent,
             buffer,
             entries,
+            told,
         } = progress;
         let mut visited = 0;
         while extent.end < self.limit {
@@ -152,15 +167,17 @@ impl Walk<'_> {
                 position: extent.end,
                 offset: extent.next_offset,
                 checksum: 0,
+                producer: None,
+                controls: Vec::new(),
             };
             match self.batch(buffer, &mut batch, entries, &mut extent.frontier) {
                 Ok(true) => {}
                 Ok(false) => {
-                    extent.stop = Stop::Marker;
+                    extent.stop = WalkEnd::Marker;
                     return true;
                 }
                 Err(kind) => {
-                    extent.stop = Stop::Defect {
+                    extent.stop = WalkEnd::Defect {
                         position: batch.position,
                         offset: batch.offset,
                         kind,
@@ -169,6 +186,9 @@ impl Walk<'_> {
                 }
             }
             entries.iter().for_each(&mut visit);
+            if let Some(told) = told {
+                told.take(entries, &mut batch.controls, batch.producer);
+            }
             visited += entries.len();
             (extent.end, extent.next_offset, extent.last_checksum) =
                 (batch.position, batch.offset, batch.checksum);
@@ -187,7 +207,7 @@ impl Walk<'_> {
     ) -> Result<bool, Corruption> {
         let start = step.position;
         let head = buffer
-            .get_up_to(self.map, start, LONE_HEADER_LEN, self.limit)
+            .get_up_to(self.map, start, BATCH_HEADER_LEN_MAX, self.limit)
             .ok_or(Corruption::Short)?;
         let batch = match Frame::parse(head).ok_or(Corruption::Batch)? {
             Frame::Record(record) => {
@@ -218,8 +238,9 @@ impl Walk<'_> {
             return Ok(false);
         }
         step.offset = first;
-        step.position += BATCH_HEADER_LEN as u64;
+        step.position += batch.header_len() as u64;
         step.checksum = batch.checksum;
+        step.producer = batch.producer(head);
         self.records(buffer, step, &batch, entries)?;
         Ok(true)
     }
@@ -271,6 +292,12 @@ impl Walk<'_> {
         let layout = Layout::of(header, frame).ok_or(Corruption::Record)?;
         if !are_headers_whole(&frame[layout.headers]) {
             return Err(Corruption::Record);
+        }
+        if header.control {
+            let content = layout.value.map_or(&[][..], |range| &frame[range]);
+            let control = Control::of_content(content);
+            step.controls
+                .extend(control.map(|control| (step.offset, control)));
         }
         let key = layout
             .key
@@ -351,7 +378,7 @@ impl Walk<'_> {
     fn is_frame_at(&self, search: &mut Search, at: u64, extent: &Extent) -> Option<bool> {
         let head = search
             .buffer
-            .get_up_to(self.map, at, LONE_HEADER_LEN, self.limit)?;
+            .get_up_to(self.map, at, BATCH_HEADER_LEN_MAX, self.limit)?;
         let frame = Frame::parse(head)?;
         let known = u64::from(match &frame {
             Frame::Batch(batch) => batch.frontier,
@@ -399,4 +426,7 @@ struct Step {
     position: u64,
     offset: u64,
     checksum: u32,
+    /// Of the batch that is being verified.
+    producer: Option<(u64, u64)>,
+    controls: Vec<(u64, Control)>,
 }

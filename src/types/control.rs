@@ -110,17 +110,22 @@ mod tests {
             Control::Seal,
             Control::Unseal,
         ] {
-            assert_eq!(
-                Control::of_content(control.content().as_bytes()),
-                Some(control)
-            );
+            assert_eq!(Control::of_content(control.content().as_bytes()), Some(control));
         }
     }
 
     #[test]
     fn what_a_later_version_may_write_is_passed_over() {
         let too_long = [&[FENCE][..], &[b'x'; 37]].concat();
-        for unknown in [&[][..], &[0], &[9, 1], &[SEAL, 0], &[TRIM, 1], &[FENCE, 0xff], &too_long] {
+        for unknown in [
+            &[][..],
+            &[0],
+            &[9, 1],
+            &[SEAL, 0],
+            &[TRIM, 1],
+            &[FENCE, 0xff],
+            &too_long,
+        ] {
             assert_eq!(Control::of_content(unknown), None);
         }
     }

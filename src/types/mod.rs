@@ -33,7 +33,7 @@ pub use token::Token;
 pub use undecoded::{DecodeError, MessagePart};
 
 pub(crate) use ack::metered;
-pub(crate) use control::{CONTROLS_MAX, ControlContent};
+pub(crate) use control::ControlContent;
 pub(crate) use message_ref::first_header;
 
 /// The largest message, in bytes of key, value and headers together: 64 MiB.

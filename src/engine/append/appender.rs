@@ -1,22 +1,21 @@
 use std::sync::Arc;
 
 use super::batch::BatchPlan;
-use super::framing::Framing;
+use super::framing::{Framing, Records};
 use super::staged::Staged;
 use super::waiting::Backlog;
+use crate::control::Guard;
 use crate::format::{BatchHeader, LONE_HEADER_LEN, Previous};
 use crate::segment::{Active, Seal, Visible, Way};
-use crate::{Error, NewMessage, Result, Timestamp};
+use crate::{Error, Result, Timestamp};
 
 /// The state of the one thread that appends.
 #[derive(Debug, Default)]
 pub(crate) struct Appender {
     /// The segment being appended to. If there is none, the next publish begins or reopens one.
     pub(crate) active: Option<Arc<Active>>,
-    /// Records in the active segment.
-    pub(crate) count: u32,
-    /// Where the frames of the active segment end.
-    pub(crate) end: u32,
+    /// The records in the active segment, and where their frames end: readers never see more.
+    pub(crate) written: Visible,
     pub(crate) last_checksum: u32,
     /// The latest time by the clock in the active segment, the earliest time there is if no message
     /// has such a time; `None` if it is not known.
@@ -34,15 +33,17 @@ pub(crate) struct Appender {
     /// The bytes that are not on stable storage.
     pub(crate) backlog: Backlog,
     pub(crate) staging: Vec<u8>,
+    /// Decides what is published.
+    pub(crate) guard: Guard,
 }
 
 impl Appender {
     /// Builds the frames of a batch, brings them into the file and the records into the index;
     /// returns the last checksum. After [`Error::Io`] nothing has changed.
     #[inline]
-    pub(super) fn build<const IS_CONTROL: bool>(
+    pub(super) fn build(
         &mut self,
-        messages: &[NewMessage<'_>],
+        records: Records<'_>,
         plan: &BatchPlan,
         now: Timestamp,
         way: Way,
@@ -52,18 +53,18 @@ impl Appender {
         let Some(active) = self.active.as_deref() else {
             return Err(Error::Poisoned);
         };
-        let framing = Framing::<IS_CONTROL> {
+        let framing = Framing {
             active,
-            messages,
+            records,
             plan,
             now,
             offset: self.next_offset,
-            position: self.end,
+            position: self.written.end,
             hash_keys,
         };
         match way {
             Way::Mapping => {
-                let Some(mut window) = active.window(u64::from(self.end), plan.len) else {
+                let Some(mut window) = active.window(u64::from(self.written.end), plan.len) else {
                     return Err(Error::Poisoned);
                 };
                 let sum = framing.put(&mut window, true);
@@ -77,28 +78,19 @@ impl Appender {
         }
     }
 
-    /// The written end of the active segment: readers never see more.
-    #[inline]
-    pub(crate) fn written(&self) -> Visible {
-        Visible {
-            count: self.count,
-            end: self.end,
-        }
-    }
-
     /// The seal that the active segment gets if nothing more is appended to it.
     pub(crate) fn seal(&self) -> Seal {
         Seal {
-            len: self.end,
+            len: self.written.end,
             last_checksum: self.last_checksum,
         }
     }
 
     /// Makes `active` the segment to append to.
     pub(crate) fn begin(&mut self, active: &Arc<Active>, count: u32, end: u32, last_checksum: u32) {
-        self.count = count;
-        self.backlog.segment_before = u64::from(self.end);
-        self.end = end;
+        self.written.count = count;
+        self.backlog.segment_before = u64::from(self.written.end);
+        self.written.end = end;
         self.last_checksum = last_checksum;
         self.clock_max = (count == 0).then_some(i64::MIN);
         self.previous = None;
@@ -108,7 +100,7 @@ impl Appender {
     /// The link to the last segment, for the header of the next one.
     pub(super) fn link_of_last(&self) -> Option<Previous> {
         match &self.active {
-            Some(active) => Some(active.link(self.end, self.last_checksum)),
+            Some(active) => Some(active.link(self.written.end, self.last_checksum)),
             None => self.previous,
         }
     }
@@ -117,7 +109,7 @@ impl Appender {
     /// that sync failed, the marker at the end would still tell the next life that no sync of this
     /// file has failed.
     pub(super) fn is_all_durable(&self, active: &Active) -> bool {
-        active.frontier() == self.end
+        active.frontier() == self.written.end
     }
 
     /// Whether an earlier life left a segment that has to be copied before it is durable.
@@ -129,7 +121,7 @@ impl Appender {
     /// Whether the process may write `len` bytes behind the end. Asked before any of a batch is
     /// written: a limit that refuses the batch would refuse to take it back as well.
     pub(super) fn check_size_limit(&self, len: u64) -> Result<()> {
-        let end = u64::from(self.end) + len;
+        let end = u64::from(self.written.end) + len;
         self.active
             .as_ref()
             .map_or(Ok(()), |active| active.check_size_limit(end))
@@ -145,7 +137,7 @@ impl Appender {
             self.put_marker()
         } else {
             self.check_size_limit(LONE_HEADER_LEN as u64)?;
-            active.write(u64::from(self.end), &[0; LONE_HEADER_LEN])
+            active.write(u64::from(self.written.end), &[0; LONE_HEADER_LEN])
         }
     }
 
@@ -173,9 +165,10 @@ impl Appender {
             len: 0,
             first,
             frontier: active.frontier(),
+            has_producer: false,
         };
-        let marker = marker.encode(active.seeds.batch(u64::from(self.end)));
+        let marker = marker.encode(active.seeds.batch(u64::from(self.written.end)));
         self.check_size_limit(marker.len() as u64)?;
-        active.write(u64::from(self.end), &marker)
+        active.write(u64::from(self.written.end), &marker)
     }
 }

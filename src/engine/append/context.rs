@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 
 use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
+use super::saved_producers::SavedProducers;
 use crate::Clock;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::engine::segments::Segments;
@@ -22,6 +24,9 @@ pub(super) struct AppendContext {
     pub(super) clock: Arc<dyn Clock>,
     /// The size at which a segment is left behind and a new one begun.
     pub(super) rollover: u64,
+    /// One past the record that has sealed the log; `u64::MAX` if it is not sealed.
+    pub(super) sealed_at: AtomicU64,
+    pub(super) producers: SavedProducers,
 }
 
 impl AppendContext {

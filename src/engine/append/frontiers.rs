@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::waiting::Waiting;
+use crate::Changes;
 use crate::segment::{Active, Visible, Way};
 use crate::sys::raise;
 
@@ -22,6 +23,8 @@ pub(crate) struct Frontiers {
     /// Where the log ended when it was opened.
     opened_at: u64,
     waiting: Waiting,
+    /// Wakes who waits for the durable end to move.
+    moved: Changes,
 }
 
 impl Frontiers {
@@ -33,6 +36,7 @@ impl Frontiers {
             visible_is_durable,
             opened_at,
             waiting: Waiting::new(),
+            moved: Changes::new(),
         }
     }
 
@@ -58,6 +62,11 @@ impl Frontiers {
     /// Every message below this offset is on stable storage.
     pub(crate) fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
+    }
+
+    /// Wakes who waits for the durable end to move.
+    pub(super) fn moved(&self) -> &Changes {
+        &self.moved
     }
 
     /// Since when messages have been waiting to be on stable storage.
@@ -88,6 +97,7 @@ impl Frontiers {
     pub(super) fn all_synced(&self, offset: u64) {
         raise(&self.durable, offset);
         self.waiting.synced(offset);
+        self.moved.notify();
     }
 
     /// Notes that everything below this position of a segment, and every earlier segment, is on

@@ -9,6 +9,8 @@ mod frontiers;
 mod group_commit;
 mod publish;
 mod rollover;
+mod saved_producers;
+mod special;
 mod staged;
 mod waiting;
 

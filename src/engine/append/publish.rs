@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -6,20 +7,23 @@ use super::appender::Appender;
 use super::batch::BatchPlan;
 use super::context::AppendContext;
 use super::due::{Due, SpaceAhead};
+use super::framing::Records;
 use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
+use super::saved_producers::SavedProducers;
 use super::waiting::AHEAD_MAX;
+use crate::control::{ControlState, check_offset};
 use crate::directory::LiveMetadata;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible, Way};
-use crate::{Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
+use crate::{Ack, Durability, Error, NewMessage, Options, Place, PublishOptions, Result, Timestamp};
 
 /// Appends batches to a log, and makes them durable.
 #[derive(Debug)]
 pub(crate) struct Append {
-    context: AppendContext,
-    appender: Mutex<Appender>,
+    pub(super) context: AppendContext,
+    pub(super) appender: Mutex<Appender>,
 }
 
 /// What is left to do once a batch was published.
@@ -29,6 +33,8 @@ pub(crate) struct Rest {
     pub(crate) waits: bool,
     /// Framed bytes that are not durable yet.
     pub(crate) backlog_len: u64,
+    /// Where a control record of the batch trims the log to, once the batch is durable.
+    pub(crate) trim_to: Option<u64>,
     pub(crate) due: Option<Box<Due>>,
 }
 
@@ -45,12 +51,13 @@ struct Snapshot {
 }
 
 impl Append {
-    /// Goes on where `appender` says. Everything below the offset `durable` is on stable storage.
+    /// Goes on where `appender` says. Everything below the offset `durable` is on stable storage,
+    /// and a file knows the producers' batches below `producers_saved`.
     pub(crate) fn new(
         segments: &Arc<Segments>,
         metadata: &Arc<LiveMetadata>,
         mut appender: Appender,
-        durable: u64,
+        (durable, producers_saved): (u64, u64),
         options: &Options,
     ) -> Append {
         if matches!(options.durability, Durability::Interval(_) | Durability::Bytes(_)) {
@@ -76,6 +83,8 @@ impl Append {
                 prepared: Mutex::new(None),
                 clock: Arc::clone(&options.environment.clock),
                 rollover: options.rollover,
+                sealed_at: AtomicU64::new(appender.guard.sealed_at()),
+                producers: SavedProducers::new(producers_saved),
             },
             appender: Mutex::new(appender),
         }
@@ -90,68 +99,89 @@ impl Append {
         self.context.prepared.lock()
     }
 
-    /// See [`Log::publish_with`](crate::Log::publish_with). With `IS_CONTROL` what is appended is
-    /// control records. Returns the next offset; `rest` is left to do, also after an error.
+    /// See [`Log::append`](crate::Log::append). `rest` is left to do, also after an error.
     #[inline]
-    pub(crate) fn publish<const IS_CONTROL: bool>(
+    pub(crate) fn publish(
         &self,
         messages: &[NewMessage<'_>],
         how: &PublishOptions<'_>,
         rest: &mut Rest,
-    ) -> Result<u64> {
+    ) -> Result<Ack> {
         let context = &self.context;
         context.health().check_writable()?;
+        if how.is_special {
+            return self.publish_special(messages, how, rest);
+        }
         let plan = if messages.is_empty() {
             None
         } else {
             Some(BatchPlan::of(messages)?)
         };
         let waits = how.sync || context.frontiers.visible_is_durable();
+        let appender = self.lock_to_append(waits)?;
+        if appender.guard.is_concerned(how) {
+            drop(appender);
+            return self.publish_special(messages, how, rest);
+        }
+        check_offset(how, appender.next_offset)?;
+        let Some(plan) = plan else {
+            let next_offset = appender.next_offset;
+            drop(appender);
+            return self.published_nothing(next_offset, how);
+        };
+        self.append_and_show(appender, Records::of(messages), &plan, waits, rest)
+    }
+
+    /// The appender, when it can append a batch that is waited for if `waits`.
+    #[inline]
+    pub(super) fn lock_to_append(&self, waits: bool) -> Result<MutexGuard<'_, Appender>> {
+        let health = self.context.health();
         let mut appender = self.appender.lock();
-        context.health().check_still_writable()?;
+        health.check_still_writable()?;
         if waits && appender.needs_copies() {
             // The copy may find no space. That must not happen once the batch is in the log.
             let next_offset = appender.next_offset;
             drop(appender);
             self.wait_for(next_offset)?;
             appender = self.appender.lock();
-            context.health().check_still_writable()?;
+            health.check_still_writable()?;
         }
-        if let Some(expected) = how
-            .expect_next_offset
-            .filter(|expected| *expected != appender.next_offset)
-        {
-            return Err(Error::OffsetMismatch {
-                expected,
-                actual: appender.next_offset,
-            });
-        }
-        let Some(plan) = plan else {
-            let next_offset = appender.next_offset;
-            drop(appender);
-            return self.published_nothing(next_offset, how);
-        };
-        if IS_CONTROL {
-            context.metadata.note_gaps()?;
-        }
-        appender.append::<IS_CONTROL>(context, messages, &plan, waits, &mut rest.due)?;
-        rest.waits = waits;
-        rest.backlog_len = appender.backlog.len();
-        let next_offset = appender.next_offset;
-        drop(appender);
-        if !context.frontiers.visible_is_durable() {
-            context.health().changes().notify();
-        }
-        Ok(next_offset)
+        Ok(appender)
     }
 
-    /// The result of publishing an empty batch: the next offset that readers see.
+    /// Appends a batch that was admitted. The guard takes note of its times, and of nothing else.
+    #[inline]
+    pub(super) fn append_and_show(
+        &self,
+        mut appender: MutexGuard<'_, Appender>,
+        records: Records<'_>,
+        plan: &BatchPlan,
+        waits: bool,
+        rest: &mut Rest,
+    ) -> Result<Ack> {
+        let ack = appender.append(&self.context, records, plan, waits, &mut rest.due)?;
+        rest.waits = waits;
+        rest.backlog_len = appender.backlog.len();
+        drop(appender);
+        self.notify_visible();
+        Ok(ack)
+    }
+
+    /// Wakes readers, if what was appended is visible.
+    #[inline]
+    pub(super) fn notify_visible(&self) {
+        if !self.context.frontiers.visible_is_durable() {
+            self.context.health().changes().notify();
+        }
+    }
+
+    /// The result of publishing an empty batch: the end that readers see.
     #[cold]
-    fn published_nothing(&self, next_offset: u64, how: &PublishOptions<'_>) -> Result<u64> {
+    pub(super) fn published_nothing(&self, next_offset: u64, how: &PublishOptions<'_>) -> Result<Ack> {
         if how.sync {
             self.wait_for(next_offset)?;
         }
-        Ok(Reader::new(&self.context.segments)?.next_offset())
+        Ok(Ack::of_nothing(Reader::new(&self.context.segments)?.tail()))
     }
 
     /// Brings everything published so far to stable storage.
@@ -200,6 +230,7 @@ impl Append {
     /// Notes that a segment that was left behind is durable now.
     pub(crate) fn note_synced(&self, segment: &Arc<Active>) {
         self.appender.lock().note_synced(&self.context, segment);
+        self.save_pending_producers();
     }
 
     /// Forgets segments that no longer belong to the log.
@@ -244,7 +275,7 @@ impl Append {
     pub(crate) fn close(
         &self,
         seal: impl Fn(Option<(&Arc<Active>, Seal)>),
-        mark_clean: impl FnOnce(u64, Option<Previous>, bool) -> Result<()>,
+        mark_clean: impl FnOnce((u64, ControlState), Option<Previous>, bool) -> Result<()>,
     ) -> Result<()> {
         let context = &self.context;
         let mut appender = self.appender.lock();
@@ -258,7 +289,9 @@ impl Append {
             seal(last.as_ref().map(|(active, seal)| (active, *seal)));
             let link = last.map(|(active, seal)| active.link(seal.len, seal.last_checksum));
             let last = link.or(appender.previous);
-            mark_clean(appender.next_offset, last, appender.is_marked_clean)
+            let control = (appender.next_offset, appender.guard.state);
+            self.save_producers_at_close(control.0, &appender.guard);
+            mark_clean(control, last, appender.is_marked_clean)
         });
         context.health().poison_on_error(closed)
     }
@@ -270,14 +303,14 @@ impl Appender {
     /// If this fails, no offset was given out, and neither a reader nor recovery takes anything
     /// that was written for a batch of the log.
     #[inline]
-    fn append<const IS_CONTROL: bool>(
+    pub(super) fn append(
         &mut self,
         context: &AppendContext,
-        messages: &[NewMessage<'_>],
+        records: Records<'_>,
         plan: &BatchPlan,
         waits: bool,
         due: &mut Option<Box<Due>>,
-    ) -> Result<()> {
+    ) -> Result<Ack> {
         if self.next_offset.checked_add(u64::from(plan.count)).is_none() {
             return Err(Error::Invalid("the log has given out all its offsets"));
         }
@@ -295,7 +328,7 @@ impl Appender {
         if way == Way::Call {
             self.check_size_limit(plan.len)?;
         }
-        let built = self.build::<IS_CONTROL>(messages, plan, now, way, hash_keys);
+        let built = self.build(records, plan, now, way, hash_keys);
         let built = match built {
             // A call has failed: nobody has seen anything of the batch, and nobody will.
             Err(error @ Error::Io { .. }) => {
@@ -307,17 +340,18 @@ impl Appender {
         self.last_checksum = context.health().poison_on_error(built)?;
         #[expect(clippy::cast_possible_truncation, reason = "make_room has compared")]
         {
-            self.end += plan.len as u32;
+            self.written.end += plan.len as u32;
         }
-        self.count += plan.count;
+        self.written.count += plan.count;
         self.backlog.wrote(plan.len);
         if !std::mem::replace(&mut self.backlog.is_marked, true) {
             context.frontiers.waiting().mark(self.next_offset);
         }
-        self.next_offset += u64::from(plan.count);
+        let ack = self.note_times(records, plan, now);
+        self.next_offset = ack.end.offset;
         if let Some(active) = &self.active {
-            context.frontiers.wrote(active, self.written());
-            let (end, reserved) = (u64::from(self.end), active.map.len());
+            context.frontiers.wrote(active, self.written);
+            let (end, reserved) = (u64::from(self.written.end), active.map.len());
             // Nothing is due while the space ahead is at least half of what was written, here or in
             // the segment before, up to a bound.
             let written = end.max(self.backlog.segment_before);
@@ -325,7 +359,29 @@ impl Appender {
                 self.ask_for_space(context, end, reserved, due);
             }
         }
-        Ok(())
+        Ok(ack)
+    }
+
+    /// Has the guard take note of the times of a batch that was written; returns the batch's ack.
+    #[inline]
+    fn note_times(&mut self, records: Records<'_>, plan: &BatchPlan, now: Timestamp) -> Ack {
+        let time = |record: Option<&NewMessage<'_>>| record.and_then(|record| record.time).unwrap_or(now);
+        let (first, last) = (time(records.all.first()), time(records.all.last()));
+        let max = if plan.is_timed {
+            plan.time_max
+        } else {
+            plan.time_max.max(now.as_micros())
+        };
+        self.guard.note_times(last.as_micros(), max);
+        let start = Place {
+            offset: self.next_offset,
+            time: first,
+        };
+        let end = Place {
+            offset: self.next_offset + u64::from(plan.count),
+            time: last,
+        };
+        Ack::new(start, end, end)
     }
 
     #[cold]
@@ -355,7 +411,7 @@ impl Appender {
         Snapshot {
             unsynced: self.unsynced.clone(),
             active: self.active.clone(),
-            end: self.written(),
+            end: self.written,
             next_offset: self.next_offset,
             written: self.backlog.snapshot(),
         }
@@ -369,7 +425,7 @@ impl Appender {
             .retain(|held| !snapshot.unsynced.iter().any(|synced| Arc::ptr_eq(held, synced)));
         if let (Some(ours), Some(active)) = (&self.active, &snapshot.active)
             && Arc::ptr_eq(ours, active)
-            && self.end == snapshot.end.end
+            && self.written.end == snapshot.end.end
         {
             self.mark_end();
         }
@@ -386,7 +442,7 @@ impl Appender {
         let seal = self.seal();
         active.truncate(u64::from(seal.len))?;
         active.sync(context.directory())?;
-        context.frontiers.closed(&active, self.written());
+        context.frontiers.closed(&active, self.written);
         Ok(Some((active, seal)))
     }
 }

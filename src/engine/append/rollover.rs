@@ -8,7 +8,7 @@ use super::due::Due;
 use crate::Result;
 use crate::format::{FRAMES_START, Salt, SegmentHeader};
 use crate::log::{creation_time, latest_clock};
-use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, Stop, capacity_for};
+use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, WalkEnd, capacity_for};
 use crate::sys::is_out_of_space;
 
 /// The last segment of a log that was closed is reopened only if its length is at most half of this
@@ -25,8 +25,8 @@ impl Appender {
         due: &mut Option<Box<Due>>,
     ) -> Result<()> {
         if let Some(active) = &self.active {
-            let end = u64::from(self.end) + needed;
-            if (end <= context.rollover || self.count == 0) && end <= active.map.capacity() {
+            let end = u64::from(self.written.end) + needed;
+            if (end <= context.rollover || self.written.count == 0) && end <= active.map.capacity() {
                 return if end > active.map.len() {
                     reserve(context, active, self.growth(context, end))
                 } else {
@@ -111,6 +111,9 @@ impl Appender {
             list.segments.push(SegmentRef::Active(Arc::clone(&active)));
             list.next_offset_min = list.next_offset_min.max(active.header.base);
         });
+        context
+            .producers
+            .begun(&self.guard, active.header.base, context.rollover);
         let due = Due::noted(due);
         due.begun = Some(active);
         due.left_behind = left.map(|left| (left, seal));
@@ -134,6 +137,7 @@ impl Appender {
             created: creation_time(context.clock.now().as_micros()),
             previous_clock: 0,
             rewrite: None,
+            control: self.guard.state,
         })
     }
 
@@ -149,7 +153,7 @@ impl Appender {
             _ => Prepared::create(directory, capacity, reserve)?,
         };
         let prepared = health.poison_on_failed_sync(prepared.with_header(directory, header))?;
-        match prepared.install(directory, *header, self.count) {
+        match prepared.install(directory, *header, self.written.count) {
             // There was no space for the name: nothing has changed.
             Err(error) if is_out_of_space(&error) => Err(error),
             // Any other failure leaves open whether the new segment exists.
@@ -161,7 +165,7 @@ impl Appender {
     /// for the next one; false if that fails.
     fn gives_back(&self) -> bool {
         let active = self.active.as_ref();
-        active.is_none_or(|active| active.give_back(u64::from(self.end)).is_ok())
+        active.is_none_or(|active| active.give_back(u64::from(self.written.end)).is_ok())
     }
 
     /// Leaves the log without segments if all its messages lie below `before`, and returns the
@@ -177,11 +181,13 @@ impl Appender {
             next_offset: self.next_offset,
             staging: std::mem::take(&mut self.staging),
             backlog: self.backlog.emptied(),
+            guard: std::mem::take(&mut self.guard),
             ..Appender::default()
         };
         context.segments.change(|list| {
             list.segments.clear();
             list.next_offset_min = list.next_offset_min.max(before);
+            list.last_time = self.guard.state.last_time;
         });
         context.frontiers.all_synced(before);
         segments
@@ -223,7 +229,7 @@ impl Appender {
             let synced = active.sync(context.directory());
             context.health().poison_on_error(synced)?;
         }
-        context.frontiers.synced(active, self.written());
+        context.frontiers.synced(active, self.written);
         context.health().changes().notify();
         context.frontiers.all_synced(self.next_offset);
         context.commit.wake();
@@ -246,7 +252,8 @@ impl Appender {
         context.frontiers.all_synced(durable);
         if let Some(active) = self.active.as_ref().filter(|_| self.unsynced.is_empty()) {
             context.frontiers.durable_up_to(active, FRAMES_START);
-            self.backlog.synced_but(u64::from(self.end - FRAMES_START));
+            self.backlog
+                .synced_but(u64::from(self.written.end - FRAMES_START));
         }
     }
 
@@ -277,7 +284,7 @@ impl Appender {
         let capacity = capacity_for(context.rollover, 0);
         let limit = Some(u64::from(previous.len));
         let (active, extent) = Active::adopt(context.directory(), previous.base, limit, Some(capacity))?;
-        let fits = extent.stop == Stop::Limit
+        let fits = extent.stop == WalkEnd::Limit
             && extent.last_checksum == previous.last_checksum
             && extent.next_offset == self.next_offset
             && active.header.rewrite.is_none()

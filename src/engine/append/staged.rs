@@ -23,10 +23,7 @@ impl<'a> Staged<'a> {
     /// Brings a batch into the file, and once all of it is there, its records into the index;
     /// gathers in `bytes`. Returns that memory, and the last checksum.
     #[inline(never)]
-    pub(super) fn write<const IS_CONTROL: bool>(
-        framing: &Framing<'a, IS_CONTROL>,
-        mut bytes: Vec<u8>,
-    ) -> (Vec<u8>, Result<u32>) {
+    pub(super) fn write(framing: &Framing<'a>, mut bytes: Vec<u8>) -> (Vec<u8>, Result<u32>) {
         bytes.clear();
         let mut staged = Staged {
             active: framing.active,

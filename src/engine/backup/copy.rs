@@ -19,11 +19,12 @@ use std::sync::Arc;
 use super::compare::{CHUNK_LEN, common_len};
 use super::condition::{Condition, accept};
 use super::moment::{Moment, Source, ToCopy};
-use crate::chain::{RewriteSource, Testimony, flaw_in, segment_bases, untrimmed};
-use crate::directory::{Copies, Directory, MetaStore, Place, initialise};
+use crate::chain::{RewriteSource, Testimony, flaw_in_told, segment_bases, untrimmed};
+use crate::control::ControlState;
+use crate::directory::{Copies, Directory, Home, MetaStore, initialise};
 use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
-use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::format::{CleanEnd, FileName, Meta, Previous, ProducersAt, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, Sealed, SegmentEnd, copy_range_of, store_index};
 use crate::sys::{Created, Dir, DirLock, File, Open};
 use crate::{BackupReport, Error, LifeId, Result};
@@ -65,6 +66,8 @@ struct Target {
     /// Of these, the ones that are whole under their temporary names.
     staged: Vec<u64>,
     report: BackupReport,
+    /// What the records that were copied have come to.
+    control: Option<ControlState>,
     /// Whether the copy is a log with a life of its own.
     is_fork: bool,
     _lock: DirLock,
@@ -100,6 +103,7 @@ impl Target {
             bases: Vec::new(),
             staged: Vec::new(),
             report: BackupReport::default(),
+            control: None,
             is_fork,
             _lock: lock,
         })
@@ -139,7 +143,7 @@ impl Target {
         if self.is_fork {
             let dir = &self.directory.dir;
             let life = LifeId::from_bytes(dir.random()?);
-            Place::of(dir)?.begin_life(&mut meta, life, next_offset);
+            Home::of(dir)?.begin_life(&mut meta, life, next_offset);
         }
         Ok(meta)
     }
@@ -172,7 +176,8 @@ impl Target {
         }
         for name in self.directory.dir.list()? {
             match FileName::parse(&name) {
-                None | Some(FileName::Segment(_) | FileName::Index(_)) => {}
+                // A table of producers behind the end of the copy does not count.
+                None | Some(FileName::Segment(_) | FileName::Index(_) | FileName::Producers(_)) => {}
                 // Key runs are derived from the old content, and may be wrong for the new. The
                 // others were left by an earlier attempt.
                 Some(_) => self.directory.dir.remove(&name)?,
@@ -227,7 +232,7 @@ impl Target {
             Err(_) => false,
         };
         if is_same && self.is_durable(base) {
-            self.verify(&self.directory, source)?;
+            self.verify(&self.directory.clone(), source)?;
             return Ok(0);
         }
         if self.may_add_to(base, same) {
@@ -236,7 +241,7 @@ impl Target {
             self.copy_bytes(held, same, len, &file)?;
             file.set_len(len)?;
             file.sync()?;
-            self.verify(&self.directory, source)?;
+            self.verify(&self.directory.clone(), source)?;
             return Ok(len - same);
         }
         let file = self.directory.create_anew(&FileName::SegmentTemporary(base))?;
@@ -319,21 +324,23 @@ impl Target {
     }
 
     /// Copies the messages of one segment below `end`.
-    fn copy_cut(&self, source: &RewriteSource, held: &Held, end: u64) -> Result<u64> {
+    fn copy_cut(&mut self, source: &RewriteSource, held: &Held, end: u64) -> Result<u64> {
         let mut rewriter = Rewriter::create(&self.directory, source.header)?;
         copy_kept(&held.opened(), &mut rewriter, &|offset| offset < end)
             .map_err(|fault| fault.into_error(&held.path()))?;
         rewriter.finish(source.header.next_generation()?, source.origin, end)?;
         let len = rewriter.len();
         rewriter.install()?;
-        self.verify(&self.directory, source)?;
+        self.verify(&self.directory.clone(), source)?;
         Ok(len)
     }
 
     /// Verifies the copy of a segment: every frame must be whole, up to the same end.
-    fn verify(&self, directory: &Directory, source: &RewriteSource) -> Result<()> {
+    fn verify(&mut self, directory: &Directory, source: &RewriteSource) -> Result<()> {
         let base = source.header.base;
-        match flaw_in(directory, base, Testimony::Successor(source.origin))? {
+        let (flaw, control) = flaw_in_told(directory, base, Testimony::Successor(source.origin))?;
+        self.control = Some(control);
+        match flaw {
             None => Ok(()),
             // The bytes were read back from what was written: it is the log that is damaged, or the
             // disk of the copy.
@@ -350,11 +357,13 @@ impl Target {
     ) -> Result<BackupReport> {
         // Everything was read while the log was open. From here on the copy is whole.
         self.source.health.check_open()?;
+        self.copy_producers(moment, next_offset)?;
         let start_offset = moment.start_offset.min(next_offset);
         let meta = Meta {
             has_gaps: moment.meta.has_gaps,
             incomplete: false,
             clean: Some(CleanEnd { last }),
+            control: self.control_at(next_offset, &moment.meta),
             ..self.unfinished(&moment.meta, start_offset, next_offset)?
         };
         let kept = std::mem::take(&mut self.bases);
@@ -363,9 +372,33 @@ impl Target {
         } else {
             self.replace(meta, &kept)?;
         }
+        self.directory.remove_older_producers(next_offset)?;
         self.report.start_offset = start_offset;
         self.report.next_offset = next_offset;
         Ok(self.report)
+    }
+
+    /// Stores the table of producers of a copy that ends at this offset.
+    fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<()> {
+        let mut producers = moment.producers.clone();
+        producers.cut_at(next_offset);
+        if producers.is_empty() {
+            return Ok(());
+        }
+        self.directory.store_producers(&ProducersAt {
+            offset: next_offset,
+            producers,
+        })
+    }
+
+    /// What the records of a copy that ends at this offset have come to. The log's own metadata
+    /// knows it if it was closed there, or trimmed to there. Otherwise the last segment that was
+    /// copied tells.
+    fn control_at(&self, next_offset: u64, ours: &Meta) -> (u64, ControlState) {
+        match self.control {
+            Some(control) if ours.control.0 != next_offset => (next_offset, control),
+            _ => ours.control,
+        }
     }
 
     /// Makes the old backup the new one by its metadata.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::chain::RewriteSource;
+use crate::control::Producers;
 use crate::directory::LiveMetadata;
+use crate::engine::append::Append;
 use crate::engine::remove::{CopyQueue, Remove};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Meta;
@@ -16,6 +18,7 @@ pub(crate) struct Source<'a> {
     pub(crate) segments: &'a Segments,
     pub(crate) metadata: &'a LiveMetadata,
     pub(crate) remove: &'a Remove,
+    pub(crate) append: &'a Append,
 }
 
 /// The moment at which the copy shows the log. What the copy has yet to copy stays readable,
@@ -27,6 +30,8 @@ pub(super) struct Moment<'a> {
     pub(super) meta: Meta,
     pub(super) start_offset: u64,
     pub(super) next_offset: u64,
+    /// The table of producers, which may have batches behind the moment.
+    pub(super) producers: Producers,
 }
 
 /// What has to be known of the last segment at the moment, because it may be written to later.
@@ -70,6 +75,7 @@ impl Moment<'_> {
             Ok((list.segments.clone(), end, list.start_offset, next_offset))
         })?;
         let meta = source.metadata.current();
+        let producers = source.append.producers_now().producers;
         // Nothing fails from here on: the queue must outlive the permission to remove.
         let queue = removal.begin_copy(&segments);
         drop(removal);
@@ -80,6 +86,7 @@ impl Moment<'_> {
             meta,
             start_offset,
             next_offset,
+            producers,
         })
     }
 

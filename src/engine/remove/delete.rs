@@ -79,6 +79,7 @@ impl Removal<'_> {
         self.leave_behind(base)?;
         self.remove.append.sync()?;
         self.cut_left_behind()?;
+        self.remove.append.keep_producers(self.end_of(base)?)?;
         self.remove.metadata.note_gaps()?;
         let start = self.remove.segments.list().start_offset;
         let after = self.rewrite(base, &|offset| offset >= start && !named.contains(&offset))?;
@@ -130,6 +131,13 @@ impl Removal<'_> {
             }
             Ok(there)
         })
+    }
+
+    /// The offset at which the segment with this base ends (exclusive).
+    fn end_of(&self, base: u64) -> Result<u64> {
+        let reader = Reader::new(&self.remove.segments)?;
+        let segment = reader.list().with_base(base);
+        Ok(segment.map_or(base, |segment| reader.end_offset_of(segment)))
     }
 
     fn size_of(&self, base: u64) -> Result<u64> {

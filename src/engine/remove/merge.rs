@@ -159,7 +159,7 @@ impl Removal<'_> {
 mod tests {
     use super::*;
 
-    const HEADER: u64 = 128;
+    const HEADER: u64 = 192;
     const TOTAL_MAX: u64 = 1 << 20;
 
     /// Segments of which one was rewritten after the other.
@@ -231,7 +231,7 @@ mod tests {
                     model.lens.len()
                 );
             }
-            // From 128 bytes to half a segment there are 12 doublings.
+            // From 192 bytes to half a segment there are 12 doublings.
             assert!(model.copied <= 12 * published, "{} of {published}", model.copied);
         }
     }

@@ -1,9 +1,11 @@
 //! Removing messages from the front of the log.
 
 use super::removal::Removal;
+use crate::control::ControlState;
 use crate::engine::segments::Reader;
 use crate::format::FileName;
 use crate::segment::SegmentRef;
+use crate::sys::is_out_of_space;
 use crate::{Error, Result, Trimmed};
 
 impl Removal<'_> {
@@ -17,6 +19,7 @@ impl Removal<'_> {
         }
         let is_all = before == reader.next_offset();
         let mut trimmed = self.what_goes(&reader, before)?;
+        self.keep_producers(&reader, before)?;
         if before > start || !self.remove.metadata.is_in_both() {
             self.move_start(&reader, before)?;
         }
@@ -27,6 +30,25 @@ impl Removal<'_> {
         Ok(trimmed)
     }
 
+    /// Makes sure that producers' batches are known without the segments that a trim to `before`
+    /// removes. The file takes a little space; on a full disk, the spare makes room for it.
+    fn keep_producers(&self, reader: &Reader<'_>, before: u64) -> Result<()> {
+        let list = reader.list();
+        let kept = list.segments.get(list.index_at(before));
+        let below = if before == reader.next_offset() {
+            before
+        } else {
+            kept.map_or(0, SegmentRef::base)
+        };
+        match self.remove.append.keep_producers(below) {
+            Err(error) if is_out_of_space(&error) => {
+                self.remove.space.give_back();
+                self.remove.append.keep_producers(below)
+            }
+            other => other,
+        }
+    }
+
     /// Moves the start offset to `before`, durably.
     fn move_start(&self, reader: &Reader<'_>, before: u64) -> Result<()> {
         if before == reader.next_offset() {
@@ -35,9 +57,13 @@ impl Removal<'_> {
         }
         // From here on, nobody may read the trimmed messages, whatever happens. No offset below
         // `before` is given out again, even if messages that were not synced are lost.
+        let control = self.control_kept(reader, before);
         let written = self.remove.metadata.write_both(|meta| {
             meta.start_offset = before;
             meta.next_offset = meta.next_offset.max(before);
+            if let Some(control) = control.filter(|control| control.0 >= meta.control.0) {
+                meta.control = control;
+            }
         });
         if self.remove.metadata.get(|meta| meta.start_offset) >= before {
             self.remove.segments.change(|list| list.start_offset = before);
@@ -46,6 +72,23 @@ impl Removal<'_> {
         // If only one copy of the metadata has the new start, damage to it would bring back the
         // other copy, which needs the segments. So the segments stay after an error.
         written
+    }
+
+    /// What the records have come to that a trim to `before` removes, if nothing durable would tell
+    /// it afterwards, and the offset up to which they are counted.
+    ///
+    /// A sealed segment is durable, and its header tells it. The file of one that is written to may
+    /// be lost in a power cut.
+    fn control_kept(&self, reader: &Reader<'_>, before: u64) -> Option<(u64, ControlState)> {
+        if before == reader.next_offset()
+            && let Some(state) = self.remove.append.control_at(before)
+        {
+            return Some((before, state));
+        }
+        match reader.list().segments.get(reader.list().index_at(before)) {
+            Some(SegmentRef::Active(active)) => Some((active.header.base, active.header.control)),
+            _ => None,
+        }
     }
 
     /// Removes the segments that have nothing from `before` on, but for the last one.

@@ -1,9 +1,9 @@
 use std::ops::Range;
 
 use super::message_ref::lend;
-use crate::{MessageRef, Timestamp};
 use crate::format::{Layout, RecordHeader, verified_whole};
 use crate::segment::Gather;
+use crate::{MessageRef, Timestamp};
 
 /// Messages that were read together and are lent, in memory that is used again for the next; see
 /// [`FileLog::consume_into`](crate::FileLog::consume_into).

@@ -5,12 +5,24 @@ use std::sync::Arc;
 
 use super::reader::{Reader, message};
 use crate::index::key_hash;
-use crate::segment::{KeyRun, Owned, READ_LEN_MAX, ReadFault, SegmentRef, SegmentSnapshot};
+use crate::segment::{Active, KeyRun, Owned, READ_LEN_MAX, ReadFault, SegmentRef, SegmentSnapshot, Visible};
 use crate::{Batch, Error, Message, Result, Start};
 
 /// How many links of a key's chain are followed at most: beyond that, going through the messages
 /// themselves is cheaper.
 const CHAIN_WALK_MAX: usize = 4096;
+
+/// The last message with `key` in one segment.
+fn newest_in(opened: &SegmentSnapshot<'_>, key: &[u8], hash: u32) -> Result<Option<Message>, ReadFault> {
+    for ordinal in opened.candidates(hash) {
+        // The message is read and verified even if its key looks like another: that may be damage.
+        let message = message(opened, ordinal?)?;
+        if let Some(message) = message.filter(|found| found.key.as_deref() == Some(key)) {
+            return Ok(Some(message));
+        }
+    }
+    Ok(None)
+}
 
 /// What a key run knows about a key.
 enum Known {
@@ -109,17 +121,7 @@ impl Reader<'_> {
                     Known::Nothing => {}
                 }
             }
-            let found = self.read(segment, |opened| {
-                for ordinal in opened.candidates(hash) {
-                    // The message is read and verified even if its key looks like another: that may
-                    // be damage.
-                    let message = message(opened, ordinal?)?;
-                    if let Some(message) = message.filter(|found| found.key.as_deref() == Some(key)) {
-                        return Ok(Some(message));
-                    }
-                }
-                Ok(None)
-            })?;
+            let found = self.read(segment, |opened| newest_in(opened, key, hash))?;
             if let Some(message) = found {
                 return if message.offset < self.list.start_offset {
                     Err(Error::NotFound)
@@ -129,6 +131,26 @@ impl Reader<'_> {
             }
         }
         Err(Error::NotFound)
+    }
+
+    /// The last message with `key` of all that are in the log, also those that readers do not see
+    /// yet: `written` is the active segment, and how much was written to it.
+    pub(crate) fn newest_written_by_key(
+        &self,
+        key: &[u8],
+        written: Option<(&Arc<Active>, Visible)>,
+    ) -> Result<Message> {
+        if self.segments.directory.kinds.key
+            && let Some((active, visible)) = written
+        {
+            let opened = SegmentSnapshot::Active { active, visible };
+            let newest = newest_in(&opened, key, key_hash(key));
+            let newest = newest.map_err(|fault| fault.into_error(active.file.path()))?;
+            if let Some(message) = newest.filter(|message| message.offset >= self.list.start_offset) {
+                return Ok(message);
+            }
+        }
+        self.newest_by_key(key)
     }
 
     /// The key run that ends where the segment with this index ends, and covers all of that

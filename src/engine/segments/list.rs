@@ -33,6 +33,8 @@ pub(crate) struct SegmentList {
     pub(crate) segments: Vec<SegmentRef>,
     /// The next offset is at least this one, whatever the segments say.
     pub(crate) next_offset_min: u64,
+    /// The time of the log's last record, unless a segment is being appended to.
+    pub(crate) last_time: i64,
     /// Which keys many segments have together. The runs are in order and do not overlap.
     pub(crate) key_runs: Vec<Arc<KeyRun>>,
     /// The latest time up to each of the sealed segments behind the first.

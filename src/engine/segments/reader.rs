@@ -7,8 +7,9 @@ use arc_swap::Guard;
 use super::batch_buf::BatchBuf;
 use super::current::Segments;
 use super::list::SegmentList;
-use crate::segment::{Gather, Held, Owned, ReadFault, SegmentRef, SegmentSnapshot};
-use crate::{Batch, Error, Message, Result, Start};
+use crate::log::Record;
+use crate::segment::{Gather, Held, Owned, ReadFault, Records, SegmentRef, SegmentSnapshot};
+use crate::{Batch, Error, Message, Place, Result, Start, Timestamp};
 
 /// A reader's snapshot of a log.
 pub(crate) struct Reader<'a> {
@@ -65,6 +66,18 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn next_offset(&self) -> u64 {
         self.next_offset
+    }
+
+    /// The end of the log.
+    pub(crate) fn tail(&self) -> Place {
+        let time = match self.list.segments.last() {
+            Some(SegmentRef::Active(active)) => active.time_before(self.next_offset),
+            _ => self.list.last_time,
+        };
+        Place {
+            offset: self.next_offset,
+            time: Timestamp::from_micros(time),
+        }
     }
 
     pub(crate) fn list(&self) -> &SegmentList {
@@ -178,6 +191,27 @@ impl<'a> Reader<'a> {
 
     /// Reads the same into `into`, which is empty; returns the offset to go on at.
     pub(crate) fn consume_into(&self, offset: u64, max_count: usize, into: &mut impl Gather) -> Result<u64> {
+        self.gather_into(offset, max_count, into, |opened, from, count, into| {
+            opened.messages(from, count, into)
+        })
+    }
+
+    /// Up to `max_count` records from `offset` on, which has been resolved, control records too.
+    pub(crate) fn records(&self, offset: u64, max_count: usize) -> Result<(Vec<Record>, u64)> {
+        let mut found = Records::default();
+        let next_offset = self.gather_into(offset, max_count, &mut found, |opened, from, count, into| {
+            opened.records(from, count, into)
+        })?;
+        Ok((found.into_records(), next_offset))
+    }
+
+    fn gather_into<G: Gather>(
+        &self,
+        offset: u64,
+        max_count: usize,
+        into: &mut G,
+        gather: impl Fn(&SegmentSnapshot<'_>, u32, u32, &mut G) -> Result<u32, ReadFault>,
+    ) -> Result<u64> {
         if max_count == 0 || offset >= self.next_offset {
             return Ok(offset);
         }
@@ -191,7 +225,7 @@ impl<'a> Reader<'a> {
                 if ordinal >= opened.count() {
                     return Ok(None);
                 }
-                let end = opened.messages(ordinal, max_count, into)?;
+                let end = gather(opened, ordinal, max_count, into)?;
                 Ok(Some(opened.offset(end - 1)? + 1))
             })?;
             match read {

@@ -1,7 +1,7 @@
 use super::current::Segments;
 use super::message_ref::lend;
 use super::reader::Reader;
-use crate::format::{BATCH_HEADER_LEN, FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, verified_whole};
+use crate::format::{FileName, Frame, FrameSeeds, LONE_HEADER_LEN, Layout, verified_whole};
 use crate::segment::{CopyBuffer, Held, LetGo};
 use crate::{Corruption, Error, MessageRef, Result, Start, Timestamp};
 
@@ -87,12 +87,7 @@ impl<'a> Scan<'a> {
             .buffer
             .held(located.position, located.len)
             .unwrap_or_default();
-        Ok(Some(lend(
-            frame,
-            &located.layout,
-            located.offset,
-            located.time,
-        )))
+        Ok(Some(lend(frame, &located.layout, located.offset, located.time)))
     }
 
     /// Finds and verifies the next message, and moves behind it.
@@ -137,8 +132,8 @@ impl<'a> Scan<'a> {
         );
         let header = match begin.map(Frame::parse) {
             Some(Some(Frame::Record(header))) => header,
-            Some(Some(Frame::Batch(_))) => {
-                stretch.position += BATCH_HEADER_LEN as u64;
+            Some(Some(Frame::Batch(batch))) => {
+                stretch.position += batch.header_len() as u64;
                 return Ok(Step::Other);
             }
             None if held.is_none() => return Ok(Step::Gone),

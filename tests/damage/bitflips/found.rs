@@ -35,7 +35,7 @@ fn make(dir: &Path) {
 /// Changes one byte of the record at `offset` in the first segment, which holds lone records of two lengths.
 fn damage(dir: &Path, offset: usize, at: usize) {
     const EVEN: usize = 24 + 8 + 5;
-    let position = 128 + offset / 2 * (2 * EVEN - 1) + offset % 2 * EVEN + at;
+    let position = 192 + offset / 2 * (2 * EVEN - 1) + offset % 2 * EVEN + at;
     let path = &segment_paths(dir)[0];
     let mut bytes = fs::read(path).expect("a segment");
     bytes[position] ^= 1;
@@ -113,7 +113,7 @@ fn a_log_cut_behind_a_batch_before_its_clean_end_is_damaged() {
     let last: PathBuf = segment_paths(copy.path())[1].clone();
     let whole = fs::read(&last).expect("a segment");
     let first_frame = u32::from_le_bytes(*whole[132..].first_chunk().expect("a frame")) & 0x3fff_ffff;
-    let len = 128 + first_frame as usize;
+    let len = 192 + first_frame as usize;
     fs::write(&last, &whole[..len]).expect("a segment");
     for options in [options().read_only(true), options()] {
         let opened = options.open(copy.path());

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::subject::Subject;
 
-const HEADER_LEN: usize = 128;
+const HEADER_LEN: usize = 192;
 
 /// One batch, or a marker, in a segment file.
 #[derive(Clone, Copy, Debug)]

@@ -196,7 +196,7 @@ fn is_above_frontier(subject: &Subject, damage: &Damage) -> bool {
         .frames
         .iter()
         .filter(|frame| frame.next_offset <= subject.acknowledged);
-    let durable_end = durable.map(|frame| frame.end).max().unwrap_or(128);
+    let durable_end = durable.map(|frame| frame.end).max().unwrap_or(192);
     damage.what.range(subject.files[damage.file].1.len()).start >= durable_end
 }
 

@@ -20,13 +20,13 @@ fn flips(with_gaps: bool, without_index: bool) {
     if without_index {
         files.retain(|(name, _)| !is_kind(name, "idx"));
     }
-    let is_filled = |(name, bytes): &(String, Vec<u8>)| is_kind(name, "log") && bytes.len() > 128;
+    let is_filled = |(name, bytes): &(String, Vec<u8>)| is_kind(name, "log") && bytes.len() > 192;
     let logs: Vec<usize> = (0..files.len()).filter(|i| is_filled(&files[*i])).collect();
     let mut hits = 0;
     for round in 0..number("DURAMEN_RECOVER_FLIPS", 40) {
         let file = logs[random.usize(..logs.len())];
         let len = files[file].1.len() as u64;
-        let bit = 128 * 8 + random.u64(..(len - 128) * 8);
+        let bit = 192 * 8 + random.u64(..(len - 192) * 8);
         let mut damaged = files.clone();
         damaged[file].1[usize::try_from(bit / 8).expect("small")] ^= 1 << (bit % 8);
         let what = format!("round {round}: bit {bit} of {}", files[file].0);

@@ -30,7 +30,7 @@ fn a_killed_log_goes_on_behind_all_it_had() {
     let path = segment_paths(&killed)[0].clone();
     let mut bytes = fs::read(&path).expect("a segment");
     // In the header of the second batch: its records stay whole.
-    let header = 128 + 20 + 2 * (20 + 3);
+    let header = 192 + 20 + 2 * (20 + 3);
     bytes[header + 2] ^= 1;
     fs::write(&path, bytes).expect("a segment");
     assert!(options().open(&killed).is_err());

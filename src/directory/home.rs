@@ -7,7 +7,7 @@ use crate::types::LifeId;
 
 /// Where this process uses a log: in which boot of the machine, and beside which `LOCK` file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Home {
     pub(crate) boot: [u8; 16],
     /// All zeros if there is no such file, which only a reader meets.
     pub(crate) lock: FileId,
@@ -15,11 +15,11 @@ pub(crate) struct Place {
     has_sync_failed: bool,
 }
 
-impl Place {
-    pub(crate) fn of(dir: &Dir) -> Result<Place> {
+impl Home {
+    pub(crate) fn of(dir: &Dir) -> Result<Home> {
         let lock = dir.identity_of(LOCK_NAME)?;
         let has_sync_failed = lock.is_some() && dir.len_of(LOCK_NAME)? > 0;
-        Ok(Place {
+        Ok(Home {
             boot: dir.boot_id(),
             lock: lock.unwrap_or_default(),
             has_sync_failed,

@@ -1,0 +1,222 @@
+//! Publishing with conditions, control records or a producer, and to a log that looks at every
+//! publish.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::appender::Appender;
+use super::batch::BatchPlan;
+use super::framing::Records;
+use super::publish::{Append, Rest};
+use crate::control::{ControlState, Noted};
+use crate::engine::segments::Reader;
+use crate::types::ControlContent;
+use crate::{Ack, Control, Error, NewMessage, PublishOptions, Result, Token};
+
+impl Append {
+    /// As [`publish`](Append::publish), with everything that options may ask for.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn publish_special(
+        &self,
+        messages: &[NewMessage<'_>],
+        how: &PublishOptions<'_>,
+        rest: &mut Rest,
+    ) -> Result<Ack> {
+        let context = &self.context;
+        let controls: Vec<Control> = how.controls()?.collect();
+        let contents: Vec<ControlContent> = controls.iter().map(|control| control.content()).collect();
+        let contents = contents
+            .iter()
+            .map(|content| NewMessage::value(content.as_bytes()));
+        let records: Vec<NewMessage<'_>> = messages.iter().copied().chain(contents).collect();
+        let plan = if records.is_empty() {
+            None
+        } else {
+            Some(BatchPlan::of_produced(&records, how.producer)?)
+        };
+        let trims = controls.iter().any(|control| matches!(control, Control::Trim(_)));
+        let waits = how.sync || trims || context.frontiers.visible_is_durable();
+        let mut appender = self.lock_to_append(waits)?;
+        let next_offset = appender.next_offset;
+        let last_of_key = |key: &[u8]| self.last_of_key(&appender, key);
+        match appender
+            .guard
+            .admit(how, next_offset, plan.is_none(), last_of_key)
+        {
+            Err(error) => {
+                let changed_at = appender.guard.changed_at();
+                drop(appender);
+                return Err(self.refused(error, changed_at));
+            }
+            Ok(Some(ack)) => {
+                rest.waits = waits;
+                return Ok(ack);
+            }
+            Ok(None) => {}
+        }
+        let Some(plan) = plan else {
+            drop(appender);
+            return self.published_nothing(next_offset, how);
+        };
+        let now = context.clock.now();
+        let (new, extra) = records.split_at(messages.len());
+        let records = appender.guard.stamp(new, extra, now)?;
+        let plan = plan.stamped(&records, now);
+        if !controls.is_empty() {
+            context.metadata.note_gaps()?;
+        }
+        let records = Records {
+            all: &records,
+            messages: messages.len(),
+        };
+        let ack = appender.append(context, records, &plan, waits, &mut rest.due)?;
+        appender.note(&ack, messages.len(), &controls, how.producer);
+        context
+            .sealed_at
+            .store(appender.guard.sealed_at(), Ordering::Release);
+        rest.waits = waits;
+        rest.backlog_len = appender.backlog.len();
+        rest.trim_to = trims.then_some(appender.guard.state.trim_to);
+        drop(appender);
+        self.notify_visible();
+        Ok(ack)
+    }
+
+    /// The answer to a publish that was refused with `error`, by what the log was at `changed_at`.
+    /// Where only what is durable is visible, so is the reason.
+    fn refused(&self, error: Error, changed_at: u64) -> Error {
+        let is_by_control = matches!(error, Error::Fenced { .. } | Error::Sealed);
+        if is_by_control
+            && self.context.frontiers.visible_is_durable()
+            && let Err(failed) = self.wait_for(changed_at)
+        {
+            return failed;
+        }
+        error
+    }
+
+    /// The offset of the last message with this key among all that were given out.
+    fn last_of_key(&self, appender: &Appender, key: &[u8]) -> Result<Option<u64>> {
+        let reader = Reader::new(&self.context.segments)?;
+        let written = appender.active.as_ref().map(|active| (active, appender.written));
+        match reader.newest_written_by_key(key, written) {
+            Ok(message) => Ok(Some(message.offset)),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The log's token. Where only what is durable is visible, so is the token.
+    pub(crate) fn token(&self) -> Result<Token> {
+        let (token, changed_at) = {
+            let appender = self.appender.lock();
+            (appender.guard.state.token, appender.guard.changed_at())
+        };
+        if self.context.frontiers.visible_is_durable() && !self.context.health().is_read_only() {
+            self.wait_for(changed_at)?;
+        }
+        Ok(token)
+    }
+
+    /// One past the record that has sealed the log; `u64::MAX` if it is not sealed.
+    pub(crate) fn sealed_at(&self) -> u64 {
+        self.context.sealed_at.load(Ordering::Acquire)
+    }
+
+    /// How many producers are known.
+    pub(crate) fn producer_count(&self) -> usize {
+        self.appender.lock().guard.producers.count()
+    }
+
+    /// What the records below the offset `before` have come to, if nothing was published from there
+    /// on.
+    pub(crate) fn control_at(&self, before: u64) -> Option<ControlState> {
+        let appender = self.appender.lock();
+        (appender.next_offset == before).then_some(appender.guard.state)
+    }
+
+    /// Where control records have trimmed the log to.
+    pub(crate) fn trim_to(&self) -> u64 {
+        self.appender.lock().guard.state.trim_to
+    }
+
+    /// Opens a sealed log again; returns the next offset.
+    pub(crate) fn unseal(&self, rest: &mut Rest) -> Result<u64> {
+        if self.sealed_at() == u64::MAX {
+            return Ok(self.appender.lock().next_offset);
+        }
+        let content = Control::Unseal.content();
+        let record = [NewMessage::value(content.as_bytes())];
+        self.append_controls(&record, &[Control::Unseal], rest)
+    }
+
+    /// Appends control records with the content of `records`, whatever the guard would say; returns
+    /// the next offset. Of them, `known` take effect.
+    pub(crate) fn append_controls(
+        &self,
+        records: &[NewMessage<'_>],
+        known: &[Control],
+        rest: &mut Rest,
+    ) -> Result<u64> {
+        let context = &self.context;
+        context.health().check_writable()?;
+        let plan = BatchPlan::of(records)?;
+        let mut appender = self.lock_to_append(true)?;
+        let now = context.clock.now();
+        let stamped = appender.guard.stamp(&[], records, now)?;
+        let plan = plan.stamped(&stamped, now);
+        context.metadata.note_gaps()?;
+        let records = Records {
+            all: &stamped,
+            messages: 0,
+        };
+        let ack = appender.append(context, records, &plan, true, &mut rest.due)?;
+        appender.note(&ack, 0, known, None);
+        context
+            .sealed_at
+            .store(appender.guard.sealed_at(), Ordering::Release);
+        rest.waits = true;
+        drop(appender);
+        self.notify_visible();
+        Ok(ack.end.offset)
+    }
+
+    /// See [`Log::wait_synced`](crate::Log::wait_synced).
+    pub(crate) fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
+        /// How often a failure is looked for, which wakes only readers.
+        const PAUSE: Duration = Duration::from_millis(20);
+        let (health, frontiers) = (self.context.health(), &self.context.frontiers);
+        health.check_writable()?;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let reached = frontiers.durable();
+            if reached >= offset {
+                return Ok(reached);
+            }
+            health.check_writable()?;
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(reached);
+            }
+            let pause = now.checked_add(PAUSE).into_iter().chain(deadline).min();
+            let moved = || (frontiers.durable() >= offset).then_some(());
+            frontiers.moved().wait_until(pause, moved);
+        }
+    }
+}
+
+impl Appender {
+    /// Has the guard take note of a batch that was appended.
+    fn note(&mut self, ack: &Ack, messages: usize, controls: &[Control], producer: Option<(u64, u64)>) {
+        let noted = Noted {
+            first: ack.start.offset,
+            #[expect(clippy::cast_possible_truncation, reason = "a batch plan counts them")]
+            messages: messages as u32,
+            times: (ack.start.time.as_micros(), ack.end.time.as_micros()),
+            // The appender has told the guard.
+            time_max: i64::MIN,
+        };
+        self.guard.note(&noted, controls, producer);
+    }
+}
