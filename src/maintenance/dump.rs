@@ -90,10 +90,10 @@ impl SegmentDump<'_> {
         let control = &header.control;
         writeln!(
             out,
-            "  begins with token {:?}, {}, latest time {}, trimmed by control to {}",
+            "  begins with token {:?}, {}, last time {}, trimmed by control to {}",
             control.token.as_str(),
             if control.is_sealed { "sealed" } else { "not sealed" },
-            Timestamp::from_micros(control.time_max),
+            Timestamp::from_micros(control.last_time),
             control.trim_to
         )?;
         let content_end = self.content_end();
@@ -169,22 +169,20 @@ impl SegmentDump<'_> {
         let alone = record.kind.frontier().map_or_else(String::new, |frontier| {
             format!(", alone, durable below {frontier}")
         });
-        let what = if record.control {
+        let control = record.control.then(|| {
             let content = layout.value.clone().and_then(|range| frame.get(range));
-            let control = content.and_then(Control::of_content);
-            let known = control.map_or_else(|| "unknown".to_owned(), |control| format!("{control:?}"));
-            format!("control {known}, ")
-        } else {
-            String::new()
-        };
+            control_text(content.and_then(Control::of_content))
+        });
         let line = format!(
-            "{what}record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}",
+            "{}record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}{}",
+            if record.control { "control " } else { "" },
             record.len,
             Timestamp::from_micros(record.time),
             size(layout.key),
             size(layout.value),
             layout.headers.len(),
             record.checksum,
+            control.unwrap_or_default(),
         );
         self.offset = offset.saturating_add(1);
         Some((line, u64::from(record.len)))
@@ -203,6 +201,17 @@ impl SegmentDump<'_> {
             at += bytes.len() as u64;
         }
         end
+    }
+}
+
+/// What a control record does.
+fn control_text(control: Option<Control>) -> String {
+    match control {
+        Some(Control::Fence(token)) => format!(", fence {:?}", token.as_str()),
+        Some(Control::Trim(before)) => format!(", trim to {before}"),
+        Some(Control::Seal) => ", seal".to_owned(),
+        Some(Control::Unseal) => ", unseal".to_owned(),
+        None => ", unknown to this version".to_owned(),
     }
 }
 
