@@ -17,5 +17,6 @@ mod mount;
 mod owner;
 mod paced;
 mod path_changes;
+mod producers;
 mod smoke;
 mod written;

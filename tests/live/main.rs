@@ -12,6 +12,7 @@ mod beside_backups;
 mod blocking;
 mod clocks;
 mod concurrency;
+mod fencing;
 mod indexes;
 mod lives;
 mod notifier;
