@@ -24,8 +24,12 @@
 //! | to | see |
 //! |---|---|
 //! | publish, unconditionally or under a condition | [`Log::publish`], [`Log::publish_with`] |
+//! | fence off a writer that was replaced; publish once although it is sent twice | [`PublishOptions`], [`Token`] |
+//! | seal a log, or trim it with a batch | [`Control`] |
+//! | know where a batch is, and when it was published | [`Log::append`], [`Ack`], [`TimestampPolicy`] |
 //! | choose which messages survive a power cut | [`Durability`], [`Log::sync`] |
 //! | read in order | [`Log::consume`], [`Start`]; without copies [`FileLog::scan`] |
+//! | read within limits, through a filter | [`Log::read`], [`ReadOptions`], [`Filter`] |
 //! | wait for messages, follow a log | [`BlockingLog`], [`TBlockingLog`] |
 //! | use keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
 //! | iterate forwards or backwards, read the last message of each key | [`LogExt`] |

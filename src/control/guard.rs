@@ -9,7 +9,8 @@ pub(crate) struct Guard {
     admission: Admission,
     pub(crate) state: ControlState,
     pub(crate) producers: Producers,
-    /// One past the last record that has changed the token or the seal, as far as this handle knows.
+    /// One past the last record that has changed the token or the seal, as far as this handle
+    /// knows.
     changed_at: u64,
     /// Whether every publish has to be looked at, and not only those with options of their own.
     is_watchful: bool,

@@ -3,7 +3,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::append::Rest;
 use super::open_log::OpenLog;
 use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
@@ -170,7 +169,7 @@ impl FileLog {
     /// Does `work`, and once more if there was no space for it: the background may have taken some
     /// in advance, and gives it back when it is done with what it is at.
     #[inline]
-    fn with_space<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    pub(super) fn with_space<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
         let done = work();
         if done.as_ref().is_err_and(is_out_of_space) && !self.log.health().is_poisoned() {
             self.log.upkeep.wait_for_space();
@@ -190,81 +189,6 @@ impl FileLog {
 
     fn with_reader<'a, T>(&'a self, read: impl Fn(&Reader<'a>) -> Result<T>) -> Result<T> {
         Reader::with(&self.log.segments, read)
-    }
-}
-
-impl FileLog {
-    /// See [`Log::append`].
-    #[inline]
-    fn append_batch(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
-        let mut rest = Rest::default();
-        let published = self.with_space(|| {
-            let published = self.log.append.publish(messages, how, &mut rest);
-            if published.is_err() {
-                self.act_on(&mut rest)?;
-            }
-            published
-        });
-        let acted = self.act_on(&mut rest);
-        let ack = published?;
-        acted?;
-        if rest.waits {
-            self.log.append.wait_for(ack.end.offset)?;
-            if let Some(before) = rest.trim_to {
-                self.trim(before)?;
-            }
-        } else {
-            self.log.upkeep.pace(rest.backlog_len);
-        }
-        Ok(ack)
-    }
-
-    /// Opens a sealed log again, for publishing. Does nothing if it is not sealed.
-    ///
-    /// # Durability
-    ///
-    /// The log is open on stable storage when this returns.
-    ///
-    /// # Errors
-    ///
-    /// As [`Log::publish`].
-    pub fn unseal(&self) -> Result<()> {
-        self.append_apart(|rest| self.log.append.unseal(rest)).map(drop)
-    }
-
-    /// Appends something by `append`, which returns the next offset, and waits until it is durable.
-    fn append_apart(&self, append: impl Fn(&mut Rest) -> Result<u64>) -> Result<u64> {
-        let mut rest = Rest::default();
-        let appended = self.with_space(|| {
-            let appended = append(&mut rest);
-            if appended.is_err() {
-                self.act_on(&mut rest)?;
-            }
-            appended
-        });
-        let acted = self.act_on(&mut rest);
-        let next_offset = appended?;
-        acted?;
-        self.log.append.wait_for(next_offset)?;
-        Ok(next_offset)
-    }
-
-    /// Trims to where control records say, if the process died after they were durable and before
-    /// the log was trimmed.
-    pub(super) fn trim_as_told(&self) -> Result<()> {
-        let before = self.log.append.trim_to();
-        if before > self.start_offset()? && !self.log.health().is_read_only() {
-            self.trim(before)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn act_on(&self, rest: &mut Rest) -> Result<()> {
-        match rest.due.take() {
-            Some(due) => self.log.upkeep.act(*due),
-            None => Ok(()),
-        }
     }
 }
 

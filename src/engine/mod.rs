@@ -5,6 +5,8 @@ mod backup;
 mod file_log;
 mod open;
 mod open_log;
+mod prepare;
+mod publishing;
 mod recovery;
 mod remove;
 mod segments;

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use super::append::Appender;
 use super::file_log::FileLog;
 use super::open_log::{FoundLog, OpenLog};
+use super::prepare::{no_log, read_or_create, remove_superseded};
 use super::recovery::{Recovered, Recovery};
 use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
 use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bases};
 use crate::control::{ControlState, Guard, Producers};
-use crate::directory::{Copies, Directory, Home, MetaStore, corrupt, initialise};
-use crate::format::{CleanEnd, FileName, IndexKinds, Life, Lives, Meta, PREPARED_NAME};
+use crate::directory::{Copies, Directory, Home, MetaStore, corrupt};
+use crate::format::{FileName, IndexKinds};
 use crate::segment::{KeyRun, SegmentRef, runs_among};
 use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
 use crate::{Corruption, Error, LifeId, Result};
@@ -140,12 +141,6 @@ impl Options {
     }
 }
 
-fn no_log(path: &Path) -> Error {
-    Error::NoLog {
-        path: path.to_path_buf(),
-    }
-}
-
 /// Opens the log at `path`. Creates the directory if the options say so; if nothing comes to be in
 /// it after all, it is removed again.
 fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
@@ -201,49 +196,6 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     // What the policy removes may have been the first that is written.
     log.log.directory.health.check_not_poisoned()?;
     Ok(log)
-}
-
-/// Removes the files that do not belong to the log any more.
-fn remove_superseded(chain: &mut Chain) -> Result<()> {
-    let directory = &chain.directory;
-    let dir = &directory.dir;
-    let is_any = !chain.superseded.is_empty();
-    if chain.meta.clean.is_none() || !chain.copies.agree() || is_any {
-        // A process that renamed a segment may have been killed before the new name was durable.
-        // From here on the names in the directory are acted on, and later calls take them for
-        // durable.
-        dir.sync()?;
-    }
-    if is_any && !chain.copies.agree() {
-        // The metadata decides which segments are removed now, and may not be durable either.
-        let newest = chain.copies.newest(dir)?;
-        MetaStore::new(dir, newest, &chain.copies).write(|_| {})?;
-        chain.copies = Copies::read(dir)?;
-        chain.meta.sequence += 1;
-    }
-    remove_leftovers(directory)?;
-    directory.remove_segments(chain.superseded.iter().copied())
-}
-
-/// Reads the two copies of the metadata; in an empty directory they are written first.
-fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: Home) -> Result<Copies> {
-    let copies = Copies::read(dir)?;
-    if !copies.is_absent() {
-        return Ok(copies);
-    }
-    if !bases.is_empty() {
-        // A directory with segments but without metadata is not an empty log.
-        let path = dir.path_of(crate::format::META_NAMES[0]);
-        return Err(corrupt(&path, 0, None, Corruption::Meta));
-    }
-    if options.read_only {
-        return Err(no_log(dir.path()));
-    }
-    dir.sync_above()?;
-    create_log(dir, options, home)?;
-    let mut copies = Copies::read(dir)?;
-    copies.are_ours = true;
-    Ok(copies)
 }
 
 /// The key runs of the log. The files of those that others cover, or that were trimmed, are
@@ -426,50 +378,4 @@ impl Opening<'_> {
         };
         OpenLog::new(self.options, opened)
     }
-}
-
-fn create_log(dir: &Dir, options: &Options, home: Home) -> Result<()> {
-    let life = Life {
-        id: LifeId::from_bytes(dir.random()?),
-        begin: 0,
-    };
-    let meta = Meta {
-        log_id: dir.random()?,
-        sequence: 1,
-        start_offset: 0,
-        next_offset: 0,
-        key_index: options.key_index,
-        time_index: options.time_index,
-        visible_is_durable: options.durability == Durability::EachPublish,
-        has_gaps: false,
-        unfinished: false,
-        incomplete: false,
-        merge: None,
-        boot: home.boot,
-        lock: home.lock,
-        lives: Lives::new(life, 0),
-        clean: Some(CleanEnd { last: None }),
-        control: (0, ControlState::default()),
-    };
-    initialise(dir, &meta)
-}
-
-/// Removes files that an earlier life began and did not finish. Nothing in the log refers to them.
-fn remove_leftovers(directory: &Directory) -> Result<()> {
-    for name in directory.dir.list()? {
-        let is_leftover = name == PREPARED_NAME
-            || matches!(
-                FileName::parse(&name),
-                Some(
-                    FileName::SegmentTemporary(_)
-                        | FileName::IndexTemporary(_)
-                        | FileName::KeysTemporary { .. }
-                        | FileName::ProducersTemporary(_)
-                )
-            );
-        if is_leftover {
-            directory.dir.remove(&name)?;
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::changes::Changes;
 use super::default;
+use super::reading::{Ends, Reading};
 use crate::{
     Ack, BackupReport, Batch, Deleted, Error, Message, NewMessage, Place, Position, PublishOptions,
     ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
@@ -84,7 +85,9 @@ declare_log! {
         /// As `publish_with`, and [`NotSupported`](crate::Error::NotSupported) from a log that
         /// knows no tokens, control records, producers or expected keys.
         change fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
-            default::append(self, messages, how)
+            how.check_plain()?;
+            let next_offset = self.publish_with(messages, how)?;
+            default::ack(messages, next_offset, |at| self.get(at), || self.tail())
         }
 
         /// The log's end: its next offset, and the time of its last record. A record keeps being
@@ -97,7 +100,7 @@ declare_log! {
         ///
         /// See [`Log`].
         read fn tail(&self) -> Result<Place> {
-            default::tail(self)
+            default::tail(self.next_offset()?, self.get(Start::Newest))
         }
 
         /// The log's token: see [`Token`](crate::Token). It outlives the record that set it, trims
@@ -245,7 +248,12 @@ declare_log! {
         /// time that is not before `until_time`; [`NotSupported`](crate::Error::NotSupported) for
         /// control records where they cannot be shown.
         read fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
-            default::read(self, from, how)
+            if how.control {
+                return Err(Error::NotSupported("control records"));
+            }
+            Reading::run(self, from, how, |offset, count| {
+                self.consume(Start::At(offset), count).map(default::records)
+            })
         }
 
         /// As [`consume`](Log::consume), of the messages with exactly this key. If no message up to
@@ -487,9 +495,9 @@ declare_log! {
         /// - [`ReadOnly`](crate::Error::ReadOnly): the handle is open for reading only.
         change fn sync(&self) -> Result<u64>;
 
-        /// Waits until every message below `offset` is on stable storage, or the timeout has passed.
-        /// Returns an offset below which every message is: at least `offset`, unless the timeout
-        /// has passed. The offset may not be published yet.
+        /// Waits until every message below `offset` is on stable storage, or the timeout has
+        /// passed. Returns an offset below which every message is: at least `offset`, unless the
+        /// timeout has passed. The offset may not be published yet.
         ///
         /// This waits for syncs and begins none: those of the log's
         /// [`Durability`](crate::Durability), of other publishers, and of [`sync`](Log::sync). By
@@ -538,6 +546,20 @@ declare_log! {
         read fn changes(&self) -> Option<&Changes> {
             None
         }
+    }
+}
+
+impl<L: Log + ?Sized> Ends for L {
+    fn is_sealed(&self) -> Result<bool> {
+        Log::is_sealed(self)
+    }
+
+    fn tail(&self) -> Result<Place> {
+        Log::tail(self)
+    }
+
+    fn begin(&self, from: Start) -> Result<u64> {
+        Ok(self.consume(from, 0)?.next_offset)
     }
 }
 

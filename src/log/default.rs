@@ -1,45 +1,43 @@
-//! What the provided methods of [`Log`] do, by calls of the others.
+//! What the provided methods of [`Log`](crate::Log) make of the others.
 
-use super::Log;
-use super::reading::{Reading, Record};
-use crate::{
-    Ack, Error, NewMessage, Place, PublishOptions, ReadBatch, ReadOptions, Result, Start, Timestamp,
-};
+use crate::{Ack, Batch, Error, Message, NewMessage, Place, Result, Start, Timestamp};
 
-/// See [`Log::append`].
-pub(super) fn append<L: Log + ?Sized>(
-    log: &L,
+use super::reading::Record;
+
+/// The ack of `messages`, which end in front of `next_offset`. `get` reads a message, and `tail`
+/// the log's end.
+///
+/// The messages are in the log, so this does not fail: whatever removes one that has no time of its
+/// own at once, takes its time along.
+pub(super) fn ack(
     messages: &[NewMessage<'_>],
-    how: &PublishOptions<'_>,
+    next_offset: u64,
+    get: impl Fn(Start) -> Result<Message>,
+    tail: impl FnOnce() -> Result<Place>,
 ) -> Result<Ack> {
-    how.check_plain()?;
-    let next_offset = log.publish_with(messages, how)?;
     let (Some(first), Some(last)) = (messages.first(), messages.last()) else {
-        return log.tail().map(Ack::of_nothing);
+        return tail().map(Ack::of_nothing);
+    };
+    let place = |message: &NewMessage<'_>, offset: u64| {
+        let published = || get(Start::At(offset)).map(|there| there.time);
+        message.time.or_else(|| published().ok()).unwrap_or_default()
     };
     let start = next_offset.saturating_sub(messages.len() as u64);
-    // The batch is in the log, so this must not fail: whatever removes a message that has no time
-    // of its own at once, takes its time along.
-    let time = |message: &NewMessage<'_>, offset| {
-        let published = || log.get(Start::At(offset)).map(|there| there.time);
-        message.time.or_else(|| published().ok()).unwrap_or_default()
+    let start = Place {
+        offset: start,
+        time: place(first, start),
     };
     let end = Place {
         offset: next_offset,
-        time: time(last, next_offset.saturating_sub(1)),
+        time: place(last, next_offset.saturating_sub(1)),
     };
-    let start = Place {
-        offset: start,
-        time: time(first, start),
-    };
-    let tail = log.tail().ok().filter(|tail| tail.offset > end.offset);
+    let tail = tail().ok().filter(|tail| tail.offset > end.offset);
     Ok(Ack::new(start, end, tail.unwrap_or(end)))
 }
 
-/// See [`Log::tail`].
-pub(super) fn tail<L: Log + ?Sized>(log: &L) -> Result<Place> {
-    let offset = log.next_offset()?;
-    let time = match log.get(Start::Newest) {
+/// The end of a log at this offset, whose last message is this.
+pub(super) fn tail(offset: u64, newest: Result<Message>) -> Result<Place> {
+    let time = match newest {
         Ok(message) => message.time,
         Err(Error::NotFound) => Timestamp::default(),
         Err(error) => return Err(error),
@@ -47,15 +45,8 @@ pub(super) fn tail<L: Log + ?Sized>(log: &L) -> Result<Place> {
     Ok(Place { offset, time })
 }
 
-/// See [`Log::read`].
-pub(super) fn read<L: Log + ?Sized>(log: &L, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
-    if how.control {
-        return Err(Error::NotSupported("control records"));
-    }
-    let source = |offset, count| {
-        let batch = log.consume(Start::At(offset), count)?;
-        let records = batch.messages.into_iter().map(Record::Message).collect();
-        Ok((records, batch.next_offset))
-    };
-    Reading::run(log, from, how, source)
+/// The messages of a batch, and the offset behind them.
+pub(super) fn records(batch: Batch) -> (Vec<Record>, u64) {
+    let next_offset = batch.next_offset;
+    (batch.into_iter().map(Record::Message).collect(), next_offset)
 }

@@ -1,9 +1,8 @@
-//! Reading within limits and through a filter: what [`Log::read`] does, whatever the records come
-//! from.
+//! Reading within limits and through a filter: what [`Log::read`](crate::Log::read) does, whatever
+//! the records come from.
 
 use std::ops::ControlFlow;
 
-use super::Log;
 use crate::types::metered;
 use crate::{
     ControlRecord, Error, Message, MessageRef, Place, ReadBatch, ReadOptions, Result, Start, Stop, Timestamp,
@@ -52,6 +51,18 @@ impl Record {
     }
 }
 
+/// Where reads of a log begin and end.
+pub(crate) trait Ends {
+    /// See [`Log::is_sealed`](crate::Log::is_sealed).
+    fn is_sealed(&self) -> Result<bool>;
+
+    /// See [`Log::tail`](crate::Log::tail).
+    fn tail(&self) -> Result<Place>;
+
+    /// The offset at which reading from there begins.
+    fn begin(&self, from: Start) -> Result<u64>;
+}
+
 /// A read that is under way.
 pub(crate) struct Reading<'a> {
     how: &'a ReadOptions,
@@ -62,10 +73,10 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads from `log`, whose records come from `source`: up to so many from an offset on, which is
-    /// in the log, and the offset behind them.
-    pub(crate) fn run<L: Log + ?Sized>(
-        log: &L,
+    /// Reads from `log`, whose records come from `source`: up to so many from an offset on, which
+    /// is in the log, and the offset behind them.
+    pub(crate) fn run(
+        log: &(impl Ends + ?Sized),
         from: Start,
         how: &'a ReadOptions,
         mut source: impl FnMut(u64, usize) -> Result<(Vec<Record>, u64)>,
@@ -105,13 +116,13 @@ impl<'a> Reading<'a> {
     }
 
     /// The result where a limit is 0.
-    fn nothing<L: Log + ?Sized>(log: &L, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
+    fn nothing(log: &(impl Ends + ?Sized), from: Start, how: &ReadOptions) -> Result<ReadBatch> {
         let tail = log.tail()?;
         let next_offset = match from {
             Start::At(offset) => offset,
-            other => match log.consume(other, 0) {
+            other => match log.begin(other) {
                 Err(Error::NoIndex) => tail.offset,
-                begin => begin?.next_offset,
+                begin => begin?,
             },
         };
         Ok(ReadBatch {
@@ -212,12 +223,12 @@ impl<'a> Reading<'a> {
 }
 
 /// The offset at which reading begins.
-fn begin<L: Log + ?Sized>(log: &L, from: Start, how: &ReadOptions, tail: Place) -> Result<u64> {
+fn begin(log: &(impl Ends + ?Sized), from: Start, how: &ReadOptions, tail: Place) -> Result<u64> {
     if let Start::At(offset) = from
         && offset > tail.offset
         && how.clamp
     {
         return Ok(tail.offset);
     }
-    Ok(log.consume(from, 0)?.next_offset)
+    log.begin(from)
 }

@@ -5,17 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 
-use super::state::{NewBatch, State};
-use crate::control::{ControlState, Guard, Producers, check_offset};
+use super::state::State;
+use crate::control::{ControlState, Guard, Producers};
 use crate::log::{Aging, FirstYoung, Horizon, Moment, Reading, Record};
 use crate::sys::Process;
 use crate::{
-    Ack, BATCH_SIZE_MAX, BackupReport, Batch, Changes, Clock, Control, Deleted, Error, Headers, LifeId, Log,
-    MESSAGE_SIZE_MAX, Message, NewMessage, Options, Place, Position, PublishOptions, ReadBatch, ReadOptions,
-    Result, Retention, Start, Stats, Timestamp, Token, Trimmed,
+    Ack, BackupReport, Batch, Changes, Clock, Deleted, Error, LifeId, Log, Message, NewMessage, Options,
+    Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Retention, Start, Stats, Timestamp,
+    Token, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications. It has the same semantics as a
@@ -34,17 +33,17 @@ use crate::{
 /// # Ok::<(), duramen::Error>(())
 /// ```
 pub struct MemoryLog {
-    key_index: bool,
+    pub(super) key_index: bool,
     time_index: bool,
-    retention: Retention,
-    clock: Arc<dyn Clock>,
+    pub(super) retention: Retention,
+    pub(super) clock: Arc<dyn Clock>,
     /// The process that the log is of.
     process: Process,
     aging: Mutex<Aging>,
     /// When to look next whether the limits are exceeded.
     next_look: Mutex<Instant>,
     /// The retention policy is applied after this many bytes were published.
-    rollover: u64,
+    pub(super) rollover: u64,
     /// `None` if the log is closed.
     state: RwLock<Option<State>>,
     changes: Changes,
@@ -102,7 +101,7 @@ impl MemoryLog {
     }
 
     /// The log as it is now, after what has come due.
-    fn state_now(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
+    pub(super) fn state_now(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
         self.check_not_forked()?;
         self.keep_up()?;
         self.state_as_is()
@@ -114,7 +113,7 @@ impl MemoryLog {
     }
 
     /// Applies `change` under the lock, then wakes waiting readers without it.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         self.check_not_forked()?;
         let changed = change(self.state.write().as_mut().ok_or(Error::Closed)?);
         self.changes.notify();
@@ -147,7 +146,7 @@ impl MemoryLog {
     }
 
     /// Applies the retention policy unasked: no more comes due by age than time has passed.
-    fn retain(&self, state: &mut State) -> Result<()> {
+    pub(super) fn retain(&self, state: &mut State) -> Result<()> {
         state.size_since = 0;
         let now = Moment::of(&*self.clock);
         let mut cut = state.cut_by_count_and_bytes(&self.retention, size)?;
@@ -180,65 +179,7 @@ impl MemoryLog {
         Ok(cut.max(state.first_young(&horizon).offset).max(proven))
     }
 
-    /// Adds a batch that was admitted, and trims what its control records say.
-    fn take(
-        &self,
-        state: &mut State,
-        messages: &[NewMessage<'_>],
-        mut copies: Vec<Message>,
-        controls: &[Control],
-        how: &PublishOptions<'_>,
-        now: Timestamp,
-    ) -> Result<Ack> {
-        let without_time = vec![NewMessage::default(); controls.len()];
-        let stamped = state.guard.stamp(messages, &without_time, now)?;
-        let mut times = stamped.iter().map(|record| record.time.unwrap_or(now));
-        for (copy, time) in copies.iter_mut().zip(&mut times) {
-            copy.time = time;
-        }
-        let controls: Vec<(Control, Timestamp)> = controls.iter().copied().zip(times).collect();
-        let start = state.append(NewBatch {
-            messages: copies,
-            controls: &controls,
-            producer: how.producer,
-            now,
-            size: messages.iter().map(|message| self.size(message)).sum(),
-        })?;
-        let tail = state.tail();
-        if controls
-            .iter()
-            .any(|(control, _)| matches!(control, Control::Trim(_)))
-        {
-            state.trim(state.guard.state.trim_to, size);
-        }
-        if self.retention.is_limited() && state.size_since >= self.rollover {
-            self.retain(state)?;
-        }
-        Ok(Ack::new(start, tail, tail))
-    }
-
-    /// Opens a sealed log again.
-    ///
-    /// # Errors
-    ///
-    /// See [`Log`].
-    pub fn unseal(&self) -> Result<()> {
-        let now = self.clock.now();
-        self.change(|state| {
-            if state.guard.state.is_sealed {
-                state.append(NewBatch {
-                    messages: Vec::new(),
-                    controls: &[(Control::Unseal, now)],
-                    producer: None,
-                    now,
-                    size: 0,
-                })?;
-            }
-            Ok(())
-        })
-    }
-
-    fn need_key_index(&self) -> Result<()> {
+    pub(super) fn need_key_index(&self) -> Result<()> {
         if self.key_index {
             Ok(())
         } else {
@@ -262,29 +203,7 @@ impl Log for MemoryLog {
     }
 
     fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
-        // A closed log fails with `Closed` before anything else is checked. The lock is not held
-        // while bytes are copied.
-        drop(self.state_now()?);
-        check_sizes(messages)?;
-        let controls: Vec<Control> = how.controls()?.collect();
-        let now = self.clock.now();
-        let copies = messages.iter().map(|message| copy(message, now)).collect();
-        let is_empty = messages.is_empty() && controls.is_empty();
-        self.change(|state| {
-            let next_offset = state.next_offset();
-            if state.guard.is_concerned(how) {
-                let last_of_key = |key: &[u8]| self.need_key_index().map(|()| state.last_of_key(key));
-                if let Some(ack) = state.guard.admit(how, next_offset, is_empty, last_of_key)? {
-                    return Ok(ack);
-                }
-            } else {
-                check_offset(how, next_offset)?;
-            }
-            if is_empty {
-                return Ok(Ack::of_nothing(state.tail()));
-            }
-            self.take(state, messages, copies, &controls, how, now)
-        })
+        self.append_batch(messages, how)
     }
 
     fn tail(&self) -> Result<Place> {
@@ -492,42 +411,8 @@ fn size_of(message: &NewMessage<'_>) -> u64 {
     message.content_size().saturating_add(MemoryLog::MESSAGE_OVERHEAD)
 }
 
-fn size(message: &Message) -> u64 {
+pub(super) fn size(message: &Message) -> u64 {
     size_of(&message.as_new())
-}
-
-fn check_sizes(messages: &[NewMessage<'_>]) -> Result<()> {
-    let mut batch_size = 0_u64;
-    for (index, message) in messages.iter().enumerate() {
-        let size = message.content_size();
-        if size > MESSAGE_SIZE_MAX {
-            return Err(Error::TooLarge {
-                index: Some(index),
-                size,
-                limit: MESSAGE_SIZE_MAX,
-            });
-        }
-        batch_size = batch_size.saturating_add(size);
-    }
-    if batch_size > BATCH_SIZE_MAX {
-        return Err(Error::TooLarge {
-            index: None,
-            size: batch_size,
-            limit: BATCH_SIZE_MAX,
-        });
-    }
-    Ok(())
-}
-
-/// `message` with its own copy of the bytes. [`State::append`] sets the offset.
-fn copy(message: &NewMessage<'_>, now: Timestamp) -> Message {
-    Message {
-        offset: 0,
-        time: message.time.unwrap_or(now),
-        key: message.key.map(Bytes::copy_from_slice),
-        value: message.value.map(Bytes::copy_from_slice),
-        headers: Headers::new(message.headers),
-    }
 }
 
 #[cfg(test)]

@@ -240,13 +240,11 @@ impl Active {
         Visible::unpack(self.visible.load(Ordering::Acquire))
     }
 
-    /// The time of the last record in front of the offset `end` that readers see, or of the last
-    /// one before this segment.
+    /// The time of the last record in front of the offset `end`, as readers see the log.
     pub(crate) fn time_before(&self, end: u64) -> i64 {
         let below = u32::try_from(end.saturating_sub(self.header.base)).unwrap_or(u32::MAX);
         let last = below.min(self.visible().count).checked_sub(1);
-        let position = last.and_then(|last| self.index.position(last));
-        let time = position.and_then(|position| self.map.array(u64::from(position) + TIME_AT));
+        let time = last.and_then(|last| self.map.array(u64::from(self.index.position(last)?) + TIME_AT));
         time.map_or(self.header.control.last_time, i64::from_le_bytes)
     }
 

@@ -1,4 +1,3 @@
-use super::walk::Entry;
 use crate::Control;
 use crate::control::{ControlState, ProducerBatch};
 
@@ -14,28 +13,28 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Takes a batch that is whole.
+    /// Takes a batch that is whole and begins at the offset `first`, with the times of its records.
     pub(super) fn take(
         &mut self,
-        entries: &[Entry],
+        first: u64,
+        mut times: impl ExactSizeIterator<Item = i64>,
         controls: &mut Vec<(u64, Control)>,
         producer: Option<(u64, u64)>,
     ) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return;
-        };
-        let max = entries.iter().fold(i64::MIN, |max, entry| max.max(entry.time));
+        let count = times.len();
+        let Some(begin) = times.next() else { return };
+        let (max, end) = times.fold((begin, begin), |(max, _), time| (time.max(max), time));
         let max = self.times.map_or(max, |(before, _)| before.max(max));
-        self.times = Some((max, last.time));
+        self.times = Some((max, end));
         self.controls.append(controls);
         if let Some((id, sequence)) = producer {
             self.batches.push(ProducerBatch {
                 id,
                 sequence,
-                first: first.offset,
+                first,
                 #[expect(clippy::cast_possible_truncation, reason = "a batch header counts them")]
-                count: entries.len() as u32,
-                times: (first.time, last.time),
+                count: count as u32,
+                times: (begin, end),
             });
         }
     }

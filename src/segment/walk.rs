@@ -187,7 +187,9 @@ impl Walk<'_> {
             }
             entries.iter().for_each(&mut visit);
             if let Some(told) = told {
-                told.take(entries, &mut batch.controls, batch.producer);
+                let first = entries.first().map_or(0, |entry| entry.offset);
+                let times = entries.iter().map(|entry| entry.time);
+                told.take(first, times, &mut batch.controls, batch.producer);
             }
             visited += entries.len();
             (extent.end, extent.next_offset, extent.last_checksum) =

@@ -14,6 +14,7 @@ mod start;
 mod stats;
 mod timestamp;
 mod token;
+mod token_text;
 mod undecoded;
 
 pub use ack::{Ack, Place, metered_size};

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::str::FromStr;
 
 /// A fencing token: a short text that says who may write to a log.
 ///
@@ -33,27 +32,20 @@ impl Token {
         len: 0,
     };
 
-    /// The token with this text.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`](crate::Error::Invalid) if the text is longer than
-    /// [`LEN_MAX`](Token::LEN_MAX) bytes.
-    pub fn new(text: &str) -> crate::Result<Token> {
+    /// The token with this text; `None` if it is too long.
+    pub(super) fn of_text(text: &str) -> Option<Token> {
         let mut token = Token::EMPTY;
-        let room = token.bytes.get_mut(..text.len());
-        room.ok_or(crate::Error::Invalid("a token has at most 36 bytes"))?
+        token
+            .bytes
+            .get_mut(..text.len())?
             .copy_from_slice(text.as_bytes());
-        #[expect(clippy::cast_possible_truncation, reason = "it has fitted")]
-        {
-            token.len = text.len() as u8;
-        }
-        Ok(token)
+        token.len = u8::try_from(text.len()).ok()?;
+        Some(token)
     }
 
     /// The token in these bytes; `None` if they are too many or no UTF-8.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Token> {
-        Token::new(std::str::from_utf8(bytes).ok()?).ok()
+        Token::of_text(std::str::from_utf8(bytes).ok()?)
     }
 
     /// The token's text.
@@ -89,35 +81,5 @@ impl fmt::Display for Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({:?})", self.as_str())
-    }
-}
-
-impl FromStr for Token {
-    type Err = crate::Error;
-
-    fn from_str(text: &str) -> crate::Result<Token> {
-        Token::new(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_has_at_most_36_bytes() {
-        let longest = "é".repeat(18);
-        assert_eq!(Token::new(&longest).expect("36 bytes").as_str(), longest);
-        assert!(matches!(
-            Token::new(&(longest + "a")),
-            Err(crate::Error::Invalid(_))
-        ));
-        assert_eq!(Token::new("").expect("empty"), Token::EMPTY);
-        assert_eq!(format!("{:?}", Token::new("a").expect("short")), "Token(\"a\")");
-    }
-
-    #[test]
-    fn a_zero_at_the_end_is_part_of_the_token() {
-        assert_ne!(Token::new("a\0").expect("short"), Token::new("a").expect("short"));
     }
 }

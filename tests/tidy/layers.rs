@@ -202,10 +202,10 @@ fn uses_of_higher_layers_are_found() {
     ";
     let problems = check(&[lib, Source::new("src/format/frame.rs", sample)]);
     let expected = [
-        ":2: format (layer 4) uses engine",
-        ":2: format (layer 4) uses engine::shared::Shared",
-        ":2: format (layer 4) uses chain::Map",
-        ":5: format (layer 4) uses Log of engine",
+        ":2: format (layer 5) uses engine",
+        ":2: format (layer 5) uses engine::shared::Shared",
+        ":2: format (layer 5) uses chain::Map",
+        ":5: format (layer 5) uses Log of engine",
         ":8: format uses Salt",
     ];
     assert_found(&problems, &expected);
@@ -225,7 +225,7 @@ fn narrow_and_public_uses_are_held_to() {
         "index may use [\"Map\"] of sys, but not File",
         "typed uses log::shared::Shared, which users",
         "typed uses trim, which users",
-        "blocking (layer 10) uses trim of trim (layer 10)",
+        "blocking (layer 11) uses trim of trim (layer 11)",
         "index uses nobody::knows",
     ];
     assert_found(&check(&[lib, index, typed, blocking, unknown]), &expected);

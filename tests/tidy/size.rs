@@ -12,14 +12,24 @@ const STRUCT_FIELDS_MAX: usize = 12;
 const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[];
 
 /// Files that may be longer, and why.
-const LONG_FILES: &[(&str, &str)] = &[];
+const LONG_FILES: &[(&str, &str)] = &[(
+    "src/log/contract.rs",
+    "one trait with its contract, which cannot be cut in two",
+)];
 
 /// Structs in `src` that may have more fields, by file and name, and why.
-const WIDE_STRUCTS: &[(&str, &str, &str)] = &[(
-    "src/format/meta.rs",
-    "Meta",
-    "each field is one of the file, and none belongs closer to another",
-)];
+const WIDE_STRUCTS: &[(&str, &str, &str)] = &[
+    (
+        "src/format/meta.rs",
+        "Meta",
+        "each field is one of the file, and none belongs closer to another",
+    ),
+    (
+        "src/types/stats.rs",
+        "Stats",
+        "each field is one that users look for, by its name",
+    ),
+];
 
 struct Function {
     name: String,

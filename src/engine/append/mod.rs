@@ -7,6 +7,7 @@ mod due;
 mod framing;
 mod frontiers;
 mod group_commit;
+mod keep_producers;
 mod publish;
 mod rollover;
 mod saved_producers;

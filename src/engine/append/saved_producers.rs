@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::publish::Append;
 use crate::Result;
 use crate::control::Guard;
+use crate::directory::Directory;
 use crate::format::ProducersAt;
 
 /// After so many bytes in segments, a table that is shorter is written again.
@@ -59,70 +59,26 @@ impl SavedProducers {
             });
         }
     }
-}
 
-impl Append {
-    /// Writes the table that is pending, if everything in front of its offset is durable. If that
-    /// fails, the segments still tell the table.
-    pub(super) fn save_pending_producers(&self) {
-        let durable = self.context.frontiers.durable();
-        let pending = self
-            .context
-            .producers
-            .pending
-            .lock()
-            .take_if(|table| table.offset <= durable);
-        if let Some(table) = pending {
-            let _ = self.save_producers(&table);
-        }
+    /// The offset up to which a file knows the batches.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset.load(Ordering::Acquire)
     }
 
-    fn save_producers(&self, table: &ProducersAt) -> Result<()> {
-        let saved = &self.context.producers;
-        let _one_at_a_time = saved.writing.lock();
-        if saved.offset.load(Ordering::Acquire) >= table.offset {
+    /// The table that is to be written, if everything in front of its offset is durable.
+    pub(super) fn take_pending(&self, durable: u64) -> Option<ProducersAt> {
+        self.pending.lock().take_if(|table| table.offset <= durable)
+    }
+
+    /// Writes a table, unless a newer one is there.
+    pub(super) fn save(&self, directory: &Directory, table: &ProducersAt) -> Result<()> {
+        let _one_at_a_time = self.writing.lock();
+        if self.offset() >= table.offset {
             return Ok(());
         }
-        let directory = self.context.directory();
         directory.store_producers(table)?;
         directory.remove_older_producers(table.offset)?;
-        saved.offset.store(table.offset, Ordering::Release);
+        self.offset.store(table.offset, Ordering::Release);
         Ok(())
-    }
-
-    /// Makes sure that the batches in front of the offset `below` are known without their segments,
-    /// if producers have published any.
-    pub(crate) fn keep_producers(&self, below: u64) -> Result<()> {
-        if self.context.producers.offset.load(Ordering::Acquire) >= below {
-            return Ok(());
-        }
-        let table = self.producers_now();
-        if table.producers.is_empty() {
-            return Ok(());
-        }
-        self.wait_for(table.offset)?;
-        self.save_producers(&table)
-    }
-
-    /// The table of producers as it is now.
-    pub(crate) fn producers_now(&self) -> ProducersAt {
-        let appender = self.appender.lock();
-        ProducersAt {
-            offset: appender.next_offset,
-            producers: appender.guard.producers.clone(),
-        }
-    }
-
-    /// Writes the table of a log that is being closed, and is durable. If that fails, the segments
-    /// still tell it.
-    pub(super) fn save_producers_at_close(&self, offset: u64, guard: &Guard) {
-        let is_saved = self.context.producers.offset.load(Ordering::Acquire) >= offset;
-        if is_saved || guard.producers.is_empty() {
-            return;
-        }
-        let _ = self.save_producers(&ProducersAt {
-            offset,
-            producers: guard.producers.clone(),
-        });
     }
 }

@@ -342,8 +342,7 @@ impl Target {
         self.control = Some(control);
         match flaw {
             None => Ok(()),
-            // The bytes were read back from what was written: it is the log that is damaged, or the
-            // disk of the copy.
+            // It is the log that is damaged, or the disk of the copy.
             Some(flaw) => Err(flaw.error(&self.directory.path_of(&FileName::Segment(base)))),
         }
     }
@@ -380,20 +379,16 @@ impl Target {
 
     /// Stores the table of producers of a copy that ends at this offset.
     fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<()> {
-        let mut producers = moment.producers.clone();
-        producers.cut_at(next_offset);
+        let (offset, mut producers) = (next_offset, moment.producers.clone());
+        producers.cut_at(offset);
         if producers.is_empty() {
             return Ok(());
         }
-        self.directory.store_producers(&ProducersAt {
-            offset: next_offset,
-            producers,
-        })
+        self.directory.store_producers(&ProducersAt { offset, producers })
     }
 
-    /// What the records of a copy that ends at this offset have come to. The log's own metadata
-    /// knows it if it was closed there, or trimmed to there. Otherwise the last segment that was
-    /// copied tells.
+    /// What the records of a copy that ends at this offset have come to. If the log was closed or
+    /// trimmed there, its metadata knows; else the last segment that was copied.
     fn control_at(&self, next_offset: u64, ours: &Meta) -> (u64, ControlState) {
         match self.control {
             Some(control) if ours.control.0 != next_offset => (next_offset, control),

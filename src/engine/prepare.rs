@@ -1,0 +1,105 @@
+//! What has to be in a log's directory, and what does not, before the log is opened.
+
+use std::path::Path;
+
+use crate::chain::Chain;
+use crate::control::ControlState;
+use crate::directory::{Copies, Directory, Home, MetaStore, corrupt, initialise};
+use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
+use crate::sys::Dir;
+use crate::{Corruption, Durability, Error, LifeId, Options, Result};
+
+/// Removes the files that do not belong to the log any more.
+pub(super) fn remove_superseded(chain: &mut Chain) -> Result<()> {
+    let directory = &chain.directory;
+    let dir = &directory.dir;
+    let is_any = !chain.superseded.is_empty();
+    if chain.meta.clean.is_none() || !chain.copies.agree() || is_any {
+        // A process that renamed a segment may have been killed before the new name was durable.
+        // From here on the names in the directory are acted on, and later calls take them for
+        // durable.
+        dir.sync()?;
+    }
+    if is_any && !chain.copies.agree() {
+        // The metadata decides which segments are removed now, and may not be durable either.
+        let newest = chain.copies.newest(dir)?;
+        MetaStore::new(dir, newest, &chain.copies).write(|_| {})?;
+        chain.copies = Copies::read(dir)?;
+        chain.meta.sequence += 1;
+    }
+    remove_leftovers(directory)?;
+    directory.remove_segments(chain.superseded.iter().copied())
+}
+
+/// Reads the two copies of the metadata; in an empty directory they are written first.
+pub(super) fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: Home) -> Result<Copies> {
+    let copies = Copies::read(dir)?;
+    if !copies.is_absent() {
+        return Ok(copies);
+    }
+    if !bases.is_empty() {
+        // A directory with segments but without metadata is not an empty log.
+        let path = dir.path_of(crate::format::META_NAMES[0]);
+        return Err(corrupt(&path, 0, None, Corruption::Meta));
+    }
+    if options.read_only {
+        return Err(no_log(dir.path()));
+    }
+    dir.sync_above()?;
+    create_log(dir, options, home)?;
+    let mut copies = Copies::read(dir)?;
+    copies.are_ours = true;
+    Ok(copies)
+}
+
+pub(super) fn no_log(path: &Path) -> Error {
+    Error::NoLog {
+        path: path.to_path_buf(),
+    }
+}
+
+fn create_log(dir: &Dir, options: &Options, home: Home) -> Result<()> {
+    let life = Life {
+        id: LifeId::from_bytes(dir.random()?),
+        begin: 0,
+    };
+    let meta = Meta {
+        log_id: dir.random()?,
+        sequence: 1,
+        start_offset: 0,
+        next_offset: 0,
+        key_index: options.key_index,
+        time_index: options.time_index,
+        visible_is_durable: options.durability == Durability::EachPublish,
+        has_gaps: false,
+        unfinished: false,
+        incomplete: false,
+        merge: None,
+        boot: home.boot,
+        lock: home.lock,
+        lives: Lives::new(life, 0),
+        clean: Some(CleanEnd { last: None }),
+        control: (0, ControlState::default()),
+    };
+    initialise(dir, &meta)
+}
+
+/// Removes files that an earlier life began and did not finish. Nothing in the log refers to them.
+fn remove_leftovers(directory: &Directory) -> Result<()> {
+    for name in directory.dir.list()? {
+        let is_leftover = name == PREPARED_NAME
+            || matches!(
+                FileName::parse(&name),
+                Some(
+                    FileName::SegmentTemporary(_)
+                        | FileName::IndexTemporary(_)
+                        | FileName::KeysTemporary { .. }
+                        | FileName::ProducersTemporary(_)
+                )
+            );
+        if is_leftover {
+            directory.dir.remove(&name)?;
+        }
+    }
+    Ok(())
+}
