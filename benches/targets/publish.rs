@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use duramen::{FileLog, Log as _, NewMessage, Options, Timestamp};
+use duramen::{Control, FileLog, Log as _, NewMessage, Options, PublishOptions, Timestamp, Token};
 
 use crate::args::Plan;
 use crate::limit::{LONE, Reserved, put, put_batch, read};
@@ -75,7 +75,7 @@ enum Clock {
 fn alone(bench: &Bench<'_>, rounds: usize, report: &mut Report, note: &str) -> Outcome {
     let plain = Options::new();
     let indexed = Options::new().key_index(true).time_index(true);
-    let [limit, touched, clocked, library, with_indexes, with_clock] = in_turns(
+    let [limit, touched, clocked, library, with_indexes, with_clock, fenced] = in_turns(
         rounds,
         [
             &mut |check| bench.limit_alone(check, Clock::Given, false),
@@ -84,11 +84,18 @@ fn alone(bench: &Bench<'_>, rounds: usize, report: &mut Report, note: &str) -> O
             &mut |check| bench.library_alone(check, &plain, Clock::Given),
             &mut |check| bench.library_alone(check, &indexed, Clock::Given),
             &mut |check| bench.library_alone(check, &indexed, Clock::Read),
+            &mut |_| bench.library_fenced(&plain, 1),
         ],
     )?;
     let rows = [
         ("no index", &limit, &library, Target::Ratio(1.5)),
         ("both indexes", &limit, &with_indexes, Target::Ratio(2.2)),
+        (
+            "no index, with a token and a producer",
+            &limit,
+            &fenced,
+            Target::None,
+        ),
         (
             "both indexes, time read from the clock",
             &clocked,
@@ -131,26 +138,30 @@ fn batched(
 ) -> Outcome {
     let plain = Options::new();
     let indexed = Options::new().key_index(true).time_index(true);
-    let [limit, library, with_indexes] = in_turns(
+    let [limit, library, with_indexes, fenced] = in_turns(
         rounds,
         [
             &mut |_| bench.limit_batched(),
             &mut |check| bench.library_batched(check, &plain),
             &mut |check| bench.library_batched(check, &indexed),
+            &mut |_| bench.library_fenced(&plain, BATCH_COUNT),
         ],
     )?;
     let size = if id == "W2k" { " of 1 KiB" } else { "" };
-    for ((what, library), target) in [("no index", library), ("both indexes", with_indexes)]
-        .into_iter()
-        .zip(targets)
-    {
+    let [plain, indexed] = targets.map(Target::Ratio);
+    let rows = [
+        ("no index", library, plain),
+        ("both indexes", with_indexes, indexed),
+        ("no index, with a token and a producer", fenced, Target::None),
+    ];
+    for (what, library, target) in rows {
         report.add(Row {
             id,
             what: format!("publish, {BATCH_COUNT} a call{size}, {what}, per message"),
             unit: Unit::Nanos,
             limit: Some(limit.clone()),
             library,
-            target: Target::Ratio(target),
+            target,
         });
     }
     Ok(())
@@ -246,6 +257,28 @@ impl<'a> Bench<'a> {
         self.workload.publish(&log, 0..self.messages)?;
         let nanos = nanos_each(start, self.messages);
         self.finish(&log, check)?;
+        Ok(nanos)
+    }
+
+    /// Publishes with a token, and as a producer who numbers its batches.
+    fn library_fenced(&self, options: &Options, batch: usize) -> Outcome<f64> {
+        let log = self.open(options)?;
+        let token = Token::new("writer-1")?;
+        log.append(&[], &PublishOptions::new().and(Control::Fence(token)))?;
+        let mut messages = Vec::with_capacity(batch);
+        let start = Instant::now();
+        for first in (0..self.messages).step_by(batch) {
+            let end = self.messages.min(first + batch as u64);
+            messages.clear();
+            messages.extend((first..end).map(|number| self.workload.message(number)));
+            log.append(&messages, &PublishOptions::new().token(token).producer(7, first))?;
+        }
+        let nanos = nanos_each(start, self.messages);
+        ensure(
+            log.next_offset()? == self.messages + 1,
+            "the log ends at another offset",
+        )?;
+        log.close()?;
         Ok(nanos)
     }
 

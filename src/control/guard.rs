@@ -120,6 +120,11 @@ impl Guard {
         })
     }
 
+    /// Whether messages keep the times that they come with, or get the clock's.
+    pub(crate) fn keeps_times(&self) -> bool {
+        self.admission.timestamps.is_as_given()
+    }
+
     /// The records of a batch, messages first, with the times that they get. No time stands for
     /// `now`.
     pub(crate) fn stamp<'a>(

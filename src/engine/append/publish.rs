@@ -159,7 +159,7 @@ impl Append {
         waits: bool,
         rest: &mut Rest,
     ) -> Result<Ack> {
-        let ack = appender.append(&self.context, records, plan, waits, &mut rest.due)?;
+        let ack = appender.append(&self.context, records, plan, (None, waits), &mut rest.due)?;
         rest.waits = waits;
         rest.backlog_len = appender.backlog.len();
         drop(appender);
@@ -308,18 +308,19 @@ impl Appender {
         context: &AppendContext,
         records: Records<'_>,
         plan: &BatchPlan,
-        waits: bool,
+        (now, waits): (Option<Timestamp>, bool),
         due: &mut Option<Box<Due>>,
     ) -> Result<Ack> {
         if self.next_offset.checked_add(u64::from(plan.count)).is_none() {
             return Err(Error::Invalid("the log has given out all its offsets"));
         }
         self.make_room(context, plan.len, due)?;
-        // The clock is read once for the batch, and not at all if every message has a time.
+        // The clock is read once for the batch, here unless it has been, and not at all if every
+        // message has a time.
         let now = if plan.is_timed {
             Timestamp::default()
         } else {
-            let now = context.clock.now();
+            let now = now.unwrap_or_else(|| context.clock.now());
             self.clock_max = self.clock_max.map(|max| max.max(now.as_micros()));
             now
         };

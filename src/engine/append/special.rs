@@ -26,15 +26,11 @@ impl Append {
         let context = &self.context;
         let controls: Vec<Control> = how.controls()?.collect();
         let contents: Vec<ControlContent> = controls.iter().map(|control| control.content()).collect();
-        let contents = contents
+        let extra = contents
             .iter()
             .map(|content| NewMessage::value(content.as_bytes()));
-        let records: Vec<NewMessage<'_>> = messages.iter().copied().chain(contents).collect();
-        let plan = if records.is_empty() {
-            None
-        } else {
-            Some(BatchPlan::of_produced(&records, how.producer)?)
-        };
+        let extra: Vec<NewMessage<'_>> = extra.collect();
+        let plan = plan_of(messages, &extra, how.producer)?;
         let trims = controls.iter().any(|control| matches!(control, Control::Trim(_)));
         let waits = how.sync || trims || context.frontiers.visible_is_durable();
         let mut appender = self.lock_to_append(waits)?;
@@ -59,18 +55,22 @@ impl Append {
             drop(appender);
             return self.published_nothing(next_offset, how);
         };
-        let now = context.clock.now();
-        let (new, extra) = records.split_at(messages.len());
-        let records = appender.guard.stamp(new, extra, now)?;
-        let plan = plan.stamped(&records, now);
+        let stamped;
+        let (records, plan, now) = if extra.is_empty() && appender.guard.keeps_times() {
+            (Records::of(messages), plan, None)
+        } else {
+            let now = context.clock.now();
+            stamped = appender.guard.stamp(messages, &extra, now)?;
+            let records = Records {
+                all: &stamped,
+                messages: messages.len(),
+            };
+            (records, plan.stamped(&stamped, now), Some(now))
+        };
         if !controls.is_empty() {
             context.metadata.note_gaps()?;
         }
-        let records = Records {
-            all: &records,
-            messages: messages.len(),
-        };
-        let ack = appender.append(context, records, &plan, waits, &mut rest.due)?;
+        let ack = appender.append(context, records, &plan, (now, waits), &mut rest.due)?;
         appender.note(&ack, messages.len(), &controls, how.producer);
         context
             .sealed_at
@@ -171,7 +171,7 @@ impl Append {
             all: &stamped,
             messages: 0,
         };
-        let ack = appender.append(context, records, &plan, true, &mut rest.due)?;
+        let ack = appender.append(context, records, &plan, (Some(now), true), &mut rest.due)?;
         appender.note(&ack, 0, known, None);
         context
             .sealed_at
@@ -203,6 +203,19 @@ impl Append {
             let moved = || (frontiers.durable() >= offset).then_some(());
             frontiers.moved().wait_until(pause, moved);
         }
+    }
+}
+
+/// The plan of a batch of messages and control records; `None` for an empty one.
+fn plan_of(
+    messages: &[NewMessage<'_>],
+    extra: &[NewMessage<'_>],
+    producer: Option<(u64, u64)>,
+) -> Result<Option<BatchPlan>> {
+    match (messages, extra) {
+        ([], []) => Ok(None),
+        (messages, []) => BatchPlan::of_produced(messages, producer).map(Some),
+        (messages, extra) => BatchPlan::of_produced(&[messages, extra].concat(), producer).map(Some),
     }
 }
 
