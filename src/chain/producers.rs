@@ -3,7 +3,7 @@
 
 use super::Unclosed;
 use super::contents::Chain;
-use crate::control::{ControlState, Producers};
+use crate::control::{ControlState, ProducerBatch, Producers};
 use crate::format::ProducersAt;
 use crate::segment::Active;
 use crate::sys::Open;
@@ -14,6 +14,16 @@ use crate::{Error, Options, Result};
 pub(crate) struct FoundProducers {
     pub(crate) producers: Producers,
     pub(crate) saved: u64,
+}
+
+impl ProducersAt {
+    /// Adds those of the batches that lie behind the table and end at or below `end`.
+    fn add(&mut self, batches: Vec<ProducerBatch>, end: u64) {
+        let behind = batches
+            .into_iter()
+            .filter(|batch| batch.first >= self.offset && batch.end() <= end);
+        behind.for_each(|batch| self.producers.note(batch));
+    }
 }
 
 impl Chain {
@@ -29,35 +39,52 @@ impl Chain {
         if !control.has_producers {
             return Ok(FoundProducers::default());
         }
-        let table = match self.directory.load_producers(end) {
-            Err(Error::Corrupt { .. }) if options.recover => None,
-            other => other?,
-        };
-        let ProducersAt {
-            offset,
-            mut producers,
-        } = table.unwrap_or(ProducersAt {
-            offset: 0,
-            producers: Producers::default(),
-        });
-        let saved = offset;
+        let is_lenient = options.recover;
+        let mut table = self.table(end, is_lenient)?;
+        let saved = table.offset;
         // What lies behind the last whole batch is cut off.
         let reached = found.map_or(end, Unclosed::reached);
-        for base in self.with_batches_from(offset, end)? {
+        for base in self.with_batches_from(saved, end)? {
             let walked = found.and_then(|found| found.walked.iter().find(|walked| walked.base() == base));
-            let told = match walked {
+            let batches = match walked {
                 Some(walked) => walked.records_told.batches.clone(),
-                None => match Active::adopt_told(&self.directory, base, None, None) {
-                    Err(Error::Corrupt { .. }) if options.recover => continue,
-                    other => other?.2.batches,
-                },
+                None => self.batches_in(base, is_lenient)?,
             };
-            let behind = told
-                .into_iter()
-                .filter(|batch| batch.first >= offset && batch.end() <= reached);
-            behind.for_each(|batch| producers.note(batch));
+            table.add(batches, reached);
         }
-        Ok(FoundProducers { producers, saved })
+        Ok(FoundProducers {
+            producers: table.producers,
+            saved,
+        })
+    }
+
+    /// What producers have published to a damaged log, as far as it can be read.
+    pub(crate) fn producers_left(&self, end: u64) -> Result<Producers> {
+        let mut table = self.table(end, true)?;
+        for base in self.with_batches_from(table.offset, end)? {
+            table.add(self.batches_in(base, true)?, end);
+        }
+        Ok(table.producers)
+    }
+
+    /// The newest table, or an empty one. One that is damaged is an error, or else is passed over.
+    fn table(&self, end: u64, is_lenient: bool) -> Result<ProducersAt> {
+        let table = match self.directory.load_producers(end) {
+            Err(Error::Corrupt { .. }) if is_lenient => None,
+            other => other?,
+        };
+        Ok(table.unwrap_or(ProducersAt {
+            offset: 0,
+            producers: Producers::default(),
+        }))
+    }
+
+    /// The batches of producers in one segment.
+    fn batches_in(&self, base: u64, is_lenient: bool) -> Result<Vec<ProducerBatch>> {
+        match Active::adopt_told(&self.directory, base, None, None) {
+            Err(Error::Corrupt { .. }) if is_lenient => Ok(Vec::new()),
+            other => Ok(other?.2.batches),
+        }
     }
 
     /// The segments, oldest first, that may have batches of producers from `offset` on.

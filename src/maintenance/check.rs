@@ -155,6 +155,9 @@ fn run(chain: &Chain, report: &mut CheckReport) -> Result<()> {
     for name in damaged_runs(&chain.directory)? {
         report.add(chain.directory.path_of(&name), 0, None, Corruption::Index);
     }
+    if let Err(error) = chain.directory.load_producers(u64::MAX) {
+        report.note(error)?;
+    }
     for Checked { found, .. } in check_segments(chain)? {
         report.problems.extend(found.problems);
         report.segments += 1;

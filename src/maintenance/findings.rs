@@ -62,6 +62,8 @@ pub(super) struct Findings {
     pub(super) missing_last: Option<u64>,
     /// The files of damaged key runs, which are made anew in the background.
     pub(super) runs_damaged: Vec<FileName>,
+    /// Whether the newest table of producers is damaged.
+    pub(super) are_producers_damaged: bool,
     /// The damage of each segment, oldest first.
     pub(super) damage: Vec<Damage>,
 }

@@ -94,6 +94,7 @@ impl Planner<'_> {
         self.report = RecoverReport {
             changed: !findings.is_meta_good
                 || !findings.runs_damaged.is_empty()
+                || findings.are_producers_damaged
                 || damage.iter().any(|one| one.is_index_damaged),
             indexes_rebuilt: (findings.runs_damaged.len() + damaged.count()) as u64,
             metadata_rebuilt: findings.is_meta_lost,

@@ -127,6 +127,10 @@ fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings
         is_front_missing: chain.is_front_missing()?,
         missing_last: chain.missing_last()?,
         runs_damaged: damaged_runs(&chain.directory)?,
+        are_producers_damaged: match chain.directory.load_producers(u64::MAX) {
+            Err(Error::Corrupt { .. }) => true,
+            other => other.map(|_| false)?,
+        },
         damage,
         chain,
         home,

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 
 use super::findings::Findings;
 use super::plan::{Action, Plan, Planned, unknown};
-use crate::chain::{Testimony, flaw_in};
+use crate::chain::{Chain, Testimony, flaw_in};
 use crate::directory::{Directory, Home, MetaStore, corrupt};
-use crate::format::{FrameSeeds, Previous};
+use crate::format::{FrameSeeds, Previous, ProducersAt};
 use crate::segment::{Gap, Good, Rewriter};
 use crate::sys::Open;
 use crate::{Corruption, LifeId, Result};
@@ -23,6 +23,7 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
     let directory = &*chain.directory;
     let mut meta = MetaStore::new(&directory.dir, chain.meta.clone(), &chain.copies);
     announce(directory, &mut meta, findings.home, plan)?;
+    keep_producers(chain, meta.current().next_offset)?;
     // When the last segments are gone, one of these would be taken for the last.
     directory.remove_segments(chain.superseded.iter().copied())?;
     for name in &findings.runs_damaged {
@@ -48,6 +49,20 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
     close(&mut meta, plan)?;
     quarantined.reverse();
     Ok(quarantined)
+}
+
+/// Writes down what producers have published, as far as it can be read: a segment that is rewritten
+/// does not tell it any more.
+fn keep_producers(chain: &Chain, end: u64) -> Result<()> {
+    let producers = chain.producers_left(end)?;
+    if producers.is_empty() {
+        return Ok(());
+    }
+    let offset = end;
+    chain
+        .directory
+        .store_producers(&ProducersAt { offset, producers })?;
+    chain.directory.remove_older_producers(offset)
 }
 
 /// Writes to the metadata, before anything else is changed, what must survive a crash in between.
