@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use duramen::{Log, NewMessage, Options, PublishOptions, Start, Timestamp, check};
+use duramen::{Control, Log, NewMessage, Options, PublishOptions, Start, Timestamp, check};
 
 use crate::common::{files_of, write_files};
 
@@ -101,7 +101,8 @@ fn golden_logs_of_version_1_are_read() {
     if std::env::var_os("DURAMEN_WRITE_GOLDEN").is_some() {
         let scratch = tempfile::tempdir().expect("a folder");
         write(&scratch.path().join("closed"));
-        let _ = fs::remove_dir_all(golden("v1"));
+        let _ = fs::remove_dir_all(golden("v1/closed"));
+        let _ = fs::remove_dir_all(golden("v1/open"));
         copy(&scratch.path().join("closed"), &golden("v1/closed"));
         let open = scratch.path().join("open");
         write(&open);
@@ -176,4 +177,66 @@ fn golden_logs_with_gaps_of_version_1_are_read() {
     let expected: Vec<u64> = (7..60).filter(|offset| !removed(offset)).collect();
     assert_eq!(found, expected);
     assert_eq!(log.offset_by_key(b"key 6").expect("there"), 18);
+}
+
+/// Control records, a token, a seal and producers: of a log that was closed, and of one that was left open.
+#[test]
+fn golden_logs_with_control_of_version_1_are_read() {
+    let how = |sequence| PublishOptions::new().producer(7, sequence);
+    let token = |text: &str| text.parse().expect("short");
+    if std::env::var_os("DURAMEN_WRITE_GOLDEN_CONTROL").is_some() {
+        for name in ["v1/control", "v1/control_open"] {
+            let scratch = tempfile::tempdir().expect("a folder");
+            let dir = scratch.path().join("log");
+            let log = Options::new()
+                .create_dirs(true)
+                .rollover(1024)
+                .open(&dir)
+                .expect("new");
+            for sequence in 0..40 {
+                let fence = token(&format!("writer {sequence}"));
+                let messages = [NewMessage::value(b"value").time(Timestamp::from_micros(5))];
+                log.append(&messages, &how(sequence).and(Control::Fence(fence)))
+                    .expect("appended");
+            }
+            log.append(&[], &PublishOptions::new().and(Control::Trim(30)))
+                .expect("trimmed");
+            log.append(&[], &PublishOptions::new().and(Control::Seal))
+                .expect("sealed");
+            if name == "v1/control" {
+                log.close().expect("closed");
+            }
+            let _ = fs::remove_dir_all(golden(name));
+            copy(&dir, &golden(name));
+        }
+    }
+    for name in ["v1/control", "v1/control_open"] {
+        let scratch = tempfile::tempdir().expect("a folder");
+        copy(&golden(name), scratch.path());
+        let log = Options::new().open(scratch.path()).expect("a log");
+        assert_eq!(log.token().expect("a token"), token("writer 39"));
+        assert!(log.is_sealed().expect("open"));
+        assert_eq!(
+            (
+                log.start_offset().expect("open"),
+                log.next_offset().expect("open")
+            ),
+            (30, 82)
+        );
+        log.unseal().expect("unsealed");
+        let again = log
+            .append(&[NewMessage::value(b"value")], &how(39))
+            .expect("a duplicate");
+        assert!(again.is_duplicate);
+        assert_eq!((again.start.offset, again.end.offset), (78, 80));
+        assert_eq!(again.start.time, Timestamp::from_micros(5));
+        assert!(
+            !log.append(&[NewMessage::value(b"value")], &how(40))
+                .expect("new")
+                .is_duplicate
+        );
+        log.close().expect("closed");
+        let report = check(scratch.path(), &Options::new()).expect("a log");
+        assert!(report.is_clean(), "{:?}", report.problems);
+    }
 }
