@@ -9,8 +9,10 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use duramen::compact::{self, Settings as Compaction};
 use duramen::{
-    Durability, Error, FileLog, Log, Message, Options, PublishOptions, Retention, Start, Timestamp,
+    Ack, Control, Durability, Error, FileLog, Log, Message, Options, PublishOptions, Retention, Start,
+    Timestamp, Token,
 };
+use duramen_fuzz::control::{ControlModel, token};
 use duramen_fuzz::{Content, NAMES, Scratch, with_messages};
 
 #[derive(Arbitrary, Debug)]
@@ -33,26 +35,55 @@ struct Settings {
 enum Step {
     Publish(Vec<Content>),
     PublishSynced(Vec<Content>),
-    PublishExpecting { contents: Vec<Content>, off_by: i8 },
+    PublishExpecting {
+        contents: Vec<Content>,
+        off_by: i8,
+    },
+    Fence {
+        contents: Vec<Content>,
+        token: u8,
+        required: Option<u8>,
+    },
+    Seal(Vec<Content>),
+    Unseal,
+    TrimControl(u16),
+    Produce {
+        contents: Vec<Content>,
+        id: u8,
+        sequence: u8,
+    },
     Sync,
     Gc(bool),
     Close(Settings),
     Kill(Settings),
     LookReadOnly,
-    Consume { from: From, max_count: u8 },
-    ConsumeByKey { key: u8, from: From, max_count: u8 },
+    Consume {
+        from: From,
+        max_count: u8,
+    },
+    ConsumeByKey {
+        key: u8,
+        from: From,
+        max_count: u8,
+    },
     Get(From),
     GetByKey(u8),
     GetByTime(i16),
     Scan(From),
     Stat,
     Delete(Vec<u16>),
-    DeleteRange { from: u16, count: u8 },
+    DeleteRange {
+        from: u16,
+        count: u8,
+    },
     Trim(u16),
     Compact,
     Retain,
     Backup,
-    Restore { until: u16, settings: Settings },
+    Restore {
+        until: u16,
+        settings: Settings,
+    },
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -98,6 +129,7 @@ fn run(input: &Input) {
         published: Vec::new(),
         start: 0,
         next: 0,
+        control: ControlModel::default(),
     };
     for step in input.steps.iter().take(60) {
         world.step(step);
@@ -146,6 +178,7 @@ struct World {
     published: Vec<Message>,
     start: u64,
     next: u64,
+    control: ControlModel,
 }
 
 impl World {
@@ -154,6 +187,23 @@ impl World {
             Step::Publish(contents) => self.publish(contents, &PublishOptions::new()),
             Step::PublishSynced(contents) => self.publish(contents, &PublishOptions::new().sync(true)),
             Step::PublishExpecting { contents, off_by } => self.publish_expecting(contents, *off_by),
+            Step::Fence {
+                contents,
+                token: sets,
+                required,
+            } => {
+                self.fence(contents, token(*sets), required.map(token));
+            }
+            Step::Seal(contents) => self.seal(contents),
+            Step::Unseal => self.unseal(),
+            Step::TrimControl(before) => self.trim_by_control(u64::from(*before)),
+            Step::Produce {
+                contents,
+                id,
+                sequence,
+            } => {
+                self.produce(contents, u64::from(*id % 3), u64::from(*sequence));
+            }
             Step::Sync => assert_eq!(self.log.sync().expect("a sync"), self.next_offset()),
             Step::Gc(now) => {
                 let unused_for = if *now {
@@ -291,6 +341,7 @@ impl World {
         assert_eq!(next.expect("a backup in order"), until);
         self.published.truncate(self.index_of(until));
         self.next = until;
+        self.control.cut(until);
         // The log has lost what the backup has.
         self.copy.clear();
         self.at = other;
@@ -299,9 +350,100 @@ impl World {
         self.follow_policy();
     }
 
+    /// Appends to the log, unless it is sealed. Returns the ack; the messages are noted, and one offset for each control
+    /// record.
+    fn append(&mut self, contents: &[Content], how: &PublishOptions<'_>, controls: u64) -> Option<Ack> {
+        let contents = &contents[..contents.len().min(40)];
+        let ack = with_messages(contents, |messages| self.log.append(messages, how));
+        if self.control.is_sealed() {
+            assert!(matches!(ack, Err(Error::Sealed)), "{ack:?}");
+            return None;
+        }
+        let ack = ack.expect("room for a batch");
+        if ack.is_duplicate {
+            return Some(ack);
+        }
+        assert_eq!(ack.start.offset, self.next);
+        self.note(contents);
+        self.next += controls;
+        assert_eq!(ack.end.offset, self.next);
+        self.follow_policy();
+        Some(ack)
+    }
+
+    fn fence(&mut self, contents: &[Content], sets: Token, required: Option<Token>) {
+        let how = PublishOptions::new().and(Control::Fence(sets));
+        let held = self.control.token();
+        if let Some(required) = required.filter(|required| *required != held) {
+            let refused = self.log.append(&[], &how.token(required));
+            match refused {
+                Err(Error::Sealed) => assert!(self.control.is_sealed()),
+                Err(Error::Fenced { expected, actual }) => assert_eq!((*expected, *actual), (required, held)),
+                other => panic!("{other:?}"),
+            }
+            return;
+        }
+        if let Some(ack) = self.append(contents, &how, 1) {
+            self.control.fenced(ack.end.offset, sets);
+        }
+    }
+
+    fn seal(&mut self, contents: &[Content]) {
+        if let Some(ack) = self.append(contents, &PublishOptions::new().and(Control::Seal), 1) {
+            self.control.sealed(ack.end.offset, true);
+        }
+    }
+
+    fn unseal(&mut self) {
+        let was_sealed = self.control.is_sealed();
+        self.log.unseal().expect("room for a record");
+        if was_sealed {
+            self.next += 1;
+            self.control.sealed(self.next, false);
+            self.follow_policy();
+        }
+    }
+
+    fn trim_by_control(&mut self, before: u64) {
+        if self
+            .append(&[], &PublishOptions::new().and(Control::Trim(before)), 1)
+            .is_some()
+        {
+            self.start = self.start.max(before.min(self.next));
+            self.published = self.published.split_off(self.index_of(self.start));
+            self.follow_policy();
+            assert_eq!(self.log.start_offset().expect("an open log"), self.start);
+        }
+    }
+
+    fn produce(&mut self, contents: &[Content], id: u64, sequence: u64) {
+        if contents.is_empty() {
+            return;
+        }
+        let how = PublishOptions::new().producer(id, sequence);
+        if self.control.known(id, sequence).is_err() && !self.control.is_sealed() {
+            let refused = with_messages(contents, |messages| self.log.append(messages, &how));
+            assert!(matches!(refused, Err(Error::OutOfSequence { .. })), "{refused:?}");
+            return;
+        }
+        let known = self.control.known(id, sequence).unwrap_or_default();
+        let Some(ack) = self.append(contents, &how, 0) else {
+            return;
+        };
+        assert_eq!(ack.is_duplicate, known.is_some());
+        match known {
+            Some(places) => assert_eq!((ack.start.offset, ack.end.offset), places),
+            None => self.control.produced(&ack, id, sequence),
+        }
+    }
+
     fn publish(&mut self, contents: &[Content], how: &PublishOptions<'_>) {
         let contents = &contents[..contents.len().min(40)];
         let next = with_messages(contents, |messages| self.log.publish_with(messages, how));
+        if self.control.is_sealed() {
+            assert!(matches!(next, Err(Error::Sealed)), "{next:?}");
+            return;
+        }
         self.note(contents);
         self.follow_policy();
         assert_eq!(next.expect("room for a batch"), self.next_offset());
@@ -335,6 +477,7 @@ impl World {
                 expected: e,
                 actual: a,
             }) => assert_eq!((e, a), (expected, actual)),
+            Err(Error::Sealed) => assert!(self.control.is_sealed()),
             other => panic!("{other:?}"),
         }
     }
@@ -538,6 +681,7 @@ impl World {
         assert_eq!((stats.start_offset, stats.next_offset), (self.start, self.next));
         assert_eq!(stats.messages, self.published.len() as u64);
         assert!(stats.synced_offset <= stats.next_offset);
+        self.control.check(&self.log);
     }
 
     fn read_all(&self) {

@@ -1,6 +1,7 @@
 //! What the fuzz targets that open logs share.
 
 mod content;
+pub mod control;
 mod reading;
 mod scratch;
 
