@@ -189,11 +189,12 @@ fn a_sealed_log_is_read_and_not_published_to() {
 fn wrong_usage_is_told() {
     let place = Place::with(&numbered(1));
     let long = "x".repeat(37);
+    let long = long.as_str();
     for flags in [
-        &["--token", &long][..],
+        &["--token", long][..],
         &["--token"],
-        &["--fence", &long],
-        &["--expect-next", "-1"],
+        &["--fence", long],
+        &["--expect-next", "1.5"],
         &["--expect-next", "none"],
         &["--expect-key", "k"],
         &["--expect-key", "k=x"],
@@ -207,11 +208,11 @@ fn wrong_usage_is_told() {
     }
     assert!(
         place
-            .publish(&["--token", &long], ONE)
+            .publish(&["--token", long], ONE)
             .stderr
             .contains("at most 36 bytes")
     );
-    for flags in [&[][..], &[&long], &["a", "b"], &["a", "--token", &long]] {
+    for flags in [&[][..], &[long], &["a", "b"], &["a", "--token", long]] {
         place.run("fence", flags).failed(2);
     }
     place.run("seal", &["a"]).failed(2);

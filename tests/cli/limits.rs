@@ -101,7 +101,8 @@ fn limits_hold_over_many_reads() {
     let lines: String = (0..20_000).map(line).collect();
     place.publish(&["--rollover", "65536"], lines.as_bytes()).ok();
     let all = |range: std::ops::Range<usize>, step| -> String {
-        range.step_by(step).map(|i| format!("{i:05}")).collect()
+        let values = range.step_by(step).map(|i| format!("{i:05}"));
+        values.collect::<Vec<_>>().concat()
     };
     // 8 + 5 + 2 + 2 bytes each.
     for (flags, expected) in [

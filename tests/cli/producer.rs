@@ -114,7 +114,7 @@ fn a_fence_that_is_published_again_is_left_out() {
 #[test]
 fn a_killed_producer_is_run_again() {
     let lines = numbered(10);
-    let all: String = (0..10).map(|i| format!("a{i}")).collect();
+    let all = (0..10).map(|i| format!("a{i}")).collect::<Vec<_>>().concat();
     for sent in [0, 1, 4, 7, 10] {
         let place = Place::new();
         let args = ["publish", place.dir(), "--producer", "1:1", "--batch", "3"];

@@ -32,11 +32,18 @@ struct Stats {
     synced_offset: u64,
     epoch: u64,
     life: String,
+    #[serde(flatten)]
+    writers: Writers,
+    key_index: bool,
+    time_index: bool,
+}
+
+/// Who may publish, and who has.
+#[derive(Serialize)]
+struct Writers {
     token: String,
     sealed: bool,
     producers: u64,
-    key_index: bool,
-    time_index: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -50,9 +57,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         synced_offset: found.synced_offset,
         epoch: found.epoch,
         life: found.life.map_or_else(String::new, |life| life.to_string()),
-        token: found.token.to_string(),
-        sealed: found.is_sealed,
-        producers: found.producers,
+        writers: Writers {
+            token: found.token.to_string(),
+            sealed: found.is_sealed,
+            producers: found.producers,
+        },
         key_index: found.key_index,
         time_index: found.time_index,
     };
@@ -61,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         output.json(&stats)?;
     } else {
         // In quotes, because it may be empty, and escaped for the terminal.
-        let token = format!("{:?}", stats.token);
+        let token = format!("{:?}", stats.writers.token);
         let lines: [(&str, &dyn std::fmt::Display); 13] = [
             ("segments", &stats.segments),
             ("messages", &stats.messages),
@@ -72,8 +81,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             ("epoch", &stats.epoch),
             ("life", &stats.life),
             ("token", &token),
-            ("sealed", &stats.sealed),
-            ("producers", &stats.producers),
+            ("sealed", &stats.writers.sealed),
+            ("producers", &stats.writers.producers),
             ("key index", &stats.key_index),
             ("time index", &stats.time_index),
         ];
