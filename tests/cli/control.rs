@@ -81,9 +81,11 @@ fn control_records_are_printed_in_their_places() {
 fn control_records_are_limited_and_not_filtered() {
     let place = controls();
     let all = expected();
-    let cases: [(&[&str], std::ops::Range<usize>); 5] = [
+    let cases: [(&[&str], std::ops::Range<usize>); 6] = [
         (&["--max", "3"], 0..3),
         (&["--until-offset", "5"], 0..4),
+        // The messages are of 1970, and the control records are not.
+        (&["--until-time", "us:99"], 0..2),
         (&["--from", "5", "--max", "1"], 4..5),
         (&["--from", "2", "--until-offset", "4", "--max", "9"], 1..3),
         // 12 for the fence, 17 for the trim, 9 for the other fence.

@@ -36,8 +36,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "OFFSET")]
     until_offset: Option<u64>,
 
-    /// End in front of the first message at or after this time, such as 2009-03-22T09:30:00Z or
-    /// us:1237714200000000
+    /// End in front of the first message, or control record with --control, at or after this time,
+    /// such as 2009-03-22T09:30:00Z or us:1237714200000000
     #[arg(long, value_name = "T")]
     until_time: Option<Timestamp>,
 
