@@ -41,7 +41,7 @@ pub enum Error {
     /// The log has another token than the publisher: a newer writer has taken over. Nothing was
     /// written. With [`EachPublish`](crate::Durability::EachPublish) the fence is on stable
     /// storage.
-    #[error("fenced: the publisher's token is {expected:?}, the log's is {actual:?}")]
+    #[error("fenced: the publisher's token is {:?}, the log's is {:?}", expected.as_str(), actual.as_str())]
     Fenced {
         /// The token given to [`PublishOptions::token`](crate::PublishOptions::token); the empty
         /// one if none was given to a log that [requires one](crate::Options::require_token).

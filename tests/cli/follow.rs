@@ -75,6 +75,39 @@ fn a_follower_waits_for_a_publisher() {
     assert_eq!(finish(follower.child).ok(), "");
 }
 
+/// A follower ends where it is told, also if that comes later, and at a seal; by key, too.
+#[test]
+fn a_follower_ends_at_a_limit_and_at_a_seal() {
+    let place = Place::with(&numbered(2));
+    let mut followers = [
+        &["--until-offset", "4"][..],
+        &["--until-time", "us:2"],
+        &["--max-bytes", "48"],
+        &["--control"],
+        &[],
+        &["--key", "k1"],
+    ]
+    .map(|flags| Follower::start(&place, flags));
+    place.publish(&[], numbered(5).as_bytes()).ok();
+    place.run("seal", &[]).ok();
+    let expected: [&[u64]; 6] = [
+        &[0, 1, 2, 3],
+        &[0, 1, 2, 3],
+        &[0, 1, 2, 3],
+        &[0, 1, 2, 3, 4, 5, 6, 7],
+        &[0, 1, 2, 3, 4, 5, 6],
+        &[1, 3, 6],
+    ];
+    for (follower, expected) in followers.iter_mut().zip(expected) {
+        for offset in expected {
+            assert_eq!(follower.offset(), *offset);
+        }
+    }
+    for follower in followers {
+        assert_eq!(finish(follower.child).ok(), "");
+    }
+}
+
 /// There must be a log to follow.
 #[test]
 fn a_follower_needs_a_log() {

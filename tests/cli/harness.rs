@@ -160,6 +160,14 @@ pub(crate) fn wait_until_locked(place: &Place) {
     }
 }
 
+/// The summary of a publish of so many messages, which end at the next offset.
+pub(crate) fn published(count: u64, next_offset: u64) -> String {
+    let start = next_offset - count;
+    format!(
+        "{{\"published\":{count},\"next_offset\":{next_offset},\"start_offset\":{start},\"duplicates\":0}}\n"
+    )
+}
+
 /// Lines with the values `a0`, `a1`, and so on, at the times 0, 1, ..
 pub(crate) fn numbered(count: usize) -> String {
     let line = |i| format!("{{\"time_us\":{i},\"key\":\"k{}\",\"value\":\"a{i}\"}}\n", i % 3);

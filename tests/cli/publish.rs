@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Place, command, finish, numbered, wait_until_locked};
+use crate::harness::{Place, command, finish, numbered, published, wait_until_locked};
 
 /// The summary is one JSON line, and counts on in a log that exists.
 #[test]
 fn the_summary_counts() {
     let place = Place::new();
-    let summary = |published, next| format!("{{\"published\":{published},\"next_offset\":{next}}}\n");
-    assert_eq!(place.publish(&[], numbered(5).as_bytes()).ok(), summary(5, 5));
-    assert_eq!(place.publish(&[], numbered(3).as_bytes()).ok(), summary(3, 8));
-    assert_eq!(place.publish(&[], b"").ok(), summary(0, 8));
-    assert_eq!(place.publish(&[], b"\n  \n{}").ok(), summary(1, 9));
+    assert_eq!(place.publish(&[], numbered(5).as_bytes()).ok(), published(5, 5));
+    assert_eq!(place.publish(&[], numbered(3).as_bytes()).ok(), published(3, 8));
+    assert_eq!(place.publish(&[], b"").ok(), published(0, 8));
+    assert_eq!(place.publish(&[], b"\n  \n{}").ok(), published(1, 9));
 }
 
 /// Whatever the batches and the syncs, the log holds the same.
@@ -66,7 +65,9 @@ fn a_bad_line_is_named_and_what_came_before_stays() {
             assert!(run.failed(1).starts_with(error), "{run:?}");
             assert_eq!(
                 run.json(),
-                [json!({"published": published, "next_offset": published})]
+                [
+                    json!({"published": published, "next_offset": published, "start_offset": 0, "duplicates": 0})
+                ]
             );
             assert_eq!(place.consume(&[]).json().len(), published);
         }
@@ -166,7 +167,7 @@ fn a_log_in_use_is_told() {
         assert_eq!(run.stdout, b"");
     }
     drop(stdin);
-    assert_eq!(finish(child).ok(), "{\"published\":1,\"next_offset\":2}\n");
+    assert_eq!(finish(child).ok(), published(1, 2));
     place.run("stat", &[]).ok();
 }
 

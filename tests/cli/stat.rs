@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Place, numbered};
 
@@ -25,11 +25,20 @@ fn stat_tells_what_is_there() {
     assert_eq!(stats["time_index"], false);
     assert!(number("segments") > 1 && number("size") > 1_000);
     assert!(stats.contains_key("epoch"));
+    assert_eq!((&stats["token"], &stats["sealed"]), (&json!(""), &json!(false)));
+    assert_eq!(number("producers"), 0);
     let life = stats["life"].as_str().expect("a text");
     assert!(life.parse::<duramen::LifeId>().is_ok(), "{life}");
 
     let text = place.run("stat", &[]);
-    for line in ["messages      100", "next offset   100", "key index     true"] {
+    for line in [
+        "messages      100",
+        "next offset   100",
+        "token         \"\"",
+        "sealed        false",
+        "producers     0",
+        "key index     true",
+    ] {
         assert!(text.ok().lines().any(|found| found == line), "{text:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Run, finish, numbered};
+use crate::harness::{Run, finish, numbered, published};
 
 /// Runs a program as one that may start no thread; as nobody, because no such limit holds for root.
 fn alone(program: &Path, args: &[&str]) -> Command {
@@ -60,15 +60,18 @@ fn every_command_works_without_threads() {
     };
     let path = |name: &str| home.path().join(name).to_str().expect("text").to_owned();
     let (log, copy, restored, work) = (path("log"), path("copy"), path("restored"), path("work"));
-    let published = run(&program, &["publish", &log, "--key-index"], &numbered(1000));
-    assert_eq!(published.ok(), "{\"published\":1000,\"next_offset\":1000}\n");
-    let commands: [&[&str]; 11] = [
+    let done = run(&program, &["publish", &log, "--key-index"], &numbered(1000));
+    assert_eq!(done.ok(), published(1_000, 1_000));
+    let commands: [&[&str]; 14] = [
         &["stat", &log],
         &["consume", &log, "--max", "1"],
         &["get", &log, "0"],
         &["trim", &log, "--before", "3"],
         &["compact", &log],
         &["delete", &log, "999"],
+        &["fence", &log, "a"],
+        &["seal", &log],
+        &["unseal", &log],
         &["check", &log],
         &["backup", &log, &copy],
         &["restore", &copy, &restored],

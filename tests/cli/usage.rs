@@ -39,7 +39,14 @@ fn help_and_version_are_data() {
 fn completions_and_manual_pages() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(&["completions", shell]);
-        for word in ["key-index", "max-messages", "older-than", "salvage", "until"] {
+        for word in [
+            "key-index",
+            "max-messages",
+            "older-than",
+            "salvage",
+            "until-time",
+            "expect-key",
+        ] {
             assert!(script.ok().contains(word), "{shell}: {word}");
         }
     }
@@ -53,6 +60,9 @@ fn completions_and_manual_pages() {
         "trim",
         "compact",
         "delete",
+        "fence",
+        "seal",
+        "unseal",
         "recover",
         "backup",
         "restore",

@@ -3,19 +3,21 @@
 use std::io;
 use std::path::PathBuf;
 
-use duramen::{Batch, Log as _, Options, Start};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+
+use duramen::{Log as _, Options, Start, Timestamp};
 
 use crate::failure::Failure;
-use crate::follow;
 use crate::format::Format;
+use crate::header::{self, Header};
 use crate::key::KeyArgs;
 use crate::output::Output;
-use crate::reader::Reader;
-use crate::{position, progress};
+use crate::reader::{Found, Reader, Wanted};
+use crate::{follow, position, progress};
 
 /// Print messages in offset order.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = OUTPUT_HELP)]
+#[command(after_long_help = format!("{OUTPUT_HELP}{CONTROL_HELP}"))]
 pub(crate) struct Args {
     /// The log's directory
     pub(crate) dir: PathBuf,
@@ -26,14 +28,39 @@ pub(crate) struct Args {
     #[arg(value_parser = position::parse, allow_negative_numbers = true)]
     from: Start,
 
-    /// Print at most this many messages
+    /// Print at most this many messages, and control records with --control
     #[arg(long, value_name = "N")]
     max: Option<u64>,
+
+    /// End in front of this offset
+    #[arg(long, value_name = "OFFSET")]
+    until_offset: Option<u64>,
+
+    /// End in front of the first message, or control record with --control, at or after this time,
+    /// such as 2009-03-22T09:30:00Z or us:1237714200000000
+    #[arg(long, value_name = "T")]
+    until_time: Option<Timestamp>,
+
+    /// End in front of the message with which all would be more than this many bytes: for each, 8
+    /// and its key and value, and for each header 2 and its name and value
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<u64>,
 
     #[command(flatten)]
     key: KeyArgs,
 
-    /// Continue with new messages as they are published, until interrupted or --max is reached
+    /// Print only messages with this header; if given several times, only those with all of them
+    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(header::parse))]
+    header: Vec<Header>,
+
+    /// Print control records too: fences, trims and seals, in their places among the messages;
+    /// --key and --header leave out none
+    #[arg(long)]
+    control: bool,
+
+    /// Continue with new messages as they are published, until interrupted, a limit is reached, or
+    /// the log is sealed
     ///
     /// A log cannot be open for publishing in one process and for reading in another. Therefore
     /// this command opens the log only for brief moments. While a publisher has the log open, the
@@ -57,27 +84,63 @@ message without headers has no field \"headers\". If a name repeats, the headers
 [[\"h\",\"1\"],[\"h\",\"2\"]]. If any name or value is not UTF-8, they are an array of pairs in Base64 called \
 \"headers_base64\".";
 
+/// The control records, for the help of commands that print them.
+const CONTROL_HELP: &str = "
+
+With --control, each control record is an object on one line, too:
+
+  {\"offset\":7,\"time_us\":1237714200000000,\"control\":\"fence\",\"token\":\"a\"}
+
+The others are \"control\":\"trim\",\"before\":N and \"control\":\"seal\" and \"control\":\"unseal\". One that a later \
+version has written is \"control\":\"unknown\". `duramen publish` does not read them.
+
+--key looks messages up in the key index if it is the only choice among --key, --header, --until-offset, --until-time, \
+--max-bytes and --control. Otherwise all messages are read.";
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut output = Output::stdout();
-    let mut reader = Reader::new(args.from, args.max.unwrap_or(u64::MAX), args.key.bytes());
+    let mut reader = Reader::new(args.wanted());
     if args.follow {
-        return follow::run(&args.dir, &mut reader, |batch| {
-            print(&mut output, batch, args.format)
+        return follow::run(&args.dir, &mut reader, |found| {
+            print(&mut output, found, args.format)
         });
     }
     let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
     let bar = progress::messages("consuming", reader.count_max(&log)?, &io::stdout());
-    while let Some(batch) = reader.read(&log)? {
-        print(&mut output, &batch, args.format)?;
-        bar.inc(batch.messages.len() as u64);
+    while let Some(found) = reader.read(&log)? {
+        print(&mut output, &found, args.format)?;
+        bar.inc(found.count());
     }
     bar.finish_and_clear();
     Ok(log.close()?)
 }
 
-fn print(output: &mut Output, batch: &Batch, format: Format) -> Result<(), Failure> {
-    for message in batch {
+impl Args {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            from: self.from,
+            count_max: self.max,
+            bytes_max: self.max_bytes,
+            until_offset: self.until_offset,
+            until_time: self.until_time,
+            key: self.key.bytes(),
+            headers: &self.header,
+            control: self.control,
+        }
+    }
+}
+
+/// Prints messages and control records in the order of their offsets.
+fn print(output: &mut Output, found: &Found, format: Format) -> Result<(), Failure> {
+    let mut controls = found.controls.iter().peekable();
+    for message in &found.messages {
+        while let Some(record) = controls.next_if(|record| record.offset < message.offset) {
+            output.control(record, format)?;
+        }
         output.message(message, format)?;
+    }
+    for record in controls {
+        output.control(record, format)?;
     }
     output.flush()
 }

@@ -27,7 +27,8 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
 
-    /// A benchmark did not read back what it had written.
+    /// A benchmark did not read back what it had written, or a producer did not publish again what
+    /// it had published.
     #[error("{0}")]
     Mismatch(String),
 
@@ -77,6 +78,9 @@ impl Failure {
             }
             Failure::Log(Error::Locked { .. }) => {
                 Some("only one process can have a log open for publishing, and none can read it meanwhile")
+            }
+            Failure::Log(Error::Sealed) => {
+                Some("`duramen unseal DIR` opens a sealed log for publishing again")
             }
             _ => None,
         }

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use duramen::{Batch, Error, Log as _, Options};
+use duramen::{Error, Log as _, Options};
 
 use crate::failure::Failure;
-use crate::reader::Reader;
+use crate::reader::{Found, Reader};
 
 /// The time between two attempts to read.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -22,17 +22,16 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// of the time.
 const OPEN_SHARE: u32 = 10;
 
-/// Passes every batch that `reader` finds, now and later, to `print`. Returns when the reader is
-/// done.
+/// Passes all that `reader` finds, now and later, to `print`. Returns when the reader is done.
 pub(crate) fn run(
     dir: &Path,
     reader: &mut Reader<'_>,
-    mut print: impl FnMut(&Batch) -> Result<(), Failure>,
+    mut print: impl FnMut(&Found) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     while !reader.is_done() {
         let started = Instant::now();
         match look(dir, reader) {
-            Ok(Some(batch)) => print(&batch)?,
+            Ok(Some(found)) => print(&found)?,
             // Opening a log that was not closed scans it each time, which can take long.
             Ok(None) => thread::sleep(POLL_INTERVAL.max(started.elapsed() * OPEN_SHARE)),
             Err(Failure::Log(Error::Locked { .. })) => thread::sleep(POLL_INTERVAL),
@@ -43,10 +42,10 @@ pub(crate) fn run(
 }
 
 /// Opens the log for as long as it takes to read the next messages.
-fn look(dir: &Path, reader: &mut Reader<'_>) -> Result<Option<Batch>, Failure> {
+fn look(dir: &Path, reader: &mut Reader<'_>) -> Result<Option<Found>, Failure> {
     // The settings may have changed since the log was last open.
     let log = Options::of(dir)?.read_only(true).open(dir)?;
-    let batch = reader.read(&log)?;
+    let found = reader.read(&log)?;
     log.close()?;
-    Ok(batch)
+    Ok(found)
 }

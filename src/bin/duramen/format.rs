@@ -4,20 +4,20 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
-use duramen::Message;
+use duramen::{Control, ControlRecord, Message};
 
 use crate::json;
 
 /// The output format of messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Format {
-    /// One JSON object per line, as `publish` reads it
+    /// One JSON object per line, as `publish` reads it, but for control records
     Json,
     /// One line per message with offset, time, key, value and headers (NAME=VALUE), separated by
     /// tabs; \N stands for an absent key or value, and unprintable bytes are escaped with a
-    /// backslash
+    /// backslash; a control record has \control in place of the key, then what it does
     Text,
-    /// Only the bytes of the values, with nothing between them
+    /// Only the bytes of the values, with nothing between them and without control records
     Raw,
 }
 
@@ -27,6 +27,14 @@ impl Format {
             Format::Json => json::write(out, message),
             Format::Text => write_text(out, message),
             Format::Raw => out.write_all(message.value.as_deref().unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn write_control(self, out: &mut impl Write, record: &ControlRecord) -> io::Result<()> {
+        match self {
+            Format::Json => json::write_control(out, record),
+            Format::Text => write_control_text(out, record),
+            Format::Raw => Ok(()),
         }
     }
 }
@@ -47,6 +55,22 @@ fn write_text(out: &mut impl Write, message: &Message) -> io::Result<()> {
         write_escaped(out, name)?;
         out.write_all(b"=")?;
         write_escaped(out, value)?;
+    }
+    out.write_all(b"\n")
+}
+
+fn write_control_text(out: &mut impl Write, record: &ControlRecord) -> io::Result<()> {
+    // No data looks like this either.
+    write!(out, "{}\t{}\t\\control\t", record.offset, record.time)?;
+    match record.control {
+        Some(Control::Fence(token)) => {
+            out.write_all(b"fence\t")?;
+            write_escaped(out, token.as_str().as_bytes())?;
+        }
+        Some(Control::Trim(before)) => write!(out, "trim\t{before}")?,
+        Some(Control::Seal) => out.write_all(b"seal")?,
+        Some(Control::Unseal) => out.write_all(b"unseal")?,
+        _ => out.write_all(b"unknown")?,
     }
     out.write_all(b"\n")
 }

@@ -11,12 +11,15 @@
 //! - The input may use any of these forms. `offset` is ignored, every other field is optional, and
 //!   names in an object of headers may repeat. An unknown field is an error, so that a misspelt
 //!   name does not lose data silently.
+//!
+//! Control records have a form of their own, which is no input:
+//! `{"offset":7,"time_us":1237714200000000,"control":"fence","token":"a"}`
 
 mod read;
 mod write;
 
 pub(crate) use read::ParsedMessage;
-pub(crate) use write::write;
+pub(crate) use write::{write, write_control};
 
 #[cfg(test)]
 mod tests {

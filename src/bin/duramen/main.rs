@@ -1,21 +1,24 @@
 //! `duramen`: logs in directories, from the command line.
 //!
 //! The standard output carries nothing but data. Messages to the user go to the standard error.
-//! Exit codes: 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found, 4 an interrupted
-//! backup or restore.
+//! Exit codes: 0 done, 1 failed, refused or not found, 2 wrong usage, 3 corruption found, 4 an
+//! interrupted backup or restore.
 
 mod backup;
 mod bench;
 mod check;
 mod compact;
 mod completions;
+mod conditions;
 mod consume;
 mod delete;
 mod dump;
 mod failure;
+mod fence;
 mod follow;
 mod format;
 mod get;
+mod header;
 mod input;
 mod json;
 mod key;
@@ -28,9 +31,11 @@ mod publish;
 mod reader;
 mod recover;
 mod restore;
+mod seal;
 mod stat;
 mod summary;
 mod trim;
+mod unseal;
 
 use std::process::ExitCode;
 
@@ -41,9 +46,9 @@ use failure::Failure;
 /// Work with duramen logs: append-only logs of messages, each in a directory of its own.
 ///
 /// Data goes to the standard output and messages to the user go to the standard error. Exit codes:
-/// 0 done, 1 failed or not found, 2 wrong usage, 3 corruption found, 4 an interrupted backup or
-/// restore. Either one process has a log
-/// open for publishing, or any number of processes have it open for reading.
+/// 0 done, 1 failed, refused or not found, 2 wrong usage, 3 corruption found, 4 an interrupted
+/// backup or restore. Either one process has a log open for publishing, or any number of processes
+/// have it open for reading.
 #[derive(Debug, Parser)]
 #[command(name = "duramen", version, arg_required_else_help = true)]
 struct Cli {
@@ -61,6 +66,9 @@ enum Command {
     Trim(trim::Args),
     Compact(compact::Args),
     Delete(delete::Args),
+    Fence(fence::Args),
+    Seal(seal::Args),
+    Unseal(unseal::Args),
     Recover(recover::Args),
     Backup(backup::Args),
     Restore(restore::Args),
@@ -81,6 +89,9 @@ impl Command {
             Command::Trim(args) => trim::run(args),
             Command::Compact(args) => compact::run(args),
             Command::Delete(args) => delete::run(args),
+            Command::Fence(args) => fence::run(args),
+            Command::Seal(args) => seal::run(args),
+            Command::Unseal(args) => unseal::run(args),
             Command::Recover(args) => recover::run(args),
             Command::Backup(args) => backup::run(args),
             Command::Restore(args) => restore::run(args),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use serde::Serialize;
 
-use duramen::Message;
+use duramen::{ControlRecord, Message};
 
 use crate::failure::Failure;
 use crate::format::Format;
@@ -24,6 +24,10 @@ impl Output {
 
     pub(crate) fn message(&mut self, message: &Message, format: Format) -> Result<(), Failure> {
         format.write(&mut self.out, message).map_err(failure)
+    }
+
+    pub(crate) fn control(&mut self, record: &ControlRecord, format: Format) -> Result<(), Failure> {
+        format.write_control(&mut self.out, record).map_err(failure)
     }
 
     pub(crate) fn line(&mut self, line: impl Display) -> Result<(), Failure> {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use duramen::{Error, FileLog, Log as _, MESSAGE_SIZE_MAX, Options, PublishOptions};
+use duramen::{Error, FileLog, Log as _, MESSAGE_SIZE_MAX, Options};
 
+use crate::conditions::Conditions;
 use crate::failure::Failure;
 use crate::input::{Event, Lines};
 use crate::json::ParsedMessage;
@@ -54,6 +55,9 @@ pub(crate) struct Args {
     /// Sync every batch to stable storage before reading on, instead of once at the end
     #[arg(long)]
     sync: bool,
+
+    #[command(flatten)]
+    conditions: Conditions,
 }
 
 const INPUT_HELP: &str = "\
@@ -67,23 +71,41 @@ object, an array of pairs [[\"h\",\"v\"],..], or an array of pairs in Base64 cal
 ignored, so the output of `duramen consume` can be published again. Empty lines are skipped.
 
 An invalid line ends the command with an error that names the line number. The messages before it are published, \
-synced and counted in the summary, {\"published\":N,\"next_offset\":N}.";
+synced and counted in the summary, {\"published\":N,\"next_offset\":N,\"start_offset\":N,\"duplicates\":N}: how many \
+messages were published, the offset of the next message to be published, the offset at which the first batch begins \
+(of nothing, the next offset), and how many messages were left out because their producer had published them before.
+
+--token, --expect-next and --expect-key are conditions. They are checked with the first batch, --token with each. If \
+one does not hold, or the log is sealed, nothing more is published, and the exit code is 1. All see the log as it is \
+before the batch, so the token must match before --fence sets another one. Without input, they are checked all the \
+same.
+
+With --producer, the same command with the same input and the same --batch can be run again, after it was interrupted \
+or when nobody knows whether it had ended. A batch then ends only by its size, and not because the input pauses. A log \
+knows the last 64 batches of 4,096 producers; the exit code is 1 for an older sequence, and for a batch that has \
+another number of messages than before. The next run goes on with any higher sequence.";
 
 #[derive(Serialize)]
 struct Summary {
     published: u64,
     next_offset: u64,
+    start_offset: u64,
+    duplicates: u64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let log = open::patiently(|| try_open(args))?;
     let mut publisher = Publisher {
         log: &log,
-        how: PublishOptions::new().sync(args.sync),
+        conditions: &args.conditions,
+        is_synced: args.sync,
         batch_len: args.batch.get(),
         pending: Vec::new(),
         pending_content: 0,
+        batches: 0,
         published: 0,
+        duplicates: 0,
+        start_offset: None,
     };
     let outcome = publisher.publish_all(&mut Lines::of(io::stdin()));
     // The messages before an invalid line stay published, are synced and count in the summary. It
@@ -129,12 +151,19 @@ fn try_open(args: &Args) -> duramen::Result<FileLog> {
 
 struct Publisher<'a> {
     log: &'a FileLog,
-    how: PublishOptions<'static>,
+    conditions: &'a Conditions,
+    /// Whether every batch is synced.
+    is_synced: bool,
     batch_len: usize,
     pending: Vec<ParsedMessage>,
     /// The content size of `pending`, in bytes.
     pending_content: u64,
+    batches: u64,
+    /// Messages that were published, and those that had been before.
     published: u64,
+    duplicates: u64,
+    /// Where the first batch begins, once there is one.
+    start_offset: Option<u64>,
 }
 
 impl Publisher<'_> {
@@ -143,7 +172,9 @@ impl Publisher<'_> {
         let bar = progress::messages("publishing", None, &io::stdin());
         let mut first_pending = None;
         loop {
-            let deadline = first_pending.map(|first: Instant| first + LINGER_MAX);
+            // The same input makes the same batches, however fast it comes.
+            let lingering = first_pending.filter(|_| !self.conditions.are_numbered());
+            let deadline = lingering.map(|first: Instant| first + LINGER_MAX);
             let event = lines.next(deadline);
             match event {
                 Ok(Event::Line { bytes, .. }) if bytes.trim_ascii().is_empty() => continue,
@@ -155,7 +186,7 @@ impl Publisher<'_> {
                     }
                 },
                 Ok(Event::Pause) => self.publish_pending()?,
-                Ok(Event::End) => return self.publish_pending(),
+                Ok(Event::End) => return self.publish_last(),
                 Err(failure) => {
                     self.publish_pending()?;
                     return Err(failure);
@@ -166,7 +197,7 @@ impl Publisher<'_> {
             }
             if self.pending.is_empty() {
                 first_pending = None;
-                bar.set_position(self.published);
+                bar.set_position(self.published + self.duplicates);
             } else if first_pending.is_none() {
                 first_pending = Some(Instant::now());
             }
@@ -187,10 +218,23 @@ impl Publisher<'_> {
         Ok(())
     }
 
+    /// Publishes what is pending at the end of the input. What was asked for is checked and done
+    /// also if there was no message.
+    fn publish_last(&mut self) -> Result<(), Failure> {
+        if self.batches == 0 && self.conditions.concern_no_message() {
+            return self.publish_batch();
+        }
+        self.publish_pending()
+    }
+
     fn publish_pending(&mut self) -> Result<(), Failure> {
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.publish_batch()
+    }
+
+    fn publish_batch(&mut self) -> Result<(), Failure> {
         let headers: Vec<_> = self.pending.iter().map(ParsedMessage::header_slices).collect();
         let batch: Vec<_> = self
             .pending
@@ -198,8 +242,17 @@ impl Publisher<'_> {
             .zip(&headers)
             .map(|(message, headers)| message.as_new(headers))
             .collect();
-        self.log.publish_with(&batch, &self.how)?;
-        self.published += batch.len() as u64;
+        let how = self.conditions.of_batch(self.batches)?.sync(self.is_synced);
+        let ack = self.log.append(&batch, &how)?;
+        let messages = batch.len() as u64;
+        if ack.is_duplicate {
+            self.conditions.check_duplicate(&ack, self.batches, messages)?;
+            self.duplicates += messages;
+        } else {
+            self.published += messages;
+        }
+        self.start_offset.get_or_insert(ack.start.offset);
+        self.batches += 1;
         self.pending.clear();
         self.pending_content = 0;
         Ok(())
@@ -208,9 +261,12 @@ impl Publisher<'_> {
     /// Syncs everything to stable storage.
     fn sync(&self) -> Result<Summary, Failure> {
         self.log.sync()?;
+        let next_offset = self.log.next_offset()?;
         Ok(Summary {
             published: self.published,
-            next_offset: self.log.next_offset()?,
+            next_offset,
+            start_offset: self.start_offset.unwrap_or(next_offset),
+            duplicates: self.duplicates,
         })
     }
 }

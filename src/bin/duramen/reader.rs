@@ -1,58 +1,174 @@
 //! Reading a log in steps.
 
-use duramen::{Batch, FileLog, Log as _, Start};
+use duramen::{
+    Control, ControlRecord, FileLog, Log as _, Message, ReadOptions, Start, Stop, Timestamp, metered_size,
+};
 
 use crate::failure::Failure;
+use crate::header::{self, Header};
 
-/// The number of messages requested at a time.
+/// The number of records requested at a time.
 const BATCH_LEN_MAX: u64 = 4096;
 
-/// Reads messages from a position on, up to a limit.
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) from: Start,
+    pub(crate) count_max: Option<u64>,
+    pub(crate) bytes_max: Option<u64>,
+    pub(crate) until_offset: Option<u64>,
+    pub(crate) until_time: Option<Timestamp>,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) headers: &'a [Header],
+    pub(crate) control: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// The key, if the key index leads to all that is wanted.
+    fn key_alone(&self) -> Option<&'a [u8]> {
+        let is_alone = self.bytes_max.is_none()
+            && self.until_offset.is_none()
+            && self.until_time.is_none()
+            && self.headers.is_empty()
+            && !self.control;
+        self.key.filter(|_| is_alone)
+    }
+
+    fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::new()
+            .control(self.control)
+            .filter(header::filter(self.headers, self.key));
+        if let Some(offset) = self.until_offset {
+            options = options.until_offset(offset);
+        }
+        if let Some(time) = self.until_time {
+            options = options.until_time(time);
+        }
+        options
+    }
+}
+
+/// What was read at once.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) controls: Vec<ControlRecord>,
+}
+
+impl Found {
+    pub(crate) fn count(&self) -> u64 {
+        (self.messages.len() + self.controls.len()) as u64
+    }
+
+    /// The sum of the metered sizes.
+    fn size(&self) -> u64 {
+        let messages = self
+            .messages
+            .iter()
+            .map(|message| metered_size(&message.as_new()));
+        messages.chain(self.controls.iter().map(control_size)).sum()
+    }
+}
+
+/// The metered size of a control record. Of one that is not known, it is the least.
+fn control_size(record: &ControlRecord) -> u64 {
+    let content = match record.control {
+        Some(Control::Fence(token)) => token.as_str().len() as u64,
+        Some(Control::Trim(_)) => 8,
+        _ => 0,
+    };
+    8 + 1 + content
+}
+
+/// Reads records from a position on, up to a limit.
 pub(crate) struct Reader<'a> {
+    wanted: Wanted<'a>,
+    options: ReadOptions,
     from: Start,
-    /// The number of messages still to read.
+    /// The number of records still to read.
     left: u64,
-    key: Option<&'a [u8]>,
+    /// Their size, if it is limited.
+    bytes_left: Option<u64>,
+    /// Whether everything that comes later is not wanted.
+    is_over: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of at most `limit` messages, of all keys or of the one given.
-    pub(crate) fn new(from: Start, limit: u64, key: Option<&'a [u8]>) -> Reader<'a> {
+    pub(crate) fn new(wanted: Wanted<'a>) -> Reader<'a> {
         Reader {
-            from,
-            left: limit,
-            key,
+            wanted,
+            options: wanted.options(),
+            from: wanted.from,
+            left: wanted.count_max.unwrap_or(u64::MAX),
+            bytes_left: wanted.bytes_max,
+            is_over: false,
         }
     }
 
-    /// Whether the limit is reached.
+    /// Whether a limit is reached, or the end of a sealed log.
     pub(crate) fn is_done(&self) -> bool {
-        self.left == 0
+        self.is_over || self.left == 0
     }
 
-    /// An upper bound of the messages to read, if one is known.
+    /// An upper bound of the records to read, if one is known.
     pub(crate) fn count_max(&self, log: &FileLog) -> Result<Option<u64>, Failure> {
-        if self.key.is_some() {
+        if self.wanted.key.is_some() || !self.wanted.headers.is_empty() {
             return Ok(None);
         }
         let begin = log.consume(self.from, 0)?.next_offset;
-        Ok(Some(log.next_offset()?.saturating_sub(begin).min(self.left)))
+        let end = log
+            .next_offset()?
+            .min(self.wanted.until_offset.unwrap_or(u64::MAX));
+        Ok(Some(end.saturating_sub(begin).min(self.left)))
     }
 
-    /// Reads the next messages, perhaps none. Returns `None` at the end of the log or at the limit.
-    pub(crate) fn read(&mut self, log: &FileLog) -> Result<Option<Batch>, Failure> {
+    /// Reads the next records, perhaps none. Returns `None` at the end of the log or at a limit.
+    pub(crate) fn read(&mut self, log: &FileLog) -> Result<Option<Found>, Failure> {
         if self.is_done() {
             return Ok(None);
         }
         let count_max = usize::try_from(self.left.min(BATCH_LEN_MAX)).unwrap_or(usize::MAX);
-        let batch = match self.key {
-            Some(key) => log.consume_by_key(key, self.from, count_max)?,
-            None => log.consume(self.from, count_max)?,
+        let (found, is_end) = match self.wanted.key_alone() {
+            Some(key) => self.read_by_key(log, key, count_max)?,
+            None => self.read_on(log, count_max)?,
         };
+        self.left -= found.count();
+        if let Some(left) = &mut self.bytes_left {
+            *left = left.saturating_sub(found.size());
+        }
+        Ok((!is_end || found.count() > 0).then_some(found))
+    }
+
+    /// Reads messages with the key, and says whether they are the last.
+    fn read_by_key(&mut self, log: &FileLog, key: &[u8], count_max: usize) -> Result<(Found, bool), Failure> {
+        // In this order: behind a seal, nothing is published any more.
+        let is_sealed = log.is_sealed()?;
+        let batch = log.consume_by_key(key, self.from, count_max)?;
         // Only at the end of the log does an empty batch return the offset that was asked for.
         let is_end = batch.messages.is_empty() && self.from == Start::At(batch.next_offset);
         self.from = Start::At(batch.next_offset);
-        self.left -= batch.messages.len() as u64;
-        Ok((!is_end).then_some(batch))
+        self.is_over = is_end && is_sealed;
+        let found = Found {
+            messages: batch.messages,
+            controls: Vec::new(),
+        };
+        Ok((found, is_end))
+    }
+
+    /// Reads what comes next, and says whether it is the last.
+    fn read_on(&mut self, log: &FileLog, count_max: usize) -> Result<(Found, bool), Failure> {
+        let mut options = self.options.clone().max_count(count_max);
+        if let Some(left) = self.bytes_left {
+            options = options.max_bytes(left);
+        }
+        let batch = log.read(self.from, &options)?;
+        self.from = Start::At(batch.next_offset);
+        self.is_over = matches!(batch.stopped, Stop::Until | Stop::Bytes | Stop::Sealed);
+        let is_end = self.is_over || batch.stopped == Stop::AtEnd;
+        let found = Found {
+            messages: batch.messages,
+            controls: batch.controls,
+        };
+        Ok((found, is_end))
     }
 }

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use duramen::Start;
 
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::summary::End;
 use crate::{open, position, progress};
 
 /// Make a log from a backup, up to an offset or a time, and print a summary as one JSON line.
@@ -33,16 +31,9 @@ pub(crate) struct Args {
 const SUMMARY_HELP: &str = "\
 The summary is {\"next_offset\":N}: the offset of the next message to be published to the new log.";
 
-#[derive(Serialize)]
-struct Summary {
-    next_offset: u64,
-}
-
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let spinner = progress::spinner("restoring");
     let next_offset = open::patiently(|| duramen::restore(&args.backup, &args.dst, args.until))?;
     spinner.finish_and_clear();
-    let mut output = Output::stdout();
-    output.json(&Summary { next_offset })?;
-    output.flush()
+    End::new(next_offset).print()
 }

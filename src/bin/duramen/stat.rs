@@ -9,7 +9,8 @@ use duramen::Options;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Print figures about a log: segments, messages, size in bytes, offsets, epoch, life and indexes.
+/// Print figures about a log: segments, messages, size in bytes, offsets, epoch, life, fencing
+/// token, seal, number of known producers, and indexes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -31,8 +32,18 @@ struct Stats {
     synced_offset: u64,
     epoch: u64,
     life: String,
+    #[serde(flatten)]
+    writers: Writers,
     key_index: bool,
     time_index: bool,
+}
+
+/// Who may publish, and who has.
+#[derive(Serialize)]
+struct Writers {
+    token: String,
+    sealed: bool,
+    producers: u64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
@@ -46,6 +57,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         synced_offset: found.synced_offset,
         epoch: found.epoch,
         life: found.life.map_or_else(String::new, |life| life.to_string()),
+        writers: Writers {
+            token: found.token.to_string(),
+            sealed: found.is_sealed,
+            producers: found.producers,
+        },
         key_index: found.key_index,
         time_index: found.time_index,
     };
@@ -53,7 +69,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if args.json {
         output.json(&stats)?;
     } else {
-        let lines: [(&str, &dyn std::fmt::Display); 10] = [
+        // In quotes, because it may be empty, and escaped for the terminal.
+        let token = format!("{:?}", stats.writers.token);
+        let lines: [(&str, &dyn std::fmt::Display); 13] = [
             ("segments", &stats.segments),
             ("messages", &stats.messages),
             ("size", &stats.size),
@@ -62,6 +80,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             ("synced offset", &stats.synced_offset),
             ("epoch", &stats.epoch),
             ("life", &stats.life),
+            ("token", &token),
+            ("sealed", &stats.writers.sealed),
+            ("producers", &stats.writers.producers),
             ("key index", &stats.key_index),
             ("time index", &stats.time_index),
         ];

@@ -1,4 +1,4 @@
-//! The summary that `duramen delete` and `duramen compact` print.
+//! Summaries that more than one command prints.
 
 use serde::Serialize;
 
@@ -29,8 +29,32 @@ impl From<Deleted> for Summary {
 
 impl Summary {
     pub(crate) fn print(&self) -> Result<(), Failure> {
-        let mut output = Output::stdout();
-        output.json(self)?;
-        output.flush()
+        print(self)
     }
+}
+
+/// The help for [`End`], for commands that append something.
+pub(crate) const END_HELP: &str = "\
+The summary is {\"next_offset\":N}: the offset of the next message to be published.";
+
+/// Where the log ends now.
+#[derive(Serialize)]
+pub(crate) struct End {
+    next_offset: u64,
+}
+
+impl End {
+    pub(crate) fn new(next_offset: u64) -> End {
+        End { next_offset }
+    }
+
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        print(self)
+    }
+}
+
+fn print(summary: &impl Serialize) -> Result<(), Failure> {
+    let mut output = Output::stdout();
+    output.json(summary)?;
+    output.flush()
 }

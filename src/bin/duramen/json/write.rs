@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 
-use duramen::Message;
+use duramen::{Control, ControlRecord, Message};
 
 /// Writes `message` on one line.
 pub(crate) fn write(out: &mut impl Write, message: &Message) -> io::Result<()> {
@@ -17,6 +17,27 @@ pub(crate) fn write(out: &mut impl Write, message: &Message) -> io::Result<()> {
     write_field(out, "key", message.key.as_deref())?;
     write_field(out, "value", message.value.as_deref())?;
     write_headers(out, message.headers.as_slice())?;
+    out.write_all(b"}\n")
+}
+
+/// Writes a control record on one line.
+pub(crate) fn write_control(out: &mut impl Write, record: &ControlRecord) -> io::Result<()> {
+    write!(
+        out,
+        "{{\"offset\":{},\"time_us\":{},\"control\":",
+        record.offset,
+        record.time.as_micros()
+    )?;
+    match record.control {
+        Some(Control::Fence(token)) => {
+            out.write_all(b"\"fence\",\"token\":")?;
+            write_string(out, token.as_str())?;
+        }
+        Some(Control::Trim(before)) => write!(out, "\"trim\",\"before\":{before}")?,
+        Some(Control::Seal) => out.write_all(b"\"seal\"")?,
+        Some(Control::Unseal) => out.write_all(b"\"unseal\"")?,
+        _ => out.write_all(b"\"unknown\"")?,
+    }
     out.write_all(b"}\n")
 }
 
