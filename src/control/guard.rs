@@ -14,6 +14,8 @@ pub(crate) struct Guard {
     changed_at: u64,
     /// Whether every publish has to be looked at, and not only those with options of their own.
     is_watchful: bool,
+    /// Whether a publish without a token is refused.
+    needs_token: bool,
 }
 
 /// A batch that was written, for the guard to take note of.
@@ -41,22 +43,26 @@ impl Guard {
             producers,
             changed_at: next_offset,
             is_watchful: false,
+            needs_token: false,
         };
         guard.look();
         guard
     }
 
     fn look(&mut self) {
-        self.is_watchful = self.state.is_sealed
-            || !self.admission.timestamps.is_as_given()
-            || (self.admission.require_token && !self.state.token.is_empty());
+        self.is_watchful = self.state.is_sealed || !self.keeps_times();
+        self.needs_token = self.admission.require_token && !self.state.token.is_empty();
     }
 
-    /// Whether this publish has to be [admitted](Guard::admit), and its records
-    /// [stamped](Guard::stamp).
+    /// Whether every publish has to be [admitted](Guard::admit), and its records
+    /// [stamped](Guard::stamp), or at least one that has no right token.
     #[inline]
     pub(crate) fn is_concerned(&self, how: &PublishOptions<'_>) -> bool {
-        self.is_watchful || how.is_special
+        let has_no_right = match how.token {
+            Some(token) => token != self.state.token,
+            None => self.needs_token,
+        };
+        self.is_watchful || how.is_special || has_no_right
     }
 
     /// An answer that the token or the seal is the reason for holds once everything below this
@@ -95,12 +101,20 @@ impl Guard {
                 return Err(Error::KeyMismatch { expected, actual });
             }
         }
+        if is_empty {
+            return Ok(None);
+        }
+        self.published(how, next_offset)
+    }
+
+    /// The ack of a producer's batch that was published before.
+    #[inline]
+    pub(crate) fn published(&self, how: &PublishOptions<'_>, next_offset: u64) -> Result<Option<Ack>> {
         match how.producer {
-            Some((id, sequence)) if !is_empty => {
-                let tail = self.state.end_at(next_offset);
-                self.producers.answer(id, sequence, tail)
-            }
-            _ => Ok(None),
+            Some((id, sequence)) => self
+                .producers
+                .answer(id, sequence, self.state.end_at(next_offset)),
+            None => Ok(None),
         }
     }
 
@@ -108,7 +122,7 @@ impl Guard {
         let actual = self.state.token;
         let expected = match given {
             Some(token) => token,
-            None if self.admission.require_token && !actual.is_empty() => Token::EMPTY,
+            None if self.needs_token => Token::EMPTY,
             None => return Ok(()),
         };
         if expected == actual {
@@ -159,18 +173,30 @@ impl Guard {
                 self.changed_at = offset;
             }
         }
-        if let Some((id, sequence)) = producer {
-            self.state.has_producers = true;
-            self.producers.note(ProducerBatch {
-                id,
-                sequence,
-                first: batch.first,
-                #[expect(clippy::cast_possible_truncation, reason = "a batch and four")]
-                count: (offset - batch.first) as u32,
-                times: batch.times,
-            });
+        if let Some(producer) = producer {
+            self.note_produced(producer, batch.first, offset, batch.times);
         }
         self.look();
+    }
+
+    /// Takes note of a producer's batch, by the offsets it begins and ends at, and its first and
+    /// last time.
+    pub(crate) fn note_produced(
+        &mut self,
+        (id, sequence): (u64, u64),
+        first: u64,
+        end: u64,
+        times: (i64, i64),
+    ) {
+        self.state.has_producers = true;
+        self.producers.note(ProducerBatch {
+            id,
+            sequence,
+            first,
+            #[expect(clippy::cast_possible_truncation, reason = "a batch plan counts them")]
+            count: (end - first) as u32,
+            times,
+        });
     }
 }
 

@@ -1,4 +1,6 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
 
 use crate::{Ack, Error, Place, Result, Timestamp};
 
@@ -44,7 +46,7 @@ impl ProducerBatch {
 
 /// The last batches of each producer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Producers(HashMap<u64, VecDeque<ProducerBatch>>);
+pub(crate) struct Producers(FxHashMap<u64, VecDeque<ProducerBatch>>);
 
 impl Producers {
     /// How many producers are known.

@@ -33,10 +33,10 @@ use crate::{Error, Result};
 pub struct PublishOptions<'a> {
     pub(crate) expect_next_offset: Option<u64>,
     pub(crate) sync: bool,
-    /// Whether any field below is set.
-    pub(crate) is_special: bool,
     pub(crate) token: Option<Token>,
     pub(crate) producer: Option<(u64, u64)>,
+    /// Whether any field below is set.
+    pub(crate) is_special: bool,
     pub(crate) expect_key: Option<(&'a [u8], Option<u64>)>,
     pub(crate) controls: [Option<Control>; CONTROLS_MAX],
     /// Whether there are more control records than fit.
@@ -46,13 +46,14 @@ pub struct PublishOptions<'a> {
 impl<'a> PublishOptions<'a> {
     /// The options of [`publish`](crate::Log::publish): no condition, and the log's durability.
     #[must_use]
+    #[inline]
     pub const fn new() -> PublishOptions<'a> {
         PublishOptions {
             expect_next_offset: None,
             sync: false,
-            is_special: false,
             token: None,
             producer: None,
+            is_special: false,
             expect_key: None,
             controls: [None; CONTROLS_MAX],
             is_overfull: false,
@@ -66,6 +67,7 @@ impl<'a> PublishOptions<'a> {
     /// are assigned but not visible yet. So of two racing publishers that expect the same offset,
     /// at most one succeeds.
     #[must_use]
+    #[inline]
     pub const fn expect_next_offset(mut self, offset: u64) -> PublishOptions<'a> {
         self.expect_next_offset = Some(offset);
         self
@@ -74,6 +76,7 @@ impl<'a> PublishOptions<'a> {
     /// Return only once the batch is on stable storage, whatever the log's
     /// [`Durability`](crate::Durability).
     #[must_use]
+    #[inline]
     pub const fn sync(mut self, sync: bool) -> PublishOptions<'a> {
         self.sync = sync;
         self
@@ -84,9 +87,9 @@ impl<'a> PublishOptions<'a> {
     /// option nothing is checked, unless the log
     /// [requires a token](crate::Options::require_token).
     #[must_use]
+    #[inline]
     pub const fn token(mut self, token: Token) -> PublishOptions<'a> {
         self.token = Some(token);
-        self.is_special = true;
         self
     }
 
@@ -96,6 +99,7 @@ impl<'a> PublishOptions<'a> {
     /// May be called up to four times; the records are taken in order. With more, publishing fails
     /// with [`Error::Invalid`](crate::Error::Invalid).
     #[must_use]
+    #[inline]
     pub const fn and(mut self, control: Control) -> PublishOptions<'a> {
         self.is_special = true;
         let mut at = 0;
@@ -121,9 +125,9 @@ impl<'a> PublishOptions<'a> {
     ///
     /// After a power cut, the log knows the batches that it still has.
     #[must_use]
+    #[inline]
     pub const fn producer(mut self, id: u64, sequence: u64) -> PublishOptions<'a> {
         self.producer = Some((id, sequence));
-        self.is_special = true;
         self
     }
 
@@ -134,6 +138,7 @@ impl<'a> PublishOptions<'a> {
     /// The comparison counts messages that are not visible yet, and needs the key index: without,
     /// the call fails with [`Error::NoIndex`](crate::Error::NoIndex).
     #[must_use]
+    #[inline]
     pub const fn expect_key(mut self, key: &'a [u8], last: Option<u64>) -> PublishOptions<'a> {
         self.expect_key = Some((key, last));
         self.is_special = true;
@@ -143,12 +148,14 @@ impl<'a> PublishOptions<'a> {
     /// The offset set by [`expect_next_offset`](PublishOptions::expect_next_offset). For
     /// implementations of [`Log`](crate::Log).
     #[must_use]
+    #[inline]
     pub const fn expected_next_offset(&self) -> Option<u64> {
         self.expect_next_offset
     }
 
     /// Whether [`sync`](PublishOptions::sync) is set. For implementations of [`Log`](crate::Log).
     #[must_use]
+    #[inline]
     pub const fn is_sync(&self) -> bool {
         self.sync
     }
@@ -161,7 +168,7 @@ impl<'a> PublishOptions<'a> {
     ///
     /// [`Error::NotSupported`](crate::Error::NotSupported).
     pub const fn check_plain(&self) -> Result<()> {
-        if self.is_special {
+        if self.is_special || self.token.is_some() || self.producer.is_some() {
             return Err(Error::NotSupported(
                 "tokens, control records, producers and expected keys",
             ));

@@ -19,15 +19,10 @@ pub(super) struct BatchPlan {
 }
 
 impl BatchPlan {
-    /// Measures `messages`, of which there is at least one.
+    /// Measures the records of a batch, of which there is at least one; a producer may have
+    /// published it.
     #[inline]
-    pub(super) fn of(messages: &[NewMessage<'_>]) -> Result<BatchPlan> {
-        BatchPlan::of_produced(messages, None)
-    }
-
-    /// Measures the records of a batch that a producer may have published.
-    #[inline]
-    pub(super) fn of_produced(records: &[NewMessage<'_>], producer: Option<(u64, u64)>) -> Result<BatchPlan> {
+    pub(super) fn of(records: &[NewMessage<'_>], producer: Option<(u64, u64)>) -> Result<BatchPlan> {
         let (mut content, mut len, mut is_timed, mut time_max) = (0, 0, true, i64::MIN);
         for (index, message) in records.iter().enumerate() {
             let size = message.content_size();

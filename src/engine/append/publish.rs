@@ -115,7 +115,7 @@ impl Append {
         let plan = if messages.is_empty() {
             None
         } else {
-            Some(BatchPlan::of(messages)?)
+            Some(BatchPlan::of(messages, how.producer)?)
         };
         let waits = how.sync || context.frontiers.visible_is_durable();
         let appender = self.lock_to_append(waits)?;
@@ -129,6 +129,10 @@ impl Append {
             drop(appender);
             return self.published_nothing(next_offset, how);
         };
+        if let Some(ack) = appender.guard.published(how, appender.next_offset)? {
+            rest.waits = waits;
+            return Ok(ack);
+        }
         self.append_and_show(appender, Records::of(messages), &plan, waits, rest)
     }
 
@@ -149,7 +153,7 @@ impl Append {
         Ok(appender)
     }
 
-    /// Appends a batch that was admitted. The guard takes note of its times, and of nothing else.
+    /// Appends messages that were admitted.
     #[inline]
     pub(super) fn append_and_show(
         &self,
@@ -160,6 +164,11 @@ impl Append {
         rest: &mut Rest,
     ) -> Result<Ack> {
         let ack = appender.append(&self.context, records, plan, (None, waits), &mut rest.due)?;
+        if let Some(producer) = plan.producer {
+            let times = (ack.start.time.as_micros(), ack.end.time.as_micros());
+            let guard = &mut appender.guard;
+            guard.note_produced(producer, ack.start.offset, ack.end.offset, times);
+        }
         rest.waits = waits;
         rest.backlog_len = appender.backlog.len();
         drop(appender);

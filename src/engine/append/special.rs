@@ -1,5 +1,5 @@
-//! Publishing with conditions, control records or a producer, and to a log that looks at every
-//! publish.
+//! Publishing with control records or an expected key, to a log that looks at every publish, and
+//! what is refused.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -161,7 +161,7 @@ impl Append {
     ) -> Result<u64> {
         let context = &self.context;
         context.health().check_writable()?;
-        let plan = BatchPlan::of(records)?;
+        let plan = BatchPlan::of(records, None)?;
         let mut appender = self.lock_to_append(true)?;
         let now = context.clock.now();
         let stamped = appender.guard.stamp(&[], records, now)?;
@@ -214,8 +214,8 @@ fn plan_of(
 ) -> Result<Option<BatchPlan>> {
     match (messages, extra) {
         ([], []) => Ok(None),
-        (messages, []) => BatchPlan::of_produced(messages, producer).map(Some),
-        (messages, extra) => BatchPlan::of_produced(&[messages, extra].concat(), producer).map(Some),
+        (messages, []) => BatchPlan::of(messages, producer).map(Some),
+        (messages, extra) => BatchPlan::of(&[messages, extra].concat(), producer).map(Some),
     }
 }
 
