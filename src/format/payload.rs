@@ -13,6 +13,7 @@ use crate::types::first_header;
 use crate::{Headers, Message, NewMessage, Timestamp};
 
 /// Bytes of the record of `message` behind a batch header.
+#[inline]
 pub(crate) fn record_len(message: &NewMessage<'_>) -> u64 {
     let headers = if message.headers.is_empty() {
         0
@@ -25,6 +26,7 @@ pub(crate) fn record_len(message: &NewMessage<'_>) -> u64 {
 }
 
 /// Bytes of the lone record of `message`.
+#[inline]
 pub(crate) fn lone_len(message: &NewMessage<'_>) -> u64 {
     record_len(message).saturating_add((LONE_HEADER_LEN - RECORD_HEADER_LEN) as u64)
 }

@@ -77,16 +77,18 @@ impl<'a> NewMessage<'a> {
     /// The bytes of key, value and headers together, of which
     /// [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX) is the limit.
     #[must_use]
+    #[inline]
     pub fn content_size(&self) -> u64 {
+        let len = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len) as u64;
         // Headers may share one large slice, so the sum may exceed the size of memory.
-        let headers = self
-            .headers
-            .iter()
-            .flat_map(|(name, value)| [name.len(), value.len()]);
-        let parts = [self.key.map_or(0, <[u8]>::len), self.value.map_or(0, <[u8]>::len)];
+        let size = len(self.key).saturating_add(len(self.value));
+        if self.headers.is_empty() {
+            return size;
+        }
+        let headers = self.headers.iter();
         headers
-            .chain(parts)
-            .fold(0, |size, len| size.saturating_add(len as u64))
+            .flat_map(|(name, value)| [name.len() as u64, value.len() as u64])
+            .fold(size, u64::saturating_add)
     }
 }
 
