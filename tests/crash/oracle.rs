@@ -1,12 +1,12 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use duramen::fault::{CrashPlan, SimDisk};
 use duramen::{Corruption, Error, FileLog, Log, Message, Retention};
 
-use super::content::{Content, as_new};
 use super::examine::{Found, examine, read_all};
+use super::gone_on::GoneOn;
 use super::history::{Expected, ExpectedCopy, Promise};
+use super::marks::Marks;
 use super::workload::Config;
 use crate::verdict::{self, Verdict, ensure};
 
@@ -78,21 +78,12 @@ fn goes_on(
     found: &Found,
     expected: &Expected<'_>,
 ) -> Verdict<()> {
-    let more = Content::new(u64::MAX, found.next, 30);
-    let next = as_new(std::slice::from_ref(&more), |messages| log.publish(messages));
-    let next = next.map_err(|error| format!("G1: does not go on: {}", told(&error)))?;
-    ensure!(
-        next == found.next + 1,
-        "G3: published at {}, not {}",
-        next - 1,
-        found.next
-    );
+    let gone_on = GoneOn::new(&log, found, expected)?;
+    let next = gone_on.next();
     let synced = log
         .sync()
         .map_err(|error| format!("G1: does not sync: {}", told(&error)))?;
     ensure!(synced == next, "G1: synced up to {synced}, not {next}");
-    let mut messages = expected.messages[..found.next as usize].to_vec();
-    messages.push(Arc::new(more));
     // With a limit on messages, publishing one may have removed others.
     let stats = log
         .stat()
@@ -105,13 +96,16 @@ fn goes_on(
         epoch: found.epoch,
         ..expected.promise
     };
-    let expected = Expected {
-        messages: &messages,
+    let mut expected = Expected {
+        messages: &gone_on.messages,
         ends: vec![next],
         starts: vec![stats.start_offset],
         promise,
+        marks: gone_on.marks,
+        lost: Marks::new(),
         ..expected.clone()
     };
+    expected.gone.extend(gone_on.controls);
     let (log, _) = open(config, &after_cut, &expected).map_err(|text| format!("gone on: {text}"))?;
     log.close()
         .map_err(|error| format!("G1: does not close: {}", told(&error)))?;
@@ -235,6 +229,9 @@ fn copy_is_finished(config: &Config, disk: &SimDisk) -> Verdict<Option<(u64, Vec
             start,
             log.next_offset().map_err(|error| told(&error))?,
             read_all(log)?,
+            log.stat()
+                .map_err(|error| told(&error))
+                .map(|stats| (stats.token, stats.is_sealed, stats.producers))?,
         ))
     };
     let (ours, theirs) = (content(&log)?, content(&copied)?);
@@ -274,6 +271,7 @@ pub(crate) fn copy_is_finished_after_crashes(
         epoch: any.promise.epoch,
         synced: next,
         offsets,
+        known: any.marks.partition_point(|mark| mark.end <= next),
         point: 0,
     };
     expected.new.push(any.exactly(&found));
