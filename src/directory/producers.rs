@@ -34,6 +34,20 @@ impl Directory {
         Ok(())
     }
 
+    /// Removes, durably, the tables of an offset above `end`: an interrupted backup has left them in
+    /// a copy that ends there, and they would count once the copy has gone on beyond their offset.
+    pub(crate) fn remove_producers_behind(&self, end: u64) -> Result<()> {
+        let mut behind = producer_tables(&self.dir)?;
+        behind.retain(|offset| *offset > end);
+        if behind.is_empty() {
+            return Ok(());
+        }
+        for offset in behind {
+            self.remove(&FileName::Producers(offset))?;
+        }
+        self.dir.sync()
+    }
+
     /// The newest table of a log that has reached the offset `end`.
     pub(crate) fn load_producers(&self, end: u64) -> Result<Option<ProducersAt>> {
         let tables = producer_tables(&self.dir)?;

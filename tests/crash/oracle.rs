@@ -1,14 +1,18 @@
 use std::path::Path;
+use std::sync::Arc;
 
-use duramen::fault::{CrashPlan, SimDisk};
+use duramen::fault::{CrashPlan, SimDisk, restore_to};
 use duramen::{Corruption, Error, FileLog, Log, Message, Retention};
 
 use super::examine::{Found, examine, read_all};
 use super::gone_on::GoneOn;
 use super::history::{Expected, ExpectedCopy, Promise};
-use super::marks::Marks;
+use super::marks::{Mark, Marks};
 use super::workload::Config;
 use crate::verdict::{self, Verdict, ensure};
+
+/// Of logs with control records or producers, so many are restored and recovered.
+const COPIES_SHOW_EVERY: u64 = 8;
 
 /// Runs a check that must not panic, whatever the disk holds. What is wrong begins with the guarantee
 /// that was broken.
@@ -64,6 +68,10 @@ pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>)
     let again = disk.kill();
     drop(log);
     let as_found = expected.exactly(&found);
+    if !expected.marks.is_empty() && (found.point as u64 + found.next).is_multiple_of(COPIES_SHOW_EVERY) {
+        recovered_shows_the_same(config, &again.kill(), &as_found)?;
+        restored_shows_the_same(config, &again.kill(), &found, &as_found)?;
+    }
     let (log, second) =
         open(config, &again, &as_found).map_err(|text| format!("G7: opened again: {text}"))?;
     goes_on(config, &again, log, &second, &as_found)?;
@@ -116,6 +124,52 @@ fn goes_on(
         after_cut.open_handles()
     );
     is_sound(config, &after_cut)
+}
+
+/// Recovering a log that is not damaged changes nothing of what it is.
+fn recovered_shows_the_same(config: &Config, disk: &SimDisk, as_found: &Expected<'_>) -> Verdict<()> {
+    let report = duramen::recover(config.dir, &config.options(disk));
+    let report = report.map_err(|error| format!("G1: does not recover: {}", told(&error)))?;
+    ensure!(
+        report.dropped.is_empty(),
+        "G1: recover drops {:?}",
+        report.dropped
+    );
+    open(config, disk, as_found)
+        .map(drop)
+        .map_err(|text| format!("recovered: {text}"))
+}
+
+/// Restored, the log is the same; restored up to an offset, it is what the records in front of it make of it.
+fn restored_shows_the_same(
+    config: &Config,
+    disk: &SimDisk,
+    found: &Found,
+    as_found: &Expected<'_>,
+) -> Verdict<()> {
+    let log = config.options(disk).retention(Retention::new()).open(config.dir);
+    let log = log.map_err(|error| format!("G1: does not open: {}", told(&error)))?;
+    let len = found.next - found.start;
+    let ends = [found.next, found.start + found.point as u64 % (len + 1)];
+    for (end, dir) in ends.into_iter().zip(["/data/restored", "/data/restored-in-part"]) {
+        let to = Config { dir, ..config.copy() };
+        restore_to(&log, Path::new(dir), end).map_err(|error| format!("G1: no restore: {}", told(&error)))?;
+        let is_part = |mark: &Arc<Mark>| mark.cut_at(end).map(Arc::new);
+        let expected = Expected {
+            ends: vec![end],
+            marks: as_found.marks.iter().filter_map(is_part).collect(),
+            lost: Marks::new(),
+            promise: Promise {
+                durable: end,
+                seen: end,
+                ..as_found.promise
+            },
+            ..as_found.clone()
+        };
+        let restored = open(&to, &disk.kill(), &expected);
+        restored.map_err(|text| format!("restored up to {end}: {text}"))?;
+    }
+    Ok(())
 }
 
 /// Opening for reading works without recovery, shows a part of what was published, and changes nothing.

@@ -66,8 +66,9 @@ struct Target {
     /// Of these, the ones that are whole under their temporary names.
     staged: Vec<u64>,
     report: BackupReport,
-    /// What the records that were copied have come to.
-    control: Option<ControlState>,
+    /// What the records that were copied have come to, or those in front of the first segment if
+    /// none is copied; and up to which offset.
+    control: Option<(u64, ControlState)>,
     /// Whether the copy is a log with a life of its own.
     is_fork: bool,
     _lock: DirLock,
@@ -174,10 +175,14 @@ impl Target {
             // The process that wrote this may have been killed before it was durable.
             Some(meta) => meta.write_both(|_| {})?,
         }
+        // A table of producers behind the end of the copy, or in one that does not count, was left by
+        // an earlier attempt, and may be wrong for this one.
+        let end = self.meta.as_ref().map_or(0, |meta| meta.current().next_offset);
+        let is_counted = |table: u64| self.condition != Condition::Incomplete && table <= end;
         for name in self.directory.dir.list()? {
             match FileName::parse(&name) {
-                // A table of producers behind the end of the copy does not count.
-                None | Some(FileName::Segment(_) | FileName::Index(_) | FileName::Producers(_)) => {}
+                None | Some(FileName::Segment(_) | FileName::Index(_)) => {}
+                Some(FileName::Producers(table)) if is_counted(table) => {}
                 // Key runs are derived from the old content, and may be wrong for the new. The
                 // others were left by an earlier attempt.
                 Some(_) => self.directory.dir.remove(&name)?,
@@ -192,6 +197,7 @@ impl Target {
         while let Some(ToCopy { source, held }) = moment.next()? {
             let base = source.header.base;
             if base >= end {
+                self.control.get_or_insert((base, source.header.control));
                 break;
             }
             let copied = if end < source.end {
@@ -357,13 +363,15 @@ impl Target {
     ) -> Result<BackupReport> {
         // Everything was read while the log was open. From here on the copy is whole.
         self.source.health.check_open()?;
-        self.copy_producers(moment, next_offset)?;
         let start_offset = moment.start_offset.min(next_offset);
+        let mut control = self.control_at(next_offset, &moment.meta);
+        // A segment that was rewritten names no producers.
+        control.has_producers |= self.copy_producers(moment, next_offset)?;
         let meta = Meta {
             has_gaps: moment.meta.has_gaps,
             incomplete: false,
             clean: Some(CleanEnd { last }),
-            control: self.control_at(next_offset, &moment.meta),
+            control: (next_offset, control),
             ..self.unfinished(&moment.meta, start_offset, next_offset)?
         };
         let kept = std::mem::take(&mut self.bases);
@@ -378,26 +386,27 @@ impl Target {
         Ok(self.report)
     }
 
-    /// Stores the table of producers of a copy that ends at this offset.
-    fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<()> {
+    /// Stores the table of producers of a copy that ends at this offset; false if it has none.
+    fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<bool> {
         let mut producers = moment.producers.clone();
         producers.cut_at(next_offset);
         if producers.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        self.directory.store_producers(&ProducersAt {
-            offset: next_offset,
-            producers,
-        })
+        let offset = next_offset;
+        self.directory
+            .store_producers(&ProducersAt { offset, producers })?;
+        Ok(true)
     }
 
     /// What the records of a copy that ends at this offset have come to. The log's own metadata
-    /// knows it if it was closed there, or trimmed to there. Otherwise the last segment that was
-    /// copied tells.
-    fn control_at(&self, next_offset: u64, ours: &Meta) -> (u64, ControlState) {
+    /// knows it if it counts no fewer records than were copied, and no more than the copy has.
+    /// Otherwise the last segment that was copied tells.
+    fn control_at(&self, next_offset: u64, ours: &Meta) -> ControlState {
+        let (counted, known) = ours.control;
         match self.control {
-            Some(control) if ours.control.0 != next_offset => (next_offset, control),
-            _ => ours.control,
+            Some((reached, control)) if counted < reached || counted > next_offset => control,
+            _ => known,
         }
     }
 
