@@ -6,8 +6,8 @@ use crate::sys::{Dir, Open, found};
 use crate::{Corruption, Result};
 
 impl Directory {
-    /// Writes the table durably. No sync of the log depends on this: after an error the older table
-    /// counts, and the segments tell the rest.
+    /// Writes the table durably. After an error the older table counts, and the segments tell the
+    /// rest.
     pub(crate) fn store_producers(&self, table: &ProducersAt) -> Result<()> {
         let name = FileName::Producers(table.offset);
         let temporary = FileName::ProducersTemporary(table.offset);

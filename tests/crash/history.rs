@@ -83,6 +83,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) marks: Marks,
     /// Such batches that were lost.
     pub(crate) lost: Marks,
+    /// Whether the log was poisoned before it could trim what control records say.
+    pub(crate) trims_late: bool,
 }
 
 /// What a backup may hold.
@@ -188,6 +190,7 @@ impl History {
             promise,
             marks: self.marks_begun(point),
             lost: Marks::new(),
+            trims_late: false,
         };
         for mark in &expected.marks {
             expected.gone.extend(mark.control_offsets());
@@ -246,6 +249,7 @@ impl History {
             },
             marks,
             lost,
+            trims_late: false,
         }
     }
 }
@@ -283,6 +287,7 @@ impl Expected<'_> {
             promise,
             marks: self.marks[..found.known].to_vec(),
             lost: self.marks[found.known..].to_vec(),
+            trims_late: false,
         }
     }
 
@@ -292,8 +297,11 @@ impl Expected<'_> {
         let ends = self.ends.iter().filter(|end| (**end).max(start) == next);
         let known: BTreeSet<usize> = ends.map(|end| known(*end)).collect();
         let is_start = |known: &usize| {
-            let trim_to = State::of(&self.marks[..*known]).trim_to;
-            self.starts.iter().any(|other| (*other).max(trim_to) == start)
+            let first = if self.trims_late { 0 } else { *known };
+            (first..=*known).any(|known| {
+                let trim_to = State::of(&self.marks[..known]).trim_to;
+                self.starts.iter().any(|other| (*other).max(trim_to) == start)
+            })
         };
         known.into_iter().filter(is_start).collect()
     }

@@ -111,6 +111,7 @@ impl Before {
             absent: false,
             marks: Marks::new(),
             lost: Marks::new(),
+            trims_late: false,
             promise: Promise {
                 point: 0,
                 durable: next,

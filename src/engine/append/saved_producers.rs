@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::publish::Append;
-use crate::Result;
 use crate::control::Guard;
 use crate::format::ProducersAt;
+use crate::{Error, Result};
 
 /// After so many bytes in segments, a table that is shorter is written again.
 const LEN_UNSAVED_MAX: u64 = 64 << 20;
@@ -84,7 +84,8 @@ impl Append {
             return Ok(());
         }
         let directory = self.context.directory();
-        directory.store_producers(table)?;
+        let stored = directory.store_producers(table);
+        self.context.health().poison_on_failed_sync(stored)?;
         directory.remove_older_producers(table.offset)?;
         saved.offset.store(table.offset, Ordering::Release);
         Ok(())
@@ -113,16 +114,17 @@ impl Append {
         }
     }
 
-    /// Writes the table of a log that is being closed, and is durable. If that fails, the segments
-    /// still tell it.
-    pub(super) fn save_producers_at_close(&self, offset: u64, guard: &Guard) {
+    /// Writes the table of a log that is being closed, and is durable. If there is no space for it,
+    /// the segments still tell it. After a failed sync nothing may be said to be durable.
+    pub(super) fn save_producers_at_close(&self, offset: u64, guard: &Guard) -> Result<()> {
         let is_saved = self.context.producers.offset.load(Ordering::Acquire) >= offset;
         if is_saved || guard.producers.is_empty() {
-            return;
+            return Ok(());
         }
-        let _ = self.save_producers(&ProducersAt {
-            offset,
-            producers: guard.producers.clone(),
-        });
+        let producers = guard.producers.clone();
+        match self.save_producers(&ProducersAt { offset, producers }) {
+            failed @ Err(Error::SyncFailed { .. }) => failed,
+            _ => Ok(()),
+        }
     }
 }
