@@ -154,14 +154,14 @@ pub(crate) fn flaw_in(directory: &Directory, base: u64, testimony: Testimony) ->
     flaw_in_told(directory, base, testimony).map(|(flaw, _)| flaw)
 }
 
-/// The same, and returns what the log has come to at the segment's end.
+/// The same, and returns where the segment ends and what the log has come to there.
 pub(crate) fn flaw_in_told(
     directory: &Directory,
     base: u64,
     testimony: Testimony,
-) -> Result<(Option<Defect>, ControlState)> {
+) -> Result<(Option<Defect>, (u64, ControlState))> {
     let (active, extent, told) = Active::adopt_told(directory, base, None, None)?;
-    let state = told.after(active.header.control);
+    let state = (extent.next_offset, told.after(active.header.control));
     let ending = end_of(&active.header, testimony);
     let is_at_end = ending.is_some_and(|ending| ending.seal == extent.seal());
     if extent.stop == WalkEnd::Limit && is_at_end {

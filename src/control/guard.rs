@@ -12,6 +12,9 @@ pub(crate) struct Guard {
     /// One past the last record that has changed the token or the seal, as far as this handle
     /// knows.
     changed_at: u64,
+    /// The token that the log had when it was opened, and the fences since that may not be durable
+    /// yet, each with the offset behind it.
+    tokens: Vec<(u64, Token)>,
     /// Whether every publish has to be looked at, and not only those with options of their own.
     is_watchful: bool,
     /// Whether a publish without a token is refused.
@@ -42,6 +45,7 @@ impl Guard {
             state,
             producers,
             changed_at: next_offset,
+            tokens: vec![(0, state.token)],
             is_watchful: false,
             needs_token: false,
         };
@@ -69,6 +73,14 @@ impl Guard {
     /// offset is on stable storage.
     pub(crate) fn changed_at(&self) -> u64 {
         self.changed_at
+    }
+
+    /// The token by the fences that lie in front of the offset `durable`. Forgets those that are no
+    /// longer needed to tell.
+    pub(crate) fn token_at(&mut self, durable: u64) -> Token {
+        let known = self.tokens.partition_point(|(end, _)| *end <= durable);
+        self.tokens.drain(..known.saturating_sub(1));
+        self.tokens.first().map_or(Token::EMPTY, |(_, token)| *token)
     }
 
     /// One past the record that has sealed the log; `u64::MAX` if it is not sealed.
@@ -171,6 +183,9 @@ impl Guard {
             offset += 1;
             if !matches!(control, Control::Trim(_)) {
                 self.changed_at = offset;
+            }
+            if let Control::Fence(token) = control {
+                self.tokens.push((offset, *token));
             }
         }
         if let Some(producer) = producer {

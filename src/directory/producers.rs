@@ -6,8 +6,8 @@ use crate::sys::{Dir, Open, found};
 use crate::{Corruption, Result};
 
 impl Directory {
-    /// Writes the table durably. No sync of the log depends on this: after an error the older table
-    /// counts, and the segments tell the rest.
+    /// Writes the table durably. After an error the older table counts, and the segments tell the
+    /// rest.
     pub(crate) fn store_producers(&self, table: &ProducersAt) -> Result<()> {
         let name = FileName::Producers(table.offset);
         let temporary = FileName::ProducersTemporary(table.offset);
@@ -32,6 +32,20 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    /// Removes, durably, the tables of an offset above `end`: an interrupted backup has left them in
+    /// a copy that ends there, and they would count once the copy has gone on beyond their offset.
+    pub(crate) fn remove_producers_behind(&self, end: u64) -> Result<()> {
+        let mut behind = producer_tables(&self.dir)?;
+        behind.retain(|offset| *offset > end);
+        if behind.is_empty() {
+            return Ok(());
+        }
+        for offset in behind {
+            self.remove(&FileName::Producers(offset))?;
+        }
+        self.dir.sync()
     }
 
     /// The newest table of a log that has reached the offset `end`.

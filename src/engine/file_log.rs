@@ -237,7 +237,7 @@ impl Log for FileLog {
 
     fn token(&self) -> Result<Token> {
         self.log.health().check_open()?;
-        self.log.append.token()
+        Ok(self.log.append.token())
     }
 
     fn is_sealed(&self) -> Result<bool> {

@@ -263,6 +263,9 @@ impl Opening<'_> {
         if !is_copy && !meta.unfinished {
             return Ok(());
         }
+        if meta.unfinished {
+            directory.remove_producers_behind(closed.next_offset)?;
+        }
         let life = LifeId::from_bytes(directory.dir.random()?);
         store.write_both(|meta| {
             meta.unfinished = false;
@@ -314,6 +317,9 @@ impl Opening<'_> {
                 self.common_until = reached.max(self.chain.meta.start_offset);
             }
             return Ok(self.open_log(lock, segments, appender, meta, (synced, saved)));
+        }
+        if self.chain.meta.unfinished {
+            directory.remove_producers_behind(next_offset)?;
         }
         // With a cut of durable messages, a life has begun already.
         let (home, dir) = (self.home, &directory.dir);

@@ -138,7 +138,7 @@ impl OpenLog {
                 .map(|oldest| oldest.since),
             epoch: self.lives.epoch(),
             life: Some(self.lives.current().id),
-            token: self.append.token()?,
+            token: self.append.token(),
             is_sealed: self.is_sealed(reader),
             producers: self.append.producer_count() as u64,
             key_index: self.directory.kinds.key,

@@ -22,7 +22,7 @@ impl FileLog {
         if rest.waits {
             self.log.append.wait_for(ack.end.offset)?;
             if let Some(before) = rest.trim_to {
-                self.trim(before)?;
+                self.trim_by_control(before)?;
             }
         } else {
             self.log.upkeep.pace(rest.backlog_len);
@@ -40,7 +40,9 @@ impl FileLog {
     ///
     /// As [`Log::publish`].
     pub fn unseal(&self) -> Result<()> {
-        self.append_apart(|rest| self.log.append.unseal(rest)).map(drop)
+        self.append_apart(|rest| self.log.append.unseal(rest))?;
+        self.log.append.show_seal();
+        Ok(())
     }
 
     /// Appends something by `append`, which returns the next offset, and waits until it is durable.
@@ -65,9 +67,25 @@ impl FileLog {
     pub(super) fn trim_as_told(&self) -> Result<()> {
         let before = self.log.append.trim_to();
         if before > self.start_offset()? && !self.log.health().is_read_only() {
-            self.trim(before)?;
+            self.trim_by_control(before)?;
         }
         Ok(())
+    }
+
+    /// Trims to where a control record says that is durable. Where that fails without poisoning the
+    /// log, the trimmed messages are hidden all the same, and the next trim or open removes them:
+    /// the batch of the control record is in the log.
+    fn trim_by_control(&self, before: u64) -> Result<()> {
+        match self.trim(before) {
+            Err(error) if self.log.health().is_poisoned() => Err(error),
+            Err(_) => {
+                let segments = &self.log.segments;
+                segments.change(|list| list.start_offset = list.start_offset.max(before));
+                self.log.health().changes().notify();
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     #[inline]

@@ -22,6 +22,9 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
     let chain = &findings.chain;
     let directory = &*chain.directory;
     let mut meta = MetaStore::new(&directory.dir, chain.meta.clone(), &chain.copies);
+    if chain.meta.unfinished {
+        directory.remove_producers_behind(chain.meta.next_offset)?;
+    }
     announce(directory, &mut meta, findings.home, plan)?;
     keep_producers(chain, meta.current().next_offset)?;
     // When the last segments are gone, one of these would be taken for the last.

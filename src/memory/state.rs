@@ -120,6 +120,7 @@ impl State {
         }
         let controls: Vec<Control> = batch.controls.iter().map(|(control, _)| *control).collect();
         self.guard.note(&noted, &controls, batch.producer);
+        self.guard.token_at(u64::MAX);
         self.size += batch.size;
         self.size_since += batch.size;
         Ok(Place {

@@ -270,6 +270,8 @@ fn key(config: &Config, expected: &Expected<'_>) -> u64 {
         &expected.starts,
         &expected.gone,
         &expected.undecided,
+        &expected.marks,
+        &expected.lost,
     )
         .hash(&mut hasher);
     (

@@ -30,6 +30,16 @@ impl Content {
         }
     }
 
+    /// What is in the place of a control record, which is no message.
+    pub(crate) fn of_control() -> Content {
+        Content {
+            time: 0,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        }
+    }
+
     /// Five messages of all shapes.
     pub(crate) fn batch(life: u64, n: u64) -> Vec<Content> {
         let mut batch: Vec<Content> = (0..5)

@@ -149,6 +149,32 @@ fn merging_with_os() {
     merging(Config::OS);
 }
 
+/// Control records and producers, on a new log and on one that has a few segments behind some; of the workloads of
+/// three steps as many as the settings say.
+fn controlling(config: Config, states_min: usize) {
+    let settings = Settings::get();
+    let is_drawn = |index: usize| mix(settings.seed, index as u64).is_multiple_of(3 * settings.one_in);
+    let first = [Step::Produce, Step::Fence, Step::Fill];
+    let filled = workloads(&Step::CONTROLLING, 3)
+        .into_iter()
+        .enumerate()
+        .filter(|(index, steps)| steps.len() < 3 || is_drawn(*index))
+        .map(|(_, steps)| [&first[..], &steps[..]].concat());
+    let mut all = workloads(&Step::CONTROLLING, 2);
+    all.extend(filled);
+    battery(config, all, settings.states * 2 / 20, states_min);
+}
+
+#[test]
+fn control_records_and_producers_with_each_publish() {
+    controlling(Config::REMOVING[0], 60_000);
+}
+
+#[test]
+fn control_records_and_producers_with_os() {
+    controlling(Config::OS, 60_000);
+}
+
 /// Tries again what a failure has printed.
 #[test]
 fn again() {

@@ -6,6 +6,7 @@ use duramen::{Error, FileLog, Log, Message, Start, Stats, Timestamp};
 
 use super::content::Content;
 use super::history::{Expected, Promise, Published};
+use super::marks::{state_is_right, the_newest_is_a_message};
 use super::oracle::told;
 use super::workload::Config;
 use crate::verdict::{Verdict, ensure};
@@ -19,6 +20,8 @@ pub(crate) struct Found {
     pub(crate) synced: u64,
     /// The offsets of its messages.
     pub(crate) offsets: Vec<u64>,
+    /// How many of the batches with control records or of producers are there.
+    pub(crate) known: usize,
     /// After how many operations of the disk the log was open.
     pub(crate) point: usize,
 }
@@ -53,12 +56,13 @@ pub(crate) fn examine(config: &Config, log: &FileLog, expected: &Expected<'_>) -
         stats.messages,
         messages.len()
     );
-    let found = Found {
+    let mut found = Found {
         start: stats.start_offset,
         next: stats.next_offset,
         epoch: stats.epoch,
         synced: stats.synced_offset,
         offsets: messages.iter().map(|message| message.offset).collect(),
+        known: 0,
         point: 0,
     };
     those_that_should_be_there(&found, expected)?;
@@ -83,6 +87,10 @@ pub(crate) fn examine(config: &Config, log: &FileLog, expected: &Expected<'_>) -
     if config.time_index {
         times_are_found(log, &contents)?;
     }
+    if !expected.marks.is_empty() {
+        the_newest_is_a_message(log, &found.offsets)?;
+        found.known = state_is_right(log, expected, &found)?;
+    }
     Ok(found)
 }
 
@@ -94,14 +102,15 @@ fn ends_are_right(stats: &Stats, expected: &Expected<'_>) -> Verdict<()> {
         promise.durable
     );
     ensure!(
-        expected.starts.contains(&start),
-        "G4: the start offset is {start}, none of {:?}",
-        expected.starts
-    );
-    ensure!(
         expected.may_end_at(next, start),
         "G2: next offset {next} is none of {:?}, start offset {start}",
         expected.ends
+    );
+    ensure!(
+        !expected.known_at(next, start).is_empty(),
+        "G4: the start offset is {start}, none of {:?}, by control {:?}",
+        expected.starts,
+        expected.marks
     );
     ensure!(
         stats.synced_offset <= next,

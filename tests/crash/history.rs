@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use duramen::Control;
+
 use super::content::Content;
+use super::marks::{Mark, Marks, State};
 
 /// A message as it was published, by its offset.
 pub(crate) type Published = Arc<Content>;
@@ -15,6 +18,8 @@ pub(crate) struct History {
     pub(crate) messages: Vec<Published>,
     /// Where batches end, and after how many operations of the disk their publish began.
     ends: Vec<(u64, usize)>,
+    /// The batches with control records or of producers, and after how many operations they began.
+    marks: Vec<(Arc<Mark>, usize)>,
     promises: Vec<Promise>,
     removals: Vec<Removal>,
     pub(crate) copies: Vec<Copy>,
@@ -74,6 +79,12 @@ pub(crate) struct Expected<'a> {
     /// Whether there may be no log at all.
     pub(crate) absent: bool,
     pub(crate) promise: Promise,
+    /// The batches with control records or of producers. Those count that lie in front of the end.
+    pub(crate) marks: Marks,
+    /// Such batches that were lost.
+    pub(crate) lost: Marks,
+    /// Whether the log was poisoned before it could trim what control records say.
+    pub(crate) trims_late: bool,
 }
 
 /// What a backup may hold.
@@ -92,11 +103,48 @@ impl History {
         self.ends.push((self.messages.len() as u64, point));
     }
 
+    /// The same of a batch that ends with control records, or comes from a producer.
+    pub(crate) fn begin_marked(
+        &mut self,
+        batch: &[Content],
+        controls: &[Control],
+        producer: Option<(u64, u64)>,
+        point: usize,
+    ) {
+        let first = self.next_offset();
+        let records: Vec<Content> = batch
+            .iter()
+            .cloned()
+            .chain(controls.iter().map(|_| Content::of_control()))
+            .collect();
+        self.begin(&records, point);
+        let time = |record: Option<&Content>| record.map_or(0, |record| record.time);
+        let mark = Mark {
+            first,
+            end: self.next_offset(),
+            controls: controls.to_vec(),
+            producer,
+            times: (time(records.first()), time(records.last())),
+        };
+        self.marks.push((Arc::new(mark), point));
+    }
+
+    /// What the log has come to, if all batches are there.
+    pub(crate) fn state(&self) -> State {
+        State::of(&self.all_marks())
+    }
+
+    pub(crate) fn all_marks(&self) -> Marks {
+        self.marks.iter().map(|(mark, _)| Arc::clone(mark)).collect()
+    }
+
     /// Takes back the last batch: it was not written.
     pub(crate) fn take_back(&mut self) {
         self.ends.pop();
         self.messages
             .truncate(self.ends.last().map_or(0, |(end, _)| *end) as usize);
+        let end = self.next_offset();
+        self.marks.retain(|(mark, _)| mark.end <= end);
     }
 
     pub(crate) fn promise(&mut self, promise: Promise) {
@@ -140,7 +188,13 @@ impl History {
             gone: BTreeSet::new(),
             undecided: Vec::new(),
             promise,
+            marks: self.marks_begun(point),
+            lost: Marks::new(),
+            trims_late: false,
         };
+        for mark in &expected.marks {
+            expected.gone.extend(mark.control_offsets());
+        }
         for removal in self.removals.iter().filter(|removal| removal.begun <= point) {
             expected.remove(&removal.what, removal.done.is_some_and(|done| done <= point));
         }
@@ -168,7 +222,16 @@ impl History {
         })
     }
 
+    fn marks_begun(&self, point: usize) -> Marks {
+        let begun = self.marks.iter().filter(|(_, begun)| *begun <= point);
+        begun.map(|(mark, _)| Arc::clone(mark)).collect()
+    }
+
     fn exactly(&self, copy: &Copy, point: usize) -> Expected<'_> {
+        let (marks, lost) = self
+            .marks_begun(point)
+            .into_iter()
+            .partition(|mark| mark.end <= copy.next);
         Expected {
             messages: &self.messages,
             ends: vec![copy.next],
@@ -184,6 +247,9 @@ impl History {
                 seen: copy.next,
                 epoch: copy.epoch,
             },
+            marks,
+            lost,
+            trims_late: false,
         }
     }
 }
@@ -219,7 +285,25 @@ impl Expected<'_> {
             undecided: Vec::new(),
             absent: false,
             promise,
+            marks: self.marks[..found.known].to_vec(),
+            lost: self.marks[found.known..].to_vec(),
+            trims_late: false,
         }
+    }
+
+    /// How many marks there may be in a log with these offsets.
+    pub(crate) fn known_at(&self, next: u64, start: u64) -> BTreeSet<usize> {
+        let known = |end: u64| self.marks.partition_point(|mark| mark.end <= end);
+        let ends = self.ends.iter().filter(|end| (**end).max(start) == next);
+        let known: BTreeSet<usize> = ends.map(|end| known(*end)).collect();
+        let is_start = |known: &usize| {
+            let first = if self.trims_late { 0 } else { *known };
+            (first..=*known).any(|known| {
+                let trim_to = State::of(&self.marks[..known]).trim_to;
+                self.starts.iter().any(|other| (*other).max(trim_to) == start)
+            })
+        };
+        known.into_iter().filter(is_start).collect()
     }
 
     /// Whether `next` is a next offset that may be found with this start offset.

@@ -17,13 +17,16 @@
 
 mod battery;
 mod content;
+mod controlling;
 mod enumerate;
 mod examine;
 mod faults;
+mod gone_on;
 mod half_done;
 mod history;
 mod lies;
 mod lives;
+mod marks;
 mod oracle;
 mod recovering;
 mod removal;

@@ -1,14 +1,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use duramen::fault::{CrashPlan, SimDisk};
+use duramen::fault::{CrashPlan, SimDisk, restore_to};
 use duramen::{Corruption, Error, FileLog, Log, Message, Retention};
 
-use super::content::{Content, as_new};
 use super::examine::{Found, examine, read_all};
+use super::gone_on::GoneOn;
 use super::history::{Expected, ExpectedCopy, Promise};
+use super::marks::{Mark, Marks};
 use super::workload::Config;
 use crate::verdict::{self, Verdict, ensure};
+
+/// Of logs with control records or producers, so many are restored and recovered.
+const COPIES_SHOW_EVERY: u64 = 8;
 
 /// Runs a check that must not panic, whatever the disk holds. What is wrong begins with the guarantee
 /// that was broken.
@@ -64,6 +68,10 @@ pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>)
     let again = disk.kill();
     drop(log);
     let as_found = expected.exactly(&found);
+    if !expected.marks.is_empty() && (found.point as u64 + found.next).is_multiple_of(COPIES_SHOW_EVERY) {
+        recovered_shows_the_same(config, &again.kill(), &as_found)?;
+        restored_shows_the_same(config, &again.kill(), &found, &as_found)?;
+    }
     let (log, second) =
         open(config, &again, &as_found).map_err(|text| format!("G7: opened again: {text}"))?;
     goes_on(config, &again, log, &second, &as_found)?;
@@ -78,21 +86,12 @@ fn goes_on(
     found: &Found,
     expected: &Expected<'_>,
 ) -> Verdict<()> {
-    let more = Content::new(u64::MAX, found.next, 30);
-    let next = as_new(std::slice::from_ref(&more), |messages| log.publish(messages));
-    let next = next.map_err(|error| format!("G1: does not go on: {}", told(&error)))?;
-    ensure!(
-        next == found.next + 1,
-        "G3: published at {}, not {}",
-        next - 1,
-        found.next
-    );
+    let gone_on = GoneOn::new(&log, found, expected)?;
+    let next = gone_on.next();
     let synced = log
         .sync()
         .map_err(|error| format!("G1: does not sync: {}", told(&error)))?;
     ensure!(synced == next, "G1: synced up to {synced}, not {next}");
-    let mut messages = expected.messages[..found.next as usize].to_vec();
-    messages.push(Arc::new(more));
     // With a limit on messages, publishing one may have removed others.
     let stats = log
         .stat()
@@ -105,13 +104,16 @@ fn goes_on(
         epoch: found.epoch,
         ..expected.promise
     };
-    let expected = Expected {
-        messages: &messages,
+    let mut expected = Expected {
+        messages: &gone_on.messages,
         ends: vec![next],
         starts: vec![stats.start_offset],
         promise,
+        marks: gone_on.marks,
+        lost: Marks::new(),
         ..expected.clone()
     };
+    expected.gone.extend(gone_on.controls);
     let (log, _) = open(config, &after_cut, &expected).map_err(|text| format!("gone on: {text}"))?;
     log.close()
         .map_err(|error| format!("G1: does not close: {}", told(&error)))?;
@@ -122,6 +124,52 @@ fn goes_on(
         after_cut.open_handles()
     );
     is_sound(config, &after_cut)
+}
+
+/// Recovering a log that is not damaged changes nothing of what it is.
+fn recovered_shows_the_same(config: &Config, disk: &SimDisk, as_found: &Expected<'_>) -> Verdict<()> {
+    let report = duramen::recover(config.dir, &config.options(disk));
+    let report = report.map_err(|error| format!("G1: does not recover: {}", told(&error)))?;
+    ensure!(
+        report.dropped.is_empty(),
+        "G1: recover drops {:?}",
+        report.dropped
+    );
+    open(config, disk, as_found)
+        .map(drop)
+        .map_err(|text| format!("recovered: {text}"))
+}
+
+/// Restored, the log is the same; restored up to an offset, it is what the records in front of it make of it.
+fn restored_shows_the_same(
+    config: &Config,
+    disk: &SimDisk,
+    found: &Found,
+    as_found: &Expected<'_>,
+) -> Verdict<()> {
+    let log = config.options(disk).retention(Retention::new()).open(config.dir);
+    let log = log.map_err(|error| format!("G1: does not open: {}", told(&error)))?;
+    let len = found.next - found.start;
+    let ends = [found.next, found.start + found.point as u64 % (len + 1)];
+    for (end, dir) in ends.into_iter().zip(["/data/restored", "/data/restored-in-part"]) {
+        let to = Config { dir, ..config.copy() };
+        restore_to(&log, Path::new(dir), end).map_err(|error| format!("G1: no restore: {}", told(&error)))?;
+        let is_part = |mark: &Arc<Mark>| mark.cut_at(end).map(Arc::new);
+        let expected = Expected {
+            ends: vec![end],
+            marks: as_found.marks.iter().filter_map(is_part).collect(),
+            lost: Marks::new(),
+            promise: Promise {
+                durable: end,
+                seen: end,
+                ..as_found.promise
+            },
+            ..as_found.clone()
+        };
+        let restored = open(&to, &disk.kill(), &expected);
+        restored.map_err(|text| format!("restored up to {end}: {text}"))?;
+    }
+    Ok(())
 }
 
 /// Opening for reading works without recovery, shows a part of what was published, and changes nothing.
@@ -235,6 +283,9 @@ fn copy_is_finished(config: &Config, disk: &SimDisk) -> Verdict<Option<(u64, Vec
             start,
             log.next_offset().map_err(|error| told(&error))?,
             read_all(log)?,
+            log.stat()
+                .map_err(|error| told(&error))
+                .map(|stats| (stats.token, stats.is_sealed, stats.producers))?,
         ))
     };
     let (ours, theirs) = (content(&log)?, content(&copied)?);
@@ -274,6 +325,7 @@ pub(crate) fn copy_is_finished_after_crashes(
         epoch: any.promise.epoch,
         synced: next,
         offsets,
+        known: any.marks.partition_point(|mark| mark.end <= next),
         point: 0,
     };
     expected.new.push(any.exactly(&found));

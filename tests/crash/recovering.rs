@@ -11,6 +11,7 @@ use duramen::{Error, Log, RecoverOptions, RecoverReport};
 use super::content::{Content, as_new};
 use super::examine::{Found, examine};
 use super::history::{Expected, Promise, Published};
+use super::marks::Marks;
 use super::oracle::{is_sound, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
@@ -108,6 +109,9 @@ impl Before {
             gone: (0..next).filter(|offset| !there.contains(offset)).collect(),
             undecided: there.into_iter().map(|offset| BTreeSet::from([offset])).collect(),
             absent: false,
+            marks: Marks::new(),
+            lost: Marks::new(),
+            trims_late: false,
             promise: Promise {
                 point: 0,
                 durable: next,

@@ -1,15 +1,14 @@
 //! A log that was opened after a kill, written to, synced and closed, and what a power cut may leave of it.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use duramen::Log;
 use duramen::fault::SimDisk;
 
 use super::battery::during_recovery;
-use super::content::{Content, as_new};
 use super::examine::Found;
-use super::history::{Expected, ExpectedCopy, Published};
+use super::gone_on::GoneOn;
+use super::history::{Expected, ExpectedCopy};
 use super::oracle::{open, told};
 use super::run::Run;
 use super::workload::Config;
@@ -58,8 +57,7 @@ impl<'a> Killed<'a> {
 pub(crate) struct Reopened<'a> {
     killed: &'a Killed<'a>,
     found: Found,
-    /// With the one that was published since.
-    messages: Vec<Published>,
+    gone_on: GoneOn,
     /// The points at which a backup was finished, if one was to be taken, and at which it was synced.
     backed_up: Option<usize>,
     synced: usize,
@@ -75,20 +73,16 @@ impl<'a> Reopened<'a> {
             done.map_err(|error| format!("G1: no backup: {}", told(&error)))?;
             backed_up = Some(disk.point());
         }
-        let more = Content::new(u64::MAX, found.next, 30);
-        let next = as_new(std::slice::from_ref(&more), |messages| log.publish(messages));
-        next.map_err(|error| format!("G1: does not go on: {}", told(&error)))?;
+        let gone_on = GoneOn::new(&log, &found, &killed.cut.exactly(&found))?;
         log.sync()
             .map_err(|error| format!("G1: does not sync: {}", told(&error)))?;
         let synced = disk.point();
         log.close()
             .map_err(|error| format!("G1: does not close: {}", told(&error)))?;
-        let mut messages = killed.cut.messages[..found.next as usize].to_vec();
-        messages.push(Arc::new(more));
         Ok(Reopened {
             killed,
             found,
-            messages,
+            gone_on,
             backed_up,
             synced,
         })
@@ -117,21 +111,24 @@ impl<'a> Reopened<'a> {
             return during_recovery(config, cut, &self.found, point);
         }
         let opened = during_recovery(config, cut, &self.found, self.found.point);
-        let next = self.found.next + 1;
+        let next = self.gone_on.next();
         let mut ends: Vec<u64> = opened.ends.clone();
-        ends.push(next);
+        ends.extend(&self.gone_on.ends);
         let mut promise = opened.promise;
         if point >= self.synced {
             ends = vec![next];
             promise.durable = next;
             promise.seen = next;
         }
-        Expected {
-            messages: &self.messages,
+        let mut expected = Expected {
+            messages: &self.gone_on.messages,
             ends,
             promise,
             absent: false,
+            marks: self.gone_on.marks.clone(),
             ..cut.exactly(&self.found)
-        }
+        };
+        expected.gone.extend(&self.gone_on.controls);
+        expected
     }
 }

@@ -1,5 +1,5 @@
 use duramen::fault::SimDisk;
-use duramen::{ErrorKind, FileLog, Log, Result};
+use duramen::{ErrorKind, FileLog, Log, PublishOptions, Result};
 
 use super::content::{Content, as_new};
 use super::examine::read_all;
@@ -15,7 +15,7 @@ pub(crate) struct Run {
     pub(crate) history: History,
     /// The start offset as far as it is known.
     pub(super) start: u64,
-    life: u64,
+    pub(super) life: u64,
 }
 
 /// Messages that [`Step::Fill`] publishes.
@@ -110,15 +110,26 @@ impl Run {
             Step::TrimAll => self.trim(|_, next| next),
             Step::Retain => self.retain(),
             Step::Backup => self.backup(),
+            Step::Fence
+            | Step::FenceAlone
+            | Step::TrimControl
+            | Step::Seal
+            | Step::Unseal
+            | Step::Produce
+            | Step::ProduceTwice
+            | Step::ProduceMany => self.control(step),
         }
     }
 
-    fn content(&self, len: usize) -> Content {
+    pub(super) fn content(&self, len: usize) -> Content {
         Content::new(self.life, self.history.next_offset(), len)
     }
 
     pub(crate) fn publish(&mut self, batch: &[Content]) -> Result<()> {
         let point = self.disk.point();
+        if self.history.state().is_sealed {
+            return self.is_refused(&PublishOptions::new());
+        }
         self.history.begin(batch, point);
         let log = self.log.as_ref().expect("open");
         let next = as_new(batch, |messages| log.publish(messages)).inspect_err(|error| {
@@ -165,6 +176,11 @@ impl Run {
     /// Notes where the log begins, if that has changed since `point`.
     pub(super) fn note_start(&mut self, point: usize) -> Result<()> {
         let start = self.log.as_ref().map_or(Ok(self.start), Log::start_offset)?;
+        // What control records trim is told by them.
+        let by_control = self.history.state().trim_to;
+        if start == self.start.max(by_control) {
+            self.start = start;
+        }
         if start != self.start {
             self.start = start;
             self.history
@@ -177,6 +193,9 @@ impl Run {
         const TRIES_MAX: usize = 12;
         // The first segment is no new one.
         let last = self.bases().pop().unwrap_or(self.history.next_offset());
+        if self.history.state().is_sealed {
+            return self.is_refused(&PublishOptions::new());
+        }
         for _ in 0..TRIES_MAX {
             self.publish(&[self.content(self.config.rollover as usize / 3)])?;
             if self.bases().pop() > Some(last) {

@@ -44,6 +44,21 @@ pub(crate) enum Step {
     Backup,
     /// Kills the process and recovers the log.
     Recover,
+    /// Publishes a message, and another token in the same batch.
+    Fence,
+    /// Publishes another token alone.
+    FenceAlone,
+    /// Publishes a control record that trims the first half.
+    TrimControl,
+    /// Seals the log with a last message. From then on, steps that publish have to be refused.
+    Seal,
+    Unseal,
+    /// Publishes a message of one of two producers, or several.
+    Produce,
+    /// Publishes what a producer has published last once more.
+    ProduceTwice,
+    /// Publishes more batches of a producer than are remembered.
+    ProduceMany,
 }
 
 impl Step {
@@ -80,11 +95,34 @@ impl Step {
         Step::Close,
     ];
 
+    /// Those with control records or producers, and some that move, remove or copy what they leave behind.
+    pub(crate) const CONTROLLING: [Step; 18] = [
+        Step::Fence,
+        Step::FenceAlone,
+        Step::TrimControl,
+        Step::Seal,
+        Step::Unseal,
+        Step::Produce,
+        Step::ProduceTwice,
+        Step::Small,
+        Step::Roll,
+        Step::Sync,
+        Step::Reopen,
+        Step::Close,
+        Step::TrimAll,
+        Step::DeleteMiddle,
+        Step::DeleteAll,
+        Step::Merge,
+        Step::Backup,
+        Step::Recover,
+    ];
+
     fn parse(text: &str) -> Option<Step> {
-        let mut all = [Step::Fill, Step::Thin]
+        let mut all = [Step::Fill, Step::Thin, Step::ProduceMany]
             .into_iter()
             .chain(Step::ADDING)
-            .chain(Step::REMOVING);
+            .chain(Step::REMOVING)
+            .chain(Step::CONTROLLING);
         all.find(|step| format!("{step:?}") == text)
     }
 }

@@ -1,9 +1,9 @@
 //! When the table of producers is brought to its file.
 
 use super::publish::Append;
-use crate::Result;
 use crate::control::Guard;
 use crate::format::ProducersAt;
+use crate::{Error, Result};
 
 impl Append {
     /// Writes the table that is pending, if everything in front of its offset is durable. If that
@@ -38,16 +38,17 @@ impl Append {
         }
     }
 
-    /// Writes the table of a log that is being closed, and is durable. If that fails, the segments
-    /// still tell it.
-    pub(super) fn save_producers_at_close(&self, offset: u64, guard: &Guard) {
+    /// Writes the table of a log that is being closed, and is durable. If there is no space for it,
+    /// the segments still tell it. After a failed sync nothing may be said to be durable.
+    pub(super) fn save_producers_at_close(&self, offset: u64, guard: &Guard) -> Result<()> {
         if self.context.producers.offset() >= offset || guard.producers.is_empty() {
-            return;
+            return Ok(());
         }
-        let table = ProducersAt {
-            offset,
-            producers: guard.producers.clone(),
-        };
-        let _ = self.context.producers.save(self.context.directory(), &table);
+        let producers = guard.producers.clone();
+        let table = ProducersAt { offset, producers };
+        match self.context.producers.save(self.context.directory(), &table) {
+            failed @ Err(Error::SyncFailed { .. }) => failed,
+            _ => Ok(()),
+        }
     }
 }

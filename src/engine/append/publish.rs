@@ -299,7 +299,7 @@ impl Append {
             let link = last.map(|(active, seal)| active.link(seal.len, seal.last_checksum));
             let last = link.or(appender.previous);
             let control = (appender.next_offset, appender.guard.state);
-            self.save_producers_at_close(control.0, &appender.guard);
+            self.save_producers_at_close(control.0, &appender.guard)?;
             mark_clean(control, last, appender.is_marked_clean)
         });
         context.health().poison_on_error(closed)

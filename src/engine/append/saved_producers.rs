@@ -76,7 +76,8 @@ impl SavedProducers {
         if self.offset() >= table.offset {
             return Ok(());
         }
-        directory.store_producers(table)?;
+        let stored = directory.store_producers(table);
+        directory.health.poison_on_failed_sync(stored)?;
         directory.remove_older_producers(table.offset)?;
         self.offset.store(table.offset, Ordering::Release);
         Ok(())

@@ -71,6 +71,8 @@ impl Append {
             context.metadata.note_gaps()?;
         }
         let ack = appender.append(context, records, &plan, (now, waits), &mut rest.due)?;
+        // Keeps the list of fences short, also if nobody ever asks for the token.
+        appender.guard.token_at(self.tokens_seen());
         appender.note(&ack, messages.len(), &controls, how.producer);
         context
             .sealed_at
@@ -108,15 +110,19 @@ impl Append {
     }
 
     /// The log's token. Where only what is durable is visible, so is the token.
-    pub(crate) fn token(&self) -> Result<Token> {
-        let (token, changed_at) = {
-            let appender = self.appender.lock();
-            (appender.guard.state.token, appender.guard.changed_at())
-        };
-        if self.context.frontiers.visible_is_durable() && !self.context.health().is_read_only() {
-            self.wait_for(changed_at)?;
+    pub(crate) fn token(&self) -> Token {
+        let seen = self.tokens_seen();
+        self.appender.lock().guard.token_at(seen)
+    }
+
+    /// The offset below which fences are visible.
+    fn tokens_seen(&self) -> u64 {
+        let frontiers = &self.context.frontiers;
+        if frontiers.visible_is_durable() {
+            frontiers.durable()
+        } else {
+            u64::MAX
         }
-        Ok(token)
     }
 
     /// One past the record that has sealed the log; `u64::MAX` if it is not sealed.
@@ -173,13 +179,20 @@ impl Append {
         };
         let ack = appender.append(context, records, &plan, (Some(now), true), &mut rest.due)?;
         appender.note(&ack, 0, known, None);
-        context
-            .sealed_at
-            .store(appender.guard.sealed_at(), Ordering::Release);
         rest.waits = true;
         drop(appender);
+        if !context.frontiers.visible_is_durable() {
+            self.show_seal();
+        }
         self.notify_visible();
         Ok(ack.end.offset)
+    }
+
+    /// Shows readers whether the log is sealed, once the record that says so is visible.
+    pub(crate) fn show_seal(&self) {
+        let appender = self.appender.lock();
+        let sealed_at = appender.guard.sealed_at();
+        self.context.sealed_at.store(sealed_at, Ordering::Release);
     }
 
     /// See [`Log::wait_synced`](crate::Log::wait_synced).

@@ -24,7 +24,7 @@ use crate::control::ControlState;
 use crate::directory::{Copies, Directory, Home, MetaStore, initialise};
 use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
-use crate::format::{CleanEnd, FileName, Meta, Previous, ProducersAt, SEGMENT_HEADER_LEN};
+use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, Sealed, SegmentEnd, copy_range_of, store_index};
 use crate::sys::{Created, Dir, DirLock, File, Open};
 use crate::{BackupReport, Error, LifeId, Result};
@@ -54,10 +54,10 @@ pub(crate) fn copy_until(source: &Source<'_>, dir: &Path, end: u64) -> Result<Ba
 }
 
 /// The directory that a backup goes to.
-struct Target {
+pub(super) struct Target {
     /// What to remove if the call is refused. This is dropped before the lock is released.
     created: Option<Created>,
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
     source: Arc<Directory>,
     meta: Option<MetaStore>,
     condition: Condition,
@@ -66,8 +66,9 @@ struct Target {
     /// Of these, the ones that are whole under their temporary names.
     staged: Vec<u64>,
     report: BackupReport,
-    /// What the records that were copied have come to.
-    control: Option<ControlState>,
+    /// What the records that were copied have come to, or those in front of the first segment if
+    /// none is copied; and up to which offset.
+    pub(super) control: Option<(u64, ControlState)>,
     /// Whether the copy is a log with a life of its own.
     is_fork: bool,
     _lock: DirLock,
@@ -174,10 +175,14 @@ impl Target {
             // The process that wrote this may have been killed before it was durable.
             Some(meta) => meta.write_both(|_| {})?,
         }
+        // A table of producers behind the end of the copy, or in one that does not count, was left by
+        // an earlier attempt, and may be wrong for this one.
+        let end = self.meta.as_ref().map_or(0, |meta| meta.current().next_offset);
+        let is_counted = |table: u64| self.condition != Condition::Incomplete && table <= end;
         for name in self.directory.dir.list()? {
             match FileName::parse(&name) {
-                // A table of producers behind the end of the copy does not count.
-                None | Some(FileName::Segment(_) | FileName::Index(_) | FileName::Producers(_)) => {}
+                None | Some(FileName::Segment(_) | FileName::Index(_)) => {}
+                Some(FileName::Producers(table)) if is_counted(table) => {}
                 // Key runs are derived from the old content, and may be wrong for the new. The
                 // others were left by an earlier attempt.
                 Some(_) => self.directory.dir.remove(&name)?,
@@ -192,6 +197,7 @@ impl Target {
         while let Some(ToCopy { source, held }) = moment.next()? {
             let base = source.header.base;
             if base >= end {
+                self.control.get_or_insert((base, source.header.control));
                 break;
             }
             let copied = if end < source.end {
@@ -356,13 +362,15 @@ impl Target {
     ) -> Result<BackupReport> {
         // Everything was read while the log was open. From here on the copy is whole.
         self.source.health.check_open()?;
-        self.copy_producers(moment, next_offset)?;
         let start_offset = moment.start_offset.min(next_offset);
+        let mut control = self.control_at(next_offset, &moment.meta);
+        // A segment that was rewritten names no producers.
+        control.has_producers |= self.copy_producers(moment, next_offset)?;
         let meta = Meta {
             has_gaps: moment.meta.has_gaps,
             incomplete: false,
             clean: Some(CleanEnd { last }),
-            control: self.control_at(next_offset, &moment.meta),
+            control: (next_offset, control),
             ..self.unfinished(&moment.meta, start_offset, next_offset)?
         };
         let kept = std::mem::take(&mut self.bases);
@@ -375,25 +383,6 @@ impl Target {
         self.report.start_offset = start_offset;
         self.report.next_offset = next_offset;
         Ok(self.report)
-    }
-
-    /// Stores the table of producers of a copy that ends at this offset.
-    fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<()> {
-        let (offset, mut producers) = (next_offset, moment.producers.clone());
-        producers.cut_at(offset);
-        if producers.is_empty() {
-            return Ok(());
-        }
-        self.directory.store_producers(&ProducersAt { offset, producers })
-    }
-
-    /// What the records of a copy that ends at this offset have come to. If the log was closed or
-    /// trimmed there, its metadata knows; else the last segment that was copied.
-    fn control_at(&self, next_offset: u64, ours: &Meta) -> (u64, ControlState) {
-        match self.control {
-            Some(control) if ours.control.0 != next_offset => (next_offset, control),
-            _ => ours.control,
-        }
     }
 
     /// Makes the old backup the new one by its metadata.

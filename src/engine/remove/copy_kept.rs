@@ -14,23 +14,39 @@ pub(super) fn source_of(reader: &Reader<'_>, segment: &SegmentRef) -> Result<Rew
     }
 }
 
-/// Copies the records that `is_kept` accepts to `to`; returns how many it leaves out. Every copied
-/// record is verified.
+/// Copies the messages that `is_kept` accepts to `to`, and all control records: who reads the
+/// segment learns from them what the log has come to. Every copied record is verified.
+pub(super) fn copy_messages_kept(
+    from: &SegmentSnapshot<'_>,
+    to: &mut Rewriter<'_>,
+    is_kept: &dyn Fn(u64) -> bool,
+) -> Result<(), ReadFault> {
+    let is_control = |offset| from.has_message(offset).map(|is_message| !is_message);
+    copy_records(from, to, &|offset| Ok(is_kept(offset) || is_control(offset)?))
+}
+
+/// Copies the records that `is_kept` accepts to `to`. Every copied record is verified.
 pub(crate) fn copy_kept(
     from: &SegmentSnapshot<'_>,
     to: &mut Rewriter<'_>,
     is_kept: &dyn Fn(u64) -> bool,
-) -> Result<u64, ReadFault> {
-    let (mut frame, mut left) = (Vec::new(), 0);
+) -> Result<(), ReadFault> {
+    copy_records(from, to, &|offset| Ok(is_kept(offset)))
+}
+
+fn copy_records(
+    from: &SegmentSnapshot<'_>,
+    to: &mut Rewriter<'_>,
+    is_kept: &dyn Fn(u64) -> Result<bool, ReadFault>,
+) -> Result<(), ReadFault> {
+    let mut frame = Vec::new();
     let seeds = from.seeds();
     for ordinal in 0..from.count() {
         let offset = from.offset(ordinal)?;
-        if is_kept(offset) {
+        if is_kept(offset)? {
             from.frame(ordinal, offset, &mut frame)?;
             to.push(&frame, offset, &seeds)?;
-        } else {
-            left += 1;
         }
     }
-    Ok(left)
+    Ok(())
 }

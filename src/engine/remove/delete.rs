@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::copy_kept::{copy_kept, source_of};
+use super::copy_kept::{copy_messages_kept, source_of};
 use super::removal::Removal;
 use crate::directory::corrupt;
 use crate::engine::segments::Reader;
@@ -147,7 +147,7 @@ impl Removal<'_> {
     }
 
     /// Rewrites a segment, which was left behind and is durable, with the messages that `is_kept`
-    /// accepts; returns the bytes of its files.
+    /// accepts and its control records; returns the bytes of its files.
     fn rewrite(&self, base: u64, is_kept: &dyn Fn(u64) -> bool) -> Result<u64> {
         let _not_while_sealing = self.remove.segments.lock_replacing();
         let reader = Reader::new(&self.remove.segments)?;
@@ -165,7 +165,7 @@ impl Removal<'_> {
         let source = source_of(&reader, segment)?;
         let rewriter = reader.read(segment, |opened| {
             let mut rewriter = Rewriter::create(&self.remove.directory, source.header)?;
-            copy_kept(opened, &mut rewriter, is_kept)?;
+            copy_messages_kept(opened, &mut rewriter, is_kept)?;
             Ok(rewriter)
         })?;
         let generation = source.header.next_generation()?;

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::copy_kept::{copy_kept, source_of};
+use super::copy_kept::{copy_messages_kept, source_of};
 use super::removal::Removal;
 use crate::engine::segments::Reader;
 use crate::segment::{Held, Rewriter, SegmentRef};
@@ -138,7 +138,7 @@ impl Removal<'_> {
             // If an index turns out to be damaged meanwhile, it is rebuilt, and the merge is tried
             // another time.
             let held = reader.hold(segment)?;
-            copy_kept(&held.opened(), &mut rewriter, &|offset| offset >= start)
+            copy_messages_kept(&held.opened(), &mut rewriter, &|offset| offset >= start)
                 .map_err(|fault| fault.into_error(&held.path()))?;
         }
         self.remove

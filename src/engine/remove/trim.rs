@@ -20,7 +20,9 @@ impl Removal<'_> {
         let is_all = before == reader.next_offset();
         let mut trimmed = self.what_goes(&reader, before)?;
         self.keep_producers(&reader, before)?;
-        if before > start || !self.remove.metadata.is_in_both() {
+        // Where a control record has trimmed the log, the metadata may not know it yet.
+        let told = self.remove.metadata.get(|meta| meta.start_offset);
+        if before > told || !self.remove.metadata.is_in_both() {
             self.move_start(&reader, before)?;
         }
         self.drop_in_front_of(&reader, before)?;
