@@ -148,15 +148,23 @@ impl<'a> Reading<'a> {
                 read => read?,
             };
             for record in records {
+                if self.is_full() {
+                    return Ok(ControlFlow::Break(Stop::More));
+                }
                 if let ControlFlow::Break(stopped) = self.offer(record) {
                     return Ok(ControlFlow::Break(stopped));
                 }
             }
             self.batch.next_offset = next_offset.min(until.max(at));
-            if self.seen >= READ_LEN_MAX && self.batch.next_offset < self.batch.tail.offset {
+            if self.is_full() && self.batch.next_offset < self.batch.tail.offset {
                 return Ok(ControlFlow::Break(Stop::More));
             }
         }
+    }
+
+    /// Whether one call reads no more. The source may have given more than that.
+    fn is_full(&self) -> bool {
+        self.seen >= READ_LEN_MAX
     }
 
     fn has_any(&self) -> bool {
