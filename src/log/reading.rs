@@ -55,6 +55,8 @@ impl Record {
 /// A read that is under way.
 pub(crate) struct Reading<'a> {
     how: &'a ReadOptions,
+    /// Whether it was asked for from an offset.
+    is_from_offset: bool,
     batch: ReadBatch,
     bytes: u64,
     /// Bytes of all that was looked at.
@@ -83,6 +85,7 @@ impl<'a> Reading<'a> {
         let tail = log.tail()?;
         let mut reading = Reading {
             how,
+            is_from_offset: matches!(from, Start::At(_)),
             batch: ReadBatch {
                 messages: Vec::new(),
                 controls: Vec::new(),
@@ -142,8 +145,13 @@ impl<'a> Reading<'a> {
             count = count.saturating_mul(2);
             let (records, next_offset) = match source(at, asked) {
                 // The next call meets it again.
-                Err(Error::Corrupt { .. }) if self.has_any() => {
+                Err(error) if self.has_any() && (error.is_trimmed() || is_corrupt(&error)) => {
                     return Ok(ControlFlow::Break(Stop::More));
+                }
+                // Trimmed since reading began.
+                Err(Error::OffsetOutOfRange { start, .. }) if start > at && !self.is_from_offset => {
+                    self.batch.next_offset = start;
+                    continue;
                 }
                 read => read?,
             };
@@ -207,6 +215,10 @@ impl<'a> Reading<'a> {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn is_corrupt(error: &Error) -> bool {
+    matches!(error, Error::Corrupt { .. })
 }
 
 /// The offset at which reading begins.

@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = case::list![control:
     a_reader_beside_a_seal_reads_all_and_then_stops,
     producers_that_repeat_everything_write_everything_once,
     trim_controls_beside_readers_and_publishers_keep_the_order,
+    a_read_that_names_no_offset_never_fails_for_a_trim_beside_it,
 ];
 
 const THREADS: u64 = 4;
@@ -209,7 +210,7 @@ fn trim_controls_beside_readers_and_publishers_keep_the_order(new: Factory<'_>) 
         let publisher = scope.spawn(|| {
             let _done = SetOnDrop(&is_done);
             for end in (0..300).step_by(3) {
-                let trim = Control::Trim(u64::saturating_sub(end, 10));
+                let trim = Control::Trim(u64::saturating_sub(end, 3));
                 log.append(&[M, M], &how().and(trim)).unwrap();
             }
         });
@@ -221,7 +222,8 @@ fn trim_controls_beside_readers_and_publishers_keep_the_order(new: Factory<'_>) 
                     at = Start::At(batch.next_offset);
                 }
                 Err(error) => {
-                    assert!(error.is_trimmed(), "{error:?}");
+                    // Only who asks for an offset can ask for one that is trimmed.
+                    assert!(error.is_trimmed() && at != Start::Oldest, "{at:?}: {error:?}");
                     at = Start::Oldest;
                 }
             }
@@ -230,6 +232,27 @@ fn trim_controls_beside_readers_and_publishers_keep_the_order(new: Factory<'_>) 
     });
     assert_eq!(
         (log.start_offset().unwrap(), log.next_offset().unwrap()),
-        (287, 300)
+        (294, 300)
     );
+}
+
+fn a_read_that_names_no_offset_never_fails_for_a_trim_beside_it(new: Factory<'_>) {
+    let log = new(Setup::PLAIN);
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let publisher = scope.spawn(|| {
+            let _done = SetOnDrop(&is_done);
+            for _ in 0..200 {
+                log.append(&[M, M], &how().and(Control::Trim(u64::MAX))).unwrap();
+            }
+        });
+        while !is_done.load(Ordering::Acquire) {
+            for from in [Start::Oldest, Start::Newest, Start::Last(2)] {
+                let batch = log.read(from, &read_options()).unwrap();
+                assert!(batch.next_offset <= batch.tail.offset);
+            }
+        }
+        join(publisher);
+    });
+    assert_eq!(log.start_offset().unwrap(), 600);
 }

@@ -172,17 +172,17 @@ fn read_blocking_gives_up_at_the_end_after_its_timeout(log: &Subject) {
 fn read_blocking_without_time_to_wait_tells_where_the_end_is(log: &Subject) {
     let none = log.read_blocking(Start::Oldest, &read_options(), Some(Duration::ZERO));
     assert_eq!(outline(none), (vec![], 0, Stop::AtEnd));
-    publish_keys(log, &["a", "a"]);
+    publish_keys(&**log, &["a", "a"]);
     let how = read_options().filter(Filter::key(b"b"));
     let none = log.read_blocking(Start::Oldest, &how, Some(Duration::ZERO));
     assert_eq!(outline(none), (vec![], 2, Stop::AtEnd));
 }
 
 fn read_blocking_waits_through_what_its_filter_leaves_out(log: &Subject) {
-    publish_keys(log, &["a"]);
+    publish_keys(&**log, &["a"]);
     let how = read_options().filter(Filter::key(b"b"));
     let wait = || log.read_blocking(Start::Oldest, &how, Some(LONG));
-    let found = during(wait, || publish_keys(log, &["a", "a", "b", "a"]));
+    let found = during(wait, || publish_keys(&**log, &["a", "a", "b", "a"]));
     let (offsets, next_offset, _) = outline(found);
     assert_eq!(offsets, [3]);
     assert!((4..=5).contains(&next_offset));
@@ -307,10 +307,10 @@ fn consume_blocking_ends_when_the_log_is_sealed(log: &Subject) {
 }
 
 fn consume_by_key_blocking_ends_when_the_log_is_sealed(log: &Subject) {
-    publish_keys(log, &["a"]);
+    publish_keys(&**log, &["a"]);
     let wait = || log.consume_by_key_blocking(b"b", Start::Oldest, 9, Some(LONG));
     let found = during(wait, || {
-        publish_keys(log, &["a"]);
+        publish_keys(&**log, &["a"]);
         control(&**log, Control::Seal);
     });
     let found = found.expect("read");

@@ -244,18 +244,3 @@ fn a_report_names_what_failed_and_why() {
     );
     assert!(text.contains("0 cases passed, 1 failed"), "{text}");
 }
-
-#[test]
-fn zz_times() {
-    for case in testing::cases() {
-        if case.heavy {
-            continue;
-        }
-        let begun = std::time::Instant::now();
-        (case.run)(&|setup| Box::new(memory(setup)));
-        let took = begun.elapsed();
-        if took.as_millis() > 60 {
-            println!("SLOW {took:?} {}", case.name);
-        }
-    }
-}
