@@ -64,8 +64,8 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Reads from `log`, whose records come from `source`: up to so many from an offset on, which is
-    /// in the log, and the offset behind them.
+    /// Reads from `log`, whose records come from `source`: up to so many from an offset on, which
+    /// is in the log, and the offset behind them.
     pub(crate) fn run<L: Log + ?Sized>(
         log: &L,
         from: Start,

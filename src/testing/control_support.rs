@@ -149,7 +149,7 @@ pub(super) fn read(log: &dyn Log, from: Start, how: &ReadOptions) -> ReadBatch {
     whole
 }
 
-/// Reads the whole log with these limits again and again. Returns the messages, and where that ends.
+/// Reads the whole log with these limits again and again. Returns the messages, and where it ends.
 #[track_caller]
 pub(super) fn in_steps(log: &dyn Log, how: &ReadOptions) -> (Vec<Message>, u64) {
     let (mut at, mut found) = (Start::Oldest, Vec::new());

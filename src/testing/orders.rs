@@ -1,4 +1,5 @@
-//! In which order the conditions of a publish are checked. All of them see the log before the batch.
+//! In which order the conditions of a publish are checked. All of them see the log before the
+//! batch.
 
 use super::control_support::{M, assert_fenced, assert_refused, control, fence, how, token, with_token};
 use super::support::{publish_keys, publish_numbers, us};

@@ -90,8 +90,8 @@ fn wait_synced_covers_what_was_published_with_sync(new: Factory<'_>) {
     });
 }
 
-/// Waits for `offset` in another thread while `change` is made. Returns what the waiter was told, and
-/// fails if nothing has ended the wait.
+/// Waits for `offset` in another thread while `change` is made. Returns what the waiter was told,
+/// and fails if nothing has ended the wait.
 fn wait_during(log: &dyn Log, offset: u64, change: impl FnOnce()) -> Result<u64> {
     thread::scope(|scope| {
         let (begins, has_begun) = mpsc::channel();

@@ -5,6 +5,7 @@ mod files;
 mod flawed;
 mod flawed_control;
 mod required;
+mod unsealed;
 mod wrapped;
 
 use std::sync::Arc;

@@ -133,7 +133,7 @@ fn every_other_option_is_not_supported_and_writes_nothing() {
 /// The default of `append` asks before it publishes, so a log that forgets to is safe there.
 #[test]
 fn append_refuses_what_publish_with_would_forget() {
-    let log = Forgetful(Minimal::default());
+    let log = Forgetful(Minimal::default(), None);
     for how in special() {
         assert!(
             matches!(log.append(&[M], &how), Err(Error::NotSupported(_))),
@@ -199,8 +199,42 @@ fn wait_synced_syncs_and_does_not_wait() {
     }
 }
 
-/// It forgets to ask whether the options are plain.
-struct Forgetful(Minimal);
+/// A log of 200 numbers that is trimmed to 150 just before it is read at this offset.
+fn trimmed_at(offset: u64) -> Forgetful {
+    let log = Forgetful(Minimal::default(), Some(offset));
+    log.0.publish(&[M; 200]).expect("published");
+    log
+}
+
+/// Who has named no offset is told of no trim; nobody loses what was read before it.
+#[test]
+fn read_goes_on_behind_what_is_trimmed_meanwhile() {
+    let none = ReadOptions::new().filter(Filter::key(b"none"));
+    for from in [Start::Oldest, Start::Last(200)] {
+        let batch = trimmed_at(0).read(from, &ReadOptions::new()).expect("read");
+        assert_eq!((batch.messages.len(), batch.next_offset), (50, 200));
+        assert_eq!((batch.messages[0].offset, batch.stopped), (150, Stop::AtEnd));
+        let batch = trimmed_at(64).read(from, &none).expect("read");
+        assert_eq!(
+            (batch.messages.len(), batch.next_offset, batch.stopped),
+            (0, 200, Stop::AtEnd)
+        );
+    }
+    let at = trimmed_at(0).read(Start::At(0), &ReadOptions::new());
+    assert!(at.expect_err("trimmed").is_trimmed());
+    // By bytes, it is read in pieces, of which the first is of 64 messages.
+    let how = ReadOptions::new().max_bytes(1 << 20);
+    for from in [Start::Oldest, Start::At(0)] {
+        let batch = trimmed_at(64).read(from, &how).expect("read");
+        assert_eq!(
+            (batch.messages.len(), batch.next_offset, batch.stopped),
+            (64, 64, Stop::More)
+        );
+    }
+}
+
+/// It forgets to ask whether the options are plain. With an offset, it is trimmed when it is read there.
+struct Forgetful(Minimal, Option<u64>);
 
 impl Log for Forgetful {
     fn publish_with(&self, messages: &[NewMessage<'_>], _: &PublishOptions<'_>) -> duramen::Result<u64> {
@@ -213,6 +247,9 @@ impl Log for Forgetful {
         self.0.next_offset()
     }
     fn consume(&self, from: Start, max_count: usize) -> duramen::Result<duramen::Batch> {
+        if max_count > 0 && self.1.map(Start::At) == Some(from) {
+            self.0.trim(150)?;
+        }
         self.0.consume(from, max_count)
     }
     fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> duramen::Result<duramen::Batch> {
