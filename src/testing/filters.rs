@@ -53,7 +53,7 @@ fn a_filter_by_key_gives_the_messages_with_exactly_this_key(new: Factory<'_>) {
     publish_keys(&log, &["a", "ab", "A", "a", ""]);
     assert_eq!(filtered(&log, Filter::key(b"a")), [0, 3]);
     assert_eq!(filtered(&log, Filter::key(b"ab")), [1]);
-    assert_eq!(filtered(&log, Filter::key(b"abc")), []);
+    assert!(filtered(&log, Filter::key(b"abc")).is_empty());
 }
 
 fn a_filter_by_key_needs_no_key_index(new: Factory<'_>) {
@@ -85,7 +85,7 @@ fn a_filter_by_header_needs_name_and_value(new: Factory<'_>) {
     log.publish(&[NewMessage::new(b"n", b"v")]).unwrap();
     assert_eq!(filtered(&log, Filter::header(b"n", b"v")), [0]);
     assert_eq!(filtered(&log, Filter::header(b"m", b"v")), [2]);
-    assert_eq!(filtered(&log, Filter::header(b"m", b"w")), []);
+    assert!(filtered(&log, Filter::header(b"m", b"w")).is_empty());
 }
 
 fn a_filter_by_header_sees_every_header_of_the_name(new: Factory<'_>) {
@@ -100,7 +100,7 @@ fn a_filter_by_header_sees_every_header_of_the_name(new: Factory<'_>) {
     for (name, value) in headers {
         assert_eq!(filtered(&log, Filter::header(name, value)), [0]);
     }
-    assert_eq!(filtered(&log, Filter::header(b"a", b"v")), []);
+    assert!(filtered(&log, Filter::header(b"a", b"v")).is_empty());
 }
 
 fn a_filter_by_several_values_gives_messages_with_one_of_them(new: Factory<'_>) {
@@ -118,7 +118,7 @@ fn a_filter_by_no_values_leaves_everything_out(new: Factory<'_>) {
     let log = new(Setup::PLAIN);
     log.publish(&[NewMessage::value(b"x").headers(&[header("n", "")])])
         .unwrap();
-    assert_eq!(filtered(&log, Filter::header_in(b"n", [])), []);
+    assert!(filtered(&log, Filter::header_in(b"n", [])).is_empty());
 }
 
 fn a_filter_by_function_sees_the_whole_message(new: Factory<'_>) {

@@ -103,6 +103,10 @@ fn control(log: &dyn Log, control: Control) {
         .expect("published");
 }
 
+fn publish_one(log: &dyn Log) {
+    log.publish(&[M]).expect("published");
+}
+
 fn publish_keys(log: &dyn Log, keys: &[&str]) {
     for key in keys {
         log.publish(&[NewMessage::new(key.as_bytes(), b"value")])
@@ -154,7 +158,7 @@ fn read_blocking_returns_what_is_there_without_waiting(log: &Subject) {
 fn read_blocking_waits_for_a_message(log: &Subject) {
     for end in 1..4 {
         let wait = || log.read_blocking(Start::Newest, &read_options(), Some(LONG));
-        let found = during(wait, || drop(log.publish(&[M]).expect("published")));
+        let found = during(wait, || publish_one(&**log));
         assert_eq!(outline(found), (vec![end - 1], end, Stop::AtEnd));
     }
 }
@@ -202,10 +206,12 @@ fn read_blocking_ends_when_the_log_is_sealed(log: &Subject) {
 fn read_blocking_reads_what_came_before_the_seal(log: &Subject) {
     let sealing = PublishOptions::new().and(Control::Seal);
     let wait = || log.read_blocking(Start::Oldest, &read_options(), Some(LONG));
-    let found = during(wait, || drop(log.append(&[M, M], &sealing).expect("published")));
+    let found = during(wait, || {
+        log.append(&[M, M], &sealing).expect("published");
+    });
     let (offsets, mut next_offset, stopped) = outline(found);
     assert_eq!(offsets, [0, 1]);
-    // It may have been woken between the messages and the seal, but no later.
+    // It may have looked for the seal before the batch, and for the messages behind it.
     if stopped != Stop::Sealed {
         let rest = outline(log.read_blocking(Start::At(next_offset), &read_options(), None));
         assert_eq!((&rest.0[..], rest.2), (&[][..], Stop::Sealed));
@@ -247,7 +253,7 @@ fn read_blocking_beyond_the_end_fails_or_waits_when_clamped(log: &Subject) {
     assert!(matches!(beyond, Err(Error::OffsetOutOfRange { offset: 9, .. })));
     let how = read_options().clamp(true);
     let wait = || log.read_blocking(Start::At(9), &how, Some(LONG));
-    let found = during(wait, || drop(log.publish(&[M]).expect("published")));
+    let found = during(wait, || publish_one(&**log));
     assert_eq!(outline(found), (vec![2], 3, Stop::AtEnd));
 }
 

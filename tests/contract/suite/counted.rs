@@ -93,7 +93,7 @@ type Call = fn(&dyn Log);
 const CALLS: &[(&str, Call)] = &[
     ("publish", |log| drop(log.publish(&[]))),
     ("publish_with", |log| {
-        drop(log.publish_with(&[], &PublishOptions::new()))
+        drop(log.publish_with(&[], &PublishOptions::new()));
     }),
     ("append", |log| drop(log.append(&[], &PublishOptions::new()))),
     ("tail", |log| drop(log.tail())),
@@ -110,7 +110,7 @@ const CALLS: &[(&str, Call)] = &[
     ("consume", |log| drop(log.consume(Start::Oldest, 1))),
     ("read", |log| drop(log.read(Start::Oldest, &ReadOptions::new()))),
     ("consume_by_key", |log| {
-        drop(log.consume_by_key(b"key", Start::Oldest, 1))
+        drop(log.consume_by_key(b"key", Start::Oldest, 1));
     }),
     ("get", |log| drop(log.get(Start::Oldest))),
     ("get_by_key", |log| drop(log.get_by_key(b"key"))),
