@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, start_if_trimmed};
 use crate::{Batch, Changes, Error, Log, ReadBatch, ReadOptions, Result, Start, Stop};
 
 /// A wrapper for any [`Log`] whose readers can wait for messages. It is a `Log` itself.
@@ -150,7 +150,14 @@ impl<L: Log> BlockingLog<L> {
         let mut last = None;
         let mut poll = || {
             let is_poisoned = self.changes_or_own().is_poisoned();
-            let read = match self.inner.log.read(at, how) {
+            let mut read = self.inner.log.read(at, how);
+            // Nothing was returned yet, so a trim loses nothing that the reader expects.
+            while let Some(start) = read.as_ref().err().and_then(start_if_trimmed)
+                && from == Start::Oldest
+            {
+                read = self.inner.log.read(Start::At(start), how);
+            }
+            let read = match read {
                 Err(error) => return Some(Err(error)),
                 Ok(read) => read,
             };

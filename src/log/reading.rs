@@ -66,6 +66,8 @@ pub(crate) trait Ends {
 /// A read that is under way.
 pub(crate) struct Reading<'a> {
     how: &'a ReadOptions,
+    /// Whether it was asked for from an offset.
+    is_from_offset: bool,
     batch: ReadBatch,
     bytes: u64,
     /// Bytes of all that was looked at.
@@ -96,6 +98,7 @@ impl<'a> Reading<'a> {
         let tail = log.tail()?;
         let mut reading = Reading {
             how,
+            is_from_offset: matches!(from, Start::At(_)),
             batch: ReadBatch {
                 messages: Vec::new(),
                 controls: Vec::new(),
@@ -163,21 +166,34 @@ impl<'a> Reading<'a> {
             count = count.saturating_mul(2);
             let (records, next_offset) = match source(at, asked) {
                 // The next call meets it again.
-                Err(Error::Corrupt { .. }) if self.has_any() => {
+                Err(error) if self.has_any() && (error.is_trimmed() || is_corrupt(&error)) => {
                     return Ok(ControlFlow::Break(Stop::More));
+                }
+                // Trimmed since reading began.
+                Err(Error::OffsetOutOfRange { start, .. }) if start > at && !self.is_from_offset => {
+                    self.batch.next_offset = start;
+                    continue;
                 }
                 read => read?,
             };
             for record in records {
+                if self.is_full() {
+                    return Ok(ControlFlow::Break(Stop::More));
+                }
                 if let ControlFlow::Break(stopped) = self.offer(record) {
                     return Ok(ControlFlow::Break(stopped));
                 }
             }
             self.batch.next_offset = next_offset.min(until.max(at));
-            if self.seen >= READ_LEN_MAX && self.batch.next_offset < self.batch.tail.offset {
+            if self.is_full() && self.batch.next_offset < self.batch.tail.offset {
                 return Ok(ControlFlow::Break(Stop::More));
             }
         }
+    }
+
+    /// Whether one call reads no more. The source may have given more than that.
+    fn is_full(&self) -> bool {
+        self.seen >= READ_LEN_MAX
     }
 
     fn has_any(&self) -> bool {
@@ -220,6 +236,10 @@ impl<'a> Reading<'a> {
         }
         ControlFlow::Continue(())
     }
+}
+
+fn is_corrupt(error: &Error) -> bool {
+    matches!(error, Error::Corrupt { .. })
 }
 
 /// The offset at which reading begins.

@@ -84,9 +84,11 @@ impl MemoryLog {
         let now = self.clock.now();
         self.change(|state| {
             if state.guard.state.is_sealed {
+                let stamped = state.guard.stamp(&[], &[NewMessage::default()], now)?;
+                let time = stamped.first().and_then(|record| record.time).unwrap_or(now);
                 state.append(NewBatch {
                     messages: Vec::new(),
-                    controls: &[(Control::Unseal, now)],
+                    controls: &[(Control::Unseal, time)],
                     producer: None,
                     now,
                     size: 0,

@@ -23,16 +23,19 @@ pub(super) const CASES_HEAVY: &[Case] = &[
     Case {
         name: "a_value_of_exactly_64_mib_is_published",
         heavy: true,
+        control: false,
         run: a_value_of_exactly_64_mib_is_published,
     },
     Case {
         name: "key_value_and_headers_of_exactly_64_mib_are_published",
         heavy: true,
+        control: false,
         run: key_value_and_headers_of_exactly_64_mib_are_published,
     },
     Case {
         name: "a_batch_of_exactly_1_gib_is_published",
         heavy: true,
+        control: false,
         run: a_batch_of_exactly_1_gib_is_published,
     },
 ];

@@ -2,9 +2,11 @@ use std::sync::LazyLock;
 
 use super::case::Case;
 use super::{
-    after_delete, changes, close, consume, consume_by_key, content, delete, expect, forward, gaps, get,
-    headers, keys, limits, model, next_offset, positions, publish, removing, start, stat, sync, threads,
-    times, trim, trimmed, visibility,
+    acks, after_delete, changes, close, consume, consume_by_key, content, control_model, control_records,
+    control_threads, delete, expect, expect_keys, filters, forward, gaps, get, headers, keys, limits,
+    metered, model, next_offset, orders, policies, positions, producers, publish, read_limits, reads,
+    removing, seals, start, stat, sync, synced, threads, times, tokens, trim, trim_controls, trimmed,
+    visibility,
 };
 
 /// All cases, in an order in which basic behaviours come first. Their names are unique.
@@ -33,13 +35,32 @@ pub fn cases() -> &'static [Case] {
             trimmed::CASES,
             sync::CASES,
             stat::CASES,
+            acks::CASES,
+            acks::CASES_CONTROL,
+            reads::CASES,
+            read_limits::CASES,
+            filters::CASES,
+            metered::CASES,
+            synced::CASES,
+            synced::CASES_CONTROL,
+            tokens::CASES,
+            control_records::CASES,
+            trim_controls::CASES,
+            seals::CASES,
+            producers::CASES,
+            expect_keys::CASES,
+            policies::CASES,
+            orders::CASES,
             positions::CASES,
             close::CASES,
             changes::CASES,
             forward::CASES,
+            forward::CASES_CONTROL,
             model::CASES,
             threads::CASES,
             removing::CASES,
+            control_threads::CASES,
+            control_model::CASES,
         ]
         .concat()
     });
@@ -56,6 +77,6 @@ mod tests {
     fn there_are_many_cases_with_unique_names() {
         let names: BTreeSet<&str> = cases().iter().map(|case| case.name).collect();
         assert_eq!(names.len(), cases().len());
-        assert!(names.len() >= 400, "{}", names.len());
+        assert!(names.len() >= 650, "{}", names.len());
     }
 }

@@ -117,6 +117,20 @@ pub struct ReadBatch {
     pub stopped: Stop,
 }
 
+impl ReadBatch {
+    /// A batch without control records. For implementations of [`Log`](crate::Log).
+    #[must_use]
+    pub const fn new(messages: Vec<Message>, next_offset: u64, tail: Place, stopped: Stop) -> ReadBatch {
+        ReadBatch {
+            messages,
+            controls: Vec::new(),
+            next_offset,
+            tail,
+            stopped,
+        }
+    }
+}
+
 /// Why a [`ReadBatch`] ends where it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

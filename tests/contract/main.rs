@@ -8,6 +8,8 @@ mod common;
 #[path = "../common/minimal.rs"]
 mod minimal;
 
+#[cfg(feature = "testing")]
+mod blocking;
 #[cfg(feature = "fault")]
 mod controls;
 mod log_ext;

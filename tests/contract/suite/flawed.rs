@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use duramen::testing::Setup;
 use duramen::{
-    BackupReport, Batch, Changes, Deleted, Error, Headers, LifeId, Log, MESSAGE_SIZE_MAX, MemoryLog, Message,
-    NewMessage, Position, PublishOptions, Result, Start, Stats, Timestamp, Trimmed,
+    Ack, BackupReport, Batch, Changes, Deleted, Error, Headers, LifeId, Log, MESSAGE_SIZE_MAX, MemoryLog,
+    Message, NewMessage, Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Start, Stats, Stop,
+    Timestamp, Token, Trimmed,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +194,44 @@ impl Log for Flawed {
             }
             _ => self.log.publish_with(messages, how),
         }
+    }
+
+    fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
+        self.log.append(messages, how)
+    }
+
+    fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
+        let mut batch = self.log.read(from, how)?;
+        if self.has(Flaw::NoneButLittleAtATime) && batch.messages.len() + batch.controls.len() > 2 {
+            let messages = batch.messages.iter().map(|message| message.offset);
+            let offsets = messages.chain(batch.controls.iter().map(|record| record.offset));
+            let behind = offsets
+                .collect::<BTreeSet<u64>>()
+                .into_iter()
+                .nth(2)
+                .expect("more than two");
+            batch.messages.retain(|message| message.offset < behind);
+            batch.controls.retain(|record| record.offset < behind);
+            batch.next_offset = behind;
+            batch.stopped = Stop::More;
+        }
+        Ok(batch)
+    }
+
+    fn tail(&self) -> Result<Place> {
+        self.log.tail()
+    }
+
+    fn token(&self) -> Result<Token> {
+        self.log.token()
+    }
+
+    fn is_sealed(&self) -> Result<bool> {
+        self.log.is_sealed()
+    }
+
+    fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
+        self.log.wait_synced(offset, timeout)
     }
 
     fn start_offset(&self) -> Result<u64> {

@@ -1,7 +1,11 @@
 //! Holds the implementations of `Log` against the contract's test-suite, and the suite against logs that break it.
 
+mod counted;
 mod files;
 mod flawed;
+mod flawed_control;
+mod required;
+mod unsealed;
 mod wrapped;
 
 use std::sync::Arc;
@@ -9,8 +13,7 @@ use std::sync::Arc;
 use duramen::testing::{self, Report, Setup};
 use duramen::{Log, MemoryLog};
 use flawed::{Flaw, Flawed};
-
-use crate::minimal::Minimal;
+pub(crate) use flawed_control::silent_log;
 
 fn memory(setup: Setup) -> MemoryLog {
     MemoryLog::with_options(&setup.options())
@@ -47,13 +50,6 @@ fn an_arc_keeps_the_contract() {
 #[test]
 fn a_log_that_returns_little_at_a_time_keeps_the_contract() {
     let report = run_light(&|setup| Box::new(Flawed::new(setup, Flaw::NoneButLittleAtATime)));
-    assert!(report.is_ok(), "{report}");
-}
-
-/// Whoever writes a log needs no more than these methods: the rest keeps the contract by itself.
-#[test]
-fn a_log_with_the_required_methods_alone_keeps_the_contract() {
-    let report = run_light(&|setup| Box::new(Minimal(memory(setup))));
     assert!(report.is_ok(), "{report}");
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use duramen::{
-    BackupReport, Batch, BlockingLog, Deleted, Log, MemoryLog, Message, NewMessage, Position, PublishOptions,
-    Result, Start, Stats, TBatch, TLog, TMessage, TNewMessage, Timestamp, Trimmed, codec,
+    Ack, BackupReport, Batch, BlockingLog, Deleted, Log, Message, NewMessage, Place, Position,
+    PublishOptions, ReadBatch, ReadOptions, Result, Start, Stats, TBatch, TBlockingLog, TLog, TMessage,
+    TNewMessage, Timestamp, Token, Trimmed, codec,
 };
 
 use super::{files, memory, run_light};
@@ -30,6 +31,15 @@ fn the_raw_side_of_a_typed_log_keeps_the_contract() {
     assert!(report.is_ok(), "{report}");
 }
 
+#[test]
+fn the_raw_side_of_a_typed_blocking_log_keeps_the_contract() {
+    let report = run_light(&|setup| {
+        let log = TBlockingLog::new(memory(setup), codec::Utf8, codec::U64);
+        Box::new(log.raw().clone())
+    });
+    assert!(report.is_ok(), "{report}");
+}
+
 /// Everything through a typed log's own methods, with bytes for keys and values: they keep the contract too.
 #[test]
 fn a_typed_log_of_bytes_keeps_the_contract() {
@@ -37,7 +47,8 @@ fn a_typed_log_of_bytes_keeps_the_contract() {
     assert!(report.is_ok(), "{report}");
 }
 
-struct Typed(TLog<codec::Bytes, codec::Bytes, MemoryLog>);
+/// A typed log as a log of bytes.
+pub(crate) struct Typed<L>(pub(crate) TLog<codec::Bytes, codec::Bytes, L>);
 
 fn raw(message: TMessage<Bytes, Bytes>) -> Message {
     Message {
@@ -79,12 +90,35 @@ fn typed<T>(messages: &[NewMessage<'_>], publish: impl FnOnce(&[TNewMessage<'_, 
     publish(&typed)
 }
 
-impl Log for Typed {
+impl<L: Log> Log for Typed<L> {
     fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
         typed(messages, |messages| self.0.publish(messages))
     }
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
         typed(messages, |messages| self.0.publish_with(messages, how))
+    }
+    fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
+        typed(messages, |messages| self.0.append(messages, how))
+    }
+    fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
+        let read = self.0.read(from, how)?;
+        let messages = read.messages.into_iter();
+        let messages = messages.map(|message| raw(message.expect("bytes"))).collect();
+        let mut batch = ReadBatch::new(messages, read.next_offset, read.tail, read.stopped);
+        batch.controls = read.controls;
+        Ok(batch)
+    }
+    fn tail(&self) -> Result<Place> {
+        self.0.tail()
+    }
+    fn token(&self) -> Result<Token> {
+        self.0.token()
+    }
+    fn is_sealed(&self) -> Result<bool> {
+        self.0.is_sealed()
+    }
+    fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
+        self.0.wait_synced(offset, timeout)
     }
     fn start_offset(&self) -> Result<u64> {
         self.0.start_offset()
