@@ -105,7 +105,7 @@ impl Guard {
         if self.state.is_sealed {
             return Err(Error::Sealed);
         }
-        self.check_token(how.token)?;
+        self.check_token(how)?;
         check_offset(how, next_offset)?;
         if let Some((key, expected)) = how.expect_key {
             let actual = last_of_key(key)?;
@@ -130,11 +130,12 @@ impl Guard {
         }
     }
 
-    fn check_token(&self, given: Option<Token>) -> Result<()> {
+    fn check_token(&self, how: &PublishOptions<'_>) -> Result<()> {
         let actual = self.state.token;
-        let expected = match given {
+        let expected = match how.token {
             Some(token) => token,
-            None if self.needs_token => Token::EMPTY,
+            // Anybody may fence the others off.
+            None if self.needs_token && !how.fences() => Token::EMPTY,
             None => return Ok(()),
         };
         if expected == actual {

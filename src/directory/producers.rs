@@ -34,8 +34,9 @@ impl Directory {
         Ok(())
     }
 
-    /// Removes, durably, the tables of an offset above `end`: an interrupted backup has left them in
-    /// a copy that ends there, and they would count once the copy has gone on beyond their offset.
+    /// Removes, durably, the tables of an offset above `end`: an interrupted backup has left them
+    /// in a copy that ends there, and they would count once the copy has gone on beyond their
+    /// offset.
     pub(crate) fn remove_producers_behind(&self, end: u64) -> Result<()> {
         let mut behind = producer_tables(&self.dir)?;
         behind.retain(|offset| *offset > end);

@@ -181,8 +181,8 @@ impl Options {
     }
 
     /// While the log's token is not empty, refuse a publish without a token:
-    /// [`Error::Fenced`](crate::Error::Fenced). Default: false; a publish without a token is not
-    /// checked.
+    /// [`Error::Fenced`](crate::Error::Fenced). One that sets a token itself is not refused:
+    /// anybody may take over. Default: false; a publish without a token is not checked.
     pub fn require_token(mut self, required: bool) -> Options {
         self.admission.require_token = required;
         self

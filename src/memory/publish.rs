@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::handle::{MemoryLog, size};
 use super::state::{NewBatch, State};
-use crate::control::check_offset;
 use crate::{
     Ack, BATCH_SIZE_MAX, Control, Error, Headers, Log, MESSAGE_SIZE_MAX, Message, NewMessage, PublishOptions,
     Result, Timestamp,
@@ -23,13 +22,9 @@ impl MemoryLog {
         let is_empty = messages.is_empty() && controls.is_empty();
         self.change(|state| {
             let next_offset = state.next_offset();
-            if state.guard.is_concerned(how) {
-                let last_of_key = |key: &[u8]| self.need_key_index().map(|()| state.last_of_key(key));
-                if let Some(ack) = state.guard.admit(how, next_offset, is_empty, last_of_key)? {
-                    return Ok(ack);
-                }
-            } else {
-                check_offset(how, next_offset)?;
+            let last_of_key = |key: &[u8]| self.need_key_index().map(|()| state.last_of_key(key));
+            if let Some(ack) = state.guard.admit(how, next_offset, is_empty, last_of_key)? {
+                return Ok(ack);
             }
             if is_empty {
                 return Ok(Ack::of_nothing(state.tail()));

@@ -21,8 +21,13 @@ pub(crate) trait Gather {
     /// a control record; `None` if it does not carry the checksum for `seed`.
     fn take(&mut self, frame: Range<usize>, header: &RecordHeader, offset: u64, seed: u32) -> Option<()>;
 
-    /// Whether it has no message.
-    fn is_empty(&self) -> bool;
+    /// The offset of the last that it has.
+    fn last(&self) -> Option<u64>;
+
+    /// Whether it has none.
+    fn is_empty(&self) -> bool {
+        self.last().is_none()
+    }
 
     /// Forgets its messages.
     fn clear(&mut self);
@@ -68,8 +73,8 @@ impl Gather for Owned<'_> {
         Some(())
     }
 
-    fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    fn last(&self) -> Option<u64> {
+        self.messages.last().map(|message| message.offset)
     }
 
     fn clear(&mut self) {
@@ -120,8 +125,8 @@ impl Gather for Records {
         Some(())
     }
 
-    fn is_empty(&self) -> bool {
-        self.records.is_empty()
+    fn last(&self) -> Option<u64> {
+        self.records.last().map(Record::offset)
     }
 
     fn clear(&mut self) {

@@ -129,7 +129,11 @@ impl Model {
         if self.is_sealed {
             return Err("sealed");
         }
-        let is_required = self.requires_token && !self.token.is_empty();
+        let fences = draw
+            .controls
+            .iter()
+            .any(|control| matches!(control, Control::Fence(_)));
+        let is_required = self.requires_token && !self.token.is_empty() && !fences;
         if draw
             .token
             .or(is_required.then_some(""))

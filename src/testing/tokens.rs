@@ -31,7 +31,7 @@ pub(super) const CASES: &[Case] = case::list![control:
     a_log_that_requires_a_token_requires_none_before_the_first_fence,
     a_log_that_requires_a_token_refuses_every_publish_without,
     a_log_that_requires_a_token_takes_it,
-    a_log_that_requires_a_token_requires_it_for_a_fence_too,
+    a_log_that_requires_a_token_lets_anybody_fence,
     a_log_that_requires_a_token_requires_none_once_it_is_empty_again,
 ];
 
@@ -282,13 +282,14 @@ fn a_log_that_requires_a_token_takes_it(new: Factory<'_>) {
     assert_eq!(log.get(Start::Newest).unwrap().offset, 2);
 }
 
-fn a_log_that_requires_a_token_requires_it_for_a_fence_too(new: Factory<'_>) {
+fn a_log_that_requires_a_token_lets_anybody_fence(new: Factory<'_>) {
     let log = new(Setup::GUARDED);
     fence(&log, "b");
     let to_c = Control::Fence(token("c"));
-    assert_fenced(&log, "", "b", || log.append(&[], &how().and(to_c)));
-    log.append(&[], &with_token("b").and(to_c)).unwrap();
+    assert_fenced(&log, "a", "b", || log.append(&[], &with_token("a").and(to_c)));
+    log.append(&[M], &how().and(to_c)).unwrap();
     assert_eq!(log.token().unwrap(), token("c"));
+    assert_fenced(&log, "", "c", || log.append(&[M], &how().and(Control::Seal)));
 }
 
 fn a_log_that_requires_a_token_requires_none_once_it_is_empty_again(new: Factory<'_>) {

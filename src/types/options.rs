@@ -176,6 +176,12 @@ impl<'a> PublishOptions<'a> {
         Ok(())
     }
 
+    /// Whether the batch sets a token.
+    pub(crate) fn fences(&self) -> bool {
+        let mut controls = self.controls.iter().flatten();
+        controls.any(|control| matches!(control, Control::Fence(_)))
+    }
+
     /// The control records.
     ///
     /// # Errors

@@ -196,7 +196,7 @@ fn lines_of_index(file: &Path) {
     duramen::dump(file, &mut lines).expect("dumped");
     let lines = String::from_utf8(lines).expect("text");
     assert!(
-        lines.contains("0 offset 1 position 148, a control record\n"),
+        lines.contains("0 offset 1 position 212, a control record\n"),
         "{lines}"
     );
     assert!(lines.contains("all checksums are right"), "{lines}");

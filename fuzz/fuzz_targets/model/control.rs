@@ -6,8 +6,8 @@ use duramen_fuzz::{Content, with_messages};
 use super::World;
 
 impl World {
-    /// Appends to the log, unless it is sealed. Returns the ack; the messages are noted, and one offset for each control
-    /// record.
+    /// Appends to the log, unless it is sealed. Returns the ack; the messages are noted, and one offset for each
+    /// control record.
     fn append(&mut self, contents: &[Content], how: &PublishOptions<'_>, controls: u64) -> Option<Ack> {
         let contents = &contents[..contents.len().min(40)];
         let ack = with_messages(contents, |messages| self.log.append(messages, how));

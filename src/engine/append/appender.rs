@@ -7,7 +7,7 @@ use super::waiting::Backlog;
 use crate::control::Guard;
 use crate::format::{BatchHeader, LONE_HEADER_LEN, Previous};
 use crate::segment::{Active, Seal, Visible, Way};
-use crate::{Error, Result, Timestamp};
+use crate::{Ack, Error, NewMessage, Place, Result, Timestamp};
 
 /// The state of the one thread that appends.
 #[derive(Debug, Default)]
@@ -76,6 +76,28 @@ impl Appender {
                 stored
             }
         }
+    }
+
+    /// Has the guard take note of the times of a batch that was written; returns the batch's ack.
+    #[inline]
+    pub(super) fn note_times(&mut self, records: Records<'_>, plan: &BatchPlan, now: Timestamp) -> Ack {
+        let time = |record: Option<&NewMessage<'_>>| record.and_then(|record| record.time).unwrap_or(now);
+        let (first, last) = (time(records.all.first()), time(records.all.last()));
+        let max = if plan.is_timed {
+            plan.time_max
+        } else {
+            plan.time_max.max(now.as_micros())
+        };
+        self.guard.note_times(last.as_micros(), max);
+        let start = Place {
+            offset: self.next_offset,
+            time: first,
+        };
+        let end = Place {
+            offset: self.next_offset + u64::from(plan.count),
+            time: last,
+        };
+        Ack::new(start, end, end)
     }
 
     /// The seal that the active segment gets if nothing more is appended to it.

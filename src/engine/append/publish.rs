@@ -17,7 +17,7 @@ use crate::directory::LiveMetadata;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible, Way};
-use crate::{Ack, Durability, Error, NewMessage, Options, Place, PublishOptions, Result, Timestamp};
+use crate::{Ack, Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
 
 /// Appends batches to a log, and makes them durable.
 #[derive(Debug)]
@@ -370,28 +370,6 @@ impl Appender {
             }
         }
         Ok(ack)
-    }
-
-    /// Has the guard take note of the times of a batch that was written; returns the batch's ack.
-    #[inline]
-    fn note_times(&mut self, records: Records<'_>, plan: &BatchPlan, now: Timestamp) -> Ack {
-        let time = |record: Option<&NewMessage<'_>>| record.and_then(|record| record.time).unwrap_or(now);
-        let (first, last) = (time(records.all.first()), time(records.all.last()));
-        let max = if plan.is_timed {
-            plan.time_max
-        } else {
-            plan.time_max.max(now.as_micros())
-        };
-        self.guard.note_times(last.as_micros(), max);
-        let start = Place {
-            offset: self.next_offset,
-            time: first,
-        };
-        let end = Place {
-            offset: self.next_offset + u64::from(plan.count),
-            time: last,
-        };
-        Ack::new(start, end, end)
     }
 
     #[cold]

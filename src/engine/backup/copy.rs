@@ -175,8 +175,8 @@ impl Target {
             // The process that wrote this may have been killed before it was durable.
             Some(meta) => meta.write_both(|_| {})?,
         }
-        // A table of producers behind the end of the copy, or in one that does not count, was left by
-        // an earlier attempt, and may be wrong for this one.
+        // A table of producers behind the end of the copy, or in one that does not count, was left
+        // by an earlier attempt, and may be wrong for this one.
         let end = self.meta.as_ref().map_or(0, |meta| meta.current().next_offset);
         let is_counted = |table: u64| self.condition != Condition::Incomplete && table <= end;
         for name in self.directory.dir.list()? {

@@ -92,8 +92,8 @@ impl Gather for BatchBuf {
         Some(())
     }
 
-    fn is_empty(&self) -> bool {
-        self.places.is_empty()
+    fn last(&self) -> Option<u64> {
+        self.places.last().map(|place| place.offset)
     }
 
     fn clear(&mut self) {

@@ -229,9 +229,11 @@ impl<'a> Reader<'a> {
                 Ok(Some(opened.offset(end - 1)? + 1))
             })?;
             match read {
-                Some(next_offset) if !into.is_empty() => return Ok(next_offset),
-                // Only records that are not messages: go on behind them.
-                Some(next_offset) => offset = next_offset,
+                Some(next_offset) => match into.last() {
+                    Some(last) => return Ok(last + 1),
+                    // Only records that are not messages: go on behind them.
+                    None => offset = next_offset,
+                },
                 None => at += 1,
             }
         }
