@@ -82,6 +82,14 @@ fn removing_errnos() -> &'static [Errno] {
     }
 }
 
+fn controlling_errnos() -> &'static [Errno] {
+    if Settings::get().faults_full {
+        Errno::ALL
+    } else {
+        &[Errno::Eio, Errno::Enospc]
+    }
+}
+
 /// As above, while messages are removed, copied to a backup, and recovered.
 #[test]
 fn each_call_fails_in_each_way_while_removing_with_each_publish() {
@@ -96,12 +104,12 @@ fn each_call_fails_in_each_way_while_removing_with_os() {
 /// As above, with control records and producers.
 #[test]
 fn each_call_fails_in_each_way_around_control_records_with_each_publish() {
-    Battery::new(Config::REMOVING[0]).run(&CONTROLLING, removing_errnos(), None, |_| {});
+    Battery::new(Config::REMOVING[0]).run(&CONTROLLING, controlling_errnos(), None, |_| {});
 }
 
 #[test]
 fn each_call_fails_in_each_way_around_control_records_with_os() {
-    Battery::new(Config::OS).run(&CONTROLLING, removing_errnos(), None, |_| {});
+    Battery::new(Config::OS).run(&CONTROLLING, controlling_errnos(), None, |_| {});
 }
 
 /// As above, on a file system that never again keeps what is written to a file of which a sync has failed.

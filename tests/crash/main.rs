@@ -17,6 +17,7 @@
 
 mod battery;
 mod content;
+mod control_state;
 mod controlling;
 mod enumerate;
 mod examine;

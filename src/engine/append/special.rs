@@ -149,8 +149,12 @@ impl Append {
 
     /// Opens a sealed log again; returns the next offset.
     pub(crate) fn unseal(&self, rest: &mut Rest) -> Result<u64> {
-        if self.sealed_at() == u64::MAX {
-            return Ok(self.appender.lock().next_offset);
+        let next_offset = {
+            let appender = self.appender.lock();
+            (!appender.guard.state.is_sealed).then_some(appender.next_offset)
+        };
+        if let Some(next_offset) = next_offset {
+            return Ok(next_offset);
         }
         let content = Control::Unseal.content();
         let record = [NewMessage::value(content.as_bytes())];
