@@ -14,7 +14,7 @@ use std::path::Path;
 use super::walked::Walked;
 use crate::control::ControlState;
 use crate::directory::{Directory, corrupt};
-use crate::segment::{Active, Testimony, WalkEnd, end_of};
+use crate::segment::{Active, Testimony, Told, WalkEnd, end_of};
 use crate::{Corruption, Error, Result};
 
 /// Something wrong in a segment.
@@ -151,26 +151,27 @@ impl Walked {
 /// Reads every frame of a segment; returns the defect if the file is not whole or does not end
 /// where the testimony says.
 pub(crate) fn flaw_in(directory: &Directory, base: u64, testimony: Testimony) -> Result<Option<Defect>> {
-    flaw_in_told(directory, base, testimony).map(|(flaw, _)| flaw)
+    flaw_in_told(directory, base, testimony).map(|(flaw, ..)| flaw)
 }
 
-/// The same, and returns where the segment ends and what the log has come to there.
+/// The same, and returns where the segment ends, what the log has come to there, and what the
+/// segment's records say.
 pub(crate) fn flaw_in_told(
     directory: &Directory,
     base: u64,
     testimony: Testimony,
-) -> Result<(Option<Defect>, (u64, ControlState))> {
+) -> Result<(Option<Defect>, (u64, ControlState), Told)> {
     let (active, extent, told) = Active::adopt_told(directory, base, None, None)?;
     let state = (extent.next_offset, told.after(active.header.control));
     let ending = end_of(&active.header, testimony);
     let is_at_end = ending.is_some_and(|ending| ending.seal == extent.seal());
     if extent.stop == WalkEnd::Limit && is_at_end {
-        return Ok((None, state));
+        return Ok((None, state, told));
     }
     let other = Defect {
         position: extent.end,
         offset: None,
         kind: Corruption::Foreign,
     };
-    Ok((Some(Defect::of(extent.stop).unwrap_or(other)), state))
+    Ok((Some(Defect::of(extent.stop).unwrap_or(other)), state, told))
 }

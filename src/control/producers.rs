@@ -106,14 +106,15 @@ impl Producers {
         }
     }
 
-    /// Forgets the batches that do not end at or below `end`.
-    pub(crate) fn cut_at(&mut self, end: u64) {
-        for batches in self.0.values_mut() {
-            while batches.back().is_some_and(|last| last.end() > end) {
-                batches.pop_back();
-            }
-        }
-        self.0.retain(|_, batches| !batches.is_empty());
+    /// The last of the batches that are known here or there and end at or below `end`.
+    pub(crate) fn up_to(&self, end: u64, others: &Producers) -> Producers {
+        let all = self.0.values().chain(others.0.values());
+        let mut all: Vec<ProducerBatch> = all.flatten().copied().collect();
+        all.retain(|batch| batch.end() <= end);
+        all.sort_unstable_by_key(|batch| batch.first);
+        let mut producers = Producers::default();
+        all.into_iter().for_each(|batch| producers.note(batch));
+        producers
     }
 
     /// The batches as they are stored, in the order of their offsets.
@@ -215,10 +216,17 @@ mod tests {
         }
         let bytes = producers.encode();
         assert_eq!(bytes.len(), 10 * STORED_LEN);
-        let mut read = Producers::decode(&bytes).expect("whole");
+        let read = Producers::decode(&bytes).expect("whole");
         assert_eq!(read.0, producers.0);
         assert!(Producers::decode(&bytes[1..]).is_none());
-        read.cut_at(5);
+        let mut others = Producers::default();
+        for other in [batch(1, 1, 2), batch(4, 0, 4), batch(4, 1, 30)] {
+            others.note(other);
+        }
+        let read = read.up_to(6, &others);
+        assert_eq!(read.count(), 4);
+        assert_eq!(answer(&read, 4, 1).expect("behind the end"), None);
+        let read = read.up_to(5, &Producers::default());
         assert_eq!(read.count(), 2);
         assert!(answer(&read, 1, 1).expect("known").is_some());
         assert_eq!(answer(&read, 1, 4).expect("cut"), None);

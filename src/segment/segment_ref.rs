@@ -8,7 +8,9 @@ use arc_swap::Guard;
 use super::active::{Active, Visible};
 use super::read_fault::ReadFault;
 use super::sealed::{Mapped, Sealed};
-use crate::format::{FRAMES_START, FrameSeeds};
+use super::told::Told;
+use super::walk::Walk;
+use crate::format::{FRAMES_START, FrameSeeds, SegmentHeader};
 use crate::index::{self, Find};
 use crate::sys::Map;
 use crate::{Error, Result};
@@ -144,6 +146,21 @@ impl Held {
             Held::Active(active) => &active.map,
             Held::Sealed(_, files) => &files.map,
         }
+    }
+
+    /// What the records in the first `len` bytes of this segment, which has this header, say besides
+    /// their messages.
+    pub(crate) fn told(&self, header: &SegmentHeader, len: u32) -> Told {
+        let walk = Walk {
+            map: self.map(),
+            seeds: self.seeds(),
+            base: header.base,
+            header_checksum: 0,
+            limit: u64::from(len).min(self.map().len()),
+            rewritten: header.rewrite.is_some(),
+            hash_keys: false,
+        };
+        walk.run_told(|_| {}).1
     }
 
     pub(crate) fn seeds(&self) -> FrameSeeds {

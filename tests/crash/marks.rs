@@ -93,6 +93,11 @@ impl State {
         Some(self.producers.get(&id)?.last()?.0)
     }
 
+    /// Whether a producer has published more batches than are known.
+    pub(crate) fn has_forgotten(&self) -> bool {
+        self.producers.values().any(|batches| batches.len() > BATCHES_MAX)
+    }
+
     /// That the log is in this state.
     fn is_of(&self, log: &FileLog) -> Verdict<()> {
         let failed = |what: &str, error: &Error| format!("G1: {what}: {}", told(error));

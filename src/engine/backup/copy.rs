@@ -20,7 +20,7 @@ use super::compare::{CHUNK_LEN, common_len};
 use super::condition::{Condition, accept};
 use super::moment::{Moment, Source, ToCopy};
 use crate::chain::{RewriteSource, Testimony, flaw_in_told, segment_bases, untrimmed};
-use crate::control::ControlState;
+use crate::control::{ControlState, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore, initialise};
 use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
@@ -69,6 +69,8 @@ pub(super) struct Target {
     /// What the records that were copied have come to, or those in front of the first segment if
     /// none is copied; and up to which offset.
     pub(super) control: Option<(u64, ControlState)>,
+    /// The batches of producers among them.
+    pub(super) producers: Producers,
     /// Whether the copy is a log with a life of its own.
     is_fork: bool,
     _lock: DirLock,
@@ -105,6 +107,7 @@ impl Target {
             staged: Vec::new(),
             report: BackupReport::default(),
             control: None,
+            producers: Producers::default(),
             is_fork,
             _lock: lock,
         })
@@ -331,6 +334,9 @@ impl Target {
 
     /// Copies the messages of one segment below `end`.
     fn copy_cut(&mut self, source: &RewriteSource, held: &Held, end: u64) -> Result<u64> {
+        let told = held.told(&source.header, source.len).batches.into_iter();
+        told.filter(|batch| batch.end() <= end)
+            .for_each(|batch| self.producers.note(batch));
         let mut rewriter = Rewriter::create(&self.directory, source.header)?;
         copy_kept(&held.opened(), &mut rewriter, &|offset| offset < end)
             .map_err(|fault| fault.into_error(&held.path()))?;
@@ -344,8 +350,11 @@ impl Target {
     /// Verifies the copy of a segment: every frame must be whole, up to the same end.
     fn verify(&mut self, directory: &Directory, source: &RewriteSource) -> Result<()> {
         let base = source.header.base;
-        let (flaw, control) = flaw_in_told(directory, base, Testimony::Successor(source.origin))?;
+        let (flaw, control, told) = flaw_in_told(directory, base, Testimony::Successor(source.origin))?;
         self.control = Some(control);
+        told.batches
+            .into_iter()
+            .for_each(|batch| self.producers.note(batch));
         match flaw {
             None => Ok(()),
             // It is the log that is damaged, or the disk of the copy.

@@ -9,8 +9,8 @@ use crate::format::{Meta, ProducersAt};
 impl Target {
     /// Stores the table of producers of a copy that ends at this offset; false if it has none.
     pub(super) fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<bool> {
-        let (offset, mut producers) = (next_offset, moment.producers.clone());
-        producers.cut_at(offset);
+        // Of those whose last batches lie behind the end, the segments tell the ones before.
+        let (offset, producers) = (next_offset, moment.producers.up_to(next_offset, &self.producers));
         if producers.is_empty() {
             return Ok(false);
         }
