@@ -10,7 +10,7 @@ impl Target {
     /// Stores the table of producers of a copy that ends at this offset; false if it has none.
     pub(super) fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<bool> {
         // Of those whose last batches lie behind the end, the segments tell the ones before.
-        let (offset, producers) = (next_offset, moment.producers.up_to(next_offset, &self.producers));
+        let producers = moment.producers.up_to(next_offset, &self.producers);
         if producers.is_empty() {
             return Ok(false);
         }
