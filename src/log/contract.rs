@@ -50,7 +50,8 @@ declare_log! {
 
         /// As [`publish`](Log::publish), under conditions, with control records, or with a
         /// durability of its own: see [`PublishOptions`](crate::PublishOptions). Returns the next
-        /// offset, one past the last record of the batch.
+        /// offset: one past the last record of the batch, or, if a producer has published the batch
+        /// before, the end of the log.
         ///
         /// An implementation that knows no more than `expect_next_offset` and `sync` has to call
         /// [`PublishOptions::check_plain`](crate::PublishOptions::check_plain) first.
