@@ -113,7 +113,9 @@ impl Producers {
         all.retain(|batch| batch.end() <= end);
         all.sort_unstable_by_key(|batch| batch.first);
         let mut producers = Producers::default();
-        all.into_iter().for_each(|batch| producers.note(batch));
+        for batch in all {
+            producers.note(batch);
+        }
         producers
     }
 

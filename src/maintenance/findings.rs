@@ -49,6 +49,10 @@ impl Damage {
 }
 
 /// The findings about a whole log.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "findings that do not depend on each other"
+)]
 pub(super) struct Findings {
     pub(super) how: RecoverOptions,
     pub(super) chain: Chain,

@@ -62,7 +62,7 @@ fn in_a_child() {
         }
         if random.u16(..2000) == 0 {
             let end = log.next_offset().expect("an offset");
-            log.trim(end - random.u64(..end.min(400) + 1)).expect("trimmed");
+            log.trim(end - random.u64(..=end.min(400))).expect("trimmed");
         }
     }
     if random.bool() {
@@ -101,7 +101,7 @@ fn every_sequence_of_a_killed_producer_is_there_once() {
         let mut random = Rng::with_seed(seed ^ arrangement);
         let (mut kills, mut next, mut verified) = (0, 0, 0);
         while next < total {
-            let from = next - random.u64(..next.min(60) + 1);
+            let from = next - random.u64(..=next.min(60));
             let role = format!("{arrangement} {from} {total} {}", random.u64(..));
             let mut process = child(module_path!(), &role)
                 .env("DURAMEN_DIR", &path)
