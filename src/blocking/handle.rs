@@ -132,7 +132,8 @@ impl<L: Log> BlockingLog<L> {
 
     /// As [`read`](Log::read), but waits at the end of the log until there is something to return,
     /// or another reason to stop. With a `timeout`, it waits at most that long; then the batch is
-    /// empty and has stopped at [`Stop::AtEnd`].
+    /// empty and has stopped at [`Stop::AtEnd`], or at [`Stop::More`] if the filter leaves out so
+    /// much that the time was over in between.
     ///
     /// A start beyond the end fails as in `read`, or, with [`clamp`](ReadOptions::clamp), waits at
     /// the end. What the filter leaves out does not end the waiting.
@@ -146,31 +147,41 @@ impl<L: Log> BlockingLog<L> {
         how: &ReadOptions,
         timeout: Option<Duration>,
     ) -> Result<ReadBatch> {
+        let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline.flatten();
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut at = from;
         let mut last = None;
         let mut poll = || {
+            // Read before the log, so that messages that became visible before the poisoning are
+            // returned first.
             let is_poisoned = self.changes_or_own().is_poisoned();
-            let mut read = self.inner.log.read(at, how);
-            // Nothing was returned yet, so a trim loses nothing that the reader expects.
-            while let Some(start) = read.as_ref().err().and_then(start_if_trimmed)
-                && from == Start::Oldest
-            {
-                read = self.inner.log.read(Start::At(start), how);
+            loop {
+                let mut read = self.inner.log.read(at, how);
+                // Nothing was returned yet, so a trim loses nothing that the reader expects.
+                while let Some(start) = read.as_ref().err().and_then(start_if_trimmed)
+                    && from == Start::Oldest
+                {
+                    read = self.inner.log.read(Start::At(start), how);
+                }
+                let read = match read {
+                    Err(error) => return Some(Err(error)),
+                    Ok(read) => read,
+                };
+                at = Start::At(read.next_offset);
+                let is_empty = read.messages.is_empty() && read.controls.is_empty();
+                match read.stopped {
+                    // What the filter has left out so far is no reason to wait.
+                    Stop::More if is_empty && !is_over() => {}
+                    Stop::AtEnd | Stop::More if is_empty => {
+                        last = Some(read);
+                        return is_poisoned.then_some(Err(Error::Poisoned));
+                    }
+                    _ => return Some(Ok(read)),
+                }
             }
-            let read = match read {
-                Err(error) => return Some(Err(error)),
-                Ok(read) => read,
-            };
-            at = Start::At(read.next_offset);
-            let is_empty = read.messages.is_empty() && read.controls.is_empty();
-            if !is_empty || !matches!(read.stopped, Stop::AtEnd | Stop::More) {
-                return Some(Ok(read));
-            }
-            last = Some(read);
-            is_poisoned.then_some(Err(Error::Poisoned))
         };
-        let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
-        if let Some(found) = self.wait_until(deadline.flatten(), &mut poll) {
+        if let Some(found) = self.wait_until(deadline, &mut poll) {
             return found;
         }
         last.ok_or(Error::Invalid(

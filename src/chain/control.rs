@@ -6,9 +6,9 @@
 
 use super::contents::Chain;
 use super::{Closed, Unclosed};
-use crate::Result;
 use crate::control::ControlState;
 use crate::segment::Active;
+use crate::{Error, Result};
 
 impl Chain {
     /// What a log has come to that was closed.
@@ -16,13 +16,19 @@ impl Chain {
         self.control_at(closed.next_offset)
     }
 
-    /// What a log has come to that was not closed.
+    /// What a log has come to that was not closed. If durable messages are cut off, what their
+    /// records have done holds: a writer that was fenced off stays fenced off.
     pub(crate) fn control_when_unclosed(&self, found: &Unclosed) -> Result<ControlState> {
         let (counted, known) = self.meta.control;
-        match found.last_kept() {
+        let last = if found.is_lossy() {
+            found.walked.last()
+        } else {
+            found.last_kept()
+        };
+        match last {
             // The metadata has counted records that are lost now. They were there.
             Some(last) if counted >= last.extent.next_offset => Ok(known),
-            Some(last) => Ok(last.records_told.after(last.active.header.control)),
+            Some(last) => Ok(known.also_in(last.records_told.after(last.active.header.control))),
             None => self.control_at(found.reached()),
         }
     }
@@ -33,9 +39,25 @@ impl Chain {
         match self.bases.last() {
             Some(base) if counted < end => {
                 let (last, _, told) = Active::adopt_told(&self.directory, *base, None, None)?;
-                Ok(told.after(last.header.control))
+                Ok(known.also_in(told.after(last.header.control)))
             }
             _ => Ok(known),
         }
+    }
+
+    /// What the records of a damaged log have come to, as far as they can be read.
+    pub(crate) fn control_left(&self) -> Result<ControlState> {
+        let (counted, known) = self.meta.control;
+        for base in self.bases.iter().rev() {
+            match Active::adopt_told(&self.directory, *base, None, None) {
+                Err(Error::Corrupt { .. }) => {}
+                Ok((_, extent, _)) if extent.next_offset <= counted => break,
+                other => {
+                    let (last, _, told) = other?;
+                    return Ok(known.also_in(told.after(last.header.control)));
+                }
+            }
+        }
+        Ok(known)
     }
 }

@@ -42,8 +42,11 @@ impl Chain {
         let is_lenient = options.recover;
         let mut table = self.table(end, is_lenient)?;
         let saved = table.offset;
-        // What lies behind the last whole batch is cut off.
+        // What lies behind the last whole batch is cut off, and may be sent again.
         let reached = found.map_or(end, Unclosed::reached);
+        if found.is_some_and(Unclosed::is_lossy) {
+            table.producers = table.producers.up_to(reached, &Producers::default());
+        }
         for base in self.with_batches_from(saved, end)? {
             let walked = found.and_then(|found| found.walked.iter().find(|walked| walked.base() == base));
             let batches = match walked {

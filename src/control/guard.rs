@@ -40,6 +40,12 @@ impl Guard {
         producers: Producers,
         next_offset: u64,
     ) -> Guard {
+        let state = ControlState {
+            has_producers: state.has_producers || !producers.is_empty(),
+            // No record trims beyond itself.
+            trim_to: state.trim_to.min(next_offset),
+            ..state
+        };
         let mut guard = Guard {
             admission,
             state,

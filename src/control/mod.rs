@@ -6,5 +6,5 @@ mod producers;
 mod state;
 
 pub(crate) use guard::{Guard, Noted, check_offset};
-pub(crate) use producers::{ProducerBatch, Producers};
+pub(crate) use producers::{ProducerBatch, Producers, STORED_LEN_MAX};
 pub(crate) use state::{CONTROL_STATE_LEN, ControlState};

@@ -13,6 +13,9 @@ const BATCHES_MAX: usize = 64;
 /// Bytes of a batch as it is stored.
 const STORED_LEN: usize = 48;
 
+/// The most bytes that batches take as they are stored.
+pub(crate) const STORED_LEN_MAX: usize = PRODUCERS_MAX * BATCHES_MAX * STORED_LEN;
+
 /// A batch that a producer has published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProducerBatch {
@@ -136,25 +139,34 @@ impl Producers {
         bytes
     }
 
-    /// The batches that were stored so.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Producers> {
+    /// The batches that were stored so, all of which end at or below `end`.
+    pub(crate) fn decode(bytes: &[u8], end: u64) -> Option<Producers> {
         let mut producers = Producers::default();
+        if bytes.len() > STORED_LEN_MAX {
+            return None;
+        }
         let stored = bytes.chunks_exact(STORED_LEN);
         if !stored.remainder().is_empty() {
             return None;
         }
         for stored in stored {
             let (numbers, _) = stored.as_chunks::<8>();
-            let [id, sequence, first, begin, end, count] = *numbers else {
+            let [id, sequence, first, begin, last, count] = *numbers else {
                 return None;
             };
-            producers.note(ProducerBatch {
+            let batch = ProducerBatch {
                 id: u64::from_le_bytes(id),
                 sequence: u64::from_le_bytes(sequence),
                 first: u64::from_le_bytes(first),
                 count: u32::try_from(u64::from_le_bytes(count)).ok()?,
-                times: (i64::from_le_bytes(begin), i64::from_le_bytes(end)),
-            });
+                times: (i64::from_le_bytes(begin), i64::from_le_bytes(last)),
+            };
+            let is_full = producers.count() == PRODUCERS_MAX && !producers.0.contains_key(&batch.id);
+            let behind = batch.first.checked_add(u64::from(batch.count))?;
+            if is_full || behind > end {
+                return None;
+            }
+            producers.note(batch);
         }
         Some(producers)
     }
@@ -218,9 +230,9 @@ mod tests {
         }
         let bytes = producers.encode();
         assert_eq!(bytes.len(), 10 * STORED_LEN);
-        let read = Producers::decode(&bytes).expect("whole");
+        let read = Producers::decode(&bytes, 20).expect("whole");
         assert_eq!(read.0, producers.0);
-        assert!(Producers::decode(&bytes[1..]).is_none());
+        assert!(Producers::decode(&bytes[1..], 20).is_none() && Producers::decode(&bytes, 19).is_none());
         let mut others = Producers::default();
         for other in [batch(1, 1, 2), batch(4, 0, 4), batch(4, 1, 30)] {
             others.note(other);

@@ -51,6 +51,15 @@ impl ControlState {
         }
     }
 
+    /// The state that a log has come to later. Whether there were producers need not be seen there:
+    /// a segment that was rewritten names none.
+    pub(crate) fn also_in(&self, later: ControlState) -> ControlState {
+        ControlState {
+            has_producers: self.has_producers || later.has_producers,
+            ..later
+        }
+    }
+
     /// The end of a log of this state.
     pub(crate) fn end_at(&self, offset: u64) -> Place {
         Place {

@@ -1,7 +1,7 @@
 //! Files with the table of producers. The newest that the log has reached counts.
 
 use super::files::{Directory, corrupt, header_error};
-use crate::format::{FileName, ProducersAt};
+use crate::format::{FileName, PRODUCERS_LEN_MAX, ProducersAt};
 use crate::sys::{Dir, Open, found};
 use crate::{Corruption, Result};
 
@@ -60,7 +60,11 @@ impl Directory {
         let Some(file) = found(self.open(&name, Open::Read))? else {
             return Ok(None);
         };
-        let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(0)];
+        // One byte more than there can be shows that a file is too long.
+        let len = usize::try_from(file.len()?)
+            .unwrap_or(usize::MAX)
+            .min(PRODUCERS_LEN_MAX + 1);
+        let mut bytes = vec![0; len];
         let len = file.read_at(0, &mut bytes)?;
         let table = ProducersAt::decode(bytes.get(..len).unwrap_or_default(), &self.log_id)
             .map_err(|defect| header_error(&path, defect))?;

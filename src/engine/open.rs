@@ -289,6 +289,7 @@ impl Opening<'_> {
             directory,
             options: self.options,
             home: self.home,
+            control,
         };
         let Recovered {
             segments,

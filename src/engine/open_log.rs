@@ -20,9 +20,9 @@ use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
 /// A log that is open: what its handle, its readers and upkeep share.
 ///
 /// Locks are taken in this order: a turn of upkeep; the permission to remove; the appender;
-/// replacing a segment; the metadata; the prepared file; a segment's own lock; renaming. While a
-/// thread holds any other lock (of group commit, mappings, space, what is to be copied, tasks or
-/// the scheduler), it takes none of these.
+/// replacing a segment; the metadata; the table of producers; the prepared file; a segment's own
+/// lock; renaming. While a thread holds any other lock (of group commit, mappings, space, what is
+/// to be copied, tasks or the scheduler), it takes none of these.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
     options: Options,
@@ -118,9 +118,10 @@ impl OpenLog {
         frontiers.durable().min(reader.next_offset())
     }
 
-    /// Whether the log is sealed, and `reader` sees all of it.
+    /// Whether the log is sealed, and `reader` sees all of it. If it sees more, somebody has opened
+    /// the log again.
     pub(super) fn is_sealed(&self, reader: &Reader<'_>) -> bool {
-        reader.next_offset() >= self.append.sealed_at()
+        reader.next_offset() == self.append.sealed_at()
     }
 
     /// See [`Log::stat`](crate::Log::stat).

@@ -20,7 +20,8 @@ impl FileLog {
         let ack = published?;
         acted?;
         if rest.waits {
-            self.log.append.wait_for(ack.end.offset)?;
+            // Of a batch that was there already, the caller learns the log's end as well.
+            self.log.append.wait_for(ack.tail.offset)?;
             if let Some(before) = rest.trim_to {
                 self.trim_by_control(before)?;
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::Options;
 use crate::chain::{Unclosed, Walked};
+use crate::control::ControlState;
 use crate::directory::{Directory, Home, MetaStore};
 use crate::format::{Previous, SPARE_NAME};
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
@@ -44,6 +45,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) options: &'a Options,
     pub(crate) meta: &'a mut MetaStore,
     pub(crate) home: Home,
+    /// What the log's records have come to.
+    pub(crate) control: ControlState,
 }
 
 impl Recovery<'_> {
@@ -101,14 +104,16 @@ impl Recovery<'_> {
     }
 
     /// Tells the metadata, before durable messages are cut off, which offsets may have been given
-    /// out, and that another life begins: after a crash in the middle of the cut, nothing else
-    /// would tell.
+    /// out, what the log has come to, and that another life begins: after a crash in the middle of
+    /// the cut, nothing else would tell.
     fn announce_cut(&mut self, found: &Unclosed) -> Result<()> {
         let (life, home) = (LifeId::from_bytes(self.directory.dir.random()?), self.home);
+        let control = self.control;
         self.meta.write_both(|meta| {
             let begin = found.reached().max(meta.start_offset);
             meta.next_offset = meta.next_offset.max(found.next_offset_min).max(begin);
             meta.clean = None;
+            meta.control = (meta.next_offset, control);
             home.begin_life(meta, life, begin);
         })
     }

@@ -36,7 +36,7 @@ pub(crate) use payload::{
     Layout, are_headers_whole, decode_lone_message, decode_message, encode_record, is_intact, lone_len,
     record_len, verified_whole,
 };
-pub(crate) use producers::ProducersAt;
+pub(crate) use producers::{PRODUCERS_LEN_MAX, ProducersAt};
 pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};
 pub(crate) use segment::{
     FRAMES_START, Previous, Rewrite, SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX, SegmentHeader, SegmentHeaderBytes,

@@ -2,13 +2,16 @@
 
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{HeaderDefect, begin, checked};
-use crate::control::Producers;
+use crate::control::{Producers, STORED_LEN_MAX};
 
 /// Bytes in front of the batches.
 pub(super) const HEADER_LEN: usize = LEN as usize;
 
 const LEN: u16 = 64;
 const MAGIC: [u8; 8] = *b"DURAMENP";
+
+/// The most bytes that such a file has.
+pub(crate) const PRODUCERS_LEN_MAX: usize = HEADER_LEN + STORED_LEN_MAX;
 
 /// The batches that producers have published up to one offset.
 #[derive(Clone, Debug)]
@@ -42,10 +45,9 @@ impl ProducersAt {
             && u64_at(header, 40)? == batches.len() as u64
             && u32_at(header, 48)? == super::checksum(0, batches);
         is_whole.then_some(())?;
-        Some(ProducersAt {
-            offset: u64_at(header, 32)?,
-            producers: Producers::decode(batches)?,
-        })
+        let offset = u64_at(header, 32)?;
+        let producers = Producers::decode(batches, offset)?;
+        Some(ProducersAt { offset, producers })
     }
 }
 

@@ -93,7 +93,7 @@ impl<'a> Reading<'a> {
                 "reading begins at or after the time it is to end at",
             ));
         }
-        // In this order: behind a seal the end does not move any more.
+        // In this order: behind a seal the end does not move, unless the log is opened again.
         let is_sealed = log.is_sealed()?;
         let tail = log.tail()?;
         let mut reading = Reading {
@@ -112,8 +112,13 @@ impl<'a> Reading<'a> {
         if let ControlFlow::Break(stopped) = reading.gather(&mut source)? {
             reading.batch.stopped = stopped;
         }
-        if reading.batch.next_offset > reading.batch.tail.offset {
+        let read_to = reading.batch.next_offset;
+        if read_to > reading.batch.tail.offset {
             reading.batch.tail = log.tail()?;
+        }
+        // Meanwhile the log may have been opened again and gone on.
+        if reading.batch.stopped == Stop::Sealed && !(log.is_sealed()? && log.tail()?.offset <= read_to) {
+            reading.batch.stopped = Stop::AtEnd;
         }
         Ok(reading.batch)
     }

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use super::findings::Findings;
 use super::plan::{Action, Plan, Planned, unknown};
-use crate::chain::{Chain, Testimony, flaw_in};
+use crate::chain::{Testimony, flaw_in};
+use crate::control::Producers;
 use crate::directory::{Directory, Home, MetaStore, corrupt};
 use crate::format::{FrameSeeds, Previous, ProducersAt};
 use crate::segment::{Gap, Good, Rewriter};
@@ -26,7 +27,7 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
         directory.remove_producers_behind(chain.meta.next_offset)?;
     }
     announce(directory, &mut meta, findings.home, plan)?;
-    keep_producers(chain, meta.current().next_offset)?;
+    keep_control(findings, plan, &mut meta)?;
     // When the last segments are gone, one of these would be taken for the last.
     directory.remove_segments(chain.superseded.iter().copied())?;
     for name in &findings.runs_damaged {
@@ -54,18 +55,32 @@ pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>
     Ok(quarantined)
 }
 
-/// Writes down what producers have published, as far as it can be read: a segment that is rewritten
-/// does not tell it any more.
-fn keep_producers(chain: &Chain, end: u64) -> Result<()> {
-    let producers = chain.producers_left(end)?;
-    if producers.is_empty() {
-        return Ok(());
+/// Writes down what the records have come to, as far as they can be read: segments that are
+/// rewritten or dropped do not tell it any more. Producers may send again what is lost.
+fn keep_control(findings: &Findings, plan: &Plan, meta: &mut MetaStore) -> Result<()> {
+    let (chain, directory) = (&findings.chain, &findings.chain.directory);
+    let offset = meta.current().next_offset;
+    let producers = chain.producers_left(offset)?;
+    let kept_to = plan.lost_from.unwrap_or(offset);
+    let producers = producers.up_to(kept_to, &Producers::default());
+    let has_producers = !producers.is_empty();
+    if findings.are_producers_damaged && !has_producers {
+        directory.remove_producers_behind(0)?;
+        directory.remove_older_producers(1)?;
     }
-    let offset = end;
-    chain
-        .directory
-        .store_producers(&ProducersAt { offset, producers })?;
-    chain.directory.remove_older_producers(offset)
+    if has_producers {
+        directory.store_producers(&ProducersAt { offset, producers })?;
+        directory.remove_older_producers(offset)?;
+    }
+    let mut state = chain.control_left()?;
+    state.has_producers |= has_producers;
+    let is_lossy = plan.lost_from.is_some();
+    meta.write_both(|meta| {
+        meta.control.1.has_producers |= has_producers;
+        if is_lossy {
+            meta.control = (offset, state);
+        }
+    })
 }
 
 /// Writes to the metadata, before anything else is changed, what must survive a crash in between.

@@ -457,3 +457,18 @@ fn a_typed_log_waits_and_ends_as_its_log_does() {
     let batch = soon(|| log.consume_blocking(Start::Newest, 9, None)).expect("read");
     assert!(batch.into_iter().next().is_none());
 }
+
+/// Goal: what a filter leaves out, however much it is, is no reason to wait.
+#[test]
+fn read_blocking_goes_through_much_that_the_filter_leaves_out() {
+    let log = duramen::BlockingLog::new(duramen::MemoryLog::new());
+    let large = vec![7; 1 << 20];
+    for _ in 0..20 {
+        log.publish(&[NewMessage::value(&large)]).expect("published");
+    }
+    log.publish(&[NewMessage::new(b"wanted", b"")])
+        .expect("published");
+    let how = duramen::ReadOptions::new().filter(duramen::Filter::key(b"wanted"));
+    let found = log.read_blocking(Start::Oldest, &how, Some(LONG)).expect("read");
+    assert_eq!(found.messages[0].offset, 20);
+}

@@ -5,6 +5,7 @@
 mod common;
 
 mod bitflips;
+mod control;
 mod golden;
 mod recover;
 mod short_batches;

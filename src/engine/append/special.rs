@@ -47,6 +47,8 @@ impl Append {
             }
             Ok(Some(ack)) => {
                 rest.waits = waits;
+                // The first call may have failed, or died, before it could trim.
+                rest.trim_to = trims.then_some(appender.guard.state.trim_to);
                 return Ok(ack);
             }
             Ok(None) => {}

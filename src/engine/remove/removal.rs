@@ -81,8 +81,8 @@ impl Remove {
         }
     }
 
-    /// As [`hold`](Remove::hold), but `None` if a removal is under way: neither publishers nor
-    /// upkeep wait for one.
+    /// As [`hold`](Remove::hold), but `None` if a removal is under way: neither upkeep nor a
+    /// publisher waits for one, unless its own batch trims the log.
     pub(crate) fn try_hold(&self) -> Option<Removal<'_>> {
         Some(Removal {
             remove: self,
