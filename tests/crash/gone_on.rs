@@ -44,9 +44,8 @@ impl GoneOn {
         // One that was sent in vain, too.
         let is_new = |one: &(u64, u64)| state.last_sequence(one.0) < Some(one.1);
         lost.retain(is_new);
-        if lost.is_empty() {
-            gone_on.publish(log, None)?;
-        }
+        // In front, so that they come to lie elsewhere than before.
+        gone_on.publish(log, None)?;
         lost.into_iter()
             .try_for_each(|producer| gone_on.publish(log, Some(producer)))?;
         Ok(gone_on)
