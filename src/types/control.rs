@@ -13,7 +13,8 @@ pub enum Control {
     Fence(Token),
     /// Trims the log to this offset, or to behind this record, whichever is lower, once the batch
     /// is on stable storage: the publish waits for that. At or below the start offset it has no
-    /// effect.
+    /// effect. Where the disk does not take the trim itself, the messages are hidden all the same,
+    /// and their space is freed by the next trim or open.
     Trim(u64),
     /// Seals the log: from the next batch on, every publish fails with
     /// [`Error::Sealed`](crate::Error::Sealed).

@@ -44,9 +44,8 @@ impl GoneOn {
         // One that was sent in vain, too.
         let is_new = |one: &(u64, u64)| state.last_sequence(one.0) < Some(one.1);
         lost.retain(is_new);
-        if lost.is_empty() {
-            gone_on.publish(log, None)?;
-        }
+        // In front, so that they come to lie elsewhere than before.
+        gone_on.publish(log, None)?;
         lost.into_iter()
             .try_for_each(|producer| gone_on.publish(log, Some(producer)))?;
         Ok(gone_on)
@@ -59,15 +58,18 @@ impl GoneOn {
     fn publish(&mut self, log: &FileLog, producer: Option<(u64, u64)>) -> Verdict<()> {
         let first = self.next();
         let more = Content::new(u64::MAX, first, 30);
-        let (time, mut how) = (more.time, PublishOptions::new());
-        if let Some((id, sequence)) = producer {
-            how = how.producer(id, sequence);
-        }
-        let ack = as_new(std::slice::from_ref(&more), |messages| log.append(messages, &how));
-        let ack = ack.map_err(|error| format!("G1: does not go on: {}", told(&error)))?;
+        let time = more.time;
+        let published = as_new(std::slice::from_ref(&more), |messages| match producer {
+            None => log.publish(messages).map(|next| (next, false)),
+            Some((id, sequence)) => {
+                let ack = log.append(messages, &PublishOptions::new().producer(id, sequence));
+                ack.map(|ack| (ack.end.offset, ack.is_duplicate))
+            }
+        });
+        let published = published.map_err(|error| format!("G1: does not go on: {}", told(&error)))?;
         ensure!(
-            ack.end.offset == first + 1 && !ack.is_duplicate,
-            "G3: published at {first}, {producer:?}: {ack:?}"
+            published == (first + 1, false),
+            "G3: published at {first}, {producer:?}: next offset and duplicate: {published:?}"
         );
         self.messages.push(Arc::new(more));
         if producer.is_some() {

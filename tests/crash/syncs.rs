@@ -18,13 +18,13 @@ use super::reopened::{Killed, Reopened};
 use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{
-    Backup, Batch, Close, Compact, DeleteFirst, DeleteLast, DeleteMiddle, Fill, Merge, Recover, Reopen, Roll,
-    Segment, Small, Sync, Thin, Trim, TrimAll,
+    Backup, Batch, Close, Compact, DeleteFirst, DeleteLast, DeleteMiddle, Fence, Fill, Merge, Produce,
+    Recover, Reopen, Roll, Segment, Small, Sync, Thin, Trim, TrimAll, TrimControl,
 };
 use super::workload::{Config, Step, Workload};
 use crate::verdict::{Verdict, ensure};
 
-const WORKLOADS: [&[Step]; 25] = [
+const WORKLOADS: [&[Step]; 31] = [
     &[Small],
     &[Thin, Merge],
     &[Fill, Trim],
@@ -50,6 +50,12 @@ const WORKLOADS: [&[Step]; 25] = [
     &[Small, Sync, Small, Close],
     &[Small, Segment, Small],
     &[Small, Small],
+    &[Produce, Fill, Trim],
+    &[Produce, Fence, Close],
+    &[Produce, Fill, DeleteFirst, Trim],
+    &[Fence, Produce, Backup, Produce, Backup],
+    &[Small, Produce, Backup, Produce, Backup],
+    &[Fence, Fill, TrimControl, TrimControl],
 ];
 
 /// Disks to try at most at each point, of two kinds.
@@ -91,6 +97,10 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "install < create_segment < new_segment < roll < leave_behind",
         "the rewrite that it is for syncs the directory; it stays for others who publish meanwhile, and for a rewrite \
          that fails: here is neither",
+    ),
+    (
+        "closure < store_producers < copy_producers < finish",
+        "of the two syncs that of the directory: a backup syncs it again before the metadata says that it is whole",
     ),
     (
         "sync_stored < sync_step < sync < rewrite",
