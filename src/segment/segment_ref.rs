@@ -148,8 +148,8 @@ impl Held {
         }
     }
 
-    /// What the records in the first `len` bytes of this segment, which has this header, say besides
-    /// their messages.
+    /// What the records in the first `len` bytes of this segment, which has this header, say
+    /// besides their messages.
     pub(crate) fn told(&self, header: &SegmentHeader, len: u32) -> Told {
         let walk = Walk {
             map: self.map(),

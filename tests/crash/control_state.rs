@@ -113,8 +113,8 @@ fn a_rewrite_keeps_the_control_records_in_front_of_the_start() {
     assert_eq!(restored.token().expect("open"), token("a"));
 }
 
-/// A backup is interrupted after each of its operations, its target goes on as a log of its own, and is killed: what the
-/// backup would have brought is nothing to it.
+/// A backup is interrupted after each of its operations, its target goes on as a log of its own, and is killed: what
+/// the backup would have brought is nothing to it.
 #[test]
 fn what_an_interrupted_backup_left_of_producers_does_not_count_later() {
     for index in 0.. {
