@@ -16,15 +16,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::come_to::ComeTo;
 use super::compare::{CHUNK_LEN, common_len};
 use super::condition::{Condition, accept};
 use super::moment::{Moment, Source, ToCopy};
 use crate::chain::{RewriteSource, Testimony, flaw_in_told, segment_bases, untrimmed};
-use crate::control::{ControlState, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore, initialise};
 use crate::engine::remove::copy_kept;
 use crate::engine::segments::{Reader, Segments};
-use crate::format::{CleanEnd, FileName, Meta, Previous, SEGMENT_HEADER_LEN};
+use crate::format::{CleanEnd, FileName, Meta, Previous, ProducersAt, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, Sealed, SegmentEnd, copy_range_of, store_index};
 use crate::sys::{Created, Dir, DirLock, File, Open};
 use crate::{BackupReport, Error, LifeId, Result};
@@ -54,10 +54,10 @@ pub(crate) fn copy_until(source: &Source<'_>, dir: &Path, end: u64) -> Result<Ba
 }
 
 /// The directory that a backup goes to.
-pub(super) struct Target {
+struct Target {
     /// What to remove if the call is refused. This is dropped before the lock is released.
     created: Option<Created>,
-    pub(super) directory: Arc<Directory>,
+    directory: Arc<Directory>,
     source: Arc<Directory>,
     meta: Option<MetaStore>,
     condition: Condition,
@@ -66,11 +66,7 @@ pub(super) struct Target {
     /// Of these, the ones that are whole under their temporary names.
     staged: Vec<u64>,
     report: BackupReport,
-    /// What the records that were copied have come to, or those in front of the first segment if
-    /// none is copied; and up to which offset.
-    pub(super) control: Option<(u64, ControlState)>,
-    /// The batches of producers among them.
-    pub(super) producers: Producers,
+    come_to: ComeTo,
     /// Whether the copy is a log with a life of its own.
     is_fork: bool,
     _lock: DirLock,
@@ -106,8 +102,7 @@ impl Target {
             bases: Vec::new(),
             staged: Vec::new(),
             report: BackupReport::default(),
-            control: None,
-            producers: Producers::default(),
+            come_to: ComeTo::default(),
             is_fork,
             _lock: lock,
         })
@@ -200,7 +195,7 @@ impl Target {
         while let Some(ToCopy { source, held }) = moment.next()? {
             let base = source.header.base;
             if base >= end {
-                self.control.get_or_insert((base, source.header.control));
+                self.come_to.left_out(&source.header);
                 break;
             }
             let copied = if end < source.end {
@@ -334,9 +329,8 @@ impl Target {
 
     /// Copies the messages of one segment below `end`.
     fn copy_cut(&mut self, source: &RewriteSource, held: &Held, end: u64) -> Result<u64> {
-        let told = held.told(&source.header, source.len).batches.into_iter();
-        told.filter(|batch| batch.end() <= end)
-            .for_each(|batch| self.producers.note(batch));
+        self.come_to
+            .published(&held.told(&source.header, source.len), end);
         let mut rewriter = Rewriter::create(&self.directory, source.header)?;
         copy_kept(&held.opened(), &mut rewriter, &|offset| offset < end)
             .map_err(|fault| fault.into_error(&held.path()))?;
@@ -351,13 +345,11 @@ impl Target {
     fn verify(&mut self, directory: &Directory, source: &RewriteSource) -> Result<()> {
         let base = source.header.base;
         let (flaw, control, told) = flaw_in_told(directory, base, Testimony::Successor(source.origin))?;
-        self.control = Some(control);
-        told.batches
-            .into_iter()
-            .for_each(|batch| self.producers.note(batch));
+        self.come_to.copied(control, &told);
         match flaw {
             None => Ok(()),
-            // It is the log that is damaged, or the disk of the copy.
+            // The bytes were read back from what was written: it is the log that is damaged, or the
+            // disk of the copy.
             Some(flaw) => Err(flaw.error(&self.directory.path_of(&FileName::Segment(base)))),
         }
     }
@@ -372,7 +364,7 @@ impl Target {
         // Everything was read while the log was open. From here on the copy is whole.
         self.source.health.check_open()?;
         let start_offset = moment.start_offset.min(next_offset);
-        let mut control = self.control_at(next_offset, &moment.meta);
+        let mut control = self.come_to.control_at(next_offset, &moment.meta);
         // A segment that was rewritten names no producers.
         control.has_producers |= self.copy_producers(moment, next_offset)?;
         let meta = Meta {
@@ -392,6 +384,18 @@ impl Target {
         self.report.start_offset = start_offset;
         self.report.next_offset = next_offset;
         Ok(self.report)
+    }
+
+    /// Stores the table of producers of a copy that ends at this offset; false if it has none.
+    fn copy_producers(&self, moment: &Moment<'_>, next_offset: u64) -> Result<bool> {
+        let producers = self.come_to.producers_at(next_offset, &moment.producers);
+        if producers.is_empty() {
+            return Ok(false);
+        }
+        let offset = next_offset;
+        self.directory
+            .store_producers(&ProducersAt { offset, producers })?;
+        Ok(true)
     }
 
     /// Makes the old backup the new one by its metadata.

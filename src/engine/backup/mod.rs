@@ -1,10 +1,10 @@
 //! Copying a log while it is written to.
 
+mod come_to;
 mod compare;
 mod condition;
 mod copy;
 mod moment;
-mod told;
 
 pub(super) use copy::{copy, copy_until};
 pub(super) use moment::Source;
