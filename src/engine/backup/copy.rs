@@ -173,8 +173,7 @@ impl Target {
             // The process that wrote this may have been killed before it was durable.
             Some(meta) => meta.write_both(|_| {})?,
         }
-        // A table of producers behind the end of the copy, or in one that does not count, was left
-        // by an earlier attempt, and may be wrong for this one.
+        // An earlier attempt has left a table behind the end, or in a copy that does not count.
         let end = self.meta.as_ref().map_or(0, |meta| meta.current().next_offset);
         let is_counted = |table: u64| self.condition != Condition::Incomplete && table <= end;
         for name in self.directory.dir.list()? {
@@ -348,8 +347,7 @@ impl Target {
         self.come_to.copied(control, &told);
         match flaw {
             None => Ok(()),
-            // The bytes were read back from what was written: it is the log that is damaged, or the
-            // disk of the copy.
+            // It is the log that is damaged, or the disk of the copy.
             Some(flaw) => Err(flaw.error(&self.directory.path_of(&FileName::Segment(base)))),
         }
     }
