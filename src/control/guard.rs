@@ -89,7 +89,7 @@ impl Guard {
         self.tokens.first().map_or(Token::EMPTY, |(_, token)| *token)
     }
 
-    /// One past the record that has sealed the log; `u64::MAX` if it is not sealed.
+    /// One past the batch that has sealed the log; `u64::MAX` if it is not sealed.
     pub(crate) fn sealed_at(&self) -> u64 {
         if self.state.is_sealed {
             self.changed_at
@@ -188,12 +188,16 @@ impl Guard {
         for control in controls {
             self.state.note_control(offset, *control);
             offset += 1;
-            if !matches!(control, Control::Trim(_)) {
-                self.changed_at = offset;
-            }
             if let Control::Fence(token) = control {
                 self.tokens.push((offset, *token));
             }
+        }
+        // The end of the batch, and not of the record: nothing is visible or durable in between.
+        if controls
+            .iter()
+            .any(|control| !matches!(control, Control::Trim(_)))
+        {
+            self.changed_at = offset;
         }
         if let Some(producer) = producer {
             self.note_produced(producer, batch.first, offset, batch.times);
