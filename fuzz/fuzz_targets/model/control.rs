@@ -23,7 +23,6 @@ impl World {
         self.note(contents);
         self.next += controls;
         assert_eq!(ack.end.offset, self.next);
-        self.follow_policy();
         Some(ack)
     }
 
@@ -41,12 +40,14 @@ impl World {
         }
         if let Some(ack) = self.append(contents, &how, 1) {
             self.control.fenced(ack.end.offset, sets);
+            self.follow_policy();
         }
     }
 
     pub(crate) fn seal(&mut self, contents: &[Content]) {
         if let Some(ack) = self.append(contents, &PublishOptions::new().and(Control::Seal), 1) {
             self.control.sealed(ack.end.offset, true);
+            self.follow_policy();
         }
     }
 
@@ -91,5 +92,6 @@ impl World {
             Some(places) => assert_eq!((ack.start.offset, ack.end.offset), places),
             None => self.control.produced(&ack, id, sequence),
         }
+        self.follow_policy();
     }
 }
