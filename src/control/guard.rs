@@ -68,8 +68,8 @@ impl Guard {
     /// [stamped](Guard::stamp), or at least one that has no right token.
     #[inline]
     pub(crate) fn is_concerned(&self, how: &PublishOptions<'_>) -> bool {
-        let has_no_right = match how.token {
-            Some(token) => token != self.state.token,
+        let has_no_right = match &how.token {
+            Some(token) => *token != self.state.token,
             None => self.needs_token,
         };
         self.is_watchful || how.is_special || has_no_right
@@ -125,8 +125,14 @@ impl Guard {
         self.published(how, next_offset)
     }
 
-    /// The ack of a producer's batch that was published before.
+    /// Whether the batch may be one that its producer has [published](Guard::published) before.
     #[inline]
+    pub(crate) fn may_repeat(&self, how: &PublishOptions<'_>) -> bool {
+        how.producer
+            .is_some_and(|(id, sequence)| !self.producers.is_new(id, sequence))
+    }
+
+    /// The ack of a producer's batch that was published before.
     pub(crate) fn published(&self, how: &PublishOptions<'_>, next_offset: u64) -> Result<Option<Ack>> {
         match how.producer {
             Some((id, sequence)) => self

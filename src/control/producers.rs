@@ -49,27 +49,50 @@ impl ProducerBatch {
 
 /// The last batches of each producer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Producers(FxHashMap<u64, VecDeque<ProducerBatch>>);
+pub(crate) struct Producers {
+    /// A producer's batches, oldest first, of which there is at least one.
+    all: Vec<VecDeque<ProducerBatch>>,
+    /// Where the batches of the producer with this id are.
+    by_id: FxHashMap<u64, usize>,
+    /// Where those of the last one that has published are: mostly the next one is the same.
+    recent: usize,
+}
 
 impl Producers {
     /// How many producers are known.
     pub(crate) fn count(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Bytes of the batches as they are stored.
     pub(crate) fn encoded_len(&self) -> u64 {
-        let batches: usize = self.0.values().map(VecDeque::len).sum();
+        let batches: usize = self.all.iter().map(VecDeque::len).sum();
         (batches * STORED_LEN) as u64
+    }
+
+    /// The batches of the producer with this id.
+    #[inline]
+    fn batches(&self, id: u64) -> Option<&VecDeque<ProducerBatch>> {
+        let recent = self.all.get(self.recent);
+        recent
+            .filter(|batches| batches.back().is_some_and(|last| last.id == id))
+            .or_else(|| self.all.get(*self.by_id.get(&id)?))
+    }
+
+    /// Whether this is a sequence behind all of the producer with this id.
+    #[inline]
+    pub(crate) fn is_new(&self, id: u64, sequence: u64) -> bool {
+        let last = self.batches(id).and_then(VecDeque::back);
+        last.is_none_or(|last| sequence > last.sequence)
     }
 
     /// The answer to a producer who publishes this sequence again; `None` if it is a new one.
     pub(crate) fn answer(&self, id: u64, sequence: u64, tail: Place) -> Result<Option<Ack>> {
-        let Some(batches) = self.0.get(&id) else {
+        let Some(batches) = self.batches(id) else {
             return Ok(None);
         };
         let last = match batches.back() {
@@ -87,8 +110,23 @@ impl Producers {
     }
 
     /// Takes a batch, which lies behind all others. One that is known already changes nothing.
+    #[inline]
     pub(crate) fn note(&mut self, batch: ProducerBatch) {
-        let batches = self.0.entry(batch.id).or_default();
+        let is_recent = |last: &ProducerBatch| last.id == batch.id;
+        if !self
+            .all
+            .get(self.recent)
+            .and_then(VecDeque::back)
+            .is_some_and(is_recent)
+        {
+            match self.by_id.get(&batch.id) {
+                Some(at) => self.recent = *at,
+                None => return self.note_first(batch),
+            }
+        }
+        let Some(batches) = self.all.get_mut(self.recent) else {
+            return;
+        };
         if batches.back().is_some_and(|last| batch.sequence <= last.sequence) {
             return;
         }
@@ -96,22 +134,38 @@ impl Producers {
             batches.pop_front();
         }
         batches.push_back(batch);
-        if self.0.len() > PRODUCERS_MAX {
+    }
+
+    /// Takes the first batch of a producer.
+    #[cold]
+    fn note_first(&mut self, batch: ProducerBatch) {
+        if self.all.len() == PRODUCERS_MAX {
             self.forget_oldest();
         }
+        self.recent = self.all.len();
+        self.by_id.insert(batch.id, self.recent);
+        self.all.push(VecDeque::from([batch]));
     }
 
     fn forget_oldest(&mut self) {
         let last = |batches: &VecDeque<ProducerBatch>| batches.back().map(|batch| batch.first);
-        let oldest = self.0.iter().min_by_key(|(_, batches)| last(batches));
-        if let Some(id) = oldest.map(|(id, _)| *id) {
-            self.0.remove(&id);
+        let oldest = self.all.iter().enumerate();
+        let Some((at, _)) = oldest.min_by_key(|(_, batches)| last(batches)) else {
+            return;
+        };
+        let id_of = |batches: &VecDeque<ProducerBatch>| batches.back().map(|batch| batch.id);
+        if let Some(id) = id_of(&self.all.swap_remove(at)) {
+            self.by_id.remove(&id);
+        }
+        // The last one has taken its place.
+        if let Some(id) = self.all.get(at).and_then(id_of) {
+            self.by_id.insert(id, at);
         }
     }
 
     /// The last of the batches that are known here or there and end at or below `end`.
     pub(crate) fn up_to(&self, end: u64, others: &Producers) -> Producers {
-        let all = self.0.values().chain(others.0.values());
+        let all = self.all.iter().chain(&others.all);
         let mut all: Vec<ProducerBatch> = all.flatten().copied().collect();
         all.retain(|batch| batch.end() <= end);
         all.sort_unstable_by_key(|batch| batch.first);
@@ -124,7 +178,7 @@ impl Producers {
 
     /// The batches as they are stored, in the order of their offsets.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut batches: Vec<&ProducerBatch> = self.0.values().flatten().collect();
+        let mut batches: Vec<&ProducerBatch> = self.all.iter().flatten().collect();
         batches.sort_unstable_by_key(|batch| batch.first);
         let mut bytes = Vec::with_capacity(batches.len() * STORED_LEN);
         for batch in batches {
@@ -161,7 +215,7 @@ impl Producers {
                 count: u32::try_from(u64::from_le_bytes(count)).ok()?,
                 times: (i64::from_le_bytes(begin), i64::from_le_bytes(last)),
             };
-            let is_full = producers.count() == PRODUCERS_MAX && !producers.0.contains_key(&batch.id);
+            let is_full = producers.count() == PRODUCERS_MAX && !producers.by_id.contains_key(&batch.id);
             let behind = batch.first.checked_add(u64::from(batch.count))?;
             if is_full || behind > end {
                 return None;
@@ -219,6 +273,10 @@ mod tests {
         producers.note(batch(1 << 60, 0, 10_002));
         assert_eq!(producers.count(), PRODUCERS_MAX);
         assert_eq!(answer(&producers, 1, 0).expect("forgotten"), None);
+        // All others are, whichever has moved to the place of the one that was forgotten.
+        for id in (2..PRODUCERS_MAX as u64).chain([1 << 60]) {
+            assert!(answer(&producers, id, 0).expect("known").is_some(), "{id}");
+        }
         assert!(answer(&producers, 0, 1).expect("known").is_some());
     }
 
@@ -231,7 +289,7 @@ mod tests {
         let bytes = producers.encode();
         assert_eq!(bytes.len(), 10 * STORED_LEN);
         let read = Producers::decode(&bytes, 20).expect("whole");
-        assert_eq!(read.0, producers.0);
+        assert_eq!((read.encode(), read.count()), (bytes.clone(), 3));
         assert!(Producers::decode(&bytes[1..], 20).is_none() && Producers::decode(&bytes, 19).is_none());
         let mut others = Producers::default();
         for other in [batch(1, 1, 2), batch(4, 0, 4), batch(4, 1, 30)] {

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::append::Published;
 use super::open_log::OpenLog;
 use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
@@ -10,8 +11,8 @@ use crate::log::{Reading, Record};
 use crate::segment::{Gather as _, IndexState, SegmentRef};
 use crate::sys::is_out_of_space;
 use crate::{
-    Ack, BackupReport, Batch, Changes, Deleted, Log, Message, NewMessage, Place, Position, PublishOptions,
-    ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
+    Ack, BackupReport, Batch, Changes, Deleted, Error, Log, Message, NewMessage, Place, Position,
+    PublishOptions, ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
 };
 
 /// A log in a directory of files.
@@ -166,16 +167,14 @@ impl FileLog {
         self.log.copy_until(dir, end)
     }
 
-    /// Does `work`, and once more if there was no space for it: the background may have taken some
-    /// in advance, and gives it back when it is done with what it is at.
-    #[inline]
-    pub(super) fn with_space<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
-        let done = work();
-        if done.as_ref().is_err_and(is_out_of_space) && !self.log.health().is_poisoned() {
-            self.log.upkeep.wait_for_space();
-            return work();
+    /// Returns an error that another attempt cannot mend. If there was no space, the background may
+    /// have taken some in advance, and gives it back when it is done with what it is at.
+    pub(super) fn wait_for_space(&self, error: Error) -> Result<()> {
+        if !is_out_of_space(&error) || self.log.health().is_poisoned() {
+            return Err(error);
         }
-        done
+        self.log.upkeep.wait_for_space();
+        Ok(())
     }
 
     /// Deletes from one segment, and lets go of its old file.
@@ -200,7 +199,11 @@ impl FileLog {
 /// As publishing.
 #[cfg(feature = "fault")]
 pub fn append_controls(log: &FileLog, records: &[NewMessage<'_>]) -> Result<u64> {
-    log.append_apart(|rest| log.log.append.append_controls(records, &[], rest))
+    let mut published = Published::default();
+    log.carry_out(&mut published, |published| {
+        log.log.append.append_controls(records, &[], published)
+    })?;
+    Ok(published.ack.end.offset)
 }
 
 /// Restores the messages of `log` below the offset `end` to the directory `dir`, as
@@ -218,17 +221,22 @@ impl Log for FileLog {
     #[inline]
     fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
         const PLAIN: &PublishOptions<'_> = &PublishOptions::new();
-        Ok(self.append_batch(messages, PLAIN)?.end.offset)
+        let mut published = Published::default();
+        self.append_batch(messages, PLAIN, &mut published)?;
+        Ok(published.ack.end.offset)
     }
 
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
-        let ack = self.append_batch(messages, how)?;
+        let ack = self.append(messages, how)?;
         // Of a batch that had been published before, the end is not the next offset.
         Ok(if ack.is_duplicate { ack.tail } else { ack.end }.offset)
     }
 
+    #[inline]
     fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
-        self.append_batch(messages, how)
+        let mut published = Published::default();
+        self.append_batch(messages, how, &mut published)?;
+        Ok(published.ack)
     }
 
     fn tail(&self) -> Result<Place> {
@@ -340,7 +348,13 @@ impl Log for FileLog {
 
     fn delete_some(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         // What was rewritten takes space for as long as the background works on its old file.
-        self.with_space(|| self.delete_once(offsets))
+        match self.delete_once(offsets) {
+            Err(error) => {
+                self.wait_for_space(error)?;
+                self.delete_once(offsets)
+            }
+            deleted => deleted,
+        }
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {

@@ -1,34 +1,61 @@
 //! Publishing through the handle: what is left to do when a batch was appended.
 
-use super::append::Rest;
+use super::append::Published;
 use super::file_log::FileLog;
-use crate::{Ack, Log, NewMessage, PublishOptions, Result};
+use crate::{Error, Log, NewMessage, PublishOptions, Result};
 
 impl FileLog {
-    /// See [`Log::append`].
+    /// See [`Log::append`](crate::Log::append).
     #[inline]
-    pub(super) fn append_batch(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
-        let mut rest = Rest::default();
-        let published = self.with_space(|| {
-            let published = self.log.append.publish(messages, how, &mut rest);
-            if published.is_err() {
-                self.act_on(&mut rest)?;
-            }
-            published
-        });
-        let acted = self.act_on(&mut rest);
-        let ack = published?;
-        acted?;
-        if rest.waits {
-            // Of a batch that was there already, the caller learns the log's end as well.
-            self.log.append.wait_for(ack.tail.offset)?;
-            if let Some(before) = rest.trim_to {
-                self.trim_by_control(before)?;
-            }
-        } else {
-            self.log.upkeep.pace(rest.backlog_len);
+    pub(super) fn append_batch(
+        &self,
+        messages: &[NewMessage<'_>],
+        how: &PublishOptions<'_>,
+        published: &mut Published,
+    ) -> Result<()> {
+        self.carry_out(published, |published| {
+            self.log.append.publish(messages, how, published)
+        })
+    }
+
+    /// Appends something by `append`, and does what is left to do.
+    #[inline]
+    pub(super) fn carry_out(
+        &self,
+        published: &mut Published,
+        append: impl Fn(&mut Published) -> Result<()>,
+    ) -> Result<()> {
+        if let Err(error) = append(published) {
+            self.carry_out_again(error, published, append)?;
         }
-        Ok(ack)
+        self.act_on(published)?;
+        if !published.waits {
+            self.log.upkeep.pace(published.backlog_len);
+            return Ok(());
+        }
+        // Of a batch that was there already, the caller learns the log's end as well.
+        self.log.append.wait_for(published.ack.tail.offset)?;
+        match published.trim_to {
+            Some(before) => self.trim_by_control(before),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what is left to do after an error, and appends once more if that has made space.
+    #[cold]
+    #[inline(never)]
+    fn carry_out_again(
+        &self,
+        error: Error,
+        published: &mut Published,
+        append: impl Fn(&mut Published) -> Result<()>,
+    ) -> Result<()> {
+        self.act_on(published)?;
+        self.wait_for_space(error)?;
+        let appended = append(published);
+        let acted = self.act_on(published);
+        appended?;
+        acted
     }
 
     /// Opens a sealed log again, for publishing. Does nothing if it is not sealed.
@@ -41,26 +68,11 @@ impl FileLog {
     ///
     /// As [`Log::publish`].
     pub fn unseal(&self) -> Result<()> {
-        self.append_apart(|rest| self.log.append.unseal(rest))?;
+        self.carry_out(&mut Published::default(), |published| {
+            self.log.append.unseal(published)
+        })?;
         self.log.append.show_seal();
         Ok(())
-    }
-
-    /// Appends something by `append`, which returns the next offset, and waits until it is durable.
-    pub(super) fn append_apart(&self, append: impl Fn(&mut Rest) -> Result<u64>) -> Result<u64> {
-        let mut rest = Rest::default();
-        let appended = self.with_space(|| {
-            let appended = append(&mut rest);
-            if appended.is_err() {
-                self.act_on(&mut rest)?;
-            }
-            appended
-        });
-        let acted = self.act_on(&mut rest);
-        let next_offset = appended?;
-        acted?;
-        self.log.append.wait_for(next_offset)?;
-        Ok(next_offset)
     }
 
     /// Trims to where control records say, if the process died after they were durable and before
@@ -90,8 +102,8 @@ impl FileLog {
     }
 
     #[inline]
-    fn act_on(&self, rest: &mut Rest) -> Result<()> {
-        match rest.due.take() {
+    fn act_on(&self, published: &mut Published) -> Result<()> {
+        match published.due.take() {
             Some(due) => self.log.upkeep.act(*due),
             None => Ok(()),
         }

@@ -178,13 +178,12 @@ fn a_segment_left_behind_is_synced_before_it_is_sealed_by_another() {
     }
     log.log.space.give_back();
     let due = loop {
-        let mut rest = crate::engine::append::Rest::default();
-        let published = log
-            .log
+        let mut published = crate::engine::append::Published::default();
+        log.log
             .append
-            .publish(&message, &crate::PublishOptions::new(), &mut rest);
-        published.expect("published");
-        let due = rest.due;
+            .publish(&message, &crate::PublishOptions::new(), &mut published)
+            .expect("published");
+        let due = published.due;
         if let Some(due) = due.filter(|due| due.left_behind.is_some()) {
             break due;
         }

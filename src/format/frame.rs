@@ -204,12 +204,21 @@ impl RecordHeader {
             | flag(self.control, CONTROL)
             | flag(self.by_clock, BY_CLOCK);
         let mut bytes = [0; LONE_HEADER_LEN];
-        bytes[4..8].copy_from_slice(&(kind << KIND_SHIFT | self.len).to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.time.to_le_bytes());
-        bytes[16..20].copy_from_slice(&fields.to_le_bytes());
+        // The checksum loads words, for which the processor waits if they were stored in pieces.
+        let time = self.time.cast_unsigned();
+        let first = u64::from(kind << KIND_SHIFT | self.len) | time << 32;
+        bytes[4..12].copy_from_slice(&first.to_le_bytes());
+        bytes[12..20].copy_from_slice(&(time >> 32 | u64::from(fields) << 32).to_le_bytes());
         bytes[20..24].copy_from_slice(&frontier.to_le_bytes());
         bytes
     }
+}
+
+/// Puts the checksum of the rest of `header` in front.
+#[inline]
+fn set_checksum(header: &mut [u8], seed: u32) {
+    let sum = super::checksum(seed, &header[4..]);
+    header[..4].copy_from_slice(&sum.to_le_bytes());
 }
 
 impl BatchHeader {
@@ -223,34 +232,37 @@ impl BatchHeader {
         }
     }
 
-    /// The bytes of a header that names no producer, with the checksum for a position with this
-    /// `seed`.
+    /// The bytes of the header, with the checksum for a position with this `seed`.
+    #[inline]
     pub(crate) fn encode(&self, seed: u32) -> [u8; BATCH_HEADER_LEN] {
         let mut bytes = [0; BATCH_HEADER_LEN];
-        bytes[4..8].copy_from_slice(&(KIND_BATCH << KIND_SHIFT | self.count).to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.first.to_le_bytes());
-        bytes[16..20].copy_from_slice(&self.frontier.to_le_bytes());
-        let sum = super::checksum(seed, &bytes[4..]);
-        bytes[..4].copy_from_slice(&sum.to_le_bytes());
+        self.put_words(&mut bytes, 0);
+        set_checksum(&mut bytes, seed);
         bytes
     }
 
     /// The bytes of a header that names a producer and the batch's sequence.
+    #[inline]
     pub(crate) fn encode_produced(
         &self,
         (id, sequence): (u64, u64),
         seed: u32,
     ) -> [u8; BATCH_HEADER_LEN_MAX] {
         let mut bytes = [0; BATCH_HEADER_LEN_MAX];
-        bytes[..BATCH_HEADER_LEN].copy_from_slice(&self.encode(seed));
-        let word = KIND_BATCH << KIND_SHIFT | HAS_PRODUCER | self.count;
-        bytes[4..8].copy_from_slice(&word.to_le_bytes());
+        self.put_words(&mut bytes, HAS_PRODUCER);
         bytes[20..28].copy_from_slice(&id.to_le_bytes());
         bytes[28..].copy_from_slice(&sequence.to_le_bytes());
-        let sum = super::checksum(seed, &bytes[4..]);
-        bytes[..4].copy_from_slice(&sum.to_le_bytes());
+        set_checksum(&mut bytes, seed);
         bytes
+    }
+
+    /// Puts what all headers have, in the words in which the checksum loads it.
+    #[inline]
+    fn put_words(&self, bytes: &mut [u8], flags: u32) {
+        let word = |low: u32, high: u32| (u64::from(low) | u64::from(high) << 32).to_le_bytes();
+        let count = KIND_BATCH << KIND_SHIFT | flags | self.count;
+        bytes[4..12].copy_from_slice(&word(count, self.len));
+        bytes[12..20].copy_from_slice(&word(self.first, self.frontier));
     }
 
     /// The producer and the sequence in `bytes`, which begin with this header.

@@ -41,7 +41,7 @@ pub(crate) use run::{RUN_ENTRY_LEN, RUN_HEADER_LEN, RunHeader};
 pub(crate) use segment::{
     FRAMES_START, Previous, Rewrite, SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX, SegmentHeader, SegmentHeaderBytes,
 };
-pub(crate) use sink::Sink;
+pub(crate) use sink::{Sink, put_in_words};
 
 /// The version of the format that this crate writes, and the only one it reads.
 pub(crate) const VERSION: u16 = 1;

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use super::bytes::u32_at;
 use super::checksum;
 use super::frame::{LONE_HEADER_LEN, RECORD_HEADER_LEN, RecordHeader, RecordKind};
-use super::sink::Sink;
+use super::sink::{Sink, put_in_words};
 use crate::sys::crc32c_of_three;
 use crate::types::first_header;
 use crate::{Headers, Message, NewMessage, Timestamp};
@@ -81,8 +81,8 @@ pub(crate) fn encode_record(
     };
     head[..4].copy_from_slice(&sum.to_le_bytes());
     match kind {
-        RecordKind::Batched => sink.put(&head[..RECORD_HEADER_LEN]),
-        RecordKind::Lone { .. } => sink.put(&head),
+        RecordKind::Batched => put_in_words(sink, &head[..RECORD_HEADER_LEN]),
+        RecordKind::Lone { .. } => put_in_words(sink, &head),
     }
     sink.put(block_len);
     sink.put(key);

@@ -43,13 +43,17 @@ impl MemoryLog {
         how: &PublishOptions<'_>,
         now: Timestamp,
     ) -> Result<Ack> {
-        let without_time = vec![NewMessage::default(); controls.len()];
-        let stamped = state.guard.stamp(messages, &without_time, now)?;
-        let mut times = stamped.iter().map(|record| record.time.unwrap_or(now));
-        for (copy, time) in copies.iter_mut().zip(&mut times) {
-            copy.time = time;
+        let mut controls: Vec<(Control, Timestamp)> =
+            controls.iter().map(|control| (*control, now)).collect();
+        if !state.guard.keeps_times() {
+            let without_time = vec![NewMessage::default(); controls.len()];
+            let stamped = state.guard.stamp(messages, &without_time, now)?;
+            let times = copies.iter_mut().map(|copy| &mut copy.time);
+            let times = times.chain(controls.iter_mut().map(|(_, time)| time));
+            for (time, record) in times.zip(&stamped) {
+                *time = record.time.unwrap_or(now);
+            }
         }
-        let controls: Vec<(Control, Timestamp)> = controls.iter().copied().zip(times).collect();
         let start = state.append(NewBatch {
             messages: copies,
             controls: &controls,

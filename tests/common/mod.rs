@@ -158,7 +158,8 @@ pub(crate) fn child(module: &str, role: &str) -> Command {
     child_of(&program, module, "in_a_child", role)
 }
 
-/// The same of a program that may be a copy, for any test.
+/// The same of a program that may be a copy, for any test. What it prints is its caller's to ask for: on the standard
+/// output of this program, the summary of a child's one test would count as this program's.
 pub(crate) fn child_of(program: &Path, module: &str, test: &str, role: &str) -> Command {
     // The name of a test is its path without the program.
     let (_, module) = module.split_once("::").expect("a module of a test program");
@@ -166,6 +167,7 @@ pub(crate) fn child_of(program: &Path, module: &str, test: &str, role: &str) -> 
     command
         .arg(format!("{module}::{test}"))
         .args(["--exact", "--nocapture", "--test-threads=1"])
+        .stdout(Stdio::null())
         .env("DURAMEN_CHILD", role);
     command
 }

@@ -4,23 +4,12 @@
 use std::path::Path;
 
 use duramen::fault::{Call, Errno, Fault, SimDisk, restore_to};
-use duramen::{
-    Control, Durability, Error, ErrorKind, FileLog, Log, NewMessage, Options, PublishOptions, Result, Token,
-};
+use duramen::{Control, Error, ErrorKind, FileLog, Log, NewMessage, PublishOptions, Result, Token};
 
+use super::half_done::{DIR, fill, options};
 use super::settings::Settings;
 
-const DIR: &str = "/log";
 const COPY: &str = "/copy";
-
-fn options(disk: &SimDisk) -> Options {
-    Options::new()
-        .create_dirs(true)
-        .rollover(1 << 10)
-        .durability(Durability::EachPublish)
-        .background(false)
-        .storage(disk)
-}
 
 fn new_log() -> (SimDisk, FileLog) {
     let disk = SimDisk::new(Settings::get().seed);
@@ -35,13 +24,6 @@ fn token(text: &str) -> Token {
 fn fence(log: &FileLog, text: &str) -> Result<()> {
     let how = PublishOptions::new().and(Control::Fence(token(text)));
     log.append(&[], &how).map(drop)
-}
-
-/// Publishes so many messages, one after the other.
-fn fill(log: &FileLog, count: usize) {
-    for _ in 0..count {
-        log.publish(&[NewMessage::value(&[7; 100])]).expect("published");
-    }
 }
 
 fn produce(log: &FileLog, sequence: u64, count: usize) -> (u64, bool) {

@@ -9,11 +9,11 @@ use duramen::{Durability, FileLog, Log, NewMessage, Options, Result, Start};
 
 use super::settings::Settings;
 
-const DIR: &str = "/log";
+pub(super) const DIR: &str = "/log";
 const MESSAGES: u64 = 40;
 const CUT: u64 = 25;
 
-fn options(disk: &SimDisk) -> Options {
+pub(super) fn options(disk: &SimDisk) -> Options {
     Options::new()
         .create_dirs(true)
         .rollover(1 << 10)
@@ -22,11 +22,16 @@ fn options(disk: &SimDisk) -> Options {
         .storage(disk)
 }
 
-fn filled(disk: &SimDisk) -> FileLog {
-    let log = options(disk).open(DIR).expect("a new log");
-    for _ in 0..MESSAGES {
+/// Publishes so many messages, one after the other.
+pub(super) fn fill(log: &FileLog, count: u64) {
+    for _ in 0..count {
         log.publish(&[NewMessage::value(&[7; 100])]).expect("published");
     }
+}
+
+fn filled(disk: &SimDisk) -> FileLog {
+    let log = options(disk).open(DIR).expect("a new log");
+    fill(&log, MESSAGES);
     log
 }
 

@@ -3,9 +3,9 @@
 //!
 //! | variable | means |
 //! |---|---|
-//! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 700,000 |
+//! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 420,000 |
 //! | `DURAMEN_FAULTS_FULL` | calls fail in every way there is also while messages are removed |
-//! | `DURAMEN_LIVES` | how many random histories of copies, restores, crashes and recoveries to try; default 2,000 |
+//! | `DURAMEN_LIVES` | how many random histories of copies, restores, crashes and recoveries to try; default 10,000 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 //! | `DURAMEN_CRASH_REPLAY` | a line printed by a failure: only that one is tried |
 

@@ -5,7 +5,7 @@ use crate::format::{
 use crate::{BATCH_SIZE_MAX, Error, MESSAGE_SIZE_MAX, NewMessage, Result, Timestamp};
 
 /// What a batch needs, worked out before the appender's lock is taken.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BatchPlan {
     pub(super) count: u32,
     /// Framed bytes.
@@ -19,10 +19,19 @@ pub(super) struct BatchPlan {
 }
 
 impl BatchPlan {
-    /// Measures the records of a batch, of which there is at least one; a producer may have
-    /// published it.
-    #[inline]
+    /// The plan of a batch, which a producer may have published; see [`BatchPlan::measure`].
     pub(super) fn of(records: &[NewMessage<'_>], producer: Option<(u64, u64)>) -> Result<BatchPlan> {
+        let mut plan = BatchPlan {
+            producer,
+            ..BatchPlan::default()
+        };
+        plan.measure(records)?;
+        Ok(plan)
+    }
+
+    /// Measures the records of a batch, of which there is at least one.
+    #[inline]
+    pub(super) fn measure(&mut self, records: &[NewMessage<'_>]) -> Result<()> {
         let (mut content, mut len, mut is_timed, mut time_max) = (0, 0, true, i64::MIN);
         for (index, message) in records.iter().enumerate() {
             let size = message.content_size();
@@ -36,7 +45,7 @@ impl BatchPlan {
                 None => is_timed = false,
             }
         }
-        len = match (records, producer) {
+        len = match (records, self.producer) {
             ([only], None) => lone_len(only),
             (_, None) => len + BATCH_HEADER_LEN as u64,
             (_, Some(_)) => len + BATCH_HEADER_LEN_MAX as u64,
@@ -45,14 +54,11 @@ impl BatchPlan {
         check_size(None, content, BATCH_SIZE_MAX)?;
         check_size(None, len, len_max)?;
         // Every record takes several bytes, so a batch that fits has far fewer than 2^29 records.
-        let count = u32::try_from(records.len()).map_err(|_| too_large(None, len, len_max))?;
-        Ok(BatchPlan {
-            count,
-            len,
-            is_timed,
-            time_max,
-            producer,
-        })
+        self.count = u32::try_from(records.len()).map_err(|_| too_large(None, len, len_max))?;
+        self.len = len;
+        self.is_timed = is_timed;
+        self.time_max = time_max;
+        Ok(())
     }
 
     /// The same plan for records that have got their times, or that of `now`.

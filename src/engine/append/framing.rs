@@ -1,5 +1,5 @@
 use super::batch::BatchPlan;
-use crate::format::{BatchHeader, RecordKind, Sink, encode_record, record_len};
+use crate::format::{BatchHeader, RecordKind, Sink, encode_record, put_in_words, record_len};
 use crate::index::key_hash;
 use crate::segment::{Active, Entry};
 use crate::{NewMessage, Timestamp};
@@ -75,8 +75,8 @@ impl Framing<'_> {
         };
         let seed = active.seeds.batch(u64::from(self.position));
         match self.plan.producer {
-            Some(producer) => sink.put(&header.encode_produced(producer, seed)),
-            None => sink.put(&header.encode(seed)),
+            Some(producer) => put_in_words(sink, &header.encode_produced(producer, seed)),
+            None => put_in_words(sink, &header.encode(seed)),
         }
     }
 

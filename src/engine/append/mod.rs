@@ -9,6 +9,7 @@ mod frontiers;
 mod group_commit;
 mod keep_producers;
 mod publish;
+mod published;
 mod rollover;
 mod saved_producers;
 mod special;
@@ -17,4 +18,5 @@ mod waiting;
 
 pub(crate) use appender::Appender;
 pub(crate) use due::{Due, SpaceAhead};
-pub(crate) use publish::{Append, Rest};
+pub(crate) use publish::Append;
+pub(crate) use published::Published;

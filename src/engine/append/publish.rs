@@ -10,6 +10,7 @@ use super::due::{Due, SpaceAhead};
 use super::framing::Records;
 use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
+use super::published::Published;
 use super::saved_producers::SavedProducers;
 use super::waiting::AHEAD_MAX;
 use crate::control::{ControlState, check_offset};
@@ -24,18 +25,6 @@ use crate::{Ack, Durability, Error, NewMessage, Options, PublishOptions, Result,
 pub(crate) struct Append {
     pub(super) context: AppendContext,
     pub(super) appender: Mutex<Appender>,
-}
-
-/// What is left to do once a batch was published.
-#[derive(Debug, Default)]
-pub(crate) struct Rest {
-    /// Whether the caller has to wait until the batch is durable.
-    pub(crate) waits: bool,
-    /// Framed bytes that are not durable yet.
-    pub(crate) backlog_len: u64,
-    /// Where a control record of the batch trims the log to, once the batch is durable.
-    pub(crate) trim_to: Option<u64>,
-    pub(crate) due: Option<Box<Due>>,
 }
 
 /// What one sync is to cover. It is taken before the sync begins, because the sync may or may not
@@ -99,41 +88,46 @@ impl Append {
         self.context.prepared.lock()
     }
 
-    /// See [`Log::append`](crate::Log::append). `rest` is left to do, also after an error.
+    /// See [`Log::append`](crate::Log::append). What is left to do is left also after an error.
     #[inline]
     pub(crate) fn publish(
         &self,
         messages: &[NewMessage<'_>],
         how: &PublishOptions<'_>,
-        rest: &mut Rest,
-    ) -> Result<Ack> {
+        published: &mut Published,
+    ) -> Result<()> {
         let context = &self.context;
         context.health().check_writable()?;
         if how.is_special {
-            return self.publish_special(messages, how, rest);
+            return self.publish_special(messages, how, published);
         }
-        let plan = if messages.is_empty() {
-            None
-        } else {
-            Some(BatchPlan::of(messages, how.producer)?)
+        let mut plan = BatchPlan {
+            producer: how.producer,
+            ..BatchPlan::default()
         };
+        if !messages.is_empty() {
+            plan.measure(messages)?;
+        }
         let waits = how.sync || context.frontiers.visible_is_durable();
         let appender = self.lock_to_append(waits)?;
         if appender.guard.is_concerned(how) {
             drop(appender);
-            return self.publish_special(messages, how, rest);
+            return self.publish_special(messages, how, published);
         }
         check_offset(how, appender.next_offset)?;
-        let Some(plan) = plan else {
+        if messages.is_empty() {
             let next_offset = appender.next_offset;
             drop(appender);
-            return self.published_nothing(next_offset, how);
-        };
-        if let Some(ack) = appender.guard.published(how, appender.next_offset)? {
-            rest.waits = waits;
-            return Ok(ack);
+            return self.published_nothing(next_offset, how, published);
         }
-        self.append_and_show(appender, Records::of(messages), &plan, waits, rest)
+        if appender.guard.may_repeat(how)
+            && let Some(ack) = appender.guard.published(how, appender.next_offset)?
+        {
+            published.ack = ack;
+            published.waits = waits;
+            return Ok(());
+        }
+        self.append_and_show(appender, Records::of(messages), &plan, waits, published)
     }
 
     /// The appender, when it can append a batch that is waited for if `waits`.
@@ -161,19 +155,20 @@ impl Append {
         records: Records<'_>,
         plan: &BatchPlan,
         waits: bool,
-        rest: &mut Rest,
-    ) -> Result<Ack> {
-        let ack = appender.append(&self.context, records, plan, (None, waits), &mut rest.due)?;
+        published: &mut Published,
+    ) -> Result<()> {
+        appender.append(&self.context, records, plan, (None, waits), published)?;
         if let Some(producer) = plan.producer {
-            let times = (ack.start.time.as_micros(), ack.end.time.as_micros());
-            let guard = &mut appender.guard;
-            guard.note_produced(producer, ack.start.offset, ack.end.offset, times);
+            let (start, end) = (published.ack.start, published.ack.end);
+            let times = (start.time.as_micros(), end.time.as_micros());
+            appender
+                .guard
+                .note_produced(producer, start.offset, end.offset, times);
         }
-        rest.waits = waits;
-        rest.backlog_len = appender.backlog.len();
+        published.backlog_len = appender.backlog.len();
         drop(appender);
         self.notify_visible();
-        Ok(ack)
+        Ok(())
     }
 
     /// Wakes readers, if what was appended is visible.
@@ -186,11 +181,17 @@ impl Append {
 
     /// The result of publishing an empty batch: the end that readers see.
     #[cold]
-    pub(super) fn published_nothing(&self, next_offset: u64, how: &PublishOptions<'_>) -> Result<Ack> {
+    pub(super) fn published_nothing(
+        &self,
+        next_offset: u64,
+        how: &PublishOptions<'_>,
+        published: &mut Published,
+    ) -> Result<()> {
         if how.sync {
             self.wait_for(next_offset)?;
         }
-        Ok(Ack::of_nothing(Reader::new(&self.context.segments)?.tail()))
+        published.ack = Ack::of_nothing(Reader::new(&self.context.segments)?.tail());
+        Ok(())
     }
 
     /// Brings everything published so far to stable storage.
@@ -318,12 +319,12 @@ impl Appender {
         records: Records<'_>,
         plan: &BatchPlan,
         (now, waits): (Option<Timestamp>, bool),
-        due: &mut Option<Box<Due>>,
-    ) -> Result<Ack> {
+        published: &mut Published,
+    ) -> Result<()> {
         if self.next_offset.checked_add(u64::from(plan.count)).is_none() {
             return Err(Error::Invalid("the log has given out all its offsets"));
         }
-        self.make_room(context, plan.len, due)?;
+        self.make_room(context, plan.len, &mut published.due)?;
         // The clock is read once for the batch, here unless it has been, and not at all if every
         // message has a time.
         let now = if plan.is_timed {
@@ -357,8 +358,9 @@ impl Appender {
         if !std::mem::replace(&mut self.backlog.is_marked, true) {
             context.frontiers.waiting().mark(self.next_offset);
         }
-        let ack = self.note_times(records, plan, now);
-        self.next_offset = ack.end.offset;
+        published.waits = waits;
+        published.ack = self.note_times(records, plan, now);
+        self.next_offset = published.ack.end.offset;
         if let Some(active) = &self.active {
             context.frontiers.wrote(active, self.written);
             let (end, reserved) = (u64::from(self.written.end), active.map.len());
@@ -366,10 +368,10 @@ impl Appender {
             // the segment before, up to a bound.
             let written = end.max(self.backlog.segment_before);
             if reserved - end.min(reserved) < written.min(AHEAD_MAX) / 2 {
-                self.ask_for_space(context, end, reserved, due);
+                self.ask_for_space(context, end, reserved, &mut published.due);
             }
         }
-        Ok(ack)
+        Ok(())
     }
 
     #[cold]

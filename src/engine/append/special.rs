@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::appender::Appender;
 use super::batch::BatchPlan;
 use super::framing::Records;
-use super::publish::{Append, Rest};
+use super::publish::Append;
+use super::published::Published;
 use crate::control::{ControlState, Noted};
 use crate::engine::segments::Reader;
 use crate::types::ControlContent;
@@ -21,8 +22,8 @@ impl Append {
         &self,
         messages: &[NewMessage<'_>],
         how: &PublishOptions<'_>,
-        rest: &mut Rest,
-    ) -> Result<Ack> {
+        published: &mut Published,
+    ) -> Result<()> {
         let context = &self.context;
         let controls: Vec<Control> = how.controls()?.collect();
         let contents: Vec<ControlContent> = controls.iter().map(|control| control.content()).collect();
@@ -46,16 +47,17 @@ impl Append {
                 return Err(self.refused(error, changed_at));
             }
             Ok(Some(ack)) => {
-                rest.waits = waits;
+                published.ack = ack;
+                published.waits = waits;
                 // The first call may have failed, or died, before it could trim.
-                rest.trim_to = trims.then_some(appender.guard.state.trim_to);
-                return Ok(ack);
+                published.trim_to = trims.then_some(appender.guard.state.trim_to);
+                return Ok(());
             }
             Ok(None) => {}
         }
         let Some(plan) = plan else {
             drop(appender);
-            return self.published_nothing(next_offset, how);
+            return self.published_nothing(next_offset, how, published);
         };
         let stamped;
         let (records, plan, now) = if extra.is_empty() && appender.guard.keeps_times() {
@@ -72,19 +74,18 @@ impl Append {
         if !controls.is_empty() {
             context.metadata.note_gaps()?;
         }
-        let ack = appender.append(context, records, &plan, (now, waits), &mut rest.due)?;
+        appender.append(context, records, &plan, (now, waits), published)?;
         // Keeps the list of fences short, also if nobody ever asks for the token.
         appender.guard.token_at(self.tokens_seen());
-        appender.note(&ack, messages.len(), &controls, how.producer);
+        appender.note(&published.ack, messages.len(), &controls, how.producer);
         context
             .sealed_at
             .store(appender.guard.sealed_at(), Ordering::Release);
-        rest.waits = waits;
-        rest.backlog_len = appender.backlog.len();
-        rest.trim_to = trims.then_some(appender.guard.state.trim_to);
+        published.backlog_len = appender.backlog.len();
+        published.trim_to = trims.then_some(appender.guard.state.trim_to);
         drop(appender);
         self.notify_visible();
-        Ok(ack)
+        Ok(())
     }
 
     /// The answer to a publish that was refused with `error`, by what the log was at `changed_at`.
@@ -149,28 +150,29 @@ impl Append {
         self.appender.lock().guard.state.trim_to
     }
 
-    /// Opens a sealed log again; returns the next offset.
-    pub(crate) fn unseal(&self, rest: &mut Rest) -> Result<u64> {
+    /// Opens a sealed log again.
+    pub(crate) fn unseal(&self, published: &mut Published) -> Result<()> {
         let next_offset = {
             let appender = self.appender.lock();
             (!appender.guard.state.is_sealed).then_some(appender.next_offset)
         };
         if let Some(next_offset) = next_offset {
-            return Ok(next_offset);
+            // Whoever has opened it may still wait until that is durable.
+            return self.wait_for(next_offset);
         }
         let content = Control::Unseal.content();
         let record = [NewMessage::value(content.as_bytes())];
-        self.append_controls(&record, &[Control::Unseal], rest)
+        self.append_controls(&record, &[Control::Unseal], published)
     }
 
-    /// Appends control records with the content of `records`, whatever the guard would say; returns
-    /// the next offset. Of them, `known` take effect.
+    /// Appends control records with the content of `records`, whatever the guard would say. Of
+    /// them, `known` take effect.
     pub(crate) fn append_controls(
         &self,
         records: &[NewMessage<'_>],
         known: &[Control],
-        rest: &mut Rest,
-    ) -> Result<u64> {
+        published: &mut Published,
+    ) -> Result<()> {
         let context = &self.context;
         context.health().check_writable()?;
         let plan = BatchPlan::of(records, None)?;
@@ -183,15 +185,14 @@ impl Append {
             all: &stamped,
             messages: 0,
         };
-        let ack = appender.append(context, records, &plan, (Some(now), true), &mut rest.due)?;
-        appender.note(&ack, 0, known, None);
-        rest.waits = true;
+        appender.append(context, records, &plan, (Some(now), true), published)?;
+        appender.note(&published.ack, 0, known, None);
         drop(appender);
         if !context.frontiers.visible_is_durable() {
             self.show_seal();
         }
         self.notify_visible();
-        Ok(ack.end.offset)
+        Ok(())
     }
 
     /// Shows readers whether the log is sealed, once the record that says so is visible.

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use duramen::testing::{self, Setup};
+use duramen::testing::Setup;
 use duramen::{
     Ack, BackupReport, Batch, Changes, Deleted, Error, Log, MemoryLog, Message, NewMessage, Place, Position,
     PublishOptions, ReadBatch, ReadOptions, Result, Start, Stats, Stop, Timestamp, TimestampPolicy, Token,
     Trimmed,
 };
+
+use super::{check_found, run_light};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
@@ -251,7 +253,7 @@ pub(crate) fn silent_log(setup: Setup) -> Box<dyn Log> {
 
 #[test]
 fn a_log_that_does_not_tell_of_its_changes_keeps_the_contract() {
-    let report = testing::run_where(&silent_log, |case| !case.heavy);
+    let report = run_light(&silent_log);
     assert!(report.is_ok(), "{report}");
 }
 
@@ -407,15 +409,5 @@ const FLAWS: &[(Flaw, &[&str])] = &[
 
 #[test]
 fn the_suite_finds_every_flaw_of_control_and_reading() {
-    for (flaw, finders) in FLAWS {
-        let report = testing::run_where(&|setup| Box::new(Flawed::new(setup, *flaw)), |case| {
-            finders.contains(&case.name)
-        });
-        let failed: Vec<&str> = report.failed.iter().map(|failure| failure.name).collect();
-        let passed = &report.passed;
-        assert!(
-            passed.is_empty() && failed.len() == finders.len(),
-            "{flaw:?} passes {passed:?}"
-        );
-    }
+    check_found(FLAWS, |setup, flaw| Box::new(Flawed::new(setup, flaw)));
 }

@@ -8,21 +8,8 @@ use duramen::{
     Start, Stop, Timestamp, Token, testing,
 };
 
-use super::memory;
+use super::{M, memory, place, us};
 use crate::minimal::Minimal;
-
-const M: NewMessage<'static> = NewMessage::value(b"m");
-
-fn us(micros: i64) -> Timestamp {
-    Timestamp::from_micros(micros)
-}
-
-fn place(offset: u64, micros: i64) -> Place {
-    Place {
-        offset,
-        time: us(micros),
-    }
-}
 
 /// Whoever writes a log needs no more than these methods: the rest keeps the contract by itself.
 #[test]

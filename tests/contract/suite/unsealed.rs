@@ -3,22 +3,11 @@
 use std::sync::Arc;
 
 use duramen::{
-    Control, Error, Log, ManualClock, MemoryLog, NewMessage, Options, Place, PublishOptions, ReadOptions,
-    Start, Stop, Timestamp, TimestampPolicy,
+    Control, Error, Log, ManualClock, MemoryLog, Options, PublishOptions, ReadOptions, Start, Stop,
+    TimestampPolicy,
 };
 
-const M: NewMessage<'static> = NewMessage::value(b"m");
-
-fn us(micros: i64) -> Timestamp {
-    Timestamp::from_micros(micros)
-}
-
-fn place(offset: u64, micros: i64) -> Place {
-    Place {
-        offset,
-        time: us(micros),
-    }
-}
+use super::{M, place, us};
 
 /// A log with this policy, and its clock, which shows 1200.
 fn timed(policy: TimestampPolicy) -> (MemoryLog, Arc<ManualClock>) {

@@ -12,6 +12,8 @@
 
 mod primitives;
 
+use std::process::Stdio;
+
 use crate::common::{RAN_ONE, child_of, role};
 
 macro_rules! eventcount {
@@ -80,7 +82,7 @@ fn finds_lost_wakeup(test: &str, model: fn()) -> bool {
     }
     let program = std::env::current_exe().expect("a running program");
     let mut child = child_of(&program, module_path!(), test, test);
-    let output = child.output().expect("a child");
+    let output = child.stdout(Stdio::piped()).output().expect("a child");
     let told = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         let said = String::from_utf8_lossy(&output.stdout);
