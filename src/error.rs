@@ -50,7 +50,8 @@ pub enum Error {
         actual: Box<Token>,
     },
 
-    /// The log is sealed: nothing more is published to it. Nothing was written.
+    /// The log is sealed: nothing more is published to it. Nothing was written. With
+    /// [`EachPublish`](crate::Durability::EachPublish), the seal is on stable storage.
     #[error("the log is sealed")]
     Sealed,
 

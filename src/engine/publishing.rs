@@ -53,9 +53,9 @@ impl FileLog {
         self.act_on(published)?;
         self.wait_for_space(error)?;
         let appended = append(published);
-        let acted = self.act_on(published);
-        appended?;
-        acted
+        // If that poisons the log, the caller is the one to learn why.
+        self.act_on(published)?;
+        appended
     }
 
     /// Opens a sealed log again, for publishing. Does nothing if it is not sealed.

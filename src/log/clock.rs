@@ -8,7 +8,8 @@ use crate::Timestamp;
 ///
 /// A log asks its clock for
 ///
-/// - the time of a message that is published without one (one reading for a whole batch),
+/// - the time of a message that is published without one, of a control record, and what a
+///   [policy](crate::TimestampPolicy) takes or caps times by (one reading for a whole batch),
 /// - the time at which a segment is begun, which is stored with it,
 /// - the age of messages, when it applies [`Retention::max_age`](crate::Retention::max_age).
 ///

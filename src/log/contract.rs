@@ -71,7 +71,8 @@ declare_log! {
         /// - [`OutOfSequence`](crate::Error::OutOfSequence) for an old sequence of a producer.
         /// - [`TimeRequired`](crate::Error::TimeRequired), also from `publish`, if the log's
         ///   [policy](crate::TimestampPolicy) requires times.
-        /// - [`Invalid`](crate::Error::Invalid) for more than four control records.
+        /// - [`Invalid`](crate::Error::Invalid) for more than four control records, for
+        ///   `Control::Unseal`, and when the log has given out all its offsets.
         /// - [`NotSupported`](crate::Error::NotSupported) from a log that does not know an option.
         change fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64>;
 
@@ -133,8 +134,8 @@ declare_log! {
         /// See [`Log`].
         read fn start_offset(&self) -> Result<u64>;
 
-        /// The next offset: one past the last visible message. With
-        /// [`EachPublish`](crate::Durability::EachPublish) only durable messages are visible.
+        /// The next offset: one past the last visible message or control record. With
+        /// [`EachPublish`](crate::Durability::EachPublish) only what is durable is visible.
         ///
         /// # Errors
         ///
@@ -201,7 +202,7 @@ declare_log! {
         /// |---|---|
         /// | `Oldest` | from the first existing message on; the next offset if there is none |
         /// | `Newest` | no messages, and the log's next offset |
-        /// | `At(o)` | from `o` on, or, if `o` was deleted, from the next existing message on |
+        /// | `At(o)` | from `o` on, or, if `o` has no message (any more), from the next one on |
         /// | `At(next offset)` | no messages, and the same offset |
         /// | `Time(t)` | from the first message at or after `t` on, by the time index |
         /// | `Time(t)`, all earlier | no messages, and the log's next offset |
@@ -279,7 +280,8 @@ declare_log! {
         ///
         /// # Errors
         ///
-        /// - [`NotFound`](crate::Error::NotFound) on an empty log and for a deleted message.
+        /// - [`NotFound`](crate::Error::NotFound) on an empty log, for a deleted message, and for
+        ///   the offset of a control record.
         /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` below the start
         ///   offset, or at or beyond the next offset.
         read fn get(&self, at: Start) -> Result<Message>;
@@ -501,12 +503,14 @@ declare_log! {
         /// timeout has passed. The offset may not be published yet.
         ///
         /// This waits for syncs and begins none: those of the log's
-        /// [`Durability`](crate::Durability), of other publishers, and of [`sync`](Log::sync). By
-        /// default, though, it calls `sync` and does not wait.
+        /// [`Durability`](crate::Durability), of other publishers, and of [`sync`](Log::sync). With
+        /// `Durability::Os` and no timeout it may wait for ever unless somebody syncs. By default,
+        /// though, it calls `sync` and does not wait.
         ///
         /// # Errors
         ///
-        /// As [`sync`](Log::sync).
+        /// As [`sync`](Log::sync), but that one who waits for a sync that fails gets
+        /// [`Poisoned`](crate::Error::Poisoned).
         change fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
             let _ = (offset, timeout);
             self.sync()
@@ -541,7 +545,7 @@ declare_log! {
         /// [`BlockingLog`](crate::BlockingLog) then polls the log.
         ///
         /// A log that returns `Some` must call [`notify`](Changes::notify) after every change that
-        /// readers can see: messages that became visible, a trim, a delete, the close, and
+        /// readers can see: messages that became visible, a seal, a trim, a delete, the close, and
         /// poisoning. A wrapper returns the `Changes` of the log it wraps, because one of its own
         /// would miss changes made without the wrapper.
         read fn changes(&self) -> Option<&Changes> {

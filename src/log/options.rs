@@ -182,13 +182,15 @@ impl Options {
 
     /// While the log's token is not empty, refuse a publish without a token:
     /// [`Error::Fenced`](crate::Error::Fenced). One that sets a token itself is not refused:
-    /// anybody may take over. Default: false; a publish without a token is not checked.
+    /// anybody may take over. This holds for the handle; set it at each opening. Default: false; a
+    /// publish without a token is not checked.
     pub fn require_token(mut self, required: bool) -> Options {
         self.admission.require_token = required;
         self
     }
 
-    /// Which times messages get. Default: [`TimestampPolicy::AsGiven`].
+    /// Which times messages get. This holds for the handle; set it at each opening. Default:
+    /// [`TimestampPolicy::AsGiven`].
     pub fn timestamps(mut self, policy: TimestampPolicy) -> Options {
         self.admission.timestamps = policy;
         self

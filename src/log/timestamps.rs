@@ -10,8 +10,9 @@ use crate::{Error, NewMessage, Result, Timestamp};
 /// | `Arrival` | the clock's |
 ///
 /// The last three keep times in order: a time ahead of the clock is set to the clock's, unless the
-/// policy is [`uncapped`](TimestampPolicy::uncapped), and a time behind the latest time in the log
-/// is raised to that. These are the policies of S2. The clock is read once for a batch.
+/// policy is [`uncapped`](TimestampPolicy::uncapped), and a time behind the latest time that any
+/// record of the log ever had, trimmed ones included, is raised to that. So one time far ahead
+/// holds all later ones there. These are the policies of S2. The clock is read once for a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimestampPolicy {
     whose: Whose,
@@ -45,7 +46,8 @@ impl TimestampPolicy {
         }
     }
 
-    /// The same policy, but times may be ahead of the clock.
+    /// The same policy, but times may be ahead of the clock, as they may be with
+    /// [`AsGiven`](TimestampPolicy::AsGiven) anyway.
     #[must_use]
     pub const fn uncapped(mut self) -> TimestampPolicy {
         self.is_uncapped = true;

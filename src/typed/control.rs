@@ -18,7 +18,7 @@ pub struct TReadBatch<K, V> {
     pub controls: Vec<ControlRecord>,
     /// The offset at which to go on.
     pub next_offset: u64,
-    /// The log's end, as it was at the earliest when reading began.
+    /// The log's end, looked up when reading began or later.
     pub tail: Place,
     /// Why the batch has no more.
     pub stopped: Stop,

@@ -4,7 +4,10 @@ use super::{Timestamp, Token};
 /// [`PublishOptions::and`](crate::PublishOptions::and), as the last records of a batch.
 ///
 /// A control record takes an offset and is no message: readers pass over it, counts leave it out,
-/// and deletes do not touch it.
+/// and deletes do not touch it. It is as durable as its batch: unless the log's
+/// [`Durability`](crate::Durability) is `EachPublish`, or the publish has
+/// [`sync`](crate::PublishOptions::sync), a power cut may bring back the token from before a fence,
+/// or the log from before a seal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Control {
@@ -30,7 +33,8 @@ pub enum Control {
 pub struct ControlRecord {
     /// Its place in the log.
     pub offset: u64,
-    /// When it was published, by the log's clock.
+    /// When it was published, by the log's clock; under a policy that orders times, the log's
+    /// latest time if that is later.
     pub time: Timestamp,
     /// What it does; `None` if this version of the crate does not know it.
     pub control: Option<Control>,

@@ -103,7 +103,8 @@ impl<'a> NewMessage<'a> {
 pub struct Message {
     /// The message's position in the log. Offsets strictly increase and are never reused.
     pub offset: u64,
-    /// The message's time, given by its publisher or read at publishing.
+    /// The message's time: given by its publisher, or read at publishing, or what the log's
+    /// [policy](crate::TimestampPolicy) has made of these.
     pub time: Timestamp,
     /// The key, if the message has one.
     pub key: Option<Bytes>,
@@ -164,8 +165,9 @@ impl Message {
 pub struct Batch {
     /// The messages.
     pub messages: Vec<Message>,
-    /// The offset at which to continue reading: one past the last message. Without messages, it is
-    /// beyond the offset asked for, unless that is the end of the log.
+    /// The offset at which to continue reading: one past the last message, or further, if what
+    /// comes next are control records. Without messages, it is beyond the offset asked for, unless
+    /// that is the end of the log.
     pub next_offset: u64,
 }
 

@@ -6,7 +6,7 @@ use super::{Message, Timestamp};
 pub struct MessageRef<'a> {
     /// Its logical place in the log.
     pub offset: u64,
-    /// The time it was published with.
+    /// Its time, as [`Message::time`](crate::Message::time).
     pub time: Timestamp,
     /// The key, if it has one.
     pub key: Option<&'a [u8]>,

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 /// The log checks under its writer's lock, in this order: that it is not sealed; the token; the
 /// expected offset and the expected offset of a key; whether the producer has published this
 /// before; the times. Then it takes the control records in order. All checks see the log before
-/// the batch. After an error nothing was written.
+/// the batch. After a check that failed nothing was written.
 ///
 /// ```
 /// use duramen::{Control, Error, Log, MemoryLog, NewMessage, PublishOptions};
@@ -119,9 +119,17 @@ impl<'a> PublishOptions<'a> {
     /// A producer's sequences have to go up and may have gaps. If one is published again, nothing
     /// is written: the call returns the first [`Ack`](crate::Ack), marked as duplicate, or
     /// [`Error::OutOfSequence`](crate::Error::OutOfSequence) if 64 batches or more of the producer
-    /// came after it. A log knows 4,096 producers; who has not published for the longest is
-    /// forgotten first. The table survives reopens, kills and trims. An empty batch has no sequence
+    /// came after it. So does a lower sequence that was never published. Contents are not compared:
+    /// another batch with a sequence that is known is not written. An empty batch has no sequence
     /// and is not noted.
+    ///
+    /// A seal, the token and what the publisher expects are checked first. So publish again without
+    /// [`expect_next_offset`](PublishOptions::expect_next_offset) and
+    /// [`expect_key`](PublishOptions::expect_key), and with the token that the log has now.
+    ///
+    /// A log knows 4,096 producers; who has not published for the longest is forgotten first, and
+    /// is a new one then: old batches of its would be written again. The table survives reopens,
+    /// kills and trims.
     ///
     /// After a power cut, the log knows the batches that it still has.
     #[must_use]
@@ -135,7 +143,8 @@ impl<'a> PublishOptions<'a> {
     /// no message has it: optimistic concurrency by key. Else the call fails with
     /// [`Error::KeyMismatch`](crate::Error::KeyMismatch).
     ///
-    /// The comparison counts messages that are not visible yet, and needs the key index: without,
+    /// The comparison counts messages that are not visible yet, but none that was trimmed or
+    /// deleted. It needs the key index: without,
     /// the call fails with [`Error::NoIndex`](crate::Error::NoIndex).
     #[must_use]
     #[inline]

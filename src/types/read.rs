@@ -46,16 +46,19 @@ impl ReadOptions {
         }
     }
 
-    /// At most so many messages, and control records if they are asked for. With 0 the batch is
-    /// empty, and nothing else is looked at.
+    /// At most so many messages and, if they are asked for, control records together. With 0 the
+    /// batch is empty and nothing else is looked at: reading from `At(o)`, its `next_offset` is
+    /// `o`, even outside the log and with [`clamp`](ReadOptions::clamp).
     pub fn max_count(mut self, count: usize) -> ReadOptions {
         self.max_count = count;
         self
     }
 
-    /// At most so many bytes, by [`metered_size`](crate::metered_size). This is strict: if the
-    /// first message is larger, the batch is empty. With 0 the batch is empty, and nothing else is
-    /// looked at.
+    /// At most so many bytes, by [`metered_size`](crate::metered_size); a control record counts 8
+    /// and its content. This is strict: if the first message is larger, the batch is empty, with
+    /// [`Stop::Bytes`] and the `next_offset` of that message, so go on with a larger limit. With 0
+    /// the batch is empty and nothing else is looked at, as for
+    /// [`max_count`](ReadOptions::max_count).
     pub fn max_bytes(mut self, bytes: u64) -> ReadOptions {
         self.max_bytes = bytes;
         self
@@ -67,7 +70,8 @@ impl ReadOptions {
         self
     }
 
-    /// Only what is in front of the first record at or after this time. Reading from
+    /// Only what is in front of the first message at or after this time, or control record if
+    /// these are shown, whether or not a filter leaves it out. Reading from
     /// [`Start::Time`](crate::Start::Time) at or after it fails with
     /// [`Error::Invalid`](crate::Error::Invalid).
     pub fn until_time(mut self, time: Timestamp) -> ReadOptions {
@@ -111,7 +115,7 @@ pub struct ReadBatch {
     pub controls: Vec<ControlRecord>,
     /// The offset at which to go on: everything in front of it has been read or left out.
     pub next_offset: u64,
-    /// The log's end, as it was at the earliest when reading began.
+    /// The log's end, looked up when reading began or later.
     pub tail: Place,
     /// Why the batch has no more.
     pub stopped: Stop,
@@ -143,8 +147,8 @@ pub enum Stop {
     Bytes,
     /// At [`ReadOptions::until_offset`] or [`ReadOptions::until_time`].
     Until,
-    /// The call has read as much as one call does, about 8 MiB. Read on from the batch's
-    /// `next_offset`.
+    /// The call has read as much as one call does, about 8 MiB, or has met damage, or a trim,
+    /// behind what it returns. Read on from the batch's `next_offset`.
     More,
     /// The log is sealed, and this is its end.
     Sealed,

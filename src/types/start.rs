@@ -8,8 +8,8 @@ pub enum Start {
     /// The end of the log. [`consume`](crate::Log::consume) begins with the next message published;
     /// [`get`](crate::Log::get) returns the last existing message.
     Newest,
-    /// This offset. If its message was deleted, [`consume`](crate::Log::consume) begins with the
-    /// next existing message.
+    /// This offset. If its message was deleted, or it is that of a control record,
+    /// [`consume`](crate::Log::consume) begins with the next existing message.
     At(u64),
     /// The first message at or after this time, by the time index.
     Time(Timestamp),

@@ -14,7 +14,7 @@ pub struct Stats {
     pub size: u64,
     /// The lowest offset that a reader may ask for.
     pub start_offset: u64,
-    /// One past the offset of the last visible message.
+    /// One past the offset of the last visible message or control record.
     pub next_offset: u64,
     /// All messages below this offset are on stable storage.
     pub synced_offset: u64,

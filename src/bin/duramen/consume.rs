@@ -41,8 +41,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "T")]
     until_time: Option<Timestamp>,
 
-    /// End in front of the message with which all would be more than this many bytes: for each, 8
-    /// and its key and value, and for each header 2 and its name and value
+    /// Print at most this many bytes in all; a message counts 8, its key and value, and for each
+    /// header 2, its name and value
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
 

@@ -10,8 +10,9 @@ use crate::summary::{END_HELP, End};
 
 /// Give a log another fencing token, and print a summary as one JSON line.
 ///
-/// From then on, whoever publishes with another token fails. Without --token, the log is fenced
-/// whatever its token is. The fence is on stable storage when the command ends.
+/// From then on, whoever publishes with another token fails. Who publishes without one is not
+/// refused, unless a service has opened the log so that it requires one. Without --token, the log
+/// is fenced whatever its token is. The fence is on stable storage when the command ends.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = END_HELP)]
 pub(crate) struct Args {

@@ -75,10 +75,10 @@ synced and counted in the summary, {\"published\":N,\"next_offset\":N,\"start_of
 messages were published, the offset of the next message to be published, the offset at which the first batch begins \
 (of nothing, the next offset), and how many messages were left out because their producer had published them before.
 
---token, --expect-next and --expect-key are conditions. They are checked with the first batch, --token with each. If \
-one does not hold, or the log is sealed, nothing more is published, and the exit code is 1. All see the log as it is \
-before the batch, so the token must match before --fence sets another one. Without input, they are checked all the \
-same.
+--token, --expect-next and --expect-key are conditions. They are checked with the first batch, --token with each; \
+with --fence, later batches carry the new token. If one does not hold, or the log is sealed, nothing more is \
+published, and the exit code is 1. All see the log as it is before the batch, so the token must match before --fence \
+sets another one. Without input, they are checked all the same.
 
 With --producer, the same command with the same input and the same --batch can be run again, after it was interrupted \
 or when nobody knows whether it had ended. A batch then ends only by its size, and not because the input pauses. A log \

@@ -217,7 +217,7 @@ fn the_format_is_what_it_was() {
     let times = [5, 3, 70_005];
     let records = times.iter().zip(0..).map(|(&time, n)| Record {
         offset: BASE + u64::from(n * n),
-        position: 128 + 100 * n,
+        position: 192 + 100 * n,
         time,
         hash: (n != 1).then_some(0x8000_0007),
         is_control: false,
@@ -232,7 +232,7 @@ fn the_format_is_what_it_was() {
     assert_eq!(at(0, 16), b"DURAMENI\x01\0\x80\0\x07\0\0\0");
     assert_eq!(at(16, 16), [7; 16]);
     assert_eq!(at(32, 8), 1000_u64.to_le_bytes());
-    assert_eq!(at(40, 16), [1, 0, 0, 0, 0x70, 1, 0, 0, 99, 0, 0, 0, 3, 0, 0, 0]);
+    assert_eq!(at(40, 16), [1, 0, 0, 0, 0xb0, 1, 0, 0, 99, 0, 0, 0, 3, 0, 0, 0]);
     assert_eq!(
         at(56, 16),
         [[0xed, 3, 0, 0, 0, 0, 0, 0], [0x75, 0x11, 1, 0, 0, 0, 0, 0]].concat()
@@ -240,7 +240,7 @@ fn the_format_is_what_it_was() {
     assert_eq!(at(72, 16), [16, 0, 0, 0, 2, 0, 0, 0, 0x44, 2, 0, 0, 0, 0, 0, 0]);
     assert_eq!(
         at(128, 12),
-        [128, 0, 0, 0, 228, 0, 0, 0, 72, 1, 0, 0],
+        [192, 0, 0, 0, 0x24, 1, 0, 0, 0x88, 1, 0, 0],
         "positions"
     );
     assert_eq!(at(192, 12), [0, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0], "offsets");
