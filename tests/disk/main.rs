@@ -10,6 +10,7 @@ mod copy_targets;
 mod faults;
 mod gc;
 mod kill;
+mod killed_controls;
 mod limits;
 mod locks;
 mod many_segments;

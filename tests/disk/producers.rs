@@ -6,7 +6,8 @@
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone; moments of kills do not repeat |
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use duramen::{Durability, Error, FileLog, Log, NewMessage, Options, PublishOptions, Start, check};
@@ -87,6 +88,21 @@ fn verify(log: &FileLog, verified: &mut u64) {
     }
 }
 
+/// Runs a child and kills it after some time; false if it had ended by then, which has to be a success.
+pub(super) fn is_killed_after(mut command: Command, patience: Duration) -> bool {
+    let mut process = command.spawn().expect("a child");
+    let begun = Instant::now();
+    while begun.elapsed() < patience && process.try_wait().expect("a child").is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    if let Some(status) = process.try_wait().expect("a child") {
+        assert!(status.success(), "a child failed: {status}");
+        return false;
+    }
+    process.kill().and_then(|()| process.wait()).expect("killed");
+    true
+}
+
 /// Goal: with a producer's sequences, sending again is harmless, whenever the process dies.
 /// Method: a child publishes, sends one in ten twice, and trims; it is killed after a moment, and the next one goes on
 /// some messages below the end.
@@ -103,24 +119,9 @@ fn every_sequence_of_a_killed_producer_is_there_once() {
         while next < total {
             let from = next - random.u64(..=next.min(60));
             let role = format!("{arrangement} {from} {total} {}", random.u64(..));
-            let mut process = child(module_path!(), &role)
-                .env("DURAMEN_DIR", &path)
-                .spawn()
-                .expect("a child");
-            let patience = Duration::from_millis(random.u64(3..50));
-            let begun = std::time::Instant::now();
-            while begun.elapsed() < patience && process.try_wait().expect("a child").is_none() {
-                thread::sleep(Duration::from_millis(1));
-            }
-            let ended = process.try_wait().expect("a child");
-            assert!(
-                ended.is_none_or(|status| status.success()),
-                "a child failed: {ended:?}"
-            );
-            if ended.is_none() {
-                process.kill().and_then(|()| process.wait()).expect("killed");
-                kills += 1;
-            }
+            let mut process = child(module_path!(), &role);
+            process.env("DURAMEN_DIR", &path);
+            kills += u64::from(is_killed_after(process, Duration::from_millis(random.u64(3..50))));
             if !path.join("meta.1").exists() {
                 continue;
             }
