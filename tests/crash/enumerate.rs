@@ -211,7 +211,7 @@ fn many_batches_of_a_producer_in_many_segments() {
         far(&[Roll, Sync, Trim]),
     ];
     for config in [Config::REMOVING[0], Config::OS] {
-        battery(config, all.clone(), Settings::get().states / 700, 600);
+        battery(config, all.clone(), Settings::get().states / 700, 500);
     }
 }
 
