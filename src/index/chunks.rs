@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn elements_keep_their_values_and_places() {
         // Miri is a thousand times slower.
-        const COUNT: u32 = if cfg!(miri) { 2000 } else { 100_000 };
+        const COUNT: u32 = if cfg!(miri) { 700 } else { 100_000 };
         let chunks = Chunks::<AtomicU32, 3>::new();
         for index in 0..COUNT / 20 {
             assert!(chunks.get(index).is_none_or(|element| element.load(Relaxed) == 0));

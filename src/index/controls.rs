@@ -59,7 +59,7 @@ mod tests {
     use std::convert::Infallible;
 
     proptest! {
-        #![proptest_config(if cfg!(miri) { ProptestConfig::with_cases(4) } else { ProptestConfig::default() })]
+        #![proptest_config(if cfg!(miri) { ProptestConfig::with_cases(2) } else { ProptestConfig::default() })]
 
         /// The answers are those of a look at every record.
         #[test]

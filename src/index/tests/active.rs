@@ -42,7 +42,7 @@ fn check(model: &Model, index: &ActiveIndex, visible: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 400 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 400 }))]
 
     /// The index and the model give the same answers, for every number of visible records.
     #[test]
@@ -59,7 +59,7 @@ proptest! {
 #[test]
 fn answers_are_those_of_the_model_over_many_tables() {
     for (len, keys) in [(60_000, 60_000), (60_000, 2), (30_000, 700)] {
-        let len = if cfg!(miri) { len / 600 } else { len };
+        let len = if cfg!(miri) { len / 2000 } else { len };
         let model = large(len, keys, 0);
         let index = model.active(BOTH);
         check(&model, &index, len as usize);
@@ -137,7 +137,7 @@ fn memory_stays_in_proportion_when_messages_change() {
 #[test]
 fn readers_find_what_is_visible_while_the_writer_goes_on() {
     // Miri is a thousand times slower.
-    const COUNT: u32 = if cfg!(miri) { 2_500 } else { 300_000 };
+    const COUNT: u32 = if cfg!(miri) { 1_050 } else { 300_000 };
     const KEYS: u32 = 1009;
     let index = ActiveIndex::new(
         BOTH,

@@ -14,7 +14,7 @@ fn check(model: &Model, kinds: IndexKinds, file: &TestFile) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 400 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 400 }))]
 
     /// The index and the model give the same answers, whatever the order of times, the gaps and the
     /// collisions of hashes.
@@ -33,7 +33,7 @@ fn answers_are_those_of_the_model_over_many_pages() {
         (60_000, 60_000, 500),
         (70_001, 2000, 2),
     ] {
-        let len = if cfg!(miri) { 1100 + len / 200 } else { len };
+        let len = if cfg!(miri) { 10 + len / 5000 } else { len };
         check(&large(len, keys, gap), BOTH, &file);
         for every in [1, 2, 1000] {
             check(&with_controls(large(len / 10, keys, gap), every), BOTH, &file);
@@ -67,8 +67,9 @@ fn a_table_that_is_full_at_the_end_goes_on_at_the_front() {
 #[test]
 fn the_file_takes_at_most_16_bytes_a_message() {
     // Miri is a thousand times slower.
-    const MANY: u32 = if cfg!(miri) { 5000 } else { 100_000 };
-    for len in [0, 1, 100, 4097, MANY] {
+    const SOME: u32 = if cfg!(miri) { 400 } else { 4097 };
+    const MANY: u32 = if cfg!(miri) { 900 } else { 100_000 };
+    for len in [0, 1, 100, SOME, MANY] {
         let records = (0..len).map(|n| Record {
             offset: BASE + u64::from(n),
             position: 128 + n,
@@ -249,5 +250,7 @@ fn the_format_is_what_it_was() {
     assert_eq!(at(384, 8), [0, 0, 0, 0, 0xb8, 0x88, 0xff, 0xff], "time steps");
     assert_eq!(at(448, 12), [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], "links");
     assert_eq!(at(512 + 32, 4), [0x1f, 0, 0, 0], "slot 8: tag 7, ordinal 2");
-    assert_eq!(checksum(0, &large(5000, 900, 3).file(BOTH)), 0xe891_7b2f);
+    if !cfg!(miri) {
+        assert_eq!(checksum(0, &large(5000, 900, 3).file(BOTH)), 0xe891_7b2f);
+    }
 }
