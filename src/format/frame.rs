@@ -232,7 +232,8 @@ impl BatchHeader {
         }
     }
 
-    /// The bytes of the header, with the checksum for a position with this `seed`.
+    /// The bytes of a header that names no producer, with the checksum for a position with this
+    /// `seed`.
     #[inline]
     pub(crate) fn encode(&self, seed: u32) -> [u8; BATCH_HEADER_LEN] {
         let mut bytes = [0; BATCH_HEADER_LEN];

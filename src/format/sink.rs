@@ -10,8 +10,7 @@ pub(crate) trait Sink {
 }
 
 /// Appends a header that begins with its checksum and goes on in words of 8 bytes, in these pieces.
-/// It has just been stored in them, and loading it in larger ones would wait for the stores: twice
-/// 5 ns of a publish.
+/// It has just been stored in them, and loading it in larger ones would wait for the stores.
 #[inline]
 pub(crate) fn put_in_words(sink: &mut impl Sink, header: &[u8]) {
     let (sum, words) = header.split_at(4);

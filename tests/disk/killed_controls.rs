@@ -17,7 +17,7 @@ use duramen::{
 };
 use fastrand::Rng;
 
-use super::producers::is_killed_after;
+use super::producers::{durability, is_killed_after, numbers_of};
 use crate::common::{self, child, number, role};
 
 const PRODUCER: u64 = 5;
@@ -29,14 +29,6 @@ fn options(durability: Durability) -> Options {
         .create_dirs(true)
         .durability(durability)
         .rollover(16 << 10)
-}
-
-fn durability(arrangement: u64) -> Durability {
-    if arrangement == 0 {
-        Durability::Os
-    } else {
-        Durability::EachPublish
-    }
 }
 
 /// What the log is to be in front of the operation with this number. Each publishes a message and a control record, or
@@ -136,11 +128,7 @@ fn progress(dir: &Path) -> File {
 #[test]
 fn in_a_child() {
     let Some(role) = role() else { return };
-    let fields: Vec<u64> = role
-        .split(' ')
-        .map(|field| field.parse().expect("a number"))
-        .collect();
-    let [arrangement, from, to, seed] = fields.try_into().expect("four numbers");
+    let [arrangement, from, to, seed] = numbers_of(&role);
     let home = PathBuf::from(env::var_os("DURAMEN_DIR").expect("a directory"));
     let noted = progress(&home);
     let log = options(durability(arrangement))

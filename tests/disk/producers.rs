@@ -25,12 +25,19 @@ fn options(durability: Durability) -> Options {
         .rollover(32 << 10)
 }
 
-fn durability(arrangement: u64) -> Durability {
+pub(super) fn durability(arrangement: u64) -> Durability {
     if arrangement == 0 {
         Durability::Os
     } else {
         Durability::EachPublish
     }
+}
+
+/// The numbers that a child is told.
+pub(super) fn numbers_of(role: &str) -> [u64; 4] {
+    let numbers = role.split(' ').map(|field| field.parse().expect("a number"));
+    let numbers: Vec<u64> = numbers.collect();
+    numbers.try_into().expect("four numbers")
 }
 
 /// Publishes the message with this number, and says whether it was there already. Its offset is its number, if every
@@ -47,11 +54,7 @@ fn publish(log: &FileLog, number: u64) -> bool {
 #[test]
 fn in_a_child() {
     let Some(role) = role() else { return };
-    let fields: Vec<u64> = role
-        .split(' ')
-        .map(|field| field.parse().expect("a number"))
-        .collect();
-    let [arrangement, from, to, seed] = fields.try_into().expect("four numbers");
+    let [arrangement, from, to, seed] = numbers_of(&role);
     let dir = PathBuf::from(env::var_os("DURAMEN_DIR").expect("a directory"));
     let log = options(durability(arrangement)).open(dir).expect("opened");
     let mut random = Rng::with_seed(seed);

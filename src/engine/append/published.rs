@@ -1,8 +1,9 @@
 use super::due::Due;
 use crate::Ack;
 
-/// What came of a publish, and what is left to do. Filled in by whoever finds it out: a larger
-/// result that is handed up from call to call costs a publish a tenth of its time.
+/// What came of a publish, and what is left to do. Filled in by whoever finds it out: a
+/// large result that is handed up from call to call is copied by each, and the copies wait for the
+/// stores before them.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     /// The ack, if the call succeeds.
