@@ -118,7 +118,7 @@ pub enum Error {
     #[error("the log was opened without the index that this call needs")]
     NoIndex,
 
-    /// Another handle has the log open, in this process or another one.
+    /// Another handle has the log open for writing, in this process or another one.
     #[error("{}: the log is open elsewhere", path.display())]
     Locked {
         /// The log's directory.

@@ -34,7 +34,7 @@ impl Chain {
     }
 
     /// What a log has come to that ends at this offset, and whose last segment is whole.
-    fn control_at(&self, end: u64) -> Result<ControlState> {
+    pub(crate) fn control_at(&self, end: u64) -> Result<ControlState> {
         let (counted, known) = self.meta.control;
         match self.bases.last() {
             Some(base) if counted < end => {

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::directory::Directory;
 use crate::format::{BATCH_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
-use crate::segment::{Active, Ending, Extent, Testimony, Told, WalkEnd, end_of};
+use crate::segment::{Active, Ending, Extent, Tail, Testimony, Told, WalkEnd, end_of};
 
 /// A segment that was walked through.
 pub(crate) struct Walked {
@@ -33,6 +33,11 @@ impl Walked {
             told,
             records_told,
         })
+    }
+
+    /// The segment, to be read on by somebody who does not write to it.
+    pub(crate) fn into_tail(self) -> Tail {
+        Tail::going_on(self.active, self.extent, &self.records_told)
     }
 
     pub(crate) fn base(&self) -> u64 {
@@ -74,17 +79,8 @@ impl Walked {
             return self.extent.next_offset;
         }
         // The frontier lies between two batches: the records below it are durable.
-        let (mut low, mut high) = (0, self.active.visible().count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let position = self.active.index.position(middle);
-            if position.is_some_and(|position| u64::from(position) < self.extent.frontier) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        self.base() + u64::from(low)
+        let count = self.active.visible().count;
+        self.base() + u64::from(self.active.records_below(self.extent.frontier, count))
     }
 
     /// Whether an intact frame lies behind the segment's intact batches.

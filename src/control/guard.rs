@@ -211,6 +211,11 @@ impl Guard {
         self.look();
     }
 
+    /// Takes over what another handle has published, up to the offset `end`.
+    pub(crate) fn learn(&mut self, state: ControlState, end: u64) {
+        *self = Guard::new(self.admission, state, Producers::default(), end);
+    }
+
     /// Takes note of a producer's batch, by the offsets it begins and ends at, and its first and
     /// last time.
     pub(crate) fn note_produced(

@@ -52,7 +52,11 @@ impl Health {
             is_read_only,
             failure: OnceLock::new(),
             renaming: Mutex::new(()),
-            changes: Changes::new(),
+            changes: if is_read_only {
+                Changes::polled()
+            } else {
+                Changes::new()
+            },
         }
     }
 

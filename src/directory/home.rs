@@ -31,10 +31,14 @@ impl Home {
         meta.lock != self.lock || self.lock == FileId::default()
     }
 
+    /// Whether the log was written to last in this boot.
+    pub(crate) fn is_this_boot(&self, meta: &Meta) -> bool {
+        meta.boot == self.boot && self.boot != UNKNOWN_BOOT
+    }
+
     /// Whether messages that were visible may be gone from a log that was not closed.
     pub(crate) fn may_have_lost(&self, meta: &Meta) -> bool {
-        let is_same_boot = meta.boot == self.boot && self.boot != UNKNOWN_BOOT;
-        !meta.visible_is_durable && (!is_same_boot || self.has_sync_failed)
+        !meta.visible_is_durable && (!self.is_this_boot(meta) || self.has_sync_failed)
     }
 
     /// Says that a life begins here.

@@ -37,6 +37,11 @@ impl LiveMetadata {
         get(self.store.lock().current())
     }
 
+    /// Takes over what another handle has written.
+    pub(crate) fn learn(&self, meta: Meta) {
+        self.store.lock().learn(meta);
+    }
+
     /// Whether both copies have every change that was to be in both.
     pub(crate) fn is_in_both(&self) -> bool {
         self.store.lock().is_in_both()

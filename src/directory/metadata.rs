@@ -6,7 +6,7 @@ use crate::sys::{Dir, Open, found};
 use crate::{Corruption, Error, Result};
 
 /// What the two copies say.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Copies {
     /// Each copy, or what is wrong with it; `None` where there is no file.
     pub(crate) read: [Option<std::result::Result<Meta, HeaderDefect>>; 2],
@@ -44,6 +44,11 @@ impl Copies {
 
     fn good(&self) -> impl Iterator<Item = &Meta> + '_ {
         self.read.iter().filter_map(|copy| copy.as_ref()?.as_ref().ok())
+    }
+
+    /// The sequence number of the newest good copy; 0 if there is none.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.good().map(|meta| meta.sequence).max().unwrap_or(0)
     }
 
     /// The newest good copy, of a log. If it says that there is no log here until a backup or
@@ -133,6 +138,11 @@ impl MetaStore {
 
     pub(crate) fn current(&self) -> &Meta {
         &self.current
+    }
+
+    /// Takes over what another handle has written. Only for a store that is never written.
+    pub(super) fn learn(&mut self, current: Meta) {
+        self.current = current;
     }
 
     /// Whether both copies have every change that was to be in both.

@@ -244,7 +244,7 @@ impl Log for FileLog {
     }
 
     fn token(&self) -> Result<Token> {
-        self.log.health().check_open()?;
+        self.log.look()?;
         Ok(self.log.append.token())
     }
 
@@ -275,10 +275,9 @@ impl Log for FileLog {
     }
 
     fn position(&self) -> Result<Position> {
-        Ok(Position {
-            life: self.log.lives.current().id,
-            offset: self.next_offset()?,
-        })
+        let offset = self.next_offset()?;
+        let life = self.log.lives.current();
+        Ok(Position { life, offset })
     }
 
     fn position_at(&self, offset: u64) -> Result<Position> {

@@ -2,7 +2,9 @@
 
 mod append;
 mod backup;
+mod beside;
 mod file_log;
+mod found_log;
 mod open;
 mod open_log;
 mod prepare;
@@ -14,6 +16,7 @@ mod segments;
 mod tests;
 mod upkeep;
 
+pub(crate) use beside::until_it_fits;
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
 pub use file_log::{append_controls, restore_to};

@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::append::Appender;
+use super::beside::{Seen, until_it_fits};
 use super::file_log::FileLog;
-use super::open_log::{FoundLog, OpenLog};
-use super::prepare::{no_log, read_or_create, remove_superseded};
+use super::found_log::FoundLog;
+use super::open_log::OpenLog;
+use super::prepare::{no_log, read_or_create, remove_superseded, without_metadata};
 use super::recovery::{Recovered, Recovery};
 use super::segments::SegmentList;
 use crate::Durability;
@@ -17,7 +19,7 @@ use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bas
 use crate::control::{ControlState, Guard, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore, corrupt};
 use crate::format::{FileName, IndexKinds};
-use crate::segment::{KeyRun, SegmentRef, runs_among};
+use crate::segment::{Active, Extent, KeyRun, SegmentRef, runs_among};
 use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
 use crate::{Corruption, Error, LifeId, Result};
 
@@ -31,7 +33,7 @@ impl Options {
     ///
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty;
     /// [`Error::Locked`], at once or after the [`lock_timeout`](Options::lock_timeout), if another
-    /// handle has the log open; [`Error::Corrupt`] if bytes that were durable are damaged;
+    /// handle has the log open for writing, and this one is to write too; [`Error::Corrupt`] if bytes that were durable are damaged;
     /// [`Error::Version`] if a file has a format version that this library does not read;
     /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is
     /// refused; [`Error::Io`]. In all these cases the log is as it was; files that no longer belong
@@ -67,8 +69,8 @@ impl Options {
         Ok(self.key_index(meta.key_index).time_index(meta.time_index))
     }
 
-    /// Locks the log in `dir`, for one writer or one reader of many; waits for others as long as
-    /// the options say.
+    /// Locks the log in `dir`, for one writer or for those who want none beside them; waits for
+    /// others as long as the options say.
     pub(crate) fn lock(&self, dir: &Dir, exclusive: bool) -> Result<DirLock> {
         const PAUSE_MAX: Duration = Duration::from_millis(20);
         // Without an end if that is later than the clock can say.
@@ -154,17 +156,58 @@ fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
 }
 
 fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
-    let lock = options.lock(dir, !options.read_only)?;
+    let (found, lock) = if options.read_only {
+        (find_beside(options, dir, None)?, None)
+    } else {
+        let lock = options.lock(dir, true)?;
+        (find(options, dir, None)?, Some(lock))
+    };
+    let log = OpenLog::new(options, found, lock, find_beside);
+    log.upkeep.make_indexes();
+    log.upkeep.begin_retention();
+    let log = FileLog::new(log);
+    log.trim_as_told()?;
+    // What the policy removes may have been the first that is written.
+    log.log.directory.health.check_not_poisoned()?;
+    Ok(log)
+}
+
+/// Finds out where a log ends that somebody may be writing to.
+fn find_beside(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<FoundLog> {
+    until_it_fits(|| find(options, dir, known))
+}
+
+/// Finds out where the log ends, and, for writing, makes it safe to go on. `known` is its directory
+/// if a handle has that already.
+fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<FoundLog> {
     let home = Home::of(dir)?;
-    let bases = segment_bases(dir)?;
-    let copies = read_or_create(dir, options, &bases, home)?;
+    let (seen, bases, copies) = if options.read_only {
+        let (seen, copies) = Seen::read(dir)?;
+        let bases = seen.listing().bases();
+        if copies.is_absent() {
+            return Err(without_metadata(dir, &bases));
+        }
+        (Some(seen), bases, copies)
+    } else {
+        let bases = segment_bases(dir)?;
+        let copies = read_or_create(dir, options, &bases, home)?;
+        (None, bases, copies)
+    };
     let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
         key: options.key_index,
         time: options.time_index,
     };
-    let directory = Directory::new(dir.clone(), meta.log_id, kinds, !options.read_only);
-    let mut chain = Chain::new(Arc::new(directory), copies, meta, bases)?;
+    let directory = match known {
+        Some(known) => Arc::clone(known),
+        None => Arc::new(Directory::new(
+            dir.clone(),
+            meta.log_id,
+            kinds,
+            !options.read_only,
+        )),
+    };
+    let mut chain = Chain::new(directory, copies, meta, bases)?;
     if !options.read_only {
         remove_superseded(&mut chain)?;
     }
@@ -184,18 +227,13 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
         runs,
         home,
         common_until: u64::MAX,
+        unsynced: Vec::new(),
+        seen,
     };
-    let log = match opening.chain.verdict(options)? {
-        Verdict::Closed(closed) => opening.closed(&closed, lock)?,
-        Verdict::Unclosed(found) => opening.recovered(found, lock)?,
-    };
-    log.upkeep.make_indexes();
-    log.upkeep.begin_retention();
-    let log = FileLog::new(log);
-    log.trim_as_told()?;
-    // What the policy removes may have been the first that is written.
-    log.log.directory.health.check_not_poisoned()?;
-    Ok(log)
+    match opening.chain.verdict(options)? {
+        Verdict::Closed(closed) => opening.closed(&closed),
+        Verdict::Unclosed(found) => opening.recovered(found),
+    }
 }
 
 /// The key runs of the log. The files of those that others cover, or that were trimmed, are
@@ -218,11 +256,13 @@ struct Opening<'a> {
     home: Home,
     /// The current life is known to have its messages up to here; see [`FoundLog`].
     common_until: u64,
+    unsynced: Vec<(Arc<Active>, Extent)>,
+    seen: Option<Seen>,
 }
 
 impl Opening<'_> {
     /// Opens a log that was closed. No segment is read.
-    fn closed(self, closed: &Closed, lock: DirLock) -> Result<OpenLog> {
+    fn closed(self, closed: &Closed) -> Result<FoundLog> {
         let Chain {
             directory,
             meta,
@@ -253,7 +293,7 @@ impl Opening<'_> {
         }
         let segments = self.chain.closed_segments(closed);
         let known = (closed.next_offset, found.saved);
-        Ok(self.open_log(lock, segments, appender, store, known))
+        Ok(self.found(segments, appender, store, known))
     }
 
     /// Takes a copy over as a log of its own: a backup, or a log whose directory was copied.
@@ -277,7 +317,7 @@ impl Opening<'_> {
     }
 
     /// Opens a log that was not closed.
-    fn recovered(mut self, found: Unclosed, lock: DirLock) -> Result<OpenLog> {
+    fn recovered(mut self, found: Unclosed) -> Result<FoundLog> {
         let directory = &self.chain.directory;
         let mut meta = MetaStore::new(&directory.dir, self.chain.meta.clone(), &self.chain.copies);
         let control = self.chain.control_when_unclosed(&found)?;
@@ -301,6 +341,7 @@ impl Opening<'_> {
             has_cut,
             reached,
             has_gap,
+            tails,
         } = recovery.run(found)?;
         let mut appender = Appender {
             next_offset,
@@ -317,7 +358,10 @@ impl Opening<'_> {
             if self.home.may_have_lost(&self.chain.meta) {
                 self.common_until = reached.max(self.chain.meta.start_offset);
             }
-            return Ok(self.open_log(lock, segments, appender, meta, (synced, saved)));
+            if let (Some(seen), Some((tails, only_durable))) = (&mut self.seen, tails) {
+                seen.with_tails(tails, only_durable);
+            }
+            return Ok(self.found(segments, appender, meta, (synced, saved)));
         }
         if self.chain.meta.unfinished {
             directory.remove_producers_behind(next_offset)?;
@@ -340,25 +384,21 @@ impl Opening<'_> {
             }
         })?;
         home.forgive(dir)?;
-        let log = self.open_log(lock, segments, appender, meta, (synced, saved));
-        for (segment, extent) in unsynced {
-            log.upkeep.ask_to_seal(&segment, extent.seal());
-        }
-        Ok(log)
+        self.unsynced = unsynced;
+        Ok(self.found(segments, appender, meta, (synced, saved)))
     }
 
     fn guard(&self, control: ControlState, producers: Producers, next_offset: u64) -> Guard {
         Guard::new(self.options.admission, control, producers, next_offset)
     }
 
-    fn open_log(
+    fn found(
         self,
-        lock: DirLock,
         segments: Vec<SegmentRef>,
         appender: Appender,
         metadata: MetaStore,
         (durable, producers_saved): (u64, u64),
-    ) -> OpenLog {
+    ) -> FoundLog {
         let mut start_offset = self.chain.meta.start_offset;
         if self.options.read_only {
             // A writer trims as soon as the log is open.
@@ -372,17 +412,17 @@ impl Opening<'_> {
             key_runs: self.runs,
             ..SegmentList::default()
         };
-        let opened = FoundLog {
+        FoundLog {
             directory: self.chain.directory,
             list,
             appender,
             metadata,
             durable,
             producers_saved,
-            lock,
             home: self.home,
             common_until: self.common_until,
-        };
-        OpenLog::new(self.options, opened)
+            unsynced: self.unsynced,
+            seen: self.seen,
+        }
     }
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::append::{Append, Appender};
+use super::append::Append;
 use super::backup::{self, Source};
+use super::beside::{Beside, Find, KnownLives};
+use super::found_log::FoundLog;
 use super::remove::{Remove, Space};
-use super::segments::{Reader, SegmentList, Segments};
+use super::segments::{Look, Reader, Segments};
 use super::upkeep::Upkeep;
 use crate::control::ControlState;
-use crate::directory::{Directory, Health, Home, LiveMetadata, MetaStore};
-use crate::format::{CleanEnd, Lives, Previous};
+use crate::directory::{Directory, Health, LiveMetadata};
+use crate::format::{CleanEnd, Previous};
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
 use crate::sys::DirLock;
@@ -33,31 +35,14 @@ pub(crate) struct OpenLog {
     pub(super) remove: Arc<Remove>,
     pub(super) space: Arc<Space>,
     pub(super) upkeep: Arc<Upkeep>,
-    /// A life begins only when a log is opened.
-    pub(super) lives: Lives,
-    common_until: u64,
+    pub(super) lives: Arc<KnownLives>,
+    /// What looks at the log beside a writer, if this handle only reads; the segments borrow it.
+    beside: Option<Arc<Beside>>,
     lock: Mutex<Option<DirLock>>,
 }
 
-/// What opening found out: the state in which the log goes on.
-pub(super) struct FoundLog {
-    pub(super) directory: Arc<Directory>,
-    pub(super) list: SegmentList,
-    pub(super) appender: Appender,
-    pub(super) metadata: MetaStore,
-    /// Everything below this offset is on stable storage.
-    pub(super) durable: u64,
-    /// A file knows the producers' batches below this offset.
-    pub(super) producers_saved: u64,
-    pub(super) lock: DirLock,
-    pub(super) home: Home,
-    /// A reader begins no life where messages may be gone, but must not take what is behind this
-    /// offset for what was there. `u64::MAX` if nothing may be gone.
-    pub(super) common_until: u64,
-}
-
 impl OpenLog {
-    pub(super) fn new(options: &Options, opened: FoundLog) -> OpenLog {
+    pub(super) fn new(options: &Options, opened: FoundLog, lock: Option<DirLock>, find: Find) -> OpenLog {
         let FoundLog {
             directory,
             list,
@@ -65,11 +50,13 @@ impl OpenLog {
             metadata,
             durable,
             producers_saved,
-            lock,
             home,
             common_until,
+            unsynced,
+            seen,
         } = opened;
         let lives = metadata.current().lives.clone();
+        let lives = Arc::new(KnownLives::new(lives, common_until));
         let segments = Arc::new(Segments::new(&directory, list, options.segments_mapped_max));
         let metadata = Arc::new(LiveMetadata::new(&directory, metadata, home));
         let append = Arc::new(Append::new(
@@ -86,6 +73,16 @@ impl OpenLog {
             shared.unwrap_or_else(Scheduler::of_process)
         });
         let upkeep = Upkeep::new(&segments, &append, &remove, &space, options, scheduler.as_ref());
+        let beside = seen.map(|seen| {
+            let beside = Beside::new((options, find), seen, &segments, &append, &metadata, &lives);
+            let beside = Arc::new(beside);
+            let look: Arc<dyn Look> = Arc::clone(&beside) as _;
+            segments.watch_by(Arc::downgrade(&look));
+            beside
+        });
+        for (segment, extent) in unsynced {
+            upkeep.ask_to_seal(&segment, extent.seal());
+        }
         OpenLog {
             options: options.clone(),
             directory,
@@ -96,9 +93,15 @@ impl OpenLog {
             space,
             upkeep,
             lives,
-            common_until,
-            lock: Mutex::new(Some(lock)),
+            beside,
+            lock: Mutex::new(lock),
         }
+    }
+
+    /// Takes note of what another handle has done to the log, if this one only reads.
+    pub(super) fn look(&self) -> Result<()> {
+        self.health().check_open()?;
+        self.segments.look(false)
     }
 
     pub(super) fn health(&self) -> &Health {
@@ -138,10 +141,13 @@ impl OpenLog {
                 .oldest()
                 .map(|oldest| oldest.since),
             epoch: self.lives.epoch(),
-            life: Some(self.lives.current().id),
+            life: Some(self.lives.current()),
             token: self.append.token(),
             is_sealed: self.is_sealed(reader),
-            producers: self.append.producer_count() as u64,
+            producers: match &self.beside {
+                Some(beside) => beside.producers()?.count() as u64,
+                None => self.append.producer_count() as u64,
+            },
             key_index: self.directory.kinds.key,
             time_index: self.directory.kinds.time,
             ..Stats::default()
@@ -162,23 +168,14 @@ impl OpenLog {
 
     /// See [`Log::position_at`](crate::Log::position_at).
     pub(super) fn position_at(&self, offset: u64) -> Result<Position> {
-        self.health().check_open()?;
-        Ok(Position {
-            life: self.lives.life_at(offset),
-            offset,
-        })
+        self.look()?;
+        Ok(self.lives.position_at(offset))
     }
 
     /// See [`Log::resume`](crate::Log::resume).
     pub(super) fn resume(&self, position: Position) -> Result<Start> {
-        self.health().check_open()?;
-        let parted_at = self.lives.common_with(position.life);
-        let parted_at = parted_at.map(|parted_at| parted_at.min(self.common_until));
-        if parted_at.is_some_and(|parted_at| position.offset <= parted_at) {
-            Ok(Start::At(position.offset))
-        } else {
-            Err(Error::EpochChanged { position, parted_at })
-        }
+        self.look()?;
+        self.lives.resume(position)
     }
 
     /// See [`Log::gc`](crate::Log::gc).
@@ -207,6 +204,7 @@ impl OpenLog {
             metadata: &self.metadata,
             remove: &self.remove,
             append: &self.append,
+            beside: self.beside.as_deref(),
         };
         copy(&source).or_else(|error| self.health().check_open().and(Err(error)))
     }

@@ -38,18 +38,23 @@ pub(super) fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: 
         return Ok(copies);
     }
     if !bases.is_empty() {
-        // A directory with segments but without metadata is not an empty log.
-        let path = dir.path_of(crate::format::META_NAMES[0]);
-        return Err(corrupt(&path, 0, None, Corruption::Meta));
-    }
-    if options.read_only {
-        return Err(no_log(dir.path()));
+        return Err(without_metadata(dir, bases));
     }
     dir.sync_above()?;
     create_log(dir, options, home)?;
     let mut copies = Copies::read(dir)?;
     copies.are_ours = true;
     Ok(copies)
+}
+
+/// The error for a directory without metadata, and with these segments.
+pub(super) fn without_metadata(dir: &Dir, bases: &[u64]) -> Error {
+    if bases.is_empty() {
+        return no_log(dir.path());
+    }
+    // A directory with segments but without metadata is not an empty log.
+    let path = dir.path_of(crate::format::META_NAMES[0]);
+    corrupt(&path, 0, None, Corruption::Meta)
 }
 
 pub(super) fn no_log(path: &Path) -> Error {

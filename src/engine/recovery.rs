@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::beside::Tails;
 use crate::Options;
 use crate::chain::{Unclosed, Walked};
 use crate::control::ControlState;
@@ -37,6 +38,9 @@ pub(crate) struct Recovered {
     pub(crate) reached: u64,
     /// Whether offsets are missing between the last message and the next offset.
     pub(crate) has_gap: bool,
+    /// For reading only: the segments that were walked through, and whether only durable messages
+    /// are visible in them.
+    pub(crate) tails: Option<(Tails, bool)>,
 }
 
 /// The recovery of one log.
@@ -55,9 +59,9 @@ impl Recovery<'_> {
         let has_cut = found.is_lossy();
         if self.options.read_only {
             drop(found.take_behind_cut());
-        } else {
-            self.cut(&mut found)?;
+            return Ok(self.shown(found));
         }
+        self.cut(&mut found)?;
         let reached = found.reached();
         let next_offset = found.next_offset_min.max(reached);
         let mut recovered = Recovered {
@@ -70,6 +74,7 @@ impl Recovery<'_> {
             has_cut,
             reached,
             has_gap: false,
+            tails: None,
         };
         let last_base = found.walked.last().map(Walked::base);
         for segment in found.walked {
@@ -79,6 +84,35 @@ impl Recovery<'_> {
         // Without a segment there is nothing that the gap could be in.
         recovered.has_gap = next_offset != reached && !recovered.segments.is_empty();
         Ok(recovered)
+    }
+
+    /// The log as a reader sees it. Its writer may be alive, or was killed in this boot: then what
+    /// it had not proven to be durable was not visible either, if it said so.
+    fn shown(&self, found: Unclosed) -> Recovered {
+        let meta = self.meta.current();
+        let only_durable = meta.visible_is_durable && self.home.is_this_boot(meta);
+        let (reached, floor) = (found.reached(), found.next_offset_min);
+        let synced = found.walked.iter().map(Walked::durable_offset).min();
+        let mut segments = found.sealed;
+        let walked = found.walked.into_iter();
+        let mut tails = Tails::of(walked.map(Walked::into_tail).collect());
+        tails.show(only_durable.then_some(floor));
+        segments.extend(tails.shown().cloned().map(SegmentRef::Active));
+        let rewritten = found.rewritten.and_then(|ending| ending.next_offset);
+        let end = tails.end_offset().or(rewritten).unwrap_or(0);
+        let next_offset = floor.max(end);
+        Recovered {
+            segments,
+            active: None,
+            previous: None,
+            unsynced: Vec::new(),
+            next_offset,
+            synced: synced.unwrap_or(next_offset).min(next_offset),
+            has_cut: false,
+            reached,
+            has_gap: false,
+            tails: Some((tails, only_durable)),
+        }
     }
 
     /// Moves all that lies behind the end of the log to the quarantine.
@@ -124,15 +158,10 @@ impl Recovery<'_> {
         let is_continued = is_last
             && recovered.next_offset == segment.extent.next_offset
             && segment.active.header.rewrite.is_none();
-        let goes_on = !self.options.read_only && is_continued && segment.is_untouched()?;
+        let goes_on = is_continued && segment.is_untouched()?;
         let link = segment.own_end().map(|end| end.origin);
         let Walked { active, extent, .. } = segment;
         let end = extent.seal().len;
-        if self.options.read_only {
-            recovered.synced = recovered.synced.min(durable_offset);
-            recovered.segments.push(SegmentRef::Active(Arc::new(active)));
-            return Ok(());
-        }
         if goes_on && active.take_over(u64::from(end))? {
             active.raise_frontier(end);
             let active = Arc::new(active);

@@ -14,6 +14,9 @@ const LEN: u16 = 2048;
 const MAGIC: [u8; 8] = *b"DURAMENM";
 const NONE: u64 = u64::MAX;
 
+/// Where the sequence number is.
+pub(crate) const META_SEQUENCE_AT: u64 = 32;
+
 /// Where the lives begin.
 const LIVES_AT: usize = 144;
 

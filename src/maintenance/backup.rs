@@ -2,9 +2,10 @@ use std::path::Path;
 
 use crate::{BackupReport, Error, Log, Options, Result, Start};
 
-/// Copies the log in `src`, which nobody has open for writing, to the directory `dst`.
-/// [`Log::backup`](crate::Log::backup) does the same while publishing goes on, and describes the
-/// copy.
+/// Copies the log in `src` to the directory `dst`, as it is at one moment. Somebody may write to the
+/// log meanwhile: all segments of that moment are opened before the first is copied, which takes
+/// two to four mappings each. [`Log::backup`](crate::Log::backup), which describes the copy, opens
+/// them one by one, and is for whoever has the log open.
 ///
 /// # Errors
 ///

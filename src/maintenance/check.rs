@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::chain::{Chain, Ending, Surveyed, Walked, segment_bases};
 use crate::directory::{Copies, Directory};
+use crate::engine::until_it_fits;
 use crate::format::{FileName, IndexKinds};
 use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, WalkEnd, damaged_runs};
 use crate::sys::Dir;
@@ -64,23 +65,37 @@ impl fmt::Display for Problem {
 /// In a segment whose index file is missing, as in a backup that was never opened for writing, only
 /// the first problem is found, because nothing tells where the next record begins.
 ///
+/// Somebody may have the log open, and write to it: the check takes no lock, and is in nobody's way.
+/// Files may then change while they are read, so a log with problems is read once more, and only
+/// those are reported that are found again.
+///
 /// Only those of the `options` matter that say where and how files are read. All index files that
 /// are there are checked. An index file that is missing or out of date is no problem: the log
 /// builds it anew when it needs it.
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once or
-/// after the [`lock_timeout`](Options::lock_timeout), if another handle has the log open for
-/// writing; [`Error::Version`] if a file has a format version that this library does not read;
+/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Version`] if a file has a format version that this library does not read;
 /// [`Error::Io`]. Damage is no error; the report lists it.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
-    check_in(&options.dir_of_log(dir.as_ref())?, options)
+    check_in(&options.dir_of_log(dir.as_ref())?)
 }
 
 /// Checks the log in this directory.
-pub(super) fn check_in(dir: &Dir, options: &Options) -> Result<CheckReport> {
-    let _lock = options.lock(dir, false)?;
+pub(super) fn check_in(dir: &Dir) -> Result<CheckReport> {
+    let before = Copies::read(dir)?;
+    let first = until_it_fits(|| check_once(dir))?;
+    // Nobody has written to a log that was closed, and still is.
+    if first.is_clean() || (first.was_closed && Copies::read(dir)? == before) {
+        return Ok(first);
+    }
+    let mut report = until_it_fits(|| check_once(dir))?;
+    report.problems.retain(|problem| first.problems.contains(problem));
+    Ok(report)
+}
+
+/// Reads the log once. Somebody may write to it meanwhile.
+fn check_once(dir: &Dir) -> Result<CheckReport> {
     let copies = Copies::read(dir)?;
     let bases = segment_bases(dir)?;
     if copies.is_absent() && bases.is_empty() {

@@ -1,4 +1,5 @@
-//! L6: check, recover, backup, restore, stat and dump, for a log that nobody has open for writing.
+//! L6: check, recover, backup, restore, stat and dump, on the directory of a log. Only recovering
+//! wants it for itself.
 
 mod backup;
 mod check;

@@ -67,14 +67,14 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     drop(lock);
     finish(dir, options, &meta, &mut report)?;
     if dir.check_supported().is_err() {
-        read_back(dir, options)?;
+        read_back(dir)?;
     }
     Ok(report)
 }
 
 /// Fails if what is there after a recovery is not in order.
-fn read_back(dir: &Dir, options: &Options) -> Result<()> {
-    let found = check_in(dir, options)?;
+fn read_back(dir: &Dir) -> Result<()> {
+    let found = check_in(dir)?;
     found.problems.into_iter().next().map_or(Ok(()), |problem| {
         let Problem {
             path,

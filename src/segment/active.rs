@@ -6,24 +6,24 @@ use parking_lot::Mutex;
 
 use super::copy::copy_over;
 use super::ending::Seal;
+use super::extent::{Entry, Extent};
 use super::reserve::{PAGE, RESERVE_FIRST, reserve_or_less};
+use super::sync_progress::SyncProgress;
 use super::told::Told;
-use super::walk::{Entry, Extent, Walk};
+use super::walk::Walk;
 use super::way::{Growth, Way};
-use crate::directory::Directory;
+use crate::directory::{Directory, corrupt};
 use crate::format::{
     BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SEGMENT_LEN_MAX, SegmentHeader, TIME_AT,
 };
 use crate::index::{ActiveIndex, SegmentHints};
 use crate::sys::{File, Map, Open, Window, is_out_of_space, raise};
-use crate::{Error, Result};
+use crate::{Corruption, Error, Result};
 
 /// The largest step by which reserved space grows.
 const RESERVE_STEP_MAX: u64 = 8 << 20;
 /// Unsynced bytes from which on letting go of their pages before a sync pays.
 const LET_GO_MIN: u32 = 128 << 10;
-/// Bytes that one step of a sync brings to stable storage.
-const SYNC_STEP_LEN: u64 = 1 << 20;
 
 /// A segment whose index is in memory: the one being appended to, one that waits to be sealed, or
 /// the last one of a log that was not closed.
@@ -53,35 +53,6 @@ pub(crate) struct Active {
     syncing: Mutex<()>,
     /// Where the segment ends, as long as nothing proves all of it durable; else 0.
     needs_copy: AtomicU32,
-}
-
-/// How far a sync in steps has come.
-#[derive(Debug)]
-pub(crate) struct SyncProgress {
-    /// Bytes in a step.
-    step_len: u64,
-    /// The first and the last position (exclusive) of the bytes still to be synced; `None` at the
-    /// beginning. Bytes stored later are left to the next sync; otherwise a sync would never end
-    /// beside a fast publisher.
-    left: Option<(u64, u64)>,
-}
-
-impl SyncProgress {
-    /// Steps that take a few milliseconds.
-    pub(crate) fn in_steps() -> SyncProgress {
-        SyncProgress {
-            step_len: SYNC_STEP_LEN,
-            left: None,
-        }
-    }
-
-    /// One step, for somebody who waits: each step has a flush of the disk of its own.
-    fn at_once() -> SyncProgress {
-        SyncProgress {
-            step_len: SEGMENT_LEN_MAX,
-            left: None,
-        }
-    }
 }
 
 /// How much of a segment readers see.
@@ -145,8 +116,8 @@ impl Active {
     /// Opens an existing segment: walks through its first `limit` bytes and indexes the intact
     /// batches there.
     ///
-    /// `capacity` is the length up to which the file may be mapped for appending; `None` maps just
-    /// the file, for reading.
+    /// `capacity` is the length up to which the file may be mapped for appending; `None` is for
+    /// reading only.
     pub(crate) fn adopt(
         directory: &Directory,
         base: u64,
@@ -172,12 +143,19 @@ impl Active {
         let len = file.len()?;
         let map = match capacity {
             Some(capacity) => file.map(capacity.max(len), true)?,
-            None => file.map(len, false)?,
+            None if how == Open::Write => file.map(len, false)?,
+            // Somebody else may write to it, and shorten it.
+            None => file.unmapped(SEGMENT_LEN_MAX)?,
         };
         let active = Active::new(directory, header, file, map, 0);
         let (extent, told) = active
             .walk(limit.unwrap_or(len), directory.kinds.key)
             .run_told(|entry| active.index_entry(entry));
+        let now = active.file.len()?;
+        if now < len {
+            // Somebody has cut it meanwhile, and bytes in front of its end may not have been read.
+            return Err(corrupt(active.file.path(), now, None, Corruption::Short));
+        }
         #[expect(
             clippy::cast_possible_truncation,
             reason = "positions in a segment are u32, which open has checked"
@@ -200,6 +178,21 @@ impl Active {
             rewritten: self.header.rewrite.is_some(),
             hash_keys,
         }
+    }
+
+    /// How many of the first `count` records begin in front of `position`.
+    pub(crate) fn records_below(&self, position: u64, count: u32) -> u32 {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let begin = self.index.position(middle);
+            if begin.is_some_and(|begin| u64::from(begin) < position) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 
     /// Adds a record to the index. Readers see the record after [`show`](Active::show).

@@ -1,6 +1,6 @@
 //! Where a segment ends, and what proves it.
 
-use super::walk::Extent;
+use super::extent::Extent;
 use crate::format::{Previous, SegmentHeader};
 
 /// Where a sealed segment ends, and the checksum of its last frame.

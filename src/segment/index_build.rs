@@ -1,7 +1,9 @@
 //! Building the index file of a segment.
 
 use super::ending::Seal;
-use super::walk::{Walk, WalkEnd, WalkProgress};
+use super::extent::WalkEnd;
+use super::walk::Walk;
+use super::walk_progress::WalkProgress;
 use crate::directory::{Directory, corrupt};
 use crate::format::{Binding, FileName, IndexDefect, SegmentHeader};
 use crate::index::IndexBuilder;

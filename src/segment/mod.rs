@@ -5,6 +5,7 @@ mod active;
 mod copy;
 mod copy_buffer;
 mod ending;
+mod extent;
 mod gather;
 mod index_build;
 mod key_run;
@@ -16,17 +17,21 @@ mod rewrite;
 mod salvage;
 mod sealed;
 mod segment_ref;
+mod sync_progress;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod told;
 mod walk;
+mod walk_progress;
 mod way;
 
 pub(crate) use absent_index::AbsentIndex;
-pub(crate) use active::{Active, SyncProgress, Visible};
+pub(crate) use active::{Active, Visible};
 pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
 pub(crate) use ending::{Ending, Seal, Testimony, Witness, end_of};
+pub(crate) use extent::{Entry, Extent, WalkEnd};
 pub(crate) use gather::{Gather, Owned, Records};
 pub(crate) use index_build::{IndexBuild, store_index};
 pub(crate) use key_run::{FAN, KeyRun, damaged_runs, runs_among};
@@ -38,8 +43,10 @@ pub(crate) use rewrite::Rewriter;
 pub(crate) use salvage::{Gap, Good, Salvage, salvage};
 pub(crate) use sealed::{INDEX_LEN_MIN, IndexState, Mapped, Sealed, SegmentEnd};
 pub(crate) use segment_ref::{Budget, Held, LetGo, SegmentRef, SegmentSnapshot};
+pub(crate) use sync_progress::SyncProgress;
+pub(crate) use tail::Tail;
 pub(crate) use told::Told;
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;
-pub(crate) use walk::{Entry, Extent, WalkEnd};
+
 pub(crate) use way::{Growth, Way};

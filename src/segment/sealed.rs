@@ -8,8 +8,9 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
 use super::ending::{Ending, Seal, Testimony, end_of};
+use super::extent::WalkEnd;
 use super::index_build::{IndexBuild, binding, store_index};
-use super::walk::{Walk, WalkEnd};
+use super::walk::Walk;
 use crate::directory::{Directory, corrupt};
 use crate::format::{Binding, FileName, FrameSeeds, IndexDefect, Previous, SegmentHeader};
 use crate::index::SealedIndex;
@@ -109,6 +110,11 @@ impl Sealed {
 
     pub(crate) fn base(&self) -> u64 {
         self.base
+    }
+
+    /// Whether both know their end in the same way.
+    pub(crate) fn ends_as(&self, other: &Sealed) -> bool {
+        self.end == other.end
     }
 
     pub(crate) fn path(&self) -> std::path::PathBuf {

@@ -39,6 +39,10 @@ impl Told {
         }
     }
 
+    pub(super) fn has_controls(&self) -> bool {
+        !self.controls.is_empty()
+    }
+
     /// What a log comes to that was in this state in front of these records.
     pub(crate) fn after(&self, mut state: ControlState) -> ControlState {
         if let Some((max, last)) = self.times {

@@ -1,96 +1,16 @@
 //! Going through a segment's frames and verifying each, for recovery, check and index building.
 
-use std::path::Path;
-
 use super::copy_buffer::CopyBuffer;
+use super::extent::{Entry, Extent, WalkEnd};
 use super::told::Told;
-use crate::directory::corrupt;
+use super::walk_progress::WalkProgress;
 use crate::format::{
-    BATCH_HEADER_LEN, BATCH_HEADER_LEN_MAX, BatchHeader, Frame, FrameSeeds, IndexDefect, LONE_HEADER_LEN,
-    Layout, RECORD_HEADER_LEN, RecordHeader, RecordKind, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
+    BATCH_HEADER_LEN, BATCH_HEADER_LEN_MAX, BatchHeader, Frame, FrameSeeds, LONE_HEADER_LEN, Layout,
+    RECORD_HEADER_LEN, RecordHeader, RecordKind, SEGMENT_HEADER_LEN, are_headers_whole, is_intact,
 };
-use crate::index::{IndexBuilder, key_hash};
+use crate::index::key_hash;
 use crate::sys::Map;
-use crate::{Control, Corruption, Error};
-
-/// One record that a walk has visited and verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) offset: u64,
-    pub(crate) position: u32,
-    pub(crate) time: i64,
-    /// The hash of the key, for a message that has one, if the walk hashes keys.
-    pub(crate) key_hash: Option<u32>,
-    /// Whether the record is not a message.
-    pub(crate) is_control: bool,
-}
-
-impl Entry {
-    /// Enters the record in the index of a segment.
-    pub(crate) fn enter(&self, builder: &mut IndexBuilder) -> Result<(), IndexDefect> {
-        if self.is_control {
-            builder.push_control(self.offset, self.position)
-        } else {
-            builder.push(self.offset, self.position, self.time, self.key_hash)
-        }
-    }
-}
-
-/// How far a segment is intact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
-    /// The end of the last complete batch.
-    pub(crate) end: u64,
-    /// The offset after the last message.
-    pub(crate) next_offset: u64,
-    /// The checksum of the last frame, or of the segment's header.
-    pub(crate) last_checksum: u32,
-    /// The highest durable frontier that an intact frame carries; 0 if not even the earlier
-    /// segments are known to be durable.
-    pub(crate) frontier: u64,
-    /// Why the walk ended.
-    pub(crate) stop: WalkEnd,
-}
-
-/// Why a walk ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WalkEnd {
-    /// It reached its limit, exactly behind a batch.
-    Limit,
-    /// It met a marker: the log was durable up to here and nothing was added since.
-    Marker,
-    /// It met something that is not an intact batch.
-    Defect {
-        position: u64,
-        offset: u64,
-        kind: Corruption,
-    },
-}
-
-impl WalkEnd {
-    /// The error for the segment in this file, if the walk ended at a defect.
-    pub(crate) fn defect(self, path: &Path) -> Option<Error> {
-        match self {
-            WalkEnd::Defect {
-                position,
-                offset,
-                kind,
-            } => Some(corrupt(path, position, Some(offset), kind)),
-            WalkEnd::Limit | WalkEnd::Marker => None,
-        }
-    }
-}
-
-/// How far a walk in steps has come.
-#[derive(Debug)]
-pub(crate) struct WalkProgress {
-    pub(crate) extent: Extent,
-    buffer: CopyBuffer,
-    /// The records of the batch that is being verified.
-    entries: Vec<Entry>,
-    /// What they say besides, if somebody wants to know.
-    told: Option<Told>,
-}
+use crate::{Control, Corruption};
 
 /// What a walk needs to know about the segment.
 #[derive(Clone, Copy, Debug)]
@@ -130,16 +50,19 @@ impl Walk<'_> {
     /// Begins a walk in steps, each of which is a call of [`resume`](Walk::resume).
     pub(crate) fn begin(&self) -> WalkProgress {
         WalkProgress {
-            extent: Extent {
-                end: SEGMENT_HEADER_LEN,
-                next_offset: self.base,
-                last_checksum: if self.rewritten { 0 } else { self.header_checksum },
-                frontier: 0,
-                stop: WalkEnd::Limit,
-            },
-            buffer: CopyBuffer::default(),
-            entries: Vec::new(),
             told: None,
+            ..WalkProgress::at(self.nothing())
+        }
+    }
+
+    /// How far a walk is intact that has seen nothing but the header.
+    pub(super) fn nothing(&self) -> Extent {
+        Extent {
+            end: SEGMENT_HEADER_LEN,
+            next_offset: self.base,
+            last_checksum: if self.rewritten { 0 } else { self.header_checksum },
+            frontier: 0,
+            stop: WalkEnd::Limit,
         }
     }
 

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::found;
 use super::os::OsDir;
-use super::{DirLock, File, FileId, Open};
+use super::{DirLock, Entry, File, FileId, NamesChangedAt, Open};
 use crate::Result;
 
 /// A directory that was opened.
@@ -106,7 +106,17 @@ impl Dir {
 
     /// The names in the directory that are valid UTF-8, in any order.
     pub(crate) fn list(&self) -> Result<Vec<String>> {
-        forward!(self.list())
+        Ok(self.entries()?.into_iter().map(|entry| entry.name).collect())
+    }
+
+    /// The same names, and which file each of them stands for.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
+        forward!(self.entries())
+    }
+
+    /// When a name in the directory was changed last. Fails if the directory was removed.
+    pub(crate) fn names_changed_at(&self) -> Result<NamesChangedAt> {
+        forward!(self.names_changed_at())
     }
 
     /// Opens a regular file. Refuses symbolic links, files with several names, and everything that

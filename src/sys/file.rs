@@ -188,7 +188,7 @@ impl File {
     pub(crate) fn map(&self, capacity: u64, writable: bool) -> Result<Map> {
         let len = self.len()?.min(capacity);
         if self.is_remote() || self.has_hole(len)? {
-            return Ok(Map::reading(Box::new(self.again()?), len));
+            return Ok(Map::reading(Box::new(self.again()?), len, len));
         }
         self.map_reserved(capacity, writable)
     }
@@ -202,6 +202,14 @@ impl File {
             Inner::Sim(file) => file.map(writable).map(|map| Map::sim(map, capacity, len)),
         }
         .map_err(failed("map", &self.path))
+    }
+
+    /// The file's bytes without a mapping, read each time that they are loaded; up to `capacity` if
+    /// it grows ([`Map::grow`]). Others may shorten the file: then what it no longer has is not
+    /// loaded, and nobody is killed.
+    pub(crate) fn unmapped(&self, capacity: u64) -> Result<Map> {
+        let len = self.len()?;
+        Ok(Map::reading(Box::new(self.again()?), len, capacity.max(len)))
     }
 
     fn is_remote(&self) -> bool {

@@ -76,7 +76,7 @@ enum Inner {
     /// The second mapping of the same bytes.
     Twin(Twin),
     Memory(Box<[u8]>),
-    /// A file with holes.
+    /// A file that is read: it has holes, or somebody else writes to it.
     File(Box<dyn ReadWhole>),
     #[cfg(feature = "fault")]
     Sim(super::sim::SimMap),
@@ -150,9 +150,9 @@ impl Map {
         Map::of(Inner::Memory(bytes.into_boxed_slice()), len, len)
     }
 
-    /// The first `len` bytes of a file that cannot be mapped. They are read when they are loaded.
-    pub(super) fn reading(file: Box<dyn ReadWhole>, len: u64) -> Map {
-        Map::of(Inner::File(file), len, len)
+    /// The first `len` bytes of a file that is not mapped. They are read when they are loaded.
+    pub(super) fn reading(file: Box<dyn ReadWhole>, len: u64, capacity: u64) -> Map {
+        Map::of(Inner::File(file), capacity, len)
     }
 
     #[cfg(feature = "fault")]

@@ -14,7 +14,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::error::{failed, random_failed};
 use super::owner::give_to_owner;
 use super::refused::{COPY_ON_WRITE, refusal};
-use super::{File, FileId, Open, UNKNOWN_BOOT, overlay};
+use super::{Entry, File, FileId, NamesChangedAt, Open, UNKNOWN_BOOT, overlay};
 use crate::{Error, Result};
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -122,20 +122,32 @@ impl OsDir {
         Ok(())
     }
 
-    pub(super) fn list(&self, path: &Path) -> Result<Vec<String>> {
+    pub(super) fn entries(&self, path: &Path) -> Result<Vec<Entry>> {
         let error = |error: Errno| failed("list", path)(error.into());
         // This opens a descriptor of its own, which begins at the first name.
         let entries = rustix::fs::Dir::read_from(&self.0).map_err(error)?;
-        let mut names = Vec::new();
+        let mut found = Vec::new();
         for entry in entries {
+            let entry = entry.map_err(error)?;
             // A name that is not UTF-8 is not one of the library's.
-            if let Ok(name) = entry.map_err(error)?.file_name().to_str()
+            if let Ok(name) = entry.file_name().to_str()
                 && !matches!(name, "." | "..")
             {
-                names.push(name.to_owned());
+                found.push(Entry {
+                    name: name.to_owned(),
+                    inode: entry.ino(),
+                });
             }
         }
-        Ok(names)
+        Ok(found)
+    }
+
+    pub(super) fn names_changed_at(&self, path: &Path) -> Result<NamesChangedAt> {
+        let stat = stat(self.0.as_fd(), path)?;
+        if stat.st_nlink == 0 {
+            return Err(failed("look at", path)(removed()));
+        }
+        Ok(NamesChangedAt::of(stat.st_mtime, stat.st_mtime_nsec))
     }
 
     pub(super) fn open(&self, path: &Path, name: &str, how: Open) -> Result<File> {

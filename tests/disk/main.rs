@@ -4,6 +4,7 @@
 mod common;
 
 mod above;
+mod beside;
 mod cold;
 mod copy_targets;
 #[cfg(feature = "fault")]

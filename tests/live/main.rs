@@ -7,6 +7,7 @@ mod common;
 mod minimal;
 
 mod backup;
+mod beside;
 #[cfg(feature = "fault")]
 mod beside_backups;
 mod blocking;

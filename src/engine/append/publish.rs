@@ -430,6 +430,10 @@ impl Appender {
             return Ok(None);
         };
         let seal = self.seal();
+        // Readers in other processes take what is cut for durable; see `make_room`.
+        if context.frontiers.visible_is_durable() && active.frontier() < seal.len {
+            active.sync(context.directory())?;
+        }
         active.truncate(u64::from(seal.len))?;
         active.sync(context.directory())?;
         context.frontiers.closed(&active, self.written);

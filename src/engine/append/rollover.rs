@@ -6,7 +6,7 @@ use super::appender::Appender;
 use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
-use crate::format::{FRAMES_START, Salt, SegmentHeader};
+use crate::format::{BATCH_HEADER_LEN, FRAMES_START, Salt, SegmentHeader};
 use crate::log::{creation_time, latest_clock};
 use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, WalkEnd, capacity_for};
 use crate::sys::is_out_of_space;
@@ -24,17 +24,26 @@ impl Appender {
         needed: u64,
         due: &mut Option<Box<Due>>,
     ) -> Result<()> {
+        // Where only durable messages are visible, the marker behind the batch shows it to readers
+        // in other processes. So there must be room for the marker, too; and a file that ends with
+        // its last batch was cut to that, after a sync.
+        let marker_len = if context.frontiers.visible_is_durable() {
+            BATCH_HEADER_LEN as u64
+        } else {
+            0
+        };
         if let Some(active) = &self.active {
             let end = u64::from(self.written.end) + needed;
-            if (end <= context.rollover || self.written.count == 0) && end <= active.map.capacity() {
-                return if end > active.map.len() {
-                    reserve(context, active, self.growth(context, end))
+            let to = end + marker_len;
+            if (end <= context.rollover || self.written.count == 0) && to <= active.map.capacity() {
+                return if to > active.map.len() {
+                    reserve(context, active, self.growth(context, to))
                 } else {
                     Ok(())
                 };
             }
         }
-        self.next_segment(context, needed, due)
+        self.next_segment(context, needed + marker_len, due)
     }
 
     /// What is to be reserved if space up to `end` is needed.

@@ -9,7 +9,7 @@ use super::batch::BatchPlan;
 use super::framing::Records;
 use super::publish::Append;
 use super::published::Published;
-use crate::control::{ControlState, Noted};
+use crate::control::{ControlState, Guard, Noted};
 use crate::engine::segments::Reader;
 use crate::types::ControlContent;
 use crate::{Ack, Control, Error, NewMessage, PublishOptions, Result, Token};
@@ -133,6 +133,11 @@ impl Append {
         self.context.sealed_at.load(Ordering::Acquire)
     }
 
+    /// What the log has come to.
+    pub(crate) fn control(&self) -> ControlState {
+        self.appender.lock().guard.state
+    }
+
     /// How many producers are known.
     pub(crate) fn producer_count(&self) -> usize {
         self.appender.lock().guard.producers.count()
@@ -200,6 +205,17 @@ impl Append {
         let appender = self.appender.lock();
         let sealed_at = appender.guard.sealed_at();
         self.context.sealed_at.store(sealed_at, Ordering::Release);
+    }
+
+    /// Takes over what another handle has done to the log, which ends at `next_offset` and is on
+    /// stable storage below `durable`. Only for a handle that publishes nothing.
+    pub(crate) fn learn(&self, next_offset: u64, durable: u64, learn: impl FnOnce(&mut Guard)) {
+        let mut appender = self.appender.lock();
+        appender.next_offset = next_offset;
+        learn(&mut appender.guard);
+        let sealed_at = appender.guard.sealed_at();
+        self.context.sealed_at.store(sealed_at, Ordering::Release);
+        self.context.frontiers.all_synced(durable);
     }
 
     /// See [`Log::wait_synced`](crate::Log::wait_synced).

@@ -1,16 +1,18 @@
 //! The log at the moment that a backup shows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::chain::RewriteSource;
 use crate::control::Producers;
-use crate::directory::LiveMetadata;
+use crate::directory::{LiveMetadata, corrupt};
 use crate::engine::append::Append;
+use crate::engine::beside::Beside;
 use crate::engine::remove::{CopyQueue, Remove};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Meta;
 use crate::segment::{Budget, Held, Mapped, SegmentRef, Visible};
-use crate::{Error, Result};
+use crate::{Corruption, Error, Result};
 
 /// The log that is copied.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Source<'a> {
     pub(crate) metadata: &'a LiveMetadata,
     pub(crate) remove: &'a Remove,
     pub(crate) append: &'a Append,
+    /// If the log is only read.
+    pub(crate) beside: Option<&'a Beside>,
 }
 
 /// The moment at which the copy shows the log. What the copy has yet to copy stays readable,
@@ -27,6 +31,8 @@ pub(super) struct Moment<'a> {
     segments: &'a Segments,
     queue: CopyQueue<'a>,
     last: Option<(u64, Last)>,
+    /// The files of all sealed segments, by base offset, if somebody else may remove them.
+    held: BTreeMap<u64, Arc<Mapped>>,
     pub(super) meta: Meta,
     pub(super) start_offset: u64,
     pub(super) next_offset: u64,
@@ -49,12 +55,49 @@ pub(super) struct ToCopy {
     pub(super) held: Held,
 }
 
+/// Opens all sealed segments if somebody else changes the log, and may remove them or put others in
+/// their places while they are copied. What is open stays as it is.
+fn held_apart(segments: &Segments, reader: &Reader<'_>) -> Result<BTreeMap<u64, Arc<Mapped>>> {
+    let mut held = BTreeMap::new();
+    if !segments.is_watched() {
+        return Ok(held);
+    }
+    for segment in &reader.list().segments {
+        if let SegmentRef::Sealed(sealed) = segment {
+            match segments.map(|| sealed.open_apart()) {
+                // If it is still there, what is wrong with it is told when its turn comes.
+                Err(Error::Corrupt { .. }) => {}
+                files => drop(held.insert(sealed.base(), files?)),
+            }
+        }
+    }
+    segments.look(true)?;
+    let now = segments.list();
+    for segment in &reader.list().segments {
+        let SegmentRef::Sealed(sealed) = segment else {
+            continue;
+        };
+        let base = sealed.base();
+        let is_same = match now.with_base(base) {
+            Some(SegmentRef::Sealed(other)) => Arc::ptr_eq(sealed, other),
+            Some(SegmentRef::Active(_)) => false,
+            None => reader.end_offset_of(segment) <= now.start_offset,
+        };
+        if !is_same {
+            // What was opened may be another segment. The caller begins again with a newer list.
+            return Err(corrupt(&sealed.path(), 0, None, Corruption::Missing));
+        }
+    }
+    Ok(held)
+}
+
 impl Moment<'_> {
     pub(super) fn of<'a>(source: &Source<'a>) -> Result<Moment<'a>> {
         let removal = source.remove.hold();
         // Publishing goes on, and may replace the last segment while it is opened.
-        let (segments, last, start_offset, next_offset) = Reader::with(source.segments, |reader| {
+        let (segments, held, last, start_offset, next_offset) = Reader::with(source.segments, |reader| {
             let list = reader.list();
+            let held = held_apart(source.segments, reader)?;
             let (end, next_offset) = match list.segments.last() {
                 Some(SegmentRef::Active(active)) => {
                     let visible = active.visible();
@@ -64,7 +107,7 @@ impl Moment<'_> {
                 Some(SegmentRef::Sealed(sealed)) => {
                     let files = match source.segments.map(|| sealed.open_apart()) {
                         // The log does not go on in it. What is wrong is told when its turn comes.
-                        Err(Error::Corrupt { .. }) if !reader.is_outdated() => None,
+                        Err(Error::Corrupt { .. }) if !reader.is_outdated()? => None,
                         other => Some(Last::Sealed(other?)),
                     };
                     (files, reader.next_offset())
@@ -72,10 +115,13 @@ impl Moment<'_> {
                 None => (None, reader.next_offset()),
             };
             let end = list.segments.last().map(SegmentRef::base).zip(end);
-            Ok((list.segments.clone(), end, list.start_offset, next_offset))
+            Ok((list.segments.clone(), held, end, list.start_offset, next_offset))
         })?;
         let meta = source.metadata.current();
-        let producers = source.append.producers_now().producers;
+        let producers = match source.beside {
+            Some(beside) => beside.producers()?,
+            None => source.append.producers_now().producers,
+        };
         // Nothing fails from here on: the queue must outlive the permission to remove.
         let queue = removal.begin_copy(&segments);
         drop(removal);
@@ -83,6 +129,7 @@ impl Moment<'_> {
             segments: source.segments,
             queue,
             last,
+            held,
             meta,
             start_offset,
             next_offset,
@@ -108,7 +155,10 @@ impl Moment<'_> {
             (SegmentRef::Sealed(sealed), last) => {
                 let files = match last {
                     Some((_, Last::Sealed(files))) => Arc::clone(files),
-                    _ => self.segments.map(|| sealed.open_apart())?,
+                    _ => match self.held.get(&sealed.base()) {
+                        Some(files) => Arc::clone(files),
+                        None => self.segments.map(|| sealed.open_apart())?,
+                    },
                 };
                 (RewriteSource::of_sealed(&files, end), Held::Sealed(sealed, files))
             }

@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -22,6 +23,18 @@ pub(crate) struct Segments {
     mappings: Arc<Mappings>,
     /// Held while a segment is sealed, or while another one gets its name.
     replacing: Mutex<()>,
+    /// Finds out what another handle has changed; none where only this one changes anything.
+    look: OnceLock<Weak<dyn Look>>,
+    /// How many files were opened.
+    opened: AtomicU64,
+}
+
+/// Finds out what somebody else has changed in a log.
+pub(crate) trait Look: std::fmt::Debug + Send + Sync {
+    /// Puts a newer list in the place of the current one, and shows more of its last segment, where
+    /// there is something new. `is_forced` says that there must be, or that a file is missing: what
+    /// usually tells that nothing has changed is not asked.
+    fn look(&self, is_forced: bool) -> Result<()>;
 }
 
 impl Segments {
@@ -31,6 +44,8 @@ impl Segments {
             list: ArcSwap::from_pointee(list),
             mappings: Mappings::new(mapped_max),
             replacing: Mutex::new(()),
+            look: OnceLock::new(),
+            opened: AtomicU64::new(0),
         }
     }
 
@@ -38,6 +53,40 @@ impl Segments {
     #[inline]
     pub(crate) fn list(&self) -> Guard<Arc<SegmentList>> {
         self.list.load()
+    }
+
+    /// Has `look` find out from now on what somebody else has changed.
+    pub(crate) fn watch_by(&self, look: Weak<dyn Look>) {
+        let _ = self.look.set(look);
+    }
+
+    /// Whether somebody else changes the log.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.look.get().is_some()
+    }
+
+    /// Finds out what somebody else has changed; see [`Look::look`].
+    #[cold]
+    pub(crate) fn look(&self, is_forced: bool) -> Result<()> {
+        let look = self.look.get().and_then(Weak::upgrade);
+        look.map_or(Ok(()), |look| look.look(is_forced))
+    }
+
+    /// How many files were opened, where the files may be others than those of the list.
+    pub(crate) fn opened(&self) -> Option<u64> {
+        self.is_watched().then(|| self.opened.load(Ordering::Relaxed))
+    }
+
+    /// Puts `list` in the place of the current one.
+    pub(crate) fn put(&self, list: SegmentList) {
+        self.list.store(Arc::new(list));
+    }
+
+    /// Adds segments behind the last one.
+    pub(crate) fn show_next(&self, segments: &[Arc<Active>]) {
+        let new = || segments.iter().cloned().map(SegmentRef::Active);
+        self.change(|list| list.segments.extend(new()));
     }
 
     /// Replaces the list.
@@ -129,6 +178,7 @@ impl Segments {
 impl Budget for Segments {
     /// Releases others when there are too many.
     fn note_mapped(&self, segment: &Arc<Sealed>) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
         self.mappings.note(segment);
     }
 

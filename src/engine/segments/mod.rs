@@ -11,7 +11,7 @@ mod reader;
 mod scan;
 
 pub use batch_buf::BatchBuf;
-pub(crate) use current::Segments;
+pub(crate) use current::{Look, Segments};
 pub(crate) use list::SegmentList;
 pub(crate) use reader::{FromEnd, Reader};
 pub use scan::Scan;

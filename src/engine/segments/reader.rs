@@ -39,19 +39,25 @@ impl<'a> Reader<'a> {
         let mut attempts = 0;
         loop {
             let reader = Reader::new(segments)?;
-            match read(&reader) {
-                Err(Error::Corrupt { .. } | Error::Io { .. })
-                    if attempts < ATTEMPTS_MAX && reader.is_outdated() =>
-                {
-                    attempts += 1;
-                }
-                other => return other,
+            let opened = segments.opened();
+            let result = read(&reader);
+            // What was opened beside a writer may be of a newer list.
+            let is_suspect = match &result {
+                Err(Error::Corrupt { .. } | Error::Io { .. }) => true,
+                _ => opened.is_some() && opened != segments.opened(),
+            };
+            if !is_suspect || attempts == ATTEMPTS_MAX || !reader.is_outdated()? {
+                return result;
             }
+            attempts += 1;
         }
     }
 
     #[inline]
     pub(crate) fn new(segments: &'a Segments) -> Result<Reader<'a>> {
+        if segments.is_watched() {
+            segments.look(false)?;
+        }
         let list = segments.list();
         // Checked after the list is loaded: closing first marks the log as closed, and then takes
         // the segments away.
@@ -92,8 +98,11 @@ impl<'a> Reader<'a> {
 
     /// Whether the list of segments has changed since this snapshot: files that the snapshot would
     /// open may then be gone.
-    pub(crate) fn is_outdated(&self) -> bool {
-        !Arc::ptr_eq(&self.list, &self.segments.list())
+    pub(crate) fn is_outdated(&self) -> Result<bool> {
+        if self.segments.is_watched() {
+            self.segments.look(true)?;
+        }
+        Ok(!Arc::ptr_eq(&self.list, &self.segments.list()))
     }
 
     #[inline]

@@ -13,9 +13,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence};
+use super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence, wake_soon};
 use super::watch::Watch;
 
 /// Wakes readers that wait for a [`Log`](crate::Log) to change, whichever handle or thread changes
@@ -48,9 +48,14 @@ pub struct Changes {
     /// Whether there may be waiters in the current round.
     is_awaited: AtomicBool,
     is_poisoned: AtomicBool,
+    /// Whether others change the log as well, and tell nobody.
+    is_polled: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
+
+/// The shortest and the longest time after which a waiter looks at a log again that others change.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 #[derive(Default)]
 struct State {
@@ -69,8 +74,21 @@ impl Changes {
         Changes {
             is_awaited: AtomicBool::new(false),
             is_poisoned: AtomicBool::new(false),
+            is_polled: false,
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
+        }
+    }
+
+    /// The same for a log that others change as well, and tell nobody of it, such as another
+    /// process. Who waits looks again by itself: a thread after 1 ms, and then after twice as long
+    /// each time, up to 20 ms; a task every 5 ms, for which one thread of the process wakes all
+    /// such tasks while there are any. Where the system allows no thread, it is woken at once.
+    #[must_use]
+    pub fn polled() -> Changes {
+        Changes {
+            is_polled: true,
+            ..Changes::new()
         }
     }
 
@@ -108,12 +126,16 @@ impl Changes {
         deadline: Option<Instant>,
         mut check: impl FnMut() -> Option<T>,
     ) -> Option<T> {
+        let mut pause = PAUSES.0;
         loop {
             let (round, ()) = self.join(|_| ());
             if let Some(found) = check() {
                 return Some(found);
             }
-            if !self.sleep(round, deadline) {
+            let next_look = self.next_look(&mut pause);
+            if !self.sleep(round, next_look.into_iter().chain(deadline).min())
+                && deadline.is_some_and(|deadline| deadline <= Instant::now())
+            {
                 return check();
             }
         }
@@ -145,7 +167,15 @@ impl Changes {
         let (_, replaced) = self.join(|state| state.watchers.insert(watch.id(), waker));
         // Dropping the last waker of a task may run foreign code, so it happens without the lock.
         drop(replaced);
-        check().map_or(Poll::Pending, Poll::Ready)
+        match check() {
+            Some(found) => Poll::Ready(found),
+            None => {
+                if self.is_polled {
+                    wake_soon(context.waker());
+                }
+                Poll::Pending
+            }
+        }
     }
 
     /// Forgets the task that [`poll_until`](Changes::poll_until) was called for; it is no longer
@@ -164,6 +194,13 @@ impl Changes {
         // Invariant 2.
         fence(Ordering::SeqCst);
         joined
+    }
+
+    /// When a waiter looks again although nobody woke it. Each time it waits twice as long.
+    fn next_look(&self, pause: &mut Duration) -> Option<Instant> {
+        let next = self.is_polled.then(|| Instant::now().checked_add(*pause));
+        *pause = (*pause * 2).min(PAUSES.1);
+        next.flatten()
     }
 
     /// Sleeps until the round is over and returns true, or until the deadline has passed and

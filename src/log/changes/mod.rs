@@ -2,6 +2,7 @@
 
 mod eventcount;
 mod primitives;
+mod ticker;
 mod watch;
 
 pub use eventcount::Changes;

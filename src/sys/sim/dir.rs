@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::op::{Call, Op};
 use super::shared::{Entered, Shared};
 use crate::sys::error::{failed, random_failed};
-use crate::sys::{DirLock, File, FileId, LOCK_NAME, Open};
+use crate::sys::{DirLock, Entry, File, FileId, LOCK_NAME, NamesChangedAt, Open};
 use crate::{Error, Result};
 
 /// An opened directory of a simulated disk. Every method gets the path by which it was opened, for
@@ -85,11 +85,19 @@ impl SimDir {
         false
     }
 
-    pub(in crate::sys) fn list(&self, path: &Path) -> Result<Vec<String>> {
+    pub(in crate::sys) fn entries(&self, path: &Path) -> Result<Vec<Entry>> {
         let mut machine = self.machine();
         machine.call(Call::List).map_err(failed("list", path))?;
-        let names = machine.seen.dirs.get(&self.inode);
-        Ok(names.map_or_else(Vec::new, |names| names.keys().cloned().collect()))
+        let names = machine.seen.dirs.get(&self.inode).into_iter();
+        let entry = |(name, inode): (&String, &Inode)| Entry {
+            name: name.clone(),
+            inode: u64::from(*inode),
+        };
+        Ok(names.flat_map(|names| names.iter()).map(entry).collect())
+    }
+
+    pub(in crate::sys) fn names_changed_at(&self, _: &Path) -> Result<NamesChangedAt> {
+        Ok(NamesChangedAt::UNKNOWN)
     }
 
     pub(in crate::sys) fn open(&self, path: &Path, name: &str, how: Open) -> Result<File> {

@@ -21,6 +21,7 @@ macro_rules! eventcount {
         #[expect(unreachable_pub, reason = "it is the library's own file")]
         #[path = "."]
         mod $name {
+            #[expect(dead_code, reason = "in a model nobody changes a log in silence")]
             #[path = "../../../src/log/changes/eventcount.rs"]
             pub(crate) mod eventcount;
             #[path = "../../../src/log/changes/watch.rs"]
@@ -35,14 +36,16 @@ macro_rules! eventcount {
 eventcount!(
     sound,
     mod primitives {
-        pub(super) use super::super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence};
+        pub(super) use super::super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence, wake_soon};
     }
 );
 
 eventcount!(
     without_fences,
     mod primitives {
-        pub(super) use super::super::primitives::{AtomicBool, Condvar, Mutex, Ordering, no_fence as fence};
+        pub(super) use super::super::primitives::{
+            AtomicBool, Condvar, Mutex, Ordering, no_fence as fence, wake_soon,
+        };
     }
 );
 
@@ -50,7 +53,7 @@ eventcount!(
     waking_one,
     mod primitives {
         pub(super) use super::super::primitives::{
-            AtomicBool, CondvarOfOne as Condvar, Mutex, Ordering, fence,
+            AtomicBool, CondvarOfOne as Condvar, Mutex, Ordering, fence, wake_soon,
         };
     }
 );

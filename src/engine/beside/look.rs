@@ -1,0 +1,245 @@
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::known::{KnownLives, Seen};
+use crate::chain::{Chain, segment_bases};
+use crate::control::Producers;
+use crate::directory::{Copies, Directory, Home, LiveMetadata, corrupt};
+use crate::engine::append::Append;
+use crate::engine::found_log::FoundLog;
+use crate::engine::segments::{Look, Segments};
+use crate::format::{FileName, META_NAMES, Meta};
+use crate::sys::Dir;
+use crate::{Corruption, Error, LifeId, Options, Position, Result};
+
+/// Finds out where the log in a directory ends, as opening does.
+pub(crate) type Find = fn(&Options, &Dir, Option<&Arc<Directory>>) -> Result<FoundLog>;
+
+/// A read-only handle's eyes: what it has seen of the log's directory, and where that goes.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    pub(super) options: Options,
+    pub(super) find: Find,
+    pub(super) directory: Arc<Directory>,
+    pub(super) segments: Arc<Segments>,
+    pub(super) append: Arc<Append>,
+    pub(super) metadata: Arc<LiveMetadata>,
+    pub(super) lives: Arc<KnownLives>,
+    watched: Mutex<Watched>,
+}
+
+/// What one thread at a time looks at.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) seen: Seen,
+    pub(super) meta: Meta,
+    /// The offset behind all that this handle has shown.
+    pub(super) end: u64,
+    /// A look has failed and lost the tails.
+    pub(super) has_lost: bool,
+    /// The last look may have met names or metadata that were just changing.
+    is_unsettled: bool,
+    /// A life has begun in front of that offset.
+    parted: Option<(Position, Option<u64>)>,
+}
+
+impl Beside {
+    pub(crate) fn new(
+        (options, find): (&Options, Find),
+        seen: Seen,
+        segments: &Arc<Segments>,
+        append: &Arc<Append>,
+        metadata: &Arc<LiveMetadata>,
+        lives: &Arc<KnownLives>,
+    ) -> Beside {
+        let meta = metadata.current();
+        let watched = Watched {
+            is_unsettled: true,
+            has_lost: false,
+            seen,
+            meta,
+            end: segments.list().next_offset(),
+            parted: None,
+        };
+        Beside {
+            options: options.clone(),
+            find,
+            directory: Arc::clone(&segments.directory),
+            segments: Arc::clone(segments),
+            append: Arc::clone(append),
+            metadata: Arc::clone(metadata),
+            lives: Arc::clone(lives),
+            watched: Mutex::new(watched),
+        }
+    }
+
+    fn look_once(&self, watched: &mut Watched, is_forced: bool) -> Result<()> {
+        let names = self.directory.dir.names_changed_at()?;
+        let is_same = !is_forced
+            && !watched.is_unsettled
+            && names == watched.seen.names
+            && !watched.seen.copies.have_changed()?;
+        if is_same {
+            watched.seen.tails.read_on(self.directory.kinds.key)?;
+            self.show(watched);
+            return Ok(());
+        }
+        self.look_anew(watched)
+    }
+
+    /// Looks at the names and the metadata.
+    fn look_anew(&self, watched: &mut Watched) -> Result<()> {
+        let dir = &self.directory.dir;
+        let (seen, copies) = Seen::read(dir)?;
+        let meta = copies.newest(dir)?;
+        let is_settled = seen.names.is_settled() && seen.copies.newest() == meta.sequence;
+        if meta.log_id != self.directory.log_id {
+            let path = dir.path_of(META_NAMES[0]);
+            return Err(corrupt(&path, 0, None, Corruption::Foreign));
+        }
+        if meta == watched.meta && seen.listing == watched.seen.listing && !watched.has_lost {
+            watched.seen.names = seen.names;
+            watched.seen.copies = seen.copies;
+            watched.seen.tails.read_on(self.directory.kinds.key)?;
+        } else {
+            self.judge_lives(watched, &meta)?;
+            let home = Home::of(dir)?;
+            if meta.clean.is_some() || meta.unfinished || home.may_have_lost(&meta) {
+                self.find_anew(watched)?;
+            } else {
+                self.rebuild(watched, seen, copies, meta)?;
+            }
+        }
+        watched.is_unsettled = !is_settled;
+        self.show(watched);
+        Ok(())
+    }
+
+    /// Fails if a life has begun in front of what this handle has shown: its messages may be gone.
+    fn judge_lives(&self, watched: &mut Watched, meta: &Meta) -> Result<()> {
+        let life: LifeId = watched.meta.lives.current().id;
+        let parted_at = meta.lives.common_with(life);
+        if parted_at.is_some_and(|parted_at| watched.end <= parted_at) {
+            return Ok(());
+        }
+        let offset = watched.end;
+        watched.parted = Some((Position { life, offset }, parted_at));
+        self.directory.health.changes().notify();
+        watched.check_not_parted()
+    }
+
+    /// Finds out where the log ends as opening does, and goes on with that.
+    fn find_anew(&self, watched: &mut Watched) -> Result<()> {
+        let found = (self.find)(&self.options, &self.directory.dir, Some(&self.directory))?;
+        let Some(seen) = found.seen else { return Ok(()) };
+        let meta = found.metadata.current().clone();
+        let next_offset = found.appender.next_offset;
+        let guard = found.appender.guard;
+        self.replace_list(watched, &seen, found.list);
+        self.lives.replace(meta.lives.clone(), found.common_until);
+        self.append
+            .learn(next_offset, found.durable, |known| *known = guard);
+        self.metadata.learn(meta.clone());
+        watched.seen = seen;
+        watched.meta = meta;
+        watched.has_lost = false;
+        Ok(())
+    }
+
+    /// What producers have published: from the newest table and the segments behind it. Nothing of
+    /// this is kept, because only backups and `stat` ask.
+    pub(crate) fn producers(&self) -> Result<Producers> {
+        let directory = &self.directory;
+        until_it_fits(|| {
+            let copies = Copies::read(&directory.dir)?;
+            let meta = copies.newest(&directory.dir)?;
+            let bases = segment_bases(&directory.dir)?;
+            let chain = Chain::new(Arc::clone(directory), copies, meta, bases)?;
+            let found = chain.producers(&self.append.control(), u64::MAX, None, &self.options)?;
+            // Before a segment with batches behind a table is rewritten, there is a newer table.
+            let newest = directory.load_producers(u64::MAX)?;
+            if newest.map_or(0, |newest| newest.offset) != found.saved {
+                let path = directory.path_of(&FileName::Producers(found.saved));
+                return Err(corrupt(&path, 0, None, Corruption::Missing));
+            }
+            Ok(found.producers)
+        })
+    }
+
+    /// Shows readers what was read.
+    fn show(&self, watched: &mut Watched) {
+        let floor = watched.meta.next_offset.max(watched.end);
+        let tails = &mut watched.seen.tails;
+        let before = tails.shown;
+        tails.show(watched.seen.only_durable.then_some(floor));
+        if tails.shown > before {
+            let new: Vec<_> = tails.shown().skip(before).cloned().collect();
+            self.segments.show_next(&new);
+        }
+        let end = self.segments.list().next_offset();
+        if end == watched.end && tails.shown == before {
+            return;
+        }
+        watched.end = end;
+        let control = tails.control();
+        let durable = tails.durable_offset().unwrap_or(0);
+        let durable = if watched.seen.only_durable { end } else { durable };
+        self.append.learn(end, durable, |guard| {
+            if let Some(control) = control {
+                guard.learn(control, end);
+            }
+        });
+    }
+}
+
+impl Look for Beside {
+    fn look(&self, is_forced: bool) -> Result<()> {
+        // In a fork, a thread of its parent may have held the lock.
+        self.directory.health.check_open()?;
+        let watched = &mut *self.watched.lock();
+        self.directory.health.check_open()?;
+        watched.check_not_parted()?;
+        until_it_fits(|| self.look_once(watched, is_forced))
+    }
+}
+
+impl Watched {
+    fn check_not_parted(&self) -> Result<()> {
+        match self.parted {
+            Some((position, parted_at)) => Err(Error::EpochChanged { position, parted_at }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a directory that somebody may be writing to: what two reads find need not fit together. So
+/// an error counts if the next attempt meets the very same.
+pub(crate) fn until_it_fits<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    const PAUSE: Duration = Duration::from_millis(1);
+    const ATTEMPTS_MAX: u32 = 1000;
+    /// Attempts without a pause in between.
+    const AT_ONCE: u32 = 2;
+    let mut said = String::new();
+    let mut attempts = 0;
+    loop {
+        let error = match attempt() {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        attempts += 1;
+        let says = error.to_string();
+        let may_pass = matches!(error, Error::Corrupt { .. } | Error::Io { .. });
+        if !may_pass || says == said || attempts == ATTEMPTS_MAX {
+            return Err(error);
+        }
+        said = says;
+        if attempts < AT_ONCE {
+            thread::yield_now();
+        } else {
+            thread::sleep(PAUSE);
+        }
+    }
+}

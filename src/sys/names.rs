@@ -1,0 +1,37 @@
+//! The names in a directory: which files they stand for, and when they changed.
+
+use std::time::{Duration, SystemTime};
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    /// Compare it with those of other listings only: an overlay may call a file by another number
+    /// when the file itself is asked.
+    pub(crate) inode: u64,
+}
+
+/// When a name in a directory was changed last, in nanoseconds since the Unix epoch; `None` if the
+/// system does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamesChangedAt(Option<i128>);
+
+impl NamesChangedAt {
+    #[cfg(feature = "fault")]
+    pub(super) const UNKNOWN: NamesChangedAt = NamesChangedAt(None);
+
+    pub(super) fn of(seconds: impl Into<i128>, nanoseconds: impl Into<i128>) -> NamesChangedAt {
+        NamesChangedAt(Some(seconds.into() * 1_000_000_000 + nanoseconds.into()))
+    }
+
+    /// Whether the next change will be told by another time. Many systems tell the time of the last
+    /// tick of their clock, of which there are 100 a second and more, so two changes in a row may
+    /// have the same.
+    pub(crate) fn is_settled(self) -> bool {
+        const TWO_TICKS: Duration = Duration::from_millis(20);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let before = now.ok().and_then(|now| now.checked_sub(TWO_TICKS));
+        let before = before.and_then(|before| i128::try_from(before.as_nanos()).ok());
+        self.0.zip(before).is_some_and(|(at, before)| at < before)
+    }
+}
