@@ -14,6 +14,7 @@ mod get;
 mod harness;
 mod history;
 mod limits;
+mod nonblocking;
 mod producer;
 mod publish;
 mod recover;

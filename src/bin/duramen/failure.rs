@@ -1,11 +1,12 @@
 //! Why a command failed, its error message, and the exit code.
 
 use std::error::Error as _;
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use duramen::Error;
+
+use crate::streams::tell;
 
 /// Why a command did not complete.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,10 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
 
+    /// The arguments are wrong, and the command has already said so.
+    #[error("wrong usage")]
+    UsageTold,
+
     /// A benchmark did not read back what it had written, or a producer did not publish again what
     /// it had published.
     #[error("{0}")]
@@ -45,7 +50,10 @@ pub(crate) enum Failure {
 impl Failure {
     /// Prints the failure on the standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        if !matches!(self, Failure::CorruptionTold | Failure::OutputClosed) {
+        if !matches!(
+            self,
+            Failure::CorruptionTold | Failure::UsageTold | Failure::OutputClosed
+        ) {
             let mut text = format!("duramen: {self}");
             let mut cause = self.source();
             while let Some(error) = cause {
@@ -64,7 +72,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Failure::OutputClosed => 0,
-            Failure::Usage(_) | Failure::Log(Error::Invalid(_)) => 2,
+            Failure::Usage(_) | Failure::UsageTold | Failure::Log(Error::Invalid(_)) => 2,
             Failure::CorruptionTold | Failure::Log(Error::Corrupt { .. }) => 3,
             Failure::Log(Error::Unfinished { .. }) => 4,
             _ => 1,
@@ -85,10 +93,4 @@ impl Failure {
             _ => None,
         }
     }
-}
-
-/// Prints a message to the user. If the standard error is closed, the message is lost without a
-/// panic, unlike with `eprintln!`.
-pub(crate) fn tell(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

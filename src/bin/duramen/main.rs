@@ -33,15 +33,19 @@ mod recover;
 mod restore;
 mod seal;
 mod stat;
+mod streams;
 mod summary;
 mod trim;
 mod unseal;
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
+use output::Output;
+use streams::tell;
 
 /// Work with duramen logs: append-only logs of messages, each in a directory of its own.
 ///
@@ -104,8 +108,34 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    let done = match Cli::try_parse() {
+        Ok(cli) => cli.command.run(),
+        Err(error) => print(&error),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Prints the help, the version or an error of usage.
+fn print(error: &clap::Error) -> Result<(), Failure> {
+    let is_usage = error.use_stderr();
+    let is_terminal = if is_usage {
+        io::stderr().is_terminal()
+    } else {
+        io::stdout().is_terminal()
+    };
+    let text = error.render().to_string();
+    if is_terminal {
+        // In colour, if the terminal has it.
+        let _ = error.print();
+    } else if is_usage {
+        tell(text.trim_end_matches('\n'));
+    } else {
+        let mut output = Output::stdout();
+        output.bytes(text.as_bytes())?;
+        output.flush()?;
+    }
+    if is_usage { Err(Failure::UsageTold) } else { Ok(()) }
 }

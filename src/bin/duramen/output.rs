@@ -1,7 +1,7 @@
 //! The standard output. It is buffered, and it is no error when its reader goes away.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
@@ -9,16 +9,17 @@ use duramen::{ControlRecord, Message};
 
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::streams::Stdout;
 
 /// The destination of all data.
 pub(crate) struct Output {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Stdout>,
 }
 
 impl Output {
     pub(crate) fn stdout() -> Output {
         Output {
-            out: BufWriter::with_capacity(64 << 10, io::stdout().lock()),
+            out: BufWriter::with_capacity(64 << 10, Stdout),
         }
     }
 

@@ -168,7 +168,7 @@ struct Publisher<'a> {
 
 impl Publisher<'_> {
     /// Publishes the messages in `lines`, up to the end or the first invalid line.
-    fn publish_all(&mut self, lines: &mut Lines) -> Result<(), Failure> {
+    fn publish_all(&mut self, lines: &mut Lines<io::Stdin>) -> Result<(), Failure> {
         let bar = progress::messages("publishing", None, &io::stdin());
         let mut first_pending = None;
         loop {

@@ -7,8 +7,9 @@ use serde::Serialize;
 use duramen::{Dropped, Options, RecoverOptions, RecoverReport};
 
 use crate::check::kind_name;
-use crate::failure::{Failure, tell};
+use crate::failure::Failure;
 use crate::output::Output;
+use crate::streams::tell;
 use crate::{open, progress};
 
 /// Keep every message before the first damage, drop the rest, and print each dropped stretch on one
