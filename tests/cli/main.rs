@@ -18,6 +18,7 @@ mod nonblocking;
 mod producer;
 mod publish;
 mod recover;
+mod signals;
 mod stat;
 mod threads;
 mod trim;

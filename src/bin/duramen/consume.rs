@@ -13,7 +13,7 @@ use crate::header::{self, Header};
 use crate::key::KeyArgs;
 use crate::output::Output;
 use crate::reader::{Found, Reader, Wanted};
-use crate::{follow, position, progress};
+use crate::{follow, position, progress, signals};
 
 /// Print messages in offset order.
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,8 @@ pub(crate) struct Args {
     ///
     /// A log cannot be open for publishing in one process and for reading in another. Therefore
     /// this command opens the log only for brief moments. While a publisher has the log open, the
-    /// command waits; it prints the new messages after the publisher has closed the log.
+    /// command waits; it prints the new messages after the publisher has closed the log. SIGTERM
+    /// and SIGINT end it with exit code 0.
     #[arg(long)]
     follow: bool,
 
@@ -98,13 +99,16 @@ version has written is \"control\":\"unknown\". `duramen publish` does not read 
 --max-bytes and --control. Otherwise all messages are read.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let mut output = Output::stdout();
     let mut reader = Reader::new(args.wanted());
     if args.follow {
+        signals::catch().map_err(Failure::of_signals)?;
+        let mut output = Output::until_signal();
         return follow::run(&args.dir, &mut reader, |found| {
             print(&mut output, found, args.format)
         });
     }
+    signals::end_at_once();
+    let mut output = Output::stdout();
     let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
     let bar = progress::messages("consuming", reader.count_max(&log)?, &io::stdout());
     while let Some(found) = reader.read(&log)? {

@@ -45,14 +45,26 @@ pub(crate) enum Failure {
     /// an error.
     #[error("the standard output was closed")]
     OutputClosed,
+
+    /// A signal has ended a command that goes on until then, which is not an error.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Failure {
+    /// The system does not let the process handle signals.
+    pub(crate) fn of_signals(source: io::Error) -> Failure {
+        Failure::Io {
+            operation: "handle signals",
+            source,
+        }
+    }
+
     /// Prints the failure on the standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(
             self,
-            Failure::CorruptionTold | Failure::UsageTold | Failure::OutputClosed
+            Failure::CorruptionTold | Failure::UsageTold | Failure::OutputClosed | Failure::Interrupted
         ) {
             let mut text = format!("duramen: {self}");
             let mut cause = self.source();
@@ -71,7 +83,7 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::OutputClosed => 0,
+            Failure::OutputClosed | Failure::Interrupted => 0,
             Failure::Usage(_) | Failure::UsageTold | Failure::Log(Error::Invalid(_)) => 2,
             Failure::CorruptionTold | Failure::Log(Error::Corrupt { .. }) => 3,
             Failure::Log(Error::Unfinished { .. }) => 4,

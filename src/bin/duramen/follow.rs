@@ -7,13 +7,13 @@
 //! the log.
 
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use duramen::{Error, Log as _, Options};
 
 use crate::failure::Failure;
 use crate::reader::{Found, Reader};
+use crate::{signals, streams};
 
 /// The time between two attempts to read.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -22,19 +22,20 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// of the time.
 const OPEN_SHARE: u32 = 10;
 
-/// Passes all that `reader` finds, now and later, to `print`. Returns when the reader is done.
+/// Passes all that `reader` finds, now and later, to `print`. Returns when the reader is done, or a
+/// signal has come.
 pub(crate) fn run(
     dir: &Path,
     reader: &mut Reader<'_>,
     mut print: impl FnMut(&Found) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    while !reader.is_done() {
+    while !reader.is_done() && !signals::came() {
         let started = Instant::now();
         match look(dir, reader) {
             Ok(Some(found)) => print(&found)?,
             // Opening a log that was not closed scans it each time, which can take long.
-            Ok(None) => thread::sleep(POLL_INTERVAL.max(started.elapsed() * OPEN_SHARE)),
-            Err(Failure::Log(Error::Locked { .. })) => thread::sleep(POLL_INTERVAL),
+            Ok(None) => streams::sleep(POLL_INTERVAL.max(started.elapsed() * OPEN_SHARE)),
+            Err(Failure::Log(Error::Locked { .. })) => streams::sleep(POLL_INTERVAL),
             Err(failure) => return Err(failure),
         }
     }

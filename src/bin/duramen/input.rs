@@ -23,6 +23,8 @@ pub(crate) enum Event<'a> {
     Line { number: u64, bytes: &'a [u8] },
     /// No line was complete by the deadline.
     Pause,
+    /// A signal has come. Lines that are not complete are left.
+    Signal,
     /// The input has ended.
     End,
 }
@@ -73,6 +75,7 @@ impl<F: AsFd> Lines<F> {
                 Ok(Got::Bytes(0)) => return Ok(Event::End),
                 Ok(Got::Bytes(len)) => self.append(len),
                 Ok(Got::Nothing) => return Ok(Event::Pause),
+                Ok(Got::Signal) => return Ok(Event::Signal),
                 Err(error) => {
                     return Err(Failure::Io {
                         operation: "read the standard input",
@@ -117,7 +120,7 @@ mod tests {
     fn line(event: &Event<'_>) -> Option<(u64, Vec<u8>)> {
         match event {
             Event::Line { number, bytes } => Some((*number, bytes.to_vec())),
-            Event::Pause | Event::End => None,
+            Event::Pause | Event::Signal | Event::End => None,
         }
     }
 

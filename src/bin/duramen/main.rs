@@ -32,6 +32,7 @@ mod reader;
 mod recover;
 mod restore;
 mod seal;
+mod signals;
 mod stat;
 mod streams;
 mod summary;
@@ -84,6 +85,9 @@ enum Command {
 
 impl Command {
     fn run(&self) -> Result<(), Failure> {
+        if !matches!(self, Command::Publish(_) | Command::Consume(_)) {
+            signals::end_at_once();
+        }
         match self {
             Command::Publish(args) => publish::run(args),
             Command::Consume(args) => consume::run(args),

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::input::{Event, Lines};
 use crate::json::ParsedMessage;
 use crate::output::Output;
-use crate::{open, progress};
+use crate::{open, progress, signals};
 
 /// The longest time that a message waits for more messages before its batch is published.
 const LINGER_MAX: Duration = Duration::from_millis(50);
@@ -75,6 +75,9 @@ synced and counted in the summary, {\"published\":N,\"next_offset\":N,\"start_of
 messages were published, the offset of the next message to be published, the offset at which the first batch begins \
 (of nothing, the next offset), and how many messages were left out because their producer had published them before.
 
+SIGTERM and SIGINT end the command with exit code 0: all lines that it has read are published, synced and counted, \
+and the summary has \"interrupted\":true. Only a batch of --producer that is not full is left to the next run.
+
 --token, --expect-next and --expect-key are conditions. They are checked with the first batch, --token with each; \
 with --fence, later batches carry the new token. If one does not hold, or the log is sealed, nothing more is \
 published, and the exit code is 1. All see the log as it is before the batch, so the token must match before --fence \
@@ -91,9 +94,12 @@ struct Summary {
     next_offset: u64,
     start_offset: u64,
     duplicates: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    signals::catch().map_err(Failure::of_signals)?;
     let log = open::patiently(|| try_open(args))?;
     let mut publisher = Publisher {
         log: &log,
@@ -106,6 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         published: 0,
         duplicates: 0,
         start_offset: None,
+        is_interrupted: false,
     };
     let outcome = publisher.publish_all(&mut Lines::of(io::stdin()));
     // The messages before an invalid line stay published, are synced and count in the summary. It
@@ -115,7 +122,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         output.json(&summary)?;
         output.flush()
     });
-    if outcome.is_err() || told.is_err() {
+    signals::end_at_once();
+    if outcome.is_err() || told.is_err() || signals::came() {
         // Dropping the log closes it, without indexes.
         return outcome.and(told);
     }
@@ -164,6 +172,7 @@ struct Publisher<'a> {
     duplicates: u64,
     /// Where the first batch begins, once there is one.
     start_offset: Option<u64>,
+    is_interrupted: bool,
 }
 
 impl Publisher<'_> {
@@ -186,6 +195,7 @@ impl Publisher<'_> {
                     }
                 },
                 Ok(Event::Pause) => self.publish_pending()?,
+                Ok(Event::Signal) => return self.end_by_signal(),
                 Ok(Event::End) => return self.publish_last(),
                 Err(failure) => {
                     self.publish_pending()?;
@@ -223,6 +233,16 @@ impl Publisher<'_> {
     fn publish_last(&mut self) -> Result<(), Failure> {
         if self.batches == 0 && self.conditions.concern_no_message() {
             return self.publish_batch();
+        }
+        self.publish_pending()
+    }
+
+    /// Publishes what is pending when a signal has come, unless the batch has a number: the next
+    /// run makes the same batches, and this one is not whole.
+    fn end_by_signal(&mut self) -> Result<(), Failure> {
+        self.is_interrupted = true;
+        if self.conditions.are_numbered() {
+            return Ok(());
         }
         self.publish_pending()
     }
@@ -267,6 +287,7 @@ impl Publisher<'_> {
             next_offset,
             start_offset: self.start_offset.unwrap_or(next_offset),
             duplicates: self.duplicates,
+            interrupted: self.is_interrupted,
         })
     }
 }

@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::signals;
+
+/// POSIX: a write of at most this many bytes to a pipe is atomic.
+const PIPE_BUF: usize = 4096;
+
 /// How long a message to the user waits for a standard error that takes no more, if that is
 /// non-blocking. Work goes on without the message then.
 const TELL_MAX: Duration = Duration::from_secs(2);
@@ -23,6 +28,8 @@ pub(crate) enum Waited {
     Ready,
     /// The deadline has passed.
     Late,
+    /// A signal has come, and nothing else.
+    Interrupted,
 }
 
 /// What a read found.
@@ -32,15 +39,22 @@ pub(crate) enum Got {
     Bytes(usize),
     /// Nothing came by the deadline.
     Nothing,
+    /// A signal has come. Nothing more is read.
+    Signal,
 }
 
 /// Waits until bytes can be read or the input has ended, and reads them into `block`. Without a
 /// deadline it waits for ever; with one in the past, it takes what is there.
 pub(crate) fn read(input: BorrowedFd<'_>, block: &mut [u8], deadline: Option<Instant>) -> Result<Got, Errno> {
     loop {
-        match wait(input, PollFlags::IN, deadline)? {
+        let waited = wait(Some(input), PollFlags::IN, deadline)?;
+        if signals::came() {
+            return Ok(Got::Signal);
+        }
+        match waited {
             Waited::Ready => {}
             Waited::Late => return Ok(Got::Nothing),
+            Waited::Interrupted => return Ok(Got::Signal),
         }
         match rustix::io::read(input, &mut *block) {
             // Another process that reads the same stream may have been faster.
@@ -50,17 +64,42 @@ pub(crate) fn read(input: BorrowedFd<'_>, block: &mut [u8], deadline: Option<Ins
     }
 }
 
+/// Waits for so long, or until a signal comes.
+pub(crate) fn sleep(time: Duration) {
+    // If the system cannot wait, there is nothing to wait with.
+    let _ = wait(None, PollFlags::empty(), Some(Instant::now() + time));
+}
+
 /// Waits until `stream` is ready for `events`, or has failed, which the next call on it tells.
-fn wait(stream: BorrowedFd<'_>, events: PollFlags, deadline: Option<Instant>) -> Result<Waited, Errno> {
+/// Signals end the waiting if they are caught.
+fn wait(
+    stream: Option<BorrowedFd<'_>>,
+    events: PollFlags,
+    deadline: Option<Instant>,
+) -> Result<Waited, Errno> {
+    let wanted = stream.map(|stream| PollFd::from_borrowed_fd(stream, events));
+    let wake = signals::wake().map(|wake| PollFd::from_borrowed_fd(wake, PollFlags::IN));
+    let mut all: Vec<PollFd<'_>> = wanted.into_iter().chain(wake).collect();
+    if poll_until(&mut all, deadline)? == 0 {
+        return Ok(Waited::Late);
+    }
+    let is_ready = stream.is_some() && all.first().is_some_and(|first| !first.revents().is_empty());
+    Ok(if is_ready {
+        Waited::Ready
+    } else {
+        Waited::Interrupted
+    })
+}
+
+/// As `poll(2)`, with a deadline, and going on after signals.
+fn poll_until(all: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<usize, Errno> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // A time that cannot be expressed is as good as none.
         let limit = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut [PollFd::from_borrowed_fd(stream, events)], limit.as_ref()) {
-            Ok(0) => return Ok(Waited::Late),
-            Ok(_) => return Ok(Waited::Ready),
+        match poll(all, limit.as_ref()) {
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
+            polled => return polled,
         }
     }
 }
@@ -71,13 +110,36 @@ fn write(stream: BorrowedFd<'_>, bytes: &[u8], deadline: Option<Instant>) -> io:
         match rustix::io::write(stream, bytes) {
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
-                if wait(stream, PollFlags::OUT, deadline)? == Waited::Late {
+                // Whatever signal comes.
+                let mut room = [PollFd::from_borrowed_fd(stream, PollFlags::OUT)];
+                if poll_until(&mut room, deadline)? == 0 {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
             }
             written => return Ok(written?),
         }
     }
+}
+
+/// Writes all of `bytes`, unless a signal comes while the standard output takes no more. Lines that
+/// fit into `PIPE_BUF` are written whole or not at all.
+pub(crate) fn write_until_signal(mut bytes: &[u8]) -> io::Result<Waited> {
+    let stdout = io::stdout();
+    while !bytes.is_empty() {
+        if wait(Some(stdout.as_fd()), PollFlags::OUT, None)? == Waited::Interrupted {
+            return Ok(Waited::Interrupted);
+        }
+        // A pipe that is ready takes this much at once, whether it blocks or not.
+        let head = bytes.get(..PIPE_BUF).unwrap_or(bytes);
+        let end = head.iter().rposition(|byte| *byte == b'\n');
+        let head = end.and_then(|end| head.get(..=end)).unwrap_or(head);
+        match rustix::io::write(&stdout, head) {
+            Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Waited::Ready)
 }
 
 /// The standard output, without a buffer.
