@@ -59,13 +59,14 @@ pub(crate) struct Args {
     #[arg(long)]
     control: bool,
 
-    /// Continue with new messages as they are published, until interrupted, a limit is reached, or
-    /// the log is sealed
+    /// Continue with new messages as they are published, until SIGTERM or SIGINT, which end it with
+    /// exit code 0, a limit is reached, or the log is sealed
     ///
-    /// A log cannot be open for publishing in one process and for reading in another. Therefore
-    /// this command opens the log only for brief moments. While a publisher has the log open, the
-    /// command waits; it prints the new messages after the publisher has closed the log. SIGTERM
-    /// and SIGINT end it with exit code 0.
+    /// Where there is no log yet, or no more, this waits for one. If messages were trimmed before
+    /// they were printed, if another log takes the place of the one that was read, or if that one
+    /// has lost messages, a line on the standard error says so and where this goes on. The log is
+    /// opened only for brief moments. While a publisher has it open and no other process can, this
+    /// waits; it prints the new messages after the publisher has closed the log.
     #[arg(long)]
     follow: bool,
 
