@@ -22,4 +22,5 @@ mod signals;
 mod stat;
 mod threads;
 mod trim;
+mod units;
 mod usage;

@@ -29,9 +29,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     key: KeyArgs,
 
-    /// The first message at or after this time, such as 2009-03-22T09:30:00Z or us:1237714200000000
-    /// (needs a time index)
-    #[arg(long, value_name = "T")]
+    /// The first message at or after this time, such as -1h, 2009-03-22, 2009-03-22T09:30:00Z or
+    /// us:1237714200000000 (needs a time index)
+    #[arg(long, value_name = "T", value_parser = position::time, allow_hyphen_values = true)]
     time: Option<Timestamp>,
 
     /// The output format

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::input::{Event, Lines};
 use crate::json::ParsedMessage;
 use crate::output::Output;
-use crate::{open, progress, signals};
+use crate::{open, progress, signals, size};
 
 /// The longest time that a message waits for more messages before its batch is published.
 const LINGER_MAX: Duration = Duration::from_millis(50);
@@ -43,8 +43,8 @@ pub(crate) struct Args {
     #[arg(long)]
     time_index: bool,
 
-    /// Begin a new segment file after this many bytes [default: 64 MiB]
-    #[arg(long, value_name = "BYTES")]
+    /// Begin a new segment file after this many bytes, such as 16M [default: 64 MiB]
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     rollover: Option<u64>,
 
     /// Publish up to this many messages as one atomic batch; a pause in the input or 64 MiB of
