@@ -10,6 +10,7 @@ mod control;
 mod delete;
 mod dump;
 mod follow;
+mod formats;
 mod get;
 mod harness;
 mod history;

@@ -8,7 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use duramen::{Log as _, Options, Start, Timestamp};
 
 use crate::failure::Failure;
-use crate::format::Format;
+use crate::format::{Format, FormatArgs};
 use crate::header::{self, Header};
 use crate::key::KeyArgs;
 use crate::output::Output;
@@ -76,9 +76,8 @@ pub(crate) struct Args {
     #[arg(long)]
     follow: bool,
 
-    /// The output format
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 /// The JSON format, for the help of every command that prints it.
@@ -109,20 +108,19 @@ Times are in UTC unless they name another zone. -1h is an hour ago, as are -90m 
 microseconds since 1970.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let format = args.format.format()?;
     let mut reader = Reader::new(args.wanted());
     if args.follow {
         signals::catch().map_err(Failure::of_signals)?;
         let mut output = Output::until_signal();
-        return follow::run(&args.dir, &mut reader, |found| {
-            print(&mut output, found, args.format)
-        });
+        return follow::run(&args.dir, &mut reader, |found| print(&mut output, found, format));
     }
     signals::end_at_once();
     let mut output = Output::stdout();
     let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
     let bar = progress::messages("consuming", reader.count_max(&log)?, &io::stdout());
     while let Some(found) = reader.read(&log)? {
-        print(&mut output, &found, args.format)?;
+        print(&mut output, &found, format)?;
         bar.inc(found.count());
     }
     bar.finish_and_clear();
@@ -150,7 +148,7 @@ impl Args {
 }
 
 /// Prints messages and control records in the order of their offsets.
-fn print(output: &mut Output, found: &Found, format: Format) -> Result<(), Failure> {
+fn print(output: &mut Output, found: &Found, format: Format<'_>) -> Result<(), Failure> {
     let mut controls = found.controls.iter().peekable();
     for message in &found.messages {
         while let Some(record) = controls.next_if(|record| record.offset < message.offset) {

@@ -37,12 +37,12 @@ impl Output {
         }
     }
 
-    pub(crate) fn message(&mut self, message: &Message, format: Format) -> Result<(), Failure> {
+    pub(crate) fn message(&mut self, message: &Message, format: Format<'_>) -> Result<(), Failure> {
         format.write(&mut self.buffer, message).map_err(failure)?;
         self.flush_if_full()
     }
 
-    pub(crate) fn control(&mut self, record: &ControlRecord, format: Format) -> Result<(), Failure> {
+    pub(crate) fn control(&mut self, record: &ControlRecord, format: Format<'_>) -> Result<(), Failure> {
         format.write_control(&mut self.buffer, record).map_err(failure)?;
         self.flush_if_full()
     }

@@ -1,4 +1,4 @@
-//! `duramen publish`: publishing JSON lines from the standard input.
+//! `duramen publish`: publishing what comes on the standard input.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -11,6 +11,7 @@ use duramen::{Error, FileLog, Log as _, MESSAGE_SIZE_MAX, Options};
 
 use crate::conditions::Conditions;
 use crate::failure::Failure;
+use crate::incoming::{FormatArgs, Parser};
 use crate::input::{Event, Lines};
 use crate::json::ParsedMessage;
 use crate::output::Output;
@@ -23,7 +24,8 @@ const LINGER_MAX: Duration = Duration::from_millis(50);
 /// the memory that a batch takes and keeps it far below the library's maximum.
 const BATCH_CONTENT_MAX: u64 = MESSAGE_SIZE_MAX;
 
-/// Publish JSON lines from the standard input, and print a summary as one JSON line.
+/// Publish JSON lines, or other messages, from the standard input, and print a summary as one JSON
+/// line.
 ///
 /// The directory is created if it does not exist. An existing log keeps its indexes, and the
 /// options can add more: with no input, the command only builds those. It can be interrupted
@@ -57,11 +59,14 @@ pub(crate) struct Args {
     sync: bool,
 
     #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
     conditions: Conditions,
 }
 
 const INPUT_HELP: &str = "\
-Each line of input is a JSON object:
+By default, each line of input is a JSON object:
 
   {\"time_us\":1237714200000000,\"key\":\"a\",\"value\":\"b\",\"headers\":{\"h\":\"v\"}}
 
@@ -69,6 +74,10 @@ Every field is optional. time_us is in microseconds since 1970; the default is n
 missing is absent. Bytes that are not UTF-8 are in Base64, as \"key_base64\" and \"value_base64\". Headers are an \
 object, an array of pairs [[\"h\",\"v\"],..], or an array of pairs in Base64 called \"headers_base64\". \"offset\" is \
 ignored, so the output of `duramen consume` can be published again. Empty lines are skipped.
+
+With --format lines or csv, or with --key-field, the messages have the time at which they are published and no \
+headers. A field of JSON that is a key is a text, or an integer or boolean as it is written; if it is missing or \
+null, there is no key.
 
 An invalid line ends the command with an error that names the line number. The messages before it are published, \
 synced and counted in the summary, {\"published\":N,\"next_offset\":N,\"start_offset\":N,\"duplicates\":N}: how many \
@@ -99,11 +108,13 @@ struct Summary {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let parser = Parser::of(&args.format)?;
     signals::catch().map_err(Failure::of_signals)?;
     let log = open::patiently(|| try_open(args))?;
     let mut publisher = Publisher {
         log: &log,
         conditions: &args.conditions,
+        parser,
         is_synced: args.sync,
         batch_len: args.batch.get(),
         pending: Vec::new(),
@@ -160,6 +171,7 @@ fn try_open(args: &Args) -> duramen::Result<FileLog> {
 struct Publisher<'a> {
     log: &'a FileLog,
     conditions: &'a Conditions,
+    parser: Parser,
     /// Whether every batch is synced.
     is_synced: bool,
     batch_len: usize,
@@ -180,23 +192,31 @@ impl Publisher<'_> {
     fn publish_all(&mut self, lines: &mut Lines<io::Stdin>) -> Result<(), Failure> {
         let bar = progress::messages("publishing", None, &io::stdin());
         let mut first_pending = None;
+        let mut number = 0;
         loop {
             // The same input makes the same batches, however fast it comes.
             let lingering = first_pending.filter(|_| !self.conditions.are_numbered());
             let deadline = lingering.map(|first: Instant| first + LINGER_MAX);
             let event = lines.next(deadline);
             match event {
-                Ok(Event::Line { bytes, .. }) if bytes.trim_ascii().is_empty() => continue,
-                Ok(Event::Line { number, bytes }) => match self.parse(bytes) {
-                    Ok(()) => {}
-                    Err(reason) => {
-                        self.publish_pending()?;
-                        return Err(Failure::Line { number, reason });
+                Ok(Event::Line { number: line, bytes }) => {
+                    number = line;
+                    match self.parse(bytes) {
+                        Ok(true) => {}
+                        Ok(false) => continue,
+                        Err(reason) => {
+                            self.publish_pending()?;
+                            return Err(Failure::Line { number, reason });
+                        }
                     }
-                },
+                }
                 Ok(Event::Pause) => self.publish_pending()?,
                 Ok(Event::Signal) => return self.end_by_signal(),
-                Ok(Event::End) => return self.publish_last(),
+                Ok(Event::End) => {
+                    let ended = self.parser.end();
+                    self.publish_last(ended.is_ok())?;
+                    return ended.map_err(|reason| Failure::Line { number, reason });
+                }
                 Err(failure) => {
                     self.publish_pending()?;
                     return Err(failure);
@@ -214,9 +234,12 @@ impl Publisher<'_> {
         }
     }
 
-    /// Adds the message on a line to the pending ones, or fails with what is wrong with it.
-    fn parse(&mut self, line: &[u8]) -> Result<(), String> {
-        let message = ParsedMessage::parse(line)?;
+    /// Adds the message that a line completes to the pending ones, or fails with what is wrong with
+    /// it; false if it completes none.
+    fn parse(&mut self, line: &[u8]) -> Result<bool, String> {
+        let Some(message) = self.parser.line(line)? else {
+            return Ok(false);
+        };
         let size = message.as_new(&message.header_slices()).content_size();
         if size > MESSAGE_SIZE_MAX {
             return Err(format!(
@@ -225,13 +248,13 @@ impl Publisher<'_> {
         }
         self.pending_content += size;
         self.pending.push(message);
-        Ok(())
+        Ok(true)
     }
 
     /// Publishes what is pending at the end of the input. What was asked for is checked and done
-    /// also if there was no message.
-    fn publish_last(&mut self) -> Result<(), Failure> {
-        if self.batches == 0 && self.conditions.concern_no_message() {
+    /// also if there was no message, unless something is wrong with the input.
+    fn publish_last(&mut self, is_whole: bool) -> Result<(), Failure> {
+        if is_whole && self.batches == 0 && self.conditions.concern_no_message() {
             return self.publish_batch();
         }
         self.publish_pending()
