@@ -11,6 +11,7 @@ mod delete;
 mod dump;
 mod follow;
 mod formats;
+mod generations;
 mod get;
 mod harness;
 mod history;

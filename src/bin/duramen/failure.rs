@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use duramen::Error;
@@ -21,6 +22,13 @@ pub(crate) enum Failure {
     #[error("cannot {operation}")]
     Io {
         operation: &'static str,
+        source: io::Error,
+    },
+
+    #[error("cannot {operation} {}", path.display())]
+    Path {
+        operation: &'static str,
+        path: PathBuf,
         source: io::Error,
     },
 

@@ -19,6 +19,7 @@ mod failure;
 mod fence;
 mod follow;
 mod format;
+mod generations;
 mod get;
 mod header;
 mod incoming;
