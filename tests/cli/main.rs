@@ -19,6 +19,7 @@ mod limits;
 mod nonblocking;
 mod producer;
 mod publish;
+mod quarantine;
 mod recover;
 mod signals;
 mod stat;

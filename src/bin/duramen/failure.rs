@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use duramen::Error;
@@ -60,6 +60,15 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The result of a call about this path.
+    pub(crate) fn at<T>(operation: &'static str, path: &Path, done: io::Result<T>) -> Result<T, Failure> {
+        done.map_err(|source| Failure::Path {
+            operation,
+            path: path.to_owned(),
+            source,
+        })
+    }
+
     /// The system does not let the process handle signals.
     pub(crate) fn of_signals(source: io::Error) -> Failure {
         Failure::Io {

@@ -52,13 +52,13 @@ impl Generations {
             Err(error) => return Err(error.into()),
         }
         let is_new = !dir.exists();
-        at("create", dir, fs::create_dir_all(dir))?;
-        let file = at("open", dir, File::open(dir))?;
+        Failure::at("create", dir, fs::create_dir_all(dir))?;
+        let file = Failure::at("open", dir, File::open(dir))?;
         lock(dir, &file)?;
         if is_new {
             let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
             let parent = parent.unwrap_or(Path::new("."));
-            at(
+            Failure::at(
                 "sync",
                 parent,
                 File::open(parent).and_then(|parent| parent.sync_all()),
@@ -102,8 +102,8 @@ impl Generations {
 
     fn rename(&self, from: &str, to: &str) -> Result<(), Failure> {
         let from = self.dir.join(from);
-        at("rename", &from, fs::rename(&from, self.dir.join(to)))?;
-        at("sync", &self.dir, self.file.sync_all())
+        Failure::at("rename", &from, fs::rename(&from, self.dir.join(to)))?;
+        Failure::at("sync", &self.dir, self.file.sync_all())
     }
 }
 
@@ -138,7 +138,7 @@ fn lock(dir: &Path, file: &File) -> Result<(), Failure> {
             Err(TryLockError::WouldBlock) if started.elapsed() < open::PATIENCE => {
                 streams::sleep(Duration::from_millis(10));
             }
-            Err(error) => return at("lock", dir, Err(error.into())),
+            Err(error) => return Failure::at("lock", dir, Err(error.into())),
         }
     }
 }
@@ -146,9 +146,9 @@ fn lock(dir: &Path, file: &File) -> Result<(), Failure> {
 /// The names of the generations, oldest first.
 fn names(dir: &Path) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    for entry in at("list", dir, fs::read_dir(dir))? {
-        let entry = at("list", dir, entry)?;
-        let is_dir = at("look at", dir, entry.file_type())?.is_dir();
+    for entry in Failure::at("list", dir, fs::read_dir(dir))? {
+        let entry = Failure::at("list", dir, entry)?;
+        let is_dir = Failure::at("look at", dir, entry.file_type())?.is_dir();
         if let Ok(name) = entry.file_name().into_string()
             && is_dir
             && number_of(&name).is_some()
@@ -189,16 +189,8 @@ fn name_of(number: u64) -> String {
 fn remove(dir: &Path) -> Result<(), Failure> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => at("remove", dir, removed),
+        removed => Failure::at("remove", dir, removed),
     }
-}
-
-fn at<T>(operation: &'static str, path: &Path, done: io::Result<T>) -> Result<T, Failure> {
-    done.map_err(|source| Failure::Path {
-        operation,
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod output;
 mod position;
 mod progress;
 mod publish;
+mod quarantine;
 mod ranges;
 mod reader;
 mod recover;

@@ -10,7 +10,7 @@ use crate::check::kind_name;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::streams::tell;
-use crate::{open, progress};
+use crate::{open, progress, quarantine};
 
 /// Make a damaged log usable again, and print each dropped stretch on one line.
 ///
@@ -29,6 +29,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     choice: Choice,
 
+    /// Bring messages back that recovery has cut off and that can still be read: publish them anew
+    /// at the end of the log, which has to be in order, and print their old and new offsets
+    ///
+    /// Keys, values, headers and times stay. What is in the log already is left out. The files go
+    /// to quarantine/returned.
+    #[arg(long, conflicts_with_all = ["salvage", "truncate"])]
+    from_quarantine: bool,
+
     /// Change nothing, and print what would be done
     #[arg(long)]
     dry_run: bool,
@@ -36,7 +44,7 @@ pub(crate) struct Args {
     /// Print one JSON object instead: what was dropped, with path, position, len, `first_offset`
     /// and `end_offset` (or null), kind and text; the files in quarantine; the state of the log;
     /// without a choice, how many readable messages lie behind the damage; and whether this was
-    /// refused for them
+    /// refused for them. With --from-quarantine: the files, and old and new offsets
     #[arg(long)]
     json: bool,
 }
@@ -80,6 +88,9 @@ struct DroppedLine {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    if args.from_quarantine {
+        return quarantine::run(&args.dir, args.dry_run, args.json);
+    }
     let spinner = progress::spinner("recovering");
     let behind = args.behind()?;
     let is_refused = behind.is_some_and(|behind| behind > 0) && !args.dry_run;
