@@ -39,7 +39,7 @@
 //! | remove superseded messages by key | [`mod@compact`] |
 //! | handle errors | [`Error`], [`ErrorKind`] |
 //! | check, repair, back up and restore a log | [`check`], [`recover`], [`backup`], [`restore`] |
-//! | inspect a log | [`stat`], [`dump`] |
+//! | inspect a log, or what recovery cut off | [`stat`], [`dump`], [`messages_in`] |
 //! | test an application without files, with a clock of its own | [`MemoryLog`], [`Clock`] |
 //! | test an implementation of `Log` | the module `testing`, behind the feature `testing` |
 //! | understand how it works | [`design`], [`on_disk`] |
@@ -109,8 +109,8 @@ pub use log::{
 };
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{
-    CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, recover, recover_with,
-    restore, stat,
+    CheckReport, Dropped, Problem, RecoverOptions, RecoverReport, backup, check, dump, messages_in, recover,
+    recover_with, restore, stat,
 };
 pub use memory::MemoryLog;
 pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TReadBatch, codec};

@@ -1,78 +1,91 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::directory::header_error;
-use crate::format::{
-    BATCH_HEADER_LEN_MAX, Frame, FrameSeeds, INDEX_HEADER_LEN, IndexHeader, Layout, RecordHeader,
-    SEGMENT_HEADER_LEN, SegmentHeader, is_intact,
-};
+use super::frames::{Frames, Whole, map_of};
+use crate::format::{INDEX_HEADER_LEN, IndexHeader, Layout, RecordHeader};
 use crate::index::SealedIndex;
-use crate::segment::CopyBuffer;
-use crate::sys::{Map, Open, Os, Storage};
+use crate::sys::Map;
 use crate::{Control, Error, Result, Timestamp};
 
-/// Writes every frame of a segment file (`.log`), or every entry of an index file (`.idx`), to
-/// `out`, one line each, with positions in bytes and with checksums, and goes on behind damage.
+/// Writes every frame of a segment file (`.log`) or of a file in the subfolder `quarantine`, or
+/// every entry of an index file (`.idx`), to `out`, one line each, with positions in bytes and with
+/// checksums, and goes on behind damage.
 ///
 /// The call takes no lock: for a segment that is being written to, it shows the frames that are
-/// there at the moment.
+/// there at the moment. Positions in what was cut out of a segment are those in that segment, which
+/// has to be in the log or in the quarantine.
 ///
 /// # Errors
 ///
-/// [`Error::Corrupt`] or [`Error::Version`] if the file's header, or an index file's table of
+/// [`Error::Corrupt`] or [`Error::Version`] if the segment's header, or an index file's table of
 /// checksums, is not readable; [`Error::Io`], also if writing to `out` fails.
 pub fn dump(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
     let path = path.as_ref();
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or(Error::Invalid("a file to be dumped has a name of valid UTF-8"))?;
-    let file = Os
-        .open_dir(parent.unwrap_or(Path::new(".")))?
-        .open(name, Open::Read)?;
-    let map = match file.len()? {
-        0 => Map::from_bytes(Vec::new()),
-        len => file.map(len, false)?,
-    };
     let is_index = path.extension().is_some_and(|extension| extension == "idx");
     let written = if is_index {
-        dump_index(path, map, out)
+        dump_index(path, map_of(path)?, out)?
     } else {
-        dump_segment(path, &map, out)
+        SegmentDump {
+            frames: Frames::open(path)?,
+        }
+        .run(out)
     };
-    written?.map_err(|source| Error::Io {
+    written.map_err(|source| Error::Io {
         operation: "write the dump of",
         path: path.to_path_buf(),
         source,
     })
 }
 
-fn dump_segment(path: &Path, map: &Map, out: &mut dyn Write) -> Result<io::Result<()>> {
-    let mut head = vec![0; map.len().min(SEGMENT_HEADER_LEN) as usize];
-    let _ = map.load(0, &mut head);
-    let header = SegmentHeader::decode(&head).map_err(|defect| header_error(path, defect))?;
-    Ok(SegmentDump {
-        map,
-        seeds: FrameSeeds::new(header.salt),
-        offset: header.base,
-        tries_len: map.len().saturating_mul(8).max(16 << 20),
-        buffer: CopyBuffer::default(),
+struct SegmentDump {
+    frames: Frames,
+}
+
+impl SegmentDump {
+    fn run(mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_header(out)?;
+        let content_end = self.frames.content_end();
+        let end = self.frames.end();
+        let mut at = self.frames.start();
+        let mut damaged_from = None;
+        while at < end {
+            match self.frames.at(at) {
+                Some(found) => {
+                    if let Some(from) = damaged_from.take() {
+                        writeln!(out, "{from} {} bytes that are not frames", at - from)?;
+                    }
+                    writeln!(out, "{at} {}", self.line(at, &found))?;
+                    at += found.len();
+                }
+                None if at >= content_end => {
+                    if let Some(from) = damaged_from.take() {
+                        writeln!(out, "{from} {} bytes that are not frames", at - from)?;
+                    }
+                    return writeln!(out, "{at} {} bytes of reserved space", end - at);
+                }
+                None => {
+                    damaged_from.get_or_insert(at);
+                    at += 1;
+                }
+            }
+        }
+        match damaged_from {
+            Some(from) => writeln!(out, "{from} {} bytes that are not frames", end - from),
+            None => Ok(()),
+        }
     }
-    .run(&header, out))
-}
 
-struct SegmentDump<'a> {
-    map: &'a Map,
-    seeds: FrameSeeds,
-    /// The offset of the next record, as far as it is known.
-    offset: u64,
-    /// Bytes that may still be checksummed in vain while offsets are tried. This keeps the work in
-    /// proportion to the file's size.
-    tries_len: u64,
-    buffer: CopyBuffer,
-}
-
-impl SegmentDump<'_> {
-    fn run(&mut self, header: &SegmentHeader, out: &mut dyn Write) -> io::Result<()> {
+    fn write_header(&self, out: &mut dyn Write) -> io::Result<()> {
+        let header = self.frames.header();
+        if self.frames.is_cut() {
+            return writeln!(
+                out,
+                "{} what was cut out of segment base {} epoch {}",
+                self.frames.start(),
+                header.base,
+                header.epoch
+            );
+        }
         writeln!(
             out,
             "0 segment base {} epoch {} generation {}",
@@ -95,73 +108,28 @@ impl SegmentDump<'_> {
             if control.is_sealed { "sealed" } else { "not sealed" },
             Timestamp::from_micros(control.last_time),
             control.trim_to
-        )?;
-        let content_end = self.content_end();
-        let mut at = SEGMENT_HEADER_LEN;
-        let mut damaged_from = None;
-        while at < self.map.len() {
-            match self.frame(at, header) {
-                Some((line, len)) => {
-                    if let Some(from) = damaged_from.take() {
-                        writeln!(out, "{from} {} bytes that are not frames", at - from)?;
-                    }
-                    writeln!(out, "{at} {line}")?;
-                    at += len;
-                }
-                None if at >= content_end => {
-                    if let Some(from) = damaged_from.take() {
-                        writeln!(out, "{from} {} bytes that are not frames", at - from)?;
-                    }
-                    return writeln!(out, "{at} {} bytes of reserved space", self.map.len() - at);
-                }
-                None => {
-                    damaged_from.get_or_insert(at);
-                    at += 1;
-                }
-            }
-        }
-        match damaged_from {
-            Some(from) => writeln!(out, "{from} {} bytes that are not frames", self.map.len() - from),
-            None => Ok(()),
-        }
+        )
     }
 
-    /// Describes the intact frame at `at`; also returns the number of bytes to the next frame.
-    fn frame(&mut self, at: u64, header: &SegmentHeader) -> Option<(String, u64)> {
-        let head = self
-            .buffer
-            .get_up_to(self.map, at, BATCH_HEADER_LEN_MAX, u64::MAX)?;
-        match Frame::parse(head)? {
-            Frame::Batch(batch) => {
-                if !batch.is_intact(head, self.seeds.batch(at)) {
-                    return None;
-                }
-                self.offset = header.base.saturating_add(u64::from(batch.first));
+    /// Describes the frame at `at`.
+    fn line(&mut self, at: u64, found: &Whole) -> String {
+        match found {
+            Whole::Batch(batch, offset, producer) => {
                 let what = if batch.is_marker() { "marker" } else { "batch" };
-                let producer = batch.producer(head).map_or_else(String::new, |(id, sequence)| {
+                let producer = producer.map_or_else(String::new, |(id, sequence)| {
                     format!(", sequence {sequence} of producer {id}")
                 });
-                let line = format!(
-                    "{what} of {} records, {} bytes, first offset {}, durable below {}, checksum {:08x}{producer}",
-                    batch.count, batch.len, self.offset, batch.frontier, batch.checksum
-                );
-                Some((line, batch.header_len() as u64))
+                format!(
+                    "{what} of {} records, {} bytes, first offset {offset}, durable below {}, \
+                     checksum {:08x}{producer}",
+                    batch.count, batch.len, batch.frontier, batch.checksum
+                )
             }
-            Frame::Record(record) => self.record(at, &record),
+            Whole::Record(record, layout, offset) => self.record_line(at, record, layout, *offset),
         }
     }
 
-    fn record(&mut self, at: u64, record: &RecordHeader) -> Option<(String, u64)> {
-        let frame = self.buffer.get(self.map, at, record.len as usize, u64::MAX)?;
-        let layout = Layout::of(record, frame)?;
-        // After damage the offset may be too low; the next marker or batch header corrects it.
-        let tried = (self.tries_len / u64::from(record.len).max(1)).clamp(1, OFFSETS_TRIED);
-        let offset = (self.offset..self.offset.saturating_add(tried))
-            .find(|offset| is_intact(record, frame, self.seeds.record(*offset)));
-        let Some(offset) = offset else {
-            self.tries_len = self.tries_len.saturating_sub(tried * u64::from(record.len));
-            return None;
-        };
+    fn record_line(&mut self, at: u64, record: &RecordHeader, layout: &Layout, offset: u64) -> String {
         let size = |range: Option<std::ops::Range<usize>>| match range {
             Some(range) => format!("{} bytes", range.len()),
             None => "none".to_owned(),
@@ -169,38 +137,22 @@ impl SegmentDump<'_> {
         let alone = record.kind.frontier().map_or_else(String::new, |frontier| {
             format!(", alone, durable below {frontier}")
         });
+        let frame = self.frames.bytes(at, record.len as usize).unwrap_or_default();
         let control = record.control.then(|| {
             let content = layout.value.clone().and_then(|range| frame.get(range));
             control_text(content.and_then(Control::of_content))
         });
-        let line = format!(
+        format!(
             "{}record offset {offset}, {} bytes, time {}, key {}, value {}, headers {} bytes, checksum {:08x}{alone}{}",
             if record.control { "control " } else { "" },
             record.len,
             Timestamp::from_micros(record.time),
-            size(layout.key),
-            size(layout.value),
+            size(layout.key.clone()),
+            size(layout.value.clone()),
             layout.headers.len(),
             record.checksum,
             control.unwrap_or_default(),
-        );
-        self.offset = offset.saturating_add(1);
-        Some((line, u64::from(record.len)))
-    }
-
-    /// One past the last byte that is not zero.
-    fn content_end(&mut self) -> u64 {
-        let (mut at, mut end) = (0, 0);
-        while let Some(bytes) = self.buffer.get_up_to(self.map, at, 4096, u64::MAX) {
-            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
-                end = at + last as u64 + 1;
-            }
-            if bytes.is_empty() {
-                break;
-            }
-            at += bytes.len() as u64;
-        }
-        end
+        )
     }
 }
 
@@ -214,10 +166,6 @@ fn control_text(control: Option<Control>) -> String {
         None => ", unknown to this version".to_owned(),
     }
 }
-
-/// The number of offsets, from the expected one on, that are tried for a record that follows
-/// damage.
-const OFFSETS_TRIED: u64 = 1024;
 
 fn dump_index(path: &Path, map: Map, out: &mut dyn Write) -> Result<io::Result<()>> {
     let damaged = || crate::directory::corrupt(path, 0, None, crate::Corruption::Index);

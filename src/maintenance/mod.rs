@@ -5,6 +5,8 @@ mod backup;
 mod check;
 mod dump;
 mod findings;
+mod frames;
+mod messages_in;
 mod plan;
 mod recover;
 mod repair;
@@ -18,6 +20,7 @@ use std::path::Path;
 pub use backup::{backup, restore};
 pub use check::{CheckReport, Problem, check};
 pub use dump::dump;
+pub use messages_in::messages_in;
 pub use recover::{recover, recover_with};
 pub use report::{Dropped, RecoverOptions, RecoverReport};
 

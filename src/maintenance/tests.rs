@@ -94,3 +94,62 @@ fn a_damaged_record_is_dropped_alone_when_salvaging() {
     assert_eq!(report.quarantined.len(), 1);
     assert!(check(dir.path(), &options()).unwrap().is_clean());
 }
+
+/// Goal: all that was cut off and is whole can be read in the quarantine, with its offset. Method:
+/// a damaged byte in the middle; what is in the log and in the quarantine is all but one message.
+#[test]
+fn messages_can_be_read_in_the_quarantine() {
+    for salvage in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        log(dir.path()).close().unwrap();
+        let base = bases(dir.path())[5];
+        let path = segment(dir.path(), base);
+        let whole = messages_in(&path).unwrap();
+        let lost = base + 3;
+        assert_eq!((whole[0].offset, whole[3].offset), (base, lost));
+        let mut bytes = std::fs::read(&path).unwrap();
+        let value = lost.to_le_bytes();
+        let position = bytes.windows(8).rposition(|window| window == value).unwrap();
+        bytes[position] ^= 0x80;
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(messages_in(&path).unwrap().len(), whole.len() - 1);
+
+        let how = RecoverOptions::new().salvage(salvage);
+        let report = recover_with(dir.path(), &options(), &how).unwrap();
+        let mut found: Vec<_> = Vec::new();
+        for file in &report.quarantined {
+            dump(file, &mut Vec::new()).unwrap();
+            found.extend(messages_in(file).unwrap());
+        }
+        let offsets: Vec<u64> = found.iter().map(|message| message.offset).collect();
+        let expected: Vec<u64> = if salvage {
+            Vec::new()
+        } else {
+            (lost + 1..COUNT).collect()
+        };
+        assert_eq!(offsets, expected);
+        for message in found {
+            assert_eq!(message.value.as_deref(), Some(&message.offset.to_le_bytes()[..]));
+        }
+    }
+}
+
+/// What was cut out of a segment can be told by nobody once the segment is gone.
+#[test]
+fn a_cut_needs_its_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path()).close().unwrap();
+    let base = bases(dir.path())[5];
+    let folder = dir.path().join("quarantine");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join(format!("{base:020}.4096.cut"));
+    std::fs::write(&path, b"no frame").unwrap();
+    assert_eq!(messages_in(&path).unwrap(), []);
+    std::fs::remove_file(segment(dir.path(), base)).unwrap();
+    let error = messages_in(&path).unwrap_err();
+    let kind = Corruption::Missing;
+    assert!(
+        matches!(error, crate::Error::Corrupt { kind: found, .. } if found == kind),
+        "{error}"
+    );
+}

@@ -1,9 +1,16 @@
+use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{Child, ChildStdout};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Place, command, finish, numbered, wait_until_locked};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Place, command, finish, numbered, run, wait_until_locked};
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it runs");
+}
 
 struct Follower {
     child: Child,
@@ -26,6 +33,13 @@ impl Follower {
             .expect("a field")
             .parse()
             .expect("an offset")
+    }
+
+    /// The standard error of a follower that ends well.
+    fn told(self) -> String {
+        let run = finish(self.child);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        run.stderr
     }
 }
 
@@ -108,10 +122,97 @@ fn a_follower_ends_at_a_limit_and_at_a_seal() {
     }
 }
 
-/// There must be a log to follow.
+/// Messages that were trimmed before a follower came to them are told, and it goes on behind them.
 #[test]
-fn a_follower_needs_a_log() {
+fn a_follower_goes_on_behind_a_trim() {
     let place = Place::new();
-    let run = place.consume(&["--follow"]);
-    assert!(run.failed(1).contains("there is no log here"), "{run:?}");
+    place
+        .publish(&["--rollover", "1024"], numbered(10).as_bytes())
+        .ok();
+    let mut follower = Follower::start(&place, &["--max", "160"]);
+    for offset in 0..10 {
+        assert_eq!(follower.offset(), offset);
+    }
+    send(&follower.child, Signal::STOP);
+    // It may be stopped while it has the log open.
+    while place.publish(&[], numbered(190).as_bytes()).code != Some(0) {
+        send(&follower.child, Signal::CONT);
+        thread::sleep(Duration::from_millis(5));
+        send(&follower.child, Signal::STOP);
+    }
+    place.run("trim", &["--before", "50"]).ok();
+    send(&follower.child, Signal::CONT);
+    for offset in 50..200 {
+        assert_eq!(follower.offset(), offset);
+    }
+    let told = "duramen: offsets 10 to 49 were trimmed before they were printed; going on at 50\n";
+    assert_eq!(follower.told(), told);
+
+    let mut late = Follower::start(&place, &["--from", "20", "--max", "1"]);
+    assert_eq!(late.offset(), 50);
+    let told = "duramen: offsets 20 to 49 were trimmed before they were printed; going on at 50\n";
+    assert_eq!(late.told(), told);
+    // Who does not follow wants exactly those.
+    place.consume(&["--from", "20"]).failed(1);
+}
+
+/// A follower waits for a log that is not there yet, and then prints all of it, wherever it begins.
+#[test]
+fn a_follower_waits_for_a_log() {
+    for (from, has_directory) in [("oldest", false), ("newest", false), ("-1", true)] {
+        let place = Place::new();
+        if has_directory {
+            fs::create_dir(place.dir()).expect("a directory");
+        }
+        let mut follower = Follower::start(&place, &["--from", from, "--max", "4"]);
+        thread::sleep(Duration::from_millis(200));
+        for start in [0, 2] {
+            place.publish(&[], numbered(2).as_bytes()).ok();
+            assert_eq!((follower.offset(), follower.offset()), (start, start + 1));
+        }
+        let told = follower.told();
+        assert_eq!(told, format!("duramen: waiting for a log in {}\n", place.dir()));
+    }
+}
+
+/// A follower notices that the log was made anew, though the new one is as long as the one before.
+#[test]
+fn a_follower_notices_another_log() {
+    let place = Place::with(&numbered(3));
+    let mut follower = Follower::start(&place, &["--max", "7"]);
+    for offset in 0..3 {
+        assert_eq!(follower.offset(), offset);
+    }
+    fs::remove_dir_all(place.dir()).expect("a log");
+    place.publish(&[], numbered(4).as_bytes()).ok();
+    for offset in 0..4 {
+        assert_eq!(follower.offset(), offset);
+    }
+    let told = follower.told();
+    let expected = "duramen: there is another log in the directory; going on at its beginning\n";
+    assert!(told.ends_with(expected), "{told}");
+}
+
+/// A follower notices another life of its log: it prints the messages that have the offsets of others now.
+#[test]
+fn a_follower_notices_another_life() {
+    let place = Place::with(&numbered(5));
+    let copy = place.parent().join("copy");
+    let copy = copy.to_str().expect("text");
+    run(&["backup", place.dir(), copy]).ok();
+    place.publish(&[], numbered(5).as_bytes()).ok();
+    let mut follower = Follower::start(&place, &["--max", "13"]);
+    for offset in 0..10 {
+        assert_eq!(follower.offset(), offset);
+    }
+    send(&follower.child, Signal::STOP);
+    fs::remove_dir_all(place.dir()).expect("a log");
+    run(&["restore", copy, place.dir()]).ok();
+    place.publish(&[], numbered(3).as_bytes()).ok();
+    send(&follower.child, Signal::CONT);
+    for offset in 5..8 {
+        assert_eq!(follower.offset(), offset);
+    }
+    let told = follower.told();
+    assert!(told.contains("from offset 5 on; going on there"), "{told}");
 }

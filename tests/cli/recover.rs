@@ -1,8 +1,12 @@
 use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Place, Run, numbered, published};
+use crate::harness::{Place, Run, command, finish, numbered, published};
 
 /// A hundred messages in segments of a few each.
 fn place() -> Place {
@@ -54,21 +58,21 @@ fn a_log_in_order_is_left_alone() {
     assert_eq!(place.run("stat", &["--json"]).json(), before);
 }
 
-/// Goal: one bad bit costs one message with salvage, and what is behind it without; what is cut off is told and kept;
-/// a second run has nothing to do. Method: a bit of the value of a message in the middle.
+/// Goal: one bad bit costs one message with salvage, and what is behind it with truncate; what is cut off is told and
+/// kept; a second run has nothing to do. Method: a bit of the value of a message in the middle.
 #[test]
 fn one_bad_bit_is_cut_out_and_kept() {
-    for flags in [&[][..], &["--salvage"]] {
+    for flags in [&["--truncate"], &["--salvage"]] {
         let place = place();
         let (path, position) = place.damage(55);
         let path = path.to_str().expect("text");
         let expected: Vec<u64> = match flags {
-            [] => (0..55).collect(),
+            ["--truncate"] => (0..55).collect(),
             _ => (0..100).filter(|offset| *offset != 55).collect(),
         };
 
         let before = fs::read(path).expect("readable");
-        let dry = report(&place.run("recover", &[flags, &["--dry-run", "--json"]].concat()));
+        let dry = report(&place.run("recover", &[flags[0], "--dry-run", "--json"]));
         assert_eq!(
             (&dry["changed"], &dry["quarantined"]),
             (&true.into(), &Value::Array(vec![]))
@@ -76,7 +80,7 @@ fn one_bad_bit_is_cut_out_and_kept() {
         assert_eq!(fs::read(path).expect("readable"), before);
         assert_eq!(place.run("check", &[]).code, Some(3));
 
-        let recovered = report(&place.run("recover", &[flags, &["--json"]].concat()));
+        let recovered = report(&place.run("recover", &[flags[0], "--json"]));
         assert_eq!(recovered["dropped"], dry["dropped"]);
         let first = &recovered["dropped"][0];
         assert_eq!(
@@ -116,6 +120,99 @@ fn one_bad_bit_is_cut_out_and_kept() {
         let summary = place.publish(&[], b"{\"value\":\"x\"}\n");
         assert_eq!(summary.ok(), published(1, 101));
     }
+}
+
+/// Goal: without a choice, readable messages behind damage are counted and nothing is changed, whether they are in the
+/// same segment, in later ones or behind one that is missing. Method: what each choice would leave.
+#[test]
+fn readable_messages_behind_damage_take_a_choice() {
+    let damaged = place();
+    damaged.damage(55);
+    let missing = place();
+    fs::remove_file(&missing.files("log")[1]).expect("a segment");
+    for place in [damaged, missing] {
+        let files = || {
+            place
+                .files("log")
+                .iter()
+                .map(|path| fs::read(path).expect("readable"))
+                .collect::<Vec<_>>()
+        };
+        let before = files();
+        let count = |choice| {
+            let run = place.run("recover", &[choice, "--dry-run", "--json"]);
+            report(&run)["messages"].as_u64().expect("a number")
+        };
+        let behind = count("--salvage") - count("--truncate");
+        assert!(behind > 40);
+        let refused = place.run("recover", &[]);
+        let told = refused.failed(3);
+        assert!(
+            told.contains(&format!(
+                "duramen: {behind} readable messages lie behind the damage"
+            )),
+            "{told}"
+        );
+        assert!(told.contains("--salvage") && told.contains("--truncate") && refused.stdout.is_empty());
+        let as_json = place.run("recover", &["--json"]);
+        assert_eq!(as_json.code, Some(3));
+        let report_of_refusal = &as_json.json()[0];
+        assert_eq!(
+            (
+                &report_of_refusal["refused"],
+                &report_of_refusal["changed"],
+                &report_of_refusal["readable_behind"]
+            ),
+            (&true.into(), &false.into(), &behind.into())
+        );
+        let dry = place.run("recover", &["--dry-run"]);
+        assert_eq!(dry.code, Some(0), "{dry:?}");
+        assert!(
+            dry.stderr.contains(&format!("{behind} readable messages")),
+            "{dry:?}"
+        );
+        assert_eq!(files(), before);
+        assert_eq!(place.run("check", &[]).code, Some(3));
+        assert!(!Path::new(place.dir()).join("quarantine").exists());
+        assert_eq!(place.run("recover", &["--salvage"]).code, Some(0));
+        assert_eq!(place.run("recover", &[]).code, Some(0));
+    }
+}
+
+/// Damage with nothing readable behind it takes no choice, nor does a torn tail.
+#[test]
+fn damage_at_the_end_takes_no_choice() {
+    let last = place();
+    last.damage(99);
+    let report_of_last = report(&last.run("recover", &["--json"]));
+    assert_eq!(
+        (
+            &report_of_last["changed"],
+            &report_of_last["readable_behind"],
+            &report_of_last["messages"]
+        ),
+        (&true.into(), &0.into(), &99.into())
+    );
+    assert_eq!(last.run("check", &[]).code, Some(0));
+
+    // A log that was killed while it wrote has bytes behind its end.
+    let torn = Place::new();
+    let mut child = command(&["publish", torn.dir()])
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(numbered(10).as_bytes()).expect("it reads");
+    thread::sleep(Duration::from_millis(300));
+    child.kill().expect("it runs");
+    finish(child);
+    let path = torn.files("log").remove(0);
+    let mut bytes = fs::read(&path).expect("readable");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("content") + 1;
+    bytes[end..end + 5].copy_from_slice(b"\x01torn");
+    fs::write(&path, bytes).expect("writable");
+    assert_eq!(torn.run("recover", &[]).code, Some(0));
+    assert_eq!(offsets(&torn), (0..10).collect::<Vec<_>>());
+    last.run("recover", &["--truncate", "--salvage"]).failed(2);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use duramen::{CheckReport, Corruption, Options, Problem};
 
-use crate::failure::{Failure, tell};
+use crate::failure::Failure;
 use crate::output::Output;
+use crate::streams::tell;
 use crate::{open, progress};
 
 /// Read the whole log and print each problem on one line. The exit code is 3 if there is any.

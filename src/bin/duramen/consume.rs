@@ -8,12 +8,13 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use duramen::{Log as _, Options, Start, Timestamp};
 
 use crate::failure::Failure;
-use crate::format::Format;
+use crate::format::{Format, FormatArgs};
 use crate::header::{self, Header};
 use crate::key::KeyArgs;
 use crate::output::Output;
+use crate::position::Until;
 use crate::reader::{Found, Reader, Wanted};
-use crate::{follow, position, progress};
+use crate::{follow, position, progress, signals, size};
 
 /// Print messages in offset order.
 #[derive(Debug, clap::Args)]
@@ -23,27 +24,32 @@ pub(crate) struct Args {
     pub(crate) dir: PathBuf,
 
     /// Where to begin: oldest, newest, an offset, -N for the last N messages, or a time (needs a
-    /// time index) such as 2009-03-22T09:30:00Z or us:1237714200000000
+    /// time index) such as -1h, 2009-03-22 or 2009-03-22T09:30:00Z
     #[arg(long, value_name = "START", default_value = "oldest")]
-    #[arg(value_parser = position::parse, allow_negative_numbers = true)]
+    #[arg(value_parser = position::parse, allow_hyphen_values = true)]
     from: Start,
 
     /// Print at most this many messages, and control records with --control
     #[arg(long, value_name = "N")]
     max: Option<u64>,
 
+    /// End in front of this offset, or as --until-time: an offset or a time
+    #[arg(long, value_name = "OFFSET|T", value_parser = position::until, allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["until_offset", "until_time"])]
+    until: Option<Until>,
+
     /// End in front of this offset
     #[arg(long, value_name = "OFFSET")]
     until_offset: Option<u64>,
 
     /// End in front of the first message, or control record with --control, at or after this time,
-    /// such as 2009-03-22T09:30:00Z or us:1237714200000000
-    #[arg(long, value_name = "T")]
+    /// such as -1h, 2009-03-22 or 2009-03-22T09:30:00Z
+    #[arg(long, value_name = "T", value_parser = position::time, allow_hyphen_values = true)]
     until_time: Option<Timestamp>,
 
-    /// Print at most this many bytes in all; a message counts 8, its key and value, and for each
-    /// header 2, its name and value
-    #[arg(long, value_name = "BYTES")]
+    /// Print at most this many bytes in all, such as 64K; a message counts 8, its key and value,
+    /// and for each header 2, its name and value
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     max_bytes: Option<u64>,
 
     #[command(flatten)]
@@ -59,18 +65,19 @@ pub(crate) struct Args {
     #[arg(long)]
     control: bool,
 
-    /// Continue with new messages as they are published, until interrupted, a limit is reached, or
-    /// the log is sealed
+    /// Continue with new messages as they are published, until SIGTERM or SIGINT, which end it with
+    /// exit code 0, a limit is reached, or the log is sealed
     ///
-    /// A log cannot be open for publishing in one process and for reading in another. Therefore
-    /// this command opens the log only for brief moments. While a publisher has the log open, the
-    /// command waits; it prints the new messages after the publisher has closed the log.
+    /// Where there is no log yet, or no more, this waits for one. If messages were trimmed before
+    /// they were printed, if another log takes the place of the one that was read, or if that one
+    /// has lost messages, a line on the standard error says so and where this goes on. The log is
+    /// opened only for brief moments. While a publisher has it open and no other process can, this
+    /// waits; it prints the new messages after the publisher has closed the log.
     #[arg(long)]
     follow: bool,
 
-    /// The output format
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 /// The JSON format, for the help of every command that prints it.
@@ -94,21 +101,26 @@ With --control, each control record is an object on one line, too:
 The others are \"control\":\"trim\",\"before\":N and \"control\":\"seal\" and \"control\":\"unseal\". One that a later \
 version has written is \"control\":\"unknown\". `duramen publish` does not read them.
 
---key looks messages up in the key index if it is the only choice among --key, --header, --until-offset, --until-time, \
---max-bytes and --control. Otherwise all messages are read.";
+--key looks messages up in the key index if it is the only choice among --key, --header, --until, --until-offset, \
+--until-time, --max-bytes and --control. Otherwise all messages are read.
+
+Times are in UTC unless they name another zone. -1h is an hour ago, as are -90m and -1h30m; us:1237714200000000 is in \
+microseconds since 1970.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let mut output = Output::stdout();
+    let format = args.format.format()?;
     let mut reader = Reader::new(args.wanted());
     if args.follow {
-        return follow::run(&args.dir, &mut reader, |found| {
-            print(&mut output, found, args.format)
-        });
+        signals::catch().map_err(Failure::of_signals)?;
+        let mut output = Output::until_signal();
+        return follow::run(&args.dir, &mut reader, |found| print(&mut output, found, format));
     }
+    signals::end_at_once();
+    let mut output = Output::stdout();
     let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
     let bar = progress::messages("consuming", reader.count_max(&log)?, &io::stdout());
     while let Some(found) = reader.read(&log)? {
-        print(&mut output, &found, args.format)?;
+        print(&mut output, &found, format)?;
         bar.inc(found.count());
     }
     bar.finish_and_clear();
@@ -117,12 +129,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 impl Args {
     fn wanted(&self) -> Wanted<'_> {
+        let (until_offset, until_time) = match self.until {
+            Some(Until::Offset(offset)) => (Some(offset), None),
+            Some(Until::Time(time)) => (None, Some(time)),
+            None => (self.until_offset, self.until_time),
+        };
         Wanted {
             from: self.from,
             count_max: self.max,
             bytes_max: self.max_bytes,
-            until_offset: self.until_offset,
-            until_time: self.until_time,
+            until_offset,
+            until_time,
             key: self.key.bytes(),
             headers: &self.header,
             control: self.control,
@@ -131,7 +148,7 @@ impl Args {
 }
 
 /// Prints messages and control records in the order of their offsets.
-fn print(output: &mut Output, found: &Found, format: Format) -> Result<(), Failure> {
+fn print(output: &mut Output, found: &Found, format: Format<'_>) -> Result<(), Failure> {
     let mut controls = found.controls.iter().peekable();
     for message in &found.messages {
         while let Some(record) = controls.next_if(|record| record.offset < message.offset) {

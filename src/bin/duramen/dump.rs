@@ -8,8 +8,11 @@ use duramen::Error;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Print every record of a segment file (FILE.log) or every entry of an index file (FILE.idx), with
-/// positions and checksums.
+/// Print every record of a segment file (FILE.log) or of a file in the subdirectory quarantine, or
+/// every entry of an index file (FILE.idx), with positions and checksums.
+///
+/// Positions in what was cut out of a segment are those in that segment, which has to be in the log
+/// or in the quarantine.
 ///
 /// Damage is reported where it occurs and skipped as far as possible.
 #[derive(Debug, clap::Args)]

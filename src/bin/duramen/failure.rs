@@ -1,11 +1,13 @@
 //! Why a command failed, its error message, and the exit code.
 
 use std::error::Error as _;
-use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use duramen::Error;
+
+use crate::streams::tell;
 
 /// Why a command did not complete.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +25,20 @@ pub(crate) enum Failure {
         source: io::Error,
     },
 
+    #[error("cannot {operation} {}", path.display())]
+    Path {
+        operation: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+
     /// The arguments are well-formed but contradict each other.
     #[error("{0}")]
     Usage(String),
+
+    /// The arguments are wrong, and the command has already said so.
+    #[error("wrong usage")]
+    UsageTold,
 
     /// A benchmark did not read back what it had written, or a producer did not publish again what
     /// it had published.
@@ -40,12 +53,36 @@ pub(crate) enum Failure {
     /// an error.
     #[error("the standard output was closed")]
     OutputClosed,
+
+    /// A signal has ended a command that goes on until then, which is not an error.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Failure {
+    /// The result of a call about this path.
+    pub(crate) fn at<T>(operation: &'static str, path: &Path, done: io::Result<T>) -> Result<T, Failure> {
+        done.map_err(|source| Failure::Path {
+            operation,
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The system does not let the process handle signals.
+    pub(crate) fn of_signals(source: io::Error) -> Failure {
+        Failure::Io {
+            operation: "handle signals",
+            source,
+        }
+    }
+
     /// Prints the failure on the standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        if !matches!(self, Failure::CorruptionTold | Failure::OutputClosed) {
+        if !matches!(
+            self,
+            Failure::CorruptionTold | Failure::UsageTold | Failure::OutputClosed | Failure::Interrupted
+        ) {
             let mut text = format!("duramen: {self}");
             let mut cause = self.source();
             while let Some(error) = cause {
@@ -63,8 +100,8 @@ impl Failure {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::OutputClosed => 0,
-            Failure::Usage(_) | Failure::Log(Error::Invalid(_)) => 2,
+            Failure::OutputClosed | Failure::Interrupted => 0,
+            Failure::Usage(_) | Failure::UsageTold | Failure::Log(Error::Invalid(_)) => 2,
             Failure::CorruptionTold | Failure::Log(Error::Corrupt { .. }) => 3,
             Failure::Log(Error::Unfinished { .. }) => 4,
             _ => 1,
@@ -85,10 +122,4 @@ impl Failure {
             _ => None,
         }
     }
-}
-
-/// Prints a message to the user. If the standard error is closed, the message is lost without a
-/// panic, unlike with `eprintln!`.
-pub(crate) fn tell(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

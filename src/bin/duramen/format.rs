@@ -6,68 +6,119 @@ use clap::ValueEnum;
 
 use duramen::{Control, ControlRecord, Message};
 
+use crate::delimiter::{self, Delimiter};
+use crate::failure::Failure;
 use crate::json;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// The output format
+    #[arg(long, value_enum, default_value_t = FormatName::Json)]
+    format: FormatName,
+
+    /// With --format raw, what to write behind each value; with --format text, what stands between
+    /// fields in place of a tab; \n, \t, \0, \xHH and so on stand for bytes
+    #[arg(long, value_name = "D", value_parser = delimiter::parse, allow_hyphen_values = true)]
+    delimiter: Option<Delimiter>,
+}
 
 /// The output format of messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
+enum FormatName {
     /// One JSON object per line, as `publish` reads it, but for control records
     Json,
     /// One line per message with offset, time, key, value and headers (NAME=VALUE), separated by
     /// tabs; \N stands for an absent key or value, and unprintable bytes are escaped with a
     /// backslash; a control record has \control in place of the key, then what it does
     Text,
-    /// Only the bytes of the values, with nothing between them and without control records
+    /// Only the bytes of the values, with nothing between them unless --delimiter says so, and
+    /// without control records
     Raw,
 }
 
-impl Format {
+/// How messages are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Format<'a> {
+    Json,
+    /// Lines of fields, with this between them.
+    Text(&'a str),
+    /// Values, with this behind each.
+    Raw(&'a [u8]),
+}
+
+impl FormatArgs {
+    pub(crate) fn format(&self) -> Result<Format<'_>, Failure> {
+        let delimiter = self.delimiter.as_ref().map(|delimiter| delimiter.0.as_slice());
+        match (self.format, delimiter) {
+            (FormatName::Json, None) => Ok(Format::Json),
+            (FormatName::Json, Some(_)) => Err(Failure::Usage(
+                "--delimiter is for --format text and raw".to_owned(),
+            )),
+            (FormatName::Text, delimiter) => match std::str::from_utf8(delimiter.unwrap_or(b"\t")) {
+                Ok(text) if !text.contains(['\\', '\n']) => Ok(Format::Text(text)),
+                _ => Err(Failure::Usage(
+                    "with --format text, --delimiter is UTF-8 without backslashes and line ends".to_owned(),
+                )),
+            },
+            (FormatName::Raw, delimiter) => Ok(Format::Raw(delimiter.unwrap_or_default())),
+        }
+    }
+}
+
+impl Format<'_> {
     pub(crate) fn write(self, out: &mut impl Write, message: &Message) -> io::Result<()> {
         match self {
             Format::Json => json::write(out, message),
-            Format::Text => write_text(out, message),
-            Format::Raw => out.write_all(message.value.as_deref().unwrap_or_default()),
+            Format::Text(delimiter) => write_text(out, message, delimiter),
+            Format::Raw(delimiter) => {
+                out.write_all(message.value.as_deref().unwrap_or_default())?;
+                out.write_all(delimiter)
+            }
         }
     }
 
     pub(crate) fn write_control(self, out: &mut impl Write, record: &ControlRecord) -> io::Result<()> {
         match self {
             Format::Json => json::write_control(out, record),
-            Format::Text => write_control_text(out, record),
-            Format::Raw => Ok(()),
+            Format::Text(delimiter) => write_control_text(out, record, delimiter),
+            Format::Raw(_) => Ok(()),
         }
     }
 }
 
-fn write_text(out: &mut impl Write, message: &Message) -> io::Result<()> {
-    write!(out, "{}\t{}", message.offset, message.time)?;
+fn write_text(out: &mut impl Write, message: &Message, delimiter: &str) -> io::Result<()> {
+    write!(out, "{}{delimiter}{}", message.offset, message.time)?;
     for field in [&message.key, &message.value] {
-        out.write_all(b"\t")?;
+        out.write_all(delimiter.as_bytes())?;
         match field {
             // As in PostgreSQL's COPY: a backslash in data is always doubled, so no data looks like
             // this.
             None => out.write_all(b"\\N")?,
-            Some(bytes) => write_escaped(out, bytes)?,
+            Some(bytes) => write_escaped(out, bytes, delimiter)?,
         }
     }
     for (name, value) in &message.headers {
-        out.write_all(b"\t")?;
-        write_escaped(out, name)?;
+        out.write_all(delimiter.as_bytes())?;
+        write_escaped(out, name, delimiter)?;
         out.write_all(b"=")?;
-        write_escaped(out, value)?;
+        write_escaped(out, value, delimiter)?;
     }
     out.write_all(b"\n")
 }
 
-fn write_control_text(out: &mut impl Write, record: &ControlRecord) -> io::Result<()> {
+fn write_control_text(out: &mut impl Write, record: &ControlRecord, delimiter: &str) -> io::Result<()> {
     // No data looks like this either.
-    write!(out, "{}\t{}\t\\control\t", record.offset, record.time)?;
+    write!(
+        out,
+        "{}{delimiter}{}{delimiter}\\control{delimiter}",
+        record.offset, record.time
+    )?;
     match record.control {
         Some(Control::Fence(token)) => {
-            out.write_all(b"fence\t")?;
-            write_escaped(out, token.as_str().as_bytes())?;
+            write!(out, "fence{delimiter}")?;
+            write_escaped(out, token.as_str().as_bytes(), delimiter)?;
         }
-        Some(Control::Trim(before)) => write!(out, "trim\t{before}")?,
+        Some(Control::Trim(before)) => write!(out, "trim{delimiter}{before}")?,
         Some(Control::Seal) => out.write_all(b"seal")?,
         Some(Control::Unseal) => out.write_all(b"unseal")?,
         _ => out.write_all(b"unknown")?,
@@ -75,7 +126,10 @@ fn write_control_text(out: &mut impl Write, record: &ControlRecord) -> io::Resul
     out.write_all(b"\n")
 }
 
-fn write_escaped(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+/// Writes bytes so that they have no line end and no delimiter, which would look like one between
+/// fields.
+fn write_escaped(out: &mut impl Write, bytes: &[u8], delimiter: &str) -> io::Result<()> {
+    let of_delimiter = delimiter.chars().next();
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {
             match char {
@@ -84,7 +138,9 @@ fn write_escaped(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
                 '\n' => out.write_all(b"\\n")?,
                 '\r' => out.write_all(b"\\r")?,
                 // Escape sequences in data must not control the user's terminal.
-                _ if char.is_control() => write!(out, "\\u{{{:x}}}", u32::from(char))?,
+                _ if char.is_control() || Some(char) == of_delimiter => {
+                    write!(out, "\\u{{{:x}}}", u32::from(char))?;
+                }
                 _ => write!(out, "{char}")?,
             }
         }
@@ -121,7 +177,7 @@ mod tests {
         ];
         for (message, expected) in cases {
             let mut line = Vec::new();
-            Format::Text.write(&mut line, &message).expect("memory");
+            Format::Text("\t").write(&mut line, &message).expect("memory");
             let line = String::from_utf8(line).expect("text");
             assert_eq!(line, format!("7\t1970-01-01T00:00:00Z\t{expected}\th=1\\n2\n"));
         }

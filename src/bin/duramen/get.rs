@@ -8,7 +8,7 @@ use duramen::{Log as _, Options, Start, Timestamp};
 
 use crate::consume::OUTPUT_HELP;
 use crate::failure::Failure;
-use crate::format::Format;
+use crate::format::FormatArgs;
 use crate::key::KeyArgs;
 use crate::output::Output;
 use crate::position;
@@ -29,17 +29,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     key: KeyArgs,
 
-    /// The first message at or after this time, such as 2009-03-22T09:30:00Z or us:1237714200000000
-    /// (needs a time index)
-    #[arg(long, value_name = "T")]
+    /// The first message at or after this time, such as -1h, 2009-03-22, 2009-03-22T09:30:00Z or
+    /// us:1237714200000000 (needs a time index)
+    #[arg(long, value_name = "T", value_parser = position::time, allow_hyphen_values = true)]
     time: Option<Timestamp>,
 
-    /// The output format
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let format = args.format.format()?;
     let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
     let message = match (args.key.bytes(), args.time, args.offset) {
         (Some(key), _, _) => log.get_by_key(key)?,
@@ -48,6 +48,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     };
     log.close()?;
     let mut output = Output::stdout();
-    output.message(&message, args.format)?;
+    output.message(&message, format)?;
     output.flush()
 }

@@ -1,18 +1,15 @@
 //! Lines of the standard input, with pauses reported.
 
-use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use duramen::MESSAGE_SIZE_MAX;
 
 use crate::failure::Failure;
+use crate::streams::{self, Got};
 
-/// The size of one read, and the number of blocks that may wait to be processed.
+/// The size of one read.
 const BLOCK_SIZE: usize = 64 << 10;
-const BLOCKS_MAX: usize = 16;
 
 /// The longest line. JSON takes six bytes at most for one byte of a message; the rest is for the
 /// names and brackets.
@@ -26,24 +23,16 @@ pub(crate) enum Event<'a> {
     Line { number: u64, bytes: &'a [u8] },
     /// No line was complete by the deadline.
     Pause,
+    /// A signal has come. Lines that are not complete are left.
+    Signal,
     /// The input has ended.
     End,
 }
 
-/// Input that is read in a thread of its own, or here.
-type Shared = Arc<Mutex<dyn Read + Send>>;
-
-/// Where blocks of input come from.
-enum Blocks {
-    /// From a separate thread, because a read itself cannot have a time limit.
-    Thread(Receiver<io::Result<Vec<u8>>>),
-    /// From this thread, if the system has no other to spare.
-    Here(Shared),
-}
-
 /// Reads lines.
-pub(crate) struct Lines {
-    blocks: Blocks,
+pub(crate) struct Lines<F> {
+    input: F,
+    block: Vec<u8>,
     /// Unread bytes begin at `begin`. There is no line ending among them before `scanned`.
     buffer: Vec<u8>,
     begin: usize,
@@ -51,23 +40,11 @@ pub(crate) struct Lines {
     number: u64,
 }
 
-impl Lines {
-    pub(crate) fn of(input: impl Read + Send + 'static) -> Lines {
-        let (sender, blocks) = sync_channel(BLOCKS_MAX);
-        let input: Shared = Arc::new(Mutex::new(input));
-        let shared = Arc::clone(&input);
-        // The thread is not joined: after an error it may wait for input for ever, and the process
-        // exits without it.
-        let started = thread::Builder::new().spawn(move || read_blocks(&shared, &sender));
-        Lines::from_blocks(match started {
-            Ok(_) => Blocks::Thread(blocks),
-            Err(_) => Blocks::Here(input),
-        })
-    }
-
-    fn from_blocks(blocks: Blocks) -> Lines {
+impl<F: AsFd> Lines<F> {
+    pub(crate) fn of(input: F) -> Lines<F> {
         Lines {
-            blocks,
+            input,
+            block: vec![0; BLOCK_SIZE],
             buffer: Vec::new(),
             begin: 0,
             scanned: 0,
@@ -91,19 +68,20 @@ impl Lines {
                     reason: format!("longer than {LINE_SIZE_MAX} bytes"),
                 });
             }
-            match self.blocks.next(deadline) {
-                Ok(Ok(bytes)) => self.append(&bytes),
-                Ok(Err(source)) => {
-                    return Err(Failure::Io {
-                        operation: "read the standard input",
-                        source,
-                    });
-                }
-                Err(RecvTimeoutError::Timeout) => return Ok(Event::Pause),
-                Err(RecvTimeoutError::Disconnected) if self.begin < self.buffer.len() => {
+            match streams::read(self.input.as_fd(), &mut self.block, deadline) {
+                Ok(Got::Bytes(0)) if self.begin < self.buffer.len() => {
                     return Ok(self.give_out(self.buffer.len(), self.buffer.len()));
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(Event::End),
+                Ok(Got::Bytes(0)) => return Ok(Event::End),
+                Ok(Got::Bytes(len)) => self.append(len),
+                Ok(Got::Nothing) => return Ok(Event::Pause),
+                Ok(Got::Signal) => return Ok(Event::Signal),
+                Err(error) => {
+                    return Err(Failure::Io {
+                        operation: "read the standard input",
+                        source: error.into(),
+                    });
+                }
             }
         }
     }
@@ -118,77 +96,36 @@ impl Lines {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    /// Takes over the first bytes of the block.
+    fn append(&mut self, len: usize) {
         self.buffer.drain(..self.begin);
         self.scanned -= self.begin;
         self.begin = 0;
-        self.buffer.extend_from_slice(bytes);
-    }
-}
-
-impl Blocks {
-    /// The next block, which is waited for until `deadline`; disconnected at the end of the input.
-    fn next(&self, deadline: Option<Instant>) -> Result<io::Result<Vec<u8>>, RecvTimeoutError> {
-        match (self, deadline) {
-            (Blocks::Thread(blocks), None) => blocks.recv().map_err(RecvTimeoutError::from),
-            // With a deadline in the past, this takes a block that is ready but does not wait for
-            // one.
-            (Blocks::Thread(blocks), Some(deadline)) => {
-                blocks.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            }
-            // A read might take longer.
-            (Blocks::Here(_), Some(_)) => Err(RecvTimeoutError::Timeout),
-            (Blocks::Here(input), None) => read_block(input).ok_or(RecvTimeoutError::Disconnected),
-        }
-    }
-}
-
-/// Reads a block; `None` at the end of the input.
-fn read_block(input: &Shared) -> Option<io::Result<Vec<u8>>> {
-    let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut block = vec![0; BLOCK_SIZE];
-    loop {
-        match input.read(&mut block) {
-            Ok(0) => return None,
-            Ok(len) => {
-                block.truncate(len);
-                return Some(Ok(block));
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Some(Err(error)),
-        }
-    }
-}
-
-fn read_blocks(input: &Shared, sender: &SyncSender<io::Result<Vec<u8>>>) {
-    while let Some(block) = read_block(input) {
-        let is_last = block.is_err();
-        if sender.send(block).is_err() || is_last {
-            return;
-        }
+        let read = self.block.get(..len).unwrap_or_default();
+        self.buffer.extend_from_slice(read);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::Sender;
+    use std::io::{PipeReader, PipeWriter, Write as _};
     use std::time::Duration;
 
-    /// Input that arrives in the pieces that are sent.
-    struct Pieces(Receiver<Vec<u8>>);
+    fn pieces() -> (PipeWriter, Lines<PipeReader>) {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        (writer, Lines::of(reader))
+    }
 
-    impl Read for Pieces {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let piece = self.0.recv().unwrap_or_default();
-            buffer[..piece.len()].copy_from_slice(&piece);
-            Ok(piece.len())
+    fn line(event: &Event<'_>) -> Option<(u64, Vec<u8>)> {
+        match event {
+            Event::Line { number, bytes } => Some((*number, bytes.to_vec())),
+            Event::Pause | Event::Signal | Event::End => None,
         }
     }
 
-    fn pieces() -> (Sender<Vec<u8>>, Lines) {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        (sender, Lines::of(Pieces(receiver)))
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(5)
     }
 
     /// The lines do not depend on how the input is split, and the last line needs no line ending.
@@ -197,40 +134,29 @@ mod tests {
         let text = b"one\n\nthree is longer\r\nfour";
         let expected: [&[u8]; 4] = [b"one", b"", b"three is longer\r", b"four"];
         for size in 1..=text.len() {
-            let (sender, mut lines) = pieces();
+            let (mut writer, mut lines) = pieces();
+            let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
             for piece in text.chunks(size) {
-                sender.send(piece.to_vec()).expect("the reader lives");
+                writer.write_all(piece).expect("a pipe");
+                found.extend(line(&lines.next(Some(soon())).expect("no error")));
             }
-            drop(sender);
-            for (number, bytes) in (1..).zip(expected) {
-                assert_eq!(lines.next(None).expect("no error"), Event::Line { number, bytes });
+            drop(writer);
+            while found.len() < expected.len() {
+                found.extend(line(&lines.next(None).expect("no error")));
             }
+            let expected: Vec<_> = (1..).zip(expected.map(<[u8]>::to_vec)).collect();
+            assert_eq!(found, expected);
             assert_eq!(lines.next(None).expect("no error"), Event::End);
         }
-    }
-
-    /// Without a thread, lines are the same, and there is a pause instead of every wait.
-    #[test]
-    fn lines_are_read_without_a_thread() {
-        let input: Shared = Arc::new(Mutex::new(io::Cursor::new(b"a\nb\nhalf".to_vec())));
-        let mut lines = Lines::from_blocks(Blocks::Here(input));
-        let soon = || Some(Instant::now() + Duration::from_secs(60));
-        assert_eq!(lines.next(soon()).expect("no error"), Event::Pause);
-        for (number, bytes, deadline) in [(1, &b"a"[..], None), (2, b"b", soon()), (3, b"half", None)] {
-            let event = lines.next(deadline).expect("no error");
-            assert_eq!(event, Event::Line { number, bytes });
-        }
-        assert_eq!(lines.next(None).expect("no error"), Event::End);
     }
 
     /// A pause is reported when the deadline passes, even in the middle of a line, and loses
     /// nothing.
     #[test]
     fn a_pause_is_told_and_loses_nothing() {
-        let (sender, mut lines) = pieces();
-        let soon = || Some(Instant::now() + Duration::from_millis(5));
-        assert_eq!(lines.next(soon()).expect("no error"), Event::Pause);
-        sender.send(b"a\nhal".to_vec()).expect("the reader lives");
+        let (mut writer, mut lines) = pieces();
+        assert_eq!(lines.next(Some(soon())).expect("no error"), Event::Pause);
+        writer.write_all(b"a\nhal").expect("a pipe");
         let event = lines.next(None).expect("no error");
         assert_eq!(
             event,
@@ -239,8 +165,8 @@ mod tests {
                 bytes: b"a"
             }
         );
-        assert_eq!(lines.next(soon()).expect("no error"), Event::Pause);
-        sender.send(b"f\n".to_vec()).expect("the reader lives");
+        assert_eq!(lines.next(Some(soon())).expect("no error"), Event::Pause);
+        writer.write_all(b"f\n").expect("a pipe");
         let event = lines.next(None).expect("no error");
         assert_eq!(
             event,

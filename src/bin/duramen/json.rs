@@ -18,7 +18,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::ParsedMessage;
+pub(crate) use read::{ParsedMessage, key_in};
 pub(crate) use write::{write, write_control};
 
 #[cfg(test)]

@@ -11,14 +11,18 @@ mod compact;
 mod completions;
 mod conditions;
 mod consume;
+mod csv;
 mod delete;
+mod delimiter;
 mod dump;
 mod failure;
 mod fence;
 mod follow;
 mod format;
+mod generations;
 mod get;
 mod header;
+mod incoming;
 mod input;
 mod json;
 mod key;
@@ -28,20 +32,28 @@ mod output;
 mod position;
 mod progress;
 mod publish;
+mod quarantine;
+mod ranges;
 mod reader;
 mod recover;
 mod restore;
 mod seal;
+mod signals;
+mod size;
 mod stat;
+mod streams;
 mod summary;
 mod trim;
 mod unseal;
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
+use output::Output;
+use streams::tell;
 
 /// Work with duramen logs: append-only logs of messages, each in a directory of its own.
 ///
@@ -80,6 +92,9 @@ enum Command {
 
 impl Command {
     fn run(&self) -> Result<(), Failure> {
+        if !matches!(self, Command::Publish(_) | Command::Consume(_)) {
+            signals::end_at_once();
+        }
         match self {
             Command::Publish(args) => publish::run(args),
             Command::Consume(args) => consume::run(args),
@@ -104,8 +119,34 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    let done = match Cli::try_parse() {
+        Ok(cli) => cli.command.run(),
+        Err(error) => print(&error),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Prints the help, the version or an error of usage.
+fn print(error: &clap::Error) -> Result<(), Failure> {
+    let is_usage = error.use_stderr();
+    let is_terminal = if is_usage {
+        io::stderr().is_terminal()
+    } else {
+        io::stdout().is_terminal()
+    };
+    let text = error.render().to_string();
+    if is_terminal {
+        // In colour, if the terminal has it.
+        let _ = error.print();
+    } else if is_usage {
+        tell(text.trim_end_matches('\n'));
+    } else {
+        let mut output = Output::stdout();
+        output.bytes(text.as_bytes())?;
+        output.flush()?;
+    }
+    if is_usage { Err(Failure::UsageTold) } else { Ok(()) }
 }

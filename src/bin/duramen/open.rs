@@ -1,12 +1,12 @@
 //! Opening an existing log, to change it or to read it.
 
 use std::path::Path;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use duramen::{Error, FileLog, Options};
 
 use crate::failure::Failure;
+use crate::{signals, streams};
 
 /// How long to retry opening a log that is locked. `consume --follow` locks it for brief moments,
 /// and other commands until they are done.
@@ -18,8 +18,8 @@ pub(crate) fn patiently<T>(try_open: impl Fn() -> duramen::Result<T>) -> Result<
     let started = Instant::now();
     loop {
         match try_open() {
-            Err(Error::Locked { .. }) if started.elapsed() < PATIENCE => {
-                thread::sleep(Duration::from_millis(1));
+            Err(Error::Locked { .. }) if started.elapsed() < PATIENCE && !signals::came() => {
+                streams::sleep(Duration::from_millis(1));
             }
             result => return Ok(result?),
         }

@@ -1,4 +1,4 @@
-//! `duramen publish`: publishing JSON lines from the standard input.
+//! `duramen publish`: publishing what comes on the standard input.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -11,10 +11,11 @@ use duramen::{Error, FileLog, Log as _, MESSAGE_SIZE_MAX, Options};
 
 use crate::conditions::Conditions;
 use crate::failure::Failure;
+use crate::incoming::{FormatArgs, Parser};
 use crate::input::{Event, Lines};
 use crate::json::ParsedMessage;
 use crate::output::Output;
-use crate::{open, progress};
+use crate::{open, progress, signals, size};
 
 /// The longest time that a message waits for more messages before its batch is published.
 const LINGER_MAX: Duration = Duration::from_millis(50);
@@ -23,7 +24,8 @@ const LINGER_MAX: Duration = Duration::from_millis(50);
 /// the memory that a batch takes and keeps it far below the library's maximum.
 const BATCH_CONTENT_MAX: u64 = MESSAGE_SIZE_MAX;
 
-/// Publish JSON lines from the standard input, and print a summary as one JSON line.
+/// Publish JSON lines, or other messages, from the standard input, and print a summary as one JSON
+/// line.
 ///
 /// The directory is created if it does not exist. An existing log keeps its indexes, and the
 /// options can add more: with no input, the command only builds those. It can be interrupted
@@ -43,8 +45,8 @@ pub(crate) struct Args {
     #[arg(long)]
     time_index: bool,
 
-    /// Begin a new segment file after this many bytes [default: 64 MiB]
-    #[arg(long, value_name = "BYTES")]
+    /// Begin a new segment file after this many bytes, such as 16M [default: 64 MiB]
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     rollover: Option<u64>,
 
     /// Publish up to this many messages as one atomic batch; a pause in the input or 64 MiB of
@@ -57,11 +59,14 @@ pub(crate) struct Args {
     sync: bool,
 
     #[command(flatten)]
+    format: FormatArgs,
+
+    #[command(flatten)]
     conditions: Conditions,
 }
 
 const INPUT_HELP: &str = "\
-Each line of input is a JSON object:
+By default, each line of input is a JSON object:
 
   {\"time_us\":1237714200000000,\"key\":\"a\",\"value\":\"b\",\"headers\":{\"h\":\"v\"}}
 
@@ -70,10 +75,17 @@ missing is absent. Bytes that are not UTF-8 are in Base64, as \"key_base64\" and
 object, an array of pairs [[\"h\",\"v\"],..], or an array of pairs in Base64 called \"headers_base64\". \"offset\" is \
 ignored, so the output of `duramen consume` can be published again. Empty lines are skipped.
 
+With --format lines or csv, or with --key-field, the messages have the time at which they are published and no \
+headers. A field of JSON that is a key is a text, or an integer or boolean as it is written; if it is missing or \
+null, there is no key.
+
 An invalid line ends the command with an error that names the line number. The messages before it are published, \
 synced and counted in the summary, {\"published\":N,\"next_offset\":N,\"start_offset\":N,\"duplicates\":N}: how many \
 messages were published, the offset of the next message to be published, the offset at which the first batch begins \
 (of nothing, the next offset), and how many messages were left out because their producer had published them before.
+
+SIGTERM and SIGINT end the command with exit code 0: all lines that it has read are published, synced and counted, \
+and the summary has \"interrupted\":true. Only a batch of --producer that is not full is left to the next run.
 
 --token, --expect-next and --expect-key are conditions. They are checked with the first batch, --token with each; \
 with --fence, later batches carry the new token. If one does not hold, or the log is sealed, nothing more is \
@@ -91,13 +103,18 @@ struct Summary {
     next_offset: u64,
     start_offset: u64,
     duplicates: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let parser = Parser::of(&args.format)?;
+    signals::catch().map_err(Failure::of_signals)?;
     let log = open::patiently(|| try_open(args))?;
     let mut publisher = Publisher {
         log: &log,
         conditions: &args.conditions,
+        parser,
         is_synced: args.sync,
         batch_len: args.batch.get(),
         pending: Vec::new(),
@@ -106,6 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         published: 0,
         duplicates: 0,
         start_offset: None,
+        is_interrupted: false,
     };
     let outcome = publisher.publish_all(&mut Lines::of(io::stdin()));
     // The messages before an invalid line stay published, are synced and count in the summary. It
@@ -115,7 +133,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         output.json(&summary)?;
         output.flush()
     });
-    if outcome.is_err() || told.is_err() {
+    signals::end_at_once();
+    if outcome.is_err() || told.is_err() || signals::came() {
         // Dropping the log closes it, without indexes.
         return outcome.and(told);
     }
@@ -152,6 +171,7 @@ fn try_open(args: &Args) -> duramen::Result<FileLog> {
 struct Publisher<'a> {
     log: &'a FileLog,
     conditions: &'a Conditions,
+    parser: Parser,
     /// Whether every batch is synced.
     is_synced: bool,
     batch_len: usize,
@@ -164,29 +184,39 @@ struct Publisher<'a> {
     duplicates: u64,
     /// Where the first batch begins, once there is one.
     start_offset: Option<u64>,
+    is_interrupted: bool,
 }
 
 impl Publisher<'_> {
     /// Publishes the messages in `lines`, up to the end or the first invalid line.
-    fn publish_all(&mut self, lines: &mut Lines) -> Result<(), Failure> {
+    fn publish_all(&mut self, lines: &mut Lines<io::Stdin>) -> Result<(), Failure> {
         let bar = progress::messages("publishing", None, &io::stdin());
         let mut first_pending = None;
+        let mut number = 0;
         loop {
             // The same input makes the same batches, however fast it comes.
             let lingering = first_pending.filter(|_| !self.conditions.are_numbered());
             let deadline = lingering.map(|first: Instant| first + LINGER_MAX);
             let event = lines.next(deadline);
             match event {
-                Ok(Event::Line { bytes, .. }) if bytes.trim_ascii().is_empty() => continue,
-                Ok(Event::Line { number, bytes }) => match self.parse(bytes) {
-                    Ok(()) => {}
-                    Err(reason) => {
-                        self.publish_pending()?;
-                        return Err(Failure::Line { number, reason });
+                Ok(Event::Line { number: line, bytes }) => {
+                    number = line;
+                    match self.parse(bytes) {
+                        Ok(true) => {}
+                        Ok(false) => continue,
+                        Err(reason) => {
+                            self.publish_pending()?;
+                            return Err(Failure::Line { number, reason });
+                        }
                     }
-                },
+                }
                 Ok(Event::Pause) => self.publish_pending()?,
-                Ok(Event::End) => return self.publish_last(),
+                Ok(Event::Signal) => return self.end_by_signal(),
+                Ok(Event::End) => {
+                    let ended = self.parser.end();
+                    self.publish_last(ended.is_ok())?;
+                    return ended.map_err(|reason| Failure::Line { number, reason });
+                }
                 Err(failure) => {
                     self.publish_pending()?;
                     return Err(failure);
@@ -204,9 +234,12 @@ impl Publisher<'_> {
         }
     }
 
-    /// Adds the message on a line to the pending ones, or fails with what is wrong with it.
-    fn parse(&mut self, line: &[u8]) -> Result<(), String> {
-        let message = ParsedMessage::parse(line)?;
+    /// Adds the message that a line completes to the pending ones, or fails with what is wrong with
+    /// it; false if it completes none.
+    fn parse(&mut self, line: &[u8]) -> Result<bool, String> {
+        let Some(message) = self.parser.line(line)? else {
+            return Ok(false);
+        };
         let size = message.as_new(&message.header_slices()).content_size();
         if size > MESSAGE_SIZE_MAX {
             return Err(format!(
@@ -215,14 +248,24 @@ impl Publisher<'_> {
         }
         self.pending_content += size;
         self.pending.push(message);
-        Ok(())
+        Ok(true)
     }
 
     /// Publishes what is pending at the end of the input. What was asked for is checked and done
-    /// also if there was no message.
-    fn publish_last(&mut self) -> Result<(), Failure> {
-        if self.batches == 0 && self.conditions.concern_no_message() {
+    /// also if there was no message, unless something is wrong with the input.
+    fn publish_last(&mut self, is_whole: bool) -> Result<(), Failure> {
+        if is_whole && self.batches == 0 && self.conditions.concern_no_message() {
             return self.publish_batch();
+        }
+        self.publish_pending()
+    }
+
+    /// Publishes what is pending when a signal has come, unless the batch has a number: the next
+    /// run makes the same batches, and this one is not whole.
+    fn end_by_signal(&mut self) -> Result<(), Failure> {
+        self.is_interrupted = true;
+        if self.conditions.are_numbered() {
+            return Ok(());
         }
         self.publish_pending()
     }
@@ -267,6 +310,7 @@ impl Publisher<'_> {
             next_offset,
             start_offset: self.start_offset.unwrap_or(next_offset),
             duplicates: self.duplicates,
+            interrupted: self.is_interrupted,
         })
     }
 }

@@ -105,6 +105,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where the next read begins.
+    pub(crate) fn from(&self) -> Start {
+        self.from
+    }
+
+    /// Begins the next read elsewhere.
+    pub(crate) fn go_on(&mut self, from: Start) {
+        self.from = from;
+    }
+
     /// Whether a limit is reached, or the end of a sealed log.
     pub(crate) fn is_done(&self) -> bool {
         self.is_over || self.left == 0

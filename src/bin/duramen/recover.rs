@@ -7,12 +7,16 @@ use serde::Serialize;
 use duramen::{Dropped, Options, RecoverOptions, RecoverReport};
 
 use crate::check::kind_name;
-use crate::failure::{Failure, tell};
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::{open, progress};
+use crate::streams::tell;
+use crate::{open, progress, quarantine};
 
-/// Keep every message before the first damage, drop the rest, and print each dropped stretch on one
-/// line.
+/// Make a damaged log usable again, and print each dropped stretch on one line.
+///
+/// If readable messages lie behind the damage, this says how many and changes nothing, with exit
+/// code 3: choose --salvage or --truncate. A torn tail, and damage with nothing readable behind it,
+/// need no choice.
 ///
 /// Dropped bytes are kept in the subdirectory `quarantine`. Damaged indexes are rebuilt. Offsets of
 /// lost messages are never reused; if the last of them is unknown, the next offset is some 214
@@ -22,18 +26,39 @@ pub(crate) struct Args {
     /// The log's directory
     dir: PathBuf,
 
-    /// Also keep the valid messages after damage, which leaves gaps in the offsets
-    #[arg(long)]
-    salvage: bool,
+    #[command(flatten)]
+    choice: Choice,
+
+    /// Bring messages back that recovery has cut off and that can still be read: publish them anew
+    /// at the end of the log, which has to be in order, and print their old and new offsets
+    ///
+    /// Keys, values, headers and times stay. What is in the log already is left out. The files go
+    /// to quarantine/returned.
+    #[arg(long, conflicts_with_all = ["salvage", "truncate"])]
+    from_quarantine: bool,
 
     /// Change nothing, and print what would be done
     #[arg(long)]
     dry_run: bool,
 
     /// Print one JSON object instead: what was dropped, with path, position, len, `first_offset`
-    /// and `end_offset` (or null), kind and text; the files in quarantine; and the state of the log
+    /// and `end_offset` (or null), kind and text; the files in quarantine; the state of the log;
+    /// without a choice, how many readable messages lie behind the damage; and whether this was
+    /// refused for them. With --from-quarantine: the files, and old and new offsets
     #[arg(long)]
     json: bool,
+}
+
+/// What becomes of readable messages behind damage.
+#[derive(Debug, clap::Args)]
+struct Choice {
+    /// Also keep the valid messages after damage, which leaves gaps in the offsets
+    #[arg(long)]
+    salvage: bool,
+
+    /// Keep every message before the first damage, and drop the rest
+    #[arg(long, conflicts_with = "salvage")]
+    truncate: bool,
 }
 
 #[derive(Serialize)]
@@ -47,6 +72,8 @@ struct Report {
     epoch: u64,
     indexes_rebuilt: u64,
     metadata_rebuilt: bool,
+    readable_behind: Option<u64>,
+    refused: bool,
 }
 
 #[derive(Serialize)]
@@ -61,25 +88,76 @@ struct DroppedLine {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    // These options matter only if the metadata is lost. A log that had an index then keeps it, and
-    // one that had none can ignore it.
-    let options = Options::new().key_index(true).time_index(true);
-    let how = RecoverOptions::new().dry_run(args.dry_run).salvage(args.salvage);
+    if args.from_quarantine {
+        return quarantine::run(&args.dir, args.dry_run, args.json);
+    }
     let spinner = progress::spinner("recovering");
-    let report = open::patiently(|| duramen::recover_with(&args.dir, &options, &how))?;
+    let behind = args.behind()?;
+    let is_refused = behind.is_some_and(|behind| behind > 0) && !args.dry_run;
+    let report = args.recover(args.dry_run || is_refused, args.choice.salvage)?;
     spinner.finish_and_clear();
     let mut output = Output::stdout();
     if args.json {
-        output.json(&as_json(&report))?;
-    } else {
+        output.json(&as_json(&report, behind, is_refused))?;
+    } else if !is_refused {
         for dropped in &report.dropped {
             output.line(dropped)?;
         }
     }
     output.flush()?;
+    if is_refused {
+        tell_refusal(&report, behind.unwrap_or_default());
+        return Err(Failure::CorruptionTold);
+    }
+    tell_summary(&report, args.dry_run);
+    if let Some(behind @ 1..) = behind {
+        tell(format_args!(
+            "{behind} readable messages lie behind the damage: --salvage would keep them, and --truncate drop them"
+        ));
+    }
+    Ok(())
+}
+
+impl Args {
+    /// How many readable messages lie behind the damage, if nobody has chosen what becomes of them.
+    fn behind(&self) -> Result<Option<u64>, Failure> {
+        if self.choice.salvage || self.choice.truncate {
+            return Ok(None);
+        }
+        let truncated = self.recover(true, false)?;
+        if truncated.dropped.is_empty() {
+            return Ok(Some(0));
+        }
+        let salvaged = self.recover(true, true)?;
+        Ok(Some(salvaged.messages.saturating_sub(truncated.messages)))
+    }
+
+    fn recover(&self, dry_run: bool, salvage: bool) -> Result<RecoverReport, Failure> {
+        // These options matter only if the metadata is lost. A log that had an index then keeps it,
+        // and one that had none can ignore it.
+        let options = Options::new().key_index(true).time_index(true);
+        let how = RecoverOptions::new().dry_run(dry_run).salvage(salvage);
+        open::patiently(|| duramen::recover_with(&self.dir, &options, &how))
+    }
+}
+
+fn tell_refusal(report: &RecoverReport, behind: u64) {
+    if let Some(first) = report.dropped.first() {
+        tell(format_args!("duramen: {first}"));
+    }
+    tell(format_args!(
+        "duramen: {behind} readable messages lie behind the damage; nothing was changed"
+    ));
+    tell(
+        "duramen: --salvage keeps them and leaves gaps in the offsets; --truncate drops them and keeps their bytes in \
+         the subdirectory quarantine",
+    );
+}
+
+fn tell_summary(report: &RecoverReport, is_dry_run: bool) {
     tell(format_args!(
         "{}: {} stretches dropped, {} indexes rebuilt{}; {} messages in {} segments, next offset {}, epoch {}",
-        match (report.changed, args.dry_run) {
+        match (report.changed, is_dry_run) {
             (false, _) => "in order",
             (true, true) => "would be recovered",
             (true, false) => "recovered",
@@ -96,10 +174,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         report.next_offset,
         report.epoch
     ));
-    Ok(())
 }
 
-fn as_json(report: &RecoverReport) -> Report {
+fn as_json(report: &RecoverReport, readable_behind: Option<u64>, refused: bool) -> Report {
     let line = |dropped: &Dropped| DroppedLine {
         path: text(&dropped.path),
         position: dropped.position,
@@ -110,7 +187,7 @@ fn as_json(report: &RecoverReport) -> Report {
         text: dropped.to_string(),
     };
     Report {
-        changed: report.changed,
+        changed: report.changed && !refused,
         dropped: report.dropped.iter().map(line).collect(),
         quarantined: report.quarantined.iter().map(|path| text(path)).collect(),
         segments: report.segments,
@@ -119,6 +196,8 @@ fn as_json(report: &RecoverReport) -> Report {
         epoch: report.epoch,
         indexes_rebuilt: report.indexes_rebuilt,
         metadata_rebuilt: report.metadata_rebuilt,
+        readable_behind,
+        refused,
     }
 }
 

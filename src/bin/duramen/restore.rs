@@ -21,10 +21,10 @@ pub(crate) struct Args {
     /// The new log's directory, which must hold no log
     dst: PathBuf,
 
-    /// The end (exclusive): an offset, a time such as 2009-03-22T09:30:00Z or us:1237714200000000
-    /// (needs a time index), or newest
+    /// The end (exclusive): an offset, a time such as -1h, 2009-03-22, 2009-03-22T09:30:00Z or
+    /// us:1237714200000000 (needs a time index), or newest
     #[arg(long, value_name = "UNTIL", default_value = "newest")]
-    #[arg(value_parser = position::parse, allow_negative_numbers = true)]
+    #[arg(value_parser = position::parse, allow_hyphen_values = true)]
     until: Start,
 }
 

@@ -10,7 +10,7 @@ use duramen::{FileLog, Log as _, Start, Trimmed, trim};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{open, progress};
+use crate::{open, progress, size};
 
 /// The number of messages read at a time in a dry run.
 const BATCH_LEN: usize = 1024;
@@ -34,8 +34,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     max_age: Option<Duration>,
 
-    /// Keep the newest messages that fit into this many bytes
-    #[arg(long, value_name = "N")]
+    /// Keep the newest messages that fit into this many bytes, such as 500M or 1GiB
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     max_bytes: Option<u64>,
 
     /// Keep this many of the newest messages

@@ -5,6 +5,8 @@ use clap::ValueEnum;
 
 use duramen::{Durability, Options};
 
+use crate::size;
+
 /// Measure the throughput and the latency percentiles of publish, consume and get.
 ///
 /// The log is in a new temporary directory, which is removed at the end. Each lookup is checked for
@@ -50,8 +52,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     gets: Option<u64>,
 
-    /// Begin a new segment file after this many bytes [default: 64 MiB]
-    #[arg(long, value_name = "BYTES")]
+    /// Begin a new segment file after this many bytes, such as 16M [default: 64 MiB]
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     rollover: Option<u64>,
 
     /// The parent of the temporary directory [default: the system's directory for temporary files]

@@ -4,7 +4,8 @@ use std::process;
 
 use duramen::Timestamp;
 
-use crate::failure::{Failure, tell};
+use crate::failure::Failure;
+use crate::streams::tell;
 
 /// A new directory that is removed when this value is dropped.
 pub(crate) struct Scratch(PathBuf);

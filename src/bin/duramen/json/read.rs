@@ -3,6 +3,7 @@ use std::fmt;
 use base64::Engine as _;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use duramen::{NewMessage, Timestamp};
 
@@ -18,6 +19,15 @@ pub(crate) struct ParsedMessage {
 }
 
 impl ParsedMessage {
+    /// A message of now.
+    pub(crate) fn new(key: Option<Vec<u8>>, value: Vec<u8>) -> ParsedMessage {
+        ParsedMessage {
+            key,
+            value: Some(value),
+            ..ParsedMessage::default()
+        }
+    }
+
     /// Parses the message on `line`, or fails with what is wrong with it.
     pub(crate) fn parse(line: &[u8]) -> Result<ParsedMessage, String> {
         // The parser would accept an array as an object without names.
@@ -68,6 +78,21 @@ impl ParsedMessage {
             value: self.value.as_deref(),
             headers,
         }
+    }
+}
+
+/// The key in a field of any JSON object: a text, or an integer or boolean as it is written. A
+/// field that is missing or null is no key.
+pub(crate) fn key_in(line: &[u8], field: &str) -> Result<Option<Vec<u8>>, String> {
+    let object: Map<String, Value> = serde_json::from_slice(line).map_err(|error| reason(&error))?;
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone().into_bytes())),
+        Some(Value::Bool(is_so)) => Ok(Some(is_so.to_string().into_bytes())),
+        Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Ok(Some(number.to_string().into_bytes()))
+        }
+        Some(_) => Err(format!("the field {field:?} is neither a text nor an integer")),
     }
 }
 
