@@ -144,6 +144,29 @@ fn features_are_commented_and_tests_are_built() {
     assert_none(&modules_left_out(&sources()));
 }
 
+/// The condition under which Cargo.toml has the crates for files, and how often `src/sys` goes by it.
+fn systems_with_files(manifest: &str, sys: &str) -> Option<(String, usize)> {
+    let begin = "[target.'cfg(any(target_os = \"linux\", ";
+    let line = manifest.lines().find(|line| line.starts_with(begin))?;
+    let condition = line
+        .strip_prefix("[target.'cfg(")?
+        .strip_suffix(")'.dependencies]")?;
+    // rustfmt breaks long conditions into lines.
+    let plain = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")");
+    let count = plain(sys).matches(&plain(condition)).count();
+    Some((condition.to_owned(), count))
+}
+
+#[test]
+fn dependencies_and_modules_are_for_the_same_systems() {
+    let found = systems_with_files(&read("Cargo.toml"), &read("src/sys/mod.rs"));
+    let (condition, count) = found.expect("Cargo.toml says where logs are kept in files");
+    assert_eq!(count, 4, "src/sys/mod.rs should go by {condition}");
+    let other = "[target.'cfg(any(target_os = \"linux\", unix))'.dependencies]";
+    let (_, count) = systems_with_files(other, &read("src/sys/mod.rs")).expect("a condition");
+    assert_eq!(count, 0);
+}
+
 #[test]
 fn what_there_is_is_mentioned() {
     let sources = sources();
