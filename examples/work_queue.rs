@@ -1,98 +1,60 @@
-//! A queue of jobs with several workers. Each worker stores its position in a second log.
-//!
-//! Jobs are divided among the workers by offset. A worker that restarts continues at its stored
-//! position, so no job is left out. If a worker dies between doing a job and storing the position,
-//! it does that job again, so jobs must be safe to repeat.
+//! A queue of jobs that several workers share. Each worker stores its position in a second log, so
+//! after a restart it goes on where it was, and no job is left out.
 //!
 //! `cargo run --example work_queue`
 
-use std::sync::Mutex;
-use std::thread;
-
 use duramen::codec::{U64, Utf8};
 use duramen::{
-    BlockingLog, Error, FileLog, Log, LogExt, NewMessage, Options, Result, Start, TLog, TNewMessage,
+    BlockingLog, Control, Error, FileLog, Log, LogExt, NewMessage, Options, PublishOptions, Result, Start,
+    TLog, TNewMessage,
 };
 
-const WORKERS: u64 = 3;
-const JOBS: u64 = 300;
-
+type Jobs = BlockingLog<FileLog>;
 type Positions = TLog<Utf8, U64, FileLog>;
+
+/// Does the jobs of one of three workers among the next `messages_max` messages, and waits for them.
+fn work(worker: u64, messages_max: usize, jobs: &Jobs, positions: &Positions) -> Result<u64> {
+    let name = format!("worker {worker}");
+    let begin = match positions.get_by_key(&name) {
+        Err(Error::NotFound) => Start::Oldest,
+        position => position?.value.map_or(Start::Oldest, Start::At),
+    };
+    let mut done = 0;
+    for job in jobs.follow(begin).take(messages_max) {
+        let job = job?;
+        if job.offset % 3 == worker {
+            // Here the job is done. A worker that dies now does it again: let jobs be repeatable.
+            positions.publish(&[TNewMessage::new(&name, &(job.offset + 1))])?;
+            done += 1;
+        }
+    }
+    Ok(done)
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::temp_dir().join(format!("duramen-work-queue-{}", std::process::id()));
     let options = Options::new().create_dirs(true);
-    let jobs = BlockingLog::new(options.clone().open(dir.join("jobs"))?);
-    // A worker's position is the last message with the worker's name as its key. Compaction by key
-    // would keep this log small.
-    let positions = TLog::new(options.key_index(true).open(dir.join("positions"))?, Utf8, U64);
+    let jobs = &BlockingLog::new(options.open(dir.join("jobs"))?);
+    // A worker's position is the last message with the worker's name as its key.
+    let positions = &TLog::new(options.key_index(true).open(dir.join("positions"))?, Utf8, U64);
 
-    let done = Mutex::new(vec![0_u32; usize::try_from(JOBS)?]);
-    let (jobs, positions, done) = (&jobs, &positions, &done);
-    // The first shift ends early, after 40 jobs of each worker.
-    for (shift, jobs_each) in [(1, 40), (2, usize::MAX)] {
-        thread::scope(|scope| -> Result<()> {
-            let workers: Vec<_> = (0..WORKERS)
-                .map(|worker| scope.spawn(move || work(worker, jobs_each, jobs, positions, done)))
-                .collect();
-            if shift == 1 {
-                for number in 0..JOBS {
-                    jobs.publish_one(NewMessage::value(format!("job {number}").as_bytes()))?;
-                }
-            } else {
-                // There are no more jobs. Closing the log wakes the waiting workers.
-                while done.lock().expect("no panic").contains(&0) {
-                    thread::yield_now();
-                }
-                jobs.close()?;
-            }
-            for worker in workers {
-                let count = worker.join().expect("a worker does not panic")?;
-                println!("shift {shift}: a worker did {count} jobs");
-            }
-            Ok(())
+    for number in 0..100 {
+        jobs.publish_one(NewMessage::value(format!("job {number}").as_bytes()))?;
+    }
+    // There will be no more jobs, so workers end instead of waiting for some.
+    jobs.append(&[], &PublishOptions::new().and(Control::Seal))?;
+
+    // The first shift ends early. The second goes on where each worker was.
+    let mut done = 0;
+    for messages_max in [30, usize::MAX] {
+        done += std::thread::scope(|scope| -> Result<u64> {
+            let work = |worker| work(worker, messages_max, jobs, positions);
+            let workers = [0, 1, 2].map(|worker| scope.spawn(move || work(worker)));
+            let results = workers.map(|worker| worker.join().expect("no panic"));
+            results.into_iter().sum()
         })?;
+        println!("{done} jobs are done");
     }
-    assert!(done.lock().expect("no panic").iter().all(|times| *times == 1));
-    println!(
-        "{JOBS} jobs, each done once; {} positions stored",
-        positions.next_offset()?
-    );
-
-    positions.close()?;
-    std::fs::remove_dir_all(&dir)?;
-    Ok(())
-}
-
-/// Does at most this many jobs of one worker, and waits for them. Returns the number of jobs done.
-fn work(
-    worker: u64,
-    jobs_max: usize,
-    jobs: &BlockingLog<FileLog>,
-    positions: &Positions,
-    done: &Mutex<Vec<u32>>,
-) -> Result<usize> {
-    let name = format!("worker {worker}");
-    let begin = match positions.get_by_key(&name) {
-        Ok(position) => position.value.map_or(Start::Oldest, Start::At),
-        Err(Error::NotFound) => Start::Oldest,
-        Err(error) => return Err(error),
-    };
-    let mut count = 0;
-    for job in jobs.follow(begin) {
-        let job = job?;
-        if job.offset % WORKERS != worker {
-            continue;
-        }
-        // This is where the job is done.
-        let index = usize::try_from(job.offset).expect("few jobs");
-        done.lock().expect("no panic")[index] += 1;
-        // The job is done. The next position is after it.
-        positions.publish(&[TNewMessage::new(&name, &(job.offset + 1))])?;
-        count += 1;
-        if count == jobs_max {
-            break;
-        }
-    }
-    Ok(count)
+    assert_eq!(done, 100);
+    Ok(std::fs::remove_dir_all(&dir)?)
 }

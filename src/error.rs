@@ -220,7 +220,9 @@ pub enum Error {
     #[error("this log does not support {0}")]
     NotSupported(&'static str),
 
-    /// The file system lacks something that the log needs to keep its guarantees.
+    /// The file system, or the operating system, lacks something that the log needs to keep its
+    /// guarantees. Where logs are not kept in files at all, each call that opens a directory fails
+    /// with this.
     #[error("{}: {what}", path.display())]
     Unsupported {
         /// The directory.

@@ -21,6 +21,44 @@
 //! # }
 //! ```
 //!
+//! [`cookbook`] has complete programs to begin with: an audit trail, an event store, an outbox, a
+//! queue.
+//!
+//! # What to take when
+//!
+//! **Which log.** The first three are a [`Log`]: code that takes any `Log` works with each, and
+//! wrappers go around any of them.
+//!
+//! | take | when |
+//! |---|---|
+//! | [`FileLog`], opened by [`Options`] | messages have to outlive the process: nearly always |
+//! | [`MemoryLog`] | in tests; on a platform without logs in files; for what may be gone with the process |
+//! | [`BlockingLog`] around one of these | somebody waits for messages: a worker, a relay, a stream |
+//! | [`TLog`] around a log | keys and values have types of yours, which a [`codec`] turns to bytes and back |
+//! | [`TBlockingLog`] | both: typed, and waiting |
+//!
+//! **Which durability.** After the death of the process, each has everything that was acknowledged.
+//! The difference is a power cut, or a crash of the system.
+//!
+//! | take | when | a publish takes |
+//! |---|---|---|
+//! | `EachPublish` | nobody may be told of what can be lost: orders, an audit trail | a sync of the disk |
+//! | `Interval`, `Bytes` | the last moments may be lost, and you say how much: clicks | a copy to memory |
+//! | `Os`, the default | all since the last [`sync`](Log::sync) may be lost: caches | a copy to memory |
+//!
+//! These are the modes of [`Durability`]. Concurrent publishers share a sync. In each mode,
+//! [`PublishOptions::sync`] makes one publish wait for the disk.
+//!
+//! **Which indexes.** Reading in order, and by offset, needs none. An index costs each publish a
+//! few percent, and some bytes of disk. It can be turned on later; then the log is read once.
+//!
+//! | turn on | for |
+//! |---|---|
+//! | [`Options::key_index`] | [`Log::get_by_key`], [`Log::consume_by_key`], [`PublishOptions::expect_key`] |
+//! | [`Options::time_index`] | [`Log::get_by_time`], [`Start::Time`], restoring up to a time |
+//!
+//! # What there is
+//!
 //! | to | see |
 //! |---|---|
 //! | publish, unconditionally or under a condition | [`Log::publish`], [`Log::publish_with`] |
@@ -43,6 +81,8 @@
 //! | test an application without files, with a clock of its own | [`MemoryLog`], [`Clock`] |
 //! | test an implementation of `Log` | the module `testing`, behind the feature `testing` |
 //! | understand how it works | [`design`], [`on_disk`] |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // First, because the modules below use its macro `forward_log!`.
 #[macro_use]
@@ -89,6 +129,74 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guide.md")]
 struct Guide;
+
+/// Complete programs to begin with, of at most 60 lines. Each is an example in the sources too:
+/// `cargo run --example audit_trail`.
+pub mod cookbook {
+    /// An audit trail: who did what and when.
+    ///
+    /// - With [`EachPublish`](crate::Durability::EachPublish), an entry is on stable storage when
+    ///   the call returns, so the deed can follow.
+    /// - With [`Arrival`](crate::TimestampPolicy::Arrival), the log's clock gives the times, in
+    ///   order. Nobody can date an entry back.
+    /// - The key is the person, so that [`consume_by_key`](crate::Log::consume_by_key) has the
+    ///   entries of one; a time index finds those since a time.
+    /// - Retention drops what is older than it has to be. Nothing else removes an entry.
+    /// - Checksums find accidents. They do not stop somebody who can write the files: keep a
+    ///   [`backup`](crate::Log::backup) where the writer cannot.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/audit_trail.rs")]
+    /// ```
+    pub mod audit_trail {}
+
+    /// An event-sourced store: the state of a thing is the sum of its events.
+    ///
+    /// - The key is the thing, and [`consume_by_key`](crate::Log::consume_by_key) reads its events.
+    /// - Whoever decides on a state publishes with
+    ///   [`expect_key`](crate::PublishOptions::expect_key): if another event of the same thing has
+    ///   come in between, nothing is written, and the decision is made anew. Writers of different
+    ///   things never meet. No lock is held meanwhile.
+    /// - Take [`EachPublish`](crate::Durability::EachPublish) where the answer to a command is a
+    ///   promise. Then events are visible, and seen by `catch_up`, once they are on stable storage.
+    /// - Long histories: now and then publish the state itself under another key, with the offset
+    ///   up to which it holds, and begin there.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/event_sourced_store.rs")]
+    /// ```
+    pub mod event_store {}
+
+    /// An outbox: what others have to be told is durable at once, and told later.
+    ///
+    /// - The application publishes and goes on. It never waits for the other system.
+    /// - A relay tells in order, and then [trims](crate::Log::trim) what was told. The oldest
+    ///   message is the next one, so the relay stores no position.
+    /// - If the relay dies in between, it tells some messages again. The other system knows them by
+    ///   their offsets. If that system is a log, a [`producer`](crate::PublishOptions::producer)
+    ///   does that.
+    /// - A [`BlockingLog`](crate::BlockingLog) lets the relay wait for more.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/outbox.rs")]
+    /// ```
+    pub mod outbox {}
+
+    /// A queue of jobs for several workers.
+    ///
+    /// - Each worker [follows](crate::BlockingLog::follow) the log and does its share, here by
+    ///   offset. By key, the jobs of one customer stay in order.
+    /// - A worker stores how far it is after each job, in a log of positions. After a restart it
+    ///   does the job again that it was at; let that do no harm.
+    /// - Where positions are stored elsewhere, store a [`Position`](crate::Position): it tells
+    ///   when the log was restored or has lost its end.
+    /// - Remove what all workers have done with [`trim`](crate::Log::trim), or set a retention.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/work_queue.rs")]
+    /// ```
+    pub mod queue {}
+}
 
 #[doc = include_str!("../docs/design.md")]
 pub mod design {}

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::found;
-use super::os::OsDir;
+use super::os::{OsDir, OsLock};
 use super::{DirLock, Entry, File, FileId, NamesChangedAt, Open};
 use crate::Result;
 
@@ -122,7 +122,14 @@ impl Dir {
     /// Opens a regular file. Refuses symbolic links, files with several names, and everything that
     /// is not a regular file.
     pub(crate) fn open(&self, name: &str, how: Open) -> Result<File> {
-        forward!(self.open(name, how))
+        match &self.inner {
+            Inner::Os(dir) => {
+                let file = dir.open(&self.path, name, how)?;
+                Ok(File::os(file, &self.path.join(name)))
+            }
+            #[cfg(feature = "fault")]
+            Inner::Sim(dir) => dir.open(&self.path, name, how),
+        }
     }
 
     /// Creates a file, in the place of one that an earlier life or attempt may have left there.
@@ -208,7 +215,7 @@ impl Dir {
     /// is held.
     pub(crate) fn lock(&self, exclusive: bool) -> Result<DirLock> {
         match &self.inner {
-            Inner::Os(dir) => DirLock::os(dir, &self.path, exclusive),
+            Inner::Os(dir) => OsLock::take(dir, &self.path, exclusive).map(DirLock::os),
             #[cfg(feature = "fault")]
             Inner::Sim(dir) => dir.lock(&self.path, exclusive),
         }
@@ -218,7 +225,7 @@ impl Dir {
     /// [`UNKNOWN_BOOT`](super::UNKNOWN_BOOT) if the system does not tell.
     pub(crate) fn boot_id(&self) -> [u8; 16] {
         match &self.inner {
-            Inner::Os(_) => super::os::boot_id(),
+            Inner::Os(dir) => dir.boot_id(),
             #[cfg(feature = "fault")]
             Inner::Sim(dir) => dir.boot_id(),
         }
@@ -227,7 +234,7 @@ impl Dir {
     /// Draws 128 random bits, which no other log or segment has.
     pub(crate) fn random(&self) -> Result<[u8; 16]> {
         match &self.inner {
-            Inner::Os(_) => super::os::random(),
+            Inner::Os(dir) => dir.random(),
             #[cfg(feature = "fault")]
             Inner::Sim(dir) => dir.random(),
         }

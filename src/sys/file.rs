@@ -1,11 +1,10 @@
-use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Map;
 use super::error::failed;
 use super::map::ReadWhole;
+use super::os::OsFile;
 use crate::{Error, Result};
 
 /// An open file. Only its owner syncs it, because the system reports a failed write once per open
@@ -29,7 +28,7 @@ pub(crate) enum Open {
 
 #[derive(Debug)]
 enum Inner {
-    Os(fs::File),
+    Os(OsFile),
     #[cfg(feature = "fault")]
     Sim(super::sim::SimFile),
 }
@@ -39,7 +38,7 @@ const ZEROS_LEN: usize = 256 << 10;
 static ZEROS: [u8; ZEROS_LEN] = [0; ZEROS_LEN];
 
 impl File {
-    pub(super) fn os(file: fs::File, path: &Path) -> File {
+    pub(super) fn os(file: OsFile, path: &Path) -> File {
         File {
             inner: Inner::Os(file),
             path: path.to_path_buf(),
@@ -66,7 +65,7 @@ impl File {
     /// The file's length in bytes.
     pub(crate) fn len(&self) -> Result<u64> {
         match &self.inner {
-            Inner::Os(file) => file.metadata().map(|m| m.len()),
+            Inner::Os(file) => file.len(),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => file.len(),
         }
@@ -97,7 +96,7 @@ impl File {
     /// Whether the process may write to the file up to `end`.
     pub(crate) fn check_size_limit(&self, end: u64) -> Result<()> {
         match &self.inner {
-            Inner::Os(_) => check_size_limit(end),
+            Inner::Os(file) => file.check_size_limit(end),
             #[cfg(feature = "fault")]
             Inner::Sim(_) => Ok(()),
         }
@@ -154,7 +153,7 @@ impl File {
     /// Truncates or extends the file.
     pub(crate) fn set_len(&self, len: u64) -> Result<()> {
         match &self.inner {
-            Inner::Os(file) => check_size_limit(len).and_then(|()| file.set_len(len)),
+            Inner::Os(file) => file.set_len(len),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => file.set_len(len),
         }
@@ -168,7 +167,7 @@ impl File {
     /// call may succeed although they are lost, so never retry.
     pub(crate) fn sync(&self) -> Result<()> {
         match &self.inner {
-            Inner::Os(file) => file.sync_data(),
+            Inner::Os(file) => file.sync(),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => file.sync(),
         }
@@ -197,7 +196,9 @@ impl File {
     pub(crate) fn map_reserved(&self, capacity: u64, writable: bool) -> Result<Map> {
         let len = self.len()?.min(capacity);
         match &self.inner {
-            Inner::Os(file) => Map::os(file, capacity, len, writable),
+            Inner::Os(file) => file
+                .map(capacity, writable)
+                .map(|map| Map::os(map, writable, capacity, len)),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => file.map(writable).map(|map| Map::sim(map, capacity, len)),
         }
@@ -214,7 +215,7 @@ impl File {
 
     fn is_remote(&self) -> bool {
         match &self.inner {
-            Inner::Os(file) => super::refused::is_remote(file),
+            Inner::Os(file) => file.is_remote(),
             #[cfg(feature = "fault")]
             Inner::Sim(_) => false,
         }
@@ -223,12 +224,7 @@ impl File {
     /// Whether the file is not known to have a block for each of its first `len` bytes.
     fn has_hole(&self, len: u64) -> Result<bool> {
         match &self.inner {
-            Inner::Os(file) => match rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(0)) {
-                Ok(hole) => Ok(hole < len),
-                // The file is empty, or the file system knows no holes.
-                Err(rustix::io::Errno::NXIO | rustix::io::Errno::INVAL) => Ok(false),
-                Err(error) => Err(error.into()),
-            },
+            Inner::Os(file) => file.has_hole(len),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => Ok(file.has_hole(len)),
         }
@@ -238,7 +234,7 @@ impl File {
     /// The same file, opened once more.
     fn again(&self) -> Result<File> {
         let inner = match &self.inner {
-            Inner::Os(file) => Inner::Os(file.try_clone().map_err(failed("open", &self.path))?),
+            Inner::Os(file) => Inner::Os(file.again().map_err(failed("open", &self.path))?),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => Inner::Sim(file.again()),
         };
@@ -247,19 +243,6 @@ impl File {
             path: self.path.clone(),
         })
     }
-}
-
-/// Writing past the process's file size limit kills it with a signal, so the limit is checked
-/// first.
-fn check_size_limit(end: u64) -> io::Result<()> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
-    if limit.current.is_some_and(|max| end > max) {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "over the process's file size limit",
-        ));
-    }
-    Ok(())
 }
 
 impl ReadWhole for File {
@@ -277,9 +260,9 @@ mod tests {
     fn a_file_with_a_hole_is_read_and_takes_no_stores() {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("file");
-        let mut options = fs::OpenOptions::new();
+        let mut options = std::fs::OpenOptions::new();
         options.read(true).write(true).create_new(true);
-        let file = File::os(options.open(&path).expect("a file"), &path);
+        let file = File::os(OsFile::new(options.open(&path).expect("a file")), &path);
         file.write_at(0, &[7; 4096]).expect("written");
         file.set_len(1 << 20).expect("longer");
         file.write_at((1 << 20) - 4, &[9; 4]).expect("written");

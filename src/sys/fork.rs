@@ -9,33 +9,22 @@
 //! Nothing here takes a lock, because a fork can come at any moment.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-use memmap2::MmapMut;
+use super::os::process_number;
 
 /// A process, told apart from its ancestors and their descendants as far as these share memory with
 /// it by a fork.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process(u64);
 
-/// A page with the number of this process. In a child of a fork the system fills it with zeros.
-/// Null until it is first needed; [`NO_PAGE`] if the system has no such pages.
-static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
-
-/// Stands for a page where there is none.
-static NO_PAGE: AtomicU64 = AtomicU64::new(0);
-
-/// The last number given out in this process or its ancestors: a child goes on above it.
-static LAST: AtomicU64 = AtomicU64::new(0);
-
 impl Process {
     /// The process that calls this.
     ///
-    /// This costs two loads, whereas asking for the process id would cost a system call.
+    /// This costs a load or two, whereas asking for the process id can cost a system call.
     #[inline]
     pub(crate) fn current() -> Process {
-        let number = page().map_or(0, |page| page.load(Ordering::Relaxed));
-        if number == 0 { first_use() } else { Process(number) }
+        Process(process_number())
     }
 
     /// Whether it is this process that calls this.
@@ -43,58 +32,6 @@ impl Process {
     pub(crate) fn is_current(self) -> bool {
         self == Process::current()
     }
-}
-
-#[inline]
-fn page() -> Option<&'static AtomicU64> {
-    let page = PAGE.load(Ordering::Acquire);
-    // SAFETY: the pointer is null, or leads to a static or to the start of a page that is aligned,
-    // is never unmapped and is only accessed through atomics.
-    #[expect(unsafe_code, reason = "the page is no Rust object")]
-    unsafe {
-        page.as_ref()
-    }
-}
-
-/// Gives this process its number.
-#[cold]
-fn first_use() -> Process {
-    let page = page().unwrap_or_else(make_page);
-    if ptr::eq(page, &raw const NO_PAGE) {
-        return Process(u64::from(std::process::id()));
-    }
-    let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    match page.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => Process(number),
-        // Another thread was first.
-        Err(number) => Process(number),
-    }
-}
-
-/// Makes the page, unless another thread is first.
-fn make_page() -> &'static AtomicU64 {
-    let made = wiped_on_fork();
-    let start = made.as_ref().map_or((&raw const NO_PAGE).cast_mut(), |page| {
-        page.as_ptr().cast_mut().cast()
-    });
-    let published = PAGE.compare_exchange(ptr::null_mut(), start, Ordering::AcqRel, Ordering::Acquire);
-    if published.is_ok() {
-        // From now on others use it.
-        std::mem::forget(made);
-    }
-    page().unwrap_or(&NO_PAGE)
-}
-
-/// A page of zeros that in a child of a fork is zeros again.
-fn wiped_on_fork() -> Option<MmapMut> {
-    let mut page = MmapMut::map_anon(4096).ok()?;
-    let start = page.as_mut_ptr().cast();
-    // SAFETY: the range is the whole of a private anonymous mapping that this function owns. In
-    // this process the advice changes no byte of it; in a child the page reads as zeros, which are
-    // valid bytes.
-    #[expect(unsafe_code, reason = "advice on a raw range")]
-    unsafe { rustix::mm::madvise(start, page.len(), rustix::mm::Advice::LinuxWipeOnFork) }.ok()?;
-    Some(page)
 }
 
 /// A value in a static that each process has anew.
@@ -145,6 +82,8 @@ impl<T: Default + Send + Sync> PerProcess<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
 
     #[test]

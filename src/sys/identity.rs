@@ -10,5 +10,9 @@ pub(crate) struct FileId {
     pub(crate) made: u64,
 }
 
+/// The name of the lock file. The file is never removed, because a lock on a removed file excludes
+/// nobody.
+pub(crate) const LOCK_NAME: &str = "LOCK";
+
 /// The boot id that is written where the system tells none.
 pub(crate) const UNKNOWN_BOOT: [u8; 16] = [0; 16];

@@ -1,13 +1,9 @@
-use std::fs;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::{Advice, MmapOptions, MmapRaw};
-
 use super::atomic::{lower, raise};
-use super::in_order::Twin;
-use super::pages::whole_pages;
+use super::os::{Mapping, Twin};
 use super::prefetch::prefetch;
 use super::window::Window;
 
@@ -70,7 +66,7 @@ pub(super) trait ReadWhole: std::fmt::Debug + Send + Sync {
 #[derive(Debug)]
 enum Inner {
     Os {
-        map: MmapRaw,
+        map: Mapping,
         writable: bool,
     },
     /// The second mapping of the same bytes.
@@ -86,20 +82,8 @@ enum Inner {
 const LINE_LEN: usize = 64;
 
 impl Map {
-    pub(super) fn os(file: &fs::File, capacity: u64, len: u64, writable: bool) -> io::Result<Map> {
-        let size = usize::try_from(capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        let mut options = MmapOptions::new();
-        options.len(size);
-        let map = if writable {
-            options.map_raw(file)
-        } else {
-            options.map_raw_read_only(file)
-        }?;
-        if !writable {
-            // Otherwise each page that is not in memory would bring many neighbours along.
-            let _ = map.advise(Advice::Random);
-        }
-        Ok(Map::of(Inner::Os { map, writable }, capacity, len))
+    pub(super) fn os(map: Mapping, writable: bool, capacity: u64, len: u64) -> Map {
+        Map::of(Inner::Os { map, writable }, capacity, len)
     }
 
     fn of(inner: Inner, capacity: u64, len: u64) -> Map {
@@ -131,7 +115,7 @@ impl Map {
     fn twin(&self) -> Option<Map> {
         match &self.inner {
             Inner::Os { map, writable: false } => {
-                Some(Map::of(Inner::Twin(Twin::of(map)?), self.capacity, self.len()))
+                Some(Map::of(Inner::Twin(map.twin()?), self.capacity, self.len()))
             }
             _ => None,
         }
@@ -197,22 +181,7 @@ impl Map {
     /// Prepares the pages from `from` to `to` for stores, if the system can. This only saves time.
     pub(crate) fn populate(&self, from: u64, to: u64) {
         match &self.inner {
-            Inner::Os { map, .. } => {
-                let Some((from, len)) = whole_pages(from, to.min(self.capacity)) else {
-                    return;
-                };
-                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`.
-                // MADV_POPULATE_WRITE changes no byte and returns an error if a page is not
-                // available, such as one after the file's end.
-                #[expect(unsafe_code, reason = "advice on a raw range")]
-                let _ = unsafe {
-                    rustix::mm::madvise(
-                        map.as_mut_ptr().add(from).cast(),
-                        len,
-                        rustix::mm::Advice::LinuxPopulateWrite,
-                    )
-                };
-            }
+            Inner::Os { map, .. } => map.populate(from, to.min(self.capacity)),
             Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
@@ -227,21 +196,7 @@ impl Map {
     /// only saves time: the next access maps a page again.
     pub(crate) fn let_go(&self, from: u64, to: u64) {
         match &self.inner {
-            Inner::Os { map, .. } => {
-                let Some((from, len)) = whole_pages(from, to.min(self.capacity)) else {
-                    return;
-                };
-                // SAFETY: the range lies within the mapping, as `to` is at most `capacity`. In a
-                // shared mapping of a file MADV_DONTNEED changes no byte.
-                #[expect(unsafe_code, reason = "advice on a raw range")]
-                let _ = unsafe {
-                    rustix::mm::madvise(
-                        map.as_mut_ptr().add(from).cast(),
-                        len,
-                        rustix::mm::Advice::LinuxDontNeed,
-                    )
-                };
-            }
+            Inner::Os { map, .. } => map.let_go(from, to.min(self.capacity)),
             Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
@@ -253,10 +208,7 @@ impl Map {
     /// does not include the file's length.
     pub(crate) fn sync_part(&self, from: u64, to: u64) -> io::Result<()> {
         match &self.inner {
-            Inner::Os { map, .. } => match whole_pages(from, to.min(self.capacity)) {
-                Some((from, len)) => map.flush_range(from, len),
-                None => Ok(()),
-            },
+            Inner::Os { map, .. } => map.flush(from, to.min(self.capacity)),
             Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => Ok(()),
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.sync_part(),

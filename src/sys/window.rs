@@ -110,6 +110,7 @@ impl<'m> Window<'m> {
 mod tests {
     use super::Window;
     use crate::sys::Map;
+    use crate::sys::os::OsFile;
 
     /// Goal: nothing outside is touched. Method: Miri runs this, which knows of no mappings.
     #[test]
@@ -133,7 +134,12 @@ mod tests {
     fn a_window_takes_as_much_as_it_has() {
         let file = tempfile::tempfile().expect("a file");
         file.set_len(8192).expect("longer");
-        let map = Map::os(&file, 8192, 4096, true).expect("a map");
+        let file = OsFile::new(file);
+        let mapped = |writable| {
+            let map = file.map(8192, writable).expect("a mapping");
+            Map::os(map, writable, 8192, 4096)
+        };
+        let map = mapped(true);
         let mut window = map.window(100, 10).expect("a window");
         window.put(b"12345");
         assert_eq!(window.len(), 5);
@@ -148,8 +154,7 @@ mod tests {
         assert!(full.finish());
         assert_eq!(map.array(99), Some(*b"\x001234567890\x00"));
         assert!(map.window(4090, 10).is_none(), "beyond what was reserved");
-        let read_only = Map::os(&file, 8192, 4096, false).expect("a map");
-        assert!(read_only.window(0, 10).is_none());
+        assert!(mapped(false).window(0, 10).is_none());
         assert!(Map::from_bytes(vec![0; 100]).window(0, 10).is_none());
     }
 }

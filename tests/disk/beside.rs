@@ -17,7 +17,7 @@ use duramen::{
 };
 use fastrand::Rng;
 
-use crate::common::{self, child, number, role, seed};
+use crate::common::{child, number, role, seed};
 
 const TAILS: usize = 4;
 /// The least rate that the service keeps beside all who look at its log, of the rate that it has alone.

@@ -100,6 +100,20 @@ fn unmentioned(sources: &[Source], readme: &str) -> Vec<String> {
         .collect()
 }
 
+/// Programs of the cookbook that take too long to read.
+fn long_programs(sources: &[Source], root: &str) -> Vec<String> {
+    const LINES_MAX: usize = 60;
+    let mark = "include_str!(\"../";
+    let programs = root.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
+    programs
+        .filter(|path| path.starts_with("examples/"))
+        .filter_map(|path| sources.iter().find(|source| source.path == path))
+        .map(|source| (&source.path, source.text.lines().count()))
+        .filter(|(_, lines)| *lines > LINES_MAX)
+        .map(|(path, lines)| format!("{path}: {lines} lines are too many for the cookbook"))
+        .collect()
+}
+
 /// Variables that change what tests do, and that CONTRIBUTING.md does not mention.
 fn variables_unmentioned(sources: &[Source], contributing: &str) -> Vec<String> {
     let prefix = concat!("DURAMEN", "_");
@@ -130,11 +144,35 @@ fn features_are_commented_and_tests_are_built() {
     assert_none(&modules_left_out(&sources()));
 }
 
+/// The condition under which Cargo.toml has the crates for files, and how often `src/sys` goes by it.
+fn systems_with_files(manifest: &str, sys: &str) -> Option<(String, usize)> {
+    let begin = "[target.'cfg(any(target_os = \"linux\", ";
+    let line = manifest.lines().find(|line| line.starts_with(begin))?;
+    let condition = line
+        .strip_prefix("[target.'cfg(")?
+        .strip_suffix(")'.dependencies]")?;
+    // rustfmt breaks long conditions into lines.
+    let plain = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")");
+    let count = plain(sys).matches(&plain(condition)).count();
+    Some((condition.to_owned(), count))
+}
+
+#[test]
+fn dependencies_and_modules_are_for_the_same_systems() {
+    let found = systems_with_files(&read("Cargo.toml"), &read("src/sys/mod.rs"));
+    let (condition, count) = found.expect("Cargo.toml says where logs are kept in files");
+    assert_eq!(count, 4, "src/sys/mod.rs should go by {condition}");
+    let other = "[target.'cfg(any(target_os = \"linux\", unix))'.dependencies]";
+    let (_, count) = systems_with_files(other, &read("src/sys/mod.rs")).expect("a condition");
+    assert_eq!(count, 0);
+}
+
 #[test]
 fn what_there_is_is_mentioned() {
     let sources = sources();
     assert_none(&unmentioned(&sources, &read("README.md")));
     assert_none(&variables_unmentioned(&sources, &read("CONTRIBUTING.md")));
+    assert_none(&long_programs(&sources, &read("src/lib.rs")));
     assert!(
         commands(&sources).contains(&"publish".to_owned()),
         "commands are found"
@@ -176,4 +214,8 @@ fn what_is_not_mentioned_is_found() {
         &expected,
     );
     assert_found(&variables_unmentioned(&sources, "`OTHER`"), &["_QUICK_ONE"]);
+    let sources =
+        ["long", "other"].map(|name| Source::new(&format!("examples/{name}.rs"), &"//\n".repeat(61)));
+    let root = "#[doc = include_str!(\"../examples/long.rs\")]";
+    assert_found(&long_programs(&sources, root), &["examples/long.rs: 61"]);
 }

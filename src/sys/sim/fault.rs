@@ -76,7 +76,7 @@ impl Errno {
     /// The error as the system returns it.
     #[must_use]
     pub fn error(self) -> io::Error {
-        use rustix::io::Errno as Os;
+        use crate::sys::os::Errno as Os;
         match self {
             Errno::Eio | Errno::Short => Os::IO,
             Errno::Enospc => Os::NOSPC,

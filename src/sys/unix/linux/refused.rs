@@ -2,8 +2,10 @@
 
 use std::fs::File;
 
+use rustix::fs::{StatFs, fstatfs};
+
 /// The file systems that are refused: the type that `statfs` reports, and the reason.
-const REFUSED: [(i64, &str); 9] = [
+const REFUSED: [(u32, &str); 9] = [
     (0x6969, NETWORK),
     (0xff53_4d42, NETWORK),
     (0xfe53_4d42, NETWORK),
@@ -18,14 +20,26 @@ const NETWORK: &str = "NFS, SMB, 9P and FUSE do not keep mappings and locks cohe
 pub(super) const COPY_ON_WRITE: &str =
     "on btrfs, ZFS and bcachefs a full disk can kill a process that stores through a mapping";
 
+/// The type of a file system: 32 bits, whatever number the processor's kind of Linux has for it,
+/// which may be negative.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "not the same type everywhere"
+)]
+pub(super) fn number(stat: &StatFs) -> u32 {
+    stat.f_type as u32
+}
+
 /// Why a file system of this type is refused, if it is.
-pub(super) fn refusal(number: i64) -> Option<&'static str> {
+pub(super) fn of_number(number: u32) -> Option<&'static str> {
     let found = REFUSED.iter().find(|(refused, _)| *refused == number);
     found.map(|(_, what)| *what)
 }
 
 /// Whether the file is on a file system whose mappings are not coherent.
-pub(super) fn is_remote(file: &File) -> bool {
-    let stat = rustix::fs::fstatfs(file);
-    stat.is_ok_and(|stat| refusal(stat.f_type) == Some(NETWORK))
+pub(in crate::sys::unix) fn is_remote(file: &File) -> bool {
+    let stat = fstatfs(file);
+    stat.is_ok_and(|stat| of_number(number(&stat)) == Some(NETWORK))
 }

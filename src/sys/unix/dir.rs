@@ -7,14 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::error::{failed, random_failed};
+use super::OsFile;
 use super::owner::give_to_owner;
-use super::refused::{COPY_ON_WRITE, refusal};
-use super::{Entry, File, FileId, NamesChangedAt, Open, UNKNOWN_BOOT, overlay};
+use super::system::{self, TO_GO_UP};
+use crate::sys::error::failed;
+use crate::sys::{Entry, FileId, NamesChangedAt, Open};
 use crate::{Error, Result};
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -24,10 +24,10 @@ const DEPTH_MAX: usize = 4096;
 
 /// An opened directory. Every method gets the path by which it was opened, for messages.
 #[derive(Clone, Debug)]
-pub(super) struct OsDir(Arc<fs::File>);
+pub(in crate::sys) struct OsDir(Arc<fs::File>);
 
 impl OsDir {
-    pub(super) fn open_path(path: &Path) -> Result<OsDir> {
+    pub(in crate::sys) fn open_path(path: &Path) -> Result<OsDir> {
         let opened = rustix::fs::open(path, OPEN_DIR, Mode::empty());
         let file = opened.map_err(|error| failed("open directory", path)(error.into()))?;
         Ok(OsDir(Arc::new(file.into())))
@@ -44,14 +44,8 @@ impl OsDir {
             .map_err(|error| failed("open directory", path)(error.into()))
     }
 
-    pub(super) fn check_supported(&self, path: &Path) -> Result<()> {
-        let stat = rustix::fs::fstatfs(&self.0).map_err(|error| failed("look at", path)(error.into()))?;
-        let refusal = match stat.f_type {
-            overlay::MAGIC => {
-                overlay::refusal(&self.0, &stat, refusal, COPY_ON_WRITE).map_err(failed("look at", path))?
-            }
-            other => refusal(other),
-        };
+    pub(in crate::sys) fn check_supported(&self, path: &Path) -> Result<()> {
+        let refusal = system::refusal(&self.0).map_err(failed("look at", path))?;
         match refusal {
             Some(what) => Err(Error::Unsupported {
                 path: path.to_path_buf(),
@@ -61,14 +55,14 @@ impl OsDir {
         }
     }
 
-    pub(super) fn file_system(&self, path: &Path) -> Result<u64> {
+    pub(in crate::sys) fn file_system(&self, path: &Path) -> Result<u64> {
         self.0
             .metadata()
             .map(|metadata| metadata.dev())
             .map_err(failed("look at", path))
     }
 
-    pub(super) fn check_exists(&self, path: &Path) -> Result<()> {
+    pub(in crate::sys) fn check_exists(&self, path: &Path) -> Result<()> {
         let metadata = self.0.metadata().map_err(failed("look at", path))?;
         if metadata.nlink() == 0 {
             return Err(failed("look at", path)(removed()));
@@ -88,7 +82,7 @@ impl OsDir {
         failed(operation, &path.join(name))(source)
     }
 
-    pub(super) fn is_inside(&self, path: &Path, other: &OsDir) -> Result<bool> {
+    pub(in crate::sys) fn is_inside(&self, path: &Path, other: &OsDir) -> Result<bool> {
         let wanted = stat(other.0.as_fd(), path)?;
         let mut is_inside = false;
         self.above(path, &mut |_, stat| {
@@ -104,8 +98,7 @@ impl OsDir {
         let mut at: Option<OwnedFd> = None;
         for _ in 0..DEPTH_MAX {
             let from = at.as_ref().map_or(self.0.as_fd(), |at| at.as_fd());
-            let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let above = match rustix::fs::openat(from, "..", how, Mode::empty()) {
+            let above = match rustix::fs::openat(from, "..", TO_GO_UP, Mode::empty()) {
                 Ok(above) => above,
                 // What cannot be searched cannot be looked through.
                 Err(Errno::ACCESS) => return Ok(()),
@@ -122,7 +115,7 @@ impl OsDir {
         Ok(())
     }
 
-    pub(super) fn entries(&self, path: &Path) -> Result<Vec<Entry>> {
+    pub(in crate::sys) fn entries(&self, path: &Path) -> Result<Vec<Entry>> {
         let error = |error: Errno| failed("list", path)(error.into());
         // This opens a descriptor of its own, which begins at the first name.
         let entries = rustix::fs::Dir::read_from(&self.0).map_err(error)?;
@@ -142,7 +135,7 @@ impl OsDir {
         Ok(found)
     }
 
-    pub(super) fn names_changed_at(&self, path: &Path) -> Result<NamesChangedAt> {
+    pub(in crate::sys) fn names_changed_at(&self, path: &Path) -> Result<NamesChangedAt> {
         let stat = stat(self.0.as_fd(), path)?;
         if stat.st_nlink == 0 {
             return Err(failed("look at", path)(removed()));
@@ -150,7 +143,7 @@ impl OsDir {
         Ok(NamesChangedAt::of(stat.st_mtime, stat.st_mtime_nsec))
     }
 
-    pub(super) fn open(&self, path: &Path, name: &str, how: Open) -> Result<File> {
+    pub(in crate::sys) fn open(&self, path: &Path, name: &str, how: Open) -> Result<OsFile> {
         let access = match how {
             Open::Read => OFlags::RDONLY,
             Open::Write => OFlags::RDWR,
@@ -166,7 +159,7 @@ impl OsDir {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of one name");
             return Err(failed("open", &path)(source));
         }
-        Ok(File::os(file, &path))
+        Ok(OsFile::new(file))
     }
 
     /// Opens a file; a new one only its owner can read and write.
@@ -194,53 +187,36 @@ impl OsDir {
             .map_err(|error| self.failed("look at", path, name, error))
     }
 
-    pub(super) fn len_of(&self, path: &Path, name: &str) -> Result<u64> {
+    pub(in crate::sys) fn len_of(&self, path: &Path, name: &str) -> Result<u64> {
         Ok(u64::try_from(self.stat_of(path, name)?.st_size).unwrap_or(0))
     }
 
-    pub(super) fn identity_of(&self, path: &Path, name: &str) -> Result<FileId> {
+    pub(in crate::sys) fn identity_of(&self, path: &Path, name: &str) -> Result<FileId> {
         let stat = self.stat_of(path, name)?;
         Ok(FileId {
-            device: stat.st_dev,
+            device: system::device(&stat),
             inode: stat.st_ino,
-            made: self.made(name),
+            made: system::made(&self.0, name, &stat),
         })
     }
 
-    /// When a file was made, in nanoseconds since the Unix epoch; 0 if the file system does not
-    /// tell.
-    fn made(&self, name: &str) -> u64 {
-        let found = rustix::fs::statx(&self.0, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BTIME);
-        let time = found
-            .ok()
-            .filter(|stat| StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME))
-            .map(|stat| stat.stx_btime);
-        time.and_then(|time| {
-            u64::try_from(time.tv_sec)
-                .ok()?
-                .checked_mul(1_000_000_000)?
-                .checked_add(u64::from(time.tv_nsec))
-        })
-        .unwrap_or(0)
-    }
-
-    pub(super) fn rename(&self, path: &Path, from: &str, target: &OsDir, to: &str) -> Result<()> {
+    pub(in crate::sys) fn rename(&self, path: &Path, from: &str, target: &OsDir, to: &str) -> Result<()> {
         rustix::fs::renameat(&self.0, from, &target.0, to)
             .map_err(|error| self.failed("rename", path, from, error))
     }
 
-    pub(super) fn remove(&self, path: &Path, name: &str) -> Result<()> {
+    pub(in crate::sys) fn remove(&self, path: &Path, name: &str) -> Result<()> {
         rustix::fs::unlinkat(&self.0, name, AtFlags::empty())
             .map_err(|error| self.failed("remove", path, name, error))
     }
 
-    pub(super) fn remove_dir(&self, path: &Path, name: &str) -> Result<()> {
+    pub(in crate::sys) fn remove_dir(&self, path: &Path, name: &str) -> Result<()> {
         rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)
             .map_err(|error| self.failed("remove", path, name, error))
     }
 
     /// `own` is the path of the directory to be opened.
-    pub(super) fn make_dir(&self, path: &Path, own: &Path, name: &str) -> Result<(OsDir, bool)> {
+    pub(in crate::sys) fn make_dir(&self, path: &Path, own: &Path, name: &str) -> Result<(OsDir, bool)> {
         let is_new = match rustix::fs::mkdirat(&self.0, name, Mode::RWXU) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
@@ -258,11 +234,11 @@ impl OsDir {
         Ok((OsDir(Arc::new(file)), is_new))
     }
 
-    pub(super) fn sync(&self, path: &Path) -> Result<()> {
+    pub(in crate::sys) fn sync(&self, path: &Path) -> Result<()> {
         sync(&self.0, path)
     }
 
-    pub(super) fn sync_above(&self, path: &Path) -> Result<()> {
+    pub(in crate::sys) fn sync_above(&self, path: &Path) -> Result<()> {
         self.above(path, &mut |above, _| {
             let file = match rustix::fs::openat(above, ".", OPEN_DIR, Mode::empty()) {
                 Ok(file) => file,
@@ -274,6 +250,20 @@ impl OsDir {
                 synced => synced,
             }
         })
+    }
+}
+
+#[expect(
+    clippy::unused_self,
+    reason = "where no directory can be opened, there is none to ask"
+)]
+impl OsDir {
+    pub(in crate::sys) fn boot_id(&self) -> [u8; 16] {
+        system::boot_id()
+    }
+
+    pub(in crate::sys) fn random(&self) -> Result<[u8; 16]> {
+        system::random()
     }
 }
 
@@ -290,7 +280,13 @@ fn sync(dir: &fs::File, path: &Path) -> Result<()> {
 
 /// Whether the file system has no sync for directories, as squashfs, erofs, sysfs and procfs.
 fn cannot_sync(error: &io::Error) -> bool {
-    let cannot = [Errno::INVAL, Errno::ROFS, Errno::NOTSUP, Errno::NOSYS];
+    let cannot = [
+        Errno::INVAL,
+        Errno::ROFS,
+        Errno::NOTSUP,
+        Errno::NOSYS,
+        Errno::NOTTY,
+    ];
     Errno::from_io_error(error).is_some_and(|errno| cannot.contains(&errno))
 }
 
@@ -300,24 +296,4 @@ fn stat(dir: impl AsFd, path: &Path) -> Result<Stat> {
 
 fn is_same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
-}
-
-/// The id of this boot of the machine.
-pub(super) fn boot_id() -> [u8; 16] {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: String = text.trim_end().split('-').collect();
-    u128::from_str_radix(&digits, 16).map_or(UNKNOWN_BOOT, u128::to_be_bytes)
-}
-
-/// Draws 128 random bits.
-pub(super) fn random() -> Result<[u8; 16]> {
-    let mut bytes = [0; 16];
-    loop {
-        match getrandom(&mut bytes, GetRandomFlags::empty()) {
-            // Up to 256 bytes are never returned in part.
-            Ok(_) => return Ok(bytes),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(random_failed(error.into())),
-        }
-    }
 }

@@ -9,11 +9,13 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::StatFs;
 
+use super::refused::number;
+
 /// The type that `statfs` reports for overlayfs.
-pub(super) const MAGIC: i64 = 0x794c_7630;
+pub(super) const MAGIC: u32 = 0x794c_7630;
 
 /// The largest block of a file system that is supported.
-const BLOCK_MAX: i64 = 64 << 10;
+const BLOCK_MAX: u64 = 64 << 10;
 
 /// Why a directory on overlayfs is refused, if it is. `stat` is what `statfs` says of it.
 ///
@@ -27,7 +29,7 @@ const BLOCK_MAX: i64 = 64 << 10;
 pub(super) fn refusal(
     dir: &fs::File,
     stat: &StatFs,
-    of_type: impl Fn(i64) -> Option<&'static str>,
+    of_type: impl Fn(u32) -> Option<&'static str>,
     copy_on_write: &'static str,
 ) -> io::Result<Option<&'static str>> {
     let device = dir.metadata()?.dev();
@@ -36,11 +38,12 @@ pub(super) fn refusal(
     if let Some(upper) = upper_of(&mounts, &format!("{major}:{minor}"))
         && let Ok(below) = rustix::fs::statfs(OsStr::from_bytes(&upper))
         && (below.f_blocks, below.f_bsize) == (stat.f_blocks, stat.f_bsize)
-        && below.f_type != MAGIC
+        && number(&below) != MAGIC
     {
-        return Ok(of_type(below.f_type));
+        return Ok(of_type(number(&below)));
     }
-    let is_copy_on_write = stat.f_files == 0 || stat.f_ffree == u64::MAX || stat.f_bsize > BLOCK_MAX;
+    let has_large_blocks = u64::try_from(stat.f_bsize).is_ok_and(|len| len > BLOCK_MAX);
+    let is_copy_on_write = stat.f_files == 0 || stat.f_ffree == u64::MAX || has_large_blocks;
     Ok(is_copy_on_write.then_some(copy_on_write))
 }
 

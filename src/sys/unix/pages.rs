@@ -1,7 +1,9 @@
+use rustix::param::page_size;
+
 /// The start and length of the whole pages up to `to`, beginning with the page that contains
 /// `from`.
 pub(super) fn whole_pages(from: u64, to: u64) -> Option<(usize, usize)> {
-    pages_of(rustix::param::page_size() as u64, from, to)
+    pages_of(page_size() as u64, from, to)
 }
 
 /// The same for pages of this size.
@@ -24,7 +26,7 @@ mod tests {
             pages_of(65_536, 70_000, 1 << 20),
             Some((65_536, (1 << 20) - 65_536))
         );
-        let page = rustix::param::page_size() as u64;
+        let page = page_size() as u64;
         assert_eq!(
             whole_pages(page, 3 * page).map(|(_, len)| len as u64),
             Some(2 * page)

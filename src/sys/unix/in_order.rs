@@ -8,7 +8,7 @@ use rustix::mm::{Advice, MremapFlags, madvise, mremap, munmap};
 /// The first is told that single pages are touched here and there. Through this one, the system
 /// reads ahead, in large pieces.
 #[derive(Debug)]
-pub(super) struct Twin {
+pub(in crate::sys) struct Twin {
     start: *mut c_void,
     len: usize,
 }
@@ -22,6 +22,9 @@ unsafe impl Send for Twin {}
 unsafe impl Sync for Twin {}
 
 impl Twin {
+    /// Whether there are any.
+    pub(super) const IS_POSSIBLE: bool = true;
+
     /// Maps the bytes of `map`, a shared mapping of a file, a second time; `None` if the system
     /// does not.
     pub(super) fn of(map: &MmapRaw) -> Option<Twin> {
@@ -39,7 +42,7 @@ impl Twin {
     }
 
     /// Where its bytes begin; there are as many as in the first mapping.
-    pub(super) fn as_ptr(&self) -> *const u8 {
+    pub(in crate::sys) fn as_ptr(&self) -> *const u8 {
         self.start.cast_const().cast()
     }
 }
@@ -58,6 +61,12 @@ mod tests {
     use std::io::Write as _;
 
     use crate::sys::Map;
+    use crate::sys::os::OsFile;
+
+    fn mapped(file: std::fs::File, len: u64, writable: bool) -> Map {
+        let map = OsFile::new(file).map(len, writable).expect("a mapping");
+        Map::os(map, writable, len, len)
+    }
 
     #[test]
     fn the_second_mapping_has_the_same_bytes() {
@@ -65,7 +74,7 @@ mod tests {
         let bytes: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         file.write_all(&bytes).expect("written");
         let len = bytes.len() as u64;
-        let map = Map::os(&file, len, len, false).expect("a map");
+        let map = mapped(file, len, false);
         let in_order = map.in_order();
         assert!(
             !std::ptr::eq(in_order, &raw const map),
@@ -89,7 +98,7 @@ mod tests {
     fn what_is_stored_to_is_mapped_once() {
         let file = tempfile::tempfile().expect("a file");
         file.set_len(8192).expect("longer");
-        let map = Map::os(&file, 8192, 8192, true).expect("a map");
+        let map = mapped(file, 8192, true);
         assert!(std::ptr::eq(map.in_order(), &raw const map));
     }
 }
