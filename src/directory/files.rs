@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use super::health::Health;
-use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
-    FileName, HeaderDefect, IndexKinds, RECORD_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
+    FileName, HeaderDefect, INDEX_HEADER_LEN, IndexHeader, IndexKinds, RECORD_HEADER_LEN, SEGMENT_LEN_MAX,
+    SegmentHeader, SegmentHeaderBytes,
 };
 use crate::sys::{Dir, File, Open, found};
 use crate::{Corruption, Error, Result};
@@ -111,6 +111,22 @@ impl Directory {
     /// Removes the index of a segment, which is derived, if there is one.
     pub(crate) fn remove_index(&self, base: u64) -> Result<()> {
         found(self.remove(&FileName::Index(base))).map(drop)
+    }
+
+    /// The indexes that the newest readable index file has; none if there is no such file.
+    pub(crate) fn newest_index_kinds(&self, bases: &[u64]) -> Result<IndexKinds> {
+        for base in bases.iter().rev() {
+            let Some(file) = found(self.open(&FileName::Index(*base), Open::Read))? else {
+                continue;
+            };
+            let mut bytes = [0; INDEX_HEADER_LEN];
+            let len = file.read_at(0, &mut bytes)?;
+            let bytes = bytes.get(..len).unwrap_or_default();
+            if let Ok(header) = IndexHeader::decode(bytes, file.len()?) {
+                return Ok(header.kinds);
+            }
+        }
+        Ok(IndexKinds::default())
     }
 
     /// The header of a segment, if it can be read and is of this log.

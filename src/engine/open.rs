@@ -160,8 +160,8 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     let copies = read_or_create(dir, options, &bases, home)?;
     let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
-        key: options.key_index,
-        time: options.time_index,
+        key: options.key_index.unwrap_or(meta.key_index),
+        time: options.time_index.unwrap_or(meta.time_index),
     };
     let directory = Directory::new(dir.clone(), meta.log_id, kinds, !options.read_only);
     let mut chain = Chain::new(Arc::new(directory), copies, meta, bases)?;
@@ -173,7 +173,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
         let first = chain.directory.path_of(&first);
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
-    let runs = if options.key_index {
+    let runs = if kinds.key {
         runs_of(&chain.directory, chain.meta.start_offset)?
     } else {
         Vec::new()
@@ -192,6 +192,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
     log.upkeep.make_indexes();
     log.upkeep.begin_retention();
     let log = FileLog::new(log);
+    log.log.note_indexes()?;
     log.trim_as_told()?;
     // What the policy removes may have been the first that is written.
     log.log.directory.health.check_not_poisoned()?;

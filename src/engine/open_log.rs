@@ -11,7 +11,7 @@ use super::segments::{Reader, SegmentList, Segments};
 use super::upkeep::Upkeep;
 use crate::control::ControlState;
 use crate::directory::{Directory, Health, Home, LiveMetadata, MetaStore};
-use crate::format::{CleanEnd, Lives, Previous};
+use crate::format::{CleanEnd, Lives, Meta, Previous};
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
 use crate::sys::DirLock;
@@ -25,7 +25,6 @@ use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
 /// to be copied, tasks or the scheduler), it takes none of these.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
-    options: Options,
     pub(super) directory: Arc<Directory>,
     pub(super) segments: Arc<Segments>,
     pub(super) metadata: Arc<LiveMetadata>,
@@ -87,7 +86,6 @@ impl OpenLog {
         });
         let upkeep = Upkeep::new(&segments, &append, &remove, &space, options, scheduler.as_ref());
         OpenLog {
-            options: options.clone(),
             directory,
             segments,
             metadata,
@@ -211,6 +209,18 @@ impl OpenLog {
         copy(&source).or_else(|error| self.health().check_open().and(Err(error)))
     }
 
+    /// Has the metadata say which indexes the log has from now on.
+    pub(super) fn note_indexes(&self) -> Result<()> {
+        let kinds = self.directory.kinds;
+        if self.health().is_read_only() || self.metadata.get(Meta::index_kinds) == kinds {
+            return Ok(());
+        }
+        self.metadata.write_both(|meta| {
+            meta.key_index = kinds.key;
+            meta.time_index = kinds.time;
+        })
+    }
+
     /// See [`Log::close`](crate::Log::close).
     pub(super) fn close(&self) -> Result<()> {
         if self.health().is_forked() {
@@ -255,15 +265,10 @@ impl OpenLog {
         last: Option<Previous>,
         is_marked: bool,
     ) -> Result<()> {
-        let options = &self.options;
-        let current = self.metadata.current();
-        let same_indexes = (current.key_index, current.time_index) == (options.key_index, options.time_index);
-        if is_marked && same_indexes {
+        if is_marked {
             return Ok(());
         }
         self.metadata.write_both(|meta| {
-            meta.key_index = options.key_index;
-            meta.time_index = options.time_index;
             meta.next_offset = control.0;
             meta.control = control;
             meta.visible_is_durable = self.append.frontiers().visible_is_durable();

@@ -66,7 +66,7 @@ impl MemoryLog {
     /// An empty log with the indexes, the [`Retention`], the [`Clock`], the rollover size, the
     /// [`TimestampPolicy`](crate::TimestampPolicy) and the [need for a
     /// token](Options::require_token) of `options`. The other options concern files and have no
-    /// effect here.
+    /// effect here. An index that is not named is off, as in a new log.
     ///
     /// The log applies its retention policy each time it has published as many bytes as
     /// [`rollover`](Options::rollover) says, and by time; having no thread, it does so when it is
@@ -76,8 +76,8 @@ impl MemoryLog {
         let clock = Arc::clone(&options.environment.clock);
         let now = Moment::of(&*clock);
         MemoryLog {
-            key_index: options.key_index,
-            time_index: options.time_index,
+            key_index: options.key_index.unwrap_or_default(),
+            time_index: options.time_index.unwrap_or_default(),
             retention: options.admission.retention,
             process: Process::current(),
             aging: Mutex::new(Aging::of_new_log(&options.admission.retention, &now)),

@@ -18,6 +18,7 @@ mod lives;
 mod notifier;
 mod paced;
 mod random_backups;
+mod remembered;
 mod removal;
 mod retention;
 mod unfinished;
