@@ -3,12 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::types::{DecodeError, MessagePart, Position, Token};
+use crate::types::{Corruption, DecodeError, MessagePart, Position, Token};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed. [`kind`](Error::kind) says what the caller can do about it.
+///
+/// The text of an error is one line and includes that of its cause, which
+/// [`source`](std::error::Error::source) returns, too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -103,7 +106,7 @@ pub enum Error {
     /// These limits are on the bytes of keys, values and headers. The form in which a log stores
     /// messages may have limits of its own: the file log refuses a message whose headers are mostly
     /// empty and number in the tens of millions.
-    #[error("{} takes {size} bytes, but may take {limit} at most", too_large_text(*index))]
+    #[error("{}", too_large_text(*index, *size, *limit))]
     TooLarge {
         /// The message's position in the batch, counted from 0; `None` if the batch as a whole is
         /// too large.
@@ -143,7 +146,7 @@ pub enum Error {
 
     /// A sync failed, and the handle is poisoned. The messages that the sync was to cover may or
     /// may not survive a crash.
-    #[error("{}: sync failed, messages not yet synced may or may not survive", path.display())]
+    #[error("{}: sync failed, messages not yet synced may or may not survive: {source}", path.display())]
     SyncFailed {
         /// The file or directory that could not be synced.
         path: PathBuf,
@@ -197,7 +200,7 @@ pub enum Error {
     ReadOnly,
 
     /// A codec cannot encode a key or value. Nothing was written.
-    #[error("the {part} of message {index} of the batch cannot be encoded")]
+    #[error("the {part} of message {index} of the batch cannot be encoded: {source}")]
     Encode {
         /// The message's position in the batch, counted from 0.
         index: usize,
@@ -230,7 +233,7 @@ pub enum Error {
     },
 
     /// The operating system refused an operation. The log is as it was before the call.
-    #[error("{}: cannot {operation}", path.display())]
+    #[error("{}: cannot {operation}: {source}", path.display())]
     Io {
         /// The operation, such as "open".
         operation: &'static str,
@@ -266,43 +269,6 @@ pub enum ErrorKind {
     Corrupt,
     /// A backup or restore was interrupted: run it again.
     Unfinished,
-}
-
-/// A kind of damage to stored bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Corruption {
-    /// The file does not begin with the magic number of its kind.
-    #[error("not a file of a duramen log")]
-    Magic,
-    /// A file header's checksum or fields are wrong.
-    #[error("the file header is damaged")]
-    Header,
-    /// A batch header's checksum or fields are wrong.
-    #[error("a batch header is damaged")]
-    Batch,
-    /// A record's checksum or fields are wrong.
-    #[error("a record is damaged")]
-    Record,
-    /// The file ends too early.
-    #[error("the file is shorter than the bytes written to it")]
-    Short,
-    /// There are bytes where nothing was written.
-    #[error("there are bytes where nothing was written")]
-    Trailing,
-    /// A segment file belongs to another log, or to another place in this log.
-    #[error("the segment does not belong to this place in the log")]
-    Foreign,
-    /// A segment is missing.
-    #[error("a segment is missing")]
-    Missing,
-    /// An index does not match its segment, or its checksum is wrong.
-    #[error("the index is damaged")]
-    Index,
-    /// The metadata is damaged. Opening a log fails with this if both copies are damaged; the
-    /// report of [`check`](crate::check) has one for each damaged copy.
-    #[error("the metadata is damaged")]
-    Meta,
 }
 
 impl Error {
@@ -350,11 +316,13 @@ impl From<DecodeError> for Error {
     }
 }
 
-fn too_large_text(index: Option<usize>) -> String {
-    index.map_or_else(
+fn too_large_text(index: Option<usize>, size: u64, limit: u64) -> String {
+    let what = index.map_or_else(
         || "the batch".to_owned(),
         |index| format!("message {index} of the batch"),
-    )
+    );
+    let excess = size.saturating_sub(limit);
+    format!("{what} takes {size} bytes, {excess} more than the limit of {limit}")
 }
 
 fn parted_text(parted_at: Option<u64>) -> String {
@@ -387,17 +355,60 @@ mod tests {
     fn too_large_says_what_is_too_large() {
         let error = |index| Error::TooLarge {
             index,
-            size: 11,
+            size: 13,
             limit: 10,
         };
         assert_eq!(
             error(Some(3)).to_string(),
-            "message 3 of the batch takes 11 bytes, but may take 10 at most"
+            "message 3 of the batch takes 13 bytes, 3 more than the limit of 10"
         );
         assert_eq!(
             error(None).to_string(),
-            "the batch takes 11 bytes, but may take 10 at most"
+            "the batch takes 13 bytes, 3 more than the limit of 10"
         );
+    }
+
+    /// Goal: whoever prints an error sees what caused it. Method: each kind that has a cause.
+    #[test]
+    fn the_text_of_an_error_includes_its_cause() {
+        let path = PathBuf::from("log");
+        let cause = || io::Error::from(io::ErrorKind::StorageFull);
+        let operation = "write";
+        let message = crate::Message {
+            offset: 7,
+            time: crate::Timestamp::from_micros(0),
+            key: None,
+            value: None,
+            headers: crate::Headers::default(),
+        };
+        let errors = [
+            Error::SyncFailed {
+                path: path.clone(),
+                source: cause(),
+            },
+            Error::Io {
+                operation,
+                path,
+                source: cause(),
+            },
+            Error::Encode {
+                index: 2,
+                part: MessagePart::Key,
+                source: Box::new(cause()),
+            },
+            DecodeError::new(message, MessagePart::Value, Box::new(cause())).into(),
+        ];
+        let wanted = [
+            "log: sync failed, messages not yet synced may or may not survive: no storage space",
+            "log: cannot write: no storage space",
+            "the key of message 2 of the batch cannot be encoded: no storage space",
+            "the value of the message at offset 7 cannot be decoded: no storage space",
+        ];
+        for (error, wanted) in errors.iter().zip(wanted) {
+            assert_eq!(error.to_string(), wanted);
+            let source = std::error::Error::source(error).expect("a cause");
+            assert_eq!(source.to_string(), "no storage space");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod ack;
 mod backup;
 mod control;
+mod corruption;
 mod headers;
 mod message;
 mod message_ref;
@@ -20,6 +21,7 @@ mod undecoded;
 pub use ack::{Ack, Place, metered_size};
 pub use backup::BackupReport;
 pub use control::{Control, ControlRecord};
+pub use corruption::Corruption;
 pub use headers::Headers;
 pub use message::{Batch, Message, NewMessage};
 pub use message_ref::MessageRef;

@@ -1,6 +1,5 @@
 //! Why a command failed, its error message, and the exit code.
 
-use std::error::Error as _;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -17,7 +16,7 @@ pub(crate) enum Failure {
     #[error("line {number}: {reason}")]
     Line { number: u64, reason: String },
 
-    #[error("cannot {operation}")]
+    #[error("cannot {operation}: {source}")]
     Io {
         operation: &'static str,
         source: io::Error,
@@ -46,14 +45,7 @@ impl Failure {
     /// Prints the failure on the standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Failure::CorruptionTold | Failure::OutputClosed) {
-            let mut text = format!("duramen: {self}");
-            let mut cause = self.source();
-            while let Some(error) = cause {
-                text.push_str(": ");
-                text.push_str(&error.to_string());
-                cause = error.source();
-            }
-            tell(text);
+            tell(format_args!("duramen: {self}"));
             if let Some(hint) = self.hint() {
                 tell(format_args!("duramen: {hint}"));
             }
