@@ -1,9 +1,9 @@
 //! L0: the one error type.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::types::{Corruption, DecodeError, MessagePart, Position, Token};
+use crate::types::{Corruption, DecodeError, ErrorKind, IndexKind, MessagePart, Position, Token};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -117,9 +117,16 @@ pub enum Error {
         limit: u64,
     },
 
-    /// The call needs an index that the log was opened without.
-    #[error("the log was opened without the index that this call needs")]
-    NoIndex,
+    /// The call needs an index that the log was opened without. Open it with that index:
+    /// [`Options::key_index`](crate::Options::key_index) or
+    /// [`time_index`](crate::Options::time_index).
+    #[error("{}the log has no {index} index; open it with `Options::{index}_index(true)`", place_text(path.as_deref()))]
+    NoIndex {
+        /// The index that is missing.
+        index: IndexKind,
+        /// The log's directory; `None` if the log has none.
+        path: Option<PathBuf>,
+    },
 
     /// Another handle has the log open, in this process or another one.
     #[error("{}: the log is open elsewhere", path.display())]
@@ -134,8 +141,17 @@ pub enum Error {
 
     /// The handle no longer writes, because an earlier write or sync failed.
     /// [`close`](crate::Log::close) returns the original error. Open the log again.
-    #[error("the handle no longer writes, because an earlier write or sync failed; open the log again")]
-    Poisoned,
+    #[error(
+        "{}an earlier write or sync failed, so the handle no longer writes; open the log again: {source}",
+        place_text(path.as_deref())
+    )]
+    Poisoned {
+        /// The file or directory that was to be written or synced first; `None` if that is not
+        /// known.
+        path: Option<PathBuf>,
+        /// What was wrong.
+        source: io::Error,
+    },
 
     /// The handle was made by another process, of which this one is a fork. It belongs to that
     /// process, and is refused here in every call. A log that this process opens itself works as
@@ -244,33 +260,6 @@ pub enum Error {
     },
 }
 
-/// What a caller can do about an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// There is no such message or log: carry on.
-    Absent,
-    /// An argument or option is wrong: correct the program.
-    Usage,
-    /// Another writer was first or has the log open, or the log has gone on in another way than the
-    /// caller knows: read the current state, then decide.
-    Conflict,
-    /// The system refused and nothing was written: try again once there is space, or the permission
-    /// or the file descriptors that were missing.
-    NotWritten,
-    /// A write was not confirmed and may or may not survive: open the log again and check.
-    Unknown,
-    /// The handle can no longer be used: open the log again.
-    Unusable,
-    /// The codec cannot read a message: skip it, or read its bytes.
-    Undecodable,
-    /// Stored bytes are damaged: run [`check`](crate::check), then [`recover`](crate::recover) or
-    /// restore a backup.
-    Corrupt,
-    /// A backup or restore was interrupted: run it again.
-    Unfinished,
-}
-
 impl Error {
     /// What the caller can do about the error.
     #[must_use]
@@ -279,7 +268,7 @@ impl Error {
             Error::NotFound | Error::NoLog { .. } => ErrorKind::Absent,
             Error::OffsetOutOfRange { .. }
             | Error::TooLarge { .. }
-            | Error::NoIndex
+            | Error::NoIndex { .. }
             | Error::ReadOnly
             | Error::Unsupported { .. }
             | Error::Encode { .. }
@@ -295,10 +284,19 @@ impl Error {
             | Error::EpochChanged { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } => ErrorKind::Unknown,
-            Error::Closed | Error::Poisoned | Error::Forked => ErrorKind::Unusable,
+            Error::Closed | Error::Poisoned { .. } | Error::Forked => ErrorKind::Unusable,
             Error::Decode(_) => ErrorKind::Undecodable,
             Error::Unfinished { .. } => ErrorKind::Unfinished,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
+        }
+    }
+
+    /// The error for a log that is poisoned, or is to be, without a file that the system refused.
+    #[cold]
+    pub(crate) fn poisoned(why: &'static str) -> Error {
+        Error::Poisoned {
+            path: None,
+            source: io::Error::other(why),
         }
     }
 
@@ -323,6 +321,10 @@ fn too_large_text(index: Option<usize>, size: u64, limit: u64) -> String {
     );
     let excess = size.saturating_sub(limit);
     format!("{what} takes {size} bytes, {excess} more than the limit of {limit}")
+}
+
+fn place_text(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!("{}: ", path.display()))
 }
 
 fn parted_text(parted_at: Option<u64>) -> String {
@@ -386,6 +388,10 @@ mod tests {
                 path: path.clone(),
                 source: cause(),
             },
+            Error::Poisoned {
+                path: Some(path.clone()),
+                source: cause(),
+            },
             Error::Io {
                 operation,
                 path,
@@ -400,6 +406,8 @@ mod tests {
         ];
         let wanted = [
             "log: sync failed, messages not yet synced may or may not survive: no storage space",
+            "log: an earlier write or sync failed, so the handle no longer writes; open the log again: \
+             no storage space",
             "log: cannot write: no storage space",
             "the key of message 2 of the batch cannot be encoded: no storage space",
             "the value of the message at offset 7 cannot be decoded: no storage space",
@@ -412,22 +420,25 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_index_is_named_with_the_way_to_have_it() {
+        let error = |index, path| Error::NoIndex { index, path };
+        assert_eq!(
+            error(IndexKind::Key, Some("logs/a".into())).to_string(),
+            "logs/a: the log has no key index; open it with `Options::key_index(true)`"
+        );
+        assert_eq!(
+            error(IndexKind::Time, None).to_string(),
+            "the log has no time index; open it with `Options::time_index(true)`"
+        );
+    }
+
+    #[test]
     fn trimmed_is_distinguished_from_not_yet_published() {
-        assert!(
-            Error::OffsetOutOfRange {
-                offset: 3,
-                start: 4,
-                next: 9
-            }
-            .is_trimmed()
-        );
-        assert!(
-            !Error::OffsetOutOfRange {
-                offset: 10,
-                start: 4,
-                next: 9
-            }
-            .is_trimmed()
-        );
+        let error = |offset| Error::OffsetOutOfRange {
+            offset,
+            start: 4,
+            next: 9,
+        };
+        assert!(error(3).is_trimmed() && !error(10).is_trimmed());
     }
 }

@@ -102,7 +102,7 @@ pub mod on_disk {
 pub use blocking::LogStream;
 pub use blocking::{BlockingLog, Follow};
 pub use engine::{BatchBuf, FileLog, Scan};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, Result};
 pub use log::{
     Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, TimestampPolicy,
     Watch,
@@ -116,7 +116,7 @@ pub use memory::MemoryLog;
 pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TReadBatch, codec};
 pub use types::{
     Ack, BATCH_SIZE_MAX, BackupReport, Batch, Control, ControlRecord, Corruption, DecodeError, Deleted,
-    Filter, Headers, LifeId, MESSAGE_SIZE_MAX, Message, MessagePart, MessageRef, NewMessage,
-    ParsePositionError, ParseTimestampError, Place, Position, PublishOptions, ReadBatch, ReadOptions, Start,
-    Stats, Stop, Timestamp, Token, Trimmed, metered_size,
+    ErrorKind, Filter, Headers, IndexKind, LifeId, MESSAGE_SIZE_MAX, Message, MessagePart, MessageRef,
+    NewMessage, ParsePositionError, ParseTimestampError, Place, Position, PublishOptions, ReadBatch,
+    ReadOptions, Start, Stats, Stop, Timestamp, Token, Trimmed, metered_size,
 };

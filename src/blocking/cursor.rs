@@ -1,4 +1,4 @@
-use crate::{Batch, Changes, Error, Result, Start};
+use crate::{Batch, Changes, Error, Log, Result, Start};
 
 /// A reader's position in a log. It moves forward as the log is read.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,8 @@ impl Cursor {
     /// end of the log, where more messages may come.
     pub(super) fn poll(
         &mut self,
+        log: &impl Log,
         changes: &Changes,
-        is_sealed: impl Fn() -> Result<bool>,
         read: impl Fn(Start) -> Result<Batch>,
     ) -> Option<Result<Batch>> {
         // Read before the log, so that messages that became visible before the poisoning are
@@ -41,8 +41,8 @@ impl Cursor {
                 }
                 // What was published before the log was sealed is read first.
                 Ok(batch) if was_sealed => return Some(Ok(batch)),
-                Ok(_) if is_poisoned => return Some(Err(Error::Poisoned)),
-                Ok(_) => match is_sealed() {
+                Ok(_) if is_poisoned => return Some(Err(poisoned(log))),
+                Ok(_) => match log.is_sealed() {
                     Ok(true) => was_sealed = true,
                     Ok(false) => return None,
                     Err(error) => return Some(Err(error)),
@@ -53,6 +53,15 @@ impl Cursor {
                 },
             }
         }
+    }
+}
+
+/// Why the poisoned log is poisoned: it tells whoever publishes, even nothing at all.
+#[cold]
+pub(super) fn poisoned(log: &impl Log) -> Error {
+    match log.publish(&[]) {
+        Err(error @ Error::Poisoned { .. }) => error,
+        _ => Error::poisoned("the log does not say what failed"),
     }
 }
 

@@ -124,7 +124,7 @@ impl<L: Log> Tail<L> {
         }
         let log = &self.log;
         let read = |at| log.consume(at, READ_AHEAD);
-        match self.cursor.poll(log.changes_or_own(), || log.is_sealed(), read)? {
+        match self.cursor.poll(log.raw(), log.changes_or_own(), read)? {
             Ok(batch) => {
                 self.ahead = batch.into_iter();
                 let Some(message) = self.ahead.next() else {

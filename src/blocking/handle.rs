@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cursor::{Cursor, start_if_trimmed};
+use super::cursor::{Cursor, poisoned, start_if_trimmed};
 use crate::{Batch, Changes, Error, Log, ReadBatch, ReadOptions, Result, Start, Stop};
 
 /// A wrapper for any [`Log`] whose readers can wait for messages. It is a `Log` itself.
@@ -175,7 +175,7 @@ impl<L: Log> BlockingLog<L> {
                     Stop::More if is_empty && !is_over() => {}
                     Stop::AtEnd | Stop::More if is_empty => {
                         last = Some(read);
-                        return is_poisoned.then_some(Err(Error::Poisoned));
+                        return is_poisoned.then(|| Err(poisoned(&self.inner.log)));
                     }
                     _ => return Some(Ok(read)),
                 }
@@ -234,8 +234,7 @@ impl<L: Log> BlockingLog<L> {
             return read(from);
         }
         let mut cursor = Cursor::new(from);
-        let is_sealed = || self.inner.log.is_sealed();
-        let mut poll = || cursor.poll(self.changes_or_own(), is_sealed, &read);
+        let mut poll = || cursor.poll(&self.inner.log, self.changes_or_own(), &read);
         if let Some(found) = poll() {
             return found;
         }
@@ -291,7 +290,7 @@ impl<L: Log> BlockingLog<L> {
     pub(super) fn wake_readers_after<T>(&self, result: Result<T>) -> Result<T> {
         if self.inner.log.changes().is_none() {
             match result {
-                Err(Error::SyncFailed { .. } | Error::Poisoned) => self.inner.changes.poison(),
+                Err(Error::SyncFailed { .. } | Error::Poisoned { .. }) => self.inner.changes.poison(),
                 _ => self.inner.changes.notify(),
             }
         }

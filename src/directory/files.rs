@@ -6,7 +6,7 @@ use crate::format::{
     SegmentHeader, SegmentHeaderBytes,
 };
 use crate::sys::{Dir, File, Open, found};
-use crate::{Corruption, Error, Result};
+use crate::{Corruption, Error, IndexKind, Result};
 
 /// The opened directory of a log: its files by name, and what all of them have in common.
 #[derive(Debug)]
@@ -67,6 +67,14 @@ impl Directory {
         };
         let header = self.header(*last)?;
         Ok(Some(header.map_or(*last, |header| header.last_base())))
+    }
+
+    /// The error for a call that needs an index which the log was opened without.
+    pub(crate) fn no_index(&self, index: IndexKind) -> Error {
+        Error::NoIndex {
+            index,
+            path: Some(self.dir.path().to_path_buf()),
+        }
     }
 
     /// The path of a file, for messages.

@@ -129,7 +129,7 @@ impl<'a> Reading<'a> {
         let next_offset = match from {
             Start::At(offset) => offset,
             other => match log.begin(other) {
-                Err(Error::NoIndex) => tail.offset,
+                Err(Error::NoIndex { .. }) => tail.offset,
                 begin => begin?,
             },
         };

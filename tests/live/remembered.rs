@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use duramen::{Error, Log, MemoryLog, NewMessage, Options, RecoverOptions, Timestamp, check, recover, stat};
+use duramen::{
+    Error, IndexKind, Log, MemoryLog, NewMessage, Options, RecoverOptions, Timestamp, check, recover, stat,
+};
 
 use crate::common::{fast_dir, files_of, write_files};
 
@@ -13,8 +15,21 @@ fn indexes(options: &Options, dir: &Path) -> (bool, bool) {
     let stats = log.stat().expect("open");
     let found = log.get_by_key(b"k");
     assert_eq!(found.is_ok(), stats.key_index, "{found:?}");
+    let lacks = |index| {
+        Error::NoIndex {
+            index,
+            path: Some(dir.to_owned()),
+        }
+        .to_string()
+    };
+    if let Err(error) = found {
+        assert_eq!(error.to_string(), lacks(IndexKind::Key));
+    }
     let found = log.get_by_time(Timestamp::from_micros(1));
     assert_eq!(found.is_ok(), stats.time_index, "{found:?}");
+    if let Err(error) = found {
+        assert_eq!(error.to_string(), lacks(IndexKind::Time));
+    }
     log.close().expect("closed");
     (stats.key_index, stats.time_index)
 }

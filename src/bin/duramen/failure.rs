@@ -45,12 +45,23 @@ impl Failure {
     /// Prints the failure on the standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Failure::CorruptionTold | Failure::OutputClosed) {
-            tell(format_args!("duramen: {self}"));
+            tell(format_args!("duramen: {}", self.text()));
             if let Some(hint) = self.hint() {
                 tell(format_args!("duramen: {hint}"));
             }
         }
         ExitCode::from(self.exit_code())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            // What the library advises is nothing that can be typed here; the hint is.
+            Failure::Log(Error::NoIndex {
+                index,
+                path: Some(path),
+            }) => format!("{}: the log has no {index} index", path.display()),
+            other => other.to_string(),
+        }
     }
 
     fn exit_code(&self) -> u8 {
@@ -65,7 +76,7 @@ impl Failure {
 
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Failure::Log(Error::NoIndex) => {
+            Failure::Log(Error::NoIndex { .. }) => {
                 Some("`duramen publish DIR --key-index --time-index </dev/null` adds indexes to a log")
             }
             Failure::Log(Error::Locked { .. }) => {
