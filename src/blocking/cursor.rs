@@ -4,7 +4,7 @@ use crate::{Batch, Changes, Error, Log, Result, Start};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     pub(super) at: Start,
-    /// Whether reading is to begin with the oldest message and nothing was read yet. Then a trim
+    /// Whether reading may begin with the oldest message and nothing was read yet. Then a trim
     /// loses nothing that the reader expects.
     from_oldest: bool,
 }
@@ -13,7 +13,7 @@ impl Cursor {
     pub(super) fn new(from: Start) -> Cursor {
         Cursor {
             at: from,
-            from_oldest: from == Start::Oldest,
+            from_oldest: is_from_oldest(from),
         }
     }
 
@@ -54,6 +54,11 @@ impl Cursor {
             }
         }
     }
+}
+
+/// Whether a reader that starts at `from` expects no message in particular.
+pub(super) fn is_from_oldest(from: Start) -> bool {
+    matches!(from, Start::Oldest | Start::AtOrOldest(_))
 }
 
 /// Why the poisoned log is poisoned: it tells whoever publishes, even nothing at all.

@@ -37,8 +37,8 @@ impl<L: Log> BlockingLog<L> {
     /// - Messages come in offset order, and none comes twice.
     /// - If the next message was trimmed, the iterator returns one error for which
     ///   [`is_trimmed`](Error::is_trimmed) is true, and continues at the log's start offset, which
-    ///   is the field `start` of the error. An iterator that starts at `Start::Oldest` and has
-    ///   returned nothing yet skips trimmed messages without an error.
+    ///   is the field `start` of the error. An iterator that starts at `Start::Oldest` or
+    ///   `Start::AtOrOldest` and has returned nothing yet skips trimmed messages without an error.
     /// - When the log is closed, the iterator returns the messages it has read already, and then
     ///   `None`. When it is sealed, the iterator returns all messages, and then `None`.
     /// - The iterator returns any other error once, and then ends: for instance `Corrupt`, or

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cursor::{Cursor, poisoned, start_if_trimmed};
+use super::cursor::{Cursor, is_from_oldest, poisoned, start_if_trimmed};
 use crate::{Batch, Changes, Error, Log, ReadBatch, ReadOptions, Result, Start, Stop};
 
 /// A wrapper for any [`Log`] whose readers can wait for messages. It is a `Log` itself.
@@ -118,7 +118,8 @@ impl<L: Log> BlockingLog<L> {
     /// - [`Error::Closed`] when the log is closed;
     /// - [`Error::Poisoned`] when the log is poisoned;
     /// - [`Error::OffsetOutOfRange`] ([`is_trimmed`](Error::is_trimmed)) when new messages were
-    ///   trimmed before this call could read them. `Start::Oldest` skips trimmed messages instead.
+    ///   trimmed before this call could read them. `Start::Oldest` and `Start::AtOrOldest` skip
+    ///   trimmed messages instead.
     pub fn consume_blocking(
         &self,
         from: Start,
@@ -160,7 +161,7 @@ impl<L: Log> BlockingLog<L> {
                 let mut read = self.inner.log.read(at, how);
                 // Nothing was returned yet, so a trim loses nothing that the reader expects.
                 while let Some(start) = read.as_ref().err().and_then(start_if_trimmed)
-                    && from == Start::Oldest
+                    && is_from_oldest(from)
                 {
                     read = self.inner.log.read(Start::At(start), how);
                 }

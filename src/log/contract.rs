@@ -204,6 +204,7 @@ declare_log! {
         /// | `Newest` | no messages, and the log's next offset |
         /// | `At(o)` | from `o` on, or, if `o` has no message (any more), from the next one on |
         /// | `At(next offset)` | no messages, and the same offset |
+        /// | `AtOrOldest(o)` | as `At(o)`, or, if `o` is below the start offset, as `Oldest` |
         /// | `Time(t)` | from the first message at or after `t` on, by the time index |
         /// | `Time(t)`, all earlier | no messages, and the log's next offset |
         /// | `Last(n)` | the last `n` messages, or all if there are fewer |
@@ -226,8 +227,8 @@ declare_log! {
         /// # Errors
         ///
         /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` beyond the next
-        ///   offset or below the start offset; [`is_trimmed`](crate::Error::is_trimmed)
-        ///   distinguishes the two.
+        ///   offset or below the start offset, and for `AtOrOldest(o)` beyond the next offset;
+        ///   [`is_trimmed`](crate::Error::is_trimmed) distinguishes the two.
         /// - [`NoIndex`](crate::Error::NoIndex) for `Time` without a time index.
         /// - [`Corrupt`](crate::Error::Corrupt) if the first message of the batch is damaged; a
         ///   batch ends before a later damaged message. Also if the segment's header or length is
