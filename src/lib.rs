@@ -100,7 +100,7 @@ pub mod on_disk {
 
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
-pub use blocking::{BlockingLog, Follow};
+pub use blocking::{Awaited, BlockingLog, Follow, StopHandle};
 pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Error, Result};
 pub use log::{

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::cursor::{Cursor, is_from_oldest, poisoned, start_if_trimmed};
@@ -55,6 +55,27 @@ impl<L: Log> Clone for BlockingLog<L> {
     fn clone(&self) -> BlockingLog<L> {
         BlockingLog {
             inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+/// A handle that keeps no log open.
+pub(super) struct WeakLog<L: Log> {
+    inner: Weak<Inner<L>>,
+}
+
+impl<L: Log> WeakLog<L> {
+    /// The log, if it is still there.
+    pub(super) fn upgrade(&self) -> Option<BlockingLog<L>> {
+        let inner = self.inner.upgrade()?;
+        Some(BlockingLog { inner })
+    }
+}
+
+impl<L: Log> Clone for WeakLog<L> {
+    fn clone(&self) -> WeakLog<L> {
+        WeakLog {
+            inner: Weak::clone(&self.inner),
         }
     }
 }
@@ -253,6 +274,13 @@ impl<L: Log> BlockingLog<L> {
             _ => Err(Error::Invalid(
                 "the log did not say at which offset reading continues",
             )),
+        }
+    }
+
+    /// A handle that keeps no log open.
+    pub(super) fn downgrade(&self) -> WeakLog<L> {
+        WeakLog {
+            inner: Arc::downgrade(&self.inner),
         }
     }
 
