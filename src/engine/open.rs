@@ -109,6 +109,16 @@ impl Options {
         open(self, dir)
     }
 
+    /// Opens the log in this directory once more, under the lock of an earlier handle if there is
+    /// one. Creates no log.
+    pub(super) fn open_again(&self, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {
+        let lock = lock.map_or_else(|| self.lock(dir, !self.read_only), Ok)?;
+        if Copies::read(dir)?.is_absent() && segment_bases(dir)?.is_empty() {
+            return Err(no_log(dir.path()));
+        }
+        open_locked(self, dir, lock)
+    }
+
     fn validate(&self) -> Result<()> {
         if !Options::ROLLOVER_RANGE.contains(&self.rollover) {
             return Err(Error::Invalid("rollover must be between 1 KiB and 2 GiB"));
@@ -154,7 +164,10 @@ fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
 }
 
 fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
-    let lock = options.lock(dir, !options.read_only)?;
+    open_locked(options, dir, options.lock(dir, !options.read_only)?)
+}
+
+fn open_locked(options: &Options, dir: &Dir, lock: DirLock) -> Result<FileLog> {
     let home = Home::of(dir)?;
     let bases = segment_bases(dir)?;
     let copies = read_or_create(dir, options, &bases, home)?;

@@ -25,6 +25,7 @@ use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
 /// to be copied, tasks or the scheduler), it takes none of these.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
+    pub(super) options: Options,
     pub(super) directory: Arc<Directory>,
     pub(super) segments: Arc<Segments>,
     pub(super) metadata: Arc<LiveMetadata>,
@@ -86,6 +87,7 @@ impl OpenLog {
         });
         let upkeep = Upkeep::new(&segments, &append, &remove, &space, options, scheduler.as_ref());
         OpenLog {
+            options: options.clone(),
             directory,
             segments,
             metadata,
@@ -223,20 +225,25 @@ impl OpenLog {
 
     /// See [`Log::close`](crate::Log::close).
     pub(super) fn close(&self) -> Result<()> {
+        let (closed, _lock) = self.close_under_lock();
+        closed
+    }
+
+    /// Closes the log. Who does so first gets the lock on the directory, too.
+    pub(super) fn close_under_lock(&self) -> (Result<()>, Option<DirLock>) {
         if self.health().is_forked() {
             // All that is open belongs to the parent. But its lock must not outlast it in the
             // child's copies of the descriptors.
             drop(self.lock.try_lock().and_then(|mut lock| lock.take()));
-            return Err(Error::Forked);
+            return (Err(Error::Forked), None);
         }
         if !self.health().close() {
-            return Ok(());
+            return (Ok(()), None);
         }
         let closed = self.close_files();
         self.health().give_up();
         self.segments.clear();
-        self.lock.lock().take();
-        closed
+        (closed, self.lock.lock().take())
     }
 
     fn close_files(&self) -> Result<()> {

@@ -20,5 +20,7 @@ mod paced;
 mod random_backups;
 mod remembered;
 mod removal;
+#[cfg(feature = "fault")]
+mod reopened;
 mod retention;
 mod unfinished;
