@@ -41,7 +41,8 @@ impl Options {
         open_at(self, dir.as_ref())
     }
 
-    /// Returns options for opening the log in `dir` with the indexes that it has.
+    /// Returns options for opening the log in `dir` that name the indexes it has. Opening it
+    /// without naming them has the same effect; this fails where there is no log.
     ///
     /// # Errors
     ///

@@ -276,6 +276,7 @@ declare_log! {
         /// | `Oldest` | the first existing message |
         /// | `Newest`, `Last(0)` | the last existing message |
         /// | `At(o)` | the message with exactly this offset |
+        /// | `AtOrOldest(o)` | as `At(o)`, or, if `o` is below the start offset, as `Oldest` |
         /// | `Time(t)` | as [`get_by_time`](Log::get_by_time) |
         /// | `Last(n)` | the `n`-th message from the end, or the first if there are fewer |
         ///
@@ -284,7 +285,7 @@ declare_log! {
         /// - [`NotFound`](crate::Error::NotFound) on an empty log, for a deleted message, and for
         ///   the offset of a control record.
         /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` below the start
-        ///   offset, or at or beyond the next offset.
+        ///   offset, or at or beyond the next offset; `AtOrOldest(o)` only there.
         read fn get(&self, at: Start) -> Result<Message>;
 
         /// The last message with exactly this key. It may be a tombstone.
