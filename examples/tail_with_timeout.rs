@@ -6,7 +6,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use duramen::{BlockingLog, Error, FileLog, Log, NewMessage, Options, Result, Start};
+use duramen::{Awaited, BlockingLog, FileLog, Log, NewMessage, Options, Result, Start};
 
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // This is longer than the reader's timeout.
         thread::sleep(3 * QUIET);
     }
-    // Closing the log wakes the reader, which gets an error.
+    // Closing the log wakes the reader, which ends.
     log.close()?;
     let (messages, pauses) = reader.join().expect("the reader does not panic")?;
     println!("{messages} messages, {pauses} pauses");
@@ -37,22 +37,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn read(log: &BlockingLog<FileLog>) -> Result<(usize, usize)> {
     let begun = Instant::now();
     let (mut messages, mut pauses) = (0, 0);
-    let mut from = Start::Oldest;
+    let mut tail = log.follow(Start::Oldest);
     loop {
-        let batch = match log.consume_blocking(from, 100, Some(QUIET)) {
-            Ok(batch) => batch,
-            Err(Error::Closed) => return Ok((messages, pauses)),
-            Err(error) => return Err(error),
-        };
-        // Even an empty batch has the offset to continue from.
-        from = Start::At(batch.next_offset);
-        if batch.messages.is_empty() {
-            pauses += 1;
-            println!("{:?}: quiet, time to tidy up", begun.elapsed());
-        }
-        for message in batch {
-            messages += 1;
-            println!("{:?}: {:?}", begun.elapsed(), message.value);
+        match tail.next_timeout(QUIET) {
+            Awaited::Item(message) => {
+                messages += 1;
+                println!("{:?}: {:?}", begun.elapsed(), message?.value);
+            }
+            Awaited::TimedOut => {
+                pauses += 1;
+                println!("{:?}: quiet, time to tidy up", begun.elapsed());
+            }
+            Awaited::Ended => return Ok((messages, pauses)),
         }
     }
 }

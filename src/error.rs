@@ -1,14 +1,17 @@
 //! L0: the one error type.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::types::{DecodeError, MessagePart, Position, Token};
+use crate::types::{Corruption, DecodeError, ErrorKind, IndexKind, MessagePart, Position, Token};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed. [`kind`](Error::kind) says what the caller can do about it.
+///
+/// The text of an error is one line and includes that of its cause, which
+/// [`source`](std::error::Error::source) returns, too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -103,7 +106,7 @@ pub enum Error {
     /// These limits are on the bytes of keys, values and headers. The form in which a log stores
     /// messages may have limits of its own: the file log refuses a message whose headers are mostly
     /// empty and number in the tens of millions.
-    #[error("{} takes {size} bytes, but may take {limit} at most", too_large_text(*index))]
+    #[error("{}", too_large_text(*index, *size, *limit))]
     TooLarge {
         /// The message's position in the batch, counted from 0; `None` if the batch as a whole is
         /// too large.
@@ -114,9 +117,16 @@ pub enum Error {
         limit: u64,
     },
 
-    /// The call needs an index that the log was opened without.
-    #[error("the log was opened without the index that this call needs")]
-    NoIndex,
+    /// The call needs an index that the log was opened without. Open it with that index:
+    /// [`Options::key_index`](crate::Options::key_index) or
+    /// [`time_index`](crate::Options::time_index).
+    #[error("{}the log has no {index} index; open it with `Options::{index}_index(true)`", place_text(path.as_deref()))]
+    NoIndex {
+        /// The index that is missing.
+        index: IndexKind,
+        /// The log's directory; `None` if the log has none.
+        path: Option<PathBuf>,
+    },
 
     /// Another handle has the log open for writing, in this process or another one.
     #[error("{}: the log is open elsewhere", path.display())]
@@ -131,8 +141,17 @@ pub enum Error {
 
     /// The handle no longer writes, because an earlier write or sync failed.
     /// [`close`](crate::Log::close) returns the original error. Open the log again.
-    #[error("the handle no longer writes, because an earlier write or sync failed; open the log again")]
-    Poisoned,
+    #[error(
+        "{}an earlier write or sync failed, so the handle no longer writes; open the log again: {source}",
+        place_text(path.as_deref())
+    )]
+    Poisoned {
+        /// The file or directory that was to be written or synced first; `None` if that is not
+        /// known.
+        path: Option<PathBuf>,
+        /// What was wrong.
+        source: io::Error,
+    },
 
     /// The handle was made by another process, of which this one is a fork. It belongs to that
     /// process, and is refused here in every call. A log that this process opens itself works as
@@ -143,7 +162,7 @@ pub enum Error {
 
     /// A sync failed, and the handle is poisoned. The messages that the sync was to cover may or
     /// may not survive a crash.
-    #[error("{}: sync failed, messages not yet synced may or may not survive", path.display())]
+    #[error("{}: sync failed, messages not yet synced may or may not survive: {source}", path.display())]
     SyncFailed {
         /// The file or directory that could not be synced.
         path: PathBuf,
@@ -197,7 +216,7 @@ pub enum Error {
     ReadOnly,
 
     /// A codec cannot encode a key or value. Nothing was written.
-    #[error("the {part} of message {index} of the batch cannot be encoded")]
+    #[error("the {part} of message {index} of the batch cannot be encoded: {source}")]
     Encode {
         /// The message's position in the batch, counted from 0.
         index: usize,
@@ -232,7 +251,7 @@ pub enum Error {
     },
 
     /// The operating system refused an operation. The log is as it was before the call.
-    #[error("{}: cannot {operation}", path.display())]
+    #[error("{}: cannot {operation}: {source}", path.display())]
     Io {
         /// The operation, such as "open".
         operation: &'static str,
@@ -243,70 +262,6 @@ pub enum Error {
     },
 }
 
-/// What a caller can do about an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// There is no such message or log: carry on.
-    Absent,
-    /// An argument or option is wrong: correct the program.
-    Usage,
-    /// Another writer was first or has the log open, or the log has gone on in another way than the
-    /// caller knows: read the current state, then decide.
-    Conflict,
-    /// The system refused and nothing was written: try again once there is space, or the permission
-    /// or the file descriptors that were missing.
-    NotWritten,
-    /// A write was not confirmed and may or may not survive: open the log again and check.
-    Unknown,
-    /// The handle can no longer be used: open the log again.
-    Unusable,
-    /// The codec cannot read a message: skip it, or read its bytes.
-    Undecodable,
-    /// Stored bytes are damaged: run [`check`](crate::check), then [`recover`](crate::recover) or
-    /// restore a backup.
-    Corrupt,
-    /// A backup or restore was interrupted: run it again.
-    Unfinished,
-}
-
-/// A kind of damage to stored bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum Corruption {
-    /// The file does not begin with the magic number of its kind.
-    #[error("not a file of a duramen log")]
-    Magic,
-    /// A file header's checksum or fields are wrong.
-    #[error("the file header is damaged")]
-    Header,
-    /// A batch header's checksum or fields are wrong.
-    #[error("a batch header is damaged")]
-    Batch,
-    /// A record's checksum or fields are wrong.
-    #[error("a record is damaged")]
-    Record,
-    /// The file ends too early.
-    #[error("the file is shorter than the bytes written to it")]
-    Short,
-    /// There are bytes where nothing was written.
-    #[error("there are bytes where nothing was written")]
-    Trailing,
-    /// A segment file belongs to another log, or to another place in this log.
-    #[error("the segment does not belong to this place in the log")]
-    Foreign,
-    /// A segment is missing.
-    #[error("a segment is missing")]
-    Missing,
-    /// An index does not match its segment, or its checksum is wrong.
-    #[error("the index is damaged")]
-    Index,
-    /// The metadata is damaged. Opening a log fails with this if both copies are damaged; the
-    /// report of [`check`](crate::check) has one for each damaged copy.
-    #[error("the metadata is damaged")]
-    Meta,
-}
-
 impl Error {
     /// What the caller can do about the error.
     #[must_use]
@@ -315,7 +270,7 @@ impl Error {
             Error::NotFound | Error::NoLog { .. } => ErrorKind::Absent,
             Error::OffsetOutOfRange { .. }
             | Error::TooLarge { .. }
-            | Error::NoIndex
+            | Error::NoIndex { .. }
             | Error::ReadOnly
             | Error::Unsupported { .. }
             | Error::Encode { .. }
@@ -331,10 +286,19 @@ impl Error {
             | Error::EpochChanged { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } => ErrorKind::Unknown,
-            Error::Closed | Error::Poisoned | Error::Forked => ErrorKind::Unusable,
+            Error::Closed | Error::Poisoned { .. } | Error::Forked => ErrorKind::Unusable,
             Error::Decode(_) => ErrorKind::Undecodable,
             Error::Unfinished { .. } => ErrorKind::Unfinished,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
+        }
+    }
+
+    /// The error for a log that is poisoned, or is to be, without a file that the system refused.
+    #[cold]
+    pub(crate) fn poisoned(why: &'static str) -> Error {
+        Error::Poisoned {
+            path: None,
+            source: io::Error::other(why),
         }
     }
 
@@ -352,11 +316,17 @@ impl From<DecodeError> for Error {
     }
 }
 
-fn too_large_text(index: Option<usize>) -> String {
-    index.map_or_else(
+fn too_large_text(index: Option<usize>, size: u64, limit: u64) -> String {
+    let what = index.map_or_else(
         || "the batch".to_owned(),
         |index| format!("message {index} of the batch"),
-    )
+    );
+    let excess = size.saturating_sub(limit);
+    format!("{what} takes {size} bytes, {excess} more than the limit of {limit}")
+}
+
+fn place_text(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| format!("{}: ", path.display()))
 }
 
 fn parted_text(parted_at: Option<u64>) -> String {
@@ -389,36 +359,88 @@ mod tests {
     fn too_large_says_what_is_too_large() {
         let error = |index| Error::TooLarge {
             index,
-            size: 11,
+            size: 13,
             limit: 10,
         };
         assert_eq!(
             error(Some(3)).to_string(),
-            "message 3 of the batch takes 11 bytes, but may take 10 at most"
+            "message 3 of the batch takes 13 bytes, 3 more than the limit of 10"
         );
         assert_eq!(
             error(None).to_string(),
-            "the batch takes 11 bytes, but may take 10 at most"
+            "the batch takes 13 bytes, 3 more than the limit of 10"
+        );
+    }
+
+    /// Goal: whoever prints an error sees what caused it. Method: each kind that has a cause.
+    #[test]
+    fn the_text_of_an_error_includes_its_cause() {
+        let path = PathBuf::from("log");
+        let cause = || io::Error::from(io::ErrorKind::StorageFull);
+        let operation = "write";
+        let message = crate::Message {
+            offset: 7,
+            time: crate::Timestamp::from_micros(0),
+            key: None,
+            value: None,
+            headers: crate::Headers::default(),
+        };
+        let errors = [
+            Error::SyncFailed {
+                path: path.clone(),
+                source: cause(),
+            },
+            Error::Poisoned {
+                path: Some(path.clone()),
+                source: cause(),
+            },
+            Error::Io {
+                operation,
+                path,
+                source: cause(),
+            },
+            Error::Encode {
+                index: 2,
+                part: MessagePart::Key,
+                source: Box::new(cause()),
+            },
+            DecodeError::new(message, MessagePart::Value, Box::new(cause())).into(),
+        ];
+        let wanted = [
+            "log: sync failed, messages not yet synced may or may not survive: no storage space",
+            "log: an earlier write or sync failed, so the handle no longer writes; open the log again: \
+             no storage space",
+            "log: cannot write: no storage space",
+            "the key of message 2 of the batch cannot be encoded: no storage space",
+            "the value of the message at offset 7 cannot be decoded: no storage space",
+        ];
+        for (error, wanted) in errors.iter().zip(wanted) {
+            assert_eq!(error.to_string(), wanted);
+            let source = std::error::Error::source(error).expect("a cause");
+            assert_eq!(source.to_string(), "no storage space");
+        }
+    }
+
+    #[test]
+    fn a_missing_index_is_named_with_the_way_to_have_it() {
+        let error = |index, path| Error::NoIndex { index, path };
+        assert_eq!(
+            error(IndexKind::Key, Some("logs/a".into())).to_string(),
+            "logs/a: the log has no key index; open it with `Options::key_index(true)`"
+        );
+        assert_eq!(
+            error(IndexKind::Time, None).to_string(),
+            "the log has no time index; open it with `Options::time_index(true)`"
         );
     }
 
     #[test]
     fn trimmed_is_distinguished_from_not_yet_published() {
-        assert!(
-            Error::OffsetOutOfRange {
-                offset: 3,
-                start: 4,
-                next: 9
-            }
-            .is_trimmed()
-        );
-        assert!(
-            !Error::OffsetOutOfRange {
-                offset: 10,
-                start: 4,
-                next: 9
-            }
-            .is_trimmed()
-        );
+        let error = |offset| Error::OffsetOutOfRange {
+            offset,
+            start: 4,
+            next: 9,
+        };
+        assert!(error(3).is_trimmed() && !error(10).is_trimmed());
     }
 }

@@ -208,9 +208,9 @@ pub mod on_disk {
 
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
-pub use blocking::{BlockingLog, Follow};
+pub use blocking::{Awaited, BlockingLog, Follow, StopHandle};
 pub use engine::{BatchBuf, FileLog, Scan};
-pub use error::{Corruption, Error, ErrorKind, Result};
+pub use error::{Error, Result};
 pub use log::{
     Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, TimestampPolicy,
     Watch,
@@ -223,8 +223,8 @@ pub use maintenance::{
 pub use memory::MemoryLog;
 pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TReadBatch, codec};
 pub use types::{
-    Ack, BATCH_SIZE_MAX, BackupReport, Batch, Control, ControlRecord, DecodeError, Deleted, Filter, Headers,
-    LifeId, MESSAGE_SIZE_MAX, Message, MessagePart, MessageRef, NewMessage, ParsePositionError,
-    ParseTimestampError, Place, Position, PublishOptions, ReadBatch, ReadOptions, Start, Stats, Stop,
-    Timestamp, Token, Trimmed, metered_size,
+    Ack, BATCH_SIZE_MAX, BackupReport, Batch, Control, ControlRecord, Corruption, DecodeError, Deleted,
+    ErrorKind, Filter, Headers, IndexKind, LifeId, MESSAGE_SIZE_MAX, Message, MessagePart, MessageRef,
+    NewMessage, ParsePositionError, ParseTimestampError, Place, Position, PublishOptions, ReadBatch,
+    ReadOptions, Start, Stats, Stop, Timestamp, Token, Trimmed, metered_size,
 };

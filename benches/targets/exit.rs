@@ -12,7 +12,10 @@ pub(crate) fn code(program: &str, outcome: Outcome) -> ExitCode {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        // The errors of the library say it already.
+        if !text.contains(&error.to_string()) {
+            text = format!("{text}: {error}");
+        }
         cause = error.source();
     }
     eprintln!("{program}: {text}");

@@ -292,7 +292,7 @@ impl World {
         let all = Compaction::new().older_than(Duration::ZERO);
         let deleted = compact::updates(&self.log, &all);
         if !self.settings.key_index {
-            assert!(matches!(deleted, Err(Error::NoIndex)), "{deleted:?}");
+            assert!(matches!(deleted, Err(Error::NoIndex { .. })), "{deleted:?}");
             return;
         }
         deleted.expect("room for what is kept");
@@ -481,7 +481,7 @@ impl World {
             From::At(at) => Some(self.index_of(u64::from(at))),
             From::Last(count) => Some(len.saturating_sub(usize::from(count))),
             From::Time(_) if !self.settings.time_index => {
-                assert!(matches!(error, Some(Error::NoIndex)), "{error:?}");
+                assert!(matches!(error, Some(Error::NoIndex { .. })), "{error:?}");
                 None
             }
             From::Time(time) => Some(self.first_at_or_after(timestamp(time)).unwrap_or(len)),

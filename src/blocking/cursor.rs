@@ -1,10 +1,10 @@
-use crate::{Batch, Changes, Error, Result, Start};
+use crate::{Batch, Changes, Error, Log, Result, Start};
 
 /// A reader's position in a log. It moves forward as the log is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     pub(super) at: Start,
-    /// Whether reading is to begin with the oldest message and nothing was read yet. Then a trim
+    /// Whether reading may begin with the oldest message and nothing was read yet. Then a trim
     /// loses nothing that the reader expects.
     from_oldest: bool,
 }
@@ -13,7 +13,7 @@ impl Cursor {
     pub(super) fn new(from: Start) -> Cursor {
         Cursor {
             at: from,
-            from_oldest: from == Start::Oldest,
+            from_oldest: is_from_oldest(from),
         }
     }
 
@@ -21,8 +21,8 @@ impl Cursor {
     /// end of the log, where more messages may come.
     pub(super) fn poll(
         &mut self,
+        log: &impl Log,
         changes: &Changes,
-        is_sealed: impl Fn() -> Result<bool>,
         read: impl Fn(Start) -> Result<Batch>,
     ) -> Option<Result<Batch>> {
         // Read before the log, so that messages that became visible before the poisoning are
@@ -41,8 +41,8 @@ impl Cursor {
                 }
                 // What was published before the log was sealed is read first.
                 Ok(batch) if was_sealed => return Some(Ok(batch)),
-                Ok(_) if is_poisoned => return Some(Err(Error::Poisoned)),
-                Ok(_) => match is_sealed() {
+                Ok(_) if is_poisoned => return Some(Err(poisoned(log))),
+                Ok(_) => match log.is_sealed() {
                     Ok(true) => was_sealed = true,
                     Ok(false) => return None,
                     Err(error) => return Some(Err(error)),
@@ -53,6 +53,20 @@ impl Cursor {
                 },
             }
         }
+    }
+}
+
+/// Whether a reader that starts at `from` expects no message in particular.
+pub(super) fn is_from_oldest(from: Start) -> bool {
+    matches!(from, Start::Oldest | Start::AtOrOldest(_))
+}
+
+/// Why the poisoned log is poisoned: it tells whoever publishes, even nothing at all.
+#[cold]
+pub(super) fn poisoned(log: &impl Log) -> Error {
+    match log.publish(&[]) {
+        Err(error @ Error::Poisoned { .. }) => error,
+        _ => Error::poisoned("the log does not say what failed"),
     }
 }
 

@@ -1,7 +1,7 @@
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::cursor::{Cursor, start_if_trimmed};
+use super::cursor::{Cursor, is_from_oldest, poisoned, start_if_trimmed};
 use crate::{Batch, Changes, Error, Log, ReadBatch, ReadOptions, Result, Start, Stop};
 
 /// A wrapper for any [`Log`] whose readers can wait for messages. It is a `Log` itself.
@@ -55,6 +55,27 @@ impl<L: Log> Clone for BlockingLog<L> {
     fn clone(&self) -> BlockingLog<L> {
         BlockingLog {
             inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+/// A handle that keeps no log open.
+pub(super) struct WeakLog<L: Log> {
+    inner: Weak<Inner<L>>,
+}
+
+impl<L: Log> WeakLog<L> {
+    /// The log, if it is still there.
+    pub(super) fn upgrade(&self) -> Option<BlockingLog<L>> {
+        let inner = self.inner.upgrade()?;
+        Some(BlockingLog { inner })
+    }
+}
+
+impl<L: Log> Clone for WeakLog<L> {
+    fn clone(&self) -> WeakLog<L> {
+        WeakLog {
+            inner: Weak::clone(&self.inner),
         }
     }
 }
@@ -118,7 +139,8 @@ impl<L: Log> BlockingLog<L> {
     /// - [`Error::Closed`] when the log is closed;
     /// - [`Error::Poisoned`] when the log is poisoned;
     /// - [`Error::OffsetOutOfRange`] ([`is_trimmed`](Error::is_trimmed)) when new messages were
-    ///   trimmed before this call could read them. `Start::Oldest` skips trimmed messages instead.
+    ///   trimmed before this call could read them. `Start::Oldest` and `Start::AtOrOldest` skip
+    ///   trimmed messages instead.
     pub fn consume_blocking(
         &self,
         from: Start,
@@ -160,7 +182,7 @@ impl<L: Log> BlockingLog<L> {
                 let mut read = self.inner.log.read(at, how);
                 // Nothing was returned yet, so a trim loses nothing that the reader expects.
                 while let Some(start) = read.as_ref().err().and_then(start_if_trimmed)
-                    && from == Start::Oldest
+                    && is_from_oldest(from)
                 {
                     read = self.inner.log.read(Start::At(start), how);
                 }
@@ -175,7 +197,7 @@ impl<L: Log> BlockingLog<L> {
                     Stop::More if is_empty && !is_over() => {}
                     Stop::AtEnd | Stop::More if is_empty => {
                         last = Some(read);
-                        return is_poisoned.then_some(Err(Error::Poisoned));
+                        return is_poisoned.then(|| Err(poisoned(&self.inner.log)));
                     }
                     _ => return Some(Ok(read)),
                 }
@@ -234,8 +256,7 @@ impl<L: Log> BlockingLog<L> {
             return read(from);
         }
         let mut cursor = Cursor::new(from);
-        let is_sealed = || self.inner.log.is_sealed();
-        let mut poll = || cursor.poll(self.changes_or_own(), is_sealed, &read);
+        let mut poll = || cursor.poll(&self.inner.log, self.changes_or_own(), &read);
         if let Some(found) = poll() {
             return found;
         }
@@ -253,6 +274,13 @@ impl<L: Log> BlockingLog<L> {
             _ => Err(Error::Invalid(
                 "the log did not say at which offset reading continues",
             )),
+        }
+    }
+
+    /// A handle that keeps no log open.
+    pub(super) fn downgrade(&self) -> WeakLog<L> {
+        WeakLog {
+            inner: Arc::downgrade(&self.inner),
         }
     }
 
@@ -291,7 +319,7 @@ impl<L: Log> BlockingLog<L> {
     pub(super) fn wake_readers_after<T>(&self, result: Result<T>) -> Result<T> {
         if self.inner.log.changes().is_none() {
             match result {
-                Err(Error::SyncFailed { .. } | Error::Poisoned) => self.inner.changes.poison(),
+                Err(Error::SyncFailed { .. } | Error::Poisoned { .. }) => self.inner.changes.poison(),
                 _ => self.inner.changes.notify(),
             }
         }

@@ -1,13 +1,17 @@
 //! L6: waiting for messages of any [`Log`](crate::Log).
 
+mod awaited;
 mod cursor;
 mod follow;
 mod handle;
 mod log;
+mod stop;
 #[cfg(feature = "stream")]
 mod stream;
 
+pub use awaited::Awaited;
 pub use follow::Follow;
 pub use handle::BlockingLog;
+pub use stop::StopHandle;
 #[cfg(feature = "stream")]
 pub use stream::LogStream;

@@ -147,7 +147,7 @@ fn without_a_key_index_it_is_no_index() {
         let log = MemoryLog::with_options(&Options::new().time_index(true));
         log.publish(messages).unwrap();
         for compaction in [updates, deletes, compact] {
-            assert!(matches!(compaction(&log, &any_age()), Err(Error::NoIndex)));
+            assert!(matches!(compaction(&log, &any_age()), Err(Error::NoIndex { .. })));
         }
     }
 }

@@ -1,12 +1,12 @@
 use std::path::{Path, PathBuf};
 
 use super::health::Health;
-use crate::format::SEGMENT_LEN_MAX;
 use crate::format::{
-    FileName, HeaderDefect, IndexKinds, RECORD_HEADER_LEN, SegmentHeader, SegmentHeaderBytes,
+    FileName, HeaderDefect, INDEX_HEADER_LEN, IndexHeader, IndexKinds, RECORD_HEADER_LEN, SEGMENT_LEN_MAX,
+    SegmentHeader, SegmentHeaderBytes,
 };
 use crate::sys::{Dir, File, Open, found};
-use crate::{Corruption, Error, Result};
+use crate::{Corruption, Error, IndexKind, Result};
 
 /// The opened directory of a log: its files by name, and what all of them have in common.
 #[derive(Debug)]
@@ -69,6 +69,14 @@ impl Directory {
         Ok(Some(header.map_or(*last, |header| header.last_base())))
     }
 
+    /// The error for a call that needs an index which the log was opened without.
+    pub(crate) fn no_index(&self, index: IndexKind) -> Error {
+        Error::NoIndex {
+            index,
+            path: Some(self.dir.path().to_path_buf()),
+        }
+    }
+
     /// The path of a file, for messages.
     pub(crate) fn path_of(&self, name: &FileName) -> PathBuf {
         self.dir.path_of(&name.to_string())
@@ -111,6 +119,22 @@ impl Directory {
     /// Removes the index of a segment, which is derived, if there is one.
     pub(crate) fn remove_index(&self, base: u64) -> Result<()> {
         found(self.remove(&FileName::Index(base))).map(drop)
+    }
+
+    /// The indexes that the newest readable index file has; none if there is no such file.
+    pub(crate) fn newest_index_kinds(&self, bases: &[u64]) -> Result<IndexKinds> {
+        for base in bases.iter().rev() {
+            let Some(file) = found(self.open(&FileName::Index(*base), Open::Read))? else {
+                continue;
+            };
+            let mut bytes = [0; INDEX_HEADER_LEN];
+            let len = file.read_at(0, &mut bytes)?;
+            let bytes = bytes.get(..len).unwrap_or_default();
+            if let Ok(header) = IndexHeader::decode(bytes, file.len()?) {
+                return Ok(header.kinds);
+            }
+        }
+        Ok(IndexKinds::default())
     }
 
     /// The header of a segment, if it can be read and is of this log.

@@ -102,7 +102,7 @@ impl Health {
             return Err(Error::Forked);
         }
         if self.is_read_only {
-            return Err(self.refusal(Error::ReadOnly));
+            return Err(self.refusal().unwrap_or(Error::ReadOnly));
         }
         self.check_still_writable()
     }
@@ -113,21 +113,24 @@ impl Health {
         if self.state.load(Ordering::Acquire) == OPEN {
             Ok(())
         } else {
-            Err(self.refusal(Error::Poisoned))
+            Err(self.refusal().unwrap_or(Error::Closed))
         }
     }
 
-    /// Why a call that writes is refused: the log was closed or poisoned, or else `other`.
+    /// Why a call that writes is refused, if the log was closed or poisoned.
     #[cold]
-    fn refusal(&self, other: Error) -> Error {
+    fn refusal(&self) -> Option<Error> {
         let state = self.state.load(Ordering::Acquire);
         if state & CLOSED != 0 {
-            Error::Closed
-        } else if state & POISONED != 0 {
-            Error::Poisoned
-        } else {
-            other
+            return Some(Error::Closed);
         }
+        (state & POISONED != 0).then(|| {
+            let (path, source) = self.first_failure();
+            Error::Poisoned {
+                path: Some(path),
+                source,
+            }
+        })
     }
 
     /// Fails with what poisoned the log, if it is poisoned.
@@ -158,9 +161,7 @@ impl Health {
 
     /// Refuses every write from now on, because of `cause`. The first cause counts.
     pub(crate) fn poison(&self, cause: &Error) {
-        if let Some(failure) = Failure::of(cause) {
-            let _ = self.failure.set(failure);
-        }
+        let _ = self.failure.set(Failure::of(cause, &self.dir));
         let before = self.state.fetch_or(POISONED, Ordering::AcqRel);
         if before & (POISONED | GIVEN_UP) == 0 && !self.is_read_only && self.process.is_current() {
             note_failed_sync(&self.dir);
@@ -187,11 +188,16 @@ impl Health {
 
     /// What poisoned the log first.
     pub(crate) fn failure(&self) -> Error {
-        let unknown = || Error::SyncFailed {
-            path: self.dir.path().to_path_buf(),
-            source: io::Error::other("a write or sync did not come to its end"),
+        let (path, source) = self.first_failure();
+        Error::SyncFailed { path, source }
+    }
+
+    fn first_failure(&self) -> (PathBuf, io::Error) {
+        let unknown = || {
+            let source = io::Error::other("a write or sync did not come to its end");
+            (self.dir.path().to_path_buf(), source)
         };
-        self.failure.get().map_or_else(unknown, Failure::error)
+        self.failure.get().map_or_else(unknown, Failure::again)
     }
 
     /// Refuses calls from now on. False if they were refused already.
@@ -218,29 +224,35 @@ struct Failure {
 }
 
 impl Failure {
-    /// The failure that `error` reports; `None` if it does not say what failed.
-    fn of(error: &Error) -> Option<Failure> {
-        let (Error::SyncFailed { path, source } | Error::Io { path, source, .. }) = error else {
-            return None;
+    /// The failure that `error` reports, of the log in `dir`.
+    fn of(error: &Error, dir: &Dir) -> Failure {
+        let (path, source) = match error {
+            Error::SyncFailed { path, source } | Error::Io { path, source, .. } => (path.as_path(), source),
+            Error::Poisoned { path, source } => (path.as_deref().unwrap_or(dir.path()), source),
+            other => {
+                return Failure {
+                    path: dir.path().to_path_buf(),
+                    code: None,
+                    kind: io::ErrorKind::Other,
+                    text: other.to_string(),
+                };
+            }
         };
-        Some(Failure {
-            path: path.clone(),
+        Failure {
+            path: path.to_path_buf(),
             code: source.raw_os_error(),
             kind: source.kind(),
             text: source.to_string(),
-        })
+        }
     }
 
-    /// The same failure, reported once more.
-    fn error(&self) -> Error {
+    /// The same failure, to be reported once more.
+    fn again(&self) -> (PathBuf, io::Error) {
         let source = match self.code {
             Some(code) => io::Error::from_raw_os_error(code),
             None => io::Error::new(self.kind, self.text.clone()),
         };
-        Error::SyncFailed {
-            path: self.path.clone(),
-            source,
-        }
+        (self.path.clone(), source)
     }
 }
 
@@ -269,12 +281,32 @@ mod tests {
         assert!(health.check_writable().is_ok() && health.check_not_poisoned().is_ok());
         health.poison(&failed("first"));
         health.poison(&failed("second"));
-        assert!(matches!(health.check_writable(), Err(Error::Poisoned)));
+        let Err(Error::Poisoned { path, source }) = health.check_writable() else {
+            panic!("not poisoned");
+        };
+        assert_eq!(path, Some(PathBuf::from("file")));
+        assert_eq!(source.to_string(), "first");
         let Err(Error::SyncFailed { source, .. }) = health.check_not_poisoned() else {
             panic!("not poisoned");
         };
         assert_eq!(source.to_string(), "first");
         assert!(health.check_open().is_ok() && health.permit_rename().is_err());
+    }
+
+    /// Goal: what poisoned a log is named, also where no file was refused. Method: a failed sync,
+    /// one that panics, and another error.
+    #[test]
+    fn a_poisoned_log_names_what_failed() {
+        let text = |cause: &Error| {
+            let (health, dir) = health(false);
+            health.poison(cause);
+            let text = health.check_still_writable().expect_err("poisoned").to_string();
+            text.replace(&dir.path().display().to_string(), "log")
+        };
+        let told = "an earlier write or sync failed, so the handle no longer writes; open the log again";
+        assert_eq!(text(&failed("why")), format!("file: {told}: why"));
+        assert_eq!(text(&Error::poisoned("panic")), format!("log: {told}: panic"));
+        assert_eq!(text(&Error::Sealed), format!("log: {told}: the log is sealed"));
     }
 
     #[test]

@@ -57,6 +57,17 @@ impl FileLog {
         Ok(self.log.synced_for(&Reader::new(&self.log.segments)?))
     }
 
+    /// How many lives the log has begun after its first: see
+    /// [`Stats::epoch`](crate::Stats::epoch), which says the same. Takes no lock and reads no file.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Error::Closed).
+    pub fn epoch(&self) -> Result<u64> {
+        self.log.health().check_open()?;
+        Ok(self.log.lives.epoch())
+    }
+
     /// For how long the oldest message that is not on stable storage has been waiting; zero if none
     /// waits. It is as exact as the clock that the system reads fastest: to about 10 milliseconds.
     ///

@@ -43,7 +43,8 @@ impl Options {
         open_at(self, dir.as_ref())
     }
 
-    /// Returns options for opening the log in `dir` with the indexes that it has.
+    /// Returns options for opening the log in `dir` that name the indexes it has. Opening it
+    /// without naming them has the same effect; this fails where there is no log.
     ///
     /// # Errors
     ///
@@ -92,6 +93,11 @@ impl Options {
         }
     }
 
+    /// The lock that a handle with these options needs.
+    fn lock_for_writing(&self, dir: &Dir) -> Result<Option<DirLock>> {
+        (!self.read_only).then(|| self.lock(dir, true)).transpose()
+    }
+
     /// Opens the directory in which a log is to be.
     pub(crate) fn dir_of_log(&self, path: &Path) -> Result<Dir> {
         find_dir(&*self.file_system(), path)?.ok_or_else(|| no_log(path))
@@ -109,6 +115,19 @@ impl Options {
     pub(crate) fn open_to_recover(&self, dir: &Dir) -> Result<FileLog> {
         self.validate()?;
         open(self, dir)
+    }
+
+    /// Opens the log in this directory once more, under the lock of an earlier handle if there is
+    /// one. Creates no log.
+    pub(super) fn open_again(&self, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {
+        let lock = match lock {
+            Some(lock) => Some(lock),
+            None => self.lock_for_writing(dir)?,
+        };
+        if Copies::read(dir)?.is_absent() && segment_bases(dir)?.is_empty() {
+            return Err(no_log(dir.path()));
+        }
+        open_locked(self, dir, lock)
     }
 
     fn validate(&self) -> Result<()> {
@@ -156,16 +175,20 @@ fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
 }
 
 fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
-    let (found, lock) = if options.read_only {
-        (find_beside(options, dir, None)?, None)
+    open_locked(options, dir, options.lock_for_writing(dir)?)
+}
+
+fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {
+    let found = if options.read_only {
+        find_beside(options, dir, None)?
     } else {
-        let lock = options.lock(dir, true)?;
-        (find(options, dir, None)?, Some(lock))
+        find(options, dir, None)?
     };
     let log = OpenLog::new(options, found, lock, find_beside);
     log.upkeep.make_indexes();
     log.upkeep.begin_retention();
     let log = FileLog::new(log);
+    log.log.note_indexes()?;
     log.trim_as_told()?;
     // What the policy removes may have been the first that is written.
     log.log.directory.health.check_not_poisoned()?;
@@ -195,8 +218,8 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
     };
     let meta = copies.newest(dir)?;
     let kinds = IndexKinds {
-        key: options.key_index,
-        time: options.time_index,
+        key: options.key_index.unwrap_or(meta.key_index),
+        time: options.time_index.unwrap_or(meta.time_index),
     };
     let directory = match known {
         Some(known) => Arc::clone(known),
@@ -216,7 +239,7 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
         let first = chain.directory.path_of(&first);
         return Err(corrupt(&first, 0, None, Corruption::Missing));
     }
-    let runs = if options.key_index {
+    let runs = if kinds.key {
         runs_of(&chain.directory, chain.meta.start_offset)?
     } else {
         Vec::new()

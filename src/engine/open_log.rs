@@ -13,7 +13,7 @@ use super::segments::{Look, Reader, Segments};
 use super::upkeep::Upkeep;
 use crate::control::ControlState;
 use crate::directory::{Directory, Health, LiveMetadata};
-use crate::format::{CleanEnd, Previous};
+use crate::format::{CleanEnd, Meta, Previous};
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
 use crate::sys::DirLock;
@@ -27,7 +27,7 @@ use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
 /// to be copied, tasks or the scheduler), it takes none of these.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
-    options: Options,
+    pub(super) options: Options,
     pub(super) directory: Arc<Directory>,
     pub(super) segments: Arc<Segments>,
     pub(super) metadata: Arc<LiveMetadata>,
@@ -209,22 +209,39 @@ impl OpenLog {
         copy(&source).or_else(|error| self.health().check_open().and(Err(error)))
     }
 
+    /// Has the metadata say which indexes the log has from now on.
+    pub(super) fn note_indexes(&self) -> Result<()> {
+        let kinds = self.directory.kinds;
+        if self.health().is_read_only() || self.metadata.get(Meta::index_kinds) == kinds {
+            return Ok(());
+        }
+        self.metadata.write_both(|meta| {
+            meta.key_index = kinds.key;
+            meta.time_index = kinds.time;
+        })
+    }
+
     /// See [`Log::close`](crate::Log::close).
     pub(super) fn close(&self) -> Result<()> {
+        let (closed, _lock) = self.close_under_lock();
+        closed
+    }
+
+    /// Closes the log. Who does so first gets the lock on the directory, too.
+    pub(super) fn close_under_lock(&self) -> (Result<()>, Option<DirLock>) {
         if self.health().is_forked() {
             // All that is open belongs to the parent. But its lock must not outlast it in the
             // child's copies of the descriptors.
             drop(self.lock.try_lock().and_then(|mut lock| lock.take()));
-            return Err(Error::Forked);
+            return (Err(Error::Forked), None);
         }
         if !self.health().close() {
-            return Ok(());
+            return (Ok(()), None);
         }
         let closed = self.close_files();
         self.health().give_up();
         self.segments.clear();
-        self.lock.lock().take();
-        closed
+        (closed, self.lock.lock().take())
     }
 
     fn close_files(&self) -> Result<()> {
@@ -253,15 +270,10 @@ impl OpenLog {
         last: Option<Previous>,
         is_marked: bool,
     ) -> Result<()> {
-        let options = &self.options;
-        let current = self.metadata.current();
-        let same_indexes = (current.key_index, current.time_index) == (options.key_index, options.time_index);
-        if is_marked && same_indexes {
+        if is_marked {
             return Ok(());
         }
         self.metadata.write_both(|meta| {
-            meta.key_index = options.key_index;
-            meta.time_index = options.time_index;
             meta.next_offset = control.0;
             meta.control = control;
             meta.visible_is_durable = self.append.frontiers().visible_is_durable();

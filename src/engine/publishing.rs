@@ -75,6 +75,51 @@ impl FileLog {
         Ok(())
     }
 
+    /// Closes this handle and opens the log again, with the same options: for a handle that is
+    /// [`Poisoned`](crate::Error::Poisoned), and for one that was closed.
+    ///
+    /// The new handle is of the directory of this one, wherever that is now. This handle hands its
+    /// lock on: nobody else can open the log in between. If it was closed before, it has no lock
+    /// any more, and the log is opened as by [`Options::open`](crate::Options::open), which waits
+    /// for others as long as the options say. No log is created.
+    ///
+    /// From now on, every call on this handle fails with [`Closed`](crate::Error::Closed). Calls
+    /// that wait on other threads return, messages that were read stay valid, and readers go on
+    /// with the new handle at the offset where they were. A batch whose publish failed may or may
+    /// not be in the log, as after every [`SyncFailed`](crate::Error::SyncFailed).
+    ///
+    /// ```
+    /// use duramen::{Error, Log, NewMessage, Options};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let mut log = Options::new().open(dir.path())?;
+    /// for number in 0..3_u8 {
+    ///     match log.publish(&[NewMessage::value(&[number])]) {
+    ///         Err(Error::SyncFailed { .. } | Error::Poisoned { .. }) => log = log.reopen()?,
+    ///         published => drop(published?),
+    ///     }
+    /// }
+    /// let again = log.reopen()?;
+    /// assert!(matches!(log.next_offset(), Err(Error::Closed)));
+    /// assert_eq!(again.next_offset()?, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Options::open`](crate::Options::open): the handle is closed, and this may be
+    /// called again. [`Forked`](crate::Error::Forked).
+    pub fn reopen(&self) -> Result<FileLog> {
+        let (closed, lock) = self.log.close_under_lock();
+        if let Err(error @ Error::Forked) = closed {
+            return Err(error);
+        }
+        // What else closing failed with is what recovery is for.
+        self.log.options.open_again(&self.log.directory.dir, lock)
+    }
+
     /// Trims to where control records say, if the process died after they were durable and before
     /// the log was trimmed.
     pub(super) fn trim_as_told(&self) -> Result<()> {

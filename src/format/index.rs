@@ -36,7 +36,7 @@ const CONTROLS: u32 = 1 << 3;
 const KNOWN_FLAGS: u32 = KEYS | TIMES | GAPS | CONTROLS;
 
 /// Which questions an index answers, besides that for an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IndexKinds {
     pub(crate) key: bool,
     pub(crate) time: bool,

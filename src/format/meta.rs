@@ -2,6 +2,7 @@
 
 use super::bytes::{array, u32_at, u64_at};
 use super::header::{HeaderDefect, begin, checked};
+use super::index::IndexKinds;
 use super::lives::{LIFE_LEN, LIVES_MAX, Lives};
 use crate::control::{CONTROL_STATE_LEN, ControlState};
 use crate::sys::FileId;
@@ -175,6 +176,14 @@ impl Meta {
 }
 
 impl Meta {
+    /// The indexes that the log has.
+    pub(crate) fn index_kinds(&self) -> IndexKinds {
+        IndexKinds {
+            key: self.key_index,
+            time: self.time_index,
+        }
+    }
+
     /// The same as it is in a backup, which belongs to no directory: whoever writes to it as a log
     /// begins a life.
     pub(crate) fn without_directory(self) -> Meta {

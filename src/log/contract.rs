@@ -204,6 +204,7 @@ declare_log! {
         /// | `Newest` | no messages, and the log's next offset |
         /// | `At(o)` | from `o` on, or, if `o` has no message (any more), from the next one on |
         /// | `At(next offset)` | no messages, and the same offset |
+        /// | `AtOrOldest(o)` | as `At(o)`, or, if `o` is below the start offset, as `Oldest` |
         /// | `Time(t)` | from the first message at or after `t` on, by the time index |
         /// | `Time(t)`, all earlier | no messages, and the log's next offset |
         /// | `Last(n)` | the last `n` messages, or all if there are fewer |
@@ -226,8 +227,8 @@ declare_log! {
         /// # Errors
         ///
         /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` beyond the next
-        ///   offset or below the start offset; [`is_trimmed`](crate::Error::is_trimmed)
-        ///   distinguishes the two.
+        ///   offset or below the start offset, and for `AtOrOldest(o)` beyond the next offset;
+        ///   [`is_trimmed`](crate::Error::is_trimmed) distinguishes the two.
         /// - [`NoIndex`](crate::Error::NoIndex) for `Time` without a time index.
         /// - [`Corrupt`](crate::Error::Corrupt) if the first message of the batch is damaged; a
         ///   batch ends before a later damaged message. Also if the segment's header or length is
@@ -275,6 +276,7 @@ declare_log! {
         /// | `Oldest` | the first existing message |
         /// | `Newest`, `Last(0)` | the last existing message |
         /// | `At(o)` | the message with exactly this offset |
+        /// | `AtOrOldest(o)` | as `At(o)`, or, if `o` is below the start offset, as `Oldest` |
         /// | `Time(t)` | as [`get_by_time`](Log::get_by_time) |
         /// | `Last(n)` | the `n`-th message from the end, or the first if there are fewer |
         ///
@@ -283,7 +285,7 @@ declare_log! {
         /// - [`NotFound`](crate::Error::NotFound) on an empty log, for a deleted message, and for
         ///   the offset of a control record.
         /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` below the start
-        ///   offset, or at or beyond the next offset.
+        ///   offset, or at or beyond the next offset; `AtOrOldest(o)` only there.
         read fn get(&self, at: Start) -> Result<Message>;
 
         /// The last message with exactly this key. It may be a tombstone.

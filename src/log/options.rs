@@ -12,7 +12,9 @@ use crate::scheduler::Scheduler;
 /// How to open a log: a builder like [`std::fs::OpenOptions`] whose setters take it by value.
 ///
 /// A log may be opened with different options each time. Turning an index on builds it from the
-/// messages, and turning it off removes it. Neither loses messages.
+/// messages, and turning it off removes it. Neither loses messages. An index that is not named is
+/// as the directory has it. All other options hold for the handle: where one is not named, it has
+/// its default.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -22,8 +24,9 @@ use crate::scheduler::Scheduler;
 pub struct Options {
     pub(crate) create_dirs: bool,
     pub(crate) read_only: bool,
-    pub(crate) key_index: bool,
-    pub(crate) time_index: bool,
+    /// `None`: as the directory has it.
+    pub(crate) key_index: Option<bool>,
+    pub(crate) time_index: Option<bool>,
     pub(crate) durability: Durability,
     pub(crate) rollover: u64,
     pub(crate) check: bool,
@@ -67,8 +70,8 @@ impl Options {
         Options {
             create_dirs: false,
             read_only: false,
-            key_index: false,
-            time_index: false,
+            key_index: None,
+            time_index: None,
             durability: Durability::default(),
             rollover: Options::ROLLOVER_DEFAULT,
             check: false,
@@ -115,21 +118,25 @@ impl Options {
         self
     }
 
-    /// Keep a key index, which finds messages by their key. Default: false.
+    /// Keep a key index, which finds messages by their key. Default: as the log was opened for
+    /// writing last; a new log has none.
+    ///
+    /// The log's metadata says so durably once opening it for writing has returned.
     ///
     /// If the log has messages and no such index, each segment of it is read once. A writer does
     /// that in the background, and goes on in its next life if it is closed before; a lookup reads
     /// the segments that it needs at once. A log that is open for reading only keeps what it builds
     /// in memory, so each such handle builds it anew. Closing does not wait for the rest.
     pub fn key_index(mut self, key_index: bool) -> Options {
-        self.key_index = key_index;
+        self.key_index = Some(key_index);
         self
     }
 
-    /// Keep a time index, which finds messages by their time. Default: false. For a log that has
-    /// none yet, see [`key_index`](Options::key_index).
+    /// Keep a time index, which finds messages by their time. Default: as the log was opened for
+    /// writing last; a new log has none. For a log that has none yet, see
+    /// [`key_index`](Options::key_index).
     pub fn time_index(mut self, time_index: bool) -> Options {
-        self.time_index = time_index;
+        self.time_index = Some(time_index);
         self
     }
 

@@ -128,8 +128,8 @@ impl<'a> Reading<'a> {
         let tail = log.tail()?;
         let next_offset = match from {
             Start::At(offset) => offset,
-            other => match log.begin(other) {
-                Err(Error::NoIndex) => tail.offset,
+            other => match begin(log, other, how, tail) {
+                Err(Error::NoIndex { .. }) => tail.offset,
                 begin => begin?,
             },
         };
@@ -249,7 +249,7 @@ fn is_corrupt(error: &Error) -> bool {
 
 /// The offset at which reading begins.
 fn begin(log: &(impl Ends + ?Sized), from: Start, how: &ReadOptions, tail: Place) -> Result<u64> {
-    if let Start::At(offset) = from
+    if let Start::At(offset) | Start::AtOrOldest(offset) = from
         && offset > tail.offset
         && how.clamp
     {

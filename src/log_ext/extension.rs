@@ -1,7 +1,7 @@
 use super::iter::Iter;
 use super::latest;
 use super::reverse::ReverseIter;
-use crate::{Batch, Log, NewMessage, Result, Start};
+use crate::{Batch, Log, NewMessage, PublishOptions, Result, Start};
 
 /// Convenience methods for every [`Log`].
 ///
@@ -30,6 +30,32 @@ pub trait LogExt: Log {
     fn publish_one(&self, message: NewMessage<'_>) -> Result<u64> {
         // The next offset is one past the message, so at least 1.
         Ok(self.publish(&[message])?.saturating_sub(1))
+    }
+
+    /// As [`publish_one`](LogExt::publish_one), under conditions or with a durability of its own:
+    /// see [`Log::append`]. Of a message that the same producer has published before, it returns
+    /// the offset that it got then.
+    ///
+    /// ```
+    /// use duramen::{Error, LogExt, MemoryLog, NewMessage, PublishOptions};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// let log = MemoryLog::new();
+    /// let first = PublishOptions::new().expect_key(b"lamp", None);
+    /// let on = log.publish_one_with(NewMessage::new(b"lamp", b"on"), &first)?;
+    /// let next = PublishOptions::new().expect_key(b"lamp", Some(on));
+    /// assert_eq!(log.publish_one_with(NewMessage::new(b"lamp", b"off"), &next)?, 1);
+    /// let late = log.publish_one_with(NewMessage::new(b"lamp", b"red"), &next);
+    /// assert!(matches!(late, Err(Error::KeyMismatch { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Log::append`].
+    fn publish_one_with(&self, message: NewMessage<'_>, how: &PublishOptions<'_>) -> Result<u64> {
+        Ok(self.append(&[message], how)?.start.offset)
     }
 
     /// [`Log::consume`] from an offset or a [`Timestamp`](crate::Timestamp):

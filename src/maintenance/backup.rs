@@ -55,7 +55,7 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
 /// [`Error::Corrupt`] if the backup is damaged.
 pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) -> Result<u64> {
     let log = Options::of(backup.as_ref())?.read_only(true).open(backup)?;
-    let end = match until {
+    let end = match until.settled(log.start_offset()?) {
         Start::Oldest => log.start_offset()?,
         Start::Newest => log.next_offset()?,
         Start::At(offset) => {
@@ -66,7 +66,7 @@ pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) ->
             offset
         }
         // The place where reading from `until` would begin.
-        Start::Time(_) | Start::Last(_) => {
+        Start::Time(_) | Start::Last(_) | Start::AtOrOldest(_) => {
             let batch = log.consume(until, 1)?;
             batch
                 .messages

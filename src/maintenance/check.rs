@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::{Chain, Ending, Surveyed, Walked, segment_bases};
 use crate::directory::{Copies, Directory};
 use crate::engine::until_it_fits;
-use crate::format::{FileName, IndexKinds};
+use crate::format::FileName;
 use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, WalkEnd, damaged_runs};
 use crate::sys::Dir;
 use crate::{Corruption, Error, Options, Result};
@@ -111,11 +111,7 @@ fn check_once(dir: &Dir) -> Result<CheckReport> {
         Err(Error::Corrupt { .. }) => return Ok(report),
         Err(error) => return Err(error),
     };
-    let kinds = IndexKinds {
-        key: meta.key_index,
-        time: meta.time_index,
-    };
-    let directory = Directory::new(dir.clone(), meta.log_id, kinds, false);
+    let directory = Directory::new(dir.clone(), meta.log_id, meta.index_kinds(), false);
     let chain = Chain::new(Arc::new(directory), copies, meta, bases)?;
     run(&chain, &mut report)?;
     Ok(report)

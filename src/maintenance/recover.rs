@@ -32,7 +32,8 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 /// anew. The offsets of lost messages are not given out again, and a life begins at the first of
 /// them (see [`Log::position`]). A log that is
 /// in order is not changed; a torn tail is cut as by opening the log. The indexes are those that
-/// the log has, or those of `options` if no copy of the metadata is readable.
+/// the log has. If no copy of the metadata is readable, they are those that `options` name, and of
+/// the others those in the newest index file.
 ///
 /// # Durability
 ///
@@ -100,19 +101,12 @@ fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings
     let (meta, has_meta) = match copies.newest(dir) {
         Ok(meta) => (meta, true),
         Err(Error::Corrupt { .. }) => {
-            let kinds = IndexKinds {
-                key: options.key_index,
-                time: options.time_index,
-            };
-            (from_segments(&directory([0; 16], kinds), &bases)?, false)
+            let any = directory([0; 16], IndexKinds::default());
+            (from_segments(&any, options, &bases)?, false)
         }
         Err(error) => return Err(error),
     };
-    let kinds = IndexKinds {
-        key: meta.key_index,
-        time: meta.time_index,
-    };
-    let directory = Arc::new(directory(meta.log_id, kinds));
+    let directory = Arc::new(directory(meta.log_id, meta.index_kinds()));
     let mut chain = Chain::new(directory, copies, meta, bases)?;
     if !chain.copies.agree() && !chain.meta.unfinished && chain.has_gone_on()? {
         chain.meta.clean = None;
@@ -138,7 +132,7 @@ fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings
 }
 
 /// Makes the metadata anew, as far as the segments tell what it said.
-fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
+fn from_segments(directory: &Directory, options: &Options, bases: &[u64]) -> Result<Meta> {
     let headers = bases.iter().map(|base| directory.header_of_any_log(*base));
     let headers: Vec<_> = headers.collect::<Result<_>>()?;
     let known = headers.iter().flatten();
@@ -150,6 +144,7 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
             kind: Corruption::Meta,
         });
     };
+    let found = directory.newest_index_kinds(bases)?;
     let start_offset = bases.first().copied().unwrap_or(0);
     // Nobody has a position in this life: another one begins at once.
     let life = Life {
@@ -162,8 +157,8 @@ fn from_segments(directory: &Directory, bases: &[u64]) -> Result<Meta> {
         sequence: 1,
         start_offset,
         next_offset: start_offset,
-        key_index: directory.kinds.key,
-        time_index: directory.kinds.time,
+        key_index: options.key_index.unwrap_or(found.key),
+        time_index: options.time_index.unwrap_or(found.time),
         visible_is_durable: false,
         has_gaps: true,
         unfinished: false,

@@ -12,9 +12,9 @@ use crate::control::{ControlState, Guard, Producers};
 use crate::log::{Aging, FirstYoung, Horizon, Moment, Reading, Record};
 use crate::sys::Process;
 use crate::{
-    Ack, BackupReport, Batch, Changes, Clock, Deleted, Error, LifeId, Log, Message, NewMessage, Options,
-    Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Retention, Start, Stats, Timestamp,
-    Token, Trimmed,
+    Ack, BackupReport, Batch, Changes, Clock, Deleted, Error, IndexKind, LifeId, Log, Message, NewMessage,
+    Options, Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Retention, Start, Stats,
+    Timestamp, Token, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications. It has the same semantics as a
@@ -66,7 +66,7 @@ impl MemoryLog {
     /// An empty log with the indexes, the [`Retention`], the [`Clock`], the rollover size, the
     /// [`TimestampPolicy`](crate::TimestampPolicy) and the [need for a
     /// token](Options::require_token) of `options`. The other options concern files and have no
-    /// effect here.
+    /// effect here. An index that is not named is off, as in a new log.
     ///
     /// The log applies its retention policy each time it has published as many bytes as
     /// [`rollover`](Options::rollover) says, and by time; having no thread, it does so when it is
@@ -76,8 +76,8 @@ impl MemoryLog {
         let clock = Arc::clone(&options.environment.clock);
         let now = Moment::of(&*clock);
         MemoryLog {
-            key_index: options.key_index,
-            time_index: options.time_index,
+            key_index: options.key_index.unwrap_or_default(),
+            time_index: options.time_index.unwrap_or_default(),
             retention: options.admission.retention,
             process: Process::current(),
             aging: Mutex::new(Aging::of_new_log(&options.admission.retention, &now)),
@@ -180,18 +180,12 @@ impl MemoryLog {
     }
 
     pub(super) fn need_key_index(&self) -> Result<()> {
-        if self.key_index {
-            Ok(())
-        } else {
-            Err(Error::NoIndex)
-        }
+        need(self.key_index, IndexKind::Key)
     }
 
     fn need_index_for(&self, start: Start) -> Result<()> {
-        match start {
-            Start::Time(_) if !self.time_index => Err(Error::NoIndex),
-            _ => Ok(()),
-        }
+        let has_it = self.time_index || !matches!(start, Start::Time(_));
+        need(has_it, IndexKind::Time)
     }
 }
 
@@ -401,6 +395,11 @@ impl fmt::Debug for MemoryLog {
 }
 
 /// The id of a life, drawn from the random keys of two hashers.
+fn need(has_it: bool, index: IndexKind) -> Result<()> {
+    let path = None;
+    has_it.then_some(()).ok_or(Error::NoIndex { index, path })
+}
+
 fn random_life() -> LifeId {
     let random = || u128::from(RandomState::new().hash_one(0_u8));
     LifeId::from_bytes(((random() << 64) | random()).to_ne_bytes())

@@ -292,6 +292,7 @@ impl State {
                 return Err(self.out_of_range(offset));
             }
             Start::At(offset) => self.find(offset),
+            Start::AtOrOldest(_) => return self.get(at.settled(self.start_offset)),
             Start::Newest | Start::Last(0) => self.messages.last(),
             Start::Oldest | Start::Time(_) | Start::Last(_) => self.messages.get(self.begin(at)?.0),
         };
@@ -315,6 +316,7 @@ impl State {
                 return Err(self.out_of_range(offset));
             }
             Start::At(offset) => return Ok((self.messages.partition_point(|m| m.offset < offset), offset)),
+            Start::AtOrOldest(_) => return self.begin(from.settled(self.start_offset)),
             Start::Time(time) => self.time_max.partition_point(|max| *max < time),
             Start::Last(count) => {
                 let count = usize::try_from(count).ok();

@@ -222,7 +222,7 @@ impl Active {
     pub(crate) fn write(&self, position: u64, bytes: &[u8]) -> Result<()> {
         // Beyond reserved space, a write would change the file's length.
         if position + bytes.len() as u64 > self.map.len() || !self.map.takes_stores() {
-            return Err(Error::Poisoned);
+            return Err(Error::poisoned("reserved space is gone"));
         }
         self.file.write_checked(position, bytes)
     }

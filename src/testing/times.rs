@@ -212,19 +212,19 @@ fn offset_by_time_after_all_is_not_found(new: Factory<'_>) {
 fn get_by_time_without_a_time_index_is_no_index(new: Factory<'_>) {
     for setup in [Setup::PLAIN, Setup::KEYS] {
         let log = new(setup);
-        assert_fails!(log.get_by_time(us(0)), Error::NoIndex);
+        assert_fails!(log.get_by_time(us(0)), Error::NoIndex { .. });
         publish_times(&log, &[0]);
-        assert_fails!(log.get_by_time(us(0)), Error::NoIndex);
-        assert_fails!(log.get_by_time(us(1)), Error::NoIndex);
+        assert_fails!(log.get_by_time(us(0)), Error::NoIndex { .. });
+        assert_fails!(log.get_by_time(us(1)), Error::NoIndex { .. });
     }
 }
 
 fn offset_by_time_without_a_time_index_is_no_index(new: Factory<'_>) {
     for setup in [Setup::PLAIN, Setup::KEYS] {
         let log = new(setup);
-        assert_fails!(log.offset_by_time(us(0)), Error::NoIndex);
+        assert_fails!(log.offset_by_time(us(0)), Error::NoIndex { .. });
         publish_times(&log, &[0]);
-        assert_fails!(log.offset_by_time(us(0)), Error::NoIndex);
+        assert_fails!(log.offset_by_time(us(0)), Error::NoIndex { .. });
     }
 }
 

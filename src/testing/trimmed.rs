@@ -3,13 +3,17 @@ use super::support::{
     publish_numbers, publish_times, us,
 };
 use super::{Case, Factory, Setup, case};
-use crate::{Error, Log, Start};
+use crate::{Error, Log, ReadOptions, Start};
 
 pub(super) const CASES: &[Case] = case::list![
     consume_below_the_start_offset_is_out_of_range_and_trimmed,
     consume_at_the_start_offset_begins_there,
     consume_oldest_after_a_trim_begins_at_the_start_offset,
     consume_last_n_after_a_trim_counts_what_is_left,
+    consume_at_or_oldest_below_the_start_offset_begins_there,
+    consume_at_or_oldest_of_what_is_left_is_as_at,
+    get_at_or_oldest_below_the_start_offset_is_the_first_that_is_left,
+    read_at_or_oldest_is_as_consume,
     consume_of_a_trimmed_log_reaches_the_end_from_every_start,
     get_below_the_start_offset_is_out_of_range_and_trimmed,
     get_of_a_log_trimmed_to_its_end_is_not_found,
@@ -70,6 +74,74 @@ fn consume_last_n_after_a_trim_counts_what_is_left(new: Factory<'_>) {
     for count in [3, 4, 10, u64::MAX] {
         assert_eq!(offsets_from(&log, Start::Last(count)), [7, 8, 9], "last {count}");
     }
+}
+
+fn consume_at_or_oldest_below_the_start_offset_begins_there(new: Factory<'_>) {
+    let log = trimmed_to(new, 10, 4);
+    for offset in 0..=4 {
+        assert_eq!(
+            offsets_from(&log, Start::AtOrOldest(offset)),
+            [4, 5, 6, 7, 8, 9],
+            "at {offset} or oldest"
+        );
+        let none = log.consume(Start::AtOrOldest(offset), 0).unwrap();
+        assert_eq!((none.messages.len(), none.next_offset), (0, 4));
+    }
+}
+
+fn consume_at_or_oldest_of_what_is_left_is_as_at(new: Factory<'_>) {
+    let log = trimmed_to(new, 10, 4);
+    delete(&log, &[6]);
+    assert_eq!(offsets_from(&log, Start::AtOrOldest(6)), [7, 8, 9]);
+    let none = log.consume(Start::AtOrOldest(6), 0).unwrap();
+    assert_eq!((none.messages.len(), none.next_offset), (0, 6));
+    let end = log.consume(Start::AtOrOldest(10), 5).unwrap();
+    assert_eq!((end.messages.len(), end.next_offset), (0, 10));
+    assert_fails!(
+        log.consume(Start::AtOrOldest(11), 5),
+        Error::OffsetOutOfRange {
+            offset: 11,
+            start: 4,
+            next: 10
+        }
+    );
+}
+
+fn get_at_or_oldest_below_the_start_offset_is_the_first_that_is_left(new: Factory<'_>) {
+    let log = trimmed_to(new, 10, 4);
+    delete(&log, &[4, 6]);
+    for offset in 0..4 {
+        assert_eq!(log.get(Start::AtOrOldest(offset)).unwrap().offset, 5);
+    }
+    assert_eq!(log.get(Start::AtOrOldest(7)).unwrap().offset, 7);
+    for gone in [4, 6] {
+        assert_fails!(log.get(Start::AtOrOldest(gone)), Error::NotFound);
+    }
+    assert_fails!(
+        log.get(Start::AtOrOldest(10)),
+        Error::OffsetOutOfRange { offset: 10, .. }
+    );
+    log.trim(10).unwrap();
+    assert_fails!(log.get(Start::AtOrOldest(3)), Error::NotFound);
+}
+
+fn read_at_or_oldest_is_as_consume(new: Factory<'_>) {
+    let log = trimmed_to(new, 10, 4);
+    let how = ReadOptions::new().max_count(2);
+    for (from, begin) in [(0, 4), (3, 4), (4, 4), (7, 7)] {
+        let read = log.read(Start::AtOrOldest(from), &how).unwrap();
+        assert_eq!(offsets(&read.messages), [begin, begin + 1]);
+        let none = log
+            .read(Start::AtOrOldest(from), &how.clone().max_count(0))
+            .unwrap();
+        assert_eq!((none.messages.len(), none.next_offset), (0, begin));
+    }
+    assert_fails!(
+        log.read(Start::AtOrOldest(11), &how),
+        Error::OffsetOutOfRange { .. }
+    );
+    let clamped = log.read(Start::AtOrOldest(11), &how.clamp(true)).unwrap();
+    assert_eq!((clamped.messages.len(), clamped.next_offset), (0, 10));
 }
 
 fn consume_of_a_trimmed_log_reaches_the_end_from_every_start(new: Factory<'_>) {

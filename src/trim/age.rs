@@ -70,7 +70,7 @@ pub(super) fn find(log: &(impl Log + ?Sized), oldest_kept: Timestamp, now: Times
         Ok((offset, time)) if time <= now => offset,
         Ok((offset, _)) => read(log, Start::At(offset), end, oldest_kept, now)?,
         Err(Error::NotFound) => end,
-        Err(Error::NoIndex) => read(log, Start::Oldest, end, oldest_kept, now)?,
+        Err(Error::NoIndex { .. }) => read(log, Start::Oldest, end, oldest_kept, now)?,
         Err(error) => return Err(error),
     };
     unless_nothing_goes(log, cut.min(end))

@@ -7,7 +7,7 @@ use super::codec::Codec;
 use super::control::TReadBatch;
 use super::handle::TLog;
 use super::message::{TBatch, TMessage};
-use crate::{BlockingLog, Follow, Log, ReadOptions, Result, Start};
+use crate::{Awaited, BlockingLog, Follow, Log, ReadOptions, Result, Start, StopHandle};
 
 /// A [`TLog`] whose readers can wait for messages, like those of a [`BlockingLog`].
 ///
@@ -105,6 +105,17 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
     }
 }
 
+impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
+    /// As [`follow`](TBlockingLog::follow), up to the offset `end` (exclusive): see
+    /// [`BlockingLog::follow_until`].
+    pub fn follow_until(&self, from: Start, end: u64) -> TFollow<'_, KC, VC, L> {
+        TFollow {
+            log: &self.log,
+            follow: self.log.raw().follow_until(from, end),
+        }
+    }
+}
+
 /// Uses the existing `BlockingLog`.
 impl<KC, VC, L: Log> From<TLog<KC, VC, BlockingLog<L>>> for TBlockingLog<KC, VC, L> {
     fn from(log: TLog<KC, VC, BlockingLog<L>>) -> Self {
@@ -145,6 +156,23 @@ impl<KC, VC, L: Log> TFollow<'_, KC, VC, L> {
     #[must_use]
     pub fn next_offset(&self) -> u64 {
         self.follow.next_offset()
+    }
+
+    /// A handle that ends the iterator: see [`Follow::stop_handle`].
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle<L> {
+        self.follow.stop_handle()
+    }
+}
+
+impl<KC: Codec, VC: Codec, L: Log> TFollow<'_, KC, VC, L> {
+    /// As [`next`](Iterator::next), but waits no longer than `timeout`: see
+    /// [`Follow::next_timeout`].
+    #[must_use]
+    pub fn next_timeout(&mut self, timeout: Duration) -> Awaited<<Self as Iterator>::Item> {
+        let log = self.log;
+        let awaited = self.follow.next_timeout(timeout);
+        awaited.map(|message| message.and_then(|message| Ok(log.decode(message)?)))
     }
 }
 

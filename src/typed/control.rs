@@ -38,6 +38,42 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
         self.encoded(messages, |encoded| self.raw().append(encoded, how))
     }
 
+    /// Publishes one message and returns the offset of that message: see
+    /// [`LogExt::publish_one`](crate::LogExt::publish_one).
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](TLog::publish).
+    pub fn publish_one(&self, message: TNewMessage<'_, KC::Item, VC::Item>) -> Result<u64> {
+        self.publish_one_with(message, &PublishOptions::new())
+    }
+
+    /// As [`publish_one`](TLog::publish_one), under conditions or with a durability of its own: see
+    /// [`LogExt::publish_one_with`](crate::LogExt::publish_one_with).
+    ///
+    /// ```
+    /// use duramen::{MemoryLog, PublishOptions, TLog, TNewMessage, codec};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// let log = TLog::new(MemoryLog::new(), codec::U64, codec::Varint);
+    /// let durable = PublishOptions::new().sync(true);
+    /// assert_eq!(log.publish_one(TNewMessage::new(&7, &21))?, 0);
+    /// assert_eq!(log.publish_one_with(TNewMessage::new(&7, &22), &durable)?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](TLog::append).
+    pub fn publish_one_with(
+        &self,
+        message: TNewMessage<'_, KC::Item, VC::Item>,
+        how: &PublishOptions<'_>,
+    ) -> Result<u64> {
+        Ok(self.append(&[message], how)?.start.offset)
+    }
+
     /// Reads within limits and through a filter, which sees the encoded messages: see
     /// [`Log::read`].
     ///

@@ -3,7 +3,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::codec::Codec;
+use super::codec::{Codec, EncodeRef};
 use super::message::{TBatch, TMessage, TNewMessage};
 use super::scratch::Scratch;
 use crate::{
@@ -335,6 +335,18 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     /// Calls `find` with the bytes of `key`.
     pub(super) fn with_key<T>(&self, key: &KC::Item, find: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
         Scratch::lend(|scratch| find(scratch.key(&self.keys, key)?))
+    }
+
+    /// Calls `find` with the bytes of the key that lends `key`.
+    pub(super) fn with_key_ref<Q: ?Sized, T>(
+        &self,
+        key: &Q,
+        find: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T>
+    where
+        KC: EncodeRef<Q>,
+    {
+        Scratch::lend(|scratch| find(scratch.key_ref(&self.keys, key)?))
     }
 
     pub(super) fn encoded<T>(

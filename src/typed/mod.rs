@@ -3,6 +3,7 @@
 pub mod codec;
 
 mod blocking;
+mod by_ref;
 mod control;
 mod handle;
 mod message;

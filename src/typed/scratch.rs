@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::codec::Codec;
+use super::codec::{Codec, EncodeRef};
 use super::message::TNewMessage;
 use crate::{Error, MessagePart, NewMessage, Result};
 
@@ -41,6 +41,14 @@ impl Scratch {
     /// Encodes one key.
     pub(super) fn key<C: Codec>(&mut self, codec: &C, key: &C::Item) -> Result<&[u8]> {
         self.append(codec, Some(key), 0, MessagePart::Key)?;
+        Ok(&self.bytes)
+    }
+
+    /// Encodes what a key lends.
+    pub(super) fn key_ref<C: EncodeRef<Q>, Q: ?Sized>(&mut self, codec: &C, key: &Q) -> Result<&[u8]> {
+        let encoded = codec.encode_ref(key, &mut self.bytes);
+        let (index, part) = (0, MessagePart::Key);
+        encoded.map_err(|source| Error::Encode { index, part, source })?;
         Ok(&self.bytes)
     }
 

@@ -24,7 +24,7 @@ impl fmt::Display for MessagePart {
 /// A message whose key or value cannot be decoded by its [`Codec`](crate::Codec). Holds the raw
 /// message.
 #[derive(Debug, thiserror::Error)]
-#[error("the {part} of the message at offset {} cannot be decoded", message.offset)]
+#[error("the {part} of the message at offset {} cannot be decoded: {source}", message.offset)]
 #[non_exhaustive]
 pub struct DecodeError {
     /// The message with its offset and its raw bytes.

@@ -153,7 +153,7 @@ fn an_expected_key_is_compared_with_its_last_message() {
     }
     let bare = Place::new();
     let run = bare.publish(&["--expect-key", "k=none"], ONE);
-    assert!(run.failed(1).contains("without the index"), "{run:?}");
+    assert!(run.failed(1).contains(": the log has no key index\n"), "{run:?}");
     assert!(run.stderr.contains("--key-index"), "{run:?}");
     bare.publish(&["--expect-key", "k=none", "--key-index"], ONE).ok();
 }

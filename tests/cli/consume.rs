@@ -119,9 +119,10 @@ fn failures_are_told() {
         run.failed(1),
         "duramen: offset 3 is outside the log, which goes from 0 to 2\n"
     );
-    for flags in [["--key", "k"], ["--from", "us:0"]] {
+    for (flags, index) in [(["--key", "k"], "key"), (["--from", "us:0"], "time")] {
         let run = place.consume(&flags);
-        assert!(run.failed(1).contains("without the index"), "{run:?}");
+        let missing = format!(": the log has no {index} index\n");
+        assert!(run.failed(1).contains(&missing), "{run:?}");
         assert!(run.stderr.contains("--key-index"), "{run:?}");
     }
     let run = place.consume(&["--from", "yesterday"]);

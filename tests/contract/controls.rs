@@ -159,7 +159,7 @@ fn a_log_of_control_records_alone_has_no_messages() {
         for time in [i64::MIN, 0, i64::MAX] {
             assert!(matches!(
                 log.get_by_time(us(time)),
-                Err(Error::NotFound | Error::NoIndex)
+                Err(Error::NotFound | Error::NoIndex { .. })
             ));
         }
         log.close().expect("closed");

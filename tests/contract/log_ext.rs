@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duramen::{Error, Log, LogExt, MemoryLog, Message, NewMessage, Options, Result, Start, Timestamp};
+use duramen::{
+    Control, Error, Log, LogExt, MemoryLog, Message, NewMessage, Options, PublishOptions, Result, Start,
+    TLog, TNewMessage, Timestamp, codec,
+};
 use proptest::prelude::*;
 
 fn offsets(messages: impl Iterator<Item = Result<Message>>) -> Vec<u64> {
@@ -140,4 +143,38 @@ fn the_state_by_key_has_tombstones_and_nothing_without_a_key() {
     );
     let alive = state.iter().filter(|message| message.value.is_some()).count();
     assert_eq!(alive, 1);
+}
+
+/// Goal: the offset of a message that is published alone is known, whatever goes with it. Method: with a control record
+/// behind it, published again, and under a condition that does not hold.
+#[test]
+fn publish_one_with_returns_the_offset_of_the_message() {
+    let log = MemoryLog::new();
+    let message = NewMessage::new(b"a", b"1");
+    let fencing = PublishOptions::new().and(Control::Fence("t".parse().expect("a token")));
+    assert_eq!(log.publish_one_with(message, &fencing).expect("published"), 0);
+    let numbered = PublishOptions::new().producer(7, 1);
+    assert_eq!(log.publish_one_with(message, &numbered).expect("published"), 2);
+    assert_eq!(log.publish_one(message).expect("published"), 3);
+    assert_eq!(log.publish_one_with(message, &numbered).expect("a duplicate"), 2);
+    let expecting = PublishOptions::new().expect_next_offset(3);
+    let late = log.publish_one_with(message, &expecting);
+    assert!(
+        matches!(late, Err(Error::OffsetMismatch { actual: 4, .. })),
+        "{late:?}"
+    );
+
+    let typed = TLog::new(&log, codec::Utf8, codec::U64);
+    let key = "b".to_owned();
+    assert_eq!(
+        typed.publish_one(TNewMessage::new(&key, &1)).expect("published"),
+        4
+    );
+    let message = TNewMessage::new(&key, &2);
+    assert_eq!(
+        typed.publish_one_with(message, &numbered).expect("a duplicate"),
+        2
+    );
+    let next = PublishOptions::new().expect_next_offset(5);
+    assert_eq!(typed.publish_one_with(message, &next).expect("published"), 5);
 }

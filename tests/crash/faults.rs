@@ -229,7 +229,7 @@ fn one(run: &mut Run, workload: &Workload, fault: Fault) -> Verdict<()> {
             return failed("G6: failed without a reason");
         }
         // What is done behind a publish may have failed, and the next one is told.
-        let is_told_late = matches!(step, Fill | Roll) && matches!(error, Error::Poisoned);
+        let is_told_late = matches!(step, Fill | Roll) && matches!(error, Error::Poisoned { .. });
         if is_told_late {
             break;
         }
@@ -286,7 +286,7 @@ fn goes_on(run: &mut Run, step: Step, fault: Fault, error: &Error) -> Verdict<bo
         let log = run.log.as_ref().expect("open");
         let again = as_new(&[more], |messages| log.publish(messages));
         return match again {
-            Err(Error::Poisoned) => Ok(false),
+            Err(Error::Poisoned { .. }) => Ok(false),
             other => Err(format!(
                 "G1: not poisoned after a failed sync ({call:?}): {other:?}"
             )),
@@ -295,7 +295,7 @@ fn goes_on(run: &mut Run, step: Step, fault: Fault, error: &Error) -> Verdict<bo
     match run.publish(&[more]) {
         Ok(()) => Ok(!fault.from_then_on),
         // Half of a new segment may be there, or space behind the last one that could not be given back.
-        Err(Error::Poisoned)
+        Err(Error::Poisoned { .. })
             if fault.from_then_on
                 || matches!(
                     call,

@@ -208,7 +208,7 @@ impl World {
             let batch: Vec<_> = some.iter().map(|value| NewMessage::value(value)).collect();
             match log.publish(&batch) {
                 Ok(_) => {}
-                Err(Error::Poisoned) => {
+                Err(Error::Poisoned { .. }) => {
                     self.dirs[index] = None;
                     return Ok(());
                 }

@@ -121,7 +121,10 @@ impl State {
             stats.is_sealed
         );
         // What could not be made durable counts here.
-        let is_poisoned = matches!(log.append(&[], &PublishOptions::new()), Err(Error::Poisoned));
+        let is_poisoned = matches!(
+            log.append(&[], &PublishOptions::new()),
+            Err(Error::Poisoned { .. })
+        );
         ensure!(
             is_poisoned || stats.producers == self.producers.len() as u64,
             "G1: {} producers are known, not {}",
@@ -139,7 +142,7 @@ impl State {
         let other = other.parse().expect("a token");
         match log.append(&[], &how.token(other)) {
             // It cannot be published to for other reasons.
-            Err(Error::ReadOnly | Error::Poisoned) => return Ok(()),
+            Err(Error::ReadOnly | Error::Poisoned { .. }) => return Ok(()),
             Err(Error::Sealed) if self.is_sealed => return Ok(()),
             Err(Error::Fenced { expected, actual }) if (*expected, *actual) == (other, self.token) => {}
             answer => return Err(format!("G1: with another token: {answer:?}")),

@@ -351,11 +351,5 @@ pub(crate) fn copy_is_finished_after_crashes(
 
 /// An error with its causes.
 pub(crate) fn told(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    error.to_string()
 }

@@ -311,6 +311,7 @@ fn a_log_is_restored_to_an_offset_or_a_time() {
         (Start::At(1), 1),
         (Start::At(777), 777),
         (Start::At(1200), 1200),
+        (Start::AtOrOldest(777), 777),
         (Start::Time(Timestamp::from_micros(2000)), 400),
         (Start::Last(5), 1195),
     ];
@@ -336,9 +337,19 @@ fn a_log_is_restored_to_an_offset_or_a_time() {
         assert!(check(&target, &options()).expect("checked").is_clean());
         assert!(matches!(restore(&copy, &target, until), Err(Error::Invalid(_))));
     }
-    assert!(matches!(
-        restore(&copy, dir.path().join("beyond"), Start::At(1201)),
-        Err(Error::OffsetOutOfRange { .. })
-    ));
+    for beyond in [Start::At(1201), Start::AtOrOldest(1201)] {
+        assert!(matches!(
+            restore(&copy, dir.path().join("beyond"), beyond),
+            Err(Error::OffsetOutOfRange { .. })
+        ));
+    }
     assert!(files_of(&copy) == before);
+
+    let log = options().open(&home).expect("a log");
+    log.trim(500).expect("trimmed");
+    log.close().expect("closed");
+    backup(&home, &copy).expect("a backup");
+    let target = dir.path().join("oldest");
+    let next = restore(&copy, &target, Start::AtOrOldest(100)).expect("restored");
+    assert_eq!(next, 500, "nothing is left in front of that");
 }

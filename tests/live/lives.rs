@@ -99,6 +99,13 @@ fn a_position_behind_the_point_of_a_restore_is_refused() {
     // Restored once more, from the same backup: another life.
     restore(dirs.at("backup"), dirs.at("again"), Start::At(400)).expect("restored");
     let second = grow(&dirs.at("again"), "second", 600);
+    for (dir, epoch) in [("log", 0), ("restored", 1), ("again", 1)] {
+        let log = open(&dirs.at(dir));
+        assert_eq!(log.epoch().expect("open"), epoch, "{dir}");
+        assert_eq!(log.stat().expect("open").epoch, epoch, "{dir}");
+        log.close().expect("closed");
+        assert!(matches!(log.epoch(), Err(Error::Closed)));
+    }
     assert_ne!(second.life, new.life);
     assert_eq!(resumed(&dirs.at("again"), new.at(900)), Err(None));
     assert_eq!(resumed(&dirs.at("again"), end.at(401)), Err(Some(400)));

@@ -19,6 +19,9 @@ mod lives;
 mod notifier;
 mod paced;
 mod random_backups;
+mod remembered;
 mod removal;
+#[cfg(feature = "fault")]
+mod reopened;
 mod retention;
 mod unfinished;

@@ -8,7 +8,7 @@ impl World {
     pub(crate) fn consume_by_key(&self, key: &[u8], from: From, max_count: usize) {
         let batch = self.log.consume_by_key(key, from.start(), max_count);
         if !self.settings.key_index {
-            assert!(matches!(batch, Err(Error::NoIndex)), "{batch:?}");
+            assert!(matches!(batch, Err(Error::NoIndex { .. })), "{batch:?}");
             return;
         }
         let Some(first) = self.resolve(from, batch.as_ref().err()) else {
@@ -68,7 +68,7 @@ impl World {
     pub(crate) fn get_by_key(&self, key: &[u8]) {
         let got = self.log.get_by_key(key);
         if !self.settings.key_index {
-            assert!(matches!(got, Err(Error::NoIndex)), "{got:?}");
+            assert!(matches!(got, Err(Error::NoIndex { .. })), "{got:?}");
             return;
         }
         let wanted = self
@@ -81,7 +81,7 @@ impl World {
     pub(crate) fn get_by_time(&self, time: Timestamp) {
         let got = self.log.get_by_time(time);
         if !self.settings.time_index {
-            assert!(matches!(got, Err(Error::NoIndex)), "{got:?}");
+            assert!(matches!(got, Err(Error::NoIndex { .. })), "{got:?}");
             return;
         }
         self.is(got, self.first_at_or_after(time));

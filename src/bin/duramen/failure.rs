@@ -1,6 +1,5 @@
 //! Why a command failed, its error message, and the exit code.
 
-use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,13 +18,13 @@ pub(crate) enum Failure {
     #[error("line {number}: {reason}")]
     Line { number: u64, reason: String },
 
-    #[error("cannot {operation}")]
+    #[error("cannot {operation}: {source}")]
     Io {
         operation: &'static str,
         source: io::Error,
     },
 
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} {}: {source}", path.display())]
     Path {
         operation: &'static str,
         path: PathBuf,
@@ -83,19 +82,23 @@ impl Failure {
             self,
             Failure::CorruptionTold | Failure::UsageTold | Failure::OutputClosed | Failure::Interrupted
         ) {
-            let mut text = format!("duramen: {self}");
-            let mut cause = self.source();
-            while let Some(error) = cause {
-                text.push_str(": ");
-                text.push_str(&error.to_string());
-                cause = error.source();
-            }
-            tell(text);
+            tell(format_args!("duramen: {}", self.text()));
             if let Some(hint) = self.hint() {
                 tell(format_args!("duramen: {hint}"));
             }
         }
         ExitCode::from(self.exit_code())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            // What the library advises is nothing that can be typed here; the hint is.
+            Failure::Log(Error::NoIndex {
+                index,
+                path: Some(path),
+            }) => format!("{}: the log has no {index} index", path.display()),
+            other => other.to_string(),
+        }
     }
 
     fn exit_code(&self) -> u8 {
@@ -110,7 +113,7 @@ impl Failure {
 
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Failure::Log(Error::NoIndex) => {
+            Failure::Log(Error::NoIndex { .. }) => {
                 Some("`duramen publish DIR --key-index --time-index </dev/null` adds indexes to a log")
             }
             Failure::Log(Error::Locked { .. }) => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use duramen::{Error, FileLog, Log as _, MESSAGE_SIZE_MAX, Options};
+use duramen::{FileLog, Log as _, MESSAGE_SIZE_MAX, Options};
 
 use crate::conditions::Conditions;
 use crate::failure::Failure;
@@ -151,11 +151,7 @@ fn close(log: &FileLog) -> Result<(), Failure> {
 }
 
 fn try_open(args: &Args) -> duramen::Result<FileLog> {
-    let mut options = match Options::of(&args.dir) {
-        Err(Error::NoLog { .. }) => Options::new(),
-        found => found?,
-    };
-    options = options.create_dirs(true);
+    let mut options = Options::new().create_dirs(true);
     if args.key_index {
         options = options.key_index(true);
     }

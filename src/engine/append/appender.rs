@@ -37,6 +37,9 @@ pub(crate) struct Appender {
     pub(crate) guard: Guard,
 }
 
+/// Why there is no space that was reserved.
+const CUT: &str = "reserved space is gone: somebody has cut a file of the log";
+
 impl Appender {
     /// Builds the frames of a batch, brings them into the file and the records into the index;
     /// returns the last checksum. After [`Error::Io`] nothing has changed.
@@ -51,7 +54,7 @@ impl Appender {
     ) -> Result<u32> {
         // make_room has reserved the space. If it is gone, somebody has cut the file.
         let Some(active) = self.active.as_deref() else {
-            return Err(Error::Poisoned);
+            return Err(Error::poisoned("there is no segment to append to"));
         };
         let framing = Framing {
             active,
@@ -65,10 +68,10 @@ impl Appender {
         match way {
             Way::Mapping => {
                 let Some(mut window) = active.window(u64::from(self.written.end), plan.len) else {
-                    return Err(Error::Poisoned);
+                    return Err(Error::poisoned(CUT));
                 };
                 let sum = framing.put(&mut window, true);
-                window.finish().then_some(sum).ok_or(Error::Poisoned)
+                window.finish().then_some(sum).ok_or_else(|| Error::poisoned(CUT))
             }
             Way::Call => {
                 let (staging, stored) = Staged::write(&framing, std::mem::take(&mut self.staging));

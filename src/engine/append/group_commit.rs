@@ -129,7 +129,8 @@ struct Leading<'a> {
 
 impl Drop for Leading<'_> {
     fn drop(&mut self) {
-        self.health.poison(&Error::Poisoned);
+        self.health
+            .poison(&Error::poisoned("a sync did not come to its end"));
         self.commit.wake();
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::reader::{Reader, message};
 use crate::index::key_hash;
 use crate::segment::{Active, KeyRun, Owned, READ_LEN_MAX, ReadFault, SegmentRef, SegmentSnapshot, Visible};
-use crate::{Batch, Error, Message, Result, Start};
+use crate::{Batch, Error, IndexKind, Message, Result, Start};
 
 /// How many links of a key's chain are followed at most: beyond that, going through the messages
 /// themselves is cheaper.
@@ -38,7 +38,7 @@ impl Reader<'_> {
     /// Up to `max_count` messages with `key` from `from` on.
     pub(crate) fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
         if !self.segments.directory.kinds.key {
-            return Err(Error::NoIndex);
+            return Err(self.segments.directory.no_index(IndexKind::Key));
         }
         let offset = self.resolve(from)?;
         if max_count == 0 {
@@ -94,7 +94,7 @@ impl Reader<'_> {
     /// The last message with `key`.
     pub(crate) fn newest_by_key(&self, key: &[u8]) -> Result<Message> {
         if !self.segments.directory.kinds.key {
-            return Err(Error::NoIndex);
+            return Err(self.segments.directory.no_index(IndexKind::Key));
         }
         let hash = key_hash(key);
         let mut left = self.list.segments.len();

@@ -2,7 +2,7 @@
 
 use super::reader::{Reader, message};
 use crate::segment::{ReadFault, SegmentRef, SegmentSnapshot};
-use crate::{Error, Message, Result, Timestamp};
+use crate::{Error, IndexKind, Message, Result, Timestamp};
 
 impl Reader<'_> {
     /// How many segments directly behind the first have only times before `time`.
@@ -45,7 +45,7 @@ impl Reader<'_> {
     /// the times reaches `time`.
     pub(crate) fn first_at_or_after(&self, time: Timestamp) -> Result<Message> {
         if !self.segments.directory.kinds.time {
-            return Err(Error::NoIndex);
+            return Err(self.segments.directory.no_index(IndexKind::Time));
         }
         let segments = &self.list.segments;
         // The first segment may be trimmed in part, so it is searched by itself.

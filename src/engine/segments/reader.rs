@@ -135,6 +135,7 @@ impl<'a> Reader<'a> {
                 }
                 Ok(offset)
             }
+            Start::AtOrOldest(_) => self.resolve(from.settled(self.list.start_offset)),
             Start::Time(time) => match self.first_at_or_after(time) {
                 Ok(message) => Ok(message.offset),
                 Err(Error::NotFound) => Ok(self.next_offset),
@@ -253,6 +254,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn get(&self, at: Start) -> Result<Message> {
         match at {
             Start::At(offset) => self.at(offset),
+            Start::AtOrOldest(_) => self.get(at.settled(self.list.start_offset)),
             Start::Oldest => self
                 .consume(self.list.start_offset, 1)?
                 .into_iter()

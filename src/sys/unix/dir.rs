@@ -74,10 +74,10 @@ impl OsDir {
     /// is not taken for a name that is missing.
     fn failed(&self, operation: &'static str, path: &Path, name: &str, error: Errno) -> Error {
         let is_removed = || self.0.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
-        let source = if error == Errno::NOENT && is_removed() {
-            removed()
-        } else {
-            error.into()
+        let source = match error {
+            Errno::NOENT if is_removed() => removed(),
+            Errno::LOOP => unfit("a symbolic link, which a log does not follow; put the file itself there"),
+            _ => error.into(),
         };
         failed(operation, &path.join(name))(source)
     }
@@ -155,9 +155,14 @@ impl OsDir {
             .map_err(|error| self.failed(operation, path, name, error))?;
         let path = path.join(name);
         let metadata = file.metadata().map_err(failed("look at", &path))?;
-        if !metadata.is_file() || metadata.nlink() > 1 {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of one name");
-            return Err(failed("open", &path)(source));
+        if !metadata.is_file() {
+            return Err(failed("open", &path)(unfit("not a regular file")));
+        }
+        if metadata.nlink() > 1 {
+            return Err(failed("open", &path)(unfit(
+                "a hard link, so writing to it would change a file elsewhere; put a copy in its place \
+                 (`cp FILE COPY && mv COPY FILE`)",
+            )));
         }
         Ok(OsFile::new(file))
     }
@@ -265,6 +270,11 @@ impl OsDir {
     pub(in crate::sys) fn random(&self) -> Result<[u8; 16]> {
         system::random()
     }
+}
+
+/// The error for what is no file that a log may use.
+fn unfit(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 fn removed() -> io::Error {

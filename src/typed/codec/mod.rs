@@ -20,6 +20,7 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
+mod by_ref;
 mod bytes;
 mod contract;
 #[cfg(feature = "json")]
@@ -39,6 +40,7 @@ mod zstd;
 
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;
+pub use self::by_ref::EncodeRef;
 pub use self::bytes::Bytes;
 pub use self::contract::{Codec, CodecError};
 #[cfg(feature = "json")]

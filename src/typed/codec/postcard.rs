@@ -48,11 +48,16 @@ impl Flavor for Append<'_> {
     }
 }
 
+/// Appends an item, or what one lends.
+pub(super) fn append(item: &(impl Serialize + ?Sized), out: &mut Vec<u8>) -> Result<(), CodecError> {
+    Ok(postcard::serialize_with_flavor(item, Append(out))?)
+}
+
 impl<T: Serialize + DeserializeOwned> Codec for Postcard<T> {
     type Item = T;
 
     fn encode(&self, item: &T, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        Ok(postcard::serialize_with_flavor(item, Append(out))?)
+        append(item, out)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<T, CodecError> {

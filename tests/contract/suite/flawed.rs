@@ -32,6 +32,7 @@ pub(crate) enum Flaw {
     NegativeTimesLost,
     CloseForgotten,
     LastIsOneTooMany,
+    AtOrOldestIsAt,
     BatchIsNotAtomic,
     BeyondTheEndIsEmpty,
     HeadersWithoutRepeats,
@@ -96,6 +97,7 @@ impl Flawed {
                 let (start, end) = (self.log.start_offset(), self.log.next_offset());
                 Start::At(end.unwrap_or(0).saturating_sub(count).max(start.unwrap_or(0)))
             }
+            Start::AtOrOldest(offset) if self.has(Flaw::AtOrOldestIsAt) => Start::At(offset),
             start => start,
         }
     }
@@ -201,7 +203,7 @@ impl Log for Flawed {
     }
 
     fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
-        let mut batch = self.log.read(from, how)?;
+        let mut batch = self.log.read(self.start(from), how)?;
         if self.has(Flaw::NoneButLittleAtATime) && batch.messages.len() + batch.controls.len() > 2 {
             let messages = batch.messages.iter().map(|message| message.offset);
             let offsets = messages.chain(batch.controls.iter().map(|record| record.offset));

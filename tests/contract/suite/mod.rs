@@ -130,6 +130,14 @@ const FLAWS: &[(Flaw, &[&str])] = &[
         &["publish_after_close_is_closed", "close_can_be_repeated"],
     ),
     (
+        Flaw::AtOrOldestIsAt,
+        &[
+            "consume_at_or_oldest_below_the_start_offset_begins_there",
+            "get_at_or_oldest_below_the_start_offset_is_the_first_that_is_left",
+            "read_at_or_oldest_is_as_consume",
+        ],
+    ),
+    (
         Flaw::LastIsOneTooMany,
         &[
             "consume_last_n_gives_the_last_n_messages",

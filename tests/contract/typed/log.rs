@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use duramen::codec::{Codec, CodecError, Utf8, Varint};
+use duramen::codec::{self, Codec, CodecError, EncodeRef, Utf8, Varint};
 use duramen::{
     BlockingLog, Error, ErrorKind, Headers, Log, MemoryLog, MessagePart, NewMessage, PublishOptions, Start,
     TBlockingLog, TLog, TNewMessage, Timestamp,
@@ -337,4 +337,35 @@ fn typed_logs_wrap_logs_of_any_kind() {
     by_box.publish(&[TNewMessage::value(&3)]).unwrap();
     assert_eq!(by_box.get(Start::Oldest).unwrap().value, Some(1));
     assert_eq!(by_arc.clone().get(Start::Newest).unwrap().value, Some(3));
+}
+
+/// Goal: a lookup needs no key of its own. Method: each codec whose keys lend something, and pointers to them, against
+/// the lookup by the key itself.
+#[test]
+fn keys_are_found_by_what_they_lend() {
+    fn check<KC, Q: ?Sized>(codec: KC, key: &KC::Item, lent: &Q, absent: &Q)
+    where
+        KC: Codec + EncodeRef<Q>,
+    {
+        let log = TBlockingLog::new(MemoryLog::new(), codec, codec::U64);
+        for value in 0..3 {
+            log.publish(&[TNewMessage::new(key, &value)]).expect("published");
+        }
+        let offset = log.offset_by_key(key).expect("there");
+        assert_eq!(log.offset_by_key_ref(lent).expect("there"), offset);
+        assert_eq!(log.get_by_key_ref(lent).expect("there").value, Some(2));
+        assert!(matches!(log.get_by_key_ref(absent), Err(Error::NotFound)));
+        let batch = log.consume_by_key_ref(lent, Start::At(1), 10).expect("there");
+        assert_eq!(batch.messages.len(), 2);
+        let none = log.consume_by_key_ref(absent, Start::Oldest, 10).expect("none");
+        assert!(none.messages.is_empty());
+        let batch = log.consume_by_key_ref_blocking(lent, Start::Oldest, 10, None);
+        assert_eq!(batch.expect("there").messages.len(), 3);
+    }
+    check(codec::Utf8, &"key".to_owned(), "key", "none");
+    check(Arc::new(codec::Utf8), &"key".to_owned(), "key", "none");
+    check(codec::Bytes, &"key".into(), &b"key"[..], b"none");
+    check(codec::Json::new(), &"key".to_owned(), "key", "none");
+    check(codec::Postcard::new(), &vec![1_u8, 2], &[1_u8, 2][..], &[2]);
+    check(&codec::Postcard::new(), &Box::new(7_u64), &7_u64, &8);
 }

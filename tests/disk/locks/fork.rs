@@ -106,6 +106,7 @@ pub(super) fn fork(dir: &Path) {
     work_in_fork(move || {
         assert!(is_locked(&options().open(&place)));
         assert!(is_forked(forked.synced_offset()) && is_forked(forked.scan(Start::Oldest)));
+        assert!(is_forked(forked.epoch()) && is_forked(forked.reopen()));
         refuse(&*forked);
         let blocking = BlockingLog::new(Arc::clone(&forked));
         assert!(is_forked(blocking.consume_blocking(Start::Newest, 1, None)));

@@ -101,3 +101,37 @@ fn refuse(what: &str, dir: &Path, outside: &Path) {
     }
     assert_eq!(files_of(outside), before, "{what}: something outside was touched");
 }
+
+/// Goal: who finds such a file learns what it is and what to do. Method: the text for each kind, and for a hard link
+/// what the text says, done.
+#[test]
+fn files_that_are_not_plain_are_named_with_the_way_out() {
+    for (kind, said) in [
+        (
+            "link",
+            "cannot open: a symbolic link, which a log does not follow",
+        ),
+        ("directory", "cannot open: not a regular file"),
+        ("second name", "cannot open: a hard link"),
+    ] {
+        let [home, outside] = [common::fast_dir(), common::fast_dir()];
+        make(home.path(), true);
+        let path = segment_paths(home.path())[0].clone();
+        replace(&path, kind, outside.path());
+        let read_it = || {
+            let log = reader().open(home.path())?;
+            read(&log, log.next_offset()?)
+        };
+        let error = read_it().expect_err(kind);
+        let text = error.to_string();
+        let start = format!("{}: {said}", path.display());
+        assert!(text.starts_with(&start) && !text.contains('\n'), "{text}");
+        if kind == "second name" {
+            assert!(text.contains("cp FILE COPY && mv COPY FILE"), "{text}");
+            let copy = home.path().join("copy");
+            fs::copy(&path, &copy).expect("a copy");
+            fs::rename(&copy, &path).expect("in its place");
+            read_it().expect("a log");
+        }
+    }
+}

@@ -61,11 +61,11 @@ fn a_failed_sync_wakes_waiters_with_poisoned() {
             let reader = log.clone();
             let waiter = Waiter::new(move || reader.consume_blocking(Start::At(2), 10, None));
             assert!(matches!(log.raw().sync(), Err(Error::SyncFailed { .. })));
-            assert!(matches!(waiter.join(), Err(Error::Poisoned)));
+            assert!(matches!(waiter.join(), Err(Error::Poisoned { .. })));
             continue;
         }
         // Never durable, so it never saw it.
-        assert!(matches!(waiter.join(), Err(Error::Poisoned)));
+        assert!(matches!(waiter.join(), Err(Error::Poisoned { .. })));
         assert!(log.changes().expect("told").is_poisoned());
         // What was visible can still be read, and the end is an end.
         assert_eq!(
@@ -73,10 +73,16 @@ fn a_failed_sync_wakes_waiters_with_poisoned() {
             1
         );
         let error = log.consume_blocking(Start::At(1), 10, None).unwrap_err();
-        assert!(matches!(error, Error::Poisoned));
+        let text = error.to_string();
+        assert!(matches!(error, Error::Poisoned { .. }));
+        // Waiting names the file, too.
+        assert!(
+            text.starts_with("/data/log/") && text.contains("open the log again"),
+            "{text}"
+        );
         let mut tail = log.follow(Start::Oldest);
         assert_eq!(tail.next().unwrap().unwrap().offset, 0);
-        assert!(matches!(tail.next(), Some(Err(Error::Poisoned))));
+        assert!(matches!(tail.next(), Some(Err(Error::Poisoned { .. }))));
         assert!(tail.next().is_none());
         let _ = log.close();
     }

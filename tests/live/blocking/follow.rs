@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use duramen::{BlockingLog, Error, Log, MemoryLog, Message, NewMessage, Result, Start};
+use duramen::{BlockingLog, Error, Log, MemoryLog, Message, NewMessage, ReadOptions, Result, Start};
 
 use super::support::{Waiter, on_each, publish, publish_many, until};
 
@@ -142,5 +142,29 @@ fn of_a_closed_log_there_is_nothing_to_follow() {
         publish(&subject.log, "0");
         subject.log.close().unwrap();
         assert!(subject.log.follow(Start::Oldest).next().is_none());
+    });
+}
+
+/// Goal: who reads on where he was, or as near as the log reaches, is told of no trim. Method: trimmed before the
+/// reader starts, between its start and its first message, and behind that.
+#[test]
+fn at_or_oldest_passes_over_what_was_trimmed_before_the_first_message() {
+    on_each(|subject| {
+        publish_many(&subject.log, 10);
+        subject.log.trim(2).unwrap();
+        let mut tail = subject.log.follow(Start::AtOrOldest(1));
+        assert_eq!(tail.next_offset(), 2);
+        subject.log.trim(4).unwrap();
+        assert_eq!(tail.next().unwrap().unwrap().offset, 4);
+        assert_eq!(subject.log.follow(Start::AtOrOldest(7)).next_offset(), 7);
+        let batch = subject
+            .log
+            .consume_blocking(Start::AtOrOldest(3), 2, None)
+            .unwrap();
+        assert_eq!(batch.messages[0].offset, 4);
+        let read = subject
+            .log
+            .read_blocking(Start::AtOrOldest(3), &ReadOptions::new(), None);
+        assert_eq!(read.unwrap().messages[0].offset, 4);
     });
 }

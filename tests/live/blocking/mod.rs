@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `DURAMEN_SECONDS` | how long the crowd of readers and publishers runs; default 1 |
 
+mod bounded;
 mod crowd;
 #[cfg(feature = "fault")]
 mod ends;

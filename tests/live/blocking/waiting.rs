@@ -193,7 +193,7 @@ fn by_key_without_an_index_is_an_error_at_once() {
     let error = log
         .consume_by_key_blocking(b"a", Start::Oldest, 1, None)
         .unwrap_err();
-    assert!(matches!(error, Error::NoIndex));
+    assert!(matches!(error, Error::NoIndex { .. }));
 }
 
 #[test]
