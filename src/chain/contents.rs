@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::names::sort_out;
-use crate::directory::{Copies, Directory};
+use crate::directory::{Copies, Directory, corrupt};
 use crate::format::{FileName, Meta};
 use crate::sys::Open;
-use crate::{Error, Result};
+use crate::{Corruption, Error, Result};
 
 /// The directory of a log, read once: its metadata, and the segments that count.
 pub(crate) struct Chain {
@@ -41,6 +41,19 @@ impl Chain {
 
     pub(super) fn path(&self, base: u64) -> std::path::PathBuf {
         self.directory.path_of(&FileName::Segment(base))
+    }
+
+    /// Fails if segments that were not trimmed are missing at the front.
+    pub(crate) fn check_front(&self) -> Result<()> {
+        if self.is_front_missing()? {
+            return Err(corrupt(
+                &self.path(self.meta.start_offset),
+                0,
+                None,
+                Corruption::Missing,
+            ));
+        }
+        Ok(())
     }
 
     /// Whether segments that were not trimmed are missing at the front: the first one there is

@@ -33,6 +33,16 @@ impl Chain {
         }
     }
 
+    /// What a log has come to as far as it is shown, up to the offset `end`: `shown` by the records
+    /// of the last segment that is shown, if there is one.
+    pub(crate) fn control_when_shown(&self, shown: Option<ControlState>, end: u64) -> ControlState {
+        let (counted, known) = self.meta.control;
+        match shown {
+            Some(shown) if end > counted => known.also_in(shown),
+            _ => known,
+        }
+    }
+
     /// What a log has come to that ends at this offset, and whose last segment is whole.
     pub(crate) fn control_at(&self, end: u64) -> Result<ControlState> {
         let (counted, known) = self.meta.control;

@@ -10,18 +10,18 @@ use super::beside::{Seen, until_it_fits};
 use super::file_log::FileLog;
 use super::found_log::FoundLog;
 use super::open_log::OpenLog;
-use super::prepare::{no_log, read_or_create, remove_superseded, without_metadata};
+use super::prepare::{no_log, read_or_create, remove_superseded, runs_of, without_metadata};
 use super::recovery::{Recovered, Recovery};
 use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
 use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bases};
 use crate::control::{ControlState, Guard, Producers};
-use crate::directory::{Copies, Directory, Home, MetaStore, corrupt};
-use crate::format::{FileName, IndexKinds};
-use crate::segment::{Active, Extent, KeyRun, SegmentRef, runs_among};
+use crate::directory::{Copies, Directory, Home, MetaStore};
+use crate::format::IndexKinds;
+use crate::segment::{Active, Extent, KeyRun, SegmentRef};
 use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
-use crate::{Corruption, Error, LifeId, Result};
+use crate::{Error, LifeId, Result};
 
 impl Options {
     /// Opens the log in `dir`, creating it in an empty directory.
@@ -234,11 +234,7 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
     if !options.read_only {
         remove_superseded(&mut chain)?;
     }
-    if chain.is_front_missing()? {
-        let first = FileName::Segment(chain.meta.start_offset);
-        let first = chain.directory.path_of(&first);
-        return Err(corrupt(&first, 0, None, Corruption::Missing));
-    }
+    chain.check_front()?;
     let runs = if kinds.key {
         runs_of(&chain.directory, chain.meta.start_offset)?
     } else {
@@ -257,18 +253,6 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
         Verdict::Closed(closed) => opening.closed(&closed),
         Verdict::Unclosed(found) => opening.recovered(found),
     }
-}
-
-/// The key runs of the log. The files of those that others cover, or that were trimmed, are
-/// removed.
-fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
-    let (runs, rest) = runs_among(&directory.dir.list()?, start_offset);
-    if directory.health.may_write_files() {
-        for name in rest {
-            directory.remove(&name)?;
-        }
-    }
-    Ok(runs)
 }
 
 /// What has been found so far while opening a log.
@@ -366,6 +350,11 @@ impl Opening<'_> {
             has_gap,
             tails,
         } = recovery.run(found)?;
+        let control = match &tails {
+            // What is not shown has no effect yet.
+            Some((tails, true)) => self.chain.control_when_shown(tails.control(), next_offset),
+            _ => control,
+        };
         let mut appender = Appender {
             next_offset,
             previous,
@@ -425,7 +414,7 @@ impl Opening<'_> {
         let mut start_offset = self.chain.meta.start_offset;
         if self.options.read_only {
             // A writer trims as soon as the log is open.
-            start_offset = start_offset.max(appender.guard.state.trim_to);
+            start_offset = start_offset.max(appender.guard.state.trim_to.min(appender.next_offset));
         }
         let list = SegmentList {
             start_offset,

@@ -76,8 +76,8 @@ impl OpenLog {
         let beside = seen.map(|seen| {
             let beside = Beside::new((options, find), seen, &segments, &append, &metadata, &lives);
             let beside = Arc::new(beside);
-            let look: Arc<dyn Look> = Arc::clone(&beside) as _;
-            segments.watch_by(Arc::downgrade(&look));
+            let eyes: Arc<dyn Look> = Arc::clone(&beside) as _;
+            segments.watch_by(Arc::downgrade(&eyes));
             beside
         });
         for (segment, extent) in unsynced {
@@ -180,7 +180,7 @@ impl OpenLog {
 
     /// See [`Log::gc`](crate::Log::gc).
     pub(super) fn gc(&self, unused_for: Duration) -> Result<()> {
-        self.health().check_open()?;
+        self.look()?;
         self.segments.release_unused(unused_for);
         Ok(())
     }
@@ -197,8 +197,10 @@ impl OpenLog {
     }
 
     /// Whatever fails once the log is closed, fails because of that.
-    fn unless_closed(&self, copy: impl FnOnce(&Source<'_>) -> Result<BackupReport>) -> Result<BackupReport> {
-        self.health().check_open()?;
+    fn unless_closed(&self, copy: impl Fn(&Source<'_>) -> Result<BackupReport>) -> Result<BackupReport> {
+        /// How often a copy is made at most of a log that somebody else changes meanwhile.
+        const ATTEMPTS_MAX: u32 = 8;
+        self.look()?;
         let source = Source {
             segments: &self.segments,
             metadata: &self.metadata,
@@ -206,7 +208,24 @@ impl OpenLog {
             append: &self.append,
             beside: self.beside.as_deref(),
         };
-        copy(&source).or_else(|error| self.health().check_open().and(Err(error)))
+        let mut attempts = 0;
+        loop {
+            let list = self.segments.list();
+            let was_closed = self.metadata.get(|meta| meta.clean.is_some());
+            let copied = copy(&source).or_else(|error| self.health().check_open().and(Err(error)));
+            attempts += 1;
+            self.segments.look(true)?;
+            // What is copied again costs no more than what has changed. A copy of a log that is
+            // open was made from files that were opened before, so it is of one moment.
+            let is_suspect = match &copied {
+                Ok(_) => was_closed,
+                Err(error) => matches!(error, Error::Corrupt { .. } | Error::Io { .. }),
+            };
+            let is_same = Arc::ptr_eq(&list, &self.segments.list());
+            if is_same || !is_suspect || !self.segments.is_watched() || attempts == ATTEMPTS_MAX {
+                return copied;
+            }
+        }
     }
 
     /// Has the metadata say which indexes the log has from now on.
@@ -240,6 +259,10 @@ impl OpenLog {
         }
         let closed = self.close_files();
         self.health().give_up();
+        if let Some(beside) = &self.beside {
+            // Before the list is cleared: a look that is under way replaces it.
+            beside.close();
+        }
         self.segments.clear();
         (closed, self.lock.lock().take())
     }

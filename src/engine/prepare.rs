@@ -1,11 +1,13 @@
 //! What has to be in a log's directory, and what does not, before the log is opened.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::chain::Chain;
 use crate::control::ControlState;
 use crate::directory::{Copies, Directory, Home, MetaStore, corrupt, initialise};
 use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
+use crate::segment::{KeyRun, runs_among};
 use crate::sys::Dir;
 use crate::{Corruption, Durability, Error, LifeId, Options, Result};
 
@@ -29,6 +31,18 @@ pub(super) fn remove_superseded(chain: &mut Chain) -> Result<()> {
     }
     remove_leftovers(directory)?;
     directory.remove_segments(chain.superseded.iter().copied())
+}
+
+/// The key runs of the log. The files of those that others cover, or that were trimmed, are
+/// removed.
+pub(super) fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
+    let (runs, rest) = runs_among(&directory.dir.list()?, start_offset);
+    if directory.health.may_write_files() {
+        for name in rest {
+            directory.remove(&name)?;
+        }
+    }
+    Ok(runs)
 }
 
 /// Reads the two copies of the metadata; in an empty directory they are written first.

@@ -109,6 +109,10 @@ impl Options {
     /// Who waits for messages ([`BlockingLog`](crate::BlockingLog)) gets them 1 to 20 ms after they
     /// were published, because the writer wakes nobody in other handles.
     ///
+    /// Between two calls the handle keeps open what it has open. So the space of a segment that was
+    /// trimmed is free when its readers have made their next call, [`gc`](crate::Log::gc) for
+    /// instance, or are closed.
+    ///
     /// If messages that the handle has shown are lost, by a recovery that has to drop some, each
     /// later call fails with [`EpochChanged`](crate::Error::EpochChanged).
     ///

@@ -2,19 +2,23 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::active::{Active, Visible};
 use super::extent::{Extent, WalkEnd};
 use super::told::Told;
 use super::walk_progress::WalkProgress;
-use crate::Result;
 use crate::control::ControlState;
-use crate::directory::Directory;
+use crate::directory::{Directory, corrupt};
 use crate::format::{
     BATCH_HEADER_LEN_MAX, FRAMES_START, Frame, LONE_HEADER_LEN, Previous, RECORD_HEADER_LEN,
     SEGMENT_HEADER_LEN, SEGMENT_LEN_MAX,
 };
 use crate::sys::Open;
+use crate::{Corruption, Result};
+
+/// A walk that takes longer is not repeated at once for a batch that was not whole.
+const COSTLY: Duration = Duration::from_millis(10);
 
 /// A segment that another handle writes to, here or in another process, read up to its last batch
 /// that is whole.
@@ -27,8 +31,12 @@ pub(crate) struct Tail {
     progress: WalkProgress,
     /// The bytes behind the last batch when they were last looked at.
     head: [u8; BATCH_HEADER_LEN_MAX],
-    /// Whether the file ends with its last batch: it is cut to that after a sync.
+    /// Whether the file ends with its last batch. Where only durable messages are visible, it is
+    /// cut to that after a sync, and there is room for a marker before.
     is_cut: bool,
+    /// When the last walk ended, and how long it took.
+    walked_at: Instant,
+    took: Duration,
     /// What the log has come to behind all that was read.
     read: ControlState,
     /// Where batches end that say more than messages and are not shown yet, oldest first, and what
@@ -50,7 +58,8 @@ impl Tail {
 
     /// Goes on behind a segment's first batches, which were read and are in its index.
     pub(crate) fn going_on(active: Active, extent: Extent, told: &Told) -> Tail {
-        let control = told.after(active.header.control);
+        let before = active.header.control;
+        let control = told.after(before);
         // Not even these are shown yet.
         active.show(Visible {
             count: 0,
@@ -61,9 +70,11 @@ impl Tail {
             active: Arc::new(active),
             progress: WalkProgress::at(extent),
             head: [0; BATCH_HEADER_LEN_MAX],
+            walked_at: Instant::now(),
+            took: Duration::ZERO,
             read: control,
             unshown: VecDeque::new(),
-            shown: control,
+            shown: before,
         }
     }
 
@@ -92,6 +103,7 @@ impl Tail {
     }
 
     fn walk(&mut self, hash_keys: bool) {
+        let began = Instant::now();
         let active = &self.active;
         self.progress.look_again();
         let walk = active.walk(u64::MAX, hash_keys);
@@ -109,6 +121,8 @@ impl Tail {
                 }
             }
         }
+        self.walked_at = Instant::now();
+        self.took = self.walked_at - began;
     }
 
     /// Fails if the log reaches up to the offset `next_offset` and something is wrong here in front
@@ -129,9 +143,21 @@ impl Tail {
         self.is_cut |= len == 0;
         let is_same = head == self.head;
         self.head = head;
-        // The same head of a batch that was not whole says nothing: the rest may have come.
+        // The same head of a batch that was not whole says nothing: the rest may have come. But a
+        // large one is not read again all the time.
         let is_end = self.progress.extent.stop == WalkEnd::Marker || head.iter().all(|byte| *byte == 0);
-        Ok(!(is_same && is_end))
+        let is_costly = self.took > COSTLY && self.walked_at.elapsed() < 4 * self.took;
+        Ok(!(is_same && (is_end || is_costly)))
+    }
+
+    /// Fails if it does not reach up to its end, as the segment behind it knows it.
+    pub(crate) fn check_followed_by(&self, next: &Tail) -> Result<()> {
+        if next.active.header.previous == Some(self.link()) {
+            return Ok(());
+        }
+        let path = self.active.file.path();
+        let foreign = || corrupt(path, 0, None, Corruption::Foreign);
+        Err(self.progress.extent.stop.defect(path).unwrap_or_else(foreign))
     }
 
     /// Whether what was read proves that all segments before this one are durable.
@@ -142,9 +168,6 @@ impl Tail {
     /// The offset below which what was read is proven to be durable, if the segments before are.
     pub(crate) fn durable_offset(&self) -> u64 {
         let extent = &self.progress.extent;
-        if self.is_cut {
-            return extent.next_offset;
-        }
         let below = self
             .active
             .records_below(extent.frontier, self.active.index.count());
@@ -164,6 +187,10 @@ impl Tail {
 
     /// Shows readers what is proven to be durable, and what lies below the offset `floor`.
     pub(crate) fn show_durable(&mut self, floor: u64) {
+        if self.is_cut {
+            self.show_all();
+            return;
+        }
         let below = self.durable_offset().max(floor).saturating_sub(self.base());
         let count = self.active.index.count();
         self.show(u32::try_from(below).unwrap_or(u32::MAX).min(count));

@@ -11,6 +11,9 @@ pub(crate) struct Entry {
     pub(crate) inode: u64,
 }
 
+/// Two ticks of the slowest clock.
+pub(crate) const NAMES_SETTLE_AFTER: Duration = Duration::from_millis(20);
+
 /// When a name in a directory was changed last, in nanoseconds since the Unix epoch; `None` if the
 /// system does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +31,8 @@ impl NamesChangedAt {
     /// tick of their clock, of which there are 100 a second and more, so two changes in a row may
     /// have the same.
     pub(crate) fn is_settled(self) -> bool {
-        const TWO_TICKS: Duration = Duration::from_millis(20);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let before = now.ok().and_then(|now| now.checked_sub(TWO_TICKS));
+        let before = now.ok().and_then(|now| now.checked_sub(NAMES_SETTLE_AFTER));
         let before = before.and_then(|before| i128::try_from(before.as_nanos()).ok());
         self.0.zip(before).is_some_and(|(at, before)| at < before)
     }

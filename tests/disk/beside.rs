@@ -4,10 +4,18 @@
 //! |---|---|
 //! | `DURAMEN_BESIDE_SECONDS` | how long each service runs; default 4, for a release 60 |
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates of messages, and places in a list"
+)]
+
 use std::env;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -98,11 +106,12 @@ struct Beside {
 }
 
 impl Beside {
-    fn start(dir: &Path, role: &str, at: &'static AtomicU64) -> Beside {
+    fn start(dir: &Path, role: &str, at: &Arc<AtomicU64>) -> Beside {
         let mut command = child(module_path!(), role);
         command.env("DURAMEN_DIR", dir).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a child");
         let said = BufReader::new(child.stdout.take().expect("a pipe"));
+        let at = Arc::clone(at);
         let listener = thread::spawn(move || {
             let (mut reached, mut lags) = (0, Vec::new());
             for line in said.lines().map_while(Result::ok) {
@@ -152,7 +161,7 @@ fn publish(log: &FileLog, seconds: f64, rate: Option<f64>, passed: &dyn Fn() -> 
             log.publish_one(NewMessage::new(&key, &value)).expect("publishes");
             count += 1;
         }
-        if count % 20_000 == 0 {
+        if count.is_multiple_of(20_000) {
             let passed = passed();
             log.delete(&(passed.saturating_sub(20)..passed).collect())
                 .expect("deletes");
@@ -165,7 +174,7 @@ fn publish(log: &FileLog, seconds: f64, rate: Option<f64>, passed: &dyn Fn() -> 
 /// Goal: who looks at a log is not in its writer's way, gets every message once in order, and finds no damage, whatever
 /// the writer does and whoever dies. Method: see the head of this file; tails that are killed go on where they were.
 fn serve(durability: Durability, rate: Option<f64>) {
-    static REACHED: [AtomicU64; TAILS + 1] = [const { AtomicU64::new(0) }; TAILS + 1];
+    let reached: Vec<Arc<AtomicU64>> = (0..=TAILS).map(|_| Arc::default()).collect();
     let seconds = number("DURAMEN_BESIDE_SECONDS", 4) as f64;
     let random = &mut Rng::with_seed(seed("beside"));
     let home = tempfile::tempdir().expect("a directory");
@@ -173,19 +182,19 @@ fn serve(durability: Durability, rate: Option<f64>) {
     let log = options(durability).open(&dir).expect("a new log");
     let alone = publish(&log, seconds / 4.0, rate, &|| 0);
     let from = log.next_offset().expect("open");
-    REACHED
-        .iter()
-        .for_each(|reached| reached.store(from, Ordering::Relaxed));
-    let start = |number: usize, at: u64| Beside::start(&dir, &format!("tail {at}"), &REACHED[number]);
+    for reached in &reached {
+        reached.store(from, Ordering::Relaxed);
+    }
+    let start = |number: usize, at: u64| Beside::start(&dir, &format!("tail {at}"), &reached[number]);
     let mut tails: Vec<Beside> = (0..TAILS).map(|number| start(number, from)).collect();
-    let mut inspector = Beside::start(&dir, "inspect", &REACHED[TAILS]);
+    let mut inspector = Beside::start(&dir, "inspect", &reached[TAILS]);
     let mut lags: Vec<i64> = Vec::new();
     let (is_over, kills) = (AtomicBool::new(false), AtomicU64::new(0));
     let beside = thread::scope(|scope| {
         let log = &log;
         let publisher = scope.spawn(|| {
             let passed = || {
-                let tails = REACHED[..TAILS]
+                let tails = reached[..TAILS]
                     .iter()
                     .map(|reached| reached.load(Ordering::Relaxed));
                 tails.min().unwrap_or(0)
@@ -198,14 +207,14 @@ fn serve(durability: Durability, rate: Option<f64>) {
             thread::sleep(Duration::from_millis(random.u64(300..900)));
             if random.bool() {
                 let number = random.usize(..TAILS);
-                let (reached, seen) = tails.swap_remove(number).kill();
+                let (told, seen) = tails.swap_remove(number).kill();
                 lags.extend(seen);
-                let at = reached.max(REACHED[number].load(Ordering::Relaxed));
+                let at = told.max(reached[number].load(Ordering::Relaxed));
                 tails.push(start(number, at));
                 let last = tails.len() - 1;
                 tails.swap(number, last);
             } else {
-                let next = Beside::start(&dir, "inspect", &REACHED[TAILS]);
+                let next = Beside::start(&dir, "inspect", &reached[TAILS]);
                 std::mem::replace(&mut inspector, next).kill();
             }
             kills.fetch_add(1, Ordering::Relaxed);
@@ -215,25 +224,33 @@ fn serve(durability: Durability, rate: Option<f64>) {
     log.publish_one(NewMessage::new(b"end", b"")).expect("publishes");
     let end = log.next_offset().expect("open");
     for tail in tails {
-        let (reached, seen) = tail.end();
-        assert_eq!(reached, end);
+        let (told, seen) = tail.end();
+        assert_eq!(told, end);
         lags.extend(seen);
     }
     inspector.kill();
     assert!(check(&dir, &Options::new()).expect("a check").is_clean());
+    let what = format!(
+        "{durability:?}, rate {rate:?}, {} killed",
+        kills.load(Ordering::Relaxed)
+    );
+    let is_bound = rate.is_some() || durability == Durability::EachPublish;
+    judge(&what, [alone, beside], lags, is_bound);
+}
+
+/// Prints the figures of a service, alone and beside all who look at its log. In a long run, they have to keep the bounds
+/// if `is_bound`.
+fn judge(what: &str, [alone, beside]: [f64; 2], mut lags: Vec<i64>, is_bound: bool) {
     lags.sort_unstable();
     let at = |part: f64| lags[((lags.len() - 1) as f64 * part) as usize] as f64 / 1000.0;
     println!(
-        "{durability:?}, rate {rate:?}: alone {alone:.0} messages/s, beside {beside:.0} ({:.2}); lag p50 {:.2} ms, p99 {:.2} ms, \
-         p99.9 {:.2} ms; {} killed",
+        "{what}: alone {alone:.0} messages/s, beside {beside:.0} ({:.2}); lag p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
         beside / alone,
         at(0.5),
         at(0.99),
         at(0.999),
-        kills.load(Ordering::Relaxed)
     );
-    if number("DURAMEN_BESIDE_SECONDS", 4) >= 60 && (rate.is_some() || durability == Durability::EachPublish)
-    {
+    if number("DURAMEN_BESIDE_SECONDS", 4) >= 60 && is_bound {
         assert!(beside / alone >= RATE_MIN, "the publisher was slowed down");
         assert!(
             at(0.99) <= LAG_MAX.as_secs_f64() * 1000.0,

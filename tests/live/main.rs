@@ -18,6 +18,7 @@ mod indexes;
 mod lives;
 mod notifier;
 mod paced;
+mod per_key;
 mod random_backups;
 mod remembered;
 mod removal;

@@ -1,5 +1,6 @@
 //! The log at the moment that a backup shows.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,8 +32,9 @@ pub(super) struct Moment<'a> {
     segments: &'a Segments,
     queue: CopyQueue<'a>,
     last: Option<(u64, Last)>,
-    /// The files of all sealed segments, by base offset, if somebody else may remove them.
-    held: BTreeMap<u64, Arc<Mapped>>,
+    /// The files of sealed segments that are still to be copied, by base offset, if somebody else may
+    /// remove them.
+    held: RefCell<BTreeMap<u64, Arc<Mapped>>>,
     pub(super) meta: Meta,
     pub(super) start_offset: u64,
     pub(super) next_offset: u64,
@@ -55,14 +57,17 @@ pub(super) struct ToCopy {
     pub(super) held: Held,
 }
 
-/// Opens all sealed segments if somebody else changes the log, and may remove them or put others in
-/// their places while they are copied. What is open stays as it is.
-fn held_apart(segments: &Segments, reader: &Reader<'_>) -> Result<BTreeMap<u64, Arc<Mapped>>> {
+/// Opens the sealed segments of a log that somebody else has open, and who may remove them or put
+/// others in their places while they are copied. What is open stays as it is. The number of mappings
+/// is bounded, so of very many segments the newest are opened when their turn comes.
+fn held_apart(source: &Source<'_>, reader: &Reader<'_>) -> Result<BTreeMap<u64, Arc<Mapped>>> {
+    const HELD_MAX: usize = 4096;
+    let segments = source.segments;
     let mut held = BTreeMap::new();
-    if !segments.is_watched() {
+    if !segments.is_watched() || source.metadata.get(|meta| meta.clean.is_some()) {
         return Ok(held);
     }
-    for segment in &reader.list().segments {
+    for segment in reader.list().segments.iter().take(HELD_MAX) {
         if let SegmentRef::Sealed(sealed) = segment {
             match segments.map(|| sealed.open_apart()) {
                 // If it is still there, what is wrong with it is told when its turn comes.
@@ -81,7 +86,7 @@ fn held_apart(segments: &Segments, reader: &Reader<'_>) -> Result<BTreeMap<u64, 
         let is_same = match now.with_base(base) {
             Some(SegmentRef::Sealed(other)) => Arc::ptr_eq(sealed, other),
             Some(SegmentRef::Active(_)) => false,
-            None => reader.end_offset_of(segment) <= now.start_offset,
+            None => held.contains_key(&base) && reader.end_offset_of(segment) <= now.start_offset,
         };
         if !is_same {
             // What was opened may be another segment. The caller begins again with a newer list.
@@ -97,7 +102,7 @@ impl Moment<'_> {
         // Publishing goes on, and may replace the last segment while it is opened.
         let (segments, held, last, start_offset, next_offset) = Reader::with(source.segments, |reader| {
             let list = reader.list();
-            let held = held_apart(source.segments, reader)?;
+            let held = held_apart(source, reader)?;
             let (end, next_offset) = match list.segments.last() {
                 Some(SegmentRef::Active(active)) => {
                     let visible = active.visible();
@@ -129,7 +134,7 @@ impl Moment<'_> {
             segments: source.segments,
             queue,
             last,
-            held,
+            held: RefCell::new(held),
             meta,
             start_offset,
             next_offset,
@@ -155,8 +160,8 @@ impl Moment<'_> {
             (SegmentRef::Sealed(sealed), last) => {
                 let files = match last {
                     Some((_, Last::Sealed(files))) => Arc::clone(files),
-                    _ => match self.held.get(&sealed.base()) {
-                        Some(files) => Arc::clone(files),
+                    _ => match self.held.borrow_mut().remove(&sealed.base()) {
+                        Some(files) => files,
                         None => self.segments.map(|| sealed.open_apart())?,
                     },
                 };

@@ -52,6 +52,13 @@ impl Seen {
         }
     }
 
+    /// Closes all files.
+    pub(super) fn let_go(&mut self) {
+        self.tails = Tails::default();
+        self.behind = Tails::default();
+        self.copies.files = [None, None];
+    }
+
     pub(crate) fn listing(&self) -> &Listing {
         &self.listing
     }
@@ -117,6 +124,14 @@ impl KnownLives {
 
     pub(super) fn replace(&self, lives: Lives, common_until: u64) {
         self.0.store(Arc::new((lives, common_until)));
+    }
+
+    /// The messages of the last life are known to be there up to this offset at least.
+    pub(super) fn is_common_until(&self, end: u64) {
+        let known = self.0.load();
+        if known.1 < end {
+            self.replace(known.0.clone(), end);
+        }
     }
 
     pub(crate) fn epoch(&self) -> u64 {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -12,7 +12,7 @@ use crate::engine::append::Append;
 use crate::engine::found_log::FoundLog;
 use crate::engine::segments::{Look, Segments};
 use crate::format::{FileName, META_NAMES, Meta};
-use crate::sys::Dir;
+use crate::sys::{Dir, NAMES_SETTLE_AFTER};
 use crate::{Corruption, Error, LifeId, Options, Position, Result};
 
 /// Finds out where the log in a directory ends, as opening does.
@@ -40,6 +40,8 @@ pub(super) struct Watched {
     pub(super) end: u64,
     /// A look has failed and lost the tails.
     pub(super) has_lost: bool,
+    /// When the names were first seen as they are.
+    names_since: Instant,
     /// The last look may have met names or metadata that were just changing.
     is_unsettled: bool,
     /// A life has begun in front of that offset.
@@ -59,6 +61,7 @@ impl Beside {
         let watched = Watched {
             is_unsettled: true,
             has_lost: false,
+            names_since: Instant::now(),
             seen,
             meta,
             end: segments.list().next_offset(),
@@ -76,10 +79,16 @@ impl Beside {
         }
     }
 
+    /// Lets go of all files. Nobody looks any more, because the handle is closed.
+    pub(crate) fn close(&self) {
+        self.watched.lock().seen.let_go();
+    }
+
     fn look_once(&self, watched: &mut Watched, is_forced: bool) -> Result<()> {
         let names = self.directory.dir.names_changed_at()?;
         let is_same = !is_forced
             && !watched.is_unsettled
+            && !watched.has_lost
             && names == watched.seen.names
             && !watched.seen.copies.have_changed()?;
         if is_same {
@@ -93,9 +102,15 @@ impl Beside {
     /// Looks at the names and the metadata.
     fn look_anew(&self, watched: &mut Watched) -> Result<()> {
         let dir = &self.directory.dir;
+        let began = Instant::now();
         let (seen, copies) = Seen::read(dir)?;
         let meta = copies.newest(dir)?;
-        let is_settled = seen.names.is_settled() && seen.copies.newest() == meta.sequence;
+        if seen.names != watched.seen.names {
+            watched.names_since = began;
+        }
+        // Where the wall clock was set back, only our own clock tells.
+        let is_settled = seen.names.is_settled() || began - watched.names_since > NAMES_SETTLE_AFTER;
+        let is_settled = is_settled && seen.copies.newest() == meta.sequence;
         if meta.log_id != self.directory.log_id {
             let path = dir.path_of(META_NAMES[0]);
             return Err(corrupt(&path, 0, None, Corruption::Foreign));
@@ -105,7 +120,7 @@ impl Beside {
             watched.seen.copies = seen.copies;
             watched.seen.tails.read_on(self.directory.kinds.key)?;
         } else {
-            self.judge_lives(watched, &meta)?;
+            watched.judge_lives(&meta)?;
             let home = Home::of(dir)?;
             if meta.clean.is_some() || meta.unfinished || home.may_have_lost(&meta) {
                 self.find_anew(watched)?;
@@ -118,24 +133,13 @@ impl Beside {
         Ok(())
     }
 
-    /// Fails if a life has begun in front of what this handle has shown: its messages may be gone.
-    fn judge_lives(&self, watched: &mut Watched, meta: &Meta) -> Result<()> {
-        let life: LifeId = watched.meta.lives.current().id;
-        let parted_at = meta.lives.common_with(life);
-        if parted_at.is_some_and(|parted_at| watched.end <= parted_at) {
-            return Ok(());
-        }
-        let offset = watched.end;
-        watched.parted = Some((Position { life, offset }, parted_at));
-        self.directory.health.changes().notify();
-        watched.check_not_parted()
-    }
-
     /// Finds out where the log ends as opening does, and goes on with that.
     fn find_anew(&self, watched: &mut Watched) -> Result<()> {
         let found = (self.find)(&self.options, &self.directory.dir, Some(&self.directory))?;
         let Some(seen) = found.seen else { return Ok(()) };
         let meta = found.metadata.current().clone();
+        // It may be newer than what made this look necessary.
+        watched.judge_lives(&meta)?;
         let next_offset = found.appender.next_offset;
         let guard = found.appender.guard;
         self.replace_list(watched, &seen, found.list);
@@ -184,6 +188,8 @@ impl Beside {
             return;
         }
         watched.end = end;
+        // What this handle has seen being added is of the life that it knows.
+        self.lives.is_common_until(end);
         let control = tails.control();
         let durable = tails.durable_offset().unwrap_or(0);
         let durable = if watched.seen.only_durable { end } else { durable };
@@ -199,14 +205,35 @@ impl Look for Beside {
     fn look(&self, is_forced: bool) -> Result<()> {
         // In a fork, a thread of its parent may have held the lock.
         self.directory.health.check_open()?;
-        let watched = &mut *self.watched.lock();
-        self.directory.health.check_open()?;
-        watched.check_not_parted()?;
-        until_it_fits(|| self.look_once(watched, is_forced))
+        let looked = {
+            let watched = &mut *self.watched.lock();
+            until_it_fits(|| {
+                self.directory.health.check_open()?;
+                watched.check_not_parted()?;
+                self.look_once(watched, is_forced)
+            })
+        };
+        if let Err(Error::EpochChanged { .. }) = &looked {
+            // Whoever waits is to find out.
+            self.directory.health.changes().notify();
+        }
+        looked
     }
 }
 
 impl Watched {
+    /// Fails if a life has begun in front of what this handle has shown: its messages may be gone.
+    pub(super) fn judge_lives(&mut self, meta: &Meta) -> Result<()> {
+        let life: LifeId = self.meta.lives.current().id;
+        let parted_at = meta.lives.common_with(life);
+        if parted_at.is_some_and(|parted_at| self.end <= parted_at) {
+            return Ok(());
+        }
+        let offset = self.end;
+        self.parted = Some((Position { life, offset }, parted_at));
+        self.check_not_parted()
+    }
+
     fn check_not_parted(&self) -> Result<()> {
         match self.parted {
             Some((position, parted_at)) => Err(Error::EpochChanged { position, parted_at }),

@@ -36,6 +36,7 @@ impl Beside {
         let directory = &self.directory;
         let bases = seen.listing.bases();
         let chain = Chain::new(Arc::clone(directory), copies, meta.clone(), bases)?;
+        chain.check_front()?;
         seen.only_durable = meta.visible_is_durable;
         // If this fails, the tails are lost.
         watched.has_lost = true;
@@ -81,6 +82,9 @@ impl Beside {
             key_runs: self.key_runs(&seen.listing, meta.start_offset),
             ..SegmentList::default()
         };
+        // What was read may be of a life that began meanwhile. Its metadata was there first.
+        let newest = Copies::read(&directory.dir)?.newest(&directory.dir)?;
+        watched.judge_lives(&newest)?;
         self.replace_list(watched, &seen, list);
         let durable = if seen.only_durable {
             end
@@ -113,8 +117,9 @@ impl Beside {
                 break;
             }
             tail.read_on(self.directory.kinds.key)?;
-            if tails.is_empty() {
-                tail.check_reaches(chain.meta.next_offset)?;
+            match tails.front() {
+                None => tail.check_reaches(chain.meta.next_offset)?,
+                Some(next) => tail.check_followed_by(next)?,
             }
             let is_enough = !only_durable || tail.proves_those_before();
             tails.push_front(tail);

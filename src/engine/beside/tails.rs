@@ -64,7 +64,7 @@ impl Tails {
     }
 
     /// What the log has come to behind all that is shown.
-    pub(super) fn control(&self) -> Option<ControlState> {
+    pub(crate) fn control(&self) -> Option<ControlState> {
         let last = self.shown.checked_sub(1)?;
         self.all.get(last).map(Tail::control)
     }

@@ -167,15 +167,13 @@ impl Changes {
         let (_, replaced) = self.join(|state| state.watchers.insert(watch.id(), waker));
         // Dropping the last waker of a task may run foreign code, so it happens without the lock.
         drop(replaced);
-        match check() {
-            Some(found) => Poll::Ready(found),
-            None => {
-                if self.is_polled {
-                    wake_soon(context.waker());
-                }
-                Poll::Pending
-            }
+        if let Some(found) = check() {
+            return Poll::Ready(found);
         }
+        if self.is_polled {
+            wake_soon(context.waker());
+        }
+        Poll::Pending
     }
 
     /// Forgets the task that [`poll_until`](Changes::poll_until) was called for; it is no longer

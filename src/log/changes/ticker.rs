@@ -1,5 +1,6 @@
 //! Wakes the tasks that wait for a log which others change.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::thread;
 use std::time::Duration;
@@ -45,7 +46,8 @@ fn tick() {
             return;
         }
         for waker in wakers {
-            waker.wake();
+            // One that panics harms no other task.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use duramen::{
@@ -59,7 +59,7 @@ fn followers_get_every_message_once_in_order() {
                 scope.spawn(|| {
                     let log = BlockingLog::new(reader(home.path()));
                     let follow = log.follow(Start::Oldest);
-                    for (message, offset) in follow.take(COUNT as usize).zip(0..) {
+                    for (offset, message) in (0..COUNT).zip(follow) {
                         let message = message.expect("a message");
                         assert_eq!(message.offset, offset);
                         assert_eq!(message.value.as_deref(), Some(&value(offset)[..]));
@@ -129,7 +129,7 @@ fn a_writer_is_never_turned_away_by_readers() {
             log.close().expect("a close");
         }
         let deadline = Instant::now() + Duration::from_secs(60);
-        while !followers.iter().all(|one| one.is_finished()) && Instant::now() < deadline {
+        while !followers.iter().all(ScopedJoinHandle::is_finished) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(10));
         }
         stop.store(true, Ordering::Relaxed);
