@@ -2,8 +2,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::process::{Child, ChildStdout};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use duramen::{Log as _, LogExt as _, NewMessage, Options};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Place, command, finish, numbered, publishing, run};
@@ -82,6 +83,29 @@ fn a_follower_prints_beside_a_publisher() {
     assert!(publisher.try_wait().expect("a child").is_none());
     drop(stdin);
     finish(publisher).ok();
+}
+
+/// Goal: messages are printed within 20 ms of their publication. Method: the median of some that a service publishes,
+/// whose log is open all the time, with pauses that a follower spends waiting.
+#[test]
+fn a_follower_is_less_than_20_ms_behind_a_service() {
+    let place = Place::with(&numbered(1));
+    let log = Options::new().open(place.dir()).expect("the log");
+    let mut follower = Follower::start(&place, &["--max", "22"]);
+    assert_eq!(follower.offset(), 0);
+    let mut lags: Vec<Duration> = (1..22)
+        .map(|offset| {
+            thread::sleep(Duration::from_millis(50));
+            let started = Instant::now();
+            log.publish_one(NewMessage::new(b"k", b"v")).expect("publishes");
+            assert_eq!(follower.offset(), offset);
+            started.elapsed()
+        })
+        .collect();
+    lags.sort();
+    assert!(lags[lags.len() / 2] < Duration::from_millis(20), "{lags:?}");
+    assert_eq!(finish(follower.child).ok(), "");
+    log.close().expect("a close");
 }
 
 /// Publishers that open the log, publish and close it, again and again: a follower sees each message once.

@@ -119,15 +119,17 @@ impl Follower<'_> {
             return Ok(());
         };
         match log.resume(position) {
-            Ok(_) => return Ok(()),
+            Ok(_) => {}
             Err(Error::EpochChanged { parted_at: None, .. }) => {
                 tell("duramen: there is another log in the directory; going on at its beginning");
                 reader.go_on(Start::Oldest);
+                self.position = None;
             }
             Err(Error::EpochChanged {
                 parted_at: Some(offset),
                 ..
             }) => {
+                self.position = Some(log.position()?.at(offset));
                 tell(format_args!(
                     "duramen: the log has gone on without messages that were printed, from offset {offset} on; \
                      going on there"
@@ -136,7 +138,6 @@ impl Follower<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        self.position = None;
         Ok(())
     }
 
