@@ -1,4 +1,4 @@
-use crate::harness::{Place, finish, numbered, published, wait_until_locked};
+use crate::harness::{Place, numbered, published};
 
 fn offsets(place: &Place) -> Vec<u64> {
     let messages = place.consume(&[]).json();
@@ -55,28 +55,5 @@ fn wrong_offsets_are_wrong_usage() {
             .failed(1)
             .contains("there is no log here")
     );
-    assert_eq!(offsets(&place), [0, 1, 2]);
-}
-
-/// Somebody who publishes for long is not waited for.
-#[test]
-fn a_log_that_is_open_for_publishing_is_left_alone() {
-    let place = Place::with(&numbered(3));
-    let mut publisher = crate::harness::command(&["publish", place.dir()])
-        .spawn()
-        .expect("the binary starts");
-    wait_until_locked(&place);
-    for (command, flags) in [
-        ("delete", &["1"][..]),
-        ("trim", &["--before", "1"]),
-        ("compact", &[]),
-    ] {
-        assert!(
-            place.run(command, flags).failed(1).contains("open elsewhere"),
-            "{command}"
-        );
-    }
-    drop(publisher.stdin.take());
-    finish(publisher).ok();
     assert_eq!(offsets(&place), [0, 1, 2]);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,6 +121,19 @@ impl Place {
         run(&[&[command, self.dir()], flags].concat())
     }
 
+    /// Waits until the log ends at this offset.
+    pub(crate) fn wait_for_offset(&self, next_offset: u64) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let found = || self.run("stat", &["--json"]).json();
+        while found()
+            .first()
+            .is_none_or(|stat| stat["next_offset"] != next_offset)
+        {
+            assert!(Instant::now() < deadline, "nothing is published");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The log's files with this extension, in order of their names.
     pub(crate) fn files(&self, extension: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.dir)
@@ -151,13 +164,15 @@ impl Place {
     }
 }
 
-/// Waits until a process that was started has the log open for publishing.
-pub(crate) fn wait_until_locked(place: &Place) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while place.run("stat", &[]).code == Some(0) {
-        assert!(Instant::now() < deadline, "nobody opens the log");
-        thread::sleep(Duration::from_millis(5));
-    }
+/// A publisher that has published these lines, up to the next offset, and waits for more.
+pub(crate) fn publishing(place: &Place, lines: &str, next_offset: u64) -> (Child, ChildStdin) {
+    let mut child = command(&["publish", place.dir()])
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(lines.as_bytes()).expect("it reads");
+    place.wait_for_offset(next_offset);
+    (child, stdin)
 }
 
 /// The summary of a publish of so many messages, which end at the next offset.

@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod beside;
 mod check;
 mod compact;
 mod conditions;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Place, command, finish, numbered, published, wait_until_locked};
+use crate::harness::{Place, command, finish, numbered, published};
 
 /// The summary is one JSON line, and counts on in a log that exists.
 #[test]
@@ -142,33 +142,6 @@ fn a_slow_producer_is_published_promptly() {
     child.kill().expect("it still waits for input");
     assert_eq!(finish(child).code, None);
     assert_eq!(place.consume(&["--format", "raw"]).ok(), "a0a1a2");
-}
-
-/// While one publishes, nobody else publishes or reads, and says so.
-#[test]
-fn a_log_in_use_is_told() {
-    let place = Place::with(&numbered(1));
-    let mut child = command(&["publish", place.dir()])
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    let line = numbered(1);
-    stdin.write_all(line.as_bytes()).expect("it reads");
-    // It has the log open at the latest when it publishes.
-    wait_until_locked(&place);
-    for run in [
-        place.publish(&[], line.as_bytes()),
-        place.consume(&[]),
-        place.run("get", &["0"]),
-        place.run("stat", &[]),
-        place.run("check", &[]),
-    ] {
-        assert!(run.failed(1).contains("the log is open elsewhere"), "{run:?}");
-        assert_eq!(run.stdout, b"");
-    }
-    drop(stdin);
-    assert_eq!(finish(child).ok(), published(1, 2));
-    place.run("stat", &[]).ok();
 }
 
 /// Goal: an index that the tool turns on costs the whole log once, and not at each lookup. Method: when the command has

@@ -10,7 +10,7 @@ use crate::generations::Generations;
 use crate::output::Output;
 use crate::{generations, open, progress};
 
-/// Copy a log that no process is publishing to, and print a summary as one JSON line.
+/// Copy a log, also one that is written to, and print a summary as one JSON line.
 ///
 /// The copy is itself a log. If it exists from an earlier backup, only the changes are copied, and
 /// messages that were trimmed or deleted since are removed from it. Every byte is verified. The

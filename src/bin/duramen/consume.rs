@@ -70,9 +70,8 @@ pub(crate) struct Args {
     ///
     /// Where there is no log yet, or no more, this waits for one. If messages were trimmed before
     /// they were printed, if another log takes the place of the one that was read, or if that one
-    /// has lost messages, a line on the standard error says so and where this goes on. The log is
-    /// opened only for brief moments. While a publisher has it open and no other process can, this
-    /// waits; it prints the new messages after the publisher has closed the log.
+    /// has lost messages, a line on the standard error says so and where this goes on. The log may
+    /// be written to meanwhile: messages are printed within 20 ms.
     #[arg(long)]
     follow: bool,
 

@@ -117,7 +117,7 @@ impl Failure {
                 Some("`duramen publish DIR --key-index --time-index </dev/null` adds indexes to a log")
             }
             Failure::Log(Error::Locked { .. }) => {
-                Some("only one process can have a log open for publishing, and none can read it meanwhile")
+                Some("one process at a time can write to a log; any number can read it meanwhile")
             }
             Failure::Log(Error::Sealed) => {
                 Some("`duramen unseal DIR` opens a sealed log for publishing again")

@@ -1,12 +1,14 @@
 //! `duramen consume --follow`: printing messages as they are published.
 //!
-//! A follower opens the log only to copy messages out of it, and has it closed while it prints or
-//! waits. Where a log cannot be open for publishing in one process and for reading in another, it
-//! waits until the publisher has closed it.
+//! A follower keeps the log open for reading, which is in no writer's way, and looks again in small
+//! steps. Its handle belongs to the directory that was opened. So it opens the path again when the
+//! handle fails, and when the path leads to another directory.
 //!
-//! Between two looks, anything can happen to the directory. So the follower keeps the position up
-//! to which it has read, and asks the log each time whether it still goes on from there.
+//! A log that is opened again may be another one. So the follower keeps the position up to which it
+//! has read, and asks the log whether it still goes on from there.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,12 +19,11 @@ use crate::reader::{Found, Reader};
 use crate::streams::tell;
 use crate::{signals, streams};
 
-/// The time between two attempts to read.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// The time to the next look after something came. It doubles with each look that finds nothing.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 
-/// When there are no new messages, the follower has the log open for at most one part in this many
-/// of the time.
-const OPEN_SHARE: u32 = 10;
+/// The longest time between two looks.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 /// How long a log may look damaged, as one does that is just being removed.
 const DAMAGED_MAX: Duration = Duration::from_secs(1);
@@ -36,27 +37,31 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let mut follower = Follower {
         dir,
+        open: None,
         position: None,
         is_waiting: false,
         damaged_since: None,
     };
+    let mut pause = PAUSE_MIN;
     while !reader.is_done() && !signals::came() {
-        let started = Instant::now();
         match follower.look(reader) {
-            Ok(Some(found)) => print(&found)?,
-            // Opening a log that was not closed scans it each time, which can take long.
-            Ok(None) => streams::sleep(POLL_INTERVAL.max(started.elapsed() * OPEN_SHARE)),
-            Err(failure) => {
-                follower.bear(failure, reader)?;
-                streams::sleep(POLL_INTERVAL);
+            Ok(Some(found)) => {
+                print(&found)?;
+                pause = PAUSE_MIN;
+                continue;
             }
+            Ok(None) => {}
+            Err(failure) => follower.bear(failure, reader)?,
         }
+        streams::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
     }
     Ok(())
 }
 
 struct Follower<'a> {
     dir: &'a Path,
+    open: Option<Opened>,
     /// Up to where the log was read.
     position: Option<Position>,
     /// Whether there is no log at the moment, which was told.
@@ -64,26 +69,48 @@ struct Follower<'a> {
     damaged_since: Option<Instant>,
 }
 
+/// A log, and the directory that it is in, as the system numbers it. No other directory gets this
+/// number while the log is open.
+struct Opened {
+    log: FileLog,
+    number: Option<(u64, u64)>,
+}
+
 impl Follower<'_> {
-    /// Opens the log for as long as it takes to read the next messages.
+    /// Reads the next messages. If that fails, the next look opens the log again.
     fn look(&mut self, reader: &mut Reader<'_>) -> Result<Option<Found>, Failure> {
-        // The settings may have changed since the log was last open.
-        let log = Options::of(self.dir)?.read_only(true).open(self.dir)?;
-        self.resume(&log, reader)?;
-        let found = match reader.read(&log) {
+        let opened = match self.open.take() {
+            Some(opened) => opened,
+            None => self.open(reader)?,
+        };
+        let log = &opened.log;
+        let before = log.position()?;
+        let found = match reader.read(log) {
             Err(Failure::Log(error)) if error.is_trimmed() => {
                 go_on_behind_trim(&error, reader);
-                reader.read(&log)?
+                reader.read(log)?
             }
             read => read?,
         };
-        if let Start::At(offset) = reader.from() {
-            self.position = Some(log.position()?.at(offset));
+        if let Start::At(offset) = reader.from()
+            && self.position.is_none_or(|position| position.offset != offset)
+        {
+            // What was found is printed, even if the log has just lost it.
+            self.position = Some(log.position().unwrap_or(before).at(offset));
         }
-        log.close()?;
         self.is_waiting = false;
         self.damaged_since = None;
+        if found.is_some() || opened.number == number(self.dir) {
+            self.open = Some(opened);
+        }
         Ok(found)
+    }
+
+    fn open(&mut self, reader: &mut Reader<'_>) -> Result<Opened, Failure> {
+        let number = number(self.dir);
+        let log = Options::of(self.dir)?.read_only(true).open(self.dir)?;
+        self.resume(&log, reader)?;
+        Ok(Opened { log, number })
     }
 
     /// Goes on where the log is no longer the one that was read.
@@ -96,11 +123,13 @@ impl Follower<'_> {
             Err(Error::EpochChanged { parted_at: None, .. }) => {
                 tell("duramen: there is another log in the directory; going on at its beginning");
                 reader.go_on(Start::Oldest);
+                self.position = None;
             }
             Err(Error::EpochChanged {
                 parted_at: Some(offset),
                 ..
             }) => {
+                self.position = Some(log.position()?.at(offset));
                 tell(format_args!(
                     "duramen: the log has gone on without messages that were printed, from offset {offset} on; \
                      going on there"
@@ -109,14 +138,14 @@ impl Follower<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        self.position = None;
         Ok(())
     }
 
     /// Returns the failure, unless it may pass.
     fn bear(&mut self, failure: Failure, reader: &mut Reader<'_>) -> Result<(), Failure> {
         match &failure {
-            Failure::Log(Error::Locked { .. }) => Ok(()),
+            // The log that is there now tells what is different.
+            Failure::Log(Error::EpochChanged { .. }) => Ok(()),
             Failure::Log(Error::NoLog { .. } | Error::Unfinished { .. }) => {
                 self.damaged_since = None;
                 if !self.is_waiting {
@@ -143,6 +172,12 @@ impl Follower<'_> {
             _ => Err(failure),
         }
     }
+}
+
+/// The system's number of the directory; `None` if there is none.
+fn number(dir: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(dir).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Goes on at the oldest message, and tells what was missed.

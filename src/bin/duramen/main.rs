@@ -59,8 +59,8 @@ use streams::tell;
 ///
 /// Data goes to the standard output and messages to the user go to the standard error. Exit codes:
 /// 0 done, 1 failed, refused or not found, 2 wrong usage, 3 corruption found, 4 an interrupted
-/// backup or restore. Either one process has a log open for publishing, or any number of processes
-/// have it open for reading.
+/// backup or restore. One process at a time writes to a log, and any number of processes read it
+/// meanwhile.
 #[derive(Debug, Parser)]
 #[command(name = "duramen", version, arg_required_else_help = true)]
 struct Cli {

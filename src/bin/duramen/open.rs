@@ -8,12 +8,12 @@ use duramen::{Error, FileLog, Options};
 use crate::failure::Failure;
 use crate::{signals, streams};
 
-/// How long to retry opening a log that is locked. `consume --follow` locks it for brief moments,
-/// and other commands until they are done.
+/// How long to retry opening a log that another process has open for writing, such as a command
+/// that is about to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Calls `try_open` until it succeeds, for a short time at most while another process has the log
-/// open.
+/// open for writing.
 pub(crate) fn patiently<T>(try_open: impl Fn() -> duramen::Result<T>) -> Result<T, Failure> {
     let started = Instant::now();
     loop {
