@@ -33,11 +33,11 @@ impl Options {
     ///
     /// [`Error::NoLog`] if the directory is missing, or, for reading only, empty;
     /// [`Error::Locked`], at once or after the [`lock_timeout`](Options::lock_timeout), if another
-    /// handle has the log open for writing, and this one is to write too; [`Error::Corrupt`] if bytes that were durable are damaged;
-    /// [`Error::Version`] if a file has a format version that this library does not read;
-    /// [`Error::Invalid`] for options out of range; [`Error::Unsupported`] on a file system that is
-    /// refused; [`Error::Io`]. In all these cases the log is as it was; files that no longer belong
-    /// to it may be gone.
+    /// handle has the log open for writing, and this one is to write too; [`Error::Corrupt`] if
+    /// bytes that were durable are damaged; [`Error::Version`] if a file has a format version that
+    /// this library does not read; [`Error::Invalid`] for options out of range;
+    /// [`Error::Unsupported`] on a file system that is refused; [`Error::Io`]. In all these cases
+    /// the log is as it was; files that no longer belong to it may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
         open_at(self, dir.as_ref())

@@ -2,11 +2,11 @@ use std::path::Path;
 
 use crate::{BackupReport, Error, Log, Options, Result, Start};
 
-/// Copies the log in `src` to the directory `dst`, as it is at one moment. Somebody may write to the
-/// log meanwhile: then the segments of that moment are opened before the first is copied (of more
-/// than 4,096, the oldest so many), which takes two to four mappings each, and keeps the space of
-/// those that are removed until they are copied. [`Log::backup`](crate::Log::backup), which describes the copy, opens
-/// them one by one, and is for whoever has the log open.
+/// Copies the log in `src` to the directory `dst`, as it is at one moment. Somebody may write to
+/// the log meanwhile: then the segments of that moment are opened before the first is copied (of
+/// more than 4,096, the oldest so many), which takes two to four mappings each, and keeps the space
+/// of those that are removed until they are copied. [`Log::backup`](crate::Log::backup), which
+/// describes the copy, opens them one by one, and is for whoever has the log open.
 ///
 /// # Errors
 ///

@@ -65,9 +65,9 @@ impl fmt::Display for Problem {
 /// In a segment whose index file is missing, as in a backup that was never opened for writing, only
 /// the first problem is found, because nothing tells where the next record begins.
 ///
-/// Somebody may have the log open, and write to it: the check takes no lock, and is in nobody's way.
-/// Files may then change while they are read, so a log with problems is read once more, and only
-/// those are reported that are found again.
+/// Somebody may have the log open, and write to it: the check takes no lock, and is in nobody's
+/// way. Files may then change while they are read, so a log with problems is read once more, and
+/// only those are reported that are found again.
 ///
 /// Only those of the `options` matter that say where and how files are read. All index files that
 /// are there are checked. An index file that is missing or out of date is no problem: the log
@@ -75,8 +75,9 @@ impl fmt::Display for Problem {
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Version`] if a file has a format version that this library does not read;
-/// [`Error::Io`]. Damage is no error; the report lists it.
+/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Version`] if a file has a
+/// format version that this library does not read; [`Error::Io`]. Damage is no error; the report
+/// lists it.
 pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
     check_in(&options.dir_of_log(dir.as_ref())?)
 }

@@ -144,10 +144,10 @@ impl<'a> PublishOptions<'a> {
     /// [`Error::KeyMismatch`](crate::Error::KeyMismatch).
     ///
     /// The comparison counts messages that are not visible yet, but none that was trimmed or
-    /// deleted. With [`EachPublish`](crate::Durability::EachPublish), who has lost may so be ahead of
-    /// what can be read: [`wait_synced`](crate::Log::wait_synced) waits until the winner's message,
-    /// whose offset is in the error, is visible. It needs the key index: without,
-    /// the call fails with [`Error::NoIndex`](crate::Error::NoIndex).
+    /// deleted. With [`EachPublish`](crate::Durability::EachPublish), who has lost may so be ahead
+    /// of what can be read: [`wait_synced`](crate::Log::wait_synced) waits until the winner's
+    /// message, whose offset is in the error, is visible. It needs the key index: without, the call
+    /// fails with [`Error::NoIndex`](crate::Error::NoIndex).
     #[must_use]
     #[inline]
     pub const fn expect_key(mut self, key: &'a [u8], last: Option<u64>) -> PublishOptions<'a> {

@@ -238,13 +238,14 @@ fn serve(durability: Durability, rate: Option<f64>) {
     judge(&what, [alone, beside], lags, is_bound);
 }
 
-/// Prints the figures of a service, alone and beside all who look at its log. In a long run, they have to keep the bounds
-/// if `is_bound`.
+/// Prints the figures of a service, alone and beside all who look at its log. In a long run, they have to keep the
+/// bounds if `is_bound`.
 fn judge(what: &str, [alone, beside]: [f64; 2], mut lags: Vec<i64>, is_bound: bool) {
     lags.sort_unstable();
     let at = |part: f64| lags[((lags.len() - 1) as f64 * part) as usize] as f64 / 1000.0;
     println!(
-        "{what}: alone {alone:.0} messages/s, beside {beside:.0} ({:.2}); lag p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
+        "{what}: alone {alone:.0} messages/s, beside {beside:.0} ({:.2}); \
+         lag p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
         beside / alone,
         at(0.5),
         at(0.99),

@@ -52,8 +52,8 @@ fn publish(log: &FileLog, lasts: &[AtomicU64], is_conditional: bool) -> f64 {
     count.into_inner() as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// Goal: writers of different keys never conflict, and a condition costs next to nothing. Method: eight writers of a key
-/// each, on a disk, in turns with and without the condition; medians.
+/// Goal: writers of different keys never conflict, and a condition costs next to nothing. Method: eight writers of a
+/// key each, on a disk, in turns with and without the condition; medians.
 #[test]
 fn writers_of_different_keys_do_not_conflict() {
     let home = tempfile::tempdir().expect("a directory");
@@ -76,8 +76,8 @@ fn writers_of_different_keys_do_not_conflict() {
     assert!(number("DURAMEN_SECONDS", 1) < 10 || ratio >= RATE_MIN);
 }
 
-/// Goal: of writers of one key, exactly one wins each time, and a loser that waits until the winner's message is visible
-/// makes progress. Method: eight writers of one key; each message names the one before it.
+/// Goal: of writers of one key, exactly one wins each time, and a loser that waits until the winner's message is
+/// visible makes progress. Method: eight writers of one key; each message names the one before it.
 #[test]
 fn of_writers_of_one_key_one_wins_each_time() {
     const COUNT: u64 = 400;

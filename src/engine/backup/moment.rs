@@ -32,8 +32,8 @@ pub(super) struct Moment<'a> {
     segments: &'a Segments,
     queue: CopyQueue<'a>,
     last: Option<(u64, Last)>,
-    /// The files of sealed segments that are still to be copied, by base offset, if somebody else may
-    /// remove them.
+    /// The files of sealed segments that are still to be copied, by base offset, if somebody else
+    /// may remove them.
     held: RefCell<BTreeMap<u64, Arc<Mapped>>>,
     pub(super) meta: Meta,
     pub(super) start_offset: u64,
@@ -58,8 +58,8 @@ pub(super) struct ToCopy {
 }
 
 /// Opens the sealed segments of a log that somebody else has open, and who may remove them or put
-/// others in their places while they are copied. What is open stays as it is. The number of mappings
-/// is bounded, so of very many segments the newest are opened when their turn comes.
+/// others in their places while they are copied. What is open stays as it is. The number of
+/// mappings is bounded, so of very many segments the newest are opened when their turn comes.
 fn held_apart(source: &Source<'_>, reader: &Reader<'_>) -> Result<BTreeMap<u64, Arc<Mapped>>> {
     const HELD_MAX: usize = 4096;
     let segments = source.segments;

@@ -11,8 +11,8 @@ use duramen::{Error, Log, Options, check, recover};
 use super::{MESSAGES, child_in, holder, is_locked, make, options, publish, read, reader};
 use crate::common::{self, run_child};
 
-/// Goal: one writer, told at once from a second one, by whatever name the directory is called, and any number of readers.
-/// Method: handles of one process.
+/// Goal: one writer, told at once from a second one, by whatever name the directory is called, and any number of
+/// readers. Method: handles of one process.
 #[test]
 fn a_second_writer_of_a_process_is_turned_away() {
     let home = common::fast_dir();
@@ -131,8 +131,8 @@ fn opening_waits_for_the_lock_as_long_as_it_is_told() {
     assert!(open(Duration::MAX).is_ok(), "without an end");
 }
 
-/// Goal: a writer never meets readers that have the log open for moments. Method: two that open, read and close it again
-/// and again; the log is left as a kill leaves it.
+/// Goal: a writer never meets readers that have the log open for moments. Method: two that open, read and close it
+/// again and again; the log is left as a kill leaves it.
 #[test]
 fn a_writer_does_not_meet_readers() {
     let home = common::fast_dir();

@@ -79,6 +79,10 @@ pub(super) fn assert_same(writer: &FileLog, reader: &FileLog, random: &mut Rng, 
             }
         }
     }
+    assert_same_figures(writer, reader, step);
+}
+
+fn assert_same_figures(writer: &FileLog, reader: &FileLog, step: &str) {
     let (ours, theirs) = (writer.stat().expect("open"), reader.stat().expect("open"));
     assert_eq!(
         (ours.messages, ours.epoch, ours.life),

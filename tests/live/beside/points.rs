@@ -53,10 +53,10 @@ struct Bounds {
     shown: Vec<(Vec<Message>, u64)>,
 }
 
-/// Goal: whatever the writer is in the middle of, a reader shows the log as it was before the call, as it is after it,
-/// or, while several messages are removed, something in between; with `EachPublish`, only what would survive a power cut.
-/// Method: random histories; at each point of each of the writer's calls, one reader that was open before, and one that
-/// is opened there, read everything, and every now and then a check is made.
+/// Goal: whatever the writer is in the middle of, a reader shows the log as it was before the call, as it is after
+/// it, or, while several messages are removed, something in between; with `EachPublish`, only what would survive a
+/// power cut. Method: random histories; at each point of each of the writer's calls, one reader that was open before,
+/// and one that is opened there, read everything, and every now and then a check is made.
 #[test]
 fn at_each_point_of_a_call_a_reader_shows_what_is_right() {
     let seed = seed("beside, points of writers");
