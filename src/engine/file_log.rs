@@ -11,7 +11,7 @@ use crate::log::{Reading, Record};
 use crate::segment::{Gather as _, IndexState, SegmentRef};
 use crate::sys::is_out_of_space;
 use crate::{
-    Ack, BackupReport, Batch, Changes, Deleted, Error, Log, Message, NewMessage, Place, Position,
+    Ack, BackupReport, Batch, Changes, Deleted, Error, Job, Log, Message, NewMessage, Place, Position,
     PublishOptions, ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
 };
 
@@ -194,6 +194,7 @@ impl FileLog {
         let deleted = removal.delete_some(offsets);
         let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
         self.log.upkeep.forget_removed();
+        self.log.teller().tell_left();
         deleted.and_then(|deleted| acted.map(|()| deleted))
     }
 
@@ -370,6 +371,7 @@ impl Log for FileLog {
     fn trim(&self, before: u64) -> Result<Trimmed> {
         let trimmed = self.log.remove.begin()?.trim(before);
         self.log.upkeep.forget_removed();
+        self.log.teller().tell_left();
         trimmed
     }
 
@@ -383,6 +385,7 @@ impl Log for FileLog {
         let trimmed = removal.apply_retention(false);
         let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
         self.log.upkeep.forget_removed();
+        self.log.teller().tell_left();
         trimmed.and_then(|trimmed| acted.map(|()| trimmed))
     }
 
@@ -411,12 +414,15 @@ impl Log for FileLog {
 
 impl Drop for FileLog {
     fn drop(&mut self) {
-        // The result is lost here: a caller who needs it calls `close`.
-        let _ = self.close();
+        let closed = self.close();
         if self.log.health().is_forked() {
             // What the parent's threads were changing when it forked is half changed here, and
             // cannot even be dropped.
             std::mem::forget(Arc::clone(&self.log));
+        } else if let Err(error) = closed {
+            // The result is lost here: a caller who needs it calls `close`.
+            self.log.teller().failed(Job::Close, &error);
+            self.log.teller().tell();
         }
     }
 }

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::append::Appender;
-use super::beside::{Seen, until_it_fits};
+use super::beside::{Seen, Tails, until_it_fits};
 use super::file_log::FileLog;
 use super::found_log::FoundLog;
 use super::open_log::OpenLog;
-use super::prepare::{no_log, read_or_create, remove_superseded, without_metadata};
-use super::recovery::{Recovered, Recovery};
+use super::prepare::{no_log, read_or_create, remove_superseded, runs_of, without_metadata};
+use super::recovery::{Recovered, Recovery, told_of};
 use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
@@ -19,9 +19,9 @@ use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bas
 use crate::control::{ControlState, Guard, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore, corrupt};
 use crate::format::{FileName, IndexKinds};
-use crate::segment::{Active, Extent, KeyRun, SegmentRef, runs_among};
-use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
-use crate::{Corruption, Error, LifeId, Result};
+use crate::segment::{Active, Extent, KeyRun, SegmentRef};
+use crate::sys::{Created, Dir, DirLock, Open, find_dir};
+use crate::{Corruption, Error, Event, LifeId, Result};
 
 impl Options {
     /// Opens the log in `dir`, creating it in an empty directory.
@@ -148,18 +148,6 @@ impl Options {
         }
         Ok(())
     }
-
-    #[cfg_attr(
-        not(feature = "fault"),
-        expect(clippy::unused_self, reason = "there is only one")
-    )]
-    pub(crate) fn file_system(&self) -> Arc<dyn Storage> {
-        #[cfg(feature = "fault")]
-        if let Some(disk) = &self.environment.disk {
-            return Arc::new(disk.clone());
-        }
-        Arc::new(Os)
-    }
 }
 
 /// Opens the log at `path`. Creates the directory if the options say so; if nothing comes to be in
@@ -190,6 +178,7 @@ fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<Fi
     let log = FileLog::new(log);
     log.log.note_indexes()?;
     log.trim_as_told()?;
+    log.log.teller().tell_left();
     // What the policy removes may have been the first that is written.
     log.log.directory.health.check_not_poisoned()?;
     Ok(log)
@@ -252,23 +241,12 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
         common_until: u64::MAX,
         unsynced: Vec::new(),
         seen,
+        told: None,
     };
     match opening.chain.verdict(options)? {
         Verdict::Closed(closed) => opening.closed(&closed),
         Verdict::Unclosed(found) => opening.recovered(found),
     }
-}
-
-/// The key runs of the log. The files of those that others cover, or that were trimmed, are
-/// removed.
-fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
-    let (runs, rest) = runs_among(&directory.dir.list()?, start_offset);
-    if directory.health.may_write_files() {
-        for name in rest {
-            directory.remove(&name)?;
-        }
-    }
-    Ok(runs)
 }
 
 /// What has been found so far while opening a log.
@@ -281,6 +259,8 @@ struct Opening<'a> {
     common_until: u64,
     unsynced: Vec<(Arc<Active>, Extent)>,
     seen: Option<Seen>,
+    /// What is to be told of a recovery.
+    told: Option<Event>,
 }
 
 impl Opening<'_> {
@@ -365,6 +345,7 @@ impl Opening<'_> {
             reached,
             has_gap,
             tails,
+            cut_bytes,
         } = recovery.run(found)?;
         let mut appender = Appender {
             next_offset,
@@ -378,12 +359,7 @@ impl Opening<'_> {
             appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
         if self.options.read_only {
-            if self.home.may_have_lost(&self.chain.meta) {
-                self.common_until = reached.max(self.chain.meta.start_offset);
-            }
-            if let (Some(seen), Some((tails, only_durable))) = (&mut self.seen, tails) {
-                seen.with_tails(tails, only_durable);
-            }
+            self.note_shown(reached, tails);
             return Ok(self.found(segments, appender, meta, (synced, saved)));
         }
         if self.chain.meta.unfinished {
@@ -408,7 +384,18 @@ impl Opening<'_> {
         })?;
         home.forgive(dir)?;
         self.unsynced = unsynced;
+        self.told = Some(told_of((has_cut, begins), cut_bytes, next_offset));
         Ok(self.found(segments, appender, meta, (synced, saved)))
+    }
+
+    /// Notes what a reader sees of a log that was not closed.
+    fn note_shown(&mut self, reached: u64, tails: Option<(Tails, bool)>) {
+        if self.home.may_have_lost(&self.chain.meta) {
+            self.common_until = reached.max(self.chain.meta.start_offset);
+        }
+        if let (Some(seen), Some((tails, only_durable))) = (&mut self.seen, tails) {
+            seen.with_tails(tails, only_durable);
+        }
     }
 
     fn guard(&self, control: ControlState, producers: Producers, next_offset: u64) -> Guard {
@@ -446,6 +433,7 @@ impl Opening<'_> {
             common_until: self.common_until,
             unsynced: self.unsynced,
             seen: self.seen,
+            recovered: self.told,
         }
     }
 }

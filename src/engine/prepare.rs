@@ -1,13 +1,29 @@
 //! What has to be in a log's directory, and what does not, before the log is opened.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::chain::Chain;
 use crate::control::ControlState;
 use crate::directory::{Copies, Directory, Home, MetaStore, corrupt, initialise};
 use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
-use crate::sys::Dir;
+use crate::segment::{KeyRun, runs_among};
+use crate::sys::{Dir, Os, Storage};
 use crate::{Corruption, Durability, Error, LifeId, Options, Result};
+
+impl Options {
+    #[cfg_attr(
+        not(feature = "fault"),
+        expect(clippy::unused_self, reason = "there is only one")
+    )]
+    pub(crate) fn file_system(&self) -> Arc<dyn Storage> {
+        #[cfg(feature = "fault")]
+        if let Some(disk) = &self.environment.disk {
+            return Arc::new(disk.clone());
+        }
+        Arc::new(Os)
+    }
+}
 
 /// Removes the files that do not belong to the log any more.
 pub(super) fn remove_superseded(chain: &mut Chain) -> Result<()> {
@@ -107,4 +123,16 @@ fn remove_leftovers(directory: &Directory) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The key runs of the log. The files of those that others cover, or that were trimmed, are
+/// removed.
+pub(super) fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
+    let (runs, rest) = runs_among(&directory.dir.list()?, start_offset);
+    if directory.health.may_write_files() {
+        for name in rest {
+            directory.remove(&name)?;
+        }
+    }
+    Ok(runs)
 }

@@ -30,7 +30,7 @@ pub use changes::{Changes, Watch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;
-pub use event::Event;
+pub use event::{Event, Job};
 pub(crate) use options::Admission;
 pub use options::Options;
 pub use retention::Retention;

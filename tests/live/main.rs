@@ -13,6 +13,7 @@ mod beside_backups;
 mod blocking;
 mod clocks;
 mod concurrency;
+mod events;
 mod fencing;
 mod indexes;
 mod lives;
