@@ -9,7 +9,7 @@ use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
 use crate::log::{Reading, Record};
 use crate::segment::{Gather as _, IndexState, SegmentRef};
-use crate::sys::is_out_of_space;
+use crate::sys::{Dir, is_out_of_space};
 use crate::{
     Ack, BackupReport, Batch, Changes, Deleted, Error, Job, Log, Message, NewMessage, Place, Position,
     PublishOptions, ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
@@ -149,6 +149,22 @@ impl FileLog {
     pub fn build_indexes(&self) -> Result<()> {
         self.log.health().check_writable()?;
         self.log.upkeep.make_indexes_here()
+    }
+
+    /// The directory of the log.
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.log.directory.dir
+    }
+
+    /// Fails if the log is closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.log.health().check_open()
+    }
+
+    /// Whether the log has a segment with this base offset now.
+    pub(crate) fn has_segment(&self, base: u64) -> Result<bool> {
+        self.log.look()?;
+        Ok(self.log.segments.list().with_base(base).is_some())
     }
 
     /// Rebuilds the damaged indexes of sealed segments and, if `absent`, builds the missing ones;

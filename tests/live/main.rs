@@ -18,6 +18,7 @@ mod fencing;
 mod indexes;
 mod lives;
 mod notifier;
+mod online_check;
 mod paced;
 mod random_backups;
 mod remembered;
