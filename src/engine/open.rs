@@ -19,6 +19,7 @@ use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bas
 use crate::control::{ControlState, Guard, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore, corrupt};
 use crate::format::{FileName, IndexKinds};
+use crate::log::Span;
 use crate::segment::{Active, Extent, KeyRun, SegmentRef};
 use crate::sys::{Created, Dir, DirLock, Open, find_dir};
 use crate::{Corruption, Error, Event, LifeId, Result};
@@ -167,6 +168,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
 }
 
 fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {
+    let _span = Span::open(dir.path());
     let found = if options.read_only {
         find_beside(options, dir, None)?
     } else {

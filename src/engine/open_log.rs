@@ -15,6 +15,7 @@ use super::upkeep::Upkeep;
 use crate::control::ControlState;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::format::{CleanEnd, Meta, Previous};
+use crate::log::Span;
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
 use crate::sys::DirLock;
@@ -211,6 +212,7 @@ impl OpenLog {
     /// Whatever fails once the log is closed, fails because of that.
     fn unless_closed(&self, copy: impl FnOnce(&Source<'_>) -> Result<BackupReport>) -> Result<BackupReport> {
         self.health().check_open()?;
+        let _span = Span::backup(self.directory.dir.path());
         let source = Source {
             segments: &self.segments,
             metadata: &self.metadata,

@@ -12,6 +12,7 @@ use crate::chain::{Unclosed, Walked};
 use crate::control::ControlState;
 use crate::directory::{Directory, Home, MetaStore};
 use crate::format::{FileName, Previous, SPARE_NAME};
+use crate::log::Span;
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
 use crate::sys::{found, is_out_of_space};
 use crate::{Event, LifeId, Result};
@@ -63,6 +64,7 @@ impl Recovery<'_> {
             drop(found.take_behind_cut());
             return Ok(self.shown(found));
         }
+        let _span = Span::recovery(self.directory.dir.path());
         let is_told = self.options.environment.listener.is_somebody();
         let cut_bytes = if is_told {
             self.bytes_behind_end(&found)?

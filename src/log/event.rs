@@ -1,7 +1,4 @@
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What a log tells that no call returns, because it happens in the background or concerns more
@@ -114,35 +111,5 @@ impl fmt::Display for Job {
             Job::Producers => "producers",
             Job::Close => "close",
         })
-    }
-}
-
-type Tell = dyn Fn(&Path, &Event) + Send + Sync;
-
-/// Who is told, if anybody.
-#[derive(Clone, Default)]
-pub(crate) struct Listener(Option<Arc<Tell>>);
-
-impl Listener {
-    pub(crate) fn new(listener: impl Fn(&Path, &Event) + Send + Sync + 'static) -> Listener {
-        Listener(Some(Arc::new(listener)))
-    }
-
-    /// Whether somebody is told.
-    pub(crate) fn is_somebody(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Tells what happened to the log in `dir`. A listener that panics harms nobody.
-    pub(crate) fn tell(&self, dir: &Path, event: &Event) {
-        if let Some(listener) = &self.0 {
-            let _ = catch_unwind(AssertUnwindSafe(|| listener(dir, event)));
-        }
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Listener").field(&self.0.is_some()).finish()
     }
 }

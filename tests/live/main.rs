@@ -26,4 +26,6 @@ mod removal;
 #[cfg(feature = "fault")]
 mod reopened;
 mod retention;
+#[cfg(feature = "tracing")]
+mod traced;
 mod unfinished;
