@@ -212,8 +212,8 @@ pub use blocking::{Awaited, BlockingLog, Follow, StopHandle};
 pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Error, Result};
 pub use log::{
-    Changes, Clock, Durability, Event, Log, ManualClock, Options, Retention, SystemClock, TimestampPolicy,
-    Watch,
+    Changes, Clock, Durability, Event, Job, Log, ManualClock, Options, Retention, SystemClock,
+    TimestampPolicy, Watch,
 };
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{

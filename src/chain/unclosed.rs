@@ -60,6 +60,15 @@ impl Unclosed {
         self.walked.split_off(self.kept().len())
     }
 
+    /// The segments that were walked through, and whether each is kept.
+    pub(crate) fn with_kept(&self) -> impl Iterator<Item = (&Walked, bool)> {
+        let kept = self.kept().len();
+        self.walked
+            .iter()
+            .enumerate()
+            .map(move |(at, segment)| (segment, at < kept))
+    }
+
     /// The segments that were walked through, up to the one in which the log ends.
     fn kept(&self) -> &[Walked] {
         let kept = self.cut_at.map_or(self.walked.len(), |cut_at| cut_at.at + 1);

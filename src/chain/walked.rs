@@ -63,14 +63,19 @@ impl Walked {
     /// except a marker: then no failed sync can have touched this file. A file with holes counts as
     /// touched.
     pub(crate) fn is_untouched(&self) -> Result<bool> {
+        Ok(self.active.map.takes_stores()
+            && self.is_proven()
+            && self.content_end(self.bytes_end())?.is_none())
+    }
+
+    /// The position behind its intact batches, and behind the marker if one follows them.
+    pub(crate) fn bytes_end(&self) -> u64 {
         let marker = if self.extent.stop == WalkEnd::Marker {
             BATCH_HEADER_LEN as u64
         } else {
             0
         };
-        Ok(self.active.map.takes_stores()
-            && self.is_proven()
-            && self.content_end(self.extent.end + marker)?.is_none())
+        self.extent.end + marker
     }
 
     /// The offset below which its frames prove its messages to be durable.

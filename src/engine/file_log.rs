@@ -9,9 +9,9 @@ use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
 use crate::log::{Reading, Record};
 use crate::segment::{Gather as _, IndexState, SegmentRef};
-use crate::sys::is_out_of_space;
+use crate::sys::{Dir, is_out_of_space};
 use crate::{
-    Ack, BackupReport, Batch, Changes, Deleted, Error, Log, Message, NewMessage, Place, Position,
+    Ack, BackupReport, Batch, Changes, Deleted, Error, Job, Log, Message, NewMessage, Place, Position,
     PublishOptions, ReadBatch, ReadOptions, Result, Start, Stats, Timestamp, Token, Trimmed,
 };
 
@@ -151,6 +151,22 @@ impl FileLog {
         self.log.upkeep.make_indexes_here()
     }
 
+    /// The directory of the log.
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.log.directory.dir
+    }
+
+    /// Fails if the log is closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.log.health().check_open()
+    }
+
+    /// Whether the log has a segment with this base offset now.
+    pub(crate) fn has_segment(&self, base: u64) -> Result<bool> {
+        self.log.look()?;
+        Ok(self.log.segments.list().with_base(base).is_some())
+    }
+
     /// Rebuilds the damaged indexes of sealed segments and, if `absent`, builds the missing ones;
     /// returns how many it built.
     pub(crate) fn rebuild_indexes(&self, absent: bool) -> Result<u64> {
@@ -194,6 +210,7 @@ impl FileLog {
         let deleted = removal.delete_some(offsets);
         let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
         self.log.upkeep.forget_removed();
+        self.log.teller().tell_left();
         deleted.and_then(|deleted| acted.map(|()| deleted))
     }
 
@@ -370,6 +387,7 @@ impl Log for FileLog {
     fn trim(&self, before: u64) -> Result<Trimmed> {
         let trimmed = self.log.remove.begin()?.trim(before);
         self.log.upkeep.forget_removed();
+        self.log.teller().tell_left();
         trimmed
     }
 
@@ -383,6 +401,7 @@ impl Log for FileLog {
         let trimmed = removal.apply_retention(false);
         let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
         self.log.upkeep.forget_removed();
+        self.log.teller().tell_left();
         trimmed.and_then(|trimmed| acted.map(|()| trimmed))
     }
 
@@ -411,12 +430,15 @@ impl Log for FileLog {
 
 impl Drop for FileLog {
     fn drop(&mut self) {
-        // The result is lost here: a caller who needs it calls `close`.
-        let _ = self.close();
+        let closed = self.close();
         if self.log.health().is_forked() {
             // What the parent's threads were changing when it forked is half changed here, and
             // cannot even be dropped.
             std::mem::forget(Arc::clone(&self.log));
+        } else if let Err(error) = closed {
+            // The result is lost here: a caller who needs it calls `close`.
+            self.log.teller().failed(Job::Close, &error);
+            self.log.teller().tell();
         }
     }
 }

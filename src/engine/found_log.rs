@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::append::Appender;
 use super::beside::Seen;
 use super::segments::SegmentList;
+use crate::Event;
 use crate::directory::{Directory, Home, MetaStore};
 use crate::segment::{Active, Extent};
 
@@ -24,4 +25,6 @@ pub(crate) struct FoundLog {
     pub(crate) unsynced: Vec<(Arc<Active>, Extent)>,
     /// What a read-only handle has seen of the directory.
     pub(crate) seen: Option<Seen>,
+    /// What recovery has done, if the log was not closed.
+    pub(crate) recovered: Option<Event>,
 }

@@ -12,6 +12,7 @@ mod publishing;
 mod recovery;
 mod remove;
 mod segments;
+mod teller;
 #[cfg(test)]
 mod tests;
 mod upkeep;

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::append::Appender;
-use super::beside::{Seen, until_it_fits};
+use super::beside::{Seen, Tails, until_it_fits};
 use super::file_log::FileLog;
 use super::found_log::FoundLog;
 use super::open_log::OpenLog;
 use super::prepare::{no_log, read_or_create, remove_superseded, runs_of, without_metadata};
-use super::recovery::{Recovered, Recovery};
+use super::recovery::{Recovered, Recovery, told_of};
 use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
@@ -19,9 +19,10 @@ use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bas
 use crate::control::{ControlState, Guard, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore};
 use crate::format::IndexKinds;
+use crate::log::Span;
 use crate::segment::{Active, Extent, KeyRun, SegmentRef};
-use crate::sys::{Created, Dir, DirLock, Open, Os, Storage, find_dir};
-use crate::{Error, LifeId, Result};
+use crate::sys::{Created, Dir, DirLock, Open, find_dir};
+use crate::{Error, Event, LifeId, Result};
 
 impl Options {
     /// Opens the log in `dir`, creating it in an empty directory.
@@ -148,18 +149,6 @@ impl Options {
         }
         Ok(())
     }
-
-    #[cfg_attr(
-        not(feature = "fault"),
-        expect(clippy::unused_self, reason = "there is only one")
-    )]
-    pub(crate) fn file_system(&self) -> Arc<dyn Storage> {
-        #[cfg(feature = "fault")]
-        if let Some(disk) = &self.environment.disk {
-            return Arc::new(disk.clone());
-        }
-        Arc::new(Os)
-    }
 }
 
 /// Opens the log at `path`. Creates the directory if the options say so; if nothing comes to be in
@@ -179,6 +168,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
 }
 
 fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {
+    let _span = Span::open(dir.path());
     let found = if options.read_only {
         find_beside(options, dir, None)?
     } else {
@@ -190,6 +180,7 @@ fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<Fi
     let log = FileLog::new(log);
     log.log.note_indexes()?;
     log.trim_as_told()?;
+    log.log.teller().tell_left();
     // What the policy removes may have been the first that is written.
     log.log.directory.health.check_not_poisoned()?;
     Ok(log)
@@ -248,6 +239,7 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
         common_until: u64::MAX,
         unsynced: Vec::new(),
         seen,
+        told: None,
     };
     match opening.chain.verdict(options)? {
         Verdict::Closed(closed) => opening.closed(&closed),
@@ -265,6 +257,8 @@ struct Opening<'a> {
     common_until: u64,
     unsynced: Vec<(Arc<Active>, Extent)>,
     seen: Option<Seen>,
+    /// What is to be told of a recovery.
+    told: Option<Event>,
 }
 
 impl Opening<'_> {
@@ -349,6 +343,7 @@ impl Opening<'_> {
             reached,
             has_gap,
             tails,
+            cut_bytes,
         } = recovery.run(found)?;
         let control = match &tails {
             // What is not shown has no effect yet.
@@ -367,12 +362,7 @@ impl Opening<'_> {
             appender.begin(&active, active.visible().count, seal.len, seal.last_checksum);
         }
         if self.options.read_only {
-            if self.home.may_have_lost(&self.chain.meta) {
-                self.common_until = reached.max(self.chain.meta.start_offset);
-            }
-            if let (Some(seen), Some((tails, only_durable))) = (&mut self.seen, tails) {
-                seen.with_tails(tails, only_durable);
-            }
+            self.note_shown(reached, tails);
             return Ok(self.found(segments, appender, meta, (synced, saved)));
         }
         if self.chain.meta.unfinished {
@@ -397,7 +387,18 @@ impl Opening<'_> {
         })?;
         home.forgive(dir)?;
         self.unsynced = unsynced;
+        self.told = Some(told_of((has_cut, begins), cut_bytes, next_offset));
         Ok(self.found(segments, appender, meta, (synced, saved)))
+    }
+
+    /// Notes what a reader sees of a log that was not closed.
+    fn note_shown(&mut self, reached: u64, tails: Option<(Tails, bool)>) {
+        if self.home.may_have_lost(&self.chain.meta) {
+            self.common_until = reached.max(self.chain.meta.start_offset);
+        }
+        if let (Some(seen), Some((tails, only_durable))) = (&mut self.seen, tails) {
+            seen.with_tails(tails, only_durable);
+        }
     }
 
     fn guard(&self, control: ControlState, producers: Producers, next_offset: u64) -> Guard {
@@ -435,6 +436,7 @@ impl Opening<'_> {
             common_until: self.common_until,
             unsynced: self.unsynced,
             seen: self.seen,
+            recovered: self.told,
         }
     }
 }

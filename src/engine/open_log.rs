@@ -10,10 +10,12 @@ use super::beside::{Beside, Find, KnownLives};
 use super::found_log::FoundLog;
 use super::remove::{Remove, Space};
 use super::segments::{Look, Reader, Segments};
+use super::teller::Teller;
 use super::upkeep::Upkeep;
 use crate::control::ControlState;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::format::{CleanEnd, Meta, Previous};
+use crate::log::Span;
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
 use crate::sys::DirLock;
@@ -54,10 +56,20 @@ impl OpenLog {
             common_until,
             unsynced,
             seen,
+            recovered,
         } = opened;
         let lives = metadata.current().lives.clone();
         let lives = Arc::new(KnownLives::new(lives, common_until));
-        let segments = Arc::new(Segments::new(&directory, list, options.segments_mapped_max));
+        let scheduler = (options.background && !options.read_only).then(|| {
+            let shared = options.environment.scheduler.clone();
+            shared.unwrap_or_else(Scheduler::of_process)
+        });
+        let teller = Teller::new(&directory, options, scheduler.as_ref());
+        if let Some(recovered) = recovered {
+            teller.note(|| recovered);
+        }
+        let mapped_max = options.segments_mapped_max;
+        let segments = Arc::new(Segments::new(&directory, teller, list, mapped_max));
         let metadata = Arc::new(LiveMetadata::new(&directory, metadata, home));
         let append = Arc::new(Append::new(
             &segments,
@@ -68,10 +80,6 @@ impl OpenLog {
         ));
         let space = Arc::new(Space::new(&directory, options.rollover));
         let remove = Arc::new(Remove::new(&append, &segments, &metadata, &space, options));
-        let scheduler = (options.background && !options.read_only).then(|| {
-            let shared = options.environment.scheduler.clone();
-            shared.unwrap_or_else(Scheduler::of_process)
-        });
         let upkeep = Upkeep::new(&segments, &append, &remove, &space, options, scheduler.as_ref());
         let beside = seen.map(|seen| {
             let beside = Beside::new((options, find), seen, &segments, &append, &metadata, &lives);
@@ -102,6 +110,11 @@ impl OpenLog {
     pub(super) fn look(&self) -> Result<()> {
         self.health().check_open()?;
         self.segments.look(false)
+    }
+
+    /// Tells what happens to the log.
+    pub(super) fn teller(&self) -> &Teller {
+        &self.segments.teller
     }
 
     pub(super) fn health(&self) -> &Health {
@@ -201,6 +214,7 @@ impl OpenLog {
         /// How often a copy is made at most of a log that somebody else changes meanwhile.
         const ATTEMPTS_MAX: u32 = 8;
         self.look()?;
+        let _span = Span::backup(self.directory.dir.path());
         let source = Source {
             segments: &self.segments,
             metadata: &self.metadata,
@@ -242,7 +256,11 @@ impl OpenLog {
 
     /// See [`Log::close`](crate::Log::close).
     pub(super) fn close(&self) -> Result<()> {
-        let (closed, _lock) = self.close_under_lock();
+        let (closed, lock) = self.close_under_lock();
+        drop(lock);
+        if !self.health().is_forked() {
+            self.teller().tell();
+        }
         closed
     }
 

@@ -8,8 +8,22 @@ use crate::control::ControlState;
 use crate::directory::{Copies, Directory, Home, MetaStore, corrupt, initialise};
 use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
 use crate::segment::{KeyRun, runs_among};
-use crate::sys::Dir;
+use crate::sys::{Dir, Os, Storage};
 use crate::{Corruption, Durability, Error, LifeId, Options, Result};
+
+impl Options {
+    #[cfg_attr(
+        not(feature = "fault"),
+        expect(clippy::unused_self, reason = "there is only one")
+    )]
+    pub(crate) fn file_system(&self) -> Arc<dyn Storage> {
+        #[cfg(feature = "fault")]
+        if let Some(disk) = &self.environment.disk {
+            return Arc::new(disk.clone());
+        }
+        Arc::new(Os)
+    }
+}
 
 /// Removes the files that do not belong to the log any more.
 pub(super) fn remove_superseded(chain: &mut Chain) -> Result<()> {

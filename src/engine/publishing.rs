@@ -2,7 +2,7 @@
 
 use super::append::Published;
 use super::file_log::FileLog;
-use crate::{Error, Log, NewMessage, PublishOptions, Result};
+use crate::{Error, Job, Log, NewMessage, PublishOptions, Result};
 
 impl FileLog {
     /// See [`Log::append`](crate::Log::append).
@@ -116,6 +116,7 @@ impl FileLog {
         if let Err(error @ Error::Forked) = closed {
             return Err(error);
         }
+        self.log.teller().tell();
         // What else closing failed with is what recovery is for.
         self.log.options.open_again(&self.log.directory.dir, lock)
     }
@@ -136,7 +137,9 @@ impl FileLog {
     fn trim_by_control(&self, before: u64) -> Result<()> {
         match self.trim(before) {
             Err(error) if self.log.health().is_poisoned() => Err(error),
-            Err(_) => {
+            Err(error) => {
+                self.log.teller().failed(Job::Removal, &error);
+                self.log.teller().tell_left();
                 let segments = &self.log.segments;
                 segments.change(|list| list.start_offset = list.start_offset.max(before));
                 self.log.health().changes().notify();
@@ -149,7 +152,11 @@ impl FileLog {
     #[inline]
     fn act_on(&self, published: &mut Published) -> Result<()> {
         match published.due.take() {
-            Some(due) => self.log.upkeep.act(*due),
+            Some(due) => {
+                let acted = self.log.upkeep.act(*due);
+                self.log.teller().tell_left();
+                acted
+            }
             None => Ok(()),
         }
     }

@@ -11,10 +11,11 @@ use crate::Options;
 use crate::chain::{Unclosed, Walked};
 use crate::control::ControlState;
 use crate::directory::{Directory, Home, MetaStore};
-use crate::format::{Previous, SPARE_NAME};
+use crate::format::{FileName, Previous, SPARE_NAME};
+use crate::log::Span;
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
 use crate::sys::{found, is_out_of_space};
-use crate::{LifeId, Result};
+use crate::{Event, LifeId, Result};
 
 /// A segment of up to this many bytes is copied to a new file while the log is opened, and
 /// continued there; a larger one is left behind and copied in the background.
@@ -41,6 +42,8 @@ pub(crate) struct Recovered {
     /// For reading only: the segments that were walked through, and whether only durable messages
     /// are visible in them.
     pub(crate) tails: Option<(Tails, bool)>,
+    /// How many bytes were cut off, if anybody is told.
+    pub(crate) cut_bytes: u64,
 }
 
 /// The recovery of one log.
@@ -61,6 +64,13 @@ impl Recovery<'_> {
             drop(found.take_behind_cut());
             return Ok(self.shown(found));
         }
+        let _span = Span::recovery(self.directory.dir.path());
+        let is_told = self.options.environment.listener.is_somebody();
+        let cut_bytes = if is_told {
+            self.bytes_behind_end(&found)?
+        } else {
+            0
+        };
         self.cut(&mut found)?;
         let reached = found.reached();
         let next_offset = found.next_offset_min.max(reached);
@@ -75,6 +85,7 @@ impl Recovery<'_> {
             reached,
             has_gap: false,
             tails: None,
+            cut_bytes,
         };
         let last_base = found.walked.last().map(Walked::base);
         for segment in found.walked {
@@ -112,7 +123,23 @@ impl Recovery<'_> {
             reached,
             has_gap: false,
             tails: Some((tails, only_durable)),
+            cut_bytes: 0,
         }
+    }
+
+    /// How many bytes lie behind the end of the log, without space that was never written to.
+    fn bytes_behind_end(&self, found: &Unclosed) -> Result<u64> {
+        let mut bytes = 0;
+        for base in &found.unreadable {
+            bytes += self.directory.len_of(&FileName::Segment(*base))?;
+        }
+        for (segment, is_kept) in found.with_kept() {
+            // Of a segment behind the cut nothing stays.
+            let from = if is_kept { segment.bytes_end() } else { 0 };
+            let end = segment.content_end(from)?;
+            bytes += end.map_or(0, |end| end - from);
+        }
+        Ok(bytes)
     }
 
     /// Moves all that lies behind the end of the log to the quarantine.
@@ -237,6 +264,17 @@ impl Recovery<'_> {
         if is_last {
             recovered.previous = Some(link);
         }
+    }
+}
+
+/// What is told of a recovery; whether durable messages were cut off, and whether a life begins
+/// although none were.
+pub(crate) fn told_of((has_cut, begins): (bool, bool), cut_bytes: u64, next_offset: u64) -> Event {
+    Event::Recovered {
+        cut_bytes,
+        lost_durable: has_cut,
+        new_life: has_cut || begins,
+        next_offset,
     }
 }
 

@@ -1,7 +1,4 @@
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What a log tells that no call returns, because it happens in the background or concerns more
@@ -28,34 +25,91 @@ pub enum Event {
         /// For how long it waits.
         wait: Duration,
     },
+    /// The log goes on in a new segment, because the one before it is full or old.
+    #[non_exhaustive]
+    RolledOver {
+        /// The base offset of the new segment.
+        base: u64,
+    },
+    /// A segment that was left behind is on stable storage, cut to its length, and has its index
+    /// file.
+    #[non_exhaustive]
+    Sealed {
+        /// The base offset of the segment.
+        base: u64,
+        /// The length of the segment in bytes, without its index file.
+        bytes: u64,
+    },
+    /// Retention has removed messages.
+    #[non_exhaustive]
+    RetentionRemoved {
+        /// How many messages.
+        messages: u64,
+        /// By how many bytes the files of the log have become less. Messages in a segment that
+        /// others keep take their space until those go, too.
+        bytes: u64,
+        /// The offset that the log begins at now.
+        start_offset: u64,
+    },
+    /// Work failed whose result no call returns. Where the next attempt may mend it, there will be
+    /// one; after a failed sync or write, the next publish says so as well.
+    #[non_exhaustive]
+    JobFailed {
+        /// Which work.
+        job: Job,
+        /// The error with its causes, as text.
+        error: String,
+    },
+    /// Opening found a log that was not closed, and has recovered it.
+    #[non_exhaustive]
+    Recovered {
+        /// How many bytes behind the end of the log were cut off. Space that was reserved, and
+        /// never written to, does not count.
+        cut_bytes: u64,
+        /// Whether messages that were on stable storage are lost: only where
+        /// [`Options::recover`](crate::Options::recover) allows it.
+        lost_durable: bool,
+        /// Whether the log has begun a new life, because messages that readers have seen may be
+        /// lost, or because the directory was copied.
+        new_life: bool,
+        /// The offset that the next message gets.
+        next_offset: u64,
+    },
 }
 
-type Tell = dyn Fn(&Path, &Event) + Send + Sync;
-
-/// Who is told, if anybody.
-#[derive(Clone, Default)]
-pub(crate) struct Listener(Option<Arc<Tell>>);
-
-impl Listener {
-    pub(crate) fn new(listener: impl Fn(&Path, &Event) + Send + Sync + 'static) -> Listener {
-        Listener(Some(Arc::new(listener)))
-    }
-
-    /// Whether somebody is told.
-    pub(crate) fn is_somebody(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Tells what happened to the log in `dir`. A listener that panics harms nobody.
-    pub(crate) fn tell(&self, dir: &Path, event: &Event) {
-        if let Some(listener) = &self.0 {
-            let _ = catch_unwind(AssertUnwindSafe(|| listener(dir, event)));
-        }
-    }
+/// Work that a log does unasked. See [`Event::JobFailed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Job {
+    /// Bringing messages to stable storage, in a paced durability mode.
+    Sync,
+    /// Sealing a segment that was left behind.
+    Seal,
+    /// Preparing space: for the active segment, for the next one, or the spare for a full disk.
+    Space,
+    /// Making index files: of segments that lack theirs, or of several segments together.
+    Index,
+    /// Applying the retention policy.
+    Retention,
+    /// Removing what was trimmed or has been replaced, or merging small segments.
+    Removal,
+    /// Keeping the table of producers.
+    Producers,
+    /// Closing a log that was dropped.
+    Close,
 }
 
-impl fmt::Debug for Listener {
+impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Listener").field(&self.0.is_some()).finish()
+        f.write_str(match self {
+            Job::Sync => "sync",
+            Job::Seal => "seal",
+            Job::Space => "space",
+            Job::Index => "index",
+            Job::Retention => "retention",
+            Job::Removal => "removal",
+            Job::Producers => "producers",
+            Job::Close => "close",
+        })
     }
 }

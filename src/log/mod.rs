@@ -13,24 +13,27 @@ mod clock;
 mod default;
 mod durability;
 mod event;
+mod listener;
 mod options;
 mod reading;
 mod retention;
 mod timestamps;
+mod trace;
 
 pub(crate) use aging::{
     Aging, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known, latest_clock,
 };
-pub(crate) use event::Listener;
+pub(crate) use listener::Listener;
 pub(crate) use reading::{Reading, Record};
 pub(crate) use retention::{Age, AgeCut};
 pub(crate) use timestamps::{Stamp, stamped};
+pub(crate) use trace::Span;
 
 pub use changes::{Changes, Watch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;
-pub use event::Event;
+pub use event::{Event, Job};
 pub(crate) use options::Admission;
 pub use options::Options;
 pub use retention::Retention;

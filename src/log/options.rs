@@ -233,8 +233,15 @@ impl Options {
     /// Tell `listener` what happens in the background, with the directory of the log that it
     /// happens to. Default: nobody is told.
     ///
-    /// The listener is called on a thread of the library or on that of a publisher. It should
-    /// return soon and must not use the log, nor wait for anybody who does.
+    /// What happens is told in its order, soon after it happened, and while no lock of the log is
+    /// held: the listener may use the log, and also publish to it or close it. It is called on a
+    /// thread that all logs of the process share for this, so it should return soon. With
+    /// [`background`](Options::background) false, and for what is left when the log is closed, it
+    /// is called on the thread that uses the log, before the call returns. What happens while 4,096
+    /// events wait for a listener is not told.
+    ///
+    /// The log keeps the listener. One that needs the log should have a [`Weak`](std::sync::Weak)
+    /// reference to it, or the log is never dropped.
     pub fn on_event(mut self, listener: impl Fn(&Path, &Event) + Send + Sync + 'static) -> Options {
         self.environment.listener = Listener::new(listener);
         self

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::own_log::OwnLog;
 use crate::chain::{Chain, Ending, Surveyed, Walked, segment_bases};
 use crate::directory::{Copies, Directory};
 use crate::engine::until_it_fits;
@@ -69,6 +70,8 @@ impl fmt::Display for Problem {
 /// way. Files may then change while they are read, so a log with problems is read once more, and
 /// only those are reported that are found again.
 ///
+/// [`FileLog::check`](crate::FileLog::check) checks a log that is open, at a pace.
+///
 /// Only those of the `options` matter that say where and how files are read. All index files that
 /// are there are checked. An index file that is missing or out of date is no problem: the log
 /// builds it anew when it needs it.
@@ -84,19 +87,24 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
 
 /// Checks the log in this directory.
 pub(super) fn check_in(dir: &Dir) -> Result<CheckReport> {
+    check_beside(dir, None)
+}
+
+/// Checks the log in this directory, which may be one that this process has open.
+pub(super) fn check_beside(dir: &Dir, own: Option<&OwnLog<'_>>) -> Result<CheckReport> {
     let before = Copies::read(dir)?;
-    let first = until_it_fits(|| check_once(dir))?;
+    let first = until_it_fits(|| check_once(dir, own))?;
     // Nobody has written to a log that was closed, and still is.
     if first.is_clean() || (first.was_closed && Copies::read(dir)? == before) {
         return Ok(first);
     }
-    let mut report = until_it_fits(|| check_once(dir))?;
+    let mut report = until_it_fits(|| check_once(dir, own))?;
     report.problems.retain(|problem| first.problems.contains(problem));
     Ok(report)
 }
 
 /// Reads the log once. Somebody may write to it meanwhile.
-fn check_once(dir: &Dir) -> Result<CheckReport> {
+fn check_once(dir: &Dir, own: Option<&OwnLog<'_>>) -> Result<CheckReport> {
     let copies = Copies::read(dir)?;
     let bases = segment_bases(dir)?;
     if copies.is_absent() && bases.is_empty() {
@@ -114,7 +122,7 @@ fn check_once(dir: &Dir) -> Result<CheckReport> {
     };
     let directory = Directory::new(dir.clone(), meta.log_id, meta.index_kinds(), false);
     let chain = Chain::new(Arc::new(directory), copies, meta, bases)?;
-    run(&chain, &mut report)?;
+    run(&chain, own, &mut report)?;
     Ok(report)
 }
 
@@ -161,7 +169,7 @@ pub(super) struct Checked {
     pub(super) next_offset: u64,
 }
 
-fn run(chain: &Chain, report: &mut CheckReport) -> Result<()> {
+fn run(chain: &Chain, own: Option<&OwnLog<'_>>, report: &mut CheckReport) -> Result<()> {
     report.was_closed = chain.meta.clean.is_some();
     check_ends(chain, report)?;
     for name in damaged_runs(&chain.directory)? {
@@ -170,7 +178,7 @@ fn run(chain: &Chain, report: &mut CheckReport) -> Result<()> {
     if let Err(error) = chain.directory.load_producers(u64::MAX) {
         report.note(error)?;
     }
-    for Checked { found, .. } in check_segments(chain)? {
+    for Checked { found, .. } in check_segments(chain, own)? {
         report.problems.extend(found.problems);
         report.segments += 1;
         report.messages += found.messages;
@@ -192,14 +200,24 @@ fn check_ends(chain: &Chain, report: &mut CheckReport) -> Result<()> {
 }
 
 /// Checks each segment; returns what was found, in ascending order.
-pub(super) fn check_segments(chain: &Chain) -> Result<Vec<Checked>> {
+pub(super) fn check_segments(chain: &Chain, own: Option<&OwnLog<'_>>) -> Result<Vec<Checked>> {
     let (mut segments, mut survey) = (Vec::new(), chain.survey());
     for base in chain.bases.iter().rev() {
+        own.map_or(Ok(()), OwnLog::rest)?;
         let mut checked = Checked::default();
-        match survey.walk(*base) {
-            Ok(surveyed) => check_segment(chain, &surveyed, &mut checked)?,
-            Err(error) => checked.found.note(error)?,
+        let done = match survey.walk(*base) {
+            Ok(surveyed) => check_segment(chain, &surveyed, &mut checked),
+            Err(error) => checked.found.note(error),
+        };
+        if let Some(own) = own {
+            own.note(checked.found.bytes);
+            let is_wrong = done.is_err() || !checked.found.is_clean();
+            if is_wrong && !own.has_segment(*base)? {
+                // It was trimmed or merged meanwhile.
+                continue;
+            }
         }
+        done?;
         segments.push(checked);
     }
     segments.reverse();

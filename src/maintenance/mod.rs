@@ -7,6 +7,8 @@ mod dump;
 mod findings;
 mod frames;
 mod messages_in;
+mod online;
+mod own_log;
 mod plan;
 mod recover;
 mod repair;

@@ -111,7 +111,7 @@ fn examine(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<Findings
     if !chain.copies.agree() && !chain.meta.unfinished && chain.has_gone_on()? {
         chain.meta.clean = None;
     }
-    let reports = check_segments(&chain)?;
+    let reports = check_segments(&chain, None)?;
     let damage = chain.bases.iter().zip(reports);
     let damage = damage.map(|(base, report)| Damage::of(*base, &report)).collect();
     Ok(Findings {

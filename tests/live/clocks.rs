@@ -85,7 +85,11 @@ impl Place {
             .time_index(kind.time_index)
             .rollover(if kind.is_small { 1024 } else { 64 << 20 })
             .clock(Arc::<ManualClock>::clone(&clock))
-            .on_event(move |_, event| tell.lock().push(event.clone()))
+            .on_event(move |_, event| {
+                if matches!(event, Event::RetentionWaits { .. }) {
+                    tell.lock().push(event.clone());
+                }
+            })
             .retention(policy);
         let dir = kind.is_file.then(fast_dir);
         let log = open(&options, dir.as_ref().map(TempDir::path));

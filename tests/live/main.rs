@@ -13,10 +13,12 @@ mod beside_backups;
 mod blocking;
 mod clocks;
 mod concurrency;
+mod events;
 mod fencing;
 mod indexes;
 mod lives;
 mod notifier;
+mod online_check;
 mod paced;
 mod per_key;
 mod random_backups;
@@ -25,4 +27,6 @@ mod removal;
 #[cfg(feature = "fault")]
 mod reopened;
 mod retention;
+#[cfg(feature = "tracing")]
+mod traced;
 mod unfinished;

@@ -72,8 +72,9 @@ impl Hanging<'_> {
     fn lags(&self) -> Vec<Duration> {
         let told = self.told.lock().expect("told");
         told.iter()
-            .map(|event| match event {
-                Event::SyncLate { lag, .. } => *lag,
+            .filter_map(|event| match event {
+                Event::SyncLate { lag, .. } => Some(*lag),
+                Event::RolledOver { .. } | Event::Sealed { .. } => None,
                 other => panic!("{other:?}"),
             })
             .collect()

@@ -3,7 +3,7 @@
 use super::publish::Append;
 use crate::control::Guard;
 use crate::format::ProducersAt;
-use crate::{Error, Result};
+use crate::{Error, Job, Result};
 
 impl Append {
     /// Writes the table that is pending, if everything in front of its offset is durable. If that
@@ -11,7 +11,8 @@ impl Append {
     pub(super) fn save_pending_producers(&self) {
         let context = &self.context;
         if let Some(table) = context.producers.take_pending(context.frontiers.durable()) {
-            let _ = context.producers.save(context.directory(), &table);
+            let saved = context.producers.save(context.directory(), &table);
+            context.segments.teller.note_failure(Job::Producers, saved);
         }
     }
 
@@ -48,7 +49,10 @@ impl Append {
         let table = ProducersAt { offset, producers };
         match self.context.producers.save(self.context.directory(), &table) {
             failed @ Err(Error::SyncFailed { .. }) => failed,
-            _ => Ok(()),
+            saved => {
+                self.context.segments.teller.note_failure(Job::Producers, saved);
+                Ok(())
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::control::{ControlState, check_offset};
 use crate::directory::LiveMetadata;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
+use crate::log::Span;
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible, Way};
 use crate::{Ack, Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
 
@@ -211,6 +212,7 @@ impl Append {
     /// Syncs, once, everything that has been written; `begun` is told up to where that is.
     fn sync_all(&self, begun: &dyn Fn(u64)) -> Result<()> {
         let context = &self.context;
+        let _span = Span::sync(context.directory().dir.path());
         let snapshot = self.appender.lock().snapshot();
         begun(snapshot.next_offset);
         // Closing may have taken the segments out of the appender and failed to sync them.

@@ -1,8 +1,8 @@
 //! The queue of a backup, and what becomes of the files that have waited for it.
 
 use super::removal::{Removal, Remove};
-use crate::Result;
 use crate::segment::SegmentRef;
+use crate::{Job, Result};
 
 /// The segments that one backup has yet to copy. Dropping this gives them up.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ impl<'a> Removal<'a> {
         let waiting = self.remove.to_copy.end();
         if self.remove.health().may_write_files() {
             // The next open removes files that cannot be removed now.
-            let _ = self.unlink(waiting.into_iter());
+            let removed = self.unlink(waiting.into_iter());
+            self.remove.segments.teller.note_failure(Job::Removal, removed);
         }
     }
 }
@@ -57,7 +58,8 @@ impl CopyQueue<'_> {
         if self.remove.health().check_writable().is_ok() {
             // The next open removes files that cannot be removed now. A failed sync poisons the
             // log.
-            let _ = removal.unlink(self.remove.to_copy.take_unneeded().into_iter());
+            let removed = removal.unlink(self.remove.to_copy.take_unneeded().into_iter());
+            self.remove.segments.teller.note_failure(Job::Removal, removed);
         }
     }
 }

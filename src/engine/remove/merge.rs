@@ -11,7 +11,7 @@ use super::copy_kept::{copy_messages_kept, source_of};
 use super::removal::Removal;
 use crate::engine::segments::Reader;
 use crate::segment::{Held, Rewriter, SegmentRef};
-use crate::{Error, Result};
+use crate::{Error, Job, Result};
 
 /// A segment is small if it is at most the rollover size divided by this.
 const SMALL_DIVISOR: u64 = 2;
@@ -69,7 +69,12 @@ impl Removal<'_> {
             self.merge(&reader, run)
         };
         match merged {
-            Err(Error::Corrupt { .. } | Error::Io { .. }) if !self.remove.health().is_poisoned() => Ok(0),
+            Err(error @ (Error::Corrupt { .. } | Error::Io { .. }))
+                if !self.remove.health().is_poisoned() =>
+            {
+                self.remove.segments.teller.failed(Job::Removal, &error);
+                Ok(0)
+            }
             other => other,
         }
     }

@@ -7,7 +7,7 @@ use super::to_copy::ToCopy;
 use crate::directory::{Directory, Health, LiveMetadata};
 use crate::engine::append::{Append, Due};
 use crate::engine::segments::Segments;
-use crate::log::{Aging, Listener};
+use crate::log::Aging;
 use crate::{Clock, Options, Result, Retention};
 
 /// What removing messages works on.
@@ -20,7 +20,6 @@ pub(crate) struct Remove {
     pub(super) space: Arc<Space>,
     pub(crate) policy: Retention,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) listener: Listener,
     pub(super) aging: Mutex<Aging>,
     pub(super) rollover: u64,
     pub(super) to_copy: ToCopy,
@@ -56,7 +55,6 @@ impl Remove {
             space: Arc::clone(space),
             policy: options.admission.retention,
             clock: Arc::clone(&options.environment.clock),
-            listener: options.environment.listener.clone(),
             aging: Mutex::default(),
             rollover: options.rollover,
             to_copy: ToCopy::default(),

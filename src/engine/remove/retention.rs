@@ -5,7 +5,7 @@ use crate::engine::segments::{FromEnd, Reader};
 use crate::format::{FRAMES_START, FileName};
 use crate::log::{FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known};
 use crate::segment::{ReadFault, SegmentSnapshot};
-use crate::{Error, Event, Result, Trimmed};
+use crate::{Error, Event, Job, Result, Trimmed};
 
 impl Removal<'_> {
     /// See [`Log::apply_retention`](crate::Log::apply_retention).
@@ -13,7 +13,8 @@ impl Removal<'_> {
         if !dry_run {
             self.remove.health().check_writable()?;
             // Trimming needs no space, but a segment does.
-            let _ = self.leave_old_segment();
+            let left = self.leave_old_segment();
+            self.remove.segments.teller.note_failure(Job::Retention, left);
             self.remove.health().check_not_poisoned()?;
         }
         let remove = self.remove;
@@ -32,7 +33,21 @@ impl Removal<'_> {
         if dry_run {
             return Reader::with(&remove.segments, |reader| self.what_goes(reader, cut));
         }
-        self.trim(cut)
+        self.trim_and_tell(cut)
+    }
+
+    /// Trims to where the policy says.
+    fn trim_and_tell(&self, before: u64) -> Result<Trimmed> {
+        let trimmed = self.trim(before)?;
+        let segments = &self.remove.segments;
+        if trimmed.count > 0 || trimmed.size > 0 {
+            segments.teller.note(|| Event::RetentionRemoved {
+                messages: trimmed.count,
+                bytes: trimmed.size,
+                start_offset: segments.list().start_offset,
+            });
+        }
+        Ok(trimmed)
     }
 
     /// Applies the policy unasked: no more comes due by age than time has passed.
@@ -52,7 +67,7 @@ impl Removal<'_> {
                 cut = cut.max(pass.young.offset);
             }
         }
-        self.trim(cut)?;
+        self.trim_and_tell(cut)?;
         let mut aging = remove.aging.lock();
         if let (Some(pass), Some(age)) = (pass, remove.policy.age) {
             aging.passed(
@@ -117,12 +132,11 @@ impl Removal<'_> {
         let remove = self.remove;
         let leave = remove.aging.lock().judge(now.monotonic, pass.gone, pass.all);
         if let Leave::Announce(wait) = leave {
-            let event = Event::RetentionWaits {
+            remove.segments.teller.note(|| Event::RetentionWaits {
                 before: pass.young.offset,
                 messages: pass.gone,
                 wait,
-            };
-            remove.listener.tell(remove.directory.dir.path(), &event);
+            });
         }
         leave == Leave::Go
     }

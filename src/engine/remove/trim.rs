@@ -6,7 +6,7 @@ use crate::engine::segments::Reader;
 use crate::format::FileName;
 use crate::segment::SegmentRef;
 use crate::sys::is_out_of_space;
-use crate::{Error, Result, Trimmed};
+use crate::{Error, Job, Result, Trimmed};
 
 impl Removal<'_> {
     /// See [`Log::trim`](crate::Log::trim).
@@ -105,7 +105,8 @@ impl Removal<'_> {
         self.drop_segments(gone)?;
         for run in runs {
             // A key run is derived: the next open removes the file if that fails now.
-            let _ = self.remove.directory.remove(&run);
+            let removed = self.remove.directory.remove(&run);
+            self.remove.segments.teller.note_failure(Job::Removal, removed);
         }
         Ok(())
     }
@@ -122,7 +123,8 @@ impl Removal<'_> {
             if let SegmentRef::Active(active) = segment {
                 // Whoever holds the segment, keeps its file. What is behind its end goes anyway,
                 // and there will be no more of it.
-                let _ = active.truncate(u64::from(active.visible().end));
+                let cut = active.truncate(u64::from(active.visible().end));
+                segments.teller.note_failure(Job::Removal, cut);
             }
         }
         self.drop_segments(&gone)?;

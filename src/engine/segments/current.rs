@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::list::SegmentList;
 use super::mappings::{Mappings, releases_for};
 use crate::directory::Directory;
+use crate::engine::teller::Teller;
 use crate::format::FileName;
 use crate::segment::{Active, Budget, Seal, Sealed, SegmentRef};
 use crate::sys::found;
@@ -19,6 +20,8 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct Segments {
     pub(crate) directory: Arc<Directory>,
+    /// Tells what happens to the log.
+    pub(crate) teller: Arc<Teller>,
     list: ArcSwap<SegmentList>,
     mappings: Arc<Mappings>,
     /// Held while a segment is sealed, or while another one gets its name.
@@ -38,9 +41,15 @@ pub(crate) trait Look: std::fmt::Debug + Send + Sync {
 }
 
 impl Segments {
-    pub(crate) fn new(directory: &Arc<Directory>, list: SegmentList, mapped_max: usize) -> Segments {
+    pub(crate) fn new(
+        directory: &Arc<Directory>,
+        teller: Arc<Teller>,
+        list: SegmentList,
+        mapped_max: usize,
+    ) -> Segments {
         Segments {
             directory: Arc::clone(directory),
+            teller,
             list: ArcSwap::from_pointee(list),
             mappings: Mappings::new(mapped_max),
             replacing: Mutex::new(()),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::Result;
 use crate::engine::remove::Space;
 use crate::engine::segments::{SegmentList, Segments};
 use crate::segment::{AbsentIndex, INDEX_LEN_MIN, Sealed, SegmentRef};
+use crate::{Job, Result};
 
 /// How many segments a step looks at: that takes about a millisecond if their headers are in
 /// memory.
@@ -35,10 +35,18 @@ pub(super) fn find(segments: &Segments, below: u64) -> Found {
     let end = list.segments.partition_point(|segment| segment.base() < below);
     let from = end.saturating_sub(LOOKS_EACH);
     for at in (from..end).rev() {
-        if let Some(sealed) = worthy(&list, at)
-            && lacks_index(sealed)
-            && let Ok(Some(absent)) = AbsentIndex::begin(sealed)
-        {
+        let Some(sealed) = worthy(&list, at) else {
+            continue;
+        };
+        let begun = sealed.has_index().and_then(|has_index| {
+            if has_index {
+                Ok(None)
+            } else {
+                AbsentIndex::begin(sealed)
+            }
+        });
+        // The search goes on without a segment that cannot be read.
+        if let Some(Some(absent)) = segments.teller.note_failure(Job::Index, begun) {
             return Found::Absent(Box::new(absent));
         }
     }
@@ -79,7 +87,8 @@ pub(super) fn resume(
     if !absent.resume(RECORDS_EACH) {
         return Some(absent);
     }
-    let _ = store(*absent, segments, space);
+    let stored = store(*absent, segments, space);
+    segments.teller.note_failure(Job::Index, stored);
     None
 }
 

@@ -3,22 +3,17 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::absent_indexes::{self, Found};
-use super::key_run_build::KeyRunBuild;
-use super::key_runs::{self, KeyRuns};
+use super::absent_indexes;
+use super::key_runs::KeyRuns;
 use super::pace::Pace;
-use super::progress::Progress;
 use super::sealing::Sealing;
 use super::task::{Task, Tasks};
 use crate::engine::append::{Append, Due, SpaceAhead};
 use crate::engine::remove::{Remove, Space};
 use crate::engine::segments::Segments;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
-use crate::segment::{AbsentIndex, Active, FirstReserve, Prepared, Seal, Way, capacity_for};
-use crate::{Options, Result};
-
-/// How much space is reserved, at most, for a segment that is prepared ahead.
-const NEXT_RESERVE_MAX: u64 = 8 << 20;
+use crate::segment::{Active, Seal, Way};
+use crate::{Event, Job, Options, Result};
 
 /// How many segments may wait to be sealed before publishers must seal their own. Each segment that
 /// waits has a descriptor and a mapping, and keeps its unused space.
@@ -32,14 +27,14 @@ const SPACE_WAIT_MAX: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Upkeep {
     pub(super) segments: Arc<Segments>,
-    append: Arc<Append>,
+    pub(super) append: Arc<Append>,
     pub(super) remove: Arc<Remove>,
-    space: Arc<Space>,
-    key_runs: KeyRuns,
+    pub(super) space: Arc<Space>,
+    pub(super) key_runs: KeyRuns,
     pace: Arc<Pace>,
     /// When to look next whether the retention policy has something to remove.
     pub(super) look_at: Mutex<Option<Instant>>,
-    rollover: u64,
+    pub(super) rollover: u64,
     tasks: Mutex<Tasks>,
     /// Held during a turn, so that closing can wait for it.
     working: Mutex<()>,
@@ -64,7 +59,7 @@ impl Upkeep {
             remove: Arc::clone(remove),
             space: Arc::clone(space),
             key_runs: KeyRuns::default(),
-            pace: Pace::new(append, &segments.directory, options, scheduler),
+            pace: Pace::new(append, segments, options, scheduler),
             look_at: Mutex::new(None),
             rollover: options.rollover,
             tasks: Mutex::default(),
@@ -102,6 +97,10 @@ impl Upkeep {
             None => {}
         }
         let is_begun = begun.is_some();
+        if let (Some(begun), Some(_)) = (&begun, &left_behind) {
+            let base = begun.header.base;
+            self.segments.teller.note(|| Event::RolledOver { base });
+        }
         if let Some(begun) = begun
             && self.append.frontiers().usual_way() == Way::Mapping
         {
@@ -122,7 +121,7 @@ impl Upkeep {
         self.ask(Task::Seal(Box::new(Sealing::new(Arc::clone(left), seal))))
     }
 
-    fn seal_here(&self, left: &Arc<Active>, seal: Seal) -> Result<()> {
+    pub(super) fn seal_here(&self, left: &Arc<Active>, seal: Seal) -> Result<()> {
         let directory = &self.segments.directory;
         if self.segments.has_active(left) {
             directory.health.poison_on_error(left.sync(directory))?;
@@ -136,7 +135,8 @@ impl Upkeep {
     /// seals the segment.
     fn seal_synced(&self, left: &Arc<Active>, seal: Seal) {
         let sealing = Sealing::of_synced(Arc::clone(left), seal);
-        let _ = sealing.finish(&self.append, &self.segments, &self.space);
+        let sealed = sealing.finish(&self.append, &self.segments, &self.space);
+        self.segments.teller.note_failure(Job::Seal, sealed);
     }
 
     /// Writes, for closing, the indexes of the last segment, if it is given, and of those that are
@@ -313,110 +313,6 @@ impl Upkeep {
                 member.ask(Turn::Ordinary)
             }
         })
-    }
-
-    /// Does a slice of a task; returns the task if there is more of it to do, or the task that
-    /// follows it.
-    fn work_on(&self, task: Task) -> Option<Task> {
-        match task {
-            Task::Populate(active) => active.populate(),
-            Task::Grow(active, growth) => {
-                // If there is no space, the publisher who needs it gets the error.
-                if let Some(_lease) = self.space.lease() {
-                    let _ = active.reserve(growth);
-                }
-                active.growth_done();
-            }
-            Task::PrepareNext => self.prepare_next(),
-            Task::Seal(mut sealing) => {
-                match sealing.resume(&self.append, &self.segments, &self.space) {
-                    Ok(Progress::More) => return Some(Task::Seal(sealing)),
-                    Ok(Progress::Done) => self.make_key_runs(),
-                    // A failed sync has poisoned the log. Any other failure is no loss: closing, or
-                    // the next open, tries again.
-                    Err(_) => {}
-                }
-            }
-            Task::Retain => self.retain(),
-            Task::SetSpaceAside => self.set_space_aside(),
-            Task::FindIndex(below) => return self.find_index(below),
-            Task::BuildIndex(absent) => return Some(self.build_index(absent)),
-            Task::FindKeyRun => return self.find_key_run(),
-            Task::BuildKeyRun(build) => return self.build_key_run(build),
-        }
-        None
-    }
-
-    /// Prepares the file of the next segment.
-    fn prepare_next(&self) {
-        let capacity = capacity_for(self.rollover, 0);
-        let directory = &self.segments.directory;
-        let mut ready = self.append.prepared();
-        if ready.is_none()
-            && let Some(_lease) = self.space.lease()
-        {
-            let reserve = FirstReserve::exactly(capacity.min(NEXT_RESERVE_MAX));
-            let prepared = Prepared::create(directory, capacity, reserve);
-            *ready = prepared.and_then(|prepared| prepared.synced(directory)).ok();
-        }
-    }
-
-    /// Makes the spare. Without it, everything works as long as the disk is not full.
-    fn set_space_aside(&self) {
-        // A removal may need that very space.
-        let Some(removal) = self.remove.try_hold() else {
-            return;
-        };
-        let was_short = self.space.set_aside().unwrap_or(false);
-        drop(removal);
-        if was_short {
-            for (left, seal) in self.segments.unsealed() {
-                // Another publisher may have left it behind just now, and not synced it yet. If the
-                // sync fails, the log is poisoned.
-                if !self.ask_to_seal(&left, seal) {
-                    let _ = self.seal_here(&left, seal);
-                }
-            }
-        }
-    }
-
-    fn find_index(&self, below: u64) -> Option<Task> {
-        match absent_indexes::find(&self.segments, below) {
-            Found::Absent(absent) => Some(Task::BuildIndex(absent)),
-            Found::NoneAbove(base) => Some(Task::FindIndex(base)),
-            Found::Nothing => KeyRuns::may_lack_one(&self.segments).then_some(Task::FindKeyRun),
-        }
-    }
-
-    fn build_index(&self, absent: Box<AbsentIndex>) -> Task {
-        let base = absent.sealed().base();
-        match absent_indexes::resume(absent, &self.segments, &self.space) {
-            Some(absent) => Task::BuildIndex(absent),
-            None => Task::FindIndex(base),
-        }
-    }
-
-    fn find_key_run(&self) -> Option<Task> {
-        let build = self.key_runs.next(&self.segments, &self.space)?;
-        Some(Task::BuildKeyRun(Box::new(build)))
-    }
-
-    fn build_key_run(&self, mut build: Box<KeyRunBuild>) -> Option<Task> {
-        if self.space.is_short() {
-            build.discard(&self.segments);
-            return None;
-        }
-        match build.resume(&self.segments) {
-            Ok(Progress::More) => Some(Task::BuildKeyRun(build)),
-            Ok(Progress::Done) => {
-                key_runs::install(&self.segments, build.into_run());
-                Some(Task::FindKeyRun)
-            }
-            Err(unfit) => {
-                build.discard(&self.segments);
-                self.key_runs.note(&unfit).then_some(Task::FindKeyRun)
-            }
-        }
     }
 }
 

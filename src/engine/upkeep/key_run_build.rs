@@ -7,7 +7,7 @@ use crate::engine::segments::Segments;
 use crate::format::Previous;
 use crate::index::{KeyRunFile, key_hash, newest_of_each, run_entry};
 use crate::segment::{KeyRun, ReadFault, SegmentRef, SegmentSnapshot};
-use crate::{Error, Result};
+use crate::{Error, Job, Result};
 
 /// How many entries, each of 8 bytes, are gathered at a time. If there are more messages, their
 /// keys are read several times, for one range of hashes each time. At most twice this many entries
@@ -37,16 +37,18 @@ enum MadeFrom {
 /// Why a key run cannot be made.
 #[derive(Debug)]
 pub(super) enum Unfit {
-    /// The segment with this base is damaged, or a key run cannot hold its offsets.
-    Segment(u64),
-    /// One of the runs that the new one is made from is damaged, or something else failed. The
-    /// build can be tried again.
-    Other,
+    /// The segment with this base is damaged, as the error says, or a key run cannot hold its
+    /// offsets.
+    Segment(u64, Option<Error>),
+    /// One of the runs that the new one is made from is damaged. It is made again.
+    Run,
+    /// Something else failed. The build can be tried again.
+    Failed(Error),
 }
 
 impl From<Error> for Unfit {
-    fn from(_: Error) -> Unfit {
-        Unfit::Other
+    fn from(error: Error) -> Unfit {
+        Unfit::Failed(error)
     }
 }
 
@@ -59,7 +61,7 @@ impl KeyRunBuild {
         lease: Lease,
     ) -> Result<KeyRunBuild, Unfit> {
         let (Some(first), Some(SegmentRef::Sealed(last))) = (parts.first(), parts.last()) else {
-            return Err(Unfit::Other);
+            return Err(Unfit::Run);
         };
         let run = KeyRun::new(first.base(), end, 1);
         let link = last.link()?.0;
@@ -92,14 +94,14 @@ impl KeyRunBuild {
         lease: Lease,
     ) -> Result<KeyRunBuild, Unfit> {
         let [first, .., last] = runs else {
-            return Err(Unfit::Other);
+            return Err(Unfit::Run);
         };
         let mut files = Vec::with_capacity(runs.len());
         for run in runs {
-            files.push(run.open(&segments.directory)?.ok_or(Unfit::Other)?);
+            files.push(run.open(&segments.directory)?.ok_or(Unfit::Run)?);
         }
-        let link = files.last().ok_or(Unfit::Other)?.header().last;
-        let level = first.level.checked_add(1).ok_or(Unfit::Other)?;
+        let link = files.last().ok_or(Unfit::Run)?.header().last;
+        let level = first.level.checked_add(1).ok_or(Unfit::Run)?;
         let run = KeyRun::new(first.first, last.end, level);
         Ok(KeyRunBuild {
             writer: KeyRunWriter::create(&segments.directory, &run)?,
@@ -133,7 +135,8 @@ impl KeyRunBuild {
 
     /// Removes what was written of the run.
     pub(super) fn discard(self, segments: &Segments) {
-        self.writer.discard(&segments.directory);
+        let removed = self.writer.discard(&segments.directory);
+        segments.teller.note_failure(Job::Removal, removed);
     }
 }
 
@@ -145,8 +148,8 @@ fn read<T>(
 ) -> Result<T, Unfit> {
     let result = segment.read(segments, read);
     result.map_err(|error| match error {
-        Error::Corrupt { .. } => Unfit::Segment(segment.base()),
-        _ => Unfit::Other,
+        Error::Corrupt { .. } => Unfit::Segment(segment.base(), Some(error)),
+        _ => Unfit::Failed(error),
     })
 }
 
@@ -180,7 +183,7 @@ impl SegmentKeys {
             })
         })?;
         match next {
-            None => return Err(Unfit::Segment(segment.base())),
+            None => return Err(Unfit::Segment(segment.base(), None)),
             Some(Some(ordinal)) => self.ordinal = ordinal,
             Some(None) => (self.segment, self.ordinal) = (self.segment + 1, 0),
         }
@@ -223,7 +226,7 @@ impl RunKeys {
             for (file, at) in self.files.iter().zip(&mut self.at) {
                 if let Some(entry) = file.entry(*at).filter(|entry| entry >> 32 == hash) {
                     let moved = file.header().first - self.first;
-                    newest = entry.checked_add(moved).ok_or(Unfit::Other)?;
+                    newest = entry.checked_add(moved).ok_or(Unfit::Run)?;
                     *at += 1;
                 }
             }

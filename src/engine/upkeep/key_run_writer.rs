@@ -67,8 +67,11 @@ impl KeyRunWriter {
     }
 
     /// Removes the file again.
-    pub(super) fn discard(self, directory: &Directory) {
-        // The next open removes the file if that fails now.
-        let _ = directory.remove(&self.temporary);
+    ///
+    /// # Errors
+    ///
+    /// The next open removes the file if that fails now.
+    pub(super) fn discard(self, directory: &Directory) -> Result<()> {
+        directory.remove(&self.temporary)
     }
 }

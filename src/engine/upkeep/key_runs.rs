@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::key_run_build::{KeyRunBuild, Unfit};
+use crate::Job;
 use crate::engine::remove::Space;
 use crate::engine::segments::{Reader, Segments};
 use crate::format::FileName;
@@ -32,30 +33,35 @@ impl KeyRuns {
     /// found all the same.
     pub(super) fn next(&self, segments: &Segments, space: &Arc<Space>) -> Option<KeyRunBuild> {
         drop_unusable(segments);
-        let reader = Reader::new(segments).ok()?;
+        let reader = segments.teller.note_failure(Job::Index, Reader::new(segments))?;
         // If a segment turns out to be unfit, the search goes on without it.
         while let Some(found) = self.next_segments(&reader) {
             let end = found.last().map_or(0, |last| reader.end_offset_of(last));
             match KeyRunBuild::of_segments(segments, found, end, space.lease()?) {
                 Ok(build) => return Some(build),
                 Err(unfit) => {
-                    if !self.note(&unfit) {
+                    if !self.note(segments, &unfit) {
                         return None;
                     }
                 }
             }
         }
         let runs = next_runs(&reader)?;
-        KeyRunBuild::of_runs(segments, runs, space.lease()?).ok()
+        let build = KeyRunBuild::of_runs(segments, runs, space.lease()?);
+        build.map_err(|unfit| self.note(segments, &unfit)).ok()
     }
 
     /// Notes a segment that cannot be in a key run. False if `unfit` is not about a segment: then
     /// sealing the next segment tries again.
-    pub(super) fn note(&self, unfit: &Unfit) -> bool {
-        if let Unfit::Segment(base) = unfit {
-            self.unfit.lock().push(*base);
+    pub(super) fn note(&self, segments: &Segments, unfit: &Unfit) -> bool {
+        match unfit {
+            Unfit::Segment(base, _) => self.unfit.lock().push(*base),
+            Unfit::Failed(_) | Unfit::Run => {}
         }
-        matches!(unfit, Unfit::Segment(_))
+        if let Unfit::Segment(_, Some(error)) | Unfit::Failed(error) = unfit {
+            segments.teller.failed(Job::Index, error);
+        }
+        matches!(unfit, Unfit::Segment(..))
     }
 
     /// The first 16 sealed segments side by side that are in no key run and can be in one.
@@ -145,6 +151,8 @@ fn remove(segments: &Segments, names: Vec<FileName>) {
     let directory = &segments.directory;
     for name in names {
         // The next open removes the file if that fails now.
-        let _ = directory.remove(&name);
+        segments
+            .teller
+            .note_failure(Job::Removal, directory.remove(&name));
     }
 }

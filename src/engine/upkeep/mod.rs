@@ -11,5 +11,6 @@ mod progress;
 mod retaining;
 mod sealing;
 mod task;
+mod working;
 
 pub(crate) use background::Upkeep;

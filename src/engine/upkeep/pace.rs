@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::directory::Directory;
 use crate::engine::append::Append;
-use crate::log::Listener;
+use crate::engine::segments::Segments;
+use crate::engine::teller::Teller;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
-use crate::{Durability, Event, Options};
+use crate::{Durability, Event, Job, Options};
 
 /// By how much a sync may be late, at least, before anybody is told or waits: the clock that tells
 /// lateness is this coarse.
@@ -21,7 +22,7 @@ pub(super) struct Pace {
     mode: Durability,
     append: Arc<Append>,
     directory: Arc<Directory>,
-    listener: Listener,
+    teller: Arc<Teller>,
     /// Whether a sync was asked for and has not begun.
     is_asked: AtomicBool,
     /// Whether the log has fallen behind, which was told.
@@ -37,17 +38,17 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new(
         append: &Arc<Append>,
-        directory: &Arc<Directory>,
+        segments: &Segments,
         options: &Options,
         scheduler: Option<&Scheduler>,
     ) -> Arc<Pace> {
-        let listener = options.environment.listener.clone();
-        let is_watched = matches!(options.durability, Durability::Interval(_)) && listener.is_somebody();
+        let teller = Arc::clone(&segments.teller);
+        let is_watched = matches!(options.durability, Durability::Interval(_)) && teller.is_heard();
         let pace = Arc::new(Pace {
             mode: options.durability,
             append: Arc::clone(append),
-            directory: Arc::clone(directory),
-            listener,
+            directory: Arc::clone(&segments.directory),
+            teller,
             is_asked: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             was_held_back: AtomicBool::new(false),
@@ -122,7 +123,8 @@ impl Pace {
         {
             self.tell(oldest.since.elapsed());
             // A failed sync poisons the log, and the next publish, or closing, reports it.
-            if self.append.wait_for(oldest.offset.saturating_add(1)).is_err() {
+            let synced = self.append.wait_for(oldest.offset.saturating_add(1));
+            if self.teller.note_failure(Job::Sync, synced).is_none() {
                 return;
             }
             backlog = self.append.backlog_len();
@@ -143,7 +145,7 @@ impl Pace {
         let backlog = self.append.backlog_len();
         let before = self.append.frontiers().waiting().waited();
         let began = Instant::now();
-        let _ = self.append.sync();
+        self.teller.note_failure(Job::Sync, self.append.sync());
         let waited = before.saturating_add(began.elapsed());
         if self.is_behind(backlog, waited) {
             self.tell(waited);
@@ -158,8 +160,7 @@ impl Pace {
             return;
         }
         let synced_offset = self.append.frontiers().durable();
-        let event = Event::SyncLate { lag, synced_offset };
-        self.listener.tell(self.directory.dir.path(), &event);
+        self.teller.note(|| Event::SyncLate { lag, synced_offset });
     }
 
     /// Has somebody look whether the sync that is due at `time` was late.

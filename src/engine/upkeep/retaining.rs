@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::background::Upkeep;
 use super::task::Task;
+use crate::Job;
 use crate::log::Aging;
 
 impl Upkeep {
@@ -47,10 +48,11 @@ impl Upkeep {
         let Some(mut removal) = self.remove.try_hold() else {
             return;
         };
-        let _ = removal.retain();
+        let teller = &self.segments.teller;
+        teller.note_failure(Job::Retention, removal.retain());
         self.forget_removed();
         if let Some(due) = removal.end() {
-            let _ = self.act(*due);
+            teller.note_failure(Job::Seal, self.act(*due));
         }
     }
 }

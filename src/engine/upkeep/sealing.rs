@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use super::progress::Progress;
-use crate::Result;
 use crate::engine::append::Append;
 use crate::engine::remove::Space;
 use crate::engine::segments::Segments;
 use crate::segment::{Active, IndexBuild, Seal, Sealed, SegmentEnd, SegmentRef, SyncProgress};
+use crate::{Event, Result};
 
 /// How many records a step adds to an index: that takes a fraction of a millisecond.
 const RECORDS_EACH: usize = 4096;
@@ -142,6 +142,10 @@ impl Sealing {
             let directory = Arc::clone(&segments.directory);
             let sealed = Sealed::new(directory, header.base, SegmentEnd::Known(link));
             segments.replace(&SegmentRef::Sealed(Arc::new(sealed)));
+            segments.teller.note(|| Event::Sealed {
+                base: header.base,
+                bytes: u64::from(self.seal.len),
+            });
         }
         Ok(Progress::Done)
     }
