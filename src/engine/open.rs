@@ -345,11 +345,7 @@ impl Opening<'_> {
             tails,
             cut_bytes,
         } = recovery.run(found)?;
-        let control = match &tails {
-            // What is not shown has no effect yet.
-            Some((tails, true)) => self.chain.control_when_shown(tails.control(), next_offset),
-            _ => control,
-        };
+        let control = self.control_shown(control, tails.as_ref(), next_offset);
         let mut appender = Appender {
             next_offset,
             previous,
@@ -389,6 +385,19 @@ impl Opening<'_> {
         self.unsynced = unsynced;
         self.told = Some(told_of((has_cut, begins), cut_bytes, next_offset));
         Ok(self.found(segments, appender, meta, (synced, saved)))
+    }
+
+    /// What has an effect of `control`, which the log has come to: for a reader, what is shown.
+    fn control_shown(
+        &self,
+        control: ControlState,
+        tails: Option<&(Tails, bool)>,
+        next_offset: u64,
+    ) -> ControlState {
+        match tails {
+            Some((tails, true)) => self.chain.control_when_shown(tails.control(), next_offset),
+            _ => control,
+        }
     }
 
     /// Notes what a reader sees of a log that was not closed.

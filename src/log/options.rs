@@ -116,7 +116,10 @@ impl Options {
     /// If messages that the handle has shown are lost, by a recovery that has to drop some, each
     /// later call fails with [`EpochChanged`](crate::Error::EpochChanged).
     ///
-    /// A log that was not closed is read up to its last complete batch.
+    /// A log that was not closed is read up to its last complete batch; with `EachPublish`, if it
+    /// was written to in this boot of the machine, up to the last one that is known to be durable.
+    /// Where publishers share syncs, that may hide what was acknowledged in the last moment before
+    /// the process died; the next writer shows it.
     pub fn read_only(mut self, read_only: bool) -> Options {
         self.read_only = read_only;
         self

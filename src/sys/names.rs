@@ -27,6 +27,11 @@ impl NamesChangedAt {
         NamesChangedAt(Some(seconds.into() * 1_000_000_000 + nanoseconds.into()))
     }
 
+    /// Whether the system tells a time.
+    pub(crate) fn is_known(self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether the next change will be told by another time. Many systems tell the time of the last
     /// tick of their clock, of which there are 100 a second and more, so two changes in a row may
     /// have the same.

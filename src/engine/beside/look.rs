@@ -109,7 +109,8 @@ impl Beside {
             watched.names_since = began;
         }
         // Where the wall clock was set back, only our own clock tells.
-        let is_settled = seen.names.is_settled() || began - watched.names_since > NAMES_SETTLE_AFTER;
+        let is_old = seen.names.is_known() && began - watched.names_since > NAMES_SETTLE_AFTER;
+        let is_settled = seen.names.is_settled() || is_old;
         let is_settled = is_settled && seen.copies.newest() == meta.sequence;
         if meta.log_id != self.directory.log_id {
             let path = dir.path_of(META_NAMES[0]);

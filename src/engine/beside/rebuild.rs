@@ -48,28 +48,8 @@ impl Beside {
         seen.tails.show(seen.only_durable.then_some(floor));
         seen.behind = self.left_behind(&chain, known, &seen)?;
 
-        let mut segments = Vec::with_capacity(chain.bases.len());
-        let mut left = seen.behind.shown().peekable();
-        for (at, base) in chain
-            .bases
-            .iter()
-            .enumerate()
-            .take_while(|(_, base)| **base < first_tail)
-        {
-            if let Some(active) = left.next_if(|active| active.header.base == *base) {
-                segments.push(SegmentRef::Active(Arc::clone(active)));
-                continue;
-            }
-            let end = match (chain.bases.get(at + 1), rewritten) {
-                (Some(next), _) => SegmentEnd::Successor(*next),
-                (None, Some(ending)) => SegmentEnd::Known(ending.origin),
-                (None, None) => continue,
-            };
-            let sealed = Sealed::new(Arc::clone(directory), *base, end);
-            segments.push(SegmentRef::Sealed(Arc::new(sealed)));
-        }
+        let mut segments = self.in_front(&chain, &seen, first_tail, rewritten);
         segments.extend(seen.tails.shown().cloned().map(SegmentRef::Active));
-        drop(left);
 
         let reached = rewritten.and_then(|ending| ending.next_offset).unwrap_or(0);
         let end = seen.tails.end_offset().unwrap_or(0).max(reached).max(floor);
@@ -98,6 +78,37 @@ impl Beside {
         watched.meta = meta;
         watched.has_lost = false;
         Ok(())
+    }
+
+    /// The segments in front of the last ones.
+    fn in_front(
+        &self,
+        chain: &Chain,
+        seen: &Seen,
+        first_tail: u64,
+        rewritten: Option<Ending>,
+    ) -> Vec<SegmentRef> {
+        let mut segments = Vec::with_capacity(chain.bases.len());
+        let mut left = seen.behind.shown().peekable();
+        for (at, base) in chain
+            .bases
+            .iter()
+            .enumerate()
+            .take_while(|(_, base)| **base < first_tail)
+        {
+            if let Some(active) = left.next_if(|active| active.header.base == *base) {
+                segments.push(SegmentRef::Active(Arc::clone(active)));
+                continue;
+            }
+            let end = match (chain.bases.get(at + 1), rewritten) {
+                (Some(next), _) => SegmentEnd::Successor(*next),
+                (None, Some(ending)) => SegmentEnd::Known(ending.origin),
+                (None, None) => continue,
+            };
+            let sealed = Sealed::new(Arc::clone(&self.directory), *base, end);
+            segments.push(SegmentRef::Sealed(Arc::new(sealed)));
+        }
+        segments
     }
 
     /// The last segments, read up to their ends: as many as it takes to know what is shown.
