@@ -32,8 +32,14 @@ impl Home {
     }
 
     /// Whether the log was written to last in this boot.
-    pub(crate) fn is_this_boot(&self, meta: &Meta) -> bool {
+    fn is_this_boot(&self, meta: &Meta) -> bool {
         meta.boot == self.boot && self.boot != UNKNOWN_BOOT
+    }
+
+    /// Whether readers of a log that was not closed see only what is proven to be durable. After a
+    /// power cut or a failed sync, what is there is all that there will be, proven or not.
+    pub(crate) fn shows_only_durable(&self, meta: &Meta) -> bool {
+        meta.visible_is_durable && self.is_this_boot(meta) && !self.has_sync_failed
     }
 
     /// Whether messages that were visible may be gone from a log that was not closed.

@@ -101,7 +101,7 @@ impl Recovery<'_> {
     /// it had not proven to be durable was not visible either, if it said so.
     fn shown(&self, found: Unclosed) -> Recovered {
         let meta = self.meta.current();
-        let only_durable = meta.visible_is_durable && self.home.is_this_boot(meta);
+        let only_durable = self.home.shows_only_durable(meta);
         let (reached, floor) = (found.reached(), found.next_offset_min);
         let synced = found.walked.iter().map(Walked::durable_offset).min();
         let mut segments = found.sealed;

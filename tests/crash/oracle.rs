@@ -61,7 +61,17 @@ pub(crate) fn open(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> 
 /// All that must hold of the disk after a crash: it opens as often as one likes, each time with the same, goes on, and
 /// is found sound when it is closed.
 pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<Found> {
-    read_only_changes_nothing(config, disk, expected)?;
+    recovers_as(config, disk, expected, expected)
+}
+
+/// The same, where readers may see something else before a writer has opened the log.
+pub(crate) fn recovers_as(
+    config: &Config,
+    disk: &SimDisk,
+    expected: &Expected<'_>,
+    for_readers: &Expected<'_>,
+) -> Verdict<Found> {
+    read_only_changes_nothing(config, disk, for_readers)?;
     let (log, found) = open(config, disk, expected)?;
 
     // The process is killed right after: nothing that was visible may be lost.

@@ -126,6 +126,8 @@ impl Beside {
             if meta.clean.is_some() || meta.unfinished || home.may_have_lost(&meta) {
                 self.find_anew(watched)?;
             } else {
+                let mut seen = seen;
+                seen.only_durable = home.shows_only_durable(&meta);
                 self.rebuild(watched, seen, copies, meta)?;
             }
         }
@@ -163,10 +165,16 @@ impl Beside {
             let meta = copies.newest(&directory.dir)?;
             let bases = segment_bases(&directory.dir)?;
             let chain = Chain::new(Arc::clone(directory), copies, meta, bases)?;
-            let found = chain.producers(&self.append.control(), u64::MAX, None, &self.options)?;
+            let newest = || -> Result<u64> {
+                Ok(directory
+                    .load_producers(u64::MAX)?
+                    .map_or(0, |newest| newest.offset))
+            };
+            // A table that reaches further is of a log that has gone on since the last look.
+            let end = self.segments.list().next_offset().max(newest()?);
+            let found = chain.producers(&self.append.control(), end, None, &self.options)?;
             // Before a segment with batches behind a table is rewritten, there is a newer table.
-            let newest = directory.load_producers(u64::MAX)?;
-            if newest.map_or(0, |newest| newest.offset) != found.saved {
+            if newest()? != found.saved {
                 let path = directory.path_of(&FileName::Producers(found.saved));
                 return Err(corrupt(&path, 0, None, Corruption::Missing));
             }

@@ -37,7 +37,6 @@ impl Beside {
         let bases = seen.listing.bases();
         let chain = Chain::new(Arc::clone(directory), copies, meta.clone(), bases)?;
         chain.check_front()?;
-        seen.only_durable = meta.visible_is_durable;
         // If this fails, the tails are lost.
         watched.has_lost = true;
         let mut known = watched.take_tails(&seen.listing);
