@@ -121,11 +121,7 @@ impl Options {
     /// Opens the log in this directory once more, under the lock of an earlier handle if there is
     /// one. Creates no log.
     pub(super) fn open_again(&self, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {
-        let lock = if lock.is_some() {
-            lock
-        } else {
-            self.lock_for_writing(dir)?
-        };
+        let lock = lock.map_or_else(|| self.lock_for_writing(dir), |lock| Ok(Some(lock)))?;
         if Copies::read(dir)?.is_absent() && segment_bases(dir)?.is_empty() {
             return Err(no_log(dir.path()));
         }

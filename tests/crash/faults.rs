@@ -9,7 +9,7 @@ use duramen::{Error, ErrorKind, Log};
 use super::content::{Content, as_new};
 use super::examine::examine;
 use super::history::Expected;
-use super::oracle::{copy_recovers, recovers_as, told, without_panic};
+use super::oracle::{copy_recovers, recovers_from_faults, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{
@@ -311,17 +311,6 @@ fn goes_on(run: &mut Run, step: Step, fault: Fault, error: &Error) -> Verdict<bo
     }
 }
 
-/// What readers may see before a writer has opened the log: where the marker behind a batch could not be written,
-/// nothing tells that the batch is durable.
-fn for_readers<'a>(config: &Config, expected: &Expected<'a>) -> Expected<'a> {
-    let mut expected = expected.clone();
-    if config.is_visible_durable() {
-        expected.promise.durable = 0;
-        expected.promise.seen = 0;
-    }
-    expected
-}
-
 /// The disk works again: the handle reads, and after a kill, a kill with an empty cache and a power cut the log opens.
 fn settled(run: &mut Run, fault: Fault) -> Verdict<()> {
     run.disk.heal();
@@ -345,9 +334,7 @@ fn settled(run: &mut Run, fault: Fault) -> Verdict<()> {
             copy_recovers(&run.config, &disk.kill(), copy).map_err(|text| format!("{what}{text}"))
         });
         on_copy
-            .and_then(|()| {
-                recovers_as(&run.config, disk, expected, &for_readers(&run.config, expected)).map(drop)
-            })
+            .and_then(|()| recovers_from_faults(&run.config, disk, expected).map(drop))
             .map_err(|text| format!("{what}{text}\n{}", disk.op_log()))
     };
     try_one("after a kill: ", &run.disk.kill_at(point), &after_kill)?;

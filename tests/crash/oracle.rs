@@ -61,17 +61,22 @@ pub(crate) fn open(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> 
 /// All that must hold of the disk after a crash: it opens as often as one likes, each time with the same, goes on, and
 /// is found sound when it is closed.
 pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<Found> {
-    recovers_as(config, disk, expected, expected)
+    read_only_changes_nothing(config, disk, expected, true)?;
+    recovers_for_writing(config, disk, expected)
 }
 
-/// The same, where readers may see something else before a writer has opened the log.
-pub(crate) fn recovers_as(
+/// The same where calls have failed. Where that was a marker's write, nothing tells readers that the batch is durable
+/// before a writer has opened the log.
+pub(crate) fn recovers_from_faults(
     config: &Config,
     disk: &SimDisk,
     expected: &Expected<'_>,
-    for_readers: &Expected<'_>,
 ) -> Verdict<Found> {
-    read_only_changes_nothing(config, disk, for_readers)?;
+    read_only_changes_nothing(config, disk, expected, !config.is_visible_durable())?;
+    recovers_for_writing(config, disk, expected)
+}
+
+fn recovers_for_writing(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<Found> {
     let (log, found) = open(config, disk, expected)?;
 
     // The process is killed right after: nothing that was visible may be lost.
@@ -187,17 +192,24 @@ fn restored_shows_the_same(
     Ok(())
 }
 
-/// Opening for reading works without recovery, shows a part of what was published, and changes nothing.
-fn read_only_changes_nothing(config: &Config, disk: &SimDisk, expected: &Expected<'_>) -> Verdict<()> {
+/// Opening for reading works without recovery, shows a part of what was published, all that was durable if
+/// `is_complete`, and changes nothing.
+fn read_only_changes_nothing(
+    config: &Config,
+    disk: &SimDisk,
+    expected: &Expected<'_>,
+    is_complete: bool,
+) -> Verdict<()> {
     let point = disk.point();
     // A reader cannot say in an epoch of its own that something was lost.
     let mut expected = expected.clone();
     expected.promise.seen = expected.promise.durable;
     match config.options(disk).read_only(true).open(config.dir) {
-        Ok(log) => {
+        Ok(log) if is_complete => {
             let found = examine(config, &log, &expected).map_err(|text| format!("read only: {text}"))?;
             ensure!(found.synced <= found.next, "G1: synced beyond the end");
         }
+        Ok(log) => read_all(&log).map(drop)?,
         Err(Error::NoLog { .. }) if expected.absent => {}
         Err(error) => return Err(format!("G1: does not open for reading: {}", told(&error))),
     }
