@@ -23,6 +23,7 @@ impl NamesChangedAt {
     #[cfg(feature = "fault")]
     pub(super) const UNKNOWN: NamesChangedAt = NamesChangedAt(None);
 
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no directory can be opened there"))]
     pub(super) fn of(seconds: impl Into<i128>, nanoseconds: impl Into<i128>) -> NamesChangedAt {
         NamesChangedAt(Some(seconds.into() * 1_000_000_000 + nanoseconds.into()))
     }
