@@ -13,7 +13,7 @@ use crate::control::ControlState;
 use crate::directory::{Directory, Home, MetaStore};
 use crate::format::{FileName, Previous, SPARE_NAME};
 use crate::log::Span;
-use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, capacity_for, copy_over};
+use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, Tail, capacity_for, copy_over};
 use crate::sys::{found, is_out_of_space};
 use crate::{Event, LifeId, Result};
 
@@ -62,7 +62,7 @@ impl Recovery<'_> {
         let has_cut = found.is_lossy();
         if self.options.read_only {
             drop(found.take_behind_cut());
-            return Ok(self.shown(found));
+            return self.shown(found);
         }
         let _span = Span::recovery(self.directory.dir.path());
         let is_told = self.options.environment.listener.is_somebody();
@@ -99,20 +99,30 @@ impl Recovery<'_> {
 
     /// The log as a reader sees it. Its writer may be alive, or was killed in this boot: then what
     /// it had not proven to be durable was not visible either, if it said so.
-    fn shown(&self, found: Unclosed) -> Recovered {
+    fn shown(&self, found: Unclosed) -> Result<Recovered> {
         let meta = self.meta.current();
         let only_durable = self.home.shows_only_durable(meta);
         let (reached, floor) = (found.reached(), found.next_offset_min);
         let synced = found.walked.iter().map(Walked::durable_offset).min();
         let mut segments = found.sealed;
         let walked = found.walked.into_iter();
-        let mut tails = Tails::of(walked.map(Walked::into_tail).collect());
+        // Where a part is shown, what the log has come to in front of each place has to be known.
+        let read_again = |walked: Walked| -> Result<Tail> {
+            let mut tail = Tail::open(self.directory, walked.base())?;
+            tail.read_on(self.directory.kinds.key)?;
+            Ok(tail)
+        };
+        let mut tails = Tails::of(if only_durable {
+            walked.map(read_again).collect::<Result<_>>()?
+        } else {
+            walked.map(Walked::into_tail).collect()
+        });
         tails.show(only_durable.then_some(floor));
         segments.extend(tails.shown().cloned().map(SegmentRef::Active));
         let rewritten = found.rewritten.and_then(|ending| ending.next_offset);
         let end = tails.end_offset().or(rewritten).unwrap_or(0);
         let next_offset = floor.max(end);
-        Recovered {
+        Ok(Recovered {
             segments,
             active: None,
             previous: None,
@@ -124,7 +134,7 @@ impl Recovery<'_> {
             has_gap: false,
             tails: Some((tails, only_durable)),
             cut_bytes: 0,
-        }
+        })
     }
 
     /// How many bytes lie behind the end of the log, without space that was never written to.

@@ -163,6 +163,7 @@ impl Beside {
         until_it_fits(|| {
             let copies = Copies::read(&directory.dir)?;
             let meta = copies.newest(&directory.dir)?;
+            let is_unfinished = meta.unfinished;
             let bases = segment_bases(&directory.dir)?;
             let chain = Chain::new(Arc::clone(directory), copies, meta, bases)?;
             let newest = || -> Result<u64> {
@@ -170,11 +171,13 @@ impl Beside {
                     .load_producers(u64::MAX)?
                     .map_or(0, |newest| newest.offset))
             };
-            // A table that reaches further is of a log that has gone on since the last look.
-            let end = self.segments.list().next_offset().max(newest()?);
+            // A table that reaches further is of a log that has gone on since the last look, or was
+            // left by an interrupted backup.
+            let end = self.segments.list().next_offset();
+            let end = if is_unfinished { end } else { end.max(newest()?) };
             let found = chain.producers(&self.append.control(), end, None, &self.options)?;
             // Before a segment with batches behind a table is rewritten, there is a newer table.
-            if newest()? != found.saved {
+            if newest()? != found.saved && !is_unfinished {
                 let path = directory.path_of(&FileName::Producers(found.saved));
                 return Err(corrupt(&path, 0, None, Corruption::Missing));
             }
