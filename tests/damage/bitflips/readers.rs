@@ -172,7 +172,8 @@ fn judge(subject: &Subject, damage: &Damage, depth: Depth) -> Verdict<Class> {
     }
     if next_offset < subject.acknowledged {
         return match damage.what {
-            What::Flip { .. } => Err(format!(
+            // In the marker: it alone may tell readers that the last batch is durable. A writer keeps the batch.
+            What::Flip { .. } if !is_above_frontier => Err(format!(
                 "one bit has cost what was acknowledged: ends at {next_offset}"
             )),
             _ => Ok(Class::EvidenceGone),
