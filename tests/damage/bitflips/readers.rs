@@ -173,7 +173,7 @@ fn judge(subject: &Subject, damage: &Damage, depth: Depth) -> Verdict<Class> {
     if next_offset < subject.acknowledged {
         return match damage.what {
             // In the marker: it alone may tell readers that the last batch is durable. A writer keeps the batch.
-            What::Flip { .. } if !is_above_frontier => Err(format!(
+            What::Flip { .. } if !is_in_marker(subject, damage) => Err(format!(
                 "one bit has cost what was acknowledged: ends at {next_offset}"
             )),
             _ => Ok(Class::EvidenceGone),
@@ -186,6 +186,14 @@ fn judge(subject: &Subject, damage: &Damage, depth: Depth) -> Verdict<Class> {
     } else {
         Class::Right
     })
+}
+
+/// Whether the damage lies in the marker behind the last batch.
+fn is_in_marker(subject: &Subject, damage: &Damage) -> bool {
+    let last = subject.segments.last().filter(|last| last.file == damage.file);
+    let marker = last.and_then(|last| last.frames.last());
+    let start = damage.what.range(subject.files[damage.file].1.len()).start;
+    marker.is_some_and(|marker| marker.is_marker && start >= marker.start)
 }
 
 /// Whether all that is damaged lies behind everything that was durable.
