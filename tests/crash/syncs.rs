@@ -143,11 +143,11 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "an index is derived: whoever needs it builds it anew",
     ),
     (
-        "< mark_clean < closure < closure < close < close_files < close < close < drop",
+        "< mark_clean < closure < closure < close < close_files < close_under_lock < close < close < drop",
         "as in close, which is noticed: the log is only dropped here on a full disk",
     ),
     (
-        "< write_both < write_both < mark_clean < closure < closure < close < close_files < close < close < finish < \
+        "< write_both < write_both < mark_clean < closure < closure < close < close_files < close_under_lock < close < close < finish < \
          recover_with",
         "as in close, which is noticed: a power cut right behind recover is tried by other tests",
     ),
