@@ -147,8 +147,8 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "as in close, which is noticed: the log is only dropped here on a full disk",
     ),
     (
-        "< write_both < write_both < mark_clean < closure < closure < close < close_files < close_under_lock < close < close < finish < \
-         recover_with",
+        "< write_both < write_both < mark_clean < closure < closure < close < close_files < \
+         close_under_lock < close < close < finish < recover_with",
         "as in close, which is noticed: a power cut right behind recover is tried by other tests",
     ),
 ];
