@@ -107,11 +107,11 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "everything was synced just before; it is for a segment that upkeep copies meanwhile, and here is no upkeep",
     ),
     (
-        "remove_superseded < open < open_to_recover < finish < recover_with",
+        "remove_superseded < find < open_locked < open < open_to_recover < finish < recover_with",
         "as in open, which is noticed: recover is not begun here on a log that was killed in the middle of a merge",
     ),
     (
-        "rename < write_copy < write < write_both < recovered < open < open_to_recover < finish < recover_with",
+        "rename < write_copy < write < write_both < recovered < find < open_locked < open < open_to_recover < finish < recover_with",
         "as in open, which is noticed: recover is not begun here on metadata that is not durable",
     ),
     (
@@ -154,7 +154,10 @@ const NOT_NOTICED: &[(&str, &str)] = &[
 ];
 
 /// Places that only one workload leads to in such a way that anything is lost.
-const ONLY_IN: &[(&str, &[Step])] = &[("remove_superseded < open < open_at", &[Thin, Merge])];
+const ONLY_IN: &[(&str, &[Step])] = &[(
+    "remove_superseded < find < open_locked < open < open_at",
+    &[Thin, Merge],
+)];
 
 /// Of so many kills of a recovery one is tried.
 const QUARANTINE_KILLS_EVERY: usize = 3;
