@@ -19,27 +19,18 @@ impl Chain {
     /// What a log has come to that was not closed. If durable messages are cut off, what their
     /// records have done holds: a writer that was fenced off stays fenced off.
     pub(crate) fn control_when_unclosed(&self, found: &Unclosed) -> Result<ControlState> {
-        let (counted, known) = self.meta.control;
         let last = if found.is_lossy() {
             found.walked.last()
         } else {
             found.last_kept()
         };
         match last {
-            // The metadata has counted records that are lost now. They were there.
-            Some(last) if counted >= last.extent.next_offset => Ok(known),
-            Some(last) => Ok(known.also_in(last.records_told.after(last.active.header.control))),
+            // The metadata may have counted records that are lost now. They were there.
+            Some(last) => {
+                let told = last.records_told.after(last.active.header.control);
+                Ok(self.meta.control_at(last.extent.next_offset, told))
+            }
             None => self.control_at(found.reached()),
-        }
-    }
-
-    /// What a log has come to as far as it is shown, up to the offset `end`: `shown` by the records
-    /// of the last segment that is shown, if there is one.
-    pub(crate) fn control_when_shown(&self, shown: Option<ControlState>, end: u64) -> ControlState {
-        let (counted, known) = self.meta.control;
-        match shown {
-            Some(shown) if end > counted => known.also_in(shown),
-            _ => known,
         }
     }
 

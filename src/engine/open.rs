@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::append::Appender;
 use super::beside::{Seen, Tails, until_it_fits};
@@ -11,7 +9,7 @@ use super::file_log::FileLog;
 use super::found_log::FoundLog;
 use super::open_log::OpenLog;
 use super::prepare::{no_log, read_or_create, remove_superseded, runs_of, without_metadata};
-use super::recovery::{Recovered, Recovery, told_of};
+use super::recovery::{Recovered, Recovery};
 use super::segments::SegmentList;
 use crate::Durability;
 use crate::Options;
@@ -20,7 +18,7 @@ use crate::control::{ControlState, Guard, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore};
 use crate::format::IndexKinds;
 use crate::log::Span;
-use crate::segment::{Active, Extent, KeyRun, SegmentRef};
+use crate::segment::{Active, Extent, KeyRun, SegmentRef, runs_among};
 use crate::sys::{Created, Dir, DirLock, Open, find_dir};
 use crate::{Error, Event, LifeId, Result};
 
@@ -69,34 +67,6 @@ impl Options {
         }
         let meta = copies.newest(dir)?;
         Ok(self.key_index(meta.key_index).time_index(meta.time_index))
-    }
-
-    /// Locks the log in `dir`, for one writer or for those who want none beside them; waits for
-    /// others as long as the options say.
-    pub(crate) fn lock(&self, dir: &Dir, exclusive: bool) -> Result<DirLock> {
-        const PAUSE_MAX: Duration = Duration::from_millis(20);
-        // Without an end if that is later than the clock can say.
-        let deadline = Instant::now().checked_add(self.environment.lock_timeout);
-        let mut pause = Duration::from_micros(100);
-        loop {
-            let locked = match dir.lock(exclusive) {
-                Err(locked @ Error::Locked { .. }) => locked,
-                other => return other,
-            };
-            let left = deadline.map_or(PAUSE_MAX, |deadline| {
-                deadline.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() {
-                return Err(locked);
-            }
-            thread::sleep(pause.min(left));
-            pause = (pause * 2).min(PAUSE_MAX);
-        }
-    }
-
-    /// The lock that a handle with these options needs.
-    fn lock_for_writing(&self, dir: &Dir) -> Result<Option<DirLock>> {
-        (!self.read_only).then(|| self.lock(dir, true)).transpose()
     }
 
     /// Opens the directory in which a log is to be.
@@ -223,10 +193,11 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
         remove_superseded(&mut chain)?;
     }
     chain.check_front()?;
-    let runs = if kinds.key {
-        runs_of(&chain.directory, chain.meta.start_offset)?
-    } else {
-        Vec::new()
+    let start_offset = chain.meta.start_offset;
+    let runs = match &seen {
+        _ if !kinds.key => Vec::new(),
+        Some(seen) => runs_among(seen.listing().key_runs(), start_offset).0,
+        None => runs_of(&chain.directory, start_offset)?,
     };
     let opening = Opening {
         options,
@@ -380,7 +351,12 @@ impl Opening<'_> {
         })?;
         home.forgive(dir)?;
         self.unsynced = unsynced;
-        self.told = Some(told_of((has_cut, begins), cut_bytes, next_offset));
+        self.told = Some(Event::Recovered {
+            cut_bytes,
+            lost_durable: has_cut,
+            new_life: has_cut || begins,
+            next_offset,
+        });
         Ok(self.found(segments, appender, meta, (synced, saved)))
     }
 
@@ -392,7 +368,7 @@ impl Opening<'_> {
         next_offset: u64,
     ) -> ControlState {
         match tails {
-            Some((tails, true)) => self.chain.control_when_shown(tails.control(), next_offset),
+            Some((tails, true)) => tails.control_in(&self.chain.meta, next_offset),
             _ => control,
         }
     }

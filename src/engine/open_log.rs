@@ -209,6 +209,15 @@ impl OpenLog {
         self.unless_closed(|source| backup::copy_until(source, dir, end))
     }
 
+    /// Copies `source` by `copy`. Whatever fails once the log is closed, fails because of that.
+    fn copied(
+        &self,
+        source: &Source<'_>,
+        copy: impl Fn(&Source<'_>) -> Result<BackupReport>,
+    ) -> Result<BackupReport> {
+        copy(source).or_else(|error| self.health().check_open().and(Err(error)))
+    }
+
     /// Whatever fails once the log is closed, fails because of that.
     fn unless_closed(&self, copy: impl Fn(&Source<'_>) -> Result<BackupReport>) -> Result<BackupReport> {
         /// How often a copy is made at most of a log that somebody else changes meanwhile.
@@ -222,11 +231,15 @@ impl OpenLog {
             append: &self.append,
             beside: self.beside.as_deref(),
         };
+        if !self.segments.is_watched() {
+            return self.copied(&source, &copy);
+        }
         let mut attempts = 0;
         loop {
-            let list = self.segments.list();
+            // Holding the list would hold all files that are removed meanwhile.
+            let list = Arc::downgrade(&self.segments.list());
             let was_closed = self.metadata.get(|meta| meta.clean.is_some());
-            let copied = copy(&source).or_else(|error| self.health().check_open().and(Err(error)));
+            let copied = self.copied(&source, &copy);
             attempts += 1;
             self.segments.look(true)?;
             // What is copied again costs no more than what has changed. A copy of a log that is
@@ -235,8 +248,8 @@ impl OpenLog {
                 Ok(_) => was_closed,
                 Err(error) => matches!(error, Error::Corrupt { .. } | Error::Io { .. }),
             };
-            let is_same = Arc::ptr_eq(&list, &self.segments.list());
-            if is_same || !is_suspect || !self.segments.is_watched() || attempts == ATTEMPTS_MAX {
+            let is_same = list.ptr_eq(&Arc::downgrade(&self.segments.list()));
+            if is_same || !is_suspect || attempts == ATTEMPTS_MAX {
                 return copied;
             }
         }

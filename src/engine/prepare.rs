@@ -2,16 +2,46 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::chain::Chain;
 use crate::control::ControlState;
 use crate::directory::{Copies, Directory, Home, MetaStore, corrupt, initialise};
 use crate::format::{CleanEnd, FileName, Life, Lives, Meta, PREPARED_NAME};
 use crate::segment::{KeyRun, runs_among};
-use crate::sys::{Dir, Os, Storage};
+use crate::sys::{Dir, DirLock, Os, Storage};
 use crate::{Corruption, Durability, Error, LifeId, Options, Result};
 
 impl Options {
+    /// Locks the log in `dir`, for one writer or for those who want none beside them; waits for
+    /// others as long as the options say.
+    pub(crate) fn lock(&self, dir: &Dir, exclusive: bool) -> Result<DirLock> {
+        const PAUSE_MAX: Duration = Duration::from_millis(20);
+        // Without an end if that is later than the clock can say.
+        let deadline = Instant::now().checked_add(self.environment.lock_timeout);
+        let mut pause = Duration::from_micros(100);
+        loop {
+            let locked = match dir.lock(exclusive) {
+                Err(locked @ Error::Locked { .. }) => locked,
+                other => return other,
+            };
+            let left = deadline.map_or(PAUSE_MAX, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return Err(locked);
+            }
+            thread::sleep(pause.min(left));
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// The lock that a handle with these options needs.
+    pub(super) fn lock_for_writing(&self, dir: &Dir) -> Result<Option<DirLock>> {
+        (!self.read_only).then(|| self.lock(dir, true)).transpose()
+    }
+
     #[cfg_attr(
         not(feature = "fault"),
         expect(clippy::unused_self, reason = "there is only one")
@@ -47,15 +77,11 @@ pub(super) fn remove_superseded(chain: &mut Chain) -> Result<()> {
     directory.remove_segments(chain.superseded.iter().copied())
 }
 
-/// The key runs of the log. The files of those that others cover, or that were trimmed, are
+/// The key runs of a log that is opened for writing. The files of those that others cover, or that were trimmed, are
 /// removed.
 pub(super) fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
     let (runs, rest) = runs_among(&directory.dir.list()?, start_offset);
-    if directory.health.may_write_files() {
-        for name in rest {
-            directory.remove(&name)?;
-        }
-    }
+    rest.iter().try_for_each(|name| directory.remove(name))?;
     Ok(runs)
 }
 

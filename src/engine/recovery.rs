@@ -15,7 +15,7 @@ use crate::format::{FileName, Previous, SPARE_NAME};
 use crate::log::Span;
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, Tail, capacity_for, copy_over};
 use crate::sys::{found, is_out_of_space};
-use crate::{Event, LifeId, Result};
+use crate::{LifeId, Result};
 
 /// A segment of up to this many bytes is copied to a new file while the log is opened, and
 /// continued there; a larger one is left behind and copied in the background.
@@ -274,17 +274,6 @@ impl Recovery<'_> {
         if is_last {
             recovered.previous = Some(link);
         }
-    }
-}
-
-/// What is told of a recovery; whether durable messages were cut off, and whether a life begins
-/// although none were.
-pub(crate) fn told_of((has_cut, begins): (bool, bool), cut_bytes: u64, next_offset: u64) -> Event {
-    Event::Recovered {
-        cut_bytes,
-        lost_durable: has_cut,
-        new_life: has_cut || begins,
-        next_offset,
     }
 }
 

@@ -125,6 +125,13 @@ impl Meta {
             .seal()
     }
 
+    /// What a log has come to that ends at the offset `end`: by its last records `told`, unless the
+    /// metadata has counted as many.
+    pub(crate) fn control_at(&self, end: u64, told: ControlState) -> ControlState {
+        let (counted, known) = self.control;
+        if end > counted { known.also_in(told) } else { known }
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Result<Meta, HeaderDefect> {
         let header = checked(bytes, MAGIC, LEN)?;
         Self::fields(header).ok_or(HeaderDefect::Damaged)

@@ -29,7 +29,7 @@ use crate::{BackupReport, Error, Log, Options, Result, Start};
 /// # }
 /// ```
 pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupReport> {
-    let log = Options::of(src.as_ref())?.read_only(true).open(src)?;
+    let log = Options::new().read_only(true).open(src)?;
     let report = log.backup(dst.as_ref())?;
     log.close()?;
     Ok(report)
@@ -55,7 +55,7 @@ pub fn backup(src: impl AsRef<Path>, dst: impl AsRef<Path>) -> Result<BackupRepo
 /// next offset; [`Error::NoIndex`] if `until` is a time and the backup has no time index;
 /// [`Error::Corrupt`] if the backup is damaged.
 pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) -> Result<u64> {
-    let log = Options::of(backup.as_ref())?.read_only(true).open(backup)?;
+    let log = Options::new().read_only(true).open(backup)?;
     let end = match until.settled(log.start_offset()?) {
         Start::Oldest => log.start_offset()?,
         Start::Newest => log.next_offset()?,

@@ -44,8 +44,8 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once, if
-/// another handle has the log open, or for a dry run, if one has it open for writing;
+/// [`Error::NoLog`] if the directory is missing or holds no log; [`Error::Locked`], at once or
+/// after the [`lock_timeout`](Options::lock_timeout), if another handle has it open for writing;
 /// [`Error::Version`] if a file, which stays as it is, has a format version that this library does
 /// not read; [`Error::Corrupt`] if neither a copy of the metadata nor the header of any segment is
 /// readable, or if what is read back is not what was written; [`Error::Io`]; and those of

@@ -394,12 +394,13 @@ impl fmt::Debug for MemoryLog {
     }
 }
 
-/// The id of a life, drawn from the random keys of two hashers.
+/// Fails if the log has no such index.
 fn need(has_it: bool, index: IndexKind) -> Result<()> {
     let path = None;
     has_it.then_some(()).ok_or(Error::NoIndex { index, path })
 }
 
+/// The id of a life, drawn from the random keys of two hashers.
 fn random_life() -> LifeId {
     let random = || u128::from(RandomState::new().hash_one(0_u8));
     LifeId::from_bytes(((random() << 64) | random()).to_ne_bytes())

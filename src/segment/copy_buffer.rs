@@ -15,6 +15,11 @@ pub(crate) struct CopyBuffer {
 }
 
 impl CopyBuffer {
+    /// Forgets what it has, and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
     /// `len` bytes at `position`, or `None` if they are not all below `limit`.
     #[inline]
     pub(crate) fn get(&mut self, map: &Map, position: u64, len: usize, limit: u64) -> Option<&[u8]> {

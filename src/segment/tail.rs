@@ -128,11 +128,20 @@ impl Tail {
     /// Fails if the log reaches up to the offset `next_offset` and something is wrong here in front
     /// of that, so that readers do not pass over what is there.
     pub(crate) fn check_reaches(&self, next_offset: u64) -> Result<()> {
-        let is_nothing = self.head.iter().all(|byte| *byte == 0);
-        let is_short = self.progress.extent.next_offset < next_offset && !is_nothing;
-        match self.progress.extent.stop.defect(self.active.file.path()) {
-            Some(error) if is_short => Err(error),
-            _ => Ok(()),
+        let extent = &self.progress.extent;
+        let (true, Some(error)) = (
+            extent.next_offset < next_offset,
+            extent.stop.defect(self.active.file.path()),
+        ) else {
+            return Ok(());
+        };
+        let mut head = [0; BATCH_HEADER_LEN_MAX];
+        self.active.file.read_at(extent.end, &mut head)?;
+        // Offsets may be missing for good reasons, with nothing there.
+        if head.iter().all(|byte| *byte == 0) {
+            Ok(())
+        } else {
+            Err(error)
         }
     }
 

@@ -26,7 +26,7 @@ impl WalkProgress {
 
     /// Forgets the bytes that were read ahead, because more may have been written since.
     pub(super) fn look_again(&mut self) {
-        self.buffer = CopyBuffer::default();
+        self.buffer.clear();
         self.extent.stop = WalkEnd::Limit;
     }
 

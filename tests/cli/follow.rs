@@ -214,15 +214,15 @@ fn a_follower_waits_for_a_log() {
     }
 }
 
-/// A follower notices that the log was made anew, though the new one is as long as the one before.
-#[test]
-fn a_follower_notices_another_log() {
+/// Has a follower read a log, takes that away by `take_away`, and makes another one in its place, which is longer by one
+/// message: the follower notices, and reads that.
+fn another_log_is_noticed(take_away: impl FnOnce(&Place)) {
     let place = Place::with(&numbered(3));
     let mut follower = Follower::start(&place, &["--max", "7"]);
     for offset in 0..3 {
         assert_eq!(follower.offset(), offset);
     }
-    fs::remove_dir_all(place.dir()).expect("a log");
+    take_away(&place);
     place.publish(&[], numbered(4).as_bytes()).ok();
     for offset in 0..4 {
         assert_eq!(follower.offset(), offset);
@@ -232,22 +232,16 @@ fn a_follower_notices_another_log() {
     assert!(told.ends_with(expected), "{told}");
 }
 
+/// A follower notices that the log was made anew.
+#[test]
+fn a_follower_notices_another_log() {
+    another_log_is_noticed(|place| fs::remove_dir_all(place.dir()).expect("a log"));
+}
+
 /// A follower notices that its log was moved away, and reads the one that is at its place.
 #[test]
 fn a_follower_leaves_a_log_that_was_moved_away() {
-    let place = Place::with(&numbered(3));
-    let mut follower = Follower::start(&place, &["--max", "7"]);
-    for offset in 0..3 {
-        assert_eq!(follower.offset(), offset);
-    }
-    fs::rename(place.dir(), place.parent().join("away")).expect("moved");
-    place.publish(&[], numbered(4).as_bytes()).ok();
-    for offset in 0..4 {
-        assert_eq!(follower.offset(), offset);
-    }
-    let told = follower.told();
-    let expected = "duramen: there is another log in the directory; going on at its beginning\n";
-    assert!(told.ends_with(expected), "{told}");
+    another_log_is_noticed(|place| fs::rename(place.dir(), place.parent().join("away")).expect("moved"));
 }
 
 /// A follower notices that messages that it has printed are lost in the log that it has open.

@@ -92,6 +92,7 @@ fn a_pace_is_kept_and_publishers_are_not_held_up() {
 fn segments_that_are_trimmed_while_a_slow_check_rests_are_no_problem() {
     let dir = fast_dir();
     let log = filled(dir.path());
+    let segments = log.stat().expect("open").segments;
     thread::scope(|scope| {
         let checking = scope.spawn(|| log.check(Some(1 << 20)).expect("checked"));
         for _ in 0..20 {
@@ -102,6 +103,10 @@ fn segments_that_are_trimmed_while_a_slow_check_rests_are_no_problem() {
         }
         let found = checking.join().expect("no panic");
         assert!(found.is_clean(), "{:?}", found.problems);
+        assert!(
+            found.segments < segments,
+            "nothing was left out of {segments}: {found:?}"
+        );
     });
 }
 

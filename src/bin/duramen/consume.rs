@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     signals::end_at_once();
     let mut output = Output::stdout();
-    let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
+    let log = Options::new().read_only(true).open(&args.dir)?;
     let bar = progress::messages("consuming", reader.count_max(&log)?, &io::stdout());
     while let Some(found) = reader.read(&log)? {
         print(&mut output, &found, format)?;

@@ -108,7 +108,7 @@ impl Follower<'_> {
 
     fn open(&mut self, reader: &mut Reader<'_>) -> Result<Opened, Failure> {
         let number = number(self.dir);
-        let log = Options::of(self.dir)?.read_only(true).open(self.dir)?;
+        let log = Options::new().read_only(true).open(self.dir)?;
         self.resume(&log, reader)?;
         Ok(Opened { log, number })
     }

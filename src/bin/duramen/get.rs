@@ -40,7 +40,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let format = args.format.format()?;
-    let log = Options::of(&args.dir)?.read_only(true).open(&args.dir)?;
+    let log = Options::new().read_only(true).open(&args.dir)?;
     let message = match (args.key.bytes(), args.time, args.offset) {
         (Some(key), _, _) => log.get_by_key(key)?,
         (None, Some(time), _) => log.get_by_time(time)?,

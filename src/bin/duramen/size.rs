@@ -1,21 +1,16 @@
 //! Numbers of bytes on the command line.
 
-/// The units, each with its power of 1024 or 1000.
-const UNITS: [(&str, u64, u32); 13] = [
-    ("k", 1024, 1),
-    ("kib", 1024, 1),
-    ("kb", 1000, 1),
-    ("m", 1024, 2),
-    ("mib", 1024, 2),
-    ("mb", 1000, 2),
-    ("g", 1024, 3),
-    ("gib", 1024, 3),
-    ("gb", 1000, 3),
-    ("t", 1024, 4),
-    ("tib", 1024, 4),
-    ("tb", 1000, 4),
-    ("b", 1, 1),
-];
+/// The bytes of a unit in lower case.
+fn bytes_of(unit: &str) -> Option<u64> {
+    let (prefix, base) = match unit {
+        "" | "b" => return Some(1),
+        _ if unit.ends_with("ib") => (unit.strip_suffix("ib")?, 1024_u64),
+        _ if unit.ends_with('b') => (unit.strip_suffix('b')?, 1000),
+        _ => (unit, 1024),
+    };
+    let power = ["k", "m", "g", "t"].iter().position(|known| *known == prefix)?;
+    Some(base.pow(u32::try_from(power).ok()? + 1))
+}
 
 /// A number, perhaps with a unit: `65536`, `64K`, `64KiB`, `64 kB`.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
@@ -27,13 +22,9 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let too_large = || format!("{text} is too large");
     let number: u64 = digits.parse().map_err(|_| too_large())?;
     let unit = unit.trim().to_ascii_lowercase();
-    if unit.is_empty() {
-        return Ok(number);
-    }
-    let known = UNITS.iter().find(|(name, ..)| *name == unit);
-    let (_, base, power) =
-        known.ok_or_else(|| format!("{unit} is no unit: K, M, G, T, KiB, KB and so on"))?;
-    number.checked_mul(base.pow(*power)).ok_or_else(too_large)
+    let bytes = bytes_of(&unit);
+    let bytes = bytes.ok_or_else(|| format!("{unit} is no unit: K, M, G, T, KiB, KB and so on"))?;
+    number.checked_mul(bytes).ok_or_else(too_large)
 }
 
 #[cfg(test)]

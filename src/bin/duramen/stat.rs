@@ -47,7 +47,7 @@ struct Writers {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let found = duramen::stat(&args.dir, &Options::of(&args.dir)?)?;
+    let found = duramen::stat(&args.dir, &Options::new())?;
     let stats = Stats {
         segments: found.segments,
         messages: found.messages,

@@ -78,9 +78,7 @@ impl Append {
         // Keeps the list of fences short, also if nobody ever asks for the token.
         appender.guard.token_at(self.tokens_seen());
         appender.note(&published.ack, messages.len(), &controls, how.producer);
-        context
-            .sealed_at
-            .store(appender.guard.sealed_at(), Ordering::Release);
+        self.store_seal(&appender.guard);
         published.backlog_len = appender.backlog.len();
         published.trim_to = trims.then_some(appender.guard.state.trim_to);
         drop(appender);
@@ -202,9 +200,11 @@ impl Append {
 
     /// Shows readers whether the log is sealed, once the record that says so is visible.
     pub(crate) fn show_seal(&self) {
-        let appender = self.appender.lock();
-        let sealed_at = appender.guard.sealed_at();
-        self.context.sealed_at.store(sealed_at, Ordering::Release);
+        self.store_seal(&self.appender.lock().guard);
+    }
+
+    fn store_seal(&self, guard: &Guard) {
+        self.context.sealed_at.store(guard.sealed_at(), Ordering::Release);
     }
 
     /// Takes over what another handle has done to the log, which ends at `next_offset` and is on
@@ -213,8 +213,7 @@ impl Append {
         let mut appender = self.appender.lock();
         appender.next_offset = next_offset;
         learn(&mut appender.guard);
-        let sealed_at = appender.guard.sealed_at();
-        self.context.sealed_at.store(sealed_at, Ordering::Release);
+        self.store_seal(&appender.guard);
         self.context.frontiers.all_synced(durable);
     }
 

@@ -52,6 +52,22 @@ impl Seen {
         }
     }
 
+    /// Shows readers what was read: where only durable messages are visible, what is proven to be,
+    /// and what lies below the offset `floor`.
+    pub(super) fn show(&mut self, floor: u64) {
+        self.tails.show(self.only_durable.then_some(floor));
+    }
+
+    /// The offset below which everything is on stable storage, for all that is known, in a log that
+    /// is shown up to `end`.
+    pub(super) fn durable(&self, end: u64) -> u64 {
+        if self.only_durable {
+            end
+        } else {
+            self.tails.durable_offset().unwrap_or(0)
+        }
+    }
+
     /// Closes all files.
     pub(super) fn let_go(&mut self) {
         self.tails = Tails::default();

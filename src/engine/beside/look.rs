@@ -6,17 +6,28 @@ use parking_lot::Mutex;
 
 use super::known::{KnownLives, Seen};
 use crate::chain::{Chain, segment_bases};
-use crate::control::Producers;
+use crate::control::{Guard, Producers};
 use crate::directory::{Copies, Directory, Home, LiveMetadata, corrupt};
 use crate::engine::append::Append;
 use crate::engine::found_log::FoundLog;
-use crate::engine::segments::{Look, Segments};
+use crate::engine::segments::{Look, SegmentList, Segments};
 use crate::format::{FileName, META_NAMES, Meta};
 use crate::sys::{Dir, NAMES_SETTLE_AFTER};
 use crate::{Corruption, Error, LifeId, Options, Position, Result};
 
 /// Finds out where the log in a directory ends, as opening does.
 pub(crate) type Find = fn(&Options, &Dir, Option<&Arc<Directory>>) -> Result<FoundLog>;
+
+/// The log as a look has found it, to be taken over.
+pub(super) struct View {
+    pub(super) list: SegmentList,
+    pub(super) meta: Meta,
+    /// See [`FoundLog`].
+    pub(super) common_until: u64,
+    pub(super) next_offset: u64,
+    /// Everything below this offset is on stable storage.
+    pub(super) durable: u64,
+}
 
 /// A read-only handle's eyes: what it has seen of the log's directory, and where that goes.
 #[derive(Debug)]
@@ -143,17 +154,33 @@ impl Beside {
         let meta = found.metadata.current().clone();
         // It may be newer than what made this look necessary.
         watched.judge_lives(&meta)?;
-        let next_offset = found.appender.next_offset;
         let guard = found.appender.guard;
-        self.replace_list(watched, &seen, found.list);
-        self.lives.replace(meta.lives.clone(), found.common_until);
-        self.append
-            .learn(next_offset, found.durable, |known| *known = guard);
-        self.metadata.learn(meta.clone());
-        watched.seen = seen;
-        watched.meta = meta;
-        watched.has_lost = false;
+        let view = View {
+            list: found.list,
+            meta,
+            common_until: found.common_until,
+            next_offset: found.appender.next_offset,
+            durable: found.durable,
+        };
+        self.take_over(watched, seen, view, |known| *known = guard);
         Ok(())
+    }
+
+    /// Goes on with what a look has found, of which `learn` tells the guard.
+    pub(super) fn take_over(
+        &self,
+        watched: &mut Watched,
+        seen: Seen,
+        view: View,
+        learn: impl FnOnce(&mut Guard),
+    ) {
+        self.replace_list(watched, &seen, view.list);
+        self.lives.replace(view.meta.lives.clone(), view.common_until);
+        self.append.learn(view.next_offset, view.durable, learn);
+        self.metadata.learn(view.meta.clone());
+        watched.seen = seen;
+        watched.meta = view.meta;
+        watched.has_lost = false;
     }
 
     /// What producers have published: from the newest table and the segments behind it. Nothing of
@@ -188,9 +215,9 @@ impl Beside {
     /// Shows readers what was read.
     fn show(&self, watched: &mut Watched) {
         let floor = watched.meta.next_offset.max(watched.end);
-        let tails = &mut watched.seen.tails;
-        let before = tails.shown;
-        tails.show(watched.seen.only_durable.then_some(floor));
+        let before = watched.seen.tails.shown;
+        watched.seen.show(floor);
+        let tails = &watched.seen.tails;
         if tails.shown > before {
             let new: Vec<_> = tails.shown().skip(before).cloned().collect();
             self.segments.show_next(&new);
@@ -202,12 +229,10 @@ impl Beside {
         watched.end = end;
         // What this handle has seen being added is of the life that it knows.
         self.lives.is_common_until(end);
-        let control = tails.control();
-        let durable = tails.durable_offset().unwrap_or(0);
-        let durable = if watched.seen.only_durable { end } else { durable };
-        self.append.learn(end, durable, |guard| {
-            if let Some(control) = control {
-                guard.learn(control, end);
+        let told = tails.control();
+        self.append.learn(end, watched.seen.durable(end), |guard| {
+            if let Some(told) = told {
+                guard.learn(watched.meta.control_at(end, told), end);
             }
         });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::known::Seen;
 use super::listing::Listing;
-use super::look::{Beside, Watched};
+use super::look::{Beside, View, Watched};
 use super::tails::Tails;
 use crate::Result;
 use crate::chain::Chain;
@@ -44,7 +44,7 @@ impl Beside {
         let first_tail = tails.all.front().map_or(u64::MAX, Tail::base);
         seen.tails = tails;
         let floor = meta.next_offset.max(watched.end);
-        seen.tails.show(seen.only_durable.then_some(floor));
+        seen.show(floor);
         seen.behind = self.left_behind(&chain, known, &seen)?;
 
         let mut segments = self.in_front(&chain, &seen, first_tail, rewritten);
@@ -64,18 +64,14 @@ impl Beside {
         // What was read may be of a life that began meanwhile. Its metadata was there first.
         let newest = Copies::read(&directory.dir)?.newest(&directory.dir)?;
         watched.judge_lives(&newest)?;
-        self.replace_list(watched, &seen, list);
-        let durable = if seen.only_durable {
-            end
-        } else {
-            seen.tails.durable_offset().unwrap_or(0)
+        let view = View {
+            list,
+            meta,
+            common_until: u64::MAX,
+            next_offset: end,
+            durable: seen.durable(end),
         };
-        self.append.learn(end, durable, |guard| guard.learn(control, end));
-        self.lives.replace(meta.lives.clone(), u64::MAX);
-        self.metadata.learn(meta.clone());
-        watched.seen = seen;
-        watched.meta = meta;
-        watched.has_lost = false;
+        self.take_over(watched, seen, view, |guard| guard.learn(control, end));
         Ok(())
     }
 
@@ -218,10 +214,8 @@ impl Watched {
 
 /// What the log has come to that is shown up to `end`.
 fn control(chain: &Chain, tails: &Tails, end: u64) -> Result<ControlState> {
-    let (counted, known) = chain.meta.control;
-    match (tails.control(), tails.end_offset()) {
-        (Some(control), Some(reached)) if reached > counted => Ok(known.also_in(control)),
-        (Some(_), _) => Ok(known),
-        (None, _) => chain.control_at(end),
+    match tails.control().zip(tails.end_offset()) {
+        Some((told, reached)) => Ok(chain.meta.control_at(reached, told)),
+        None => chain.control_at(end),
     }
 }

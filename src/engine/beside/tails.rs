@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use crate::Result;
 use crate::control::ControlState;
+use crate::format::Meta;
 use crate::segment::{Active, Tail};
 
 /// The last segments of a log that somebody else writes to, oldest first: where only durable
@@ -64,9 +65,15 @@ impl Tails {
     }
 
     /// What the log has come to behind all that is shown.
-    pub(crate) fn control(&self) -> Option<ControlState> {
+    pub(super) fn control(&self) -> Option<ControlState> {
         let last = self.shown.checked_sub(1)?;
         self.all.get(last).map(Tail::control)
+    }
+
+    /// What the log with this metadata has come to up to the offset `end`, which is shown.
+    pub(crate) fn control_in(&self, meta: &Meta, end: u64) -> ControlState {
+        let told = self.control();
+        told.map_or(meta.control.1, |told| meta.control_at(end, told))
     }
 
     /// The offset below which everything is proven to be durable, if anything is.

@@ -136,7 +136,7 @@ impl Upkeep {
     fn seal_synced(&self, left: &Arc<Active>, seal: Seal) {
         let sealing = Sealing::of_synced(Arc::clone(left), seal);
         let sealed = sealing.finish(&self.append, &self.segments, &self.space);
-        self.segments.teller.note_failure(Job::Seal, sealed);
+        self.note_failure(Job::Seal, sealed);
     }
 
     /// Writes, for closing, the indexes of the last segment, if it is given, and of those that are

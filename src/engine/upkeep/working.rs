@@ -14,7 +14,7 @@ const NEXT_RESERVE_MAX: u64 = 8 << 20;
 
 impl Upkeep {
     /// Has it told if work has failed.
-    fn note_failure<T>(&self, job: Job, result: Result<T>) -> Option<T> {
+    pub(super) fn note_failure<T>(&self, job: Job, result: Result<T>) -> Option<T> {
         self.segments.teller.note_failure(job, result)
     }
 

@@ -15,6 +15,7 @@ use super::histories::{assert_same, change};
 use crate::common::{number, read_all, seed};
 
 const DIR: &str = "/log";
+const DURABILITIES: [Durability; 2] = [Durability::Os, Durability::EachPublish];
 
 thread_local! {
     /// Whether this thread is in the middle of a call, and not at one of its points.
@@ -36,8 +37,7 @@ fn with_points<T>(disk: &SimDisk, beside: impl Fn() + Send + Sync + 'static, cal
     result
 }
 
-fn options(disk: &SimDisk, random: &mut Rng) -> Options {
-    let durability = [Durability::Os, Durability::EachPublish][random.usize(..2)];
+fn options(disk: &SimDisk, durability: Durability) -> Options {
     let options = Options::new().create_dirs(true).key_index(true).time_index(true);
     // Without a background thread, all that happens is one call after the other.
     let options = options.durability(durability).rollover(1 << 10).background(false);
@@ -51,6 +51,8 @@ struct Bounds {
     before: Vec<Message>,
     /// What the reader showed at each point.
     shown: Vec<(Vec<Message>, u64)>,
+    /// How many times it was compared with what would survive a power cut.
+    cuts: usize,
 }
 
 /// Goal: whatever the writer is in the middle of, a reader shows the log as it was before the call, as it is after
@@ -60,11 +62,12 @@ struct Bounds {
 #[test]
 fn at_each_point_of_a_call_a_reader_shows_what_is_right() {
     let seed = seed("beside, points of writers");
-    let mut points = 0;
+    let (mut points, mut cuts) = (0, 0);
     for history in 0..number("DURAMEN_BESIDE", 30) {
         let random = &mut Rng::with_seed(seed ^ history);
         let disk = SimDisk::new(seed);
-        let options = options(&disk, random);
+        let durability = DURABILITIES[usize::from(history % 2 == 0)];
+        let options = options(&disk, durability);
         drop(options.open(DIR).expect("a new log"));
         let reader = Arc::new(options.clone().read_only(true).open(DIR).expect("a reader"));
         for life in 0..2 {
@@ -75,9 +78,10 @@ fn at_each_point_of_a_call_a_reader_shows_what_is_right() {
             let beside = {
                 let (bounds, point, reader) = (Arc::clone(&bounds), Arc::clone(&point), Arc::clone(&reader));
                 let (disk, options) = (disk.clone(), options.clone().read_only(true));
+                let is_durable = durability == Durability::EachPublish;
                 move || {
                     let at = point.fetch_add(1, Ordering::Relaxed);
-                    look(&disk, &options, &reader, at, &bounds);
+                    look(&disk, (&options, is_durable), &reader, at, &bounds);
                 }
             };
             let what = format!("history {history}, {options:?}, life {life}");
@@ -94,14 +98,21 @@ fn at_each_point_of_a_call_a_reader_shows_what_is_right() {
             with_points(&disk, beside, || log.close()).expect("closes");
             judge(&mut bounds.lock().expect("no panic"), &reader, &what);
             points += point.load(Ordering::Relaxed);
+            cuts += bounds.lock().expect("no panic").cuts;
         }
     }
-    println!("{points} points");
-    assert!(points > 1000);
+    println!("{points} points, {cuts} power cuts");
+    assert!(points > 1000 && cuts > 100);
 }
 
 /// Reads everything at a point.
-fn look(disk: &SimDisk, options: &Options, reader: &FileLog, at: usize, bounds: &Mutex<Bounds>) {
+fn look(
+    disk: &SimDisk,
+    (options, is_durable): (&Options, bool),
+    reader: &FileLog,
+    at: usize,
+    bounds: &Mutex<Bounds>,
+) {
     let fresh = (at.is_multiple_of(3)).then(|| options.open(DIR).expect("a reader is opened"));
     for reader in fresh.iter().chain([reader]) {
         let all = read_all(reader).expect("reads");
@@ -113,7 +124,8 @@ fn look(disk: &SimDisk, options: &Options, reader: &FileLog, at: usize, bounds: 
         let report = check(DIR, options).expect("a check");
         assert!(report.is_clean(), "point {at}: {report:?}");
     }
-    if at.is_multiple_of(5) && format!("{options:?}").contains("EachPublish") {
+    if at.is_multiple_of(5) && is_durable {
+        bounds.lock().expect("no panic").cuts += 1;
         let shown = reader.next_offset().expect("open");
         let cut = disk.power_cut();
         let left = options
@@ -163,7 +175,7 @@ fn whatever_happens_at_a_point_of_a_read_its_answer_was_right() {
     for history in 0..number("DURAMEN_BESIDE", 30) {
         let random = &mut Rng::with_seed(seed ^ history);
         let disk = SimDisk::new(seed);
-        let options = options(&disk, random);
+        let options = options(&disk, DURABILITIES[usize::from(history % 2 == 0)]);
         let log = Arc::new(options.open(DIR).expect("a new log"));
         let known: Arc<Mutex<BTreeMap<u64, Message>>> = Arc::default();
         let reader = options.clone().read_only(true).open(DIR).expect("a reader");
