@@ -1,6 +1,7 @@
 //! L4: the opened directory of a log: its files by name, its metadata, and the right to write to
 //! it.
 
+mod durable_note;
 mod files;
 mod health;
 mod home;
@@ -9,6 +10,7 @@ mod metadata;
 mod producers;
 mod quarantine;
 
+pub(crate) use durable_note::{NoteToReaders, SeenNote};
 pub(crate) use files::{Directory, corrupt, header_error, offset_bound};
 pub(crate) use health::Health;
 pub(crate) use home::Home;

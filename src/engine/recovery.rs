@@ -10,7 +10,7 @@ use super::beside::Tails;
 use crate::Options;
 use crate::chain::{Unclosed, Walked};
 use crate::control::ControlState;
-use crate::directory::{Directory, Home, MetaStore};
+use crate::directory::{Directory, Home, MetaStore, SeenNote};
 use crate::format::{FileName, Previous, SPARE_NAME};
 use crate::log::Span;
 use crate::segment::{Active, Extent, Sealed, SegmentEnd, SegmentRef, Tail, capacity_for, copy_over};
@@ -117,7 +117,9 @@ impl Recovery<'_> {
         } else {
             walked.map(Walked::into_tail).collect()
         });
-        tails.show(only_durable.then_some(floor));
+        // Not part of the floor, which is never beyond what the segments hold.
+        let noted = SeenNote::open(&self.directory.dir)?.offset(meta)?;
+        tails.show(only_durable.then_some(floor.max(noted)));
         segments.extend(tails.shown().cloned().map(SegmentRef::Active));
         let rewritten = found.rewritten.and_then(|ending| ending.next_offset);
         let end = tails.end_offset().or(rewritten).unwrap_or(0);

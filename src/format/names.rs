@@ -9,6 +9,11 @@ pub(crate) const PREPARED_NAME: &str = "segment.tmp";
 /// The file that holds the spare: space given back when messages are removed and the disk is full.
 pub(crate) const SPARE_NAME: &str = "spare";
 
+/// The file in which a writer notes how far the log is durable; see [`DurableNote`].
+///
+/// [`DurableNote`]: super::DurableNote
+pub(crate) const NOTE_NAME: &str = "durable";
+
 /// The subfolder for what recovery cuts off.
 pub(crate) const QUARANTINE_NAME: &str = "quarantine";
 
@@ -57,7 +62,8 @@ impl FileName {
     /// Whether a file with this name, as one that belongs to a log, has no business in a directory
     /// without metadata. The first copy of the metadata may have been begun there.
     pub(crate) fn is_of_log(name: &str) -> bool {
-        FileName::parse(name).is_some() || [PREPARED_NAME, SPARE_NAME, QUARANTINE_NAME].contains(&name)
+        FileName::parse(name).is_some()
+            || [PREPARED_NAME, SPARE_NAME, NOTE_NAME, QUARANTINE_NAME].contains(&name)
     }
 
     fn parse_keys(first: u64, ending: &str) -> Option<FileName> {

@@ -17,6 +17,7 @@ fn constants_are_those_of_the_code() {
         ("BATCH_HEADER_LEN_MAX", BATCH_HEADER_LEN_MAX as u64),
         ("CONTROL_STATE_LEN", crate::control::CONTROL_STATE_LEN as u64),
         ("PRODUCERS_HEADER_LEN", producers::HEADER_LEN as u64),
+        ("NOTE_LEN", NOTE_LEN as u64),
         ("META_LEN", META_LEN as u64),
         ("INDEX_HEADER_LEN", INDEX_HEADER_LEN as u64),
         ("INDEX_PAGE_LEN", INDEX_PAGE_LEN as u64),

@@ -118,8 +118,8 @@ impl Options {
     ///
     /// A log that was not closed is read up to its last complete batch; with `EachPublish`, if it
     /// was written to in this boot of the machine, up to the last one that is known to be durable.
-    /// Where publishers share syncs, that may hide what was acknowledged in the last moment before
-    /// the process died; the next writer shows it.
+    /// On a full disk, what publishers that share syncs were acknowledged in the last moment before
+    /// the process died may be hidden; the next writer shows it.
     pub fn read_only(mut self, read_only: bool) -> Options {
         self.read_only = read_only;
         self

@@ -9,7 +9,7 @@ use duramen::{Error, ErrorKind, Log};
 use super::content::{Content, as_new};
 use super::examine::examine;
 use super::history::Expected;
-use super::oracle::{copy_recovers, recovers_from_faults, told, without_panic};
+use super::oracle::{copy_recovers, recovers, recovers_without_marker, told, without_panic};
 use super::run::Run;
 use super::settings::Settings;
 use super::workload::Step::{
@@ -333,8 +333,13 @@ fn settled(run: &mut Run, fault: Fault) -> Verdict<()> {
         let on_copy = copy.as_ref().map_or(Ok(()), |copy| {
             copy_recovers(&run.config, &disk.kill(), copy).map_err(|text| format!("{what}{text}"))
         });
+        let recovers = if fault.from_then_on {
+            recovers_without_marker
+        } else {
+            recovers
+        };
         on_copy
-            .and_then(|()| recovers_from_faults(&run.config, disk, expected).map(drop))
+            .and_then(|()| recovers(&run.config, disk, expected).map(drop))
             .map_err(|text| format!("{what}{text}\n{}", disk.op_log()))
     };
     try_one("after a kill: ", &run.disk.kill_at(point), &after_kill)?;

@@ -65,9 +65,9 @@ pub(crate) fn recovers(config: &Config, disk: &SimDisk, expected: &Expected<'_>)
     recovers_for_writing(config, disk, expected)
 }
 
-/// The same where calls have failed. Where that was a marker's write, nothing tells readers that the batch is durable
-/// before a writer has opened the log.
-pub(crate) fn recovers_from_faults(
+/// The same where all calls have failed from one on. Where that one has torn the marker, nothing tells readers that the
+/// last batch is durable before a writer has opened the log.
+pub(crate) fn recovers_without_marker(
     config: &Config,
     disk: &SimDisk,
     expected: &Expected<'_>,

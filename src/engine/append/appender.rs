@@ -169,10 +169,11 @@ impl Appender {
     /// Writes a marker over the bytes behind the end; it says up to where the log is durable. The
     /// next batch overwrites the marker in turn. From the marker, recovery knows that the last
     /// batch was acknowledged.
-    pub(crate) fn mark_end(&mut self) {
-        // If no space is left for the marker, or it cannot be written, the next segment will say
-        // the same.
-        let _ = self.put_marker();
+    ///
+    /// Returns false if there is no space for the marker, or it cannot be written. The next segment
+    /// will say the same.
+    pub(super) fn mark_end(&self) -> bool {
+        self.put_marker().is_ok()
     }
 
     fn put_marker(&self) -> Result<()> {

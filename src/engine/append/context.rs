@@ -7,7 +7,7 @@ use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
 use super::saved_producers::SavedProducers;
 use crate::Clock;
-use crate::directory::{Directory, Health, LiveMetadata};
+use crate::directory::{Directory, Health, LiveMetadata, NoteToReaders};
 use crate::engine::segments::Segments;
 use crate::segment::Prepared;
 
@@ -27,6 +27,7 @@ pub(super) struct AppendContext {
     /// One past the record that has sealed the log; `u64::MAX` if it is not sealed.
     pub(super) sealed_at: AtomicU64,
     pub(super) producers: SavedProducers,
+    pub(super) note: NoteToReaders,
 }
 
 impl AppendContext {
@@ -38,5 +39,14 @@ impl AppendContext {
     #[inline]
     pub(super) fn health(&self) -> &Health {
         &self.directory.health
+    }
+
+    /// Has readers beside this handle know that everything below `offset` is on stable storage,
+    /// unless a marker says so. Called before anybody is shown or acknowledged anything of it.
+    pub(super) fn tell_durable(&self, is_marked: bool, offset: u64) {
+        if !is_marked && self.frontiers.visible_is_durable() {
+            // Where no note can be written, readers wait for the next marker.
+            let _ = self.note.write(&self.directory, offset);
+        }
     }
 }

@@ -14,6 +14,7 @@ mod rollover;
 mod saved_producers;
 mod special;
 mod staged;
+mod syncing;
 mod waiting;
 
 pub(crate) use appender::Appender;

@@ -14,11 +14,10 @@ use super::published::Published;
 use super::saved_producers::SavedProducers;
 use super::waiting::AHEAD_MAX;
 use crate::control::{ControlState, check_offset};
-use crate::directory::LiveMetadata;
+use crate::directory::{LiveMetadata, NoteToReaders};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
-use crate::log::Span;
-use crate::segment::{Active, Prepared, Seal, SegmentRef, Visible, Way};
+use crate::segment::{Active, Prepared, Seal, SegmentRef, Way};
 use crate::{Ack, Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
 
 /// Appends batches to a log, and makes them durable.
@@ -26,18 +25,6 @@ use crate::{Ack, Durability, Error, NewMessage, Options, PublishOptions, Result,
 pub(crate) struct Append {
     pub(super) context: AppendContext,
     pub(super) appender: Mutex<Appender>,
-}
-
-/// What one sync is to cover. It is taken before the sync begins, because the sync may or may not
-/// cover bytes that are stored meanwhile.
-struct Snapshot {
-    /// Segments that were left behind unsynced, oldest first.
-    unsynced: Vec<Arc<Active>>,
-    active: Option<Arc<Active>>,
-    end: Visible,
-    next_offset: u64,
-    /// See [`Backlog::snapshot`].
-    written: u64,
 }
 
 impl Append {
@@ -75,6 +62,7 @@ impl Append {
                 rollover: options.rollover,
                 sealed_at: AtomicU64::new(appender.guard.sealed_at()),
                 producers: SavedProducers::new(producers_saved),
+                note: NoteToReaders::new(metadata.get(|meta| meta.lives.current().id)),
             },
             appender: Mutex::new(appender),
         }
@@ -209,31 +197,6 @@ impl Append {
         context.commit.wait(context.health(), offset, durable, lead)
     }
 
-    /// Syncs, once, everything that has been written; `begun` is told up to where that is.
-    fn sync_all(&self, begun: &dyn Fn(u64)) -> Result<()> {
-        let context = &self.context;
-        let _span = Span::sync(context.directory().dir.path());
-        let snapshot = self.appender.lock().snapshot();
-        begun(snapshot.next_offset);
-        // Closing may have taken the segments out of the appender and failed to sync them.
-        context.health().check_not_poisoned()?;
-        // What is synced in a directory that was removed cannot be found again.
-        context.directory().dir.check_exists()?;
-        for segment in &snapshot.unsynced {
-            segment.sync(context.directory())?;
-        }
-        if let Some(active) = &snapshot.active {
-            active.sync(context.directory())?;
-            context.frontiers.synced(active, snapshot.end);
-            if context.frontiers.visible_is_durable() {
-                context.health().changes().notify();
-            }
-        }
-        self.appender.lock().forget_synced(&snapshot);
-        context.frontiers.all_synced(snapshot.next_offset);
-        Ok(())
-    }
-
     /// Framed bytes that are not on stable storage.
     pub(crate) fn backlog_len(&self) -> u64 {
         self.appender.lock().backlog.len()
@@ -303,7 +266,9 @@ impl Append {
             let last = link.or(appender.previous);
             let control = (appender.next_offset, appender.guard.state);
             self.save_producers_at_close(control.0, &appender.guard)?;
-            mark_clean(control, last, appender.is_marked_clean)
+            mark_clean(control, last, appender.is_marked_clean)?;
+            context.note.close(&context.directory().dir);
+            Ok(())
         });
         context.health().poison_on_error(closed)
     }
@@ -396,30 +361,6 @@ impl Appender {
         {
             let growth = self.growth(context, reserved + 1);
             Due::noted(due).space = Some(SpaceAhead::Grow(Arc::clone(active), growth));
-        }
-    }
-
-    fn snapshot(&mut self) -> Snapshot {
-        Snapshot {
-            unsynced: self.unsynced.clone(),
-            active: self.active.clone(),
-            end: self.written,
-            next_offset: self.next_offset,
-            written: self.backlog.snapshot(),
-        }
-    }
-
-    /// Forgets segments that are durable now, and marks the end if nothing was added since the
-    /// snapshot.
-    fn forget_synced(&mut self, snapshot: &Snapshot) {
-        self.backlog.synced(snapshot.written);
-        self.unsynced
-            .retain(|held| !snapshot.unsynced.iter().any(|synced| Arc::ptr_eq(held, synced)));
-        if let (Some(ours), Some(active)) = (&self.active, &snapshot.active)
-            && Arc::ptr_eq(ours, active)
-            && self.written.end == snapshot.end.end
-        {
-            self.mark_end();
         }
     }
 

@@ -237,6 +237,8 @@ impl Appender {
         if !self.is_all_durable(active) {
             let synced = active.sync(context.directory());
             context.health().poison_on_error(synced)?;
+            active.raise_frontier(self.written.end);
+            context.tell_durable(self.mark_end(), self.next_offset);
         }
         context.frontiers.synced(active, self.written);
         context.health().changes().notify();

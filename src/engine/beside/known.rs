@@ -4,8 +4,8 @@ use arc_swap::ArcSwap;
 
 use super::listing::Listing;
 use super::tails::Tails;
-use crate::directory::Copies;
-use crate::format::{Lives, META_NAMES, META_SEQUENCE_AT};
+use crate::directory::{Copies, SeenNote};
+use crate::format::{Lives, META_NAMES, META_SEQUENCE_AT, Meta};
 use crate::sys::{Dir, File, NamesChangedAt, Open, found};
 use crate::{Error, LifeId, Position, Result, Start};
 
@@ -22,6 +22,7 @@ pub(crate) struct Seen {
     pub(super) behind: Tails,
     /// Whether only durable messages are visible.
     pub(super) only_durable: bool,
+    pub(super) note: SeenNote,
 }
 
 impl Seen {
@@ -34,6 +35,7 @@ impl Seen {
         loop {
             let names = dir.names_changed_at()?;
             let seen_copies = SeenCopies::of(dir)?;
+            let note = SeenNote::open(dir)?;
             let listing = Listing::of(dir.entries()?);
             let copies = Copies::read(dir)?;
             attempts += 1;
@@ -47,15 +49,22 @@ impl Seen {
                 tails: Tails::default(),
                 behind: Tails::default(),
                 only_durable: false,
+                note,
             };
             return Ok((seen, copies));
         }
     }
 
     /// Shows readers what was read: where only durable messages are visible, what is proven to be,
-    /// and what lies below the offset `floor`.
-    pub(super) fn show(&mut self, floor: u64) {
-        self.tails.show(self.only_durable.then_some(floor));
+    /// what the writer has noted, and what lies below the offset `floor`.
+    pub(super) fn show(&mut self, floor: u64, meta: &Meta) -> Result<()> {
+        let durable_from = if self.only_durable {
+            Some(self.note.offset(meta)?.max(floor))
+        } else {
+            None
+        };
+        self.tails.show(durable_from);
+        Ok(())
     }
 
     /// The offset below which everything is on stable storage, for all that is known, in a log that
@@ -73,6 +82,7 @@ impl Seen {
         self.tails = Tails::default();
         self.behind = Tails::default();
         self.copies.files = [None, None];
+        self.note = SeenNote::default();
     }
 
     pub(crate) fn listing(&self) -> &Listing {

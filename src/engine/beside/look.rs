@@ -104,8 +104,7 @@ impl Beside {
             && !watched.seen.copies.have_changed()?;
         if is_same {
             watched.seen.tails.read_on(self.directory.kinds.key)?;
-            self.show(watched);
-            return Ok(());
+            return self.show(watched);
         }
         self.look_anew(watched)
     }
@@ -130,6 +129,7 @@ impl Beside {
         if meta == watched.meta && seen.listing == watched.seen.listing && !watched.has_lost {
             watched.seen.names = seen.names;
             watched.seen.copies = seen.copies;
+            watched.seen.note = seen.note;
             watched.seen.tails.read_on(self.directory.kinds.key)?;
         } else {
             watched.judge_lives(&meta)?;
@@ -143,8 +143,7 @@ impl Beside {
             }
         }
         watched.is_unsettled = !is_settled;
-        self.show(watched);
-        Ok(())
+        self.show(watched)
     }
 
     /// Finds out where the log ends as opening does, and goes on with that.
@@ -213,10 +212,10 @@ impl Beside {
     }
 
     /// Shows readers what was read.
-    fn show(&self, watched: &mut Watched) {
+    fn show(&self, watched: &mut Watched) -> Result<()> {
         let floor = watched.meta.next_offset.max(watched.end);
         let before = watched.seen.tails.shown;
-        watched.seen.show(floor);
+        watched.seen.show(floor, &watched.meta)?;
         let tails = &watched.seen.tails;
         if tails.shown > before {
             let new: Vec<_> = tails.shown().skip(before).cloned().collect();
@@ -224,7 +223,7 @@ impl Beside {
         }
         let end = self.segments.list().next_offset();
         if end == watched.end && tails.shown == before {
-            return;
+            return Ok(());
         }
         watched.end = end;
         // What this handle has seen being added is of the life that it knows.
@@ -235,6 +234,7 @@ impl Beside {
                 guard.learn(watched.meta.control_at(end, told), end);
             }
         });
+        Ok(())
     }
 }
 

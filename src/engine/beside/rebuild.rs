@@ -44,7 +44,7 @@ impl Beside {
         let first_tail = tails.all.front().map_or(u64::MAX, Tail::base);
         seen.tails = tails;
         let floor = meta.next_offset.max(watched.end);
-        seen.show(floor);
+        seen.show(floor, &meta)?;
         seen.behind = self.left_behind(&chain, known, &seen)?;
 
         let mut segments = self.in_front(&chain, &seen, first_tail, rewritten);
