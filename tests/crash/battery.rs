@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use super::examine::Found;
 use super::history::{Expected, ExpectedCopy};
-use super::oracle::{copy_is_finished_after_crashes, copy_recovers, recovers, told, without_panic};
+use super::oracle::{copy_is_finished_after_crashes, copy_recovers, open, recovers, told, without_panic};
 use super::run::Run;
 use super::settings::{Settings, mix};
 use super::workload::{Config, Step, Workload};
@@ -34,6 +34,8 @@ pub(crate) struct Tried {
     pub(crate) points: usize,
     /// Distinct disks after a power cut, and after a kill.
     pub(crate) states: usize,
+    /// Of the disks after a power cut, so many were put to every test; the others were opened and read.
+    pub(crate) deep: usize,
     pub(crate) kills: usize,
     /// Disks after a power cut during a recovery.
     pub(crate) again: usize,
@@ -108,8 +110,16 @@ impl Battery {
             if !self.is_new(&disk, &run.config, &expected) {
                 continue;
             }
-            let found = without_panic(|| recovers(&run.config, &disk, &expected))
-                .map_err(|text| self.report(&text, &name, &disk))?;
+            let is_deep = mix(self.settings.seed, disk.hash()).is_multiple_of(self.settings.deep_one_in);
+            let opened = || {
+                if is_deep {
+                    recovers(&run.config, &disk, &expected)
+                } else {
+                    open(&run.config, &disk, &expected).map(|(_, found)| found)
+                }
+            };
+            let found = without_panic(opened).map_err(|text| self.report(&text, &name, &disk))?;
+            self.tried.deep += usize::from(is_deep);
             if self.checked.len().is_multiple_of(AGAIN_EVERY) {
                 self.crash_again(run.config, &name, (&disk, 0), &expected, &found)?;
             }

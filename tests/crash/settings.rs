@@ -10,6 +10,9 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// Of the longest workloads with steps that remove, one in so many is tried.
     pub(crate) one_in: u64,
+    /// Of the disks after a power cut, one in so many is also read without recovery, checked, opened once more, gone on
+    /// with and closed. Each one is opened, and all that it holds is compared.
+    pub(crate) deep_one_in: u64,
     /// Whether calls fail in every way there is while messages are removed.
     pub(crate) faults_full: bool,
 }
@@ -26,6 +29,7 @@ impl Settings {
             states: number("DURAMEN_CRASH_STATES").map_or(420_000, |states: u64| states as usize),
             seed: number("DURAMEN_SEED").unwrap_or(1),
             one_in: number("DURAMEN_CRASH_ONE_IN").unwrap_or(12).max(1),
+            deep_one_in: number("DURAMEN_CRASH_DEEP_ONE_IN").unwrap_or(4).max(1),
             faults_full: env::var_os("DURAMEN_FAULTS_FULL").is_some(),
         }
     }
