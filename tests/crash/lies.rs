@@ -22,7 +22,10 @@ type Told = (Lie, &'static str, usize);
 /// Expects that battery A says `broken` of a log on a disk that lies.
 fn is_caught(told: Told, config: Config, steps: &[Step], broken: &str) {
     let (lie, about, from) = told;
-    let settings = Settings::get();
+    let settings = Settings {
+        deep_one_in: 1,
+        ..Settings::get()
+    };
     let workload = Workload {
         config,
         steps: steps.to_vec(),
