@@ -12,8 +12,9 @@ use crate::{Batch, Changes, Error, Log, ReadBatch, ReadOptions, Result, Start, S
 /// a failed write or sync poisons the log, they return [`Error::Poisoned`] after all visible
 /// messages.
 ///
-/// With a log that is open for reading only, a waiting reader looks by itself whether its writer has
-/// changed anything, after 1 ms and then ever less often, up to every 20 ms.
+/// With a log that is open for reading only, a waiting reader is woken by the writer where
+/// [`Options::read_only`](crate::Options::read_only) says so. If not, it looks whether anything
+/// has changed, after 1 ms and then ever less often, up to every 20 ms.
 ///
 /// [`FileLog`](crate::FileLog) and [`MemoryLog`](crate::MemoryLog) announce their changes (see
 /// [`Log::changes`]). For a log that does not, changes made through this wrapper and its clones

@@ -333,11 +333,32 @@ impl Opening<'_> {
             directory.remove_producers_behind(next_offset)?;
         }
         // With a cut of durable messages, a life has begun already.
-        let (home, dir) = (self.home, &directory.dir);
-        let begins = !has_cut && (home.is_copy(&self.chain.meta) || home.may_have_lost(&self.chain.meta));
-        let life = LifeId::from_bytes(dir.random()?);
+        let (home, was) = (self.home, &self.chain.meta);
+        let begins = (!has_cut && (home.is_copy(was) || home.may_have_lost(was))).then_some(reached);
         // What had no space to be copied is shown all the same, and may be lost in a power cut.
-        let is_proven = unsynced.is_empty();
+        self.go_on(&mut meta, next_offset, has_gap, unsynced.is_empty(), begins)?;
+        self.unsynced = unsynced;
+        self.told = Some(Event::Recovered {
+            cut_bytes,
+            lost_durable: has_cut,
+            new_life: has_cut || begins.is_some(),
+            next_offset,
+        });
+        Ok(self.found(segments, appender, meta, (synced, saved)))
+    }
+
+    /// Has the metadata say that the log is written to, from `next_offset` on. If `begins` is an
+    /// offset, another life begins there.
+    fn go_on(
+        &self,
+        meta: &mut MetaStore,
+        next_offset: u64,
+        has_gap: bool,
+        is_proven: bool,
+        begins: Option<u64>,
+    ) -> Result<()> {
+        let (home, dir) = (self.home, &self.chain.directory.dir);
+        let life = LifeId::from_bytes(dir.random()?);
         meta.write_both(|meta| {
             meta.next_offset = next_offset.max(meta.start_offset);
             meta.has_gaps |= has_gap;
@@ -345,19 +366,11 @@ impl Opening<'_> {
             meta.unfinished = false;
             meta.visible_is_durable = self.options.durability == Durability::EachPublish && is_proven;
             home.note_boot(meta);
-            if begins {
-                home.begin_life(meta, life, reached.max(meta.start_offset));
+            if let Some(begin) = begins {
+                home.begin_life(meta, life, begin.max(meta.start_offset));
             }
         })?;
-        home.forgive(dir)?;
-        self.unsynced = unsynced;
-        self.told = Some(Event::Recovered {
-            cut_bytes,
-            lost_durable: has_cut,
-            new_life: has_cut || begins,
-            next_offset,
-        });
-        Ok(self.found(segments, appender, meta, (synced, saved)))
+        home.forgive(dir)
     }
 
     /// What has an effect of `control`, which the log has come to: for a reader, what is shown.

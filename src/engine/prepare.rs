@@ -77,8 +77,8 @@ pub(super) fn remove_superseded(chain: &mut Chain) -> Result<()> {
     directory.remove_segments(chain.superseded.iter().copied())
 }
 
-/// The key runs of a log that is opened for writing. The files of those that others cover, or that were trimmed, are
-/// removed.
+/// The key runs of a log that is opened for writing. The files of those that others cover, or that
+/// were trimmed, are removed.
 pub(super) fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Arc<KeyRun>>> {
     let (runs, rest) = runs_among(&directory.dir.list()?, start_offset);
     rest.iter().try_for_each(|name| directory.remove(name))?;

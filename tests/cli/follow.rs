@@ -214,8 +214,8 @@ fn a_follower_waits_for_a_log() {
     }
 }
 
-/// Has a follower read a log, takes that away by `take_away`, and makes another one in its place, which is longer by one
-/// message: the follower notices, and reads that.
+/// Has a follower read a log, takes that away by `take_away`, and makes another one in its place, which is longer by
+/// one message: the follower notices, and reads that.
 fn another_log_is_noticed(take_away: impl FnOnce(&Place)) {
     let place = Place::with(&numbered(3));
     let mut follower = Follower::start(&place, &["--max", "7"]);

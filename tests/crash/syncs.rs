@@ -111,7 +111,7 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "as in open, which is noticed: recover is not begun here on a log that was killed in the middle of a merge",
     ),
     (
-        "rename < write_copy < write < write_both < recovered < find < open_locked < open < \
+        "rename < write_copy < write < write_both < go_on < recovered < find < open_locked < open < \
          open_to_recover < finish < recover_with",
         "as in open, which is noticed: recover is not begun here on metadata that is not durable",
     ),
