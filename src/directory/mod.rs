@@ -1,6 +1,7 @@
 //! L4: the opened directory of a log: its files by name, its metadata, and the right to write to
 //! it.
 
+mod bell;
 mod durable_note;
 mod files;
 mod health;

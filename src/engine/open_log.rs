@@ -58,6 +58,9 @@ impl OpenLog {
             seen,
             recovered,
         } = opened;
+        if lock.is_some() {
+            directory.hang_bell();
+        }
         let lives = metadata.current().lives.clone();
         let lives = Arc::new(KnownLives::new(lives, common_until));
         let scheduler = (options.background && !options.read_only).then(|| {
@@ -313,9 +316,11 @@ impl OpenLog {
             let worth_it = last.filter(|(_, seal)| seal.len >= INDEX_LEN_MIN);
             self.upkeep.seal_all(worth_it);
         };
-        self.append.close(seal_all, |control, last, is_marked| {
+        let closed = self.append.close(seal_all, |control, last, is_marked| {
             self.mark_clean(control, last, is_marked)
-        })
+        });
+        self.directory.take_bell_down();
+        closed
     }
 
     fn mark_clean(

@@ -32,7 +32,9 @@ pub(crate) use index::{
 pub(crate) use index_defect::IndexDefect;
 pub(crate) use lives::{Life, Lives};
 pub(crate) use meta::{CleanEnd, META_LEN, META_SEQUENCE_AT, Meta};
-pub(crate) use names::{FileName, META_NAMES, NOTE_NAME, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME};
+pub(crate) use names::{
+    BELL_NAME, FileName, META_NAMES, NOTE_NAME, PREPARED_NAME, QUARANTINE_NAME, SPARE_NAME,
+};
 pub(crate) use note::{DurableNote, NOTE_LEN};
 pub(crate) use payload::{
     Layout, are_headers_whole, decode_lone_message, decode_message, encode_record, is_intact, lone_len,

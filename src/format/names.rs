@@ -14,6 +14,9 @@ pub(crate) const SPARE_NAME: &str = "spare";
 /// [`DurableNote`]: super::DurableNote
 pub(crate) const NOTE_NAME: &str = "durable";
 
+/// The file through which a writer wakes readers in other processes.
+pub(crate) const BELL_NAME: &str = "bell";
+
 /// The subfolder for what recovery cuts off.
 pub(crate) const QUARANTINE_NAME: &str = "quarantine";
 
@@ -63,7 +66,7 @@ impl FileName {
     /// without metadata. The first copy of the metadata may have been begun there.
     pub(crate) fn is_of_log(name: &str) -> bool {
         FileName::parse(name).is_some()
-            || [PREPARED_NAME, SPARE_NAME, NOTE_NAME, QUARANTINE_NAME].contains(&name)
+            || [PREPARED_NAME, SPARE_NAME, NOTE_NAME, BELL_NAME, QUARANTINE_NAME].contains(&name)
     }
 
     fn parse_keys(first: u64, ending: &str) -> Option<FileName> {

@@ -106,8 +106,9 @@ impl Options {
     /// on when the writer rolls over, trims, deletes, compacts, closes the log or dies, and when
     /// another one opens it. If nothing has changed, a look costs some 2 microseconds.
     ///
-    /// Who waits for messages ([`BlockingLog`](crate::BlockingLog)) gets them 1 to 20 ms after they
-    /// were published, because the writer wakes nobody in other handles.
+    /// Who waits for messages ([`BlockingLog`](crate::BlockingLog)) is woken by the writer, also in
+    /// another process, if the system is Linux and this process may write to the file `bell` in the
+    /// log's directory. If not, it looks again after 1 to 20 ms.
     ///
     /// Between two calls the handle keeps open what it has open. So the space of a segment that was
     /// trimmed is free when its readers have made their next call, [`gc`](crate::Log::gc) for

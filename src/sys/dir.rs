@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::found;
 use super::os::{OsDir, OsLock};
-use super::{DirLock, Entry, File, FileId, NamesChangedAt, Open};
+use super::{Bell, DirLock, Entry, File, FileId, NamesChangedAt, Open};
 use crate::Result;
 
 /// A directory that was opened.
@@ -195,6 +195,15 @@ impl Dir {
     /// Removes an empty directory in this one.
     pub(super) fn remove_dir(&self, name: &str) -> Result<()> {
         forward!(self.remove_dir(name))
+    }
+
+    /// Whether processes that have this directory open can wake each other.
+    pub(crate) fn has_bells(&self) -> bool {
+        match &self.inner {
+            Inner::Os(_) => Bell::IS_POSSIBLE,
+            #[cfg(feature = "fault")]
+            Inner::Sim(_) => false,
+        }
     }
 
     /// Makes the names in the directory durable.

@@ -1,10 +1,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Map;
 use super::error::failed;
 use super::map::ReadWhole;
 use super::os::OsFile;
+use super::{Bell, Map};
 use crate::{Error, Result};
 
 /// An open file. Only its owner syncs it, because the system reports a failed write once per open
@@ -229,6 +229,17 @@ impl File {
             Inner::Sim(file) => Ok(file.has_hole(len)),
         }
         .map_err(failed("look for holes in", &self.path))
+    }
+
+    /// The file, which has [`BELL_LEN`](super::BELL_LEN) bytes and is never cut, as one by which
+    /// processes wake each other.
+    pub(crate) fn bell(&self) -> Result<Bell> {
+        match &self.inner {
+            Inner::Os(file) => file.bell().map(Bell::new),
+            #[cfg(feature = "fault")]
+            Inner::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+        .map_err(failed("map", &self.path))
     }
 
     /// The same file, opened once more.

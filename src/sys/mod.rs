@@ -9,6 +9,7 @@
 //! directory can be opened.
 
 mod atomic;
+mod bell;
 mod crc;
 mod dir;
 #[cfg(not(any(
@@ -26,6 +27,8 @@ mod lock;
 mod map;
 mod mappings;
 mod names;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod no_bell;
 mod prefetch;
 #[cfg(feature = "fault")]
 pub(crate) mod sim;
@@ -56,6 +59,7 @@ use elsewhere as os;
 use unix as os;
 
 pub(crate) use atomic::raise;
+pub(crate) use bell::{BELL_LEN, Bell};
 pub(crate) use crc::{crc32c, crc32c_of_three};
 pub(crate) use dir::Dir;
 pub(crate) use error::{found, is_out_of_mappings, is_out_of_space};

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::format::FileName;
+use crate::format::{BELL_NAME, FileName};
 use crate::sys::Entry;
 
 /// The files of a log that readers use, by one listing of its directory.
@@ -11,12 +11,17 @@ pub(crate) struct Listing {
     /// The base offsets of the segments that have index files.
     indexes: BTreeSet<u64>,
     key_runs: Vec<String>,
+    /// Which file is the writer's bell.
+    bell: Option<u64>,
 }
 
 impl Listing {
     pub(crate) fn of(entries: Vec<Entry>) -> Listing {
         let mut listing = Listing::default();
         for Entry { name, inode } in entries {
+            if name == BELL_NAME {
+                listing.bell = Some(inode);
+            }
             match FileName::parse(&name) {
                 Some(FileName::Segment(base)) => {
                     listing.segments.insert(base, inode);
@@ -45,6 +50,15 @@ impl Listing {
     pub(super) fn has_same(&self, base: u64, other: &Listing) -> bool {
         let file = self.segments.get(&base);
         file.is_some() && file == other.segments.get(&base)
+    }
+
+    pub(super) fn has_bell(&self) -> bool {
+        self.bell.is_some()
+    }
+
+    /// Whether both have the same bell, if any.
+    pub(super) fn has_same_bell(&self, other: &Listing) -> bool {
+        self.bell == other.bell
     }
 
     pub(super) fn has_index(&self, base: u64) -> bool {

@@ -68,6 +68,7 @@ impl Beside {
         metadata: &Arc<LiveMetadata>,
         lives: &Arc<KnownLives>,
     ) -> Beside {
+        segments.directory.listen_to_bell();
         let meta = metadata.current();
         let watched = Watched {
             is_unsettled: true,
@@ -93,6 +94,7 @@ impl Beside {
     /// Lets go of all files. Nobody looks any more, because the handle is closed.
     pub(crate) fn close(&self) {
         self.watched.lock().seen.let_go();
+        self.directory.stop_listening();
     }
 
     fn look_once(&self, watched: &mut Watched, is_forced: bool) -> Result<()> {
@@ -117,6 +119,11 @@ impl Beside {
         let meta = copies.newest(dir)?;
         if seen.names != watched.seen.names {
             watched.names_since = began;
+        }
+        let is_same_bell = seen.listing.has_same_bell(&watched.seen.listing);
+        // When the file is new, its writer may not have made it a bell yet.
+        if !is_same_bell || (seen.listing.has_bell() && !self.directory.health.changes().listens()) {
+            self.directory.listen_to_bell();
         }
         // Where the wall clock was set back, only our own clock tells.
         let is_old = seen.names.is_known() && began - watched.names_since > NAMES_SETTLE_AFTER;

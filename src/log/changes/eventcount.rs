@@ -12,10 +12,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence, wake_soon};
+use super::primitives::{AtomicBool, Bell, Condvar, Mutex, Ordering, fence, wake_soon};
 use super::watch::Watch;
 
 /// Wakes readers that wait for a [`Log`](crate::Log) to change, whichever handle or thread changes
@@ -52,9 +53,12 @@ pub struct Changes {
     is_polled: bool,
     state: Mutex<State>,
     changed: Condvar,
+    /// Wakes those who wait for the log in other processes.
+    rung: OnceLock<Bell>,
 }
 
 /// The shortest and the longest time after which a waiter looks at a log again that others change.
+/// If they wake it, the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 #[derive(Default)]
@@ -65,7 +69,12 @@ struct State {
     sleepers: usize,
     /// Tasks to wake when the round ends.
     watchers: BTreeMap<u64, Waker>,
+    /// Wakes threads when others change the log.
+    heard: Option<Arc<Bell>>,
 }
+
+/// What a thread listens to, and how often that was rung before.
+type Listening = Option<(Arc<Bell>, u32)>;
 
 impl Changes {
     /// A new `Changes` without waiters.
@@ -77,12 +86,14 @@ impl Changes {
             is_polled: false,
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
+            rung: OnceLock::new(),
         }
     }
 
     /// The same for a log that others change as well, and tell nobody of it, such as another
     /// process. Who waits looks again by itself: a thread after 1 ms, and then after twice as long
-    /// each time, up to 20 ms; a task every 5 ms, for which one thread of the process wakes all
+    /// each time, up to 20 ms, at which it is woken at once if a log's writer in another process
+    /// does so; a task every 5 ms, for which one thread of the process wakes all
     /// such tasks while there are any. Where the system allows no thread, it is woken at once.
     #[must_use]
     pub fn polled() -> Changes {
@@ -101,6 +112,27 @@ impl Changes {
         if self.is_awaited.load(Ordering::Relaxed) {
             self.wake();
         }
+        if let Some(bell) = self.rung.get() {
+            bell.ring_if_awaited();
+        }
+    }
+
+    /// Has [`notify`](Changes::notify) wake those in other processes who listen to this.
+    pub(crate) fn ring_too(&self, bell: Bell) {
+        let _ = self.rung.set(bell);
+    }
+
+    /// Wakes nobody in other processes from now on; returns false if it did not before.
+    pub(crate) fn ring_no_more(&self) -> bool {
+        let rung = self.rung.get();
+        rung.inspect(|bell| bell.let_go()).is_some()
+    }
+
+    /// Has threads that wait be woken by this from now on.
+    pub(crate) fn listen_to(&self, bell: Option<Bell>) {
+        let bell = bell.map(Arc::new);
+        let replaced = std::mem::replace(&mut self.state.lock().heard, bell);
+        drop(replaced);
     }
 
     /// Marks the log as poisoned, so that no more messages will come, and wakes all waiters.
@@ -113,6 +145,11 @@ impl Changes {
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
         self.is_poisoned.load(Ordering::Acquire)
+    }
+
+    /// Whether threads that wait are woken by a bell.
+    pub(crate) fn listens(&self) -> bool {
+        self.state.lock().heard.is_some()
     }
 
     /// Calls `check` at once and after every change, until it returns `Some`. Returns `None` if the
@@ -128,12 +165,20 @@ impl Changes {
     ) -> Option<T> {
         let mut pause = PAUSES.0;
         loop {
-            let (round, ()) = self.join(|_| ());
+            let (round, listening) = self.join(|state| {
+                let heard = state.heard.clone();
+                heard
+                    .map(|bell| (bell.listen(), bell))
+                    .map(|(rounds, bell)| (bell, rounds))
+            });
             if let Some(found) = check() {
                 return Some(found);
             }
+            if listening.is_some() {
+                pause = PAUSES.1;
+            }
             let next_look = self.next_look(&mut pause);
-            if !self.sleep(round, next_look.into_iter().chain(deadline).min())
+            if !self.sleep(round, listening, next_look.into_iter().chain(deadline).min())
                 && deadline.is_some_and(|deadline| deadline <= Instant::now())
             {
                 return check();
@@ -203,8 +248,13 @@ impl Changes {
 
     /// Sleeps until the round is over and returns true, or until the deadline has passed and
     /// returns false.
-    fn sleep(&self, round: u64, deadline: Option<Instant>) -> bool {
+    fn sleep(&self, round: u64, listening: Listening, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
+        if let Some((bell, rounds)) = listening {
+            let is_over = state.round != round;
+            drop(state);
+            return is_over || bell.wait(rounds, deadline);
+        }
         while state.round == round {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return false;
@@ -227,7 +277,12 @@ impl Changes {
         state.round += 1;
         let watchers = std::mem::take(&mut state.watchers);
         let has_sleepers = state.sleepers > 0;
+        let heard = state.heard.clone();
         drop(state);
+        if let Some(bell) = heard {
+            // Our own threads sleep there, too.
+            bell.ring();
+        }
         if has_sleepers {
             // Without the lock: this is a system call, and each waiter takes the lock when it
             // wakes.

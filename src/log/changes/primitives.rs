@@ -9,6 +9,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub(super) use super::ticker::wake_soon;
+pub(super) use crate::sys::Bell;
 pub(super) use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// A mutex without poisoning: a panic under the lock does not affect later users.

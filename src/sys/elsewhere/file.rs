@@ -1,6 +1,6 @@
 use std::io;
 
-use super::Mapping;
+use super::{Bell, Mapping};
 
 /// An open file of the operating system.
 #[derive(Debug)]
@@ -40,6 +40,10 @@ impl OsFile {
     }
 
     pub(in crate::sys) fn has_hole(&self, _: u64) -> io::Result<bool> {
+        match *self {}
+    }
+
+    pub(in crate::sys) fn bell(&self) -> io::Result<Bell> {
         match *self {}
     }
 

@@ -7,7 +7,7 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use super::system::{Stores, is_remote};
+use super::system::{Bell, Stores, is_remote};
 use super::{Mapping, Twin};
 
 /// An open file of the operating system.
@@ -96,6 +96,11 @@ impl OsFile {
             Err(Errno::NXIO | Errno::INVAL | Errno::NOTTY) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The file as one by which processes wake each other.
+    pub(in crate::sys) fn bell(&self) -> io::Result<Bell> {
+        Bell::of(&self.file)
     }
 
     /// The same file, opened once more, to be read.

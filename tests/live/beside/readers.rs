@@ -282,3 +282,54 @@ fn a_stream_over_a_reader_wakes_up() {
     let all = runtime.block_on(all).expect("no panic");
     assert!(all.into_iter().eq(0..100));
 }
+
+/// Goal: a reader that waits is woken when its writer publishes, and when another writer does that has opened the log
+/// since. Method: a quarter of the messages come sooner than by looking again now and then, which would take 5 ms.
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_reader_that_waits_is_woken() {
+    const ROUNDS: u64 = 60;
+    let home = common::fast_dir();
+    let mut log = options().open(home.path()).expect("a new log");
+    let reader = &BlockingLog::new(reader(home.path()));
+    let (published, told) = std::sync::mpsc::channel();
+    let took = thread::scope(|scope| {
+        let waiting = scope.spawn(move || {
+            let mut took = Vec::new();
+            for offset in 0..ROUNDS {
+                let batch = reader
+                    .consume_blocking(Start::At(offset), 1, None)
+                    .expect("reads");
+                let now = Instant::now();
+                assert_eq!(batch.messages.len(), 1);
+                took.push(now - told.recv().expect("a time"));
+            }
+            took
+        });
+        for offset in 0..ROUNDS {
+            // At any place between two looks.
+            thread::sleep(Duration::from_millis(25 + offset * 7 % 20));
+            if offset == ROUNDS / 2 {
+                log.close().expect("a close");
+                log = options().open(home.path()).expect("opens again");
+                thread::sleep(Duration::from_millis(60));
+            }
+            published.send(Instant::now()).expect("a reader");
+            publish(&log, offset);
+        }
+        waiting.join().expect("no panic")
+    });
+    for mut half in took.chunks(took.len() / 2).map(<[Duration]>::to_vec) {
+        half.sort_unstable();
+        let soon = half[half.len() / 4];
+        let median = half[half.len() / 2];
+        println!(
+            "a quarter within {soon:?}, half within {median:?}, all within {:?}",
+            half.last()
+        );
+        assert!(
+            soon < Duration::from_micros(2500),
+            "nobody has woken it: {half:?}"
+        );
+    }
+}

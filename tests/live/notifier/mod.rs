@@ -36,7 +36,9 @@ macro_rules! eventcount {
 eventcount!(
     sound,
     mod primitives {
-        pub(super) use super::super::primitives::{AtomicBool, Condvar, Mutex, Ordering, fence, wake_soon};
+        pub(super) use super::super::primitives::{
+            AtomicBool, Bell, Condvar, Mutex, Ordering, fence, wake_soon,
+        };
     }
 );
 
@@ -44,7 +46,7 @@ eventcount!(
     without_fences,
     mod primitives {
         pub(super) use super::super::primitives::{
-            AtomicBool, Condvar, Mutex, Ordering, no_fence as fence, wake_soon,
+            AtomicBool, Bell, Condvar, Mutex, Ordering, no_fence as fence, wake_soon,
         };
     }
 );
@@ -53,7 +55,7 @@ eventcount!(
     waking_one,
     mod primitives {
         pub(super) use super::super::primitives::{
-            AtomicBool, CondvarOfOne as Condvar, Mutex, Ordering, fence, wake_soon,
+            AtomicBool, Bell, CondvarOfOne as Condvar, Mutex, Ordering, fence, wake_soon,
         };
     }
 );

@@ -9,6 +9,32 @@ pub(crate) use loom::sync::atomic::{AtomicBool, Ordering, fence};
 
 pub(crate) fn no_fence(_: Ordering) {}
 
+/// In a model there are no other processes.
+#[derive(Debug)]
+pub(crate) enum Bell {}
+
+impl Bell {
+    pub(crate) fn listen(&self) -> u32 {
+        match *self {}
+    }
+
+    pub(crate) fn wait(&self, _: u32, _: Option<Instant>) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn ring_if_awaited(&self) {
+        match *self {}
+    }
+
+    pub(crate) fn let_go(&self) {
+        match *self {}
+    }
+
+    pub(crate) fn ring(&self) {
+        match *self {}
+    }
+}
+
 /// In a model nobody changes a log in silence.
 pub(crate) fn wake_soon(_: &Waker) {}
 

@@ -1,5 +1,6 @@
 //! Linux, which Android has too.
 
+mod bell;
 mod fork;
 mod overlay;
 mod refused;
@@ -19,6 +20,7 @@ use crate::Result;
 use crate::sys::error::random_failed;
 use crate::sys::unix::boot::boot_of;
 
+pub(in crate::sys) use bell::Bell;
 pub(in crate::sys) use fork::process_number;
 pub(super) use refused::is_remote;
 use refused::{COPY_ON_WRITE, number, of_number};

@@ -1,0 +1,110 @@
+//! A page of a file by which one process wakes others.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use rustix::thread::futex;
+
+use crate::sys::BELL_LEN;
+
+/// The first words of a file that several processes have mapped. Who waits says so in one word, and
+/// sleeps as long as the other stays as it is.
+///
+/// Whoever may write to the file can wake the others, and can keep them from being woken. So nobody
+/// relies on it: who waits looks again after a while.
+#[derive(Debug)]
+pub(in crate::sys) struct Bell(MmapRaw);
+
+impl Bell {
+    pub(in crate::sys) const IS_POSSIBLE: bool = true;
+
+    /// The bell in a file that has [`BELL_LEN`] bytes, with blocks for them, and is never cut.
+    pub(in crate::sys) fn of(file: &File) -> io::Result<Bell> {
+        if file.metadata()?.len() < BELL_LEN {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut options = MmapOptions::new();
+        options.len(usize::try_from(BELL_LEN).unwrap_or(0));
+        options.map_raw(file).map(Bell)
+    }
+
+    /// How often it was rung.
+    fn rounds(&self) -> &AtomicU32 {
+        self.word(0)
+    }
+
+    /// Not 0 if somebody may be waiting.
+    fn awaited(&self) -> &AtomicU32 {
+        self.word(1)
+    }
+
+    fn word(&self, at: usize) -> &AtomicU32 {
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins with a page")]
+        let start = self.0.as_mut_ptr().cast::<AtomicU32>();
+        // SAFETY: the mapping has `BELL_LEN` bytes, begins with a page and lasts as long as `self`.
+        // Every process accesses these words through atomics only, for which all values are valid.
+        // `at` is 0 or 1.
+        #[expect(unsafe_code, reason = "the page is no Rust object")]
+        unsafe {
+            &*start.add(at)
+        }
+    }
+
+    /// Announces somebody who waits; returns what [`wait`](Bell::wait) is to be told. The caller
+    /// makes a fence, and then looks whether there is anything to wait for.
+    pub(in crate::sys) fn listen(&self) -> u32 {
+        let rounds = self.rounds().load(Ordering::Relaxed);
+        self.awaited().store(1, Ordering::Relaxed);
+        rounds
+    }
+
+    /// Sleeps until it is rung, and returns true, or until the deadline has passed.
+    pub(in crate::sys) fn wait(&self, rounds: u32, deadline: Option<Instant>) -> bool {
+        loop {
+            let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
+            let waited = futex::wait(self.rounds(), futex::Flags::empty(), rounds, timeout.as_ref());
+            if self.rounds().load(Ordering::Relaxed) != rounds {
+                return true;
+            }
+            // Signals, and systems that refuse, are no reason to stay awake until the deadline.
+            let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if is_over || !matches!(waited, Ok(()) | Err(rustix::io::Errno::INTR)) {
+                return false;
+            }
+        }
+    }
+
+    /// Wakes who has announced itself. The caller has made the change, and then a fence.
+    #[inline]
+    pub(in crate::sys) fn ring_if_awaited(&self) {
+        if self.awaited().load(Ordering::Relaxed) != 0 {
+            self.ring();
+        }
+    }
+
+    /// Lets go of the file: a page of memory takes its place, so that nobody who rings meanwhile
+    /// touches what is not there.
+    pub(in crate::sys) fn let_go(&self) {
+        let (prot, flags) = (
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE | MapFlags::FIXED,
+        );
+        // SAFETY: the range is the whole of a mapping that `self` owns and that only atomics access.
+        // It stays mapped, readable and writable, and `self` unmaps it when it is dropped.
+        #[expect(unsafe_code, reason = "a mapping in the place of another")]
+        let _ = unsafe { mmap_anonymous(self.0.as_mut_ptr().cast(), self.0.len(), prot, flags) };
+    }
+
+    /// Wakes all who wait.
+    #[cold]
+    pub(in crate::sys) fn ring(&self) {
+        self.awaited().store(0, Ordering::Relaxed);
+        self.rounds().fetch_add(1, Ordering::SeqCst);
+        let _ = futex::wake(self.rounds(), futex::Flags::empty(), u32::MAX);
+    }
+}
