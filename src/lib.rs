@@ -78,6 +78,7 @@
 //! | handle errors | [`Error`], [`ErrorKind`] |
 //! | check, repair, back up and restore a log | [`check`], [`recover`], [`backup`], [`restore`] |
 //! | inspect a log, or what recovery cut off | [`stat`], [`dump`], [`messages_in`] |
+//! | learn what happens behind the scenes | [`Options::on_event`], [`Event`]; the features `tracing` and `metrics` |
 //! | test an application without files, with a clock of its own | [`MemoryLog`], [`Clock`] |
 //! | test an implementation of `Log` | the module `testing`, behind the feature `testing` |
 //! | understand how it works | [`design`], [`on_disk`] |

@@ -5,6 +5,7 @@ use crate::format::{
     FileName, HeaderDefect, INDEX_HEADER_LEN, IndexHeader, IndexKinds, RECORD_HEADER_LEN, SEGMENT_LEN_MAX,
     SegmentHeader, SegmentHeaderBytes,
 };
+use crate::log::Meter;
 use crate::sys::{Dir, File, Open, found};
 use crate::{Corruption, Error, IndexKind, Result};
 
@@ -29,6 +30,12 @@ impl Directory {
             kinds,
             name_of: FileName::Segment,
         }
+    }
+
+    /// The same directory, with a meter that counts what happens to the log.
+    pub(crate) fn metered(mut self) -> Directory {
+        self.health.meter = Meter::of(self.dir.path());
+        self
     }
 
     /// The same directory, in which files that have not got their names yet count as the segments.

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::home::note_failed_sync;
+use crate::log::Meter;
 use crate::sys::{Dir, Process};
 use crate::{Changes, Error, Result};
 
@@ -35,6 +36,8 @@ pub(crate) struct Health {
     renaming: Mutex<()>,
     /// Wakes those who wait for the log to change.
     changes: Changes,
+    /// Counts what happens to the log.
+    pub(super) meter: Meter,
 }
 
 const OPEN: u8 = 0;
@@ -57,6 +60,7 @@ impl Health {
             } else {
                 Changes::new()
             },
+            meter: Meter::default(),
         }
     }
 
@@ -64,6 +68,12 @@ impl Health {
     #[inline]
     pub(crate) fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    /// Counts what happens to the log.
+    #[inline]
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub(crate) fn is_read_only(&self) -> bool {
@@ -165,6 +175,7 @@ impl Health {
         let before = self.state.fetch_or(POISONED, Ordering::AcqRel);
         if before & (POISONED | GIVEN_UP) == 0 && !self.is_read_only && self.process.is_current() {
             note_failed_sync(&self.dir);
+            self.meter.poisoned();
         }
         self.changes.poison();
     }
@@ -211,6 +222,7 @@ impl Health {
     pub(crate) fn give_up(&self) {
         let _no_renaming = self.renaming.lock();
         self.state.fetch_or(GIVEN_UP, Ordering::AcqRel);
+        self.meter.closed();
     }
 }
 

@@ -7,7 +7,7 @@ use super::append::Published;
 use super::open_log::OpenLog;
 use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
-use crate::log::{Reading, Record};
+use crate::log::{Cause, Reading, Record};
 use crate::segment::{Gather as _, IndexState, SegmentRef};
 use crate::sys::{Dir, is_out_of_space};
 use crate::{
@@ -207,7 +207,10 @@ impl FileLog {
     /// Deletes from one segment, and lets go of its old file.
     fn delete_once(&self, offsets: &mut BTreeSet<u64>) -> Result<Deleted> {
         let mut removal = self.log.remove.begin()?;
-        let deleted = removal.delete_some(offsets);
+        let meter = self.log.health().meter();
+        let deleted = removal
+            .delete_some(offsets)
+            .inspect(|deleted| meter.removed(Cause::Delete, deleted.messages, deleted.size));
         let acted = removal.end().map_or(Ok(()), |due| self.log.upkeep.act(*due));
         self.log.upkeep.forget_removed();
         self.log.teller().tell_left();
@@ -385,7 +388,9 @@ impl Log for FileLog {
     }
 
     fn trim(&self, before: u64) -> Result<Trimmed> {
+        let meter = self.log.health().meter();
         let trimmed = self.log.remove.begin()?.trim(before);
+        let trimmed = trimmed.inspect(|gone| meter.removed(Cause::Trim, gone.count, gone.size));
         self.log.upkeep.forget_removed();
         self.log.teller().tell_left();
         trimmed

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::append::Appender;
 use super::beside::{Seen, Tails, until_it_fits};
@@ -17,7 +18,7 @@ use crate::chain::{Chain, Closed, FoundProducers, Unclosed, Verdict, segment_bas
 use crate::control::{ControlState, Guard, Producers};
 use crate::directory::{Copies, Directory, Home, MetaStore};
 use crate::format::IndexKinds;
-use crate::log::Span;
+use crate::log::{Span, Timed};
 use crate::segment::{Active, Extent, KeyRun, SegmentRef, runs_among};
 use crate::sys::{Created, Dir, DirLock, Open, find_dir};
 use crate::{Error, Event, LifeId, Result};
@@ -136,6 +137,7 @@ fn open(options: &Options, dir: &Dir) -> Result<FileLog> {
 
 fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {
     let _span = Span::open(dir.path());
+    let begun = Instant::now();
     let found = if options.read_only {
         find_beside(options, dir, None)?
     } else {
@@ -149,7 +151,9 @@ fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<Fi
     log.trim_as_told()?;
     log.log.teller().tell_left();
     // What the policy removes may have been the first that is written.
-    log.log.directory.health.check_not_poisoned()?;
+    let health = log.log.health();
+    health.check_not_poisoned()?;
+    health.meter().took(Timed::Open, begun.elapsed());
     Ok(log)
 }
 
@@ -179,15 +183,13 @@ fn find(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<
         key: options.key_index.unwrap_or(meta.key_index),
         time: options.time_index.unwrap_or(meta.time_index),
     };
-    let directory = match known {
-        Some(known) => Arc::clone(known),
-        None => Arc::new(Directory::new(
-            dir.clone(),
-            meta.log_id,
-            kinds,
-            !options.read_only,
-        )),
-    };
+    let directory = known.map_or_else(
+        || {
+            let found = Directory::new(dir.clone(), meta.log_id, kinds, !options.read_only);
+            Arc::new(if options.read_only { found } else { found.metered() })
+        },
+        Arc::clone,
+    );
     let mut chain = Chain::new(directory, copies, meta, bases)?;
     if !options.read_only {
         remove_superseded(&mut chain)?;

@@ -61,6 +61,7 @@ impl OpenLog {
         if lock.is_some() {
             directory.hang_bell();
         }
+        let next_offset = appender.next_offset;
         let lives = metadata.current().lives.clone();
         let lives = Arc::new(KnownLives::new(lives, common_until));
         let scheduler = (options.background && !options.read_only).then(|| {
@@ -81,6 +82,8 @@ impl OpenLog {
             (durable, producers_saved),
             options,
         ));
+        directory.health.meter().opened(next_offset, durable);
+        segments.show();
         let space = Arc::new(Space::new(&directory, options.rollover));
         let remove = Arc::new(Remove::new(&append, &segments, &metadata, &space, options));
         let upkeep = Upkeep::new(&segments, &append, &remove, &space, options, scheduler.as_ref());
@@ -292,6 +295,7 @@ impl OpenLog {
             return (Ok(()), None);
         }
         let closed = self.close_files();
+        self.segments.show();
         self.health().give_up();
         if let Some(beside) = &self.beside {
             // Before the list is cleared: a look that is under way replaces it.
@@ -337,6 +341,8 @@ impl OpenLog {
             meta.control = control;
             meta.visible_is_durable = self.append.frontiers().visible_is_durable();
             meta.clean = Some(CleanEnd { last });
-        })
+        })?;
+        self.health().meter().synced_to(|| control.0);
+        Ok(())
     }
 }

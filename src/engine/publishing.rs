@@ -2,6 +2,7 @@
 
 use super::append::Published;
 use super::file_log::FileLog;
+use crate::log::Timed;
 use crate::{Error, Job, Log, NewMessage, PublishOptions, Result};
 
 impl FileLog {
@@ -34,7 +35,8 @@ impl FileLog {
             return Ok(());
         }
         // Of a batch that was there already, the caller learns the log's end as well.
-        self.log.append.wait_for(published.ack.tail.offset)?;
+        let wait = || self.log.append.wait_for(published.ack.tail.offset);
+        self.log.health().meter().time(Timed::Wait, wait)?;
         match published.trim_to {
             Some(before) => self.trim_by_control(before),
             None => Ok(()),
@@ -142,6 +144,7 @@ impl FileLog {
                 self.log.teller().tell_left();
                 let segments = &self.log.segments;
                 segments.change(|list| list.start_offset = list.start_offset.max(before));
+                segments.show();
                 self.log.health().changes().notify();
                 Ok(())
             }

@@ -42,7 +42,7 @@ pub(crate) struct Recovered {
     /// For reading only: the segments that were walked through, and whether only durable messages
     /// are visible in them.
     pub(crate) tails: Option<(Tails, bool)>,
-    /// How many bytes were cut off, if anybody is told.
+    /// How many bytes were cut off, if anybody is told or counts.
     pub(crate) cut_bytes: u64,
 }
 
@@ -65,7 +65,8 @@ impl Recovery<'_> {
             return self.shown(found);
         }
         let _span = Span::recovery(self.directory.dir.path());
-        let is_told = self.options.environment.listener.is_somebody();
+        let is_told =
+            self.options.environment.listener.is_somebody() || self.directory.health.meter().is_counting();
         let cut_bytes = if is_told {
             self.bytes_behind_end(&found)?
         } else {

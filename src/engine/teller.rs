@@ -1,4 +1,4 @@
-//! Tells what happened to a log, once its locks are released.
+//! Counts what happened to a log, and tells it once the log's locks are released.
 
 use std::collections::VecDeque;
 use std::error::Error as _;
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 
 use crate::directory::Directory;
-use crate::log::Listener;
+use crate::log::{Listener, Meter};
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 use crate::{Error, Event, Job, Options};
 
@@ -50,7 +50,7 @@ impl Teller {
             is_left: AtomicBool::new(false),
             member: OnceLock::new(),
         });
-        if let Some(scheduler) = scheduler.filter(|_| teller.is_heard()) {
+        if let Some(scheduler) = scheduler.filter(|_| teller.listener.is_somebody()) {
             let weak = Arc::downgrade(&teller);
             let worker: Weak<dyn Worker> = weak;
             teller
@@ -60,19 +60,28 @@ impl Teller {
         teller
     }
 
-    /// Whether anybody is told.
+    /// Whether what happens is told to anybody, or counted.
     pub(crate) fn is_heard(&self) -> bool {
-        self.listener.is_somebody()
+        self.listener.is_somebody() || self.meter().is_counting()
     }
 
-    /// Has it told that something happened.
+    fn meter(&self) -> &Meter {
+        self.directory.health.meter()
+    }
+
+    /// Counts that something happened, and has it told.
     pub(crate) fn note(&self, event: impl FnOnce() -> Event) {
         if !self.is_heard() {
             return;
         }
+        let event = event();
+        self.meter().happened(&event);
+        if !self.listener.is_somebody() {
+            return;
+        }
         let mut waiting = self.waiting.lock();
         if waiting.events.len() < WAITING_MAX {
-            waiting.events.push_back(event());
+            waiting.events.push_back(event);
         }
         drop(waiting);
         let is_asked = self.member.get().is_some_and(|member| member.ask(Turn::Ordinary));

@@ -99,9 +99,22 @@ pub enum Job {
     Close,
 }
 
-impl fmt::Display for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Job {
+    /// All there are.
+    #[cfg(feature = "metrics")]
+    pub(crate) const ALL: [Job; 8] = [
+        Job::Sync,
+        Job::Seal,
+        Job::Space,
+        Job::Index,
+        Job::Retention,
+        Job::Removal,
+        Job::Producers,
+        Job::Close,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Job::Sync => "sync",
             Job::Seal => "seal",
             Job::Space => "space",
@@ -110,6 +123,12 @@ impl fmt::Display for Job {
             Job::Removal => "removal",
             Job::Producers => "producers",
             Job::Close => "close",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

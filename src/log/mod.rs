@@ -14,6 +14,7 @@ mod default;
 mod durability;
 mod event;
 mod listener;
+mod meter;
 mod options;
 mod reading;
 mod retention;
@@ -24,6 +25,7 @@ pub(crate) use aging::{
     Aging, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known, latest_clock,
 };
 pub(crate) use listener::Listener;
+pub(crate) use meter::{Cause, Listed, Meter, Timed};
 pub(crate) use reading::{Reading, Record};
 pub(crate) use retention::{Age, AgeCut};
 pub(crate) use timestamps::{Stamp, stamped};

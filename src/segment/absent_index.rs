@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::ending::Seal;
-use super::index_build::{IndexBuild, binding, store_index};
+use super::index_build::{IndexBuild, binding};
 use super::sealed::Sealed;
 use crate::Result;
 use crate::format::SegmentHeader;
@@ -73,6 +73,6 @@ impl AbsentIndex {
         if is_retired || sealed.open_index(&binding(&self.header, self.seal))?.is_some() {
             return Ok(());
         }
-        store_index(&sealed.directory, sealed.base(), &bytes)
+        sealed.store_index(&bytes)
     }
 }

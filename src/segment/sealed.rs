@@ -1,6 +1,6 @@
 //! A segment that is complete: mapped on demand, searched through its index file.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ pub(crate) struct Sealed {
     /// on reading in them: the files that have the name now hold other messages, which do not
     /// belong to that list.
     kept: OnceLock<Arc<Mapped>>,
+    /// Bytes of its files, once somebody has asked; 0 if they are not known.
+    size: AtomicU64,
 }
 
 /// How a sealed segment's end is known.
@@ -105,6 +107,7 @@ impl Sealed {
             retired: AtomicBool::new(false),
             time_max: OnceLock::new(),
             kept: OnceLock::new(),
+            size: AtomicU64::new(0),
         }
     }
 
@@ -237,6 +240,26 @@ impl Sealed {
     pub(crate) fn index_len(&self) -> Result<u64> {
         let file = found(self.directory.open(&FileName::Index(self.base), Open::Read))?;
         file.map_or(Ok(0), |file| file.len())
+    }
+
+    /// Bytes of its files. Asks the system only if its index may have changed since the last call;
+    /// a file that cannot be asked for counts nothing.
+    pub(crate) fn size(&self) -> u64 {
+        let known = self.size.load(Ordering::Relaxed);
+        if known > 0 {
+            return known;
+        }
+        let len = |name| self.directory.len_of(&name).unwrap_or(0);
+        let size = len(FileName::Segment(self.base)) + len(FileName::Index(self.base));
+        self.size.store(size, Ordering::Relaxed);
+        size
+    }
+
+    /// Puts its index file in place.
+    pub(super) fn store_index(&self, bytes: &[u8]) -> Result<()> {
+        let stored = store_index(&self.directory, self.base, bytes);
+        self.size.store(0, Ordering::Relaxed);
+        stored
     }
 
     /// How the segment behind, or the metadata, knows this one; and the file that an error about it
@@ -398,7 +421,7 @@ impl Sealed {
         if is_stored
             && self.directory.health.may_write_files()
             && !self.retired.load(Ordering::Acquire)
-            && store_index(&self.directory, self.base, &bytes).is_ok()
+            && self.store_index(&bytes).is_ok()
             && let Some(index) = self.open_index(&binding)?
         {
             return Ok(index);

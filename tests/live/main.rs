@@ -13,6 +13,8 @@ mod beside_backups;
 mod blocking;
 mod clocks;
 mod concurrency;
+#[cfg(feature = "metrics")]
+mod counted;
 mod events;
 mod fencing;
 mod indexes;

@@ -36,6 +36,12 @@ impl AppendContext {
         &self.directory
     }
 
+    /// Notes that everything below `offset` was synced; see [`Frontiers::all_synced`].
+    pub(super) fn all_synced(&self, offset: u64) {
+        self.frontiers.all_synced(offset);
+        self.health().meter().synced_to(|| self.frontiers.durable());
+    }
+
     #[inline]
     pub(super) fn health(&self) -> &Health {
         &self.directory.health

@@ -17,6 +17,7 @@ use crate::control::{ControlState, check_offset};
 use crate::directory::{LiveMetadata, NoteToReaders};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
+use crate::log::Timed;
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Way};
 use crate::{Ack, Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
 
@@ -193,7 +194,8 @@ impl Append {
     pub(crate) fn wait_for(&self, offset: u64) -> Result<()> {
         let context = &self.context;
         let durable = || context.frontiers.durable();
-        let lead = |begun: &dyn Fn(u64)| self.sync_all(begun);
+        let meter = context.health().meter();
+        let lead = |begun: &dyn Fn(u64)| meter.time(Timed::Sync, || self.sync_all(begun));
         context.commit.wait(context.health(), offset, durable, lead)
     }
 
@@ -338,6 +340,8 @@ impl Appender {
                 self.ask_for_space(context, end, reserved, &mut published.due);
             }
         }
+        let (meter, end) = (context.health().meter(), self.written.end);
+        meter.published(records.messages, plan.len, (self.next_offset, end));
         Ok(())
     }
 

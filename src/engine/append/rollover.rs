@@ -7,7 +7,7 @@ use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
 use crate::format::{BATCH_HEADER_LEN, FRAMES_START, Salt, SegmentHeader};
-use crate::log::{creation_time, latest_clock};
+use crate::log::{Timed, creation_time, latest_clock};
 use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, WalkEnd, capacity_for};
 use crate::sys::is_out_of_space;
 
@@ -198,7 +198,7 @@ impl Appender {
             list.next_offset_min = list.next_offset_min.max(before);
             list.last_time = self.guard.state.last_time;
         });
-        context.frontiers.all_synced(before);
+        context.all_synced(before);
         segments
     }
 
@@ -235,14 +235,15 @@ impl Appender {
             return Ok(context.frontiers.durable() >= self.next_offset);
         }
         if !self.is_all_durable(active) {
-            let synced = active.sync(context.directory());
+            let meter = context.health().meter();
+            let synced = meter.time(Timed::Sync, || active.sync(context.directory()));
             context.health().poison_on_error(synced)?;
             active.raise_frontier(self.written.end);
             context.tell_durable(self.mark_end(), self.next_offset);
         }
         context.frontiers.synced(active, self.written);
         context.health().changes().notify();
-        context.frontiers.all_synced(self.next_offset);
+        context.all_synced(self.next_offset);
         context.commit.wake();
         Ok(true)
     }
@@ -260,7 +261,7 @@ impl Appender {
         }
         let oldest = self.unsynced.first().or(self.active.as_ref());
         let durable = oldest.map_or(self.next_offset, |oldest| oldest.header.base);
-        context.frontiers.all_synced(durable);
+        context.all_synced(durable);
         if let Some(active) = self.active.as_ref().filter(|_| self.unsynced.is_empty()) {
             context.frontiers.durable_up_to(active, FRAMES_START);
             self.backlog
@@ -323,6 +324,7 @@ impl Appender {
         let count = active.visible().count;
         self.begin(&active, count, previous.len, previous.last_checksum);
         context.segments.replace(&SegmentRef::Active(active));
+        context.segments.show();
         Ok(true)
     }
 }

@@ -46,7 +46,7 @@ impl Append {
                 context.health().changes().notify();
             }
         }
-        context.frontiers.all_synced(snapshot.next_offset);
+        context.all_synced(snapshot.next_offset);
         Ok(())
     }
 }

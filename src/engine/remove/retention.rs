@@ -3,7 +3,7 @@
 use super::removal::{Removal, Remove};
 use crate::engine::segments::{FromEnd, Reader};
 use crate::format::{FRAMES_START, FileName};
-use crate::log::{FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known};
+use crate::log::{Cause, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known};
 use crate::segment::{ReadFault, SegmentSnapshot};
 use crate::{Error, Event, Job, Result, Trimmed};
 
@@ -39,6 +39,8 @@ impl Removal<'_> {
     /// Trims to where the policy says.
     fn trim_and_tell(&self, before: u64) -> Result<Trimmed> {
         let trimmed = self.trim(before)?;
+        let meter = self.remove.health().meter();
+        meter.removed(Cause::Retention, trimmed.count, trimmed.size);
         let segments = &self.remove.segments;
         if trimmed.count > 0 || trimmed.size > 0 {
             segments.teller.note(|| Event::RetentionRemoved {

@@ -10,6 +10,7 @@ use super::mappings::{Mappings, releases_for};
 use crate::directory::Directory;
 use crate::engine::teller::Teller;
 use crate::format::FileName;
+use crate::log::Listed;
 use crate::segment::{Active, Budget, Seal, Sealed, SegmentRef};
 use crate::sys::found;
 use crate::{Error, Result};
@@ -176,6 +177,30 @@ impl Segments {
                 Ok(self.len_of(&FileName::Segment(base))? + self.len_of(&FileName::Index(base))?)
             }
         }
+    }
+
+    /// Has the meter show the segments as they are now.
+    pub(crate) fn show(&self) {
+        self.directory.health.meter().listed(|| self.listed());
+    }
+
+    /// The segments for the meter, and where the one ends that is appended to.
+    fn listed(&self) -> (Listed, u64) {
+        let list = self.list();
+        let end = match list.segments.last() {
+            Some(SegmentRef::Active(active)) => u64::from(active.visible().end),
+            _ => 0,
+        };
+        let all = list.segments.iter().map(|segment| match segment {
+            SegmentRef::Active(active) => u64::from(active.visible().end),
+            SegmentRef::Sealed(sealed) => sealed.size(),
+        });
+        let listed = Listed {
+            start_offset: list.start_offset,
+            segments: list.segments.len(),
+            left_behind: all.sum::<u64>().saturating_sub(end),
+        };
+        (listed, end)
     }
 
     /// Bytes of a file; 0 where there is none.

@@ -97,6 +97,9 @@ impl Upkeep {
             None => {}
         }
         let is_begun = begun.is_some();
+        if is_begun {
+            self.segments.show();
+        }
         if let (Some(begun), Some(_)) = (&begun, &left_behind) {
             let base = begun.header.base;
             self.segments.teller.note(|| Event::RolledOver { base });
@@ -264,8 +267,9 @@ impl Upkeep {
         self.pace.keep(backlog, self.member.get());
     }
 
-    /// Drops the tasks for segments that were removed.
+    /// Drops the tasks for segments that were removed, and shows what is left.
     pub(crate) fn forget_removed(&self) {
+        self.segments.show();
         self.tasks
             .lock()
             .retain(|active| self.segments.has_active(active));

@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::engine::append::Append;
 use crate::engine::segments::Segments;
 use crate::engine::teller::Teller;
+use crate::log::Timed;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 use crate::{Durability, Event, Job, Options};
 
@@ -123,7 +124,8 @@ impl Pace {
         {
             self.tell(oldest.since.elapsed());
             // A failed sync poisons the log, and the next publish, or closing, reports it.
-            let synced = self.append.wait_for(oldest.offset.saturating_add(1));
+            let wait = || self.append.wait_for(oldest.offset.saturating_add(1));
+            let synced = self.directory.health.meter().time(Timed::Wait, wait);
             if self.teller.note_failure(Job::Sync, synced).is_none() {
                 return;
             }

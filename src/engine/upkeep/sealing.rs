@@ -146,6 +146,7 @@ impl Sealing {
                 base: header.base,
                 bytes: u64::from(self.seal.len),
             });
+            segments.show();
         }
         Ok(Progress::Done)
     }

@@ -94,10 +94,11 @@ impl Upkeep {
 
     fn build_index(&self, absent: Box<AbsentIndex>) -> Task {
         let base = absent.sealed().base();
-        match absent_indexes::resume(absent, &self.segments, &self.space) {
-            Some(absent) => Task::BuildIndex(absent),
-            None => Task::FindIndex(base),
+        if let Some(absent) = absent_indexes::resume(absent, &self.segments, &self.space) {
+            return Task::BuildIndex(absent);
         }
+        self.segments.show();
+        Task::FindIndex(base)
     }
 
     pub(super) fn find_key_run(&self) -> Option<Task> {
