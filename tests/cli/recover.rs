@@ -250,3 +250,40 @@ fn recover_needs_a_log() {
     }
     assert!(!place.run("recover", &["--until", "5"]).failed(2).is_empty());
 }
+
+/// Goal: recovery gives a log the indexes that it had. Method: both copies of the metadata are lost, of logs with
+/// either index, with both and with none, with and without index files.
+#[test]
+fn a_log_whose_metadata_is_lost_keeps_its_indexes() {
+    let all = ["--key-index", "--time-index"];
+    for (had, has_files, told, expected) in [
+        (&all[..], true, &[][..], [true, true]),
+        (&all[..1], true, &[], [true, false]),
+        (&all[1..], true, &[], [false, true]),
+        (&[], true, &[], [false, false]),
+        (&all[1..], true, &all[..1], [true, true]),
+        (&all, false, &[], [false, false]),
+        (&all, false, &all[1..], [false, true]),
+    ] {
+        let place = Place::new();
+        let flags = [had, &["--rollover", "1024", "--batch", "5"]].concat();
+        place.publish(&flags, numbered(100).as_bytes()).ok();
+        for entry in fs::read_dir(place.dir()).expect("listed") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let is_index = path.extension().is_some_and(|ending| ending == "idx");
+            if name.starts_with("meta.") || !has_files && is_index {
+                fs::remove_file(path).expect("removed");
+            }
+        }
+        let run = place.run("recover", &[&["--json"], told].concat());
+        assert_eq!(report(&run)["metadata_rebuilt"], true, "{run:?}");
+        let stats = &place.run("stat", &["--json"]).json()[0];
+        let indexes = ["key_index", "time_index"].map(|index| stats[index] == true);
+        assert_eq!(indexes, expected, "{had:?} {has_files} {told:?}");
+        assert_eq!(offsets(&place).len(), 100);
+    }
+    place()
+        .run("recover", &["--from-quarantine", "--key-index"])
+        .failed(2);
+}

@@ -37,6 +37,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["salvage", "truncate"])]
     from_quarantine: bool,
 
+    #[command(flatten)]
+    indexes: Indexes,
+
     /// Change nothing, and print what would be done
     #[arg(long)]
     dry_run: bool,
@@ -59,6 +62,18 @@ struct Choice {
     /// Keep every message before the first damage, and drop the rest
     #[arg(long, conflicts_with = "salvage")]
     truncate: bool,
+}
+
+/// The indexes that the log has. Where its metadata can be read, that says it.
+#[derive(Debug, clap::Args)]
+struct Indexes {
+    /// If all metadata is lost, give the log a key index also if no index file has one
+    #[arg(long, conflicts_with = "from_quarantine")]
+    key_index: bool,
+
+    /// If all metadata is lost, give the log a time index also if no index file has one
+    #[arg(long, conflicts_with = "from_quarantine")]
+    time_index: bool,
 }
 
 #[derive(Serialize)]
@@ -133,9 +148,13 @@ impl Args {
     }
 
     fn recover(&self, dry_run: bool, salvage: bool) -> Result<RecoverReport, Failure> {
-        // These options matter only if the metadata is lost. A log that had an index then keeps it,
-        // and one that had none can ignore it.
-        let options = Options::new().key_index(true).time_index(true);
+        let mut options = Options::new();
+        if self.indexes.key_index {
+            options = options.key_index(true);
+        }
+        if self.indexes.time_index {
+            options = options.time_index(true);
+        }
         let how = RecoverOptions::new().dry_run(dry_run).salvage(salvage);
         open::patiently(|| duramen::recover_with(&self.dir, &options, &how))
     }
