@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use duramen::{Log, NewMessage, Options, Retention};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::NoSubscriber;
 use tracing::{Level, Metadata, Subscriber};
 
 use crate::common::{fast_dir, files_of};
@@ -79,6 +80,8 @@ impl Subscriber for Lines {
 /// the log has no listener. Method: a subscriber of this thread alone, on which a log without a background tells all.
 #[test]
 fn calls_are_spans_and_what_is_told_is_an_event() {
+    // While there is but one subscriber, an event that another thread tells first is taken for one that nobody wants.
+    drop(tracing::subscriber::set_global_default(NoSubscriber::new()));
     let (dir, copy, target, lines) = (fast_dir(), fast_dir(), fast_dir(), Lines::default());
     let options = Options::new().rollover(1024).background(false);
     let options = options.retention(Retention::new().max_messages(3));
