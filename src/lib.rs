@@ -225,7 +225,7 @@ pub use memory::MemoryLog;
 pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TReadBatch, codec};
 pub use types::{
     Ack, BATCH_SIZE_MAX, BackupReport, Batch, Control, ControlRecord, Corruption, DecodeError, Deleted,
-    ErrorKind, Filter, Headers, IndexKind, LifeId, MESSAGE_SIZE_MAX, Message, MessagePart, MessageRef,
-    NewMessage, ParsePositionError, ParseTimestampError, Place, Position, PublishOptions, ReadBatch,
-    ReadOptions, Start, Stats, Stop, Timestamp, Token, Trimmed, metered_size,
+    ErrorKind, Filter, Headers, IndexKind, LifeId, MESSAGE_SIZE_MAX, MappedFiles, Message, MessagePart,
+    MessageRef, NewMessage, ParsePositionError, ParseTimestampError, Place, Position, PublishOptions,
+    ReadBatch, ReadOptions, Start, Stats, Stop, Timestamp, Token, Trimmed, metered_size,
 };

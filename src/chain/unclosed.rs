@@ -98,6 +98,8 @@ impl Chain {
         }
         let (walked, unreadable) = self.walk_readable(options)?;
         let cut_at = self.cut_at(&walked, options)?;
+        // What could not be read must not be taken for what is not there.
+        walked.iter().try_for_each(Walked::check_read)?;
         let readable = &self.bases[..self.bases.len() - unreadable.len()];
         let rewritten = match readable.last() {
             Some(last) if walked.is_empty() => end_of(&self.header(*last)?, Testimony::Nobody),
@@ -152,10 +154,8 @@ impl Chain {
         let Some((last, before)) = bases.split_last() else {
             return Ok(Vec::new());
         };
-        let capacity = self
-            .directory
-            .takes_stores()
-            .then(|| capacity_for(options.rollover, 0));
+        let may_write = self.directory.health.may_write_files();
+        let capacity = may_write.then(|| capacity_for(options.rollover, 0));
         let header = self.header(*last)?;
         if header.rewrite.is_some() {
             return Ok(Vec::new());

@@ -10,7 +10,6 @@ impl Directory {
     /// there is no way or no space for that, they look again after a while.
     pub(crate) fn hang_bell(&self) {
         if self.dir.has_bells()
-            && self.takes_stores()
             && let Ok(bell) = self.make_bell()
         {
             self.health.changes().ring_too(bell);

@@ -6,8 +6,8 @@ use crate::format::{
     SegmentHeader, SegmentHeaderBytes,
 };
 use crate::log::Meter;
-use crate::sys::{Dir, File, Open, found};
-use crate::{Corruption, Error, IndexKind, Result};
+use crate::sys::{Dir, File, Open, failed_read, found};
+use crate::{Corruption, Error, IndexKind, MappedFiles, Result};
 
 /// The opened directory of a log: its files by name, and what all of them have in common.
 #[derive(Debug)]
@@ -46,19 +46,12 @@ impl Directory {
         }
     }
 
-    /// Whether this handle may store to files here through mappings: it may write, and the file
-    /// system is not one of those on which a log is refused. Only `recover` writes on such a one,
-    /// and reads back what it has written.
-    pub(crate) fn takes_stores(&self) -> bool {
-        self.health.may_write_files() && self.dir.check_supported().is_ok()
-    }
-
-    /// Copies `start..end` of a file to the start of another, durably. Where mappings are not to be
-    /// relied on, the copy is read back and compared.
+    /// Copies `start..end` of a file to the start of another, durably. Where not all
+    /// files may be mapped, the copy is read back and compared.
     pub(crate) fn copy_durably(&self, from: &File, start: u64, end: u64, to: &File) -> Result<()> {
         copy_range(from, start, end, to)?;
         to.sync()?;
-        if self.takes_stores() {
+        if self.dir.mapped_files() == MappedFiles::All {
             Ok(())
         } else {
             compare_range(from, start, end, to)
@@ -201,13 +194,14 @@ pub(crate) fn header_error(path: &Path, defect: HeaderDefect) -> Error {
     }
 }
 
+/// The error for damage in a file. If its bytes were only not to be read, the error says that.
 pub(crate) fn corrupt(path: &Path, position: u64, offset: Option<u64>, kind: Corruption) -> Error {
-    Error::Corrupt {
+    failed_read(path).unwrap_or_else(|| Error::Corrupt {
         path: path.to_path_buf(),
         position,
         offset,
         kind,
-    }
+    })
 }
 
 /// Copies `start..end` of one file to the start of another.

@@ -36,7 +36,7 @@ impl Options {
     /// handle has the log open for writing, and this one is to write too; [`Error::Corrupt`] if
     /// bytes that were durable are damaged; [`Error::Version`] if a file has a format version that
     /// this library does not read; [`Error::Invalid`] for options out of range;
-    /// [`Error::Unsupported`] on a file system that is refused; [`Error::Io`]. In all these cases
+    /// [`Error::Unsupported`] where files cannot be locked; [`Error::Io`]. In all these cases
     /// the log is as it was; files that no longer belong to it may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
         self.validate()?;
@@ -72,19 +72,12 @@ impl Options {
 
     /// Opens the directory in which a log is to be.
     pub(crate) fn dir_of_log(&self, path: &Path) -> Result<Dir> {
-        find_dir(&*self.file_system(), path)?.ok_or_else(|| no_log(path))
+        let dir = find_dir(&*self.file_system(), path)?.ok_or_else(|| no_log(path))?;
+        Ok(dir.mapping_at_most(self.environment.mapped_files))
     }
 
     /// Opens the log in this directory.
     pub(crate) fn open_in(&self, dir: &Dir) -> Result<FileLog> {
-        if !self.read_only {
-            dir.check_supported()?;
-        }
-        self.open_to_recover(dir)
-    }
-
-    /// Opens it also where a log is refused. Nothing may be published to it there.
-    pub(crate) fn open_to_recover(&self, dir: &Dir) -> Result<FileLog> {
         self.validate()?;
         open(self, dir)
     }
@@ -125,8 +118,9 @@ fn open_at(options: &Options, path: &Path) -> Result<FileLog> {
     if options.read_only || !options.create_dirs {
         return options.open_in(&options.dir_of_log(path)?);
     }
-    let created = Created::open(&*options.file_system(), path, &Dir::check_supported)?;
-    let log = open(options, created.dir())?;
+    let created = Created::open(&*options.file_system(), path, &|_| Ok(()))?;
+    let dir = created.dir().clone();
+    let log = open(options, &dir.mapping_at_most(options.environment.mapped_files))?;
     created.keep();
     Ok(log)
 }

@@ -72,7 +72,7 @@ impl OpenLog {
         if let Some(recovered) = recovered {
             teller.note(|| recovered);
         }
-        let mapped_max = options.segments_mapped_max;
+        let mapped_max = options.segments_mapped_max.min(directory.dir.kept_open_max());
         let segments = Arc::new(Segments::new(&directory, teller, list, mapped_max));
         let metadata = Arc::new(LiveMetadata::new(&directory, metadata, home));
         let append = Arc::new(Append::new(
@@ -169,6 +169,7 @@ impl OpenLog {
             },
             key_index: self.directory.kinds.key,
             time_index: self.directory.kinds.time,
+            mapped_files: self.directory.dir.mapped_files(),
             ..Stats::default()
         };
         for segment in &reader.list().segments {

@@ -167,7 +167,7 @@ impl Recovery<'_> {
         }
         let Some(cut_at) = found.cut_at else { return Ok(()) };
         let short = &found.walked[cut_at.at];
-        if cut_at.is_durable || short.is_frame_behind() {
+        if cut_at.is_durable || short.is_frame_behind()? {
             keep_tail(self.directory, short)?;
         }
         // The last segment goes first here too, for the same reason.
@@ -214,14 +214,13 @@ impl Recovery<'_> {
             || self.options.durability == crate::Durability::EachPublish
             || !self.options.background;
         if copies_now && self.copy_now(&active, extent.end)? {
-            let is_mapped = self.directory.takes_stores();
-            let capacity = is_mapped.then(|| capacity_for(self.options.rollover, 0));
+            let capacity = Some(capacity_for(self.options.rollover, 0));
             let (active, extent) =
                 Active::adopt(self.directory, active.header.base, Some(extent.end), capacity)?;
             if earlier_proven {
                 active.raise_frontier(end);
             }
-            let is_continued = is_continued && active.map.takes_stores();
+            let is_continued = is_continued && active.map.is_appendable();
             self.push(active, extent, is_last, is_continued, recovered);
             return Ok(());
         }

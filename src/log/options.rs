@@ -5,6 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "fault")]
 use super::ManualClock;
 use super::{Clock, Durability, Event, Listener, Retention, SystemClock, TimestampPolicy};
+use crate::MappedFiles;
 #[cfg(feature = "fault")]
 use crate::Timestamp;
 use crate::scheduler::Scheduler;
@@ -53,6 +54,8 @@ pub(crate) struct Environment {
     pub(crate) lock_timeout: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) listener: Listener,
+    /// Of the log's files, no more than these are mapped.
+    pub(crate) mapped_files: MappedFiles,
     /// Gives the log its turns in the background. None: that which all logs of the process share.
     pub(crate) scheduler: Option<Scheduler>,
     #[cfg(feature = "fault")]
@@ -83,6 +86,7 @@ impl Options {
                 lock_timeout: Duration::ZERO,
                 clock: Arc::new(SystemClock),
                 listener: Listener::default(),
+                mapped_files: MappedFiles::All,
                 scheduler: None,
                 #[cfg(feature = "fault")]
                 disk: None,
@@ -188,6 +192,21 @@ impl Options {
     /// two mappings, or four if it is read in order. Default: 4,096.
     pub fn segments_mapped_max(mut self, segments: usize) -> Options {
         self.segments_mapped_max = segments;
+        self
+    }
+
+    /// Map no more than these of the log's files. Default: [`All`](MappedFiles::All). Never more
+    /// are mapped than is safe on the file system that the directory is on: on btrfs, ZFS and
+    /// bcachefs [`Sealed`](MappedFiles::Sealed), on NFS, SMB, 9P, virtiofs and FUSE
+    /// [`Nothing`](MappedFiles::Nothing). [`Stats::mapped_files`](crate::Stats::mapped_files) says
+    /// which are.
+    ///
+    /// Where calls take the place of mappings, everything is as safe, and slower. A mapping kills
+    /// the process if the device goes away, or if somebody else shortens a file; a call fails. So
+    /// this is also for devices that may go away, and for file systems that the library cannot
+    /// recognise, such as one in user space below an overlay. It holds for the handle.
+    pub fn mapped_files(mut self, at_most: MappedFiles) -> Options {
+        self.environment.mapped_files = at_most;
         self
     }
 

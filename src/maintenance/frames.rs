@@ -163,7 +163,7 @@ pub(super) fn map_of(path: &Path) -> Result<Map> {
     let file = Os.open_dir(folder_of(path))?.open(name, Open::Read)?;
     match file.len()? {
         0 => Ok(Map::from_bytes(Vec::new())),
-        len => file.map(len, false),
+        len => file.map(len),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::directory::{Copies, Directory, Home, corrupt};
 use crate::format::{IndexKinds, Life, Lives, Meta};
 use crate::segment::damaged_runs;
 use crate::sys::{Dir, FileId, UNKNOWN_BOOT};
-use crate::{Corruption, Error, LifeId, Log, Options, Result, Retention};
+use crate::{Corruption, Error, LifeId, Log, MappedFiles, Options, Result, Retention};
 
 /// Makes a damaged log usable: keeps every message in front of the first one that cannot be read,
 /// and reports what was cut off.
@@ -39,8 +39,9 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 ///
 /// All changes are on stable storage when this returns. After a crash in between, recover again.
 ///
-/// The directory may be on a file system on which a log is refused, as a backup may. There, nothing
-/// is stored through a mapping, and in the end everything is read back and verified.
+/// On a file system on which not all files are mapped (see
+/// [`Options::mapped_files`](Options::mapped_files)), everything is read back and verified in the
+/// end.
 ///
 /// # Errors
 ///
@@ -67,7 +68,7 @@ pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptio
     drop(findings);
     drop(lock);
     finish(dir, options, &meta, &mut report)?;
-    if dir.check_supported().is_err() {
+    if dir.mapped_files() != MappedFiles::All {
         read_back(dir)?;
     }
     Ok(report)
@@ -183,7 +184,7 @@ fn finish(dir: &Dir, options: &Options, meta: &Meta, report: &mut RecoverReport)
         .retention(Retention::new())
         .key_index(meta.key_index)
         .time_index(meta.time_index);
-    let log = options.open_to_recover(dir)?;
+    let log = options.open_in(dir)?;
     // A log in order may lack index files, which are made when they are needed.
     report.indexes_rebuilt += log.rebuild_indexes(report.changed)?;
     report.changed |= report.indexes_rebuilt > 0;

@@ -12,9 +12,9 @@ use crate::control::{ControlState, Guard, Producers};
 use crate::log::{Aging, FirstYoung, Horizon, Moment, Reading, Record};
 use crate::sys::Process;
 use crate::{
-    Ack, BackupReport, Batch, Changes, Clock, Deleted, Error, IndexKind, LifeId, Log, Message, NewMessage,
-    Options, Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Retention, Start, Stats,
-    Timestamp, Token, Trimmed,
+    Ack, BackupReport, Batch, Changes, Clock, Deleted, Error, IndexKind, LifeId, Log, MappedFiles, Message,
+    NewMessage, Options, Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Retention, Start,
+    Stats, Timestamp, Token, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications. It has the same semantics as a
@@ -321,6 +321,7 @@ impl Log for MemoryLog {
             producers: state.guard.producers.count() as u64,
             key_index: self.key_index,
             time_index: self.time_index,
+            mapped_files: MappedFiles::Nothing,
         })
     }
 

@@ -39,7 +39,7 @@ impl AbsentIndex {
         if file.len()? < u64::from(seal.len) {
             return Ok(None);
         }
-        let map = file.map(u64::from(seal.len), false)?;
+        let map = file.map(u64::from(seal.len))?;
         let build = IndexBuild::begin(&sealed.directory, &sealed.walk_of(&map, &header, seal));
         Ok(Some(AbsentIndex {
             sealed: Arc::clone(sealed),

@@ -17,7 +17,7 @@ use crate::format::{
     BATCH_HEADER_LEN, FRAMES_START, FrameSeeds, Previous, SEGMENT_LEN_MAX, SegmentHeader, TIME_AT,
 };
 use crate::index::{ActiveIndex, SegmentHints};
-use crate::sys::{File, Map, Open, Window, is_out_of_space, raise};
+use crate::sys::{File, Map, Open, Window, failed_read, is_out_of_space, raise};
 use crate::{Corruption, Error, Result};
 
 /// The largest step by which reserved space grows.
@@ -116,8 +116,7 @@ impl Active {
     /// Opens an existing segment: walks through its first `limit` bytes and indexes the intact
     /// batches there.
     ///
-    /// `capacity` is the length up to which the file may be mapped for appending; `None` is for
-    /// reading only.
+    /// `capacity` is the length up to which the file may be appended to; `None` is for reading.
     pub(crate) fn adopt(
         directory: &Directory,
         base: u64,
@@ -142,15 +141,17 @@ impl Active {
         let (file, header) = directory.open_segment(base, how)?;
         let len = file.len()?;
         let map = match capacity {
-            Some(capacity) => file.map(capacity.max(len), true)?,
-            None if how == Open::Write => file.map(len, false)?,
+            Some(capacity) => file.map_to_append(capacity.max(len))?,
+            None if how == Open::Write => file.map(len)?,
             // Somebody else may write to it, and shorten it.
             None => file.unmapped(SEGMENT_LEN_MAX)?,
         };
         let active = Active::new(directory, header, file, map, 0);
+        drop(failed_read(active.file.path()));
         let (extent, told) = active
             .walk(limit.unwrap_or(len), directory.kinds.key)
             .run_told(|entry| active.index_entry(entry));
+        failed_read(active.file.path()).map_or(Ok(()), Err)?;
         let now = active.file.len()?;
         if now < len {
             // Somebody has cut it meanwhile, and bytes in front of its end may not have been read.
@@ -221,7 +222,7 @@ impl Active {
     /// after [`check_size_limit`](Active::check_size_limit), and never for bytes that readers see.
     pub(crate) fn write(&self, position: u64, bytes: &[u8]) -> Result<()> {
         // Beyond reserved space, a write would change the file's length.
-        if position + bytes.len() as u64 > self.map.len() || !self.map.takes_stores() {
+        if position + bytes.len() as u64 > self.map.len() || !self.map.is_appendable() {
             return Err(Error::poisoned("reserved space is gone"));
         }
         self.file.write_checked(position, bytes)
@@ -360,7 +361,7 @@ impl Active {
         }
         let step = from.clamp(RESERVE_FIRST, RESERVE_STEP_MAX).min(ahead_max);
         let to = reserve_or_less(from, end, from + step, self.map.capacity(), |to| {
-            self.file.reserve(from, to)
+            self.file.extend(from, to)
         })?;
         // In this order the publisher never meets pages that are not ready yet.
         if way == Way::Mapping {
@@ -392,8 +393,13 @@ impl Active {
 
     /// Gives back the space behind `end` but for the marker there. Only the appender calls this.
     pub(crate) fn give_back(&self, end: u64) -> Result<()> {
+        self.cut_back((end + BATCH_HEADER_LEN as u64).next_multiple_of(PAGE))
+    }
+
+    /// Gives back the space behind `to`, which is behind all that readers see; more can be reserved
+    /// later. Only the appender calls this.
+    pub(crate) fn cut_back(&self, to: u64) -> Result<()> {
         let is_cut = self.growing.lock();
-        let to = (end + BATCH_HEADER_LEN as u64).next_multiple_of(PAGE);
         if to >= self.map.len() || *is_cut {
             return Ok(());
         }

@@ -79,7 +79,7 @@ impl KeyRun {
         if len < RUN_HEADER_LEN as u64 {
             return Ok(None);
         }
-        let run = KeyRunFile::open(file.map(len, false)?).ok();
+        let run = KeyRunFile::open(file.map(len)?).ok();
         Ok(run.filter(|run| {
             let header = run.header();
             header.log_id == directory.log_id && (header.first, header.end) == (self.first, self.end)

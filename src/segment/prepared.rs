@@ -19,8 +19,8 @@ impl Prepared {
     pub(crate) fn create(directory: &Directory, capacity: u64, reserve: FirstReserve) -> Result<Prepared> {
         let file = directory.dir.create_anew(PREPARED_NAME)?;
         let FirstReserve { wanted, least } = reserve;
-        let reserved = reserve_or_less(0, least, wanted, capacity, |to| file.reserve(0, to));
-        match reserved.and_then(|_| file.map_reserved(capacity, true)) {
+        let reserved = reserve_or_less(0, least, wanted, capacity, |to| file.extend(0, to));
+        match reserved.and_then(|_| file.map_reserved(capacity)) {
             Ok(map) => Ok(Prepared { file, map }),
             Err(error) => {
                 let _ = directory.dir.remove(PREPARED_NAME);
@@ -35,7 +35,7 @@ impl Prepared {
         let from = self.map.len();
         let to = reserve.least.next_multiple_of(PAGE).min(self.capacity());
         if to > from {
-            if let Err(error) = self.file.reserve(from, to) {
+            if let Err(error) = self.file.extend(from, to) {
                 self.discard(directory);
                 return Err(error);
             }
@@ -92,7 +92,9 @@ impl Prepared {
     ) -> Result<Active> {
         let name = FileName::Segment(header.base);
         directory.dir.rename(PREPARED_NAME, &name.to_string())?;
-        self.file.set_path(&directory.path_of(&name));
+        let path = directory.path_of(&name);
+        self.file.set_path(&path);
+        self.map.set_path(&path);
         directory.dir.sync()?;
         Ok(Active::new(directory, header, self.file, self.map, expected))
     }

@@ -314,11 +314,7 @@ impl Sealed {
                 IndexState::Absent
             });
         }
-        let index = match SealedIndex::open(
-            index.map(len, false)?,
-            &binding(&header, seal),
-            self.directory.kinds,
-        ) {
+        let index = match SealedIndex::open(index.map(len)?, &binding(&header, seal), self.directory.kinds) {
             Ok(index) => index,
             // The file is left from an earlier state of the segment, or lacks an index that was
             // turned on later.
@@ -328,7 +324,7 @@ impl Sealed {
         if let Err(defect) = index.verify_all() {
             return Ok(IndexState::Damaged(defect.position()));
         }
-        let map = file.map(u64::from(seal.len), false)?;
+        let map = file.map(u64::from(seal.len))?;
         Ok(IndexState::Good(Box::new(Mapped {
             header,
             origin,
@@ -346,7 +342,7 @@ impl Sealed {
         if len < u64::from(seal.len) {
             return Err(corrupt(file.path(), len, None, Corruption::Short));
         }
-        let map = file.map(u64::from(seal.len), false)?;
+        let map = file.map(u64::from(seal.len))?;
         let seeds = FrameSeeds::new(header.salt);
         let binding = binding(&header, seal);
         let stored = match index {
@@ -383,7 +379,7 @@ impl Sealed {
         if len == 0 {
             return Ok(None);
         }
-        Ok(SealedIndex::open(file.map(len, false)?, binding, self.directory.kinds).ok())
+        Ok(SealedIndex::open(file.map(len)?, binding, self.directory.kinds).ok())
     }
 
     /// A walk through the whole segment.

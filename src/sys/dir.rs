@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use super::error::found;
-use super::os::{OsDir, OsLock};
+use super::os::{OsDir, OsLock, open_files_max};
 use super::{Bell, DirLock, Entry, File, FileId, NamesChangedAt, Open};
-use crate::Result;
+use crate::{MappedFiles, Result};
 
 /// A directory that was opened.
 ///
@@ -18,6 +18,8 @@ pub(crate) struct Dir {
     inner: Inner,
     /// The path by which the directory was opened, for messages.
     path: PathBuf,
+    /// Of its files, no more than these are mapped.
+    mapped_max: MappedFiles,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ impl Dir {
         Dir {
             inner: Inner::Os(dir),
             path: path.to_path_buf(),
+            mapped_max: MappedFiles::All,
         }
     }
 
@@ -51,16 +54,23 @@ impl Dir {
         Dir {
             inner: Inner::Sim(dir),
             path: path.to_path_buf(),
+            mapped_max: MappedFiles::All,
         }
+    }
+
+    /// The same directory, of whose files no more than these are mapped.
+    pub(crate) fn mapping_at_most(self, mapped_max: MappedFiles) -> Dir {
+        Dir { mapped_max, ..self }
     }
 
     /// Opens another directory of the same system.
     pub(super) fn open_other(&self, path: &Path) -> Result<Dir> {
-        match &self.inner {
+        let dir = match &self.inner {
             Inner::Os(_) => OsDir::open_path(path).map(|dir| Dir::os(dir, path)),
             #[cfg(feature = "fault")]
             Inner::Sim(dir) => dir.open_path(path).map(|dir| Dir::sim(dir, path)),
-        }
+        };
+        dir.map(|dir| dir.mapping_at_most(self.mapped_max))
     }
 
     /// The path by which the directory was opened. It may lead elsewhere by now: use it in messages
@@ -78,9 +88,25 @@ impl Dir {
         self.path.join(name)
     }
 
-    /// Fails if the directory is on a file system on which a log could not keep its guarantees.
-    pub(crate) fn check_supported(&self) -> Result<()> {
-        forward!(self.check_supported())
+    /// Which of the files here are mapped: as far as that is safe on the file system, and as far as
+    /// is allowed.
+    pub(crate) fn mapped_files(&self) -> MappedFiles {
+        let safe = match &self.inner {
+            Inner::Os(dir) => dir.mapped_files(),
+            #[cfg(feature = "fault")]
+            Inner::Sim(dir) => dir.mapped_files(),
+        };
+        safe.max(self.mapped_max)
+    }
+
+    /// How many pairs of files may be kept open to be read: a quarter of the process's descriptors,
+    /// if they are not mapped, which needs none.
+    pub(crate) fn kept_open_max(&self) -> usize {
+        if self.mapped_files() == MappedFiles::Nothing {
+            (open_files_max() / 8).max(1)
+        } else {
+            usize::MAX
+        }
     }
 
     /// A number that directories on the same file system have in common.
@@ -122,14 +148,15 @@ impl Dir {
     /// Opens a regular file. Refuses symbolic links, files with several names, and everything that
     /// is not a regular file.
     pub(crate) fn open(&self, name: &str, how: Open) -> Result<File> {
-        match &self.inner {
+        let file = match &self.inner {
             Inner::Os(dir) => {
                 let file = dir.open(&self.path, name, how)?;
-                Ok(File::os(file, &self.path.join(name)))
+                File::os(file, &self.path.join(name))
             }
             #[cfg(feature = "fault")]
-            Inner::Sim(dir) => dir.open(&self.path, name, how),
-        }
+            Inner::Sim(dir) => dir.open(&self.path, name, how)?,
+        };
+        Ok(file.mapped_as(self.mapped_files()))
     }
 
     /// Creates a file, in the place of one that an earlier life or attempt may have left there.
@@ -181,7 +208,7 @@ impl Dir {
     /// Its name is durable then. Returns whether it was created.
     pub(crate) fn make_dir(&self, name: &str) -> Result<(Dir, bool)> {
         let path = self.path.join(name);
-        match &self.inner {
+        let (dir, is_new) = match &self.inner {
             Inner::Os(dir) => dir
                 .make_dir(&self.path, &path, name)
                 .map(|(dir, is_new)| (Dir::os(dir, &path), is_new)),
@@ -189,7 +216,8 @@ impl Dir {
             Inner::Sim(dir) => dir
                 .make_dir(&self.path, &path, name)
                 .map(|(dir, is_new)| (Dir::sim(dir, &path), is_new)),
-        }
+        }?;
+        Ok((dir.mapping_at_most(self.mapped_max), is_new))
     }
 
     /// Removes an empty directory in this one.
@@ -200,7 +228,7 @@ impl Dir {
     /// Whether processes that have this directory open can wake each other.
     pub(crate) fn has_bells(&self) -> bool {
         match &self.inner {
-            Inner::Os(_) => Bell::IS_POSSIBLE,
+            Inner::Os(_) => Bell::IS_POSSIBLE && self.mapped_files() == MappedFiles::All,
             #[cfg(feature = "fault")]
             Inner::Sim(_) => false,
         }

@@ -1,5 +1,6 @@
+use std::cell::RefCell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -10,6 +11,27 @@ pub(super) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Er
         path: path.to_path_buf(),
         source,
     }
+}
+
+thread_local! {
+    /// The last read of this thread that has failed where a mapping could not have.
+    static FAILED_READ: RefCell<Option<(PathBuf, Error)>> = const { RefCell::new(None) };
+}
+
+/// Notes that a file that is not mapped could not be read. Whoever loads from it finds that bytes
+/// are missing, as from a file that is too short.
+pub(super) fn note_failed_read(path: &Path, error: Error) {
+    FAILED_READ.with(|noted| *noted.borrow_mut() = Some((path.to_path_buf(), error)));
+}
+
+/// Why this thread found bytes of this file missing, if it was because a read failed. Ask before
+/// missing bytes are taken for damage, or for the end.
+pub(crate) fn failed_read(path: &Path) -> Option<Error> {
+    FAILED_READ.with(|noted| {
+        let noted = &mut *noted.borrow_mut();
+        let found = noted.take_if(|(failed, _)| failed == path);
+        found.map(|(_, error)| error)
+    })
 }
 
 /// Whether there is no space: the disk, the user's share of it, or what the process may write to

@@ -1,11 +1,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::error::failed;
+use super::error::{failed, note_failed_read};
 use super::map::ReadWhole;
 use super::os::OsFile;
 use super::{Bell, Map};
-use crate::{Error, Result};
+use crate::{Error, MappedFiles, Result};
 
 /// An open file. Only its owner syncs it, because the system reports a failed write once per open
 /// file.
@@ -13,6 +14,8 @@ use crate::{Error, Result};
 pub(crate) struct File {
     inner: Inner,
     path: PathBuf,
+    /// Which files are mapped where this one is.
+    mapped: MappedFiles,
 }
 
 /// How [`Dir::open`](super::Dir::open) opens a file.
@@ -28,7 +31,7 @@ pub(crate) enum Open {
 
 #[derive(Debug)]
 enum Inner {
-    Os(OsFile),
+    Os(Arc<OsFile>),
     #[cfg(feature = "fault")]
     Sim(super::sim::SimFile),
 }
@@ -40,8 +43,9 @@ static ZEROS: [u8; ZEROS_LEN] = [0; ZEROS_LEN];
 impl File {
     pub(super) fn os(file: OsFile, path: &Path) -> File {
         File {
-            inner: Inner::Os(file),
+            inner: Inner::Os(Arc::new(file)),
             path: path.to_path_buf(),
+            mapped: MappedFiles::All,
         }
     }
 
@@ -50,7 +54,12 @@ impl File {
         File {
             inner: Inner::Sim(file),
             path: path.to_path_buf(),
+            mapped: MappedFiles::All,
         }
+    }
+
+    pub(super) fn mapped_as(self, mapped: MappedFiles) -> File {
+        File { mapped, ..self }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -177,24 +186,55 @@ impl File {
         })
     }
 
-    /// Maps the first `capacity` bytes, which may exceed the file's length; see [`Map::grow`].
-    ///
-    /// On a full disk, a store to a place that the file has no block for kills the process with
-    /// SIGBUS, and on some file systems a load does. Copying a file may leave such holes, and so
-    /// may a power cut. So a file with a hole is not mapped: what is loaded is read from it, and
-    /// nothing can be stored, which [`Map::takes_stores`] tells. The same goes for a file system
-    /// whose mappings are not coherent, on which only copies of a log are.
-    pub(crate) fn map(&self, capacity: u64, writable: bool) -> Result<Map> {
-        let len = self.len()?.min(capacity);
-        if self.is_remote() || self.has_hole(len)? {
-            return Ok(Map::reading(Box::new(self.again()?), len, len));
+    /// Readies the file for the bytes from `from`, which is its length, to `to`: by
+    /// [`reserve`](File::reserve), or where files are copied on write, where zeros would keep no
+    /// space for what is written over them, by its length alone.
+    pub(crate) fn extend(&self, from: u64, to: u64) -> Result<()> {
+        if self.mapped == MappedFiles::Sealed {
+            self.set_len(to)
+        } else {
+            self.reserve(from, to)
         }
-        self.map_reserved(capacity, writable)
     }
 
-    /// Does the same as [`map`](File::map) for a file whose bytes this process has written.
-    pub(crate) fn map_reserved(&self, capacity: u64, writable: bool) -> Result<Map> {
+    /// Maps the first `len` bytes, to be read.
+    ///
+    /// On a full disk, a load from a place that the file has no block for kills the process with
+    /// SIGBUS on some file systems. Copying a file may leave such holes, and so may a power cut. So
+    /// a file with a hole is not mapped: what is loaded is read from it. The same goes for a file
+    /// system on which nothing is mapped.
+    pub(crate) fn map(&self, len: u64) -> Result<Map> {
+        let len = self.len()?.min(len);
+        if self.mapped == MappedFiles::Nothing || self.has_hole(len)? {
+            return Ok(Map::reading(self.again(), len, len));
+        }
+        self.mapping(len, len, false)
+    }
+
+    /// A map of the first `capacity` bytes, which may exceed the file's length, for appending; see
+    /// [`Map::grow`]. Where stores through mappings are safe, they are mapped for stores, but not
+    /// if the file has a hole: then nothing can be appended, which [`Map::is_appendable`] tells.
+    /// Elsewhere they are read, and written to the file by calls.
+    pub(crate) fn map_to_append(&self, capacity: u64) -> Result<Map> {
         let len = self.len()?.min(capacity);
+        if self.mapped == MappedFiles::All && self.has_hole(len)? {
+            return Ok(Map::reading(self.again(), len, len));
+        }
+        self.map_reserved(capacity)
+    }
+
+    /// Does the same as [`map_to_append`](File::map_to_append) for a file whose bytes this process
+    /// has written.
+    pub(crate) fn map_reserved(&self, capacity: u64) -> Result<Map> {
+        let len = self.len()?.min(capacity);
+        if self.mapped == MappedFiles::All {
+            self.mapping(capacity, len, true)
+        } else {
+            Ok(Map::appending(self.again(), len, capacity))
+        }
+    }
+
+    fn mapping(&self, capacity: u64, len: u64, writable: bool) -> Result<Map> {
         match &self.inner {
             Inner::Os(file) => file
                 .map(capacity, writable)
@@ -210,15 +250,7 @@ impl File {
     /// loaded, and nobody is killed.
     pub(crate) fn unmapped(&self, capacity: u64) -> Result<Map> {
         let len = self.len()?;
-        Ok(Map::reading(Box::new(self.again()?), len, capacity.max(len)))
-    }
-
-    fn is_remote(&self) -> bool {
-        match &self.inner {
-            Inner::Os(file) => file.is_remote(),
-            #[cfg(feature = "fault")]
-            Inner::Sim(_) => false,
-        }
+        Ok(Map::reading(self.again(), len, capacity.max(len)))
     }
 
     /// Whether the file is not known to have a block for each of its first `len` bytes.
@@ -242,24 +274,34 @@ impl File {
         .map_err(failed("map", &self.path))
     }
 
-    /// The same file, opened once more.
-    fn again(&self) -> Result<File> {
+    /// The same file, open for as long as either.
+    fn again(&self) -> Box<dyn ReadWhole> {
         let inner = match &self.inner {
-            Inner::Os(file) => Inner::Os(file.again().map_err(failed("open", &self.path))?),
+            Inner::Os(file) => Inner::Os(Arc::clone(file)),
             #[cfg(feature = "fault")]
             Inner::Sim(file) => Inner::Sim(file.again()),
         };
-        Ok(File {
+        Box::new(File {
             inner,
             path: self.path.clone(),
+            mapped: self.mapped,
         })
     }
 }
 
 impl ReadWhole for File {
     fn read_whole(&self, position: u64, buffer: &mut [u8]) -> Option<()> {
-        let read = self.read_at(position, buffer).ok()?;
-        (read == buffer.len()).then_some(())
+        match self.read_at(position, buffer) {
+            Ok(read) => (read == buffer.len()).then_some(()),
+            Err(error) => {
+                note_failed_read(&self.path, error);
+                None
+            }
+        }
+    }
+
+    fn set_path(&mut self, path: &Path) {
+        File::set_path(self, path);
     }
 }
 
@@ -277,8 +319,8 @@ mod tests {
         file.write_at(0, &[7; 4096]).expect("written");
         file.set_len(1 << 20).expect("longer");
         file.write_at((1 << 20) - 4, &[9; 4]).expect("written");
-        let map = file.map(1 << 20, true).expect("a map");
-        assert!(!map.takes_stores() && !map.store(8192, b"x"));
+        let map = file.map_to_append(1 << 20).expect("a map");
+        assert!(!map.is_appendable() && !map.store(8192, b"x"));
         assert_eq!(map.array(4094), Some([7, 7, 0, 0]));
         let mut end = vec![1];
         assert!(map.append_to((1 << 20) - 5, 5, &mut end).is_some());
@@ -286,7 +328,7 @@ mod tests {
         assert!(map.append_to((1 << 20) - 4, 5, &mut end).is_none() && end.len() == 6);
 
         file.write_at(0, &vec![7; 1 << 20]).expect("written");
-        let map = file.map(2 << 20, true).expect("a map");
-        assert!(map.takes_stores() && map.store(8192, b"x"));
+        let map = file.map_to_append(2 << 20).expect("a map");
+        assert!(map.is_appendable() && map.store(8192, b"x"));
     }
 }

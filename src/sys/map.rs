@@ -1,4 +1,5 @@
 use std::io;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -61,6 +62,9 @@ impl Start {
 pub(super) trait ReadWhole: std::fmt::Debug + Send + Sync {
     /// Fills `buffer` from `position` on; `None` unless the file has as much.
     fn read_whole(&self, position: u64, buffer: &mut [u8]) -> Option<()>;
+
+    /// Records that the file was renamed.
+    fn set_path(&mut self, path: &Path);
 }
 
 #[derive(Debug)]
@@ -72,8 +76,12 @@ enum Inner {
     /// The second mapping of the same bytes.
     Twin(Twin),
     Memory(Box<[u8]>),
-    /// A file that is read: it has holes, or somebody else writes to it.
-    File(Box<dyn ReadWhole>),
+    /// A file that is read: it has holes, or somebody else writes to it, or nothing is mapped where
+    /// it is.
+    File {
+        file: Box<dyn ReadWhole>,
+        is_appendable: bool,
+    },
     #[cfg(feature = "fault")]
     Sim(super::sim::SimMap),
 }
@@ -136,7 +144,21 @@ impl Map {
 
     /// The first `len` bytes of a file that is not mapped. They are read when they are loaded.
     pub(super) fn reading(file: Box<dyn ReadWhole>, len: u64, capacity: u64) -> Map {
-        Map::of(Inner::File(file), capacity, len)
+        let is_appendable = false;
+        Map::of(Inner::File { file, is_appendable }, capacity, len)
+    }
+
+    /// The same of a file that is appended to, by calls.
+    pub(super) fn appending(file: Box<dyn ReadWhole>, len: u64, capacity: u64) -> Map {
+        let is_appendable = true;
+        Map::of(Inner::File { file, is_appendable }, capacity, len)
+    }
+
+    /// Records that the file was renamed.
+    pub(crate) fn set_path(&mut self, path: &Path) {
+        if let Inner::File { file, .. } = &mut self.inner {
+            file.set_path(path);
+        }
     }
 
     #[cfg(feature = "fault")]
@@ -144,11 +166,13 @@ impl Map {
         Map::of(Inner::Sim(map), capacity, len)
     }
 
-    /// Whether bytes can be stored.
-    pub(crate) fn takes_stores(&self) -> bool {
+    /// Whether the file may be appended to: by stores through this mapping and by calls, or by
+    /// calls alone.
+    pub(crate) fn is_appendable(&self) -> bool {
         match &self.inner {
             Inner::Os { writable, .. } => *writable,
-            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => false,
+            Inner::Twin(_) | Inner::Memory(_) => false,
+            Inner::File { is_appendable, .. } => *is_appendable,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.takes_stores(),
         }
@@ -182,7 +206,7 @@ impl Map {
     pub(crate) fn populate(&self, from: u64, to: u64) {
         match &self.inner {
             Inner::Os { map, .. } => map.populate(from, to.min(self.capacity)),
-            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File { .. } => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -197,7 +221,7 @@ impl Map {
     pub(crate) fn let_go(&self, from: u64, to: u64) {
         match &self.inner {
             Inner::Os { map, .. } => map.let_go(from, to.min(self.capacity)),
-            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => {}
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File { .. } => {}
             #[cfg(feature = "fault")]
             Inner::Sim(_) => {}
         }
@@ -209,7 +233,7 @@ impl Map {
     pub(crate) fn sync_part(&self, from: u64, to: u64) -> io::Result<()> {
         match &self.inner {
             Inner::Os { map, .. } => map.flush(from, to.min(self.capacity)),
-            Inner::Twin(_) | Inner::Memory(_) | Inner::File(_) => Ok(()),
+            Inner::Twin(_) | Inner::Memory(_) | Inner::File { .. } => Ok(()),
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.sync_part(),
         }
@@ -326,7 +350,7 @@ impl Map {
         match &self.inner {
             Inner::Os { .. } | Inner::Twin(_) => return None,
             Inner::Memory(held) => buffer.copy_from_slice(held.get(at..at + buffer.len())?),
-            Inner::File(file) => file.read_whole(position, buffer)?,
+            Inner::File { file, .. } => file.read_whole(position, buffer)?,
             #[cfg(feature = "fault")]
             Inner::Sim(map) => map.load(position, buffer),
         }

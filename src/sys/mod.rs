@@ -62,7 +62,7 @@ pub(crate) use atomic::raise;
 pub(crate) use bell::{BELL_LEN, Bell};
 pub(crate) use crc::{crc32c, crc32c_of_three};
 pub(crate) use dir::Dir;
-pub(crate) use error::{found, is_out_of_mappings, is_out_of_space};
+pub(crate) use error::{failed_read, found, is_out_of_mappings, is_out_of_space};
 pub(crate) use file::{File, Open};
 pub(crate) use fork::{PerProcess, Process};
 pub(crate) use identity::{FileId, LOCK_NAME, UNKNOWN_BOOT};

@@ -1,4 +1,4 @@
-use super::{LifeId, Token};
+use super::{LifeId, MappedFiles, Token};
 use std::time::Instant;
 
 /// Counts, sizes and offsets of a log, returned by [`Log::stat`](crate::Log::stat) and printed by
@@ -39,4 +39,7 @@ pub struct Stats {
     pub key_index: bool,
     /// Whether the log has a time index.
     pub time_index: bool,
+    /// Which of the log's files are mapped; see
+    /// [`Options::mapped_files`](crate::Options::mapped_files). A log in memory has no files.
+    pub mapped_files: MappedFiles,
 }

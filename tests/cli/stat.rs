@@ -27,6 +27,8 @@ fn stat_tells_what_is_there() {
     assert!(stats.contains_key("epoch"));
     assert_eq!((&stats["token"], &stats["sealed"]), (&json!(""), &json!(false)));
     assert_eq!(number("producers"), 0);
+    let mapped = stats["mapped_files"].as_str().expect("a text");
+    assert!(["all", "sealed", "none"].contains(&mapped), "{mapped}");
     let life = stats["life"].as_str().expect("a text");
     assert!(life.parse::<duramen::LifeId>().is_ok(), "{life}");
 

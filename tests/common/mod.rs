@@ -107,10 +107,10 @@ pub(crate) fn read_all(log: &dyn Log) -> Result<Vec<Message>> {
     }
 }
 
-/// A temporary directory in memory, where there is such a place.
+/// A temporary directory in memory, where there is such a place and `TMPDIR` names no other.
 pub(crate) fn fast_dir() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let made = if memory.is_dir() {
+    let made = if memory.is_dir() && env::var_os("TMPDIR").is_none() {
         tempfile::tempdir_in(memory)
     } else {
         tempfile::tempdir()

@@ -215,6 +215,30 @@ fn many_batches_of_a_producer_in_many_segments() {
     }
 }
 
+/// Where nothing is stored through a mapping: steps that add, that remove, and kills.
+#[test]
+fn everything_is_written_by_calls_with_each_publish() {
+    by_call(Config::BY_CALL[0]);
+}
+
+#[test]
+fn everything_is_written_by_calls_with_os() {
+    by_call(Config::BY_CALL[1]);
+}
+
+fn by_call(config: Config) {
+    use Step::{Backup, Close, DeleteMiddle, Fill, Merge, Recover, Reopen, Small, TrimAll};
+    let longer: [&[Step]; 4] = [
+        &[Fill, Reopen, Small, Reopen, Small],
+        &[Fill, DeleteMiddle, Merge, Close],
+        &[Fill, Backup, TrimAll, Small, Backup],
+        &[Fill, Recover, Small, Close],
+    ];
+    let mut all = workloads(&Step::ADDING, 2);
+    all.extend(longer.map(<[Step]>::to_vec));
+    battery(config, all, Settings::get().states * 3 / 100, 4_000);
+}
+
 /// Tries again what a failure has printed.
 #[test]
 fn again() {

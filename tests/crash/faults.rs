@@ -1,13 +1,15 @@
 //! Battery C: every call into the file system fails in every way it can, once and from then on.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use duramen::fault::{Call, Errno, Fault, Lie, SimDisk};
-use duramen::{Error, ErrorKind, Log};
+use duramen::{Error, ErrorKind, Log, NewMessage};
 
 use super::content::{Content, as_new};
-use super::examine::examine;
+use super::examine::{examine, read_all};
 use super::history::Expected;
 use super::oracle::{copy_recovers, recovers, recovers_without_marker, told, without_panic};
 use super::run::Run;
@@ -120,6 +122,130 @@ fn a_file_is_never_trusted_after_a_failed_sync() {
             disk.lie(Lie::AfterFailure, ".log");
         });
     }
+}
+
+/// As above, where nothing is stored through a mapping. So a full disk may refuse each write, also over bytes that are
+/// there.
+#[test]
+fn each_call_fails_in_each_way_where_everything_is_written_by_calls() {
+    let errnos = &[Errno::Eio, Errno::Enospc, Errno::Eintr, Errno::Short];
+    let workloads = &[
+        WORKLOADS[0],
+        WORKLOADS[4],
+        WORKLOADS[6],
+        WORKLOADS[7],
+        WORKLOADS[8],
+    ];
+    for config in Config::BY_CALL {
+        Battery::new(config).run(workloads, errnos, None, |_| {});
+    }
+}
+
+/// Goal: a publish that a full disk refuses in the middle, and that cannot be overwritten for the same reason either,
+/// leaves nothing behind, and the log goes on. Method: from the n-th write on, all fail, for each n.
+#[test]
+fn a_batch_that_cannot_be_withdrawn_is_cut_off() {
+    for config in Config::BY_CALL {
+        let rollover = 256 << 10;
+        let config = Config { rollover, ..config };
+        for steps in [&[Small, Sync][..], &[Small, Small, Reopen], &[Page, Page]] {
+            for index in 0..8 {
+                let mut run = Run::new(config, config.disk(Settings::get().seed));
+                let steps = steps.iter().try_for_each(|step| run.step(*step));
+                steps.expect("no fault yet");
+                run.disk.inject(Fault {
+                    errno: Errno::Enospc,
+                    call: Some(Call::Write),
+                    index,
+                    from_then_on: true,
+                });
+                let mut refused = 0;
+                for _ in 0..10 {
+                    // Larger than what is gathered before it is written.
+                    let next = run.history.next_offset();
+                    let batch = [Content::new(7, next, 200), Content::new(7, next + 1, 70_000)];
+                    if let Err(error) = run.publish(&batch) {
+                        assert_eq!(error.kind(), ErrorKind::NotWritten, "{}", told(&error));
+                        refused += 1;
+                    }
+                }
+                assert!(refused > 0, "{}: {index}", config.name);
+                run.disk.heal();
+                run.step(Small).expect("there is space again");
+                run.step(Sync).expect("synced");
+                let point = run.disk.point();
+                for (disk, expected) in [
+                    (run.disk.kill(), run.history.after_kill(point)),
+                    (run.disk.power_cut(), run.history.after_power_cut(point)),
+                ] {
+                    let found = recovers(&run.config, &disk, &expected);
+                    assert!(
+                        found.is_ok(),
+                        "{}: {index}: {:?}\n{}",
+                        config.name,
+                        found.err(),
+                        disk.op_log()
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Goal: a batch that is not durable yet is not shown to readers beside the writer, because the one behind it was cut
+/// off. Method: while a sync is about to begin, a full disk refuses another publish, and somebody looks.
+#[test]
+fn a_cut_shows_nobody_what_is_not_durable() {
+    let config = Config {
+        rollover: 64 << 10,
+        ..Config::BY_CALL[0]
+    };
+    let disk = config.disk(Settings::get().seed);
+    let log = Arc::new(config.options(&disk).open(config.dir).expect("a log"));
+    let seen = Arc::new(Mutex::new(None));
+    let (here, shown, writer) = (disk.clone(), Arc::clone(&seen), Arc::clone(&log));
+    let (is_busy, written) = (AtomicBool::new(false), AtomicU32::new(0));
+    disk.visit(Some(Arc::new(move || {
+        if is_busy.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let path = format!("{}/{:020}.log", config.dir, 0);
+        let bytes = here.read_file(path.as_ref()).unwrap_or_default();
+        let is_there = bytes.windows(5).any(|found| found == b"first");
+        // Behind the write the lock is held, so this is in front of the sync.
+        if is_there && written.fetch_add(1, Ordering::Relaxed) == 1 {
+            here.inject(Fault {
+                errno: Errno::Enospc,
+                call: Some(Call::Write),
+                index: 0,
+                from_then_on: true,
+            });
+            let refused = writer.publish(&[NewMessage::value(&[7; 900])]);
+            assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::NotWritten));
+            here.heal();
+            let reader = config.options(&here).create_dirs(false).read_only(true);
+            let reader = reader.open(config.dir).expect("opened beside");
+            *shown.lock().expect("alone") = Some(reader.next_offset().expect("open"));
+        }
+        is_busy.store(false, Ordering::Relaxed);
+    })));
+    assert_eq!(log.publish(&[NewMessage::value(b"first")]).expect("published"), 1);
+    disk.visit(None);
+    assert_eq!(
+        *seen.lock().expect("alone"),
+        Some(0),
+        "shown before it was durable"
+    );
+    assert_eq!(
+        log.publish(&[NewMessage::value(b"second")]).expect("published"),
+        2
+    );
+    let reader = config
+        .options(&disk)
+        .create_dirs(false)
+        .read_only(true)
+        .open(config.dir);
+    assert_eq!(read_all(&reader.expect("opened beside")).expect("read").len(), 2);
 }
 
 /// All workloads of one configuration with one fault each.

@@ -107,12 +107,12 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "everything was synced just before; it is for a segment that upkeep copies meanwhile, and here is no upkeep",
     ),
     (
-        "remove_superseded < find < open_locked < open < open_to_recover < finish < recover_with",
+        "remove_superseded < find < open_locked < open < open_in < finish < recover_with",
         "as in open, which is noticed: recover is not begun here on a log that was killed in the middle of a merge",
     ),
     (
         "rename < write_copy < write < write_both < go_on < recovered < find < open_locked < open < \
-         open_to_recover < finish < recover_with",
+         open_in < finish < recover_with",
         "as in open, which is noticed: recover is not begun here on metadata that is not durable",
     ),
     (

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use duramen::fault::SimDisk;
-use duramen::{Durability, Options, Retention};
+use duramen::{Durability, MappedFiles, Options, Retention};
 
 use super::settings::mix;
 
@@ -154,6 +154,8 @@ pub(crate) struct Config {
     pub(crate) has_stranger: bool,
     /// How many messages the retention policy keeps.
     pub(crate) kept_max: Option<u64>,
+    /// Which files may be mapped on the file system.
+    pub(crate) mapped: MappedFiles,
 }
 
 impl Config {
@@ -167,6 +169,7 @@ impl Config {
             time_index: true,
             has_stranger: true,
             kept_max: None,
+            mapped: MappedFiles::All,
         },
         Config {
             name: "each-8k",
@@ -177,6 +180,7 @@ impl Config {
             time_index: false,
             has_stranger: false,
             kept_max: None,
+            mapped: MappedFiles::All,
         },
         Config {
             name: "os-1k",
@@ -187,6 +191,7 @@ impl Config {
             time_index: true,
             has_stranger: true,
             kept_max: None,
+            mapped: MappedFiles::All,
         },
         Config {
             name: "os-8k-both",
@@ -197,6 +202,7 @@ impl Config {
             time_index: true,
             has_stranger: false,
             kept_max: None,
+            mapped: MappedFiles::All,
         },
     ];
 
@@ -222,6 +228,20 @@ impl Config {
         kept_max: None,
         ..Config::REMOVING[1]
     };
+
+    /// Where nothing is stored through a mapping.
+    pub(crate) const BY_CALL: [Config; 2] = [
+        Config {
+            name: "each-1k-nothing-mapped",
+            mapped: MappedFiles::Nothing,
+            ..Config::REMOVING[0]
+        },
+        Config {
+            name: "os-8k-sealed-mapped",
+            mapped: MappedFiles::Sealed,
+            ..Config::ALL[3]
+        },
+    ];
 
     pub(crate) const DIR: &'static str = "/data/log";
     const COPY: &'static str = "/data/copy";
@@ -266,6 +286,7 @@ impl Config {
             disk.set_file(Config::STRANGER.as_ref(), Config::STRANGER_BYTES)
                 .expect("a new disk");
         }
+        disk.set_mapped_files(self.mapped);
         disk
     }
 }
@@ -291,7 +312,8 @@ impl Workload {
         let mut all = Config::ALL
             .into_iter()
             .chain(Config::REMOVING)
-            .chain([Config::OS]);
+            .chain([Config::OS])
+            .chain(Config::BY_CALL);
         let config = all.find(|config| config.name == name)?;
         let steps = words.map(Step::parse).collect::<Option<_>>()?;
         Some(Workload { config, steps })

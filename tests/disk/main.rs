@@ -15,6 +15,7 @@ mod killed_controls;
 mod limits;
 mod locks;
 mod many_segments;
+mod mapped;
 mod mount;
 mod owner;
 mod paced;

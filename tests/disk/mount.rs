@@ -34,18 +34,33 @@ impl Mount {
 
     /// A btrfs file system; none where that may not be made or mounted.
     pub(crate) fn btrfs() -> Option<Mount> {
-        Mount::made(256 << 20, "mkfs.btrfs", &["-q", "-f"])
+        Mount::btrfs_of(256 << 20)
+    }
+
+    /// The same of so many bytes.
+    pub(crate) fn btrfs_of(size: u64) -> Option<Mount> {
+        Mount::made(size, "mkfs.btrfs", &["-q", "-f"])
     }
 
     /// A folder seen through FUSE; none where that is not to be had.
     pub(crate) fn fuse() -> Option<Mount> {
+        Mount::through_fuse(&[])
+    }
+
+    /// The same, where the system keeps nothing of a file in its cache, and maps nothing shared.
+    pub(crate) fn fuse_direct() -> Option<Mount> {
+        Mount::through_fuse(&["-o", "direct_io"])
+    }
+
+    fn through_fuse(how: &[&str]) -> Option<Mount> {
         let folder = tempfile::tempdir().ok()?;
         let below = folder.path().join("below");
         fs::create_dir(&below).ok()?;
         let mount = Mount { folder, timer: None };
         fs::create_dir(mount.path()).ok()?;
         let (below, path) = (below.display().to_string(), mount.path().display().to_string());
-        run("bindfs", &[&below, &path]).then_some(mount)
+        let args = [how, &[below.as_str(), path.as_str()]].concat();
+        run("bindfs", &args).then_some(mount)
     }
 
     fn made(size: u64, make: &str, how: &[&str]) -> Option<Mount> {

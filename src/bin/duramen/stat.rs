@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use duramen::Options;
+use duramen::{MappedFiles, Options};
 
 use crate::failure::Failure;
 use crate::output::Output;
 
 /// Print figures about a log: segments, messages, size in bytes, offsets, epoch, life, fencing
-/// token, seal, number of known producers, and indexes.
+/// token, seal, number of known producers, indexes, and which files are mapped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's directory
@@ -36,6 +36,7 @@ struct Stats {
     writers: Writers,
     key_index: bool,
     time_index: bool,
+    mapped_files: &'static str,
 }
 
 /// Who may publish, and who has.
@@ -64,6 +65,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         },
         key_index: found.key_index,
         time_index: found.time_index,
+        mapped_files: match found.mapped_files {
+            MappedFiles::Sealed => "sealed",
+            MappedFiles::Nothing => "none",
+            _ => "all",
+        },
     };
     let mut output = Output::stdout();
     if args.json {
@@ -71,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         // In quotes, because it may be empty, and escaped for the terminal.
         let token = format!("{:?}", stats.writers.token);
-        let lines: [(&str, &dyn std::fmt::Display); 13] = [
+        let lines: [(&str, &dyn std::fmt::Display); 14] = [
             ("segments", &stats.segments),
             ("messages", &stats.messages),
             ("size", &stats.size),
@@ -85,6 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             ("producers", &stats.writers.producers),
             ("key index", &stats.key_index),
             ("time index", &stats.time_index),
+            ("mapped files", &stats.mapped_files),
         ];
         for (name, value) in lines {
             output.line(format_args!("{name:<14}{value}"))?;

@@ -7,6 +7,7 @@ use super::waiting::Backlog;
 use crate::control::Guard;
 use crate::format::{BatchHeader, LONE_HEADER_LEN, Previous};
 use crate::segment::{Active, Seal, Visible, Way};
+use crate::sys::is_out_of_space;
 use crate::{Ack, Error, NewMessage, Place, Result, Timestamp};
 
 /// The state of the one thread that appends.
@@ -154,15 +155,26 @@ impl Appender {
 
     /// Takes back what a failed write may have written of a batch, so that nobody takes it for one
     /// that was published. By a call: on a disk that fails, a store would kill the process.
+    ///
+    /// Where files are copied on write, a full disk has no space for that either. Then the file is
+    /// cut. Where its last batch is not durable, a byte of what was written stays: a file that ends
+    /// with its last batch tells readers that the batch is durable.
     pub(super) fn withdraw(&mut self) -> Result<()> {
         let Some(active) = &self.active else {
             return Ok(());
         };
-        if self.is_all_durable(active) {
+        let is_durable = self.is_all_durable(active);
+        let overwritten = if is_durable {
             self.put_marker()
         } else {
-            self.check_size_limit(LONE_HEADER_LEN as u64)?;
-            active.write(u64::from(self.written.end), &[0; LONE_HEADER_LEN])
+            self.check_size_limit(LONE_HEADER_LEN as u64)
+                .and_then(|()| active.write(u64::from(self.written.end), &[0; LONE_HEADER_LEN]))
+        };
+        match overwritten {
+            Err(error) if is_out_of_space(&error) => {
+                active.cut_back(u64::from(self.written.end) + u64::from(!is_durable))
+            }
+            other => other,
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Frontiers {
     durable: AtomicU64,
     /// Whether messages are visible only when they are durable.
     visible_is_durable: bool,
+    /// How most batches go to the file.
+    usual_way: Way,
     /// Where the log ended when it was opened.
     opened_at: u64,
     waiting: Waiting,
@@ -30,10 +32,20 @@ pub(crate) struct Frontiers {
 impl Frontiers {
     /// The frontiers of a log in which everything below the offset `durable` is on stable storage,
     /// and which ends at `opened_at`.
-    pub(super) fn new(durable: u64, opened_at: u64, visible_is_durable: bool) -> Frontiers {
+    pub(super) fn new(
+        durable: u64,
+        opened_at: u64,
+        (visible_is_durable, takes_stores): (bool, bool),
+    ) -> Frontiers {
+        let usual_way = if takes_stores && !visible_is_durable {
+            Way::Mapping
+        } else {
+            Way::Call
+        };
         Frontiers {
             durable: AtomicU64::new(durable),
             visible_is_durable,
+            usual_way,
             opened_at,
             waiting: Waiting::new(),
             moved: Changes::new(),
@@ -52,11 +64,7 @@ impl Frontiers {
 
     /// How most batches go to the file.
     pub(crate) fn usual_way(&self) -> Way {
-        if self.visible_is_durable {
-            Way::Call
-        } else {
-            Way::Mapping
-        }
+        self.usual_way
     }
 
     /// Every message below this offset is on stable storage.

@@ -19,7 +19,7 @@ use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
 use crate::log::Timed;
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Way};
-use crate::{Ack, Durability, Error, NewMessage, Options, PublishOptions, Result, Timestamp};
+use crate::{Ack, Durability, Error, MappedFiles, NewMessage, Options, PublishOptions, Result, Timestamp};
 
 /// Appends batches to a log, and makes them durable.
 #[derive(Debug)]
@@ -41,8 +41,13 @@ impl Append {
         if matches!(options.durability, Durability::Interval(_) | Durability::Bytes(_)) {
             appender.backlog.set_paced();
         }
+        let takes_stores = segments.directory.dir.mapped_files() == MappedFiles::All;
+        if !takes_stores {
+            appender.backlog.set_called();
+        }
         let visible_is_durable = options.durability == Durability::EachPublish;
-        let frontiers = Frontiers::new(durable, appender.next_offset, visible_is_durable);
+        let how = (visible_is_durable, takes_stores);
+        let frontiers = Frontiers::new(durable, appender.next_offset, how);
         if durable < appender.next_offset && !options.read_only {
             // An earlier life has written this. When, nobody knows.
             frontiers.waiting().mark(durable);

@@ -300,7 +300,7 @@ impl Appender {
             && extent.last_checksum == previous.last_checksum
             && extent.next_offset == self.next_offset
             && active.header.rewrite.is_none()
-            && active.map.takes_stores();
+            && active.map.is_appendable();
         if !fits {
             // The segment is damaged, or has holes or deleted messages: it stays as it is, and the
             // log goes on behind it.

@@ -162,8 +162,14 @@ impl Backlog {
         self.expect_sync();
     }
 
+    /// Notes that nothing can be stored through a mapping.
+    pub(super) fn set_called(&mut self) {
+        self.called_to = u64::MAX;
+    }
+
     fn expect_sync(&mut self) {
-        self.called_to = self.written.saturating_add(CALLED_LEN);
+        let to = self.written.saturating_add(CALLED_LEN);
+        self.called_to = self.called_to.max(to);
     }
 
     /// The backlog of the same log, all of which was removed. What was written before stays
@@ -173,6 +179,7 @@ impl Backlog {
             written: self.written,
             synced: self.written,
             last_snapshot: self.last_snapshot,
+            called_to: self.called_to,
             is_paced: self.is_paced,
             ..Backlog::default()
         };
@@ -291,5 +298,15 @@ mod tests {
         assert_eq!((paced.way(true), paced.way(false)), (Way::Call, Way::Mapping));
         paced.snapshot();
         assert_eq!((paced.way(false), paced.ahead_max()), (Way::Call, 512 << 10));
+    }
+
+    #[test]
+    fn where_nothing_is_stored_through_mappings_every_batch_goes_by_call() {
+        let mut log = Backlog::default();
+        assert_eq!(log.way(false), Way::Mapping);
+        log.set_called();
+        log.snapshot();
+        log.wrote(1 << 40);
+        assert_eq!((log.way(false), log.emptied().way(false)), (Way::Call, Way::Call));
     }
 }

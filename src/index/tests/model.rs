@@ -236,7 +236,7 @@ impl TestFile {
         file.set_len(bytes.len() as u64).unwrap();
         file.write_at(0, bytes).unwrap();
         // An empty mapping is impossible; a mapping longer than the file is not.
-        file.map(bytes.len().max(1) as u64, false).unwrap()
+        file.map(bytes.len().max(1) as u64).unwrap()
     }
 }
 

@@ -9,7 +9,7 @@ use super::op::{Call, Op};
 use super::shared::{Entered, Shared};
 use crate::sys::error::{failed, random_failed};
 use crate::sys::{DirLock, Entry, File, FileId, LOCK_NAME, NamesChangedAt, Open};
-use crate::{Error, Result};
+use crate::{Error, MappedFiles, Result};
 
 /// An opened directory of a simulated disk. Every method gets the path by which it was opened, for
 /// messages.
@@ -45,13 +45,8 @@ impl SimDir {
         self.machine.lock()
     }
 
-    #[expect(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        reason = "as on a real file system"
-    )]
-    pub(in crate::sys) fn check_supported(&self, _path: &Path) -> Result<()> {
-        Ok(())
+    pub(in crate::sys) fn mapped_files(&self) -> MappedFiles {
+        self.machine.lock_unseen().limits.mapped
     }
 
     #[expect(

@@ -13,6 +13,7 @@ use super::pending::Pending;
 use super::random::mix;
 use super::shared::Shared;
 use super::syncs::SyncPlace;
+use crate::MappedFiles;
 
 /// A disk in memory with the system that uses it. Clones are handles to the same disk.
 ///
@@ -45,7 +46,8 @@ impl SimDisk {
 
     /// The disk after a power cut on `parent`.
     fn found(remains: Remains, parent: &SimDisk) -> SimDisk {
-        let machine = Machine::start(remains.image, mix(remains.seed, 1));
+        let mut machine = Machine::start(remains.image, mix(remains.seed, 1));
+        machine.limits.mapped = parent.machine.lock_unseen().limits.mapped;
         SimDisk {
             machine: Shared::new(machine),
             origin: Some(Arc::new((parent.clone(), remains.cut))),
@@ -107,7 +109,9 @@ impl SimDisk {
     pub fn power_cut(&self) -> SimDisk {
         let machine = self.machine.lock();
         let image = Pending::after(&machine.base, &machine.ops).certain();
-        SimDisk::with(Machine::start(image, mix(machine.seed, 2)))
+        let mut started = Machine::start(image, mix(machine.seed, 2));
+        started.limits.mapped = machine.limits.mapped;
+        SimDisk::with(started)
     }
 
     /// The same system with all processes killed now. Files are as the processes saw them, locks
@@ -193,10 +197,15 @@ impl SimDisk {
         machine.faults.syncs.forget();
     }
 
+    /// Makes it a file system on which no more than these files may be mapped.
+    pub fn set_mapped_files(&self, mapped: MappedFiles) {
+        self.machine.lock().limits.mapped = mapped;
+    }
+
     /// Limits the bytes that all files may take together, in pages of 4 KiB; `None` lifts the
     /// limit.
     pub fn set_space(&self, bytes: Option<u64>) {
-        self.machine.lock().space = bytes;
+        self.machine.lock().limits.space = bytes;
     }
 
     /// The bytes that all files take together, in pages of 4 KiB.

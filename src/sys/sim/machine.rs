@@ -8,6 +8,7 @@ use super::fault::{Errno, Faults, Lie};
 use super::image::{Image, Inode};
 use super::op::{Call, Op, Outcome};
 use super::random::{Random, mix};
+use crate::MappedFiles;
 
 /// One running system.
 #[derive(Debug)]
@@ -25,11 +26,19 @@ pub(super) struct Machine {
     pub(super) faults: Faults,
     /// The lies, each with the text that a path must contain to be affected.
     pub(super) lies: Vec<(Lie, String)>,
-    /// The limit of the bytes that all files take together.
-    pub(super) space: Option<u64>,
+    pub(super) limits: Limits,
     pub(super) counts: Counts,
     random: Random,
     inodes: Inode,
+}
+
+/// What the file system cannot do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Limits {
+    /// The most bytes that all files may take together.
+    pub(super) space: Option<u64>,
+    /// No more than these files may be mapped.
+    pub(super) mapped: MappedFiles,
 }
 
 /// Counters since the system started.
@@ -84,7 +93,7 @@ impl Machine {
             locks: BTreeMap::new(),
             faults: Faults::default(),
             lies: Vec::new(),
-            space: None,
+            limits: Limits::default(),
             counts: Counts::default(),
             random: Random::new(seed),
             inodes,
@@ -105,7 +114,7 @@ impl Machine {
         machine.boot = self.boot;
         machine.lies.clone_from(&self.lies);
         machine.faults.clone_from(&self.faults);
-        machine.space = self.space;
+        machine.limits = self.limits;
         machine
     }
 
@@ -223,7 +232,7 @@ impl Machine {
 
     /// The number of free pages; `None` without a limit.
     pub(super) fn free_pages(&self) -> Option<u64> {
-        Some(self.space?.saturating_sub(self.used_space()) / PAGE)
+        Some(self.limits.space?.saturating_sub(self.used_space()) / PAGE)
     }
 
     pub(super) fn set_len(&mut self, inode: Inode, len: u64) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -15,7 +15,7 @@ use super::owner::give_to_owner;
 use super::system::{self, TO_GO_UP};
 use crate::sys::error::failed;
 use crate::sys::{Entry, FileId, NamesChangedAt, Open};
-use crate::{Error, Result};
+use crate::{Error, MappedFiles, Result};
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -24,46 +24,53 @@ const DEPTH_MAX: usize = 4096;
 
 /// An opened directory. Every method gets the path by which it was opened, for messages.
 #[derive(Clone, Debug)]
-pub(in crate::sys) struct OsDir(Arc<fs::File>);
+pub(in crate::sys) struct OsDir(Arc<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    file: fs::File,
+    mapped: OnceLock<MappedFiles>,
+}
 
 impl OsDir {
     pub(in crate::sys) fn open_path(path: &Path) -> Result<OsDir> {
         let opened = rustix::fs::open(path, OPEN_DIR, Mode::empty());
         let file = opened.map_err(|error| failed("open directory", path)(error.into()))?;
-        Ok(OsDir(Arc::new(file.into())))
+        Ok(OsDir::of(file.into()))
+    }
+
+    fn of(file: fs::File) -> OsDir {
+        let mapped = OnceLock::new();
+        OsDir(Arc::new(Opened { file, mapped }))
     }
 
     pub(super) fn file(&self) -> &fs::File {
-        &self.0
+        &self.0.file
     }
 
     /// The same directory, opened once more.
     pub(super) fn again(&self, path: &Path) -> Result<fs::File> {
-        rustix::fs::openat(&self.0, ".", OPEN_DIR, Mode::empty())
+        rustix::fs::openat(&self.0.file, ".", OPEN_DIR, Mode::empty())
             .map(fs::File::from)
             .map_err(|error| failed("open directory", path)(error.into()))
     }
 
-    pub(in crate::sys) fn check_supported(&self, path: &Path) -> Result<()> {
-        let refusal = system::refusal(&self.0).map_err(failed("look at", path))?;
-        match refusal {
-            Some(what) => Err(Error::Unsupported {
-                path: path.to_path_buf(),
-                what,
-            }),
-            None => Ok(()),
-        }
+    /// Which files are mapped on the file system that this directory is on. The system is asked
+    /// once.
+    pub(in crate::sys) fn mapped_files(&self) -> MappedFiles {
+        *self.0.mapped.get_or_init(|| system::mapped_files(&self.0.file))
     }
 
     pub(in crate::sys) fn file_system(&self, path: &Path) -> Result<u64> {
         self.0
+            .file
             .metadata()
             .map(|metadata| metadata.dev())
             .map_err(failed("look at", path))
     }
 
     pub(in crate::sys) fn check_exists(&self, path: &Path) -> Result<()> {
-        let metadata = self.0.metadata().map_err(failed("look at", path))?;
+        let metadata = self.0.file.metadata().map_err(failed("look at", path))?;
         if metadata.nlink() == 0 {
             return Err(failed("look at", path)(removed()));
         }
@@ -73,7 +80,7 @@ impl OsDir {
     /// The error of a call about `name`. A name that is missing because its directory was removed
     /// is not taken for a name that is missing.
     fn failed(&self, operation: &'static str, path: &Path, name: &str, error: Errno) -> Error {
-        let is_removed = || self.0.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+        let is_removed = || self.0.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
         let source = match error {
             Errno::NOENT if is_removed() => removed(),
             Errno::LOOP => unfit("a symbolic link, which a log does not follow; put the file itself there"),
@@ -83,21 +90,21 @@ impl OsDir {
     }
 
     pub(in crate::sys) fn is_inside(&self, path: &Path, other: &OsDir) -> Result<bool> {
-        let wanted = stat(other.0.as_fd(), path)?;
+        let wanted = stat(other.0.file.as_fd(), path)?;
         let mut is_inside = false;
         self.above(path, &mut |_, stat| {
             is_inside = is_inside || is_same(stat, &wanted);
             Ok(())
         })?;
-        Ok(is_inside || is_same(&stat(self.0.as_fd(), path)?, &wanted))
+        Ok(is_inside || is_same(&stat(self.0.file.as_fd(), path)?, &wanted))
     }
 
     /// Visits the directories above this one, innermost first.
     fn above(&self, path: &Path, visit: &mut dyn FnMut(&OwnedFd, &Stat) -> Result<()>) -> Result<()> {
-        let mut here = stat(self.0.as_fd(), path)?;
+        let mut here = stat(self.0.file.as_fd(), path)?;
         let mut at: Option<OwnedFd> = None;
         for _ in 0..DEPTH_MAX {
-            let from = at.as_ref().map_or(self.0.as_fd(), |at| at.as_fd());
+            let from = at.as_ref().map_or(self.0.file.as_fd(), |at| at.as_fd());
             let above = match rustix::fs::openat(from, "..", TO_GO_UP, Mode::empty()) {
                 Ok(above) => above,
                 // What cannot be searched cannot be looked through.
@@ -118,7 +125,7 @@ impl OsDir {
     pub(in crate::sys) fn entries(&self, path: &Path) -> Result<Vec<Entry>> {
         let error = |error: Errno| failed("list", path)(error.into());
         // This opens a descriptor of its own, which begins at the first name.
-        let entries = rustix::fs::Dir::read_from(&self.0).map_err(error)?;
+        let entries = rustix::fs::Dir::read_from(&self.0.file).map_err(error)?;
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(error)?;
@@ -136,7 +143,7 @@ impl OsDir {
     }
 
     pub(in crate::sys) fn names_changed_at(&self, path: &Path) -> Result<NamesChangedAt> {
-        let stat = stat(self.0.as_fd(), path)?;
+        let stat = stat(self.0.file.as_fd(), path)?;
         if stat.st_nlink == 0 {
             return Err(failed("look at", path)(removed()));
         }
@@ -173,12 +180,12 @@ impl OsDir {
         // O_NOFOLLOW refuses symbolic links.
         let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         loop {
-            match rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR) {
+            match rustix::fs::openat(&self.0.file, name, flags, Mode::RUSR | Mode::WUSR) {
                 Err(Errno::INTR) => {}
                 opened => {
                     let file = opened.map(fs::File::from)?;
                     if access.contains(OFlags::EXCL) {
-                        give_to_owner(&self.0, &file);
+                        give_to_owner(&self.0.file, &file);
                     }
                     return Ok(file);
                 }
@@ -188,7 +195,7 @@ impl OsDir {
 
     /// What a name stands for; a symbolic link stands for itself.
     pub(super) fn stat_of(&self, path: &Path, name: &str) -> Result<Stat> {
-        rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)
+        rustix::fs::statat(&self.0.file, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|error| self.failed("look at", path, name, error))
     }
 
@@ -201,46 +208,46 @@ impl OsDir {
         Ok(FileId {
             device: system::device(&stat),
             inode: stat.st_ino,
-            made: system::made(&self.0, name, &stat),
+            made: system::made(&self.0.file, name, &stat),
         })
     }
 
     pub(in crate::sys) fn rename(&self, path: &Path, from: &str, target: &OsDir, to: &str) -> Result<()> {
-        rustix::fs::renameat(&self.0, from, &target.0, to)
+        rustix::fs::renameat(&self.0.file, from, &target.0.file, to)
             .map_err(|error| self.failed("rename", path, from, error))
     }
 
     pub(in crate::sys) fn remove(&self, path: &Path, name: &str) -> Result<()> {
-        rustix::fs::unlinkat(&self.0, name, AtFlags::empty())
+        rustix::fs::unlinkat(&self.0.file, name, AtFlags::empty())
             .map_err(|error| self.failed("remove", path, name, error))
     }
 
     pub(in crate::sys) fn remove_dir(&self, path: &Path, name: &str) -> Result<()> {
-        rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)
+        rustix::fs::unlinkat(&self.0.file, name, AtFlags::REMOVEDIR)
             .map_err(|error| self.failed("remove", path, name, error))
     }
 
     /// `own` is the path of the directory to be opened.
     pub(in crate::sys) fn make_dir(&self, path: &Path, own: &Path, name: &str) -> Result<(OsDir, bool)> {
-        let is_new = match rustix::fs::mkdirat(&self.0, name, Mode::RWXU) {
+        let is_new = match rustix::fs::mkdirat(&self.0.file, name, Mode::RWXU) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
             Err(error) => return Err(self.failed("create directory", path, name, error)),
         };
         // Whoever may write here may have replaced the directory by a link.
-        let opened = rustix::fs::openat(&self.0, name, OPEN_DIR | OFlags::NOFOLLOW, Mode::empty());
+        let opened = rustix::fs::openat(&self.0.file, name, OPEN_DIR | OFlags::NOFOLLOW, Mode::empty());
         let file: fs::File = opened
             .map_err(|error| failed("open directory", own)(error.into()))?
             .into();
         if is_new {
-            give_to_owner(&self.0, &file);
+            give_to_owner(&self.0.file, &file);
             self.sync(path)?;
         }
-        Ok((OsDir(Arc::new(file)), is_new))
+        Ok((OsDir::of(file), is_new))
     }
 
     pub(in crate::sys) fn sync(&self, path: &Path) -> Result<()> {
-        sync(&self.0, path)
+        sync(&self.0.file, path)
     }
 
     pub(in crate::sys) fn sync_above(&self, path: &Path) -> Result<()> {

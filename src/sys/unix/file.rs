@@ -7,8 +7,14 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use super::system::{Bell, Stores, is_remote};
+use super::system::{Bell, Stores};
 use super::{Mapping, Twin};
+
+/// How many files this process may have open.
+pub(in crate::sys) fn open_files_max() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
+}
 
 /// An open file of the operating system.
 #[derive(Debug)]
@@ -83,11 +89,6 @@ impl OsFile {
         Ok(Mapping::new(self.stores.hold(map, writable)))
     }
 
-    /// Whether the file is on a file system whose mappings are not coherent.
-    pub(in crate::sys) fn is_remote(&self) -> bool {
-        is_remote(&self.file)
-    }
-
     /// Whether the file is not known to have a block for each of its first `len` bytes.
     pub(in crate::sys) fn has_hole(&self, len: u64) -> io::Result<bool> {
         match seek(&self.file, SeekFrom::Hole(0)) {
@@ -101,10 +102,5 @@ impl OsFile {
     /// The file as one by which processes wake each other.
     pub(in crate::sys) fn bell(&self) -> io::Result<Bell> {
         Bell::of(&self.file)
-    }
-
-    /// The same file, opened once more, to be read.
-    pub(in crate::sys) fn again(&self) -> io::Result<OsFile> {
-        self.file.try_clone().map(OsFile::new)
     }
 }

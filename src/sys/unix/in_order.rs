@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(in_order.array::<5>(len - 4), None);
         let mut read = Vec::new();
         in_order.append_to(0, bytes.len(), &mut read).expect("read");
-        assert!(read == bytes && !in_order.takes_stores() && !in_order.store(0, b"x"));
+        assert!(read == bytes && !in_order.is_appendable() && !in_order.store(0, b"x"));
         assert_eq!(map.array(4), Some(1_u32.to_le_bytes()));
         assert!(std::ptr::eq(map.for_len(100), &raw const map));
         assert!(std::ptr::eq(map.for_len(1 << 20), in_order));

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -92,7 +93,7 @@ impl OsLock {
             match take(file, exclusive) {
                 Ok(()) => {}
                 Err(fs::TryLockError::WouldBlock) => return Err(locked()),
-                Err(fs::TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+                Err(fs::TryLockError::Error(error)) => return Err(cannot_lock(&path, error)),
             }
             // If the file was replaced after it was opened, the lock is on a file without a name.
             let ours = file.metadata().map_err(failed("look at", &path))?;
@@ -105,6 +106,19 @@ impl OsLock {
             files: (folder, file.map(|file| Locked(file, process))),
             registered,
         })
+    }
+}
+
+/// The error where the file system refused a lock for another reason than that somebody has it. A
+/// log is never opened for writing without one.
+fn cannot_lock(path: &Path, error: io::Error) -> Error {
+    const REFUSALS: [Errno; 4] = [Errno::NOLCK, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS];
+    match Errno::from_io_error(&error) {
+        Some(errno) if REFUSALS.contains(&errno) => Error::Unsupported {
+            path: path.to_path_buf(),
+            what: "the file system locks no files, so a second writer could not be kept out",
+        },
+        _ => failed("lock", path)(error),
     }
 }
 
@@ -129,5 +143,20 @@ fn open_lock_file(dir: &OsDir, path: &Path, exclusive: bool) -> Result<Option<fs
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT | Errno::ACCESS) if !exclusive => Ok(None),
         Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_locks_is_named_as_that() {
+        let of = |errno: Errno| cannot_lock(Path::new("LOCK"), errno.into());
+        for errno in [Errno::NOLCK, Errno::NOTSUP, Errno::NOSYS] {
+            assert!(matches!(of(errno), Error::Unsupported { .. }), "{errno:?}");
+        }
+        let other = of(Errno::IO).to_string();
+        assert_eq!(other, "LOCK: cannot lock: Input/output error (os error 5)");
     }
 }

@@ -59,10 +59,10 @@ pub(super) fn mount_of(kib: u64) -> PathBuf {
 }
 
 /// Takes all space on the disk but so much; dropped, gives it back.
-struct Hog(PathBuf);
+pub(super) struct Hog(PathBuf);
 
 impl Hog {
-    fn leaving(disk: &Path, kib: u64) -> Hog {
+    pub(super) fn leaving(disk: &Path, kib: u64) -> Hog {
         let path = disk.join("hog");
         let mut file = File::create(&path).expect("a file");
         // Others may take and give space meanwhile.

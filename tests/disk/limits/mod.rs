@@ -10,6 +10,7 @@
 //! | `DURAMEN_DISK_SIZES` | 1 for disks of all sizes, from 256 KiB to 64 MiB |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 
+mod copy_on_write;
 mod full_disk;
 mod process;
 mod sweep;
@@ -35,6 +36,7 @@ fn in_a_child() {
         "remove" => full_disk::remove_on_a_full_disk(&full_disk::mount(), seed),
         "file size" => process::limit_file_size(seed),
         "descriptors" => process::limit_descriptors(seed),
+        "not mapped" => process::read_without_mappings(),
         "many segments" => process::have_many_segments(seed),
         "many logs" => process::share_mappings(),
         other => match other.strip_prefix(sweep::SWEEP) {

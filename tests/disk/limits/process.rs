@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use duramen::{Log, LogExt, NewMessage, Options, Start};
+use duramen::{Log, LogExt, MappedFiles, NewMessage, Options, Start};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{CHILD, Known, arrangements, is_refusal};
@@ -100,6 +100,31 @@ pub(super) fn limit_descriptors(seed: u64) {
         println!("  of 37 limits {worked} were enough: {options:?}");
         assert!(worked > 10, "{options:?}");
     }
+}
+
+/// Goal: a log whose sealed segments take up descriptors, because they are not mapped, leaves most to the application.
+/// Method: as many segments as there may be descriptors, all of them read.
+#[test]
+fn segments_that_are_not_mapped_leave_descriptors_for_others() {
+    run_child(child(CHILD, "not mapped"));
+}
+
+pub(super) fn read_without_mappings() {
+    const DESCRIPTORS: u64 = 200;
+    let home = common::fast_dir();
+    let options = Options::new()
+        .rollover(1 << 10)
+        .mapped_files(MappedFiles::Nothing);
+    limit(Resource::Nofile, Some(DESCRIPTORS));
+    let log = options.open(home.path()).expect("a log");
+    for _ in 0..DESCRIPTORS {
+        log.publish_one(NewMessage::value(&[7; 900])).expect("published");
+    }
+    for offset in 0..DESCRIPTORS {
+        log.get(Start::At(offset)).expect("read");
+    }
+    let open = fs::read_dir("/proc/self/fd").expect("descriptors").count() as u64;
+    assert!(open < DESCRIPTORS / 2, "{open} of {DESCRIPTORS}");
 }
 
 /// Goal: many segments take few descriptors and mappings, also while they come faster than they can be sealed. Method:

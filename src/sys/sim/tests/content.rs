@@ -9,7 +9,7 @@ use crate::sys::sim::SimDisk;
 #[test]
 fn what_is_written_is_seen_by_all_at_once() {
     let (disk, file) = disk_with("a", b"old bytes");
-    let map = file.map(4096, true).unwrap();
+    let map = file.map_to_append(4096).unwrap();
     assert!(map.store(0, b"new"));
     let mut buffer = [0; 20];
     assert_eq!(file.read_at(0, &mut buffer).unwrap(), 9);
@@ -26,7 +26,7 @@ fn what_is_written_is_seen_by_all_at_once() {
     );
     assert_eq!(disk.read_file(&path("a")).unwrap(), b"new bygulps and more");
     assert!(
-        !file.map(4096, false).unwrap().store(0, b"x"),
+        !file.map(4096).unwrap().store(0, b"x"),
         "the mapping is for reading only"
     );
 }
@@ -91,7 +91,7 @@ fn readers_share_a_lock() {
 #[should_panic(expected = "SIGBUS")]
 fn a_touch_beyond_a_cut_kills() {
     let (_disk, file) = disk_with("a", &[1; 8192]);
-    let map = file.map(8192, true).unwrap();
+    let map = file.map_to_append(8192).unwrap();
     file.set_len(10).unwrap();
     assert_eq!(
         map.array::<1>(20),

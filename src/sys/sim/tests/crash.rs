@@ -60,7 +60,7 @@ fn a_cut_is_lost_as_a_whole_or_not_at_all() {
 #[test]
 fn stores_are_torn_between_pages_sectors_words_and_bytes() {
     let (disk, file) = disk_with("a", &[b'.'; 3 * 4096]);
-    let map = file.map(3 * 4096, true).unwrap();
+    let map = file.map_to_append(3 * 4096).unwrap();
     assert!(map.store(0, &[b'#'; 3 * 4096]));
     let torn_at: BTreeSet<usize> = found(&disk, "a")
         .into_iter()

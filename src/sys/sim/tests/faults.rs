@@ -128,7 +128,7 @@ fn a_full_disk_takes_no_more() {
     assert!(matches!(&error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull));
     assert_eq!(disk.used_space(), 2 * 4096, "what it got is given back");
     file.reserve(8192, 3 * 4096).unwrap();
-    let map = file.map(8192, true).unwrap();
+    let map = file.map_to_append(8192).unwrap();
     assert!(map.store(5000, b"space that was reserved is there"));
     assert!(folder(&disk).open("b", Open::Create).is_err());
     assert_eq!(disk.stores_into_holes(), 0);
@@ -142,7 +142,7 @@ fn a_store_into_a_hole_of_a_full_disk_kills() {
     let (disk, file) = disk_with("a", &[1; 4096]);
     file.set_len(8192).unwrap();
     disk.set_space(Some(4096));
-    let _ = file.map_reserved(8192, true).unwrap().store(5000, b"x");
+    let _ = file.map_reserved(8192).unwrap().store(5000, b"x");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The systems of BSD's family: Apple's and FreeBSD.
 
 mod fork;
-mod refused;
+mod mapped;
 
 use std::ffi::CStr;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::sys::{Mutex, UNKNOWN_BOOT};
 
 pub(in crate::sys) use crate::sys::no_bell::Bell;
 pub(in crate::sys) use fork::process_number;
-pub(super) use refused::{is_remote, refusal};
+pub(super) use mapped::mapped_files;
 
 /// A mapping of a file.
 pub(super) type Held = Arc<MmapRaw>;

@@ -2,15 +2,15 @@
 
 mod bell;
 mod fork;
+mod mapped;
 mod overlay;
-mod refused;
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
 use memmap2::MmapRaw;
-use rustix::fs::{AtFlags, OFlags, Stat, StatxFlags, fstatfs, statx};
+use rustix::fs::{AtFlags, OFlags, Stat, StatxFlags, statx};
 use rustix::io::Errno;
 use rustix::mm::{Advice, madvise};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -22,8 +22,7 @@ use crate::sys::unix::boot::boot_of;
 
 pub(in crate::sys) use bell::Bell;
 pub(in crate::sys) use fork::process_number;
-pub(super) use refused::is_remote;
-use refused::{COPY_ON_WRITE, number, of_number};
+pub(super) use mapped::mapped_files;
 
 /// A mapping of a file.
 pub(super) type Held = MmapRaw;
@@ -54,15 +53,6 @@ impl Stores {
 
 /// How a directory is opened in which only the one above it is looked for.
 pub(super) const TO_GO_UP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// Why no log can be kept in this directory, if there is a reason.
-pub(super) fn refusal(dir: &fs::File) -> io::Result<Option<&'static str>> {
-    let stat = fstatfs(dir)?;
-    match number(&stat) {
-        overlay::MAGIC => overlay::refusal(dir, &stat, of_number, COPY_ON_WRITE),
-        other => Ok(of_number(other)),
-    }
-}
 
 /// The number of the device that a file is on.
 pub(super) fn device(stat: &Stat) -> u64 {

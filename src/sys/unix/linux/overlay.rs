@@ -9,29 +9,27 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::StatFs;
 
-use super::refused::number;
-
 /// The type that `statfs` reports for overlayfs.
 pub(super) const MAGIC: u32 = 0x794c_7630;
 
-/// The largest block of a file system that is supported.
+/// The largest block of a file system that does not copy on write.
 const BLOCK_MAX: u64 = 64 << 10;
 
-/// Why a directory on overlayfs is refused, if it is. `stat` is what `statfs` says of it.
+/// The file system that a directory on overlayfs is really on.
+pub(super) enum Upper {
+    /// One of this type.
+    OfType(u32),
+    /// One that is out of sight.
+    Unknown { copies_on_write: bool },
+}
+
+/// What is below a directory on overlayfs. `stat` is what `statfs` says of it.
 ///
 /// The list of mounts names the directory of the upper layer. In a container that directory is
 /// mostly out of sight, or something else has its path. But except for the type, `statfs` there
 /// reports what the file system of the upper layer does, and that tells copy on write apart: btrfs
 /// has no number of files, bcachefs no end of free ones, and ZFS has larger blocks than others.
-///
-/// `of_type` says why a type is refused, and `copy_on_write` is the reason where files are copied
-/// on write.
-pub(super) fn refusal(
-    dir: &fs::File,
-    stat: &StatFs,
-    of_type: impl Fn(u32) -> Option<&'static str>,
-    copy_on_write: &'static str,
-) -> io::Result<Option<&'static str>> {
+pub(super) fn upper(dir: &fs::File, stat: &StatFs) -> io::Result<Upper> {
     let device = dir.metadata()?.dev();
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
     let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
@@ -40,11 +38,23 @@ pub(super) fn refusal(
         && (below.f_blocks, below.f_bsize) == (stat.f_blocks, stat.f_bsize)
         && number(&below) != MAGIC
     {
-        return Ok(of_type(number(&below)));
+        return Ok(Upper::OfType(number(&below)));
     }
     let has_large_blocks = u64::try_from(stat.f_bsize).is_ok_and(|len| len > BLOCK_MAX);
-    let is_copy_on_write = stat.f_files == 0 || stat.f_ffree == u64::MAX || has_large_blocks;
-    Ok(is_copy_on_write.then_some(copy_on_write))
+    let copies_on_write = stat.f_files == 0 || stat.f_ffree == u64::MAX || has_large_blocks;
+    Ok(Upper::Unknown { copies_on_write })
+}
+
+/// The type of a file system: 32 bits, whatever number the processor's kind of Linux has for it,
+/// which may be negative.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "not the same type everywhere"
+)]
+pub(super) fn number(stat: &StatFs) -> u32 {
+    stat.f_type as u32
 }
 
 /// The directory of the upper layer of the overlay that has this device, by the list of mounts.
