@@ -244,7 +244,7 @@ pub enum Error {
     /// with this.
     #[error("{}: {what}", path.display())]
     Unsupported {
-        /// The directory.
+        /// The directory, or the file in it that could not be locked.
         path: PathBuf,
         /// The missing support.
         what: &'static str,

@@ -80,7 +80,7 @@ impl NoteToReaders {
     }
 }
 
-/// The note as a reader sees it, who knows in which boot it reads.
+/// The note as a reader found it, and the boot in which the reader runs.
 #[derive(Debug, Default)]
 pub(crate) struct SeenNote(Option<(File, [u8; 16])>);
 

@@ -104,15 +104,17 @@ impl Options {
     /// Open for reading only, also while a writer has the log open, here or in another process.
     /// Default: false.
     ///
-    /// Such a handle takes no lock, so it is in nobody's way. It changes nothing on disk and needs
-    /// no permission to write. Each call looks first what the writer has changed: it shows all that
-    /// is visible, and with [`EachPublish`](Durability::EachPublish) all that is durable. It goes
-    /// on when the writer rolls over, trims, deletes, compacts, closes the log or dies, and when
-    /// another one opens it. If nothing has changed, a look costs some 2 microseconds.
+    /// Such a handle takes no lock, so it is in nobody's way. It needs no permission to write, and
+    /// writes nothing but a word of the file `bell`. Each call looks first what the writer has
+    /// changed: it shows all that is visible, and with [`EachPublish`](Durability::EachPublish) all
+    /// that is durable. It goes on when the writer rolls over, trims, deletes, compacts, closes the
+    /// log or dies, and when another one opens it. If nothing has changed, a look costs some
+    /// 2 microseconds.
     ///
     /// Who waits for messages ([`BlockingLog`](crate::BlockingLog)) is woken by the writer, also in
-    /// another process, if the system is Linux and this process may write to the file `bell` in the
-    /// log's directory. If not, it looks again after 1 to 20 ms.
+    /// another process, if the system is Linux, all files of the log are mapped
+    /// ([`mapped_files`](Options::mapped_files)) and this process may write to the file `bell` in
+    /// the log's directory. If not, it looks again after 1 to 20 ms.
     ///
     /// Between two calls the handle keeps open what it has open. So the space of a segment that was
     /// trimmed is free when its readers have made their next call, [`gc`](crate::Log::gc) for
@@ -123,8 +125,8 @@ impl Options {
     ///
     /// A log that was not closed is read up to its last complete batch; with `EachPublish`, if it
     /// was written to in this boot of the machine, up to the last one that is known to be durable.
-    /// On a full disk, what publishers that share syncs were acknowledged in the last moment before
-    /// the process died may be hidden; the next writer shows it.
+    /// On a full disk, the last messages that were acknowledged before the process died may be
+    /// hidden; the next writer shows them.
     pub fn read_only(mut self, read_only: bool) -> Options {
         self.read_only = read_only;
         self
@@ -190,6 +192,10 @@ impl Options {
 
     /// How many sealed segments may be mapped into memory at a time, at least 1. Each takes
     /// two mappings, or four if it is read in order. Default: 4,096.
+    ///
+    /// Where nothing is mapped ([`mapped_files`](Options::mapped_files)), it is how many may be
+    /// open. Each takes two descriptors, and all together at most a quarter of those that the
+    /// process may have.
     pub fn segments_mapped_max(mut self, segments: usize) -> Options {
         self.segments_mapped_max = segments;
         self

@@ -43,13 +43,13 @@ use super::watch::Watch;
 /// });
 /// ```
 ///
-/// If nobody waits, [`notify`](Changes::notify) costs one memory fence and one load. Waiters sleep,
-/// and a change wakes all of them.
+/// If nobody waits, [`notify`](Changes::notify) costs one memory fence and a load or two. Waiters
+/// sleep, and a change wakes all of them.
 pub struct Changes {
     /// Whether there may be waiters in the current round.
     is_awaited: AtomicBool,
     is_poisoned: AtomicBool,
-    /// Whether others change the log as well, and tell nobody.
+    /// Whether others change the log as well, and may tell nobody.
     is_polled: bool,
     state: Mutex<State>,
     changed: Condvar,
@@ -70,11 +70,46 @@ struct State {
     /// Tasks to wake when the round ends.
     watchers: BTreeMap<u64, Waker>,
     /// Wakes threads when others change the log.
-    heard: Option<Arc<Bell>>,
+    heard: Option<Heard>,
 }
 
-/// What a thread listens to, and how often that was rung before.
-type Listening = Option<(Arc<Bell>, u32)>;
+/// A bell, and when it last woke a thread of this handle.
+struct Heard {
+    bell: Arc<Bell>,
+    woke_at: Option<Instant>,
+}
+
+/// A thread that a bell has woken is not woken again for so long, and then looks by itself: where
+/// messages come thick and fast, it gets many at once.
+const REST: Duration = Duration::from_millis(1);
+
+/// What a thread that is about to sleep listens to.
+enum Listening {
+    /// Nothing. It looks again after a while.
+    Nobody,
+    /// Nothing yet, because it has not looked yet.
+    NotYet,
+    /// Nothing until then.
+    Resting(Instant),
+    /// A bell, and how often that was rung before.
+    Bell(Arc<Bell>, u32),
+}
+
+impl State {
+    fn listen(&self, has_looked: bool) -> Listening {
+        let Some(Heard { bell, woke_at }) = &self.heard else {
+            return Listening::Nobody;
+        };
+        if !has_looked {
+            return Listening::NotYet;
+        }
+        let rested_at = woke_at.map(|woke_at| woke_at + REST);
+        match rested_at.filter(|rested_at| *rested_at > Instant::now()) {
+            Some(rested_at) => Listening::Resting(rested_at),
+            None => Listening::Bell(Arc::clone(bell), bell.listen()),
+        }
+    }
+}
 
 impl Changes {
     /// A new `Changes` without waiters.
@@ -92,8 +127,7 @@ impl Changes {
 
     /// The same for a log that others change as well, and tell nobody of it, such as another
     /// process. Who waits looks again by itself: a thread after 1 ms, and then after twice as long
-    /// each time, up to 20 ms, at which it is woken at once if a log's writer in another process
-    /// does so; a task every 5 ms, for which one thread of the process wakes all
+    /// each time, up to 20 ms; a task every 5 ms, for which one thread of the process wakes all
     /// such tasks while there are any. Where the system allows no thread, it is woken at once.
     #[must_use]
     pub fn polled() -> Changes {
@@ -122,7 +156,7 @@ impl Changes {
         let _ = self.rung.set(bell);
     }
 
-    /// Wakes nobody in other processes from now on; returns false if it did not before.
+    /// Wakes nobody in other processes from now on; returns whether it has a bell.
     pub(crate) fn ring_no_more(&self) -> bool {
         let rung = self.rung.get();
         rung.inspect(|bell| bell.let_go()).is_some()
@@ -130,7 +164,10 @@ impl Changes {
 
     /// Has threads that wait be woken by this from now on.
     pub(crate) fn listen_to(&self, bell: Option<Bell>) {
-        let bell = bell.map(Arc::new);
+        let bell = bell.map(|bell| Heard {
+            bell: Arc::new(bell),
+            woke_at: None,
+        });
         let replaced = std::mem::replace(&mut self.state.lock().heard, bell);
         drop(replaced);
     }
@@ -164,20 +201,19 @@ impl Changes {
         mut check: impl FnMut() -> Option<T>,
     ) -> Option<T> {
         let mut pause = PAUSES.0;
+        let mut has_looked = false;
         loop {
-            let (round, listening) = self.join(|state| {
-                let heard = state.heard.clone();
-                heard
-                    .map(|bell| (bell.listen(), bell))
-                    .map(|(rounds, bell)| (bell, rounds))
-            });
+            let (round, listening) = self.join(|state| state.listen(has_looked));
             if let Some(found) = check() {
                 return Some(found);
             }
-            if listening.is_some() {
-                pause = PAUSES.1;
-            }
-            let next_look = self.next_look(&mut pause);
+            has_looked = true;
+            let next_look = match &listening {
+                Listening::NotYet => continue,
+                Listening::Resting(until) => Some(*until),
+                Listening::Bell(..) => Instant::now().checked_add(PAUSES.1),
+                Listening::Nobody => self.next_look(&mut pause),
+            };
             if !self.sleep(round, listening, next_look.into_iter().chain(deadline).min())
                 && deadline.is_some_and(|deadline| deadline <= Instant::now())
             {
@@ -250,10 +286,16 @@ impl Changes {
     /// returns false.
     fn sleep(&self, round: u64, listening: Listening, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
-        if let Some((bell, rounds)) = listening {
-            let is_over = state.round != round;
+        if let Listening::Bell(bell, rounds) = listening {
+            if state.round != round {
+                return true;
+            }
             drop(state);
-            return is_over || bell.wait(rounds, deadline);
+            let was_rung = bell.wait(rounds, deadline);
+            if let Some(heard) = self.state.lock().heard.as_mut().filter(|_| was_rung) {
+                heard.woke_at = Some(Instant::now());
+            }
+            return was_rung;
         }
         while state.round == round {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -277,7 +319,7 @@ impl Changes {
         state.round += 1;
         let watchers = std::mem::take(&mut state.watchers);
         let has_sleepers = state.sleepers > 0;
-        let heard = state.heard.clone();
+        let heard = state.heard.as_ref().map(|heard| Arc::clone(&heard.bell));
         drop(state);
         if let Some(bell) = heard {
             // Our own threads sleep there, too.

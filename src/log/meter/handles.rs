@@ -151,7 +151,7 @@ impl Registry<'_> {
             ),
             sync_failures: self.count(
                 "duramen_sync_failures_total",
-                "Syncs of everything that was written that failed",
+                "Failed syncs of everything that was written",
             ),
             late_syncs: self.count(
                 "duramen_late_syncs_total",

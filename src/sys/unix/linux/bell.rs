@@ -3,13 +3,18 @@
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use memmap2::{MmapOptions, MmapRaw};
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use rustix::thread::futex;
 
 use crate::sys::BELL_LEN;
+
+/// How long who waits sleeps at a time on a system without futexes.
+const REFUSED_PAUSE: Duration = Duration::from_millis(1);
 
 /// The first words of a file that several processes have mapped. Who waits says so in one word, and
 /// sleeps as long as the other stays as it is.
@@ -71,10 +76,12 @@ impl Bell {
             if self.rounds().load(Ordering::Relaxed) != rounds {
                 return true;
             }
-            // Signals, and systems that refuse, are no reason to stay awake until the deadline.
-            let is_over = deadline.is_some_and(|deadline| deadline <= Instant::now());
-            if is_over || !matches!(waited, Ok(()) | Err(rustix::io::Errno::INTR)) {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return false;
+            }
+            // After a signal it goes on. A system that refuses does not keep the thread awake.
+            if !matches!(waited, Ok(()) | Err(Errno::INTR | Errno::AGAIN | Errno::TIMEDOUT)) {
+                thread::sleep(REFUSED_PAUSE);
             }
         }
     }
@@ -94,8 +101,8 @@ impl Bell {
             ProtFlags::READ | ProtFlags::WRITE,
             MapFlags::PRIVATE | MapFlags::FIXED,
         );
-        // SAFETY: the range is the whole of a mapping that `self` owns and that only atomics access.
-        // It stays mapped, readable and writable, and `self` unmaps it when it is dropped.
+        // SAFETY: the range is the whole of a mapping that `self` owns and that only atomics
+        // access. It stays mapped, readable and writable, and `self` unmaps it when it is dropped.
         #[expect(unsafe_code, reason = "a mapping in the place of another")]
         let _ = unsafe { mmap_anonymous(self.0.as_mut_ptr().cast(), self.0.len(), prot, flags) };
     }
