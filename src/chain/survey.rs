@@ -87,13 +87,15 @@ impl Survey<'_> {
         }
         self.durable_below = self.durable_below.max(header.durable_base);
         self.testimony = said_by(Some(&header));
+        let defect = walked.defect(is_durable, self.chain.copies.durable_end());
+        walked.check_read()?;
         Ok(Surveyed {
             is_other: match testimony {
                 Testimony::NoSegment => true,
                 Testimony::Successor(_) | Testimony::Metadata(_) => walked.told.is_none(),
                 Testimony::Nobody | Testimony::Frames { .. } => false,
             },
-            defect: walked.defect(is_durable, self.chain.copies.durable_end()),
+            defect,
             excess_from: self.excess_from(&walked)?,
             walked,
         })

@@ -66,10 +66,11 @@ impl SegmentSnapshot<'_> {
         if looks_the_same {
             return Ok(true);
         }
-        // This is another key with the same hash, which is rare, or a damaged key.
-        match self.verify(ordinal) {
+        // This is another key with the same hash, which is rare, or a damaged key, or one that
+        // could not be read just now.
+        match self.message(ordinal, self.offset(ordinal)?) {
             Err(ReadFault::Record { .. }) => Ok(true),
-            verified => verified.map(|()| false),
+            read => read.map(|message| message.is_some_and(|found| found.key.as_deref() == Some(key))),
         }
     }
 

@@ -14,6 +14,9 @@ pub(crate) struct Entry {
 /// Two ticks of the slowest clock.
 pub(crate) const NAMES_SETTLE_AFTER: Duration = Duration::from_millis(20);
 
+/// The same where times are whole seconds, or those of another machine.
+pub(crate) const COARSE_NAMES_SETTLE_AFTER: Duration = Duration::from_secs(2);
+
 /// When a name in a directory was changed last, in nanoseconds since the Unix epoch; `None` if the
 /// system does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,13 @@ impl NamesChangedAt {
     /// have the same.
     pub(crate) fn is_settled(self) -> bool {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let before = now.ok().and_then(|now| now.checked_sub(NAMES_SETTLE_AFTER));
+        let is_in_seconds = self.0.is_some_and(|at| at % 1_000_000_000 == 0);
+        let after = if is_in_seconds {
+            COARSE_NAMES_SETTLE_AFTER
+        } else {
+            NAMES_SETTLE_AFTER
+        };
+        let before = now.ok().and_then(|now| now.checked_sub(after));
         let before = before.and_then(|before| i128::try_from(before.as_nanos()).ok());
         self.0.zip(before).is_some_and(|(at, before)| at < before)
     }

@@ -192,6 +192,27 @@ fn a_batch_that_cannot_be_withdrawn_is_cut_off() {
     }
 }
 
+/// Goal: a message that was acknowledged stays visible to readers if the process is killed while another one is half
+/// written over the marker behind it. Method: one that is written by two calls, and a kill after each call.
+#[test]
+fn a_marker_that_is_being_written_over_is_not_missed() {
+    let config = Config {
+        rollover: 256 << 10,
+        ..Config::ALL[0]
+    };
+    let mut run = Run::new(config, config.disk(Settings::get().seed));
+    run.step(Small).expect("no fault");
+    let first = run.disk.point();
+    let next = run.history.next_offset();
+    // Larger than what is gathered before it is written.
+    run.publish(&[Content::new(7, next, 70_000)]).expect("no fault");
+    for point in first..=run.disk.point() {
+        let disk = run.disk.kill_at(point);
+        let found = recovers(&run.config, &disk, &run.history.after_kill(point));
+        assert!(found.is_ok(), "{point}: {:?}\n{}", found.err(), disk.op_log());
+    }
+}
+
 /// Goal: a batch that is not durable yet is not shown to readers beside the writer, because the one behind it was cut
 /// off. Method: while a sync is about to begin, a full disk refuses another publish, and somebody looks.
 #[test]

@@ -312,6 +312,7 @@ impl Appender {
         let way = self.backlog.way(waits);
         if way == Way::Call {
             self.check_size_limit(plan.len)?;
+            self.note_before_tearing(context, plan.len);
         }
         let built = self.build(records, plan, now, way, hash_keys);
         let built = match built {

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::appender::Appender;
+use super::context::AppendContext;
 use super::publish::Append;
 use crate::Result;
 use crate::log::Span;
 use crate::segment::{Active, Visible};
+
+/// The kernel copies what a call writes page by page.
+const PAGE: u64 = 4096;
 
 /// What one sync is to cover. It is taken before the sync begins, because the sync may or may not
 /// cover bytes that are stored meanwhile.
@@ -36,7 +40,6 @@ impl Append {
         }
         if let Some(active) = &snapshot.active {
             active.sync(context.directory())?;
-            active.raise_frontier(snapshot.end.end);
         }
         let is_marked = self.appender.lock().forget_synced(&snapshot);
         context.tell_durable(is_marked, snapshot.next_offset);
@@ -62,9 +65,24 @@ impl Appender {
         }
     }
 
+    /// Notes what is durable if a batch of `len` bytes is about to be written over the marker that
+    /// says so. The process may be killed at the end of any page of it, and a torn record says
+    /// nothing of what was durable before.
+    pub(super) fn note_before_tearing(&self, context: &AppendContext, len: u64) {
+        let from = u64::from(self.written.end);
+        let is_in_one_page = from / PAGE == (from + len - 1) / PAGE;
+        if !is_in_one_page && context.frontiers.durable() == self.next_offset {
+            context.tell_durable(false, self.next_offset);
+        }
+    }
+
     /// Forgets segments that are durable now, and marks the end if nothing was added since the
     /// snapshot. Returns whether the log's files tell readers that all of the snapshot is durable.
     fn forget_synced(&mut self, snapshot: &Snapshot) -> bool {
+        if let Some(active) = &snapshot.active {
+            // Not before whoever rolls over can tell that nobody has marked the end yet.
+            active.raise_frontier(snapshot.end.end);
+        }
         self.backlog.synced(snapshot.written);
         self.unsynced
             .retain(|held| !snapshot.unsynced.iter().any(|synced| Arc::ptr_eq(held, synced)));

@@ -12,8 +12,8 @@ use crate::engine::append::Append;
 use crate::engine::found_log::FoundLog;
 use crate::engine::segments::{Look, SegmentList, Segments};
 use crate::format::{FileName, META_NAMES, Meta};
-use crate::sys::{Dir, NAMES_SETTLE_AFTER};
-use crate::{Corruption, Error, LifeId, Options, Position, Result};
+use crate::sys::{COARSE_NAMES_SETTLE_AFTER, Dir, NAMES_SETTLE_AFTER};
+use crate::{Corruption, Error, LifeId, MappedFiles, Options, Position, Result};
 
 /// Finds out where the log in a directory ends, as opening does.
 pub(crate) type Find = fn(&Options, &Dir, Option<&Arc<Directory>>) -> Result<FoundLog>;
@@ -125,9 +125,16 @@ impl Beside {
         if !is_same_bell || (seen.listing.has_bell() && !self.directory.health.changes().listens()) {
             self.directory.listen_to_bell();
         }
-        // Where the wall clock was set back, only our own clock tells.
-        let is_old = seen.names.is_known() && began - watched.names_since > NAMES_SETTLE_AFTER;
-        let is_settled = seen.names.is_settled() || is_old;
+        // Where the wall clock was set back, or the names may be changed on another machine, only
+        // our own clock tells.
+        let is_elsewhere = dir.mapped_files() == MappedFiles::Nothing;
+        let settle_after = if is_elsewhere {
+            COARSE_NAMES_SETTLE_AFTER
+        } else {
+            NAMES_SETTLE_AFTER
+        };
+        let is_old = seen.names.is_known() && began - watched.names_since > settle_after;
+        let is_settled = (seen.names.is_settled() && !is_elsewhere) || is_old;
         let is_settled = is_settled && seen.copies.newest() == meta.sequence;
         if meta.log_id != self.directory.log_id {
             let path = dir.path_of(META_NAMES[0]);

@@ -77,6 +77,8 @@ struct State {
 struct Heard {
     bell: Arc<Bell>,
     woke_at: Option<Instant>,
+    /// The number of threads of this handle that sleep there.
+    sleepers: usize,
 }
 
 /// A thread that a bell has woken is not woken again for so long, and then looks by itself: where
@@ -91,13 +93,21 @@ enum Listening {
     NotYet,
     /// Nothing until then.
     Resting(Instant),
-    /// A bell, and how often that was rung before.
+    /// A bell, and how often that was rung before, once it is known.
     Bell(Arc<Bell>, u32),
 }
 
 impl State {
+    /// Changes what is known of a bell, unless another one has taken its place.
+    fn at_bell(&mut self, bell: &Arc<Bell>, change: impl FnOnce(&mut Heard)) {
+        let heard = self.heard.as_mut();
+        if let Some(heard) = heard.filter(|heard| Arc::ptr_eq(&heard.bell, bell)) {
+            change(heard);
+        }
+    }
+
     fn listen(&self, has_looked: bool) -> Listening {
-        let Some(Heard { bell, woke_at }) = &self.heard else {
+        let Some(Heard { bell, woke_at, .. }) = &self.heard else {
             return Listening::Nobody;
         };
         if !has_looked {
@@ -106,7 +116,7 @@ impl State {
         let rested_at = woke_at.map(|woke_at| woke_at + REST);
         match rested_at.filter(|rested_at| *rested_at > Instant::now()) {
             Some(rested_at) => Listening::Resting(rested_at),
-            None => Listening::Bell(Arc::clone(bell), bell.listen()),
+            None => Listening::Bell(Arc::clone(bell), 0),
         }
     }
 }
@@ -167,6 +177,7 @@ impl Changes {
         let bell = bell.map(|bell| Heard {
             bell: Arc::new(bell),
             woke_at: None,
+            sleepers: 0,
         });
         let replaced = std::mem::replace(&mut self.state.lock().heard, bell);
         drop(replaced);
@@ -203,7 +214,12 @@ impl Changes {
         let mut pause = PAUSES.0;
         let mut has_looked = false;
         loop {
-            let (round, listening) = self.join(|state| state.listen(has_looked));
+            let (round, mut listening) = self.join(|state| state.listen(has_looked));
+            if let Listening::Bell(bell, rounds) = &mut listening {
+                // Without the lock: on a frozen file system this waits for its thaw.
+                *rounds = bell.listen();
+                fence(Ordering::SeqCst);
+            }
             if let Some(found) = check() {
                 return Some(found);
             }
@@ -290,11 +306,13 @@ impl Changes {
             if state.round != round {
                 return true;
             }
+            state.at_bell(&bell, |heard| heard.sleepers += 1);
             drop(state);
             let was_rung = bell.wait(rounds, deadline);
-            if let Some(heard) = self.state.lock().heard.as_mut().filter(|_| was_rung) {
-                heard.woke_at = Some(Instant::now());
-            }
+            self.state.lock().at_bell(&bell, |heard| {
+                heard.sleepers -= 1;
+                heard.woke_at = was_rung.then(Instant::now).or(heard.woke_at);
+            });
             return was_rung;
         }
         while state.round == round {
@@ -319,7 +337,8 @@ impl Changes {
         state.round += 1;
         let watchers = std::mem::take(&mut state.watchers);
         let has_sleepers = state.sleepers > 0;
-        let heard = state.heard.as_ref().map(|heard| Arc::clone(&heard.bell));
+        let heard = state.heard.as_ref().filter(|heard| heard.sleepers > 0);
+        let heard = heard.map(|heard| Arc::clone(&heard.bell));
         drop(state);
         if let Some(bell) = heard {
             // Our own threads sleep there, too.

@@ -133,9 +133,14 @@ impl OsDir {
             if let Ok(name) = entry.file_name().to_str()
                 && !matches!(name, "." | "..")
             {
+                let inode = match entry.ino() {
+                    // Some file systems, such as many of FUSE, tell it only if the file is asked.
+                    0 | 0xffff_ffff => self.stat_of(path, name).map_or(0, |stat| stat.st_ino),
+                    inode => inode,
+                };
                 found.push(Entry {
                     name: name.to_owned(),
-                    inode: entry.ino(),
+                    inode,
                 });
             }
         }

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use memmap2::{MmapOptions, MmapRaw};
+use parking_lot::Mutex;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use rustix::thread::futex;
@@ -22,48 +24,72 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(1);
 /// Whoever may write to the file can wake the others, and can keep them from being woken. So nobody
 /// relies on it: who waits looks again after a while.
 #[derive(Debug)]
-pub(in crate::sys) struct Bell(MmapRaw);
+///
+/// The words are loaded through a mapping and written by calls: on a full disk, a store could kill
+/// the process.
+pub(in crate::sys) struct Bell {
+    map: MmapRaw,
+    /// `None` once the file was let go.
+    file: Mutex<Option<File>>,
+}
+
+/// Where the word is that counts how often it was rung, and the one that is not 0 if somebody may
+/// be waiting.
+const ROUNDS_AT: u64 = 0;
+const AWAITED_AT: u64 = 4;
 
 impl Bell {
     pub(in crate::sys) const IS_POSSIBLE: bool = true;
 
-    /// The bell in a file that has [`BELL_LEN`] bytes, with blocks for them, and is never cut.
+    /// The bell in a file that has [`BELL_LEN`] bytes and is never cut.
     pub(in crate::sys) fn of(file: &File) -> io::Result<Bell> {
         if file.metadata()?.len() < BELL_LEN {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let mut options = MmapOptions::new();
         options.len(usize::try_from(BELL_LEN).unwrap_or(0));
-        options.map_raw(file).map(Bell)
+        Ok(Bell {
+            map: options.map_raw_read_only(file)?,
+            file: Mutex::new(Some(file.try_clone()?)),
+        })
     }
 
     /// How often it was rung.
     fn rounds(&self) -> &AtomicU32 {
-        self.word(0)
+        self.word(ROUNDS_AT)
     }
 
     /// Not 0 if somebody may be waiting.
     fn awaited(&self) -> &AtomicU32 {
-        self.word(1)
+        self.word(AWAITED_AT)
     }
 
-    fn word(&self, at: usize) -> &AtomicU32 {
+    fn word(&self, at: u64) -> &AtomicU32 {
+        let at = usize::try_from(at).unwrap_or(0);
         #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins with a page")]
-        let start = self.0.as_mut_ptr().cast::<AtomicU32>();
+        let word = self.map.as_ptr().wrapping_add(at).cast::<AtomicU32>();
         // SAFETY: the mapping has `BELL_LEN` bytes, begins with a page and lasts as long as `self`.
-        // Every process accesses these words through atomics only, for which all values are valid.
-        // `at` is 0 or 1.
+        // `at` is 0 or 4. The words are only loaded, as atomics, for which all values are valid.
         #[expect(unsafe_code, reason = "the page is no Rust object")]
         unsafe {
-            &*start.add(at)
+            &*word
+        }
+    }
+
+    /// Writes words. Where that fails, nobody is woken, and those who wait look again.
+    fn write(&self, at: u64, words: &[u8]) {
+        if let Some(file) = &*self.file.lock() {
+            let _ = file.write_all_at(words, at);
         }
     }
 
     /// Announces somebody who waits; returns what [`wait`](Bell::wait) is to be told. The caller
     /// makes a fence, and then looks whether there is anything to wait for.
     pub(in crate::sys) fn listen(&self) -> u32 {
-        let rounds = self.rounds().load(Ordering::Relaxed);
-        self.awaited().store(1, Ordering::Relaxed);
+        let rounds = self.rounds().load(Ordering::Acquire);
+        if self.awaited().load(Ordering::Relaxed) == 0 {
+            self.write(AWAITED_AT, &1_u32.to_ne_bytes());
+        }
         rounds
     }
 
@@ -97,21 +123,22 @@ impl Bell {
     /// Lets go of the file: a page of memory takes its place, so that nobody who rings meanwhile
     /// touches what is not there.
     pub(in crate::sys) fn let_go(&self) {
-        let (prot, flags) = (
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::PRIVATE | MapFlags::FIXED,
-        );
-        // SAFETY: the range is the whole of a mapping that `self` owns and that only atomics
-        // access. It stays mapped, readable and writable, and `self` unmaps it when it is dropped.
+        let (prot, flags) = (ProtFlags::READ, MapFlags::PRIVATE | MapFlags::FIXED);
+        // SAFETY: the range is the whole of a mapping that `self` owns and that is only loaded
+        // from. It stays mapped and readable, and `self` unmaps it when it is dropped.
         #[expect(unsafe_code, reason = "a mapping in the place of another")]
-        let _ = unsafe { mmap_anonymous(self.0.as_mut_ptr().cast(), self.0.len(), prot, flags) };
+        let _ = unsafe { mmap_anonymous(self.map.as_mut_ptr().cast(), self.map.len(), prot, flags) };
+        drop(self.file.lock().take());
     }
 
-    /// Wakes all who wait.
+    /// Wakes all who wait. Two that ring at once may count as one: then somebody who began to wait
+    /// in between looks again by itself.
     #[cold]
     pub(in crate::sys) fn ring(&self) {
-        self.awaited().store(0, Ordering::Relaxed);
-        self.rounds().fetch_add(1, Ordering::SeqCst);
+        let rounds = self.rounds().load(Ordering::Relaxed).wrapping_add(1);
+        let mut words = [0; 8];
+        words[..4].copy_from_slice(&rounds.to_ne_bytes());
+        self.write(ROUNDS_AT, &words);
         let _ = futex::wake(self.rounds(), futex::Flags::empty(), u32::MAX);
     }
 }
