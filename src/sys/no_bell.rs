@@ -11,6 +11,7 @@ pub(in crate::sys) enum Bell {}
 impl Bell {
     pub(in crate::sys) const IS_POSSIBLE: bool = false;
 
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no file can be opened there"))]
     pub(in crate::sys) fn of(_: &File) -> io::Result<Bell> {
         Err(io::ErrorKind::Unsupported.into())
     }
