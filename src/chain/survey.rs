@@ -88,7 +88,7 @@ impl Survey<'_> {
         self.durable_below = self.durable_below.max(header.durable_base);
         self.testimony = said_by(Some(&header));
         let defect = walked.defect(is_durable, self.chain.copies.durable_end());
-        walked.check_read()?;
+        walked.active.check_read()?;
         Ok(Surveyed {
             is_other: match testimony {
                 Testimony::NoSegment => true,

@@ -99,7 +99,9 @@ impl Chain {
         let (walked, unreadable) = self.walk_readable(options)?;
         let cut_at = self.cut_at(&walked, options)?;
         // What could not be read must not be taken for what is not there.
-        walked.iter().try_for_each(Walked::check_read)?;
+        walked
+            .iter()
+            .try_for_each(|segment| segment.active.check_read())?;
         let readable = &self.bases[..self.bases.len() - unreadable.len()];
         let rewritten = match readable.last() {
             Some(last) if walked.is_empty() => end_of(&self.header(*last)?, Testimony::Nobody),

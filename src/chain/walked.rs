@@ -4,7 +4,6 @@ use crate::Result;
 use crate::directory::Directory;
 use crate::format::{BATCH_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::segment::{Active, Ending, Extent, Tail, Testimony, Told, WalkEnd, end_of};
-use crate::sys::failed_read;
 
 /// A segment that was walked through.
 pub(crate) struct Walked {
@@ -92,12 +91,7 @@ impl Walked {
     /// Whether an intact frame lies behind the segment's intact batches.
     pub(crate) fn is_frame_behind(&self) -> Result<bool> {
         let is_behind = self.active.walk(u64::MAX, false).is_frame_behind(&self.extent, 0);
-        self.check_read().map(|()| is_behind)
-    }
-
-    /// Fails if bytes of the segment could not be read, of which the file is not mapped.
-    pub(super) fn check_read(&self) -> Result<()> {
-        failed_read(self.active.file.path()).map_or(Ok(()), Err)
+        self.active.check_read().map(|()| is_behind)
     }
 
     /// One past the last byte of the file at or behind `from` that is not zero.

@@ -6,7 +6,6 @@ use crate::Result;
 use crate::chain::{Chain, Ending, Testimony, end_of};
 use crate::format::{FileName, RECORD_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::segment::{Active, Gap, Good, IndexState, Salvage, Sealed, SegmentEnd, SegmentSnapshot, salvage};
-use crate::sys::failed_read;
 
 /// Finds the good records of a segment, and the offset that the segment reaches up to (exclusive).
 pub(super) fn salvage_segment(
@@ -23,7 +22,7 @@ pub(super) fn salvage_segment(
     let most = end.unwrap_or(header.base.saturating_add(limit / RECORD_HEADER_LEN as u64));
     let (active, _) = Active::adopt(&chain.directory, header.base, Some(SEGMENT_HEADER_LEN), None)?;
     let mut found = salvage(&active, limit, most, &hints(chain, header, ending));
-    check_read(&active)?;
+    active.check_read()?;
     let reached = found.good.last().map_or(header.base, |last| last.offset + 1);
     if file_len < limit {
         // The end of the file is missing.
@@ -62,13 +61,8 @@ pub(super) fn whole_records(chain: &Chain, header: &SegmentHeader, end: u64) -> 
     };
     let (active, _) = Active::adopt(&chain.directory, header.base, Some(SEGMENT_HEADER_LEN), None)?;
     let found = salvage(&active, limit, end, &[]);
-    check_read(&active)?;
+    active.check_read()?;
     Ok(found.good)
-}
-
-/// Fails if bytes were missing because they could not be read: that is no damage.
-fn check_read(active: &Active) -> Result<()> {
-    failed_read(active.file.path()).map_or(Ok(()), Err)
 }
 
 /// Moves all records behind the first lost message from `good` into one gap.

@@ -151,7 +151,7 @@ impl Active {
         let (extent, told) = active
             .walk(limit.unwrap_or(len), directory.kinds.key)
             .run_told(|entry| active.index_entry(entry));
-        failed_read(active.file.path()).map_or(Ok(()), Err)?;
+        active.check_read()?;
         let now = active.file.len()?;
         if now < len {
             // Somebody has cut it meanwhile, and bytes in front of its end may not have been read.
@@ -166,6 +166,12 @@ impl Active {
             end: extent.end as u32,
         });
         Ok((active, extent, told))
+    }
+
+    /// Fails if bytes were missing because a read of the file failed, which is neither damage nor
+    /// the end. Only a file that is not mapped is read.
+    pub(crate) fn check_read(&self) -> Result<()> {
+        failed_read(self.file.path()).map_or(Ok(()), Err)
     }
 
     /// A walk through this segment up to `limit`.

@@ -267,7 +267,7 @@ impl File {
     /// processes wake each other.
     pub(crate) fn bell(&self) -> Result<Bell> {
         match &self.inner {
-            Inner::Os(file) => file.bell().map(Bell::new),
+            Inner::Os(file) => file.bell(),
             #[cfg(feature = "fault")]
             Inner::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
         }

@@ -6,33 +6,33 @@ use std::time::Instant;
 
 /// What wakes other processes. There is none, and those who wait look again after a while.
 #[derive(Debug)]
-pub(in crate::sys) enum Bell {}
+pub(crate) enum Bell {}
 
 impl Bell {
-    pub(in crate::sys) const IS_POSSIBLE: bool = false;
+    pub(crate) const IS_POSSIBLE: bool = false;
 
     #[cfg_attr(not(unix), expect(dead_code, reason = "no file can be opened there"))]
     pub(in crate::sys) fn of(_: &File) -> io::Result<Bell> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(in crate::sys) fn listen(&self) -> u32 {
+    pub(crate) fn listen(&self) -> u32 {
         match *self {}
     }
 
-    pub(in crate::sys) fn wait(&self, _: u32, _: Option<Instant>) -> bool {
+    pub(crate) fn wait(&self, _: u32, _: Option<Instant>) -> bool {
         match *self {}
     }
 
-    pub(in crate::sys) fn ring_if_awaited(&self) {
+    pub(crate) fn ring_if_awaited(&self) {
         match *self {}
     }
 
-    pub(in crate::sys) fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         match *self {}
     }
 
-    pub(in crate::sys) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         match *self {}
     }
 }

@@ -13,7 +13,7 @@ mod mapping;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-pub(super) use crate::sys::no_bell::Bell;
+pub(crate) use crate::sys::no_bell::Bell;
 pub(super) use dir::OsDir;
 #[cfg(feature = "fault")]
 pub(super) use errno::Errno;

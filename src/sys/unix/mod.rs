@@ -34,6 +34,6 @@ pub(super) use lock::OsLock;
 pub(super) use mapping::Mapping;
 #[cfg(feature = "fault")]
 pub(super) use rustix::io::Errno;
-pub(super) use system::Bell;
+pub(crate) use system::Bell;
 pub(crate) use system::coarse_time;
 pub(super) use system::process_number;

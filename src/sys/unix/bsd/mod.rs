@@ -18,7 +18,7 @@ use crate::Result;
 use crate::sys::error::random_failed;
 use crate::sys::{Mutex, UNKNOWN_BOOT};
 
-pub(in crate::sys) use crate::sys::no_bell::Bell;
+pub(crate) use crate::sys::no_bell::Bell;
 pub(in crate::sys) use fork::process_number;
 pub(super) use mapped::mapped_files;
 

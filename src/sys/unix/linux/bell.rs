@@ -23,11 +23,11 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(1);
 ///
 /// Whoever may write to the file can wake the others, and can keep them from being woken. So nobody
 /// relies on it: who waits looks again after a while.
-#[derive(Debug)]
 ///
 /// The words are loaded through a mapping and written by calls: on a full disk, a store could kill
 /// the process.
-pub(in crate::sys) struct Bell {
+#[derive(Debug)]
+pub(crate) struct Bell {
     map: MmapRaw,
     /// `None` once the file was let go.
     file: Mutex<Option<File>>,
@@ -39,7 +39,7 @@ const ROUNDS_AT: u64 = 0;
 const AWAITED_AT: u64 = 4;
 
 impl Bell {
-    pub(in crate::sys) const IS_POSSIBLE: bool = true;
+    pub(crate) const IS_POSSIBLE: bool = true;
 
     /// The bell in a file that has [`BELL_LEN`] bytes and is never cut.
     pub(in crate::sys) fn of(file: &File) -> io::Result<Bell> {
@@ -85,7 +85,7 @@ impl Bell {
 
     /// Announces somebody who waits; returns what [`wait`](Bell::wait) is to be told. The caller
     /// makes a fence, and then looks whether there is anything to wait for.
-    pub(in crate::sys) fn listen(&self) -> u32 {
+    pub(crate) fn listen(&self) -> u32 {
         let rounds = self.rounds().load(Ordering::Acquire);
         if self.awaited().load(Ordering::Relaxed) == 0 {
             self.write(AWAITED_AT, &1_u32.to_ne_bytes());
@@ -94,7 +94,7 @@ impl Bell {
     }
 
     /// Sleeps until it is rung, and returns true, or until the deadline has passed.
-    pub(in crate::sys) fn wait(&self, rounds: u32, deadline: Option<Instant>) -> bool {
+    pub(crate) fn wait(&self, rounds: u32, deadline: Option<Instant>) -> bool {
         loop {
             let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
@@ -114,7 +114,7 @@ impl Bell {
 
     /// Wakes who has announced itself. The caller has made the change, and then a fence.
     #[inline]
-    pub(in crate::sys) fn ring_if_awaited(&self) {
+    pub(crate) fn ring_if_awaited(&self) {
         if self.awaited().load(Ordering::Relaxed) != 0 {
             self.ring();
         }
@@ -122,7 +122,7 @@ impl Bell {
 
     /// Lets go of the file: a page of memory takes its place, so that nobody who rings meanwhile
     /// touches what is not there.
-    pub(in crate::sys) fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         let (prot, flags) = (ProtFlags::READ, MapFlags::PRIVATE | MapFlags::FIXED);
         // SAFETY: the range is the whole of a mapping that `self` owns and that is only loaded
         // from. It stays mapped and readable, and `self` unmaps it when it is dropped.
@@ -134,7 +134,7 @@ impl Bell {
     /// Wakes all who wait. Two that ring at once may count as one: then somebody who began to wait
     /// in between looks again by itself.
     #[cold]
-    pub(in crate::sys) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         let rounds = self.rounds().load(Ordering::Relaxed).wrapping_add(1);
         let mut words = [0; 8];
         words[..4].copy_from_slice(&rounds.to_ne_bytes());

@@ -20,7 +20,7 @@ use crate::Result;
 use crate::sys::error::random_failed;
 use crate::sys::unix::boot::boot_of;
 
-pub(in crate::sys) use bell::Bell;
+pub(crate) use bell::Bell;
 pub(in crate::sys) use fork::process_number;
 pub(super) use mapped::mapped_files;
 
