@@ -480,20 +480,12 @@ fn the_guide_has_every_metric() {
 #[cfg(feature = "fault")]
 mod on_a_simulated_disk {
     use duramen::Error;
-    use duramen::fault::{Call, Errno, Fault, SimDisk};
+    use duramen::fault::{Call, Errno, SimDisk};
 
     use super::*;
+    use crate::events::on_a_simulated_disk::failing;
 
     const DIR: &str = "/data/log";
-
-    fn failing(call: Call, errno: Errno) -> Fault {
-        Fault {
-            errno,
-            call: Some(call),
-            index: 0,
-            from_then_on: true,
-        }
-    }
 
     #[test]
     fn a_failed_sync_and_the_poisoning_are_counted_once() {

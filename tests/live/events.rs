@@ -241,7 +241,7 @@ fn a_recovery_tells_how_many_bytes_of_a_torn_or_damaged_tail_it_cuts() {
 }
 
 #[cfg(feature = "fault")]
-mod on_a_simulated_disk {
+pub(crate) mod on_a_simulated_disk {
     use duramen::fault::{Call, Errno, Fault, SimDisk};
     use duramen::{Durability, Error, Job, Start};
 
@@ -249,7 +249,8 @@ mod on_a_simulated_disk {
 
     const DIR: &str = "/data/log";
 
-    fn failing(call: Call, errno: Errno) -> Fault {
+    /// Each such call fails.
+    pub(crate) fn failing(call: Call, errno: Errno) -> Fault {
         Fault {
             errno,
             call: Some(call),
