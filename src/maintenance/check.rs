@@ -67,8 +67,8 @@ impl fmt::Display for Problem {
 /// the first problem is found, because nothing tells where the next record begins.
 ///
 /// Somebody may have the log open, and write to it: the check takes no lock, and is in nobody's
-/// way. Files may then change while they are read, so a log with problems is read again until two
-/// readings in a row find the same, four times at most. What both of the last two find is reported.
+/// way. Files may then change while they are read, so a log with problems is read once more, and
+/// only those are reported that are found again.
 ///
 /// [`FileLog::check`](crate::FileLog::check) checks a log that is open, at a pace.
 ///
@@ -92,27 +92,14 @@ pub(super) fn check_in(dir: &Dir) -> Result<CheckReport> {
 
 /// Checks the log in this directory, which may be one that this process has open.
 pub(super) fn check_beside(dir: &Dir, own: Option<&OwnLog<'_>>) -> Result<CheckReport> {
-    const READINGS_MAX: u32 = 4;
     let before = Copies::read(dir)?;
-    let mut report = until_it_fits(|| check_once(dir, own))?;
+    let first = until_it_fits(|| check_once(dir, own))?;
     // Nobody has written to a log that was closed, and still is.
-    if report.was_closed && Copies::read(dir)? == before {
-        return Ok(report);
+    if first.is_clean() || (first.was_closed && Copies::read(dir)? == before) {
+        return Ok(first);
     }
-    // Damage to a segment that gets its index between two readings looks different in the second:
-    // the index tells which records it hit. From there on it looks the same.
-    let mut readings = 1;
-    while !report.is_clean() {
-        let again = until_it_fits(|| check_once(dir, own))?;
-        let earlier = std::mem::replace(&mut report, again);
-        readings += 1;
-        if report.problems == earlier.problems || readings == READINGS_MAX {
-            report
-                .problems
-                .retain(|problem| earlier.problems.contains(problem));
-            break;
-        }
-    }
+    let mut report = until_it_fits(|| check_once(dir, own))?;
+    report.problems.retain(|problem| first.problems.contains(problem));
     Ok(report)
 }
 
