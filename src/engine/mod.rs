@@ -17,7 +17,7 @@ mod teller;
 mod tests;
 mod upkeep;
 
-pub(crate) use beside::until_it_fits;
+pub(crate) use beside::{Glimpse, until_it_fits};
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
 pub use file_log::{append_controls, restore_to};

@@ -153,7 +153,7 @@ fn open_locked(options: &Options, dir: &Dir, lock: Option<DirLock>) -> Result<Fi
 
 /// Finds out where a log ends that somebody may be writing to.
 fn find_beside(options: &Options, dir: &Dir, known: Option<&Arc<Directory>>) -> Result<FoundLog> {
-    until_it_fits(|| find(options, dir, known))
+    until_it_fits(dir, || find(options, dir, known))
 }
 
 /// Finds out where the log ends, and, for writing, makes it safe to go on. `known` is its directory

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::own_log::OwnLog;
 use crate::chain::{Chain, Ending, Surveyed, Walked, segment_bases};
 use crate::directory::{Copies, Directory};
-use crate::engine::until_it_fits;
+use crate::engine::{Glimpse, until_it_fits};
 use crate::format::FileName;
 use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, WalkEnd, damaged_runs};
 use crate::sys::Dir;
@@ -67,8 +67,9 @@ impl fmt::Display for Problem {
 /// the first problem is found, because nothing tells where the next record begins.
 ///
 /// Somebody may have the log open, and write to it: the check takes no lock, and is in nobody's
-/// way. Files may then change while they are read, so a log with problems is read once more, and
-/// only those are reported that are found again.
+/// way. Files may then change while they are read, so a log with problems is read again: until no
+/// file has come or gone during two readings in a row, but at most five times. Of what five find,
+/// only what three have found is reported.
 ///
 /// [`FileLog::check`](crate::FileLog::check) checks a log that is open, at a pace.
 ///
@@ -92,14 +93,32 @@ pub(super) fn check_in(dir: &Dir) -> Result<CheckReport> {
 
 /// Checks the log in this directory, which may be one that this process has open.
 pub(super) fn check_beside(dir: &Dir, own: Option<&OwnLog<'_>>) -> Result<CheckReport> {
-    let before = Copies::read(dir)?;
-    let first = until_it_fits(|| check_once(dir, own))?;
-    // Nobody has written to a log that was closed, and still is.
-    if first.is_clean() || (first.was_closed && Copies::read(dir)? == before) {
-        return Ok(first);
+    /// Among a log's changes, what is no problem is not found so often.
+    const FOUND_MIN: usize = 3;
+    const READINGS_MAX: u32 = 5;
+    let mut glimpse = Glimpse::of(dir)?;
+    let (mut found, mut was_quiet) = (Vec::<Vec<Problem>>::new(), false);
+    for _ in 1..READINGS_MAX {
+        let mut report = until_it_fits(dir, || check_once(dir, own))?;
+        let now = Glimpse::of(dir)?;
+        let is_quiet = now == glimpse;
+        // Nobody has written to a log that was closed, and still is.
+        if report.is_clean() || (is_quiet && report.was_closed) {
+            return Ok(report);
+        }
+        // A batch that was just being written may have looked like damage, but not twice.
+        if is_quiet && was_quiet {
+            let before = found.last();
+            let is_known = |problem: &Problem| before.is_some_and(|found| found.contains(problem));
+            report.problems.retain(is_known);
+            return Ok(report);
+        }
+        found.push(report.problems);
+        (glimpse, was_quiet) = (now, is_quiet);
     }
-    let mut report = until_it_fits(|| check_once(dir, own))?;
-    report.problems.retain(|problem| first.problems.contains(problem));
+    let mut report = until_it_fits(dir, || check_once(dir, own))?;
+    let count = |problem: &Problem| found.iter().filter(|found| found.contains(problem)).count();
+    report.problems.retain(|problem| count(problem) + 1 >= FOUND_MIN);
     Ok(report)
 }
 

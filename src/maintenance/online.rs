@@ -11,8 +11,8 @@ impl FileLog {
     ///
     /// With a `pace`, in bytes per second, it takes as long as reading all segments takes at that
     /// rate, on average: after each segment it rests until the rate is right. Each is read at once.
-    /// A log with problems is read once more, and only those are reported that are found again.
-    /// Segments that are trimmed or merged meanwhile are left out.
+    /// A log with problems is read again, as [`check`](crate::check()) says. Segments that are
+    /// trimmed or merged meanwhile are left out.
     ///
     /// Closing the log ends the check within about 50 milliseconds and the reading of one segment.
     ///

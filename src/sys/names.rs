@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// A name in a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Entry {
     pub(crate) name: String,
     /// Compare it with those of other listings only: an overlay may call a file by another number

@@ -1,9 +1,9 @@
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::glimpse::until_it_fits;
 use super::known::{KnownLives, Seen};
 use crate::chain::{Chain, segment_bases};
 use crate::control::{Guard, Producers};
@@ -200,7 +200,7 @@ impl Beside {
     /// this is kept, because only backups and `stat` ask.
     pub(crate) fn producers(&self) -> Result<Producers> {
         let directory = &self.directory;
-        until_it_fits(|| {
+        until_it_fits(&directory.dir, || {
             let copies = Copies::read(&directory.dir)?;
             let meta = copies.newest(&directory.dir)?;
             let is_unfinished = meta.unfinished;
@@ -258,7 +258,7 @@ impl Look for Beside {
         self.directory.health.check_open()?;
         let looked = {
             let watched = &mut *self.watched.lock();
-            until_it_fits(|| {
+            until_it_fits(&self.directory.dir, || {
                 self.directory.health.check_open()?;
                 watched.check_not_parted()?;
                 self.look_once(watched, is_forced)
@@ -289,35 +289,6 @@ impl Watched {
         match self.parted {
             Some((position, parted_at)) => Err(Error::EpochChanged { position, parted_at }),
             None => Ok(()),
-        }
-    }
-}
-
-/// Reads a directory that somebody may be writing to: what two reads find need not fit together. So
-/// an error counts if the next attempt meets the very same.
-pub(crate) fn until_it_fits<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    const PAUSE: Duration = Duration::from_millis(1);
-    const ATTEMPTS_MAX: u32 = 1000;
-    /// Attempts without a pause in between.
-    const AT_ONCE: u32 = 2;
-    let mut said = String::new();
-    let mut attempts = 0;
-    loop {
-        let error = match attempt() {
-            Ok(found) => return Ok(found),
-            Err(error) => error,
-        };
-        attempts += 1;
-        let says = error.to_string();
-        let may_pass = matches!(error, Error::Corrupt { .. } | Error::Io { .. });
-        if !may_pass || says == said || attempts == ATTEMPTS_MAX {
-            return Err(error);
-        }
-        said = says;
-        if attempts < AT_ONCE {
-            thread::yield_now();
-        } else {
-            thread::sleep(PAUSE);
         }
     }
 }

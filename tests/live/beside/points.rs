@@ -255,3 +255,53 @@ fn ask(reader: &FileLog, options: &Options, question: u8) -> Vec<Message> {
     );
     messages
 }
+
+/// Goal: a log that is closed and opened all the time is in no reader's way: what a look finds of two different lives
+/// of the writer is no damage. Method: at random points of each of the reader's calls, the writer closes the log, opens
+/// it and publishes.
+#[test]
+fn a_log_that_is_closed_and_opened_at_points_of_a_read_is_not_damaged() {
+    let seed = seed("beside, points of readers, reopened");
+    for history in 0..number("DURAMEN_BESIDE", 30) {
+        let random = &mut Rng::with_seed(seed ^ history);
+        let disk = SimDisk::new(seed);
+        let options = options(&disk, DURABILITIES[usize::from(history % 2 == 0)]);
+        let log = Arc::new(Mutex::new(Some(options.open(DIR).expect("a new log"))));
+        let reader = options.clone().read_only(true).open(DIR).expect("a reader");
+        for step in 0..30 {
+            let writer = Mutex::new((Rng::with_seed(random.u64(..)), random.u8(1..20)));
+            let one_in = random.u8(1..20);
+            let beside = {
+                let (log, options) = (Arc::clone(&log), options.clone());
+                move || {
+                    let (random, left) = &mut *writer.lock().expect("no panic");
+                    if *left > 0 && random.u8(..one_in) == 0 {
+                        *left -= 1;
+                        reopen(&mut log.lock().expect("no panic"), &options, random);
+                    }
+                }
+            };
+            let what = format!("history {history}, {options:?}, step {step}");
+            let question = random.u8(..6);
+            with_points(&disk, beside, || ask(&reader, &options, question));
+            let mut log = log.lock().expect("no panic");
+            let log = log.get_or_insert_with(|| options.open(DIR).expect("no reader is in its way"));
+            assert_same(log, &reader, random, &what);
+        }
+    }
+}
+
+/// Closes the log, opens it and publishes; some of that is done at another point.
+fn reopen(log: &mut Option<FileLog>, options: &Options, random: &mut Rng) {
+    if let Some(open) = log.take() {
+        open.close().expect("closes");
+        if random.u8(..3) == 0 {
+            return;
+        }
+    }
+    let opened = options.open(DIR).expect("no reader is in its way");
+    if random.bool() {
+        change(&opened, random);
+    }
+    *log = Some(opened);
+}
