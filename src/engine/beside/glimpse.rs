@@ -22,6 +22,11 @@ impl Glimpse {
         let copies = Copies::read(dir)?;
         Ok(Glimpse { names, copies })
     }
+
+    /// Both copies of the metadata may look damaged to who reads each while it is written.
+    fn has_metadata(&self) -> bool {
+        self.copies.sequence() > 0
+    }
 }
 
 /// Reads a directory that somebody may be writing to: what two reads find need not fit together. So
@@ -46,7 +51,8 @@ pub(crate) fn until_it_fits<T>(dir: &Dir, mut attempt: impl FnMut() -> Result<T>
         let (says, now) = (error.to_string(), Glimpse::of(dir).ok());
         same = if says == said { same + 1 } else { 0 };
         attempts += 1;
-        if (same > 0 && now == glimpse) || same == SAME_MAX || attempts == ATTEMPTS_MAX {
+        let is_quiet = now == glimpse && now.as_ref().is_none_or(Glimpse::has_metadata);
+        if (same > 0 && is_quiet) || same == SAME_MAX || attempts == ATTEMPTS_MAX {
             return Err(error);
         }
         (said, glimpse) = (says, now);
