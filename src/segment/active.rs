@@ -10,6 +10,7 @@ use super::extent::{Entry, Extent};
 use super::reserve::{PAGE, RESERVE_FIRST, reserve_or_less};
 use super::sync_progress::SyncProgress;
 use super::told::Told;
+use super::visible::Visible;
 use super::walk::Walk;
 use super::way::{Growth, Way};
 use crate::directory::{Directory, corrupt};
@@ -53,27 +54,6 @@ pub(crate) struct Active {
     syncing: Mutex<()>,
     /// Where the segment ends, as long as nothing proves all of it durable; else 0.
     needs_copy: AtomicU32,
-}
-
-/// How much of a segment readers see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Visible {
-    pub(crate) count: u32,
-    pub(crate) end: u32,
-}
-
-impl Visible {
-    fn pack(self) -> u64 {
-        u64::from(self.count) << 32 | u64::from(self.end)
-    }
-
-    fn unpack(packed: u64) -> Visible {
-        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-        Visible {
-            count: (packed >> 32) as u32,
-            end: packed as u32,
-        }
-    }
 }
 
 impl Active {

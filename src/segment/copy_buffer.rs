@@ -4,6 +4,9 @@ use crate::sys::Map;
 /// until they have been looked at, and enough for the copy to reach memory speed.
 const BUFFER_LEN: usize = 32 << 10;
 
+/// The first piece where little is expected. Each further one is twice as large.
+const LITTLE: usize = 1 << 10;
+
 /// A copy, in memory of our own, of the piece of a mapping that was last asked for.
 ///
 /// The bytes are copied because a reference into a mapping must not exist (see [`Map`]). Whoever
@@ -12,12 +15,15 @@ const BUFFER_LEN: usize = 32 << 10;
 pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
     start: u64,
+    /// How many bytes the next piece has, if little is expected.
+    little: Option<usize>,
 }
 
 impl CopyBuffer {
-    /// Forgets what it has, and keeps its memory.
-    pub(super) fn clear(&mut self) {
+    /// Forgets what it has, and keeps its memory. Little is expected from now on.
+    pub(super) fn expect_little(&mut self) {
         self.bytes.clear();
+        self.little = Some(LITTLE);
     }
 
     /// `len` bytes at `position`, or `None` if they are not all below `limit`.
@@ -60,8 +66,10 @@ impl CopyBuffer {
         }
         self.bytes.clear();
         self.start = position;
+        let piece = self.little.unwrap_or(BUFFER_LEN);
+        self.little = Some(piece * 2).filter(|next| *next < BUFFER_LEN);
         map.in_order()
-            .append_to(position, len.max(BUFFER_LEN).min(available), &mut self.bytes)?;
+            .append_to(position, len.max(piece).min(available), &mut self.bytes)?;
         self.bytes.get(..len)
     }
 

@@ -22,12 +22,13 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod told;
+mod visible;
 mod walk;
 mod walk_progress;
 mod way;
 
 pub(crate) use absent_index::AbsentIndex;
-pub(crate) use active::{Active, Visible};
+pub(crate) use active::Active;
 pub(crate) use copy::{copy_over, copy_range_of};
 pub(crate) use copy_buffer::CopyBuffer;
 pub(crate) use ending::{Ending, Seal, Testimony, Witness, end_of};
@@ -46,6 +47,7 @@ pub(crate) use segment_ref::{Budget, Held, LetGo, SegmentRef, SegmentSnapshot};
 pub(crate) use sync_progress::SyncProgress;
 pub(crate) use tail::Tail;
 pub(crate) use told::Told;
+pub(crate) use visible::Visible;
 #[cfg(feature = "fuzzing")]
 pub(crate) use walk::Walk;
 

@@ -5,10 +5,11 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::Guard;
 
-use super::active::{Active, Visible};
+use super::active::Active;
 use super::read_fault::ReadFault;
 use super::sealed::{Mapped, Sealed};
 use super::told::Told;
+use super::visible::Visible;
 use super::walk::Walk;
 use crate::format::{FRAMES_START, FrameSeeds, SegmentHeader};
 use crate::index::{self, Find};

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::active::{Active, Visible};
+use super::active::Active;
 use super::extent::{Extent, WalkEnd};
 use super::told::Told;
+use super::visible::Visible;
 use super::walk_progress::WalkProgress;
 use crate::control::ControlState;
 use crate::directory::{Directory, corrupt};

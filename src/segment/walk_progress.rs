@@ -24,9 +24,10 @@ impl WalkProgress {
         }
     }
 
-    /// Forgets the bytes that were read ahead, because more may have been written since.
+    /// Forgets the bytes that were read ahead, because more may have been written since: most often
+    /// a few messages.
     pub(super) fn look_again(&mut self) {
-        self.buffer.clear();
+        self.buffer.expect_little();
         self.extent.stop = WalkEnd::Limit;
     }
 

@@ -3,14 +3,11 @@
 //! | variable | means |
 //! |---|---|
 //! | `DURAMEN_BESIDE_SECONDS` | how long each service runs; default 4, for a release 60 |
+//! | `DURAMEN_BESIDE_REST` | how long who checks, backs up and asks for figures rests in between, in ms; default 100 |
 
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates of messages, and places in a list"
-)]
+#![expect(clippy::cast_precision_loss, reason = "rates of messages")]
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -32,6 +29,12 @@ const TAILS: usize = 4;
 const RATE_MIN: f64 = 0.9;
 /// How long a message may be on its way, for 99 of 100.
 const LAG_MAX: Duration = Duration::from_millis(20);
+
+/// Lags are counted in steps of so many microseconds, so that little has to be said of them.
+const LAG_STEP: i64 = 50;
+
+/// How many messages took how long.
+type Lags = BTreeMap<i64, u64>;
 
 fn options(durability: Durability) -> Options {
     let options = Options::new().create_dirs(true).key_index(true).rollover(1 << 20);
@@ -56,7 +59,7 @@ fn tail(dir: &Path, from: u64) {
         .open(dir)
         .expect("a reader");
     let log = BlockingLog::new(log);
-    let (mut next, mut lags) = (from, Vec::new());
+    let (mut next, mut lags) = (from, Lags::new());
     // What was published while this process was started took as long as that.
     let begun = Timestamp::now().as_micros();
     let mut told = Instant::now();
@@ -67,7 +70,9 @@ fn tail(dir: &Path, from: u64) {
             assert_eq!(message.offset, next, "a message is missing, or comes twice");
             next += 1;
             let published = message.time.as_micros();
-            lags.extend((published >= begun).then_some(now - published));
+            if published >= begun {
+                *lags.entry((now - published) / LAG_STEP).or_default() += 1;
+            }
         }
         let is_over = batch
             .messages
@@ -75,7 +80,8 @@ fn tail(dir: &Path, from: u64) {
             .is_some_and(|last| last.key.as_deref() == Some(b"end"));
         if is_over || told.elapsed() > Duration::from_millis(50) {
             told = Instant::now();
-            let lags: Vec<String> = lags.drain(..).map(|lag| lag.to_string()).collect();
+            let lags = std::mem::take(&mut lags).into_iter();
+            let lags: Vec<String> = lags.map(|(step, count)| format!("{step}:{count}")).collect();
             let mut line = format!("\nat {next} {}", lags.join(" ")).into_bytes();
             line.push(b'\n');
             std::io::stdout().write_all(&line).expect("a parent");
@@ -86,23 +92,27 @@ fn tail(dir: &Path, from: u64) {
     }
 }
 
-/// Looks at the log in all ways that the tool has, again and again.
+/// Looks at the log in all ways that the tool has, in turn.
 fn inspect(dir: &Path) {
+    let rest = || thread::sleep(Duration::from_millis(number("DURAMEN_BESIDE_REST", 100)));
     let copies = tempfile::tempdir().expect("a directory");
     for round in 0.. {
         let report = check(dir, &Options::new()).expect("a check");
         assert!(report.is_clean(), "{report:?}");
+        rest();
         stat(dir, &Options::new()).expect("figures");
+        rest();
         let copy = copies.path().join((round % 2).to_string());
         duramen::backup(dir, &copy).expect("a backup");
         println!("\nround {round}");
+        rest();
     }
 }
 
 /// Whom the service does not see: a process that looks at its log, and what it has told.
 struct Beside {
     child: Child,
-    listener: thread::JoinHandle<(u64, Vec<i64>)>,
+    listener: thread::JoinHandle<(u64, Lags)>,
 }
 
 impl Beside {
@@ -113,15 +123,16 @@ impl Beside {
         let said = BufReader::new(child.stdout.take().expect("a pipe"));
         let at = Arc::clone(at);
         let listener = thread::spawn(move || {
-            let (mut reached, mut lags) = (0, Vec::new());
+            let (mut reached, mut lags) = (0, Lags::new());
             for line in said.lines().map_while(Result::ok) {
                 if let Some((next, rest)) = line.strip_prefix("at ").and_then(|line| line.split_once(' ')) {
                     reached = next.parse().expect("an offset");
                     at.store(reached, Ordering::Relaxed);
-                    lags.extend(
-                        rest.split_whitespace()
-                            .map(|lag| lag.parse::<i64>().expect("a number")),
-                    );
+                    for lag in rest.split_whitespace() {
+                        let (step, count) = lag.split_once(':').expect("a step and a count");
+                        *lags.entry(step.parse().expect("a number")).or_default() +=
+                            count.parse::<u64>().expect("a number");
+                    }
                 }
             }
             (reached, lags)
@@ -130,7 +141,7 @@ impl Beside {
     }
 
     /// Kills it; returns how far it was.
-    fn kill(mut self) -> (u64, Vec<i64>) {
+    fn kill(mut self) -> (u64, Lags) {
         self.child
             .kill()
             .and_then(|()| self.child.wait())
@@ -139,7 +150,7 @@ impl Beside {
     }
 
     /// Waits for its end, which is to be a good one.
-    fn end(mut self) -> (u64, Vec<i64>) {
+    fn end(mut self) -> (u64, Lags) {
         let status = self.child.wait().expect("a child");
         assert!(status.success(), "a reader failed: {status}");
         self.listener.join().expect("no panic")
@@ -171,6 +182,12 @@ fn publish(log: &FileLog, seconds: f64, rate: Option<f64>, passed: &dyn Fn() -> 
     count as f64 / begun.elapsed().as_secs_f64()
 }
 
+fn add(lags: &mut Lags, seen: Lags) {
+    for (step, count) in seen {
+        *lags.entry(step).or_default() += count;
+    }
+}
+
 /// Goal: who looks at a log is not in its writer's way, gets every message once in order, and finds no damage, whatever
 /// the writer does and whoever dies. Method: see the head of this file; tails that are killed go on where they were.
 fn serve(durability: Durability, rate: Option<f64>) {
@@ -180,7 +197,9 @@ fn serve(durability: Durability, rate: Option<f64>) {
     let home = tempfile::tempdir().expect("a directory");
     let dir = home.path().join("log");
     let log = options(durability).open(&dir).expect("a new log");
-    let alone = publish(&log, seconds / 4.0, rate, &|| 0);
+    // The same work, deletes and trims included.
+    let all = || log.next_offset().expect("open");
+    let before = publish(&log, seconds / 4.0, rate, &all);
     let from = log.next_offset().expect("open");
     for reached in &reached {
         reached.store(from, Ordering::Relaxed);
@@ -188,7 +207,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
     let start = |number: usize, at: u64| Beside::start(&dir, &format!("tail {at}"), &reached[number]);
     let mut tails: Vec<Beside> = (0..TAILS).map(|number| start(number, from)).collect();
     let mut inspector = Beside::start(&dir, "inspect", &reached[TAILS]);
-    let mut lags: Vec<i64> = Vec::new();
+    let mut lags = Lags::new();
     let (is_over, kills) = (AtomicBool::new(false), AtomicU64::new(0));
     let beside = thread::scope(|scope| {
         let log = &log;
@@ -208,7 +227,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
             if random.bool() {
                 let number = random.usize(..TAILS);
                 let (told, seen) = tails.swap_remove(number).kill();
-                lags.extend(seen);
+                add(&mut lags, seen);
                 let at = told.max(reached[number].load(Ordering::Relaxed));
                 tails.push(start(number, at));
                 let last = tails.len() - 1;
@@ -226,23 +245,32 @@ fn serve(durability: Durability, rate: Option<f64>) {
     for tail in tails {
         let (told, seen) = tail.end();
         assert_eq!(told, end);
-        lags.extend(seen);
+        add(&mut lags, seen);
     }
     inspector.kill();
+    let after = publish(&log, seconds / 4.0, rate, &all);
+    let alone = f64::midpoint(before, after);
     assert!(check(&dir, &Options::new()).expect("a check").is_clean());
     let what = format!(
         "{durability:?}, rate {rate:?}, {} killed",
         kills.load(Ordering::Relaxed)
     );
     let is_bound = rate.is_some() || durability == Durability::EachPublish;
-    judge(&what, [alone, beside], lags, is_bound);
+    judge(&what, [alone, beside], &lags, is_bound);
 }
 
 /// Prints the figures of a service, alone and beside all who look at its log. In a long run, they have to keep the
 /// bounds if `is_bound`.
-fn judge(what: &str, [alone, beside]: [f64; 2], mut lags: Vec<i64>, is_bound: bool) {
-    lags.sort_unstable();
-    let at = |part: f64| lags[((lags.len() - 1) as f64 * part) as usize] as f64 / 1000.0;
+fn judge(what: &str, [alone, beside]: [f64; 2], lags: &Lags, is_bound: bool) {
+    let total = lags.values().sum::<u64>() as f64;
+    let at = |part: f64| {
+        let mut below = 0;
+        let step = lags.iter().find(|(_, count)| {
+            below += **count;
+            below as f64 >= total * part
+        });
+        step.map_or(f64::NAN, |(step, _)| ((step + 1) * LAG_STEP) as f64 / 1000.0)
+    };
     println!(
         "{what}: alone {alone:.0} messages/s, beside {beside:.0} ({:.2}); \
          lag p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",

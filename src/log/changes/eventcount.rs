@@ -73,7 +73,7 @@ struct State {
     heard: Option<Heard>,
 }
 
-/// A bell, and when it last woke a thread of this handle.
+/// A bell, and when a thread of this handle was last woken by it, or found something after a rest.
 struct Heard {
     bell: Arc<Bell>,
     woke_at: Option<Instant>,
@@ -81,9 +81,10 @@ struct Heard {
     sleepers: usize,
 }
 
-/// A thread that a bell has woken is not woken again for so long, and then looks by itself: where
-/// messages come thick and fast, it gets many at once.
-const REST: Duration = Duration::from_millis(1);
+/// A thread that a bell has woken is not woken again for so long, and then looks by itself, and
+/// rests again if there is more: where messages come thick and fast, it gets many at once, and its
+/// writer rings no bell.
+const REST: Duration = Duration::from_millis(5);
 
 /// What a thread that is about to sleep listens to.
 enum Listening {
@@ -212,7 +213,7 @@ impl Changes {
         mut check: impl FnMut() -> Option<T>,
     ) -> Option<T> {
         let mut pause = PAUSES.0;
-        let mut has_looked = false;
+        let (mut has_looked, mut has_rested) = (false, false);
         loop {
             let (round, mut listening) = self.join(|state| state.listen(has_looked));
             if let Listening::Bell(bell, rounds) = &mut listening {
@@ -221,9 +222,13 @@ impl Changes {
                 fence(Ordering::SeqCst);
             }
             if let Some(found) = check() {
+                if has_rested && let Some(heard) = &mut self.state.lock().heard {
+                    heard.woke_at = Some(Instant::now());
+                }
                 return Some(found);
             }
             has_looked = true;
+            has_rested = matches!(listening, Listening::Resting(_));
             let next_look = match &listening {
                 Listening::NotYet => continue,
                 Listening::Resting(until) => Some(*until),
