@@ -223,7 +223,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
             rate
         });
         while !is_over.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(random.u64(300..900)));
+            thread::sleep(Duration::from_millis(random.u64(500..3500)));
             if random.bool() {
                 let number = random.usize(..TAILS);
                 let (told, seen) = tails.swap_remove(number).kill();
