@@ -74,16 +74,20 @@ pub(crate) fn all(subject: &Subject, stride: usize) -> Vec<Damage> {
         if ["LOCK", "spare", "bell", "durable"].contains(&name.as_str()) {
             continue;
         }
-        let used = subject
+        let end = subject
             .segment_of(file)
-            .map_or(bytes.len(), |segment| segment.end() + 64)
-            .min(bytes.len());
-        let bits = (0..used * 8).chain((used * 8..bytes.len() * 8).step_by(stride));
+            .map_or(bytes.len(), |segment| segment.end() + 64);
+        // In the middle of the metadata is space, too.
+        let is_space = |at: usize| {
+            let around = &bytes[at.saturating_sub(32)..(at + 32).min(bytes.len())];
+            at >= end || (name.starts_with("meta") && around.iter().all(|byte| *byte == 0))
+        };
+        let bits = (0..bytes.len() * 8).filter(|bit| bit % stride == 0 || !is_space(bit / 8));
         damages.extend(bits.map(|bit| Damage {
             file,
             what: What::Flip { bit },
         }));
-        let lens = (0..used).chain((used..bytes.len()).step_by(stride));
+        let lens = (0..bytes.len()).filter(|len| len % stride == 0 || !is_space(*len));
         damages.extend(lens.map(|len| Damage {
             file,
             what: What::Cut { len },
