@@ -114,7 +114,8 @@ impl Options {
     /// Who waits for messages ([`BlockingLog`](crate::BlockingLog)) is woken by the writer, also in
     /// another process, if the system is Linux, all files of the log are mapped
     /// ([`mapped_files`](Options::mapped_files)) and this process may write to the file `bell` in
-    /// the log's directory. If not, it looks again after 1 to 20 ms.
+    /// the log's directory. It is woken every 5 ms at most, so it gets messages that come faster
+    /// several at a time. If it cannot be woken, it looks again after 1 to 20 ms.
     ///
     /// Between two calls the handle keeps open what it has open. So the space of a segment that was
     /// trimmed is free when its readers have made their next call, [`gc`](crate::Log::gc) for

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use crate::directory::{Copies, Directory};
 use crate::engine::{Glimpse, until_it_fits};
 use crate::format::FileName;
 use crate::segment::{Entry, IndexState, Sealed, SegmentEnd, SegmentSnapshot, WalkEnd, damaged_runs};
-use crate::sys::Dir;
+use crate::sys::{Dir, found};
 use crate::{Corruption, Error, Options, Result};
 
 /// What [`check`] found.
@@ -37,7 +38,7 @@ impl CheckReport {
 }
 
 /// One problem of a log. Displays as one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
     /// The file that the problem is in, or that is missing.
@@ -67,9 +68,9 @@ impl fmt::Display for Problem {
 /// the first problem is found, because nothing tells where the next record begins.
 ///
 /// Somebody may have the log open, and write to it: the check takes no lock, and is in nobody's
-/// way. Files may then change while they are read, so a log with problems is read again: until no
-/// file has come or gone during two readings in a row, but at most five times. Of what five find,
-/// only what three have found is reported.
+/// way. Files may then change while they are read, so a log with problems is read again: until
+/// nothing but the last segment has changed during two readings in a row, of which both have to find
+/// what is reported, but at most five times. Then it is what the last and two others have found.
 ///
 /// [`FileLog::check`](crate::FileLog::check) checks a log that is open, at a pace.
 ///
@@ -95,31 +96,33 @@ pub(super) fn check_in(dir: &Dir) -> Result<CheckReport> {
 pub(super) fn check_beside(dir: &Dir, own: Option<&OwnLog<'_>>) -> Result<CheckReport> {
     /// Among a log's changes, what is no problem is not found so often.
     const FOUND_MIN: usize = 3;
-    const READINGS_MAX: u32 = 5;
-    let mut glimpse = Glimpse::of(dir)?;
-    let (mut found, mut was_quiet) = (Vec::<Vec<Problem>>::new(), false);
-    for _ in 1..READINGS_MAX {
+    const READINGS_MAX: usize = 5;
+    let mut glimpse = Glimpse::of(dir).ok();
+    let (mut found, mut was_quiet) = (Vec::<HashSet<Problem>>::new(), false);
+    loop {
         let mut report = until_it_fits(dir, || check_once(dir, own))?;
-        let now = Glimpse::of(dir)?;
+        if report.is_clean() {
+            return Ok(report);
+        }
+        let now = Glimpse::of(dir).ok();
         let is_quiet = now == glimpse;
         // Nobody has written to a log that was closed, and still is.
-        if report.is_clean() || (is_quiet && report.was_closed) {
+        if is_quiet && report.was_closed {
             return Ok(report);
         }
+        let count = |problem: &Problem| found.iter().filter(|found| found.contains(problem)).count();
         // A batch that was just being written may have looked like damage, but not twice.
-        if is_quiet && was_quiet {
-            let before = found.last();
-            let is_known = |problem: &Problem| before.is_some_and(|found| found.contains(problem));
-            report.problems.retain(is_known);
+        if let (true, true, Some(before)) = (is_quiet, was_quiet, found.last()) {
+            report.problems.retain(|problem| before.contains(problem));
             return Ok(report);
         }
-        found.push(report.problems);
+        if found.len() + 1 == READINGS_MAX {
+            report.problems.retain(|problem| count(problem) + 1 >= FOUND_MIN);
+            return Ok(report);
+        }
+        found.push(report.problems.into_iter().collect());
         (glimpse, was_quiet) = (now, is_quiet);
     }
-    let mut report = until_it_fits(dir, || check_once(dir, own))?;
-    let count = |problem: &Problem| found.iter().filter(|found| found.contains(problem)).count();
-    report.problems.retain(|problem| count(problem) + 1 >= FOUND_MIN);
-    Ok(report)
 }
 
 /// Reads the log once. Somebody may write to it meanwhile.
@@ -230,17 +233,29 @@ pub(super) fn check_segments(chain: &Chain, own: Option<&OwnLog<'_>>) -> Result<
         };
         if let Some(own) = own {
             own.note(checked.found.bytes);
-            let is_wrong = done.is_err() || !checked.found.is_clean();
-            if is_wrong && !own.has_segment(*base)? {
-                // It was trimmed or merged meanwhile.
-                continue;
-            }
+        }
+        let is_wrong = done.is_err() || !checked.found.is_clean();
+        if is_wrong && has_gone(chain, own, *base)? {
+            continue;
         }
         done?;
         segments.push(checked);
     }
     segments.reverse();
     Ok(segments)
+}
+
+/// Whether a segment was trimmed meanwhile or, as far as that can be told, merged.
+fn has_gone(chain: &Chain, own: Option<&OwnLog<'_>>, base: u64) -> Result<bool> {
+    if let Some(own) = own {
+        return Ok(!own.has_segment(base)?);
+    }
+    let dir = &chain.directory.dir;
+    if found(dir.len_of(&FileName::Segment(base).to_string()))?.is_some() {
+        return Ok(false);
+    }
+    let start_offset = Copies::read(dir)?.newest(dir).map_or(0, |meta| meta.start_offset);
+    Ok(chain.meta.start_offset <= base && base < start_offset)
 }
 
 fn check_segment(chain: &Chain, surveyed: &Surveyed, checked: &mut Checked) -> Result<()> {

@@ -1,9 +1,9 @@
-//! A service that publishes, beside other processes that look at its log all the time, and are killed.
+//! A service that publishes, beside other processes that look at its log, and are killed.
 //!
 //! | variable | means |
 //! |---|---|
 //! | `DURAMEN_BESIDE_SECONDS` | how long each service runs; default 4, for a release 60 |
-//! | `DURAMEN_BESIDE_REST` | how long who checks, backs up and asks for figures rests in between, in ms; default 100 |
+//! | `DURAMEN_BESIDE_REST` | how many ms who checks and backs up rests in between; default 100, and 0 beside a service at full speed |
 
 #![expect(clippy::cast_precision_loss, reason = "rates of messages")]
 
@@ -48,7 +48,8 @@ fn in_a_child() {
     let dir = PathBuf::from(env::var_os("DURAMEN_DIR").expect("a directory"));
     match role.split_once(' ') {
         Some(("tail", from)) => tail(&dir, from.parse().expect("an offset")),
-        _ => inspect(&dir),
+        Some((_, rest)) => inspect(&dir, Duration::from_millis(rest.parse().expect("a number"))),
+        None => unreachable!("no such role"),
     }
 }
 
@@ -92,9 +93,9 @@ fn tail(dir: &Path, from: u64) {
     }
 }
 
-/// Looks at the log in all ways that the tool has, in turn.
-fn inspect(dir: &Path) {
-    let rest = || thread::sleep(Duration::from_millis(number("DURAMEN_BESIDE_REST", 100)));
+/// Looks at the log in all ways that the tool has, in turn, and rests in between.
+fn inspect(dir: &Path, rest: Duration) {
+    let rest = || thread::sleep(rest);
     let copies = tempfile::tempdir().expect("a directory");
     for round in 0.. {
         let report = check(dir, &Options::new()).expect("a check");
@@ -193,7 +194,10 @@ fn add(lags: &mut Lags, seen: Lags) {
 fn serve(durability: Durability, rate: Option<f64>) {
     let reached: Vec<Arc<AtomicU64>> = (0..=TAILS).map(|_| Arc::default()).collect();
     let seconds = number("DURAMEN_BESIDE_SECONDS", 4) as f64;
-    let random = &mut Rng::with_seed(seed("beside"));
+    let random = &mut Rng::with_seed(seed(&format!("beside, {durability:?}, {rate:?}")));
+    let is_bound = rate.is_some() || durability == Durability::EachPublish;
+    let rest = if is_bound { 100 } else { 0 };
+    let inspect = format!("inspect {}", number("DURAMEN_BESIDE_REST", rest));
     let home = tempfile::tempdir().expect("a directory");
     let dir = home.path().join("log");
     let log = options(durability).open(&dir).expect("a new log");
@@ -206,7 +210,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
     }
     let start = |number: usize, at: u64| Beside::start(&dir, &format!("tail {at}"), &reached[number]);
     let mut tails: Vec<Beside> = (0..TAILS).map(|number| start(number, from)).collect();
-    let mut inspector = Beside::start(&dir, "inspect", &reached[TAILS]);
+    let mut inspector = Beside::start(&dir, &inspect, &reached[TAILS]);
     let mut lags = Lags::new();
     let (is_over, kills) = (AtomicBool::new(false), AtomicU64::new(0));
     let beside = thread::scope(|scope| {
@@ -224,7 +228,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
         });
         while !is_over.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(random.u64(500..3500)));
-            if random.bool() {
+            if kills.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
                 let number = random.usize(..TAILS);
                 let (told, seen) = tails.swap_remove(number).kill();
                 add(&mut lags, seen);
@@ -233,10 +237,9 @@ fn serve(durability: Durability, rate: Option<f64>) {
                 let last = tails.len() - 1;
                 tails.swap(number, last);
             } else {
-                let next = Beside::start(&dir, "inspect", &reached[TAILS]);
+                let next = Beside::start(&dir, &inspect, &reached[TAILS]);
                 std::mem::replace(&mut inspector, next).kill();
             }
-            kills.fetch_add(1, Ordering::Relaxed);
         }
         publisher.join().expect("no panic")
     });
@@ -255,7 +258,6 @@ fn serve(durability: Durability, rate: Option<f64>) {
         "{durability:?}, rate {rate:?}, {} killed",
         kills.load(Ordering::Relaxed)
     );
-    let is_bound = rate.is_some() || durability == Durability::EachPublish;
     judge(&what, [alone, beside], &lags, is_bound);
 }
 

@@ -1,5 +1,6 @@
 //! Reading a directory that somebody may be writing to.
 
+use std::io;
 use std::thread;
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ impl Glimpse {
 }
 
 /// Reads a directory that somebody may be writing to: what two reads find need not fit together. So
-/// an error counts if two attempts in a row meet it, and nothing has changed around the second.
+/// an error counts if two attempts in a row meet it, and nothing has changed around the second. No
+/// writer makes a read fail, so such an error counts whatever has changed.
 pub(crate) fn until_it_fits<T>(dir: &Dir, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     const PAUSE: Duration = Duration::from_millis(1);
     const ATTEMPTS_MAX: u32 = 1000;
@@ -49,10 +51,11 @@ pub(crate) fn until_it_fits<T>(dir: &Dir, mut attempt: impl FnMut() -> Result<T>
             return Err(error);
         }
         let (says, now) = (error.to_string(), Glimpse::of(dir).ok());
-        same = if says == said { same + 1 } else { 0 };
+        same = if says == said { same + 1 } else { 1 };
         attempts += 1;
         let is_quiet = now == glimpse && now.as_ref().is_none_or(Glimpse::has_metadata);
-        if (same > 0 && is_quiet) || same == SAME_MAX || attempts == ATTEMPTS_MAX {
+        let counts = is_quiet || is_failed_read(&error);
+        if (same > 1 && counts) || same == SAME_MAX || attempts == ATTEMPTS_MAX {
             return Err(error);
         }
         (said, glimpse) = (says, now);
@@ -62,4 +65,9 @@ pub(crate) fn until_it_fits<T>(dir: &Dir, mut attempt: impl FnMut() -> Result<T>
             thread::sleep(PAUSE);
         }
     }
+}
+
+/// Whether this is the system's own error, and not that a file has gone.
+fn is_failed_read(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() != io::ErrorKind::NotFound)
 }

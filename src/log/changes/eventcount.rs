@@ -215,7 +215,7 @@ impl Changes {
         let mut pause = PAUSES.0;
         let (mut has_looked, mut has_rested) = (false, false);
         loop {
-            let (round, mut listening) = self.join(|state| state.listen(has_looked));
+            let (round, mut listening) = self.join(|state| state.listen(has_looked && !has_rested));
             if let Listening::Bell(bell, rounds) = &mut listening {
                 // Without the lock: on a frozen file system this waits for its thaw.
                 *rounds = bell.listen();

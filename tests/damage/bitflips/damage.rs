@@ -65,8 +65,8 @@ impl What {
     }
 }
 
-/// Everything that is done to one log, a file at a time. Of bits in space that was never written every `stride`-th is
-/// flipped, of all others every one.
+/// Everything that is done to one log, a file at a time. Of bits in space that was never written, and among
+/// zeros in the metadata, every `stride`-th is flipped, of all others every one.
 pub(crate) fn all(subject: &Subject, stride: usize) -> Vec<Damage> {
     let mut damages = Vec::new();
     for (file, (name, bytes)) in subject.files.iter().enumerate() {
@@ -77,7 +77,6 @@ pub(crate) fn all(subject: &Subject, stride: usize) -> Vec<Damage> {
         let end = subject
             .segment_of(file)
             .map_or(bytes.len(), |segment| segment.end() + 64);
-        // In the middle of the metadata is space, too.
         let is_space = |at: usize| {
             let around = &bytes[at.saturating_sub(32)..(at + 32).min(bytes.len())];
             at >= end || (name.starts_with("meta") && around.iter().all(|byte| *byte == 0))
