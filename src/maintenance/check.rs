@@ -69,7 +69,7 @@ impl fmt::Display for Problem {
 ///
 /// Somebody may have the log open, and write to it: the check takes no lock, and is in nobody's
 /// way. Files may then change while they are read, so a log with problems is read again: until
-/// nothing but the last segment has changed during two readings in a row, of which both have to find
+/// nothing but the last segment has changed during two readings in a row, which both have to find
 /// what is reported, but at most five times. Then it is what the last and two others have found.
 ///
 /// [`FileLog::check`](crate::FileLog::check) checks a log that is open, at a pace.

@@ -3,7 +3,7 @@
 //! | variable | means |
 //! |---|---|
 //! | `DURAMEN_BESIDE_SECONDS` | how long each service runs; default 4, for a release 60 |
-//! | `DURAMEN_BESIDE_REST` | how many ms who checks and backs up rests in between; default 100, and 0 beside a service at full speed |
+//! | `DURAMEN_BESIDE_REST` | how many ms who checks and backs up rests in between; default 100; 0 at full speed |
 
 #![expect(clippy::cast_precision_loss, reason = "rates of messages")]
 
