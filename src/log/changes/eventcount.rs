@@ -73,7 +73,8 @@ struct State {
     heard: Option<Heard>,
 }
 
-/// A bell, and when a thread of this handle was last woken by it, or found something after a rest.
+/// A bell, and when a thread of this handle was last woken by it, or found something at a later look
+/// than the first.
 struct Heard {
     bell: Arc<Bell>,
     woke_at: Option<Instant>,
@@ -222,7 +223,7 @@ impl Changes {
                 fence(Ordering::SeqCst);
             }
             if let Some(found) = check() {
-                if has_rested && let Some(heard) = &mut self.state.lock().heard {
+                if has_looked && let Some(heard) = &mut self.state.lock().heard {
                     heard.woke_at = Some(Instant::now());
                 }
                 return Some(found);

@@ -333,3 +333,43 @@ fn a_reader_that_waits_is_woken() {
         );
     }
 }
+
+/// Goal: a writer that publishes all the time rings no bell for a reader that keeps up with it. Method: the first word of
+/// the file counts how often it was rung.
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_fast_writer_rings_no_bell() {
+    const COUNT: u64 = 3000;
+    let home = common::fast_dir();
+    let log = options().open(home.path()).expect("a new log");
+    let reader = BlockingLog::new(reader(home.path()));
+    let begun = Instant::now();
+    let took = thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let mut at = Start::Oldest;
+            while reader.next_offset().expect("open") < COUNT {
+                at = Start::At(
+                    reader
+                        .consume_blocking(at, 1000, None)
+                        .expect("reads")
+                        .next_offset,
+                );
+            }
+        });
+        for offset in 0..COUNT {
+            thread::sleep(Duration::from_micros(200));
+            publish(&log, offset);
+        }
+        let took = begun.elapsed();
+        waiting.join().expect("no panic");
+        took
+    });
+    let bell = std::fs::read(home.path().join("bell")).expect("a bell");
+    let rung = u32::from_ne_bytes(bell[..4].try_into().expect("a word"));
+    println!("rung {rung} times in {took:?}");
+    // A reader that was woken each time would have been every 5 ms.
+    assert!(
+        u128::from(rung) < took.as_millis() / 5 / 4,
+        "rung {rung} times in {took:?}"
+    );
+}
