@@ -73,8 +73,8 @@ struct State {
     heard: Option<Heard>,
 }
 
-/// A bell, and when a thread of this handle was last woken by it, or found something at a later look
-/// than the first.
+/// A bell, and when a thread of this handle was last woken by it, or found something when it looked
+/// again.
 struct Heard {
     bell: Arc<Bell>,
     woke_at: Option<Instant>,

@@ -334,8 +334,8 @@ fn a_reader_that_waits_is_woken() {
     }
 }
 
-/// Goal: a writer that publishes all the time rings no bell for a reader that keeps up with it. Method: the first word of
-/// the file counts how often it was rung.
+/// Goal: a writer that publishes all the time rings no bell for a reader that keeps up with it. Method: the first word
+/// of the file counts how often it was rung.
 #[test]
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn a_fast_writer_rings_no_bell() {
