@@ -212,7 +212,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
     let mut tails: Vec<Beside> = (0..TAILS).map(|number| start(number, from)).collect();
     let mut inspector = Beside::start(&dir, &inspect, &reached[TAILS]);
     let mut lags = Lags::new();
-    let (is_over, kills) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (is_over, mut kills) = (AtomicBool::new(false), 0_u32);
     let beside = thread::scope(|scope| {
         let log = &log;
         let publisher = scope.spawn(|| {
@@ -228,7 +228,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
         });
         while !is_over.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(random.u64(500..3500)));
-            if kills.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            if kills.is_multiple_of(2) {
                 let number = random.usize(..TAILS);
                 let (told, seen) = tails.swap_remove(number).kill();
                 add(&mut lags, seen);
@@ -240,6 +240,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
                 let next = Beside::start(&dir, &inspect, &reached[TAILS]);
                 std::mem::replace(&mut inspector, next).kill();
             }
+            kills += 1;
         }
         publisher.join().expect("no panic")
     });
@@ -254,10 +255,7 @@ fn serve(durability: Durability, rate: Option<f64>) {
     let after = publish(&log, seconds / 4.0, rate, &all);
     let alone = f64::midpoint(before, after);
     assert!(check(&dir, &Options::new()).expect("a check").is_clean());
-    let what = format!(
-        "{durability:?}, rate {rate:?}, {} killed",
-        kills.load(Ordering::Relaxed)
-    );
+    let what = format!("{durability:?}, rate {rate:?}, {kills} killed");
     judge(&what, [alone, beside], &lags, is_bound);
 }
 

@@ -335,41 +335,42 @@ fn a_reader_that_waits_is_woken() {
 }
 
 /// Goal: a writer that publishes all the time rings no bell for a reader that keeps up with it. Method: the first word
-/// of the file counts how often it was rung.
+/// of the file counts how often it was rung; half of five runs are to be quiet, because on a busy machine the writer
+/// itself may pause.
 #[test]
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn a_fast_writer_rings_no_bell() {
-    const COUNT: u64 = 3000;
+    let mut all: Vec<_> = (0..5).map(|_| rung_by_a_fast_writer()).collect();
+    println!("{all:?}");
+    all.sort_unstable_by_key(|(rung, _)| *rung);
+    let (rung, took) = all[2];
+    // A reader that was woken each time would have been every 5 ms.
+    assert!(u128::from(rung) < took.as_millis() / 5 / 4, "{all:?}");
+}
+
+/// How often a bell was rung for a reader that keeps up, and how long that took.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn rung_by_a_fast_writer() -> (u32, Duration) {
+    const COUNT: u64 = 1500;
     let home = common::fast_dir();
     let log = options().open(home.path()).expect("a new log");
     let reader = BlockingLog::new(reader(home.path()));
     let begun = Instant::now();
-    let took = thread::scope(|scope| {
-        let waiting = scope.spawn(|| {
-            let mut at = Start::Oldest;
-            while reader.next_offset().expect("open") < COUNT {
-                at = Start::At(
-                    reader
-                        .consume_blocking(at, 1000, None)
-                        .expect("reads")
-                        .next_offset,
-                );
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut next = 0;
+            while next < COUNT {
+                let batch = reader.consume_blocking(Start::At(next), 1000, None);
+                next = batch.expect("reads").next_offset;
             }
         });
         for offset in 0..COUNT {
             thread::sleep(Duration::from_micros(200));
             publish(&log, offset);
         }
-        let took = begun.elapsed();
-        waiting.join().expect("no panic");
-        took
     });
+    let took = begun.elapsed();
     let bell = std::fs::read(home.path().join("bell")).expect("a bell");
-    let rung = u32::from_ne_bytes(bell[..4].try_into().expect("a word"));
-    println!("rung {rung} times in {took:?}");
-    // A reader that was woken each time would have been every 5 ms.
-    assert!(
-        u128::from(rung) < took.as_millis() / 5 / 4,
-        "rung {rung} times in {took:?}"
-    );
+    let rung = bell[..4].try_into().expect("a word");
+    (u32::from_ne_bytes(rung), took)
 }
