@@ -103,6 +103,7 @@ mod maintenance;
 mod memory;
 mod scheduler;
 mod segment;
+pub mod store;
 mod sys;
 pub mod trim;
 mod typed;

@@ -82,6 +82,12 @@ impl Options {
         open(self, dir)
     }
 
+    /// Opens the log that is in this directory. Creates none.
+    pub(crate) fn open_existing_in(&self, dir: &Dir) -> Result<FileLog> {
+        self.validate()?;
+        self.open_again(dir, None)
+    }
+
     /// Opens the log in this directory once more, under the lock of an earlier handle if there is
     /// one. Creates no log.
     pub(super) fn open_again(&self, dir: &Dir, lock: Option<DirLock>) -> Result<FileLog> {

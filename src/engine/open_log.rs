@@ -83,6 +83,9 @@ impl OpenLog {
             options,
         ));
         directory.health.meter().opened(next_offset, durable);
+        if let Some(outer) = &options.environment.changes {
+            directory.health.changes().tell_too(outer);
+        }
         segments.show();
         let space = Arc::new(Space::new(&directory, options.rollover));
         let remove = Arc::new(Remove::new(&append, &segments, &metadata, &space, options));

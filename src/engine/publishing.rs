@@ -77,6 +77,11 @@ impl FileLog {
         Ok(())
     }
 
+    /// Whether the log was sealed, as far as this handle knows without looking.
+    pub(crate) fn was_sealed(&self) -> bool {
+        self.log.append.sealed_at() != u64::MAX
+    }
+
     /// Closes this handle and opens the log again, with the same options: for a handle that is
     /// [`Poisoned`](crate::Error::Poisoned), and for one that was closed.
     ///

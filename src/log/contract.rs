@@ -347,7 +347,7 @@ declare_log! {
         }
 
         /// The bytes of storage, indexes included, that `message` takes if it is published alone.
-        read fn size(&self, message: &NewMessage<'_>) -> u64;
+        plain fn size(&self, message: &NewMessage<'_>) -> u64;
 
         /// Counts, sizes and offsets of the log.
         ///
@@ -513,7 +513,7 @@ declare_log! {
         ///
         /// As [`sync`](Log::sync), but that one who waits for a sync that fails gets
         /// [`Poisoned`](crate::Error::Poisoned).
-        change fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
+        wait fn wait_synced(&self, offset: u64, timeout: Option<Duration>) -> Result<u64> {
             let _ = (offset, timeout);
             self.sync()
         }
@@ -540,7 +540,7 @@ declare_log! {
         /// As [`sync`](Log::sync). A poisoned handle returns
         /// [`SyncFailed`](crate::Error::SyncFailed) with the original failure, which may have
         /// happened on the background thread. The handle is closed in any case.
-        change fn close(&self) -> Result<()>;
+        end fn close(&self) -> Result<()>;
 
         /// Wakes readers that wait for the log to change, whichever handle changes it. `None`, the
         /// default, is for a log that does not announce its changes;
@@ -550,7 +550,7 @@ declare_log! {
         /// readers can see: messages that became visible, a seal, a trim, a delete, the close, and
         /// poisoning. A wrapper returns the `Changes` of the log it wraps, because one of its own
         /// would miss changes made without the wrapper.
-        read fn changes(&self) -> Option<&Changes> {
+        plain fn changes(&self) -> Option<&Changes> {
             None
         }
     }

@@ -8,10 +8,13 @@
 
 /// Declares the trait `Log` and the macro `forward_log!`, which implements it by passing calls on.
 ///
-/// Each method of the trait is marked with one of two words in front of `fn`:
+/// Each method of the trait is marked with a word in front of `fn`:
 ///
 /// - `change`: readers may see the log changed afterwards. The method returns a `Result`.
-/// - `read`: readers see no change.
+/// - `wait`: as `change`, but it may take for ever.
+/// - `end`: as `change`; the handle is closed.
+/// - `read`: readers see no change. The method returns a `Result`.
+/// - `plain`: readers see no change, and the method cannot fail.
 ///
 /// `forward_log!` takes the first line of the implementation, the log that calls go to, and, where
 /// a wrapper has to act on changes, what becomes of the result of a method marked `change`:
@@ -19,6 +22,13 @@
 /// ```text
 /// forward_log!([impl<L: Log> Log for Wrapper<L>] |log| log.inner);
 /// forward_log!([impl<L: Log> Log for Wrapper<L>] |log| log.inner, |result| log.note(result));
+/// ```
+///
+/// A wrapper that has no log at all times names two methods of its own, for `change` and `read`, to
+/// which the call is given as a closure, and has methods of its own for the others:
+///
+/// ```text
+/// forward_log!([impl Log for Wrapper] through changing, reading);
 /// ```
 ///
 /// The types in the signatures have to be imported where `forward_log!` is used.
@@ -78,8 +88,44 @@ macro_rules! declare_forward_log {
                     )*
                 }
             };
+            ([$d($d header:tt)*] through $d change:ident, $d read:ident) => {
+                $d($d header)* {
+                    $(
+                        fn $name(&$this $(, $arg: $type)*) -> $return {
+                            forward_log!(@through $kind $name $this ($($arg),*) $d change, $d read)
+                        }
+                    )*
+                }
+            };
+            (
+                @through change $d name:ident $d this:ident $d args:tt
+                $d change:ident, $d read:ident
+            ) => {
+                $d this.$d change(|log| log.$d name $d args)
+            };
+            (
+                @through read $d name:ident $d this:ident $d args:tt
+                $d change:ident, $d read:ident
+            ) => {
+                $d this.$d read(|log| log.$d name $d args)
+            };
+            (
+                @through $d own:ident $d name:ident $d this:ident ($d($d arg:ident),*)
+                $d change:ident, $d read:ident
+            ) => {
+                Self::$d name($d this $d(, $d arg)*)
+            };
+            (@plain $d call:expr, $d result:ident, $d outcome:expr) => {
+                $d call
+            };
             (@read $d call:expr, $d result:ident, $d outcome:expr) => {
                 $d call
+            };
+            (@wait $d call:expr, $d result:ident, $d outcome:expr) => {
+                forward_log!(@change $d call, $d result, $d outcome)
+            };
+            (@end $d call:expr, $d result:ident, $d outcome:expr) => {
+                forward_log!(@change $d call, $d result, $d outcome)
             };
             (@change $d call:expr, $d result:ident, $d outcome:expr) => {{
                 let $d result = $d call;

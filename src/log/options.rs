@@ -4,7 +4,7 @@ use std::time::Duration;
 
 #[cfg(feature = "fault")]
 use super::ManualClock;
-use super::{Clock, Durability, Event, Listener, Retention, SystemClock, TimestampPolicy};
+use super::{Changes, Clock, Durability, Event, Listener, Retention, SystemClock, TimestampPolicy};
 use crate::MappedFiles;
 #[cfg(feature = "fault")]
 use crate::Timestamp;
@@ -58,6 +58,8 @@ pub(crate) struct Environment {
     pub(crate) mapped_files: MappedFiles,
     /// Gives the log its turns in the background. None: that which all logs of the process share.
     pub(crate) scheduler: Option<Scheduler>,
+    /// Who is told of the log's changes besides those who wait at its own handle.
+    pub(crate) changes: Option<Arc<Changes>>,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
 }
@@ -88,6 +90,7 @@ impl Options {
                 listener: Listener::default(),
                 mapped_files: MappedFiles::All,
                 scheduler: None,
+                changes: None,
                 #[cfg(feature = "fault")]
                 disk: None,
             },

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::error::found;
+use super::error::{found, found_dir};
 use super::os::{OsDir, OsLock, open_files_max};
 use super::{Bell, DirLock, Entry, File, FileId, NamesChangedAt, Open};
 use crate::{MappedFiles, Result};
@@ -220,8 +220,19 @@ impl Dir {
         Ok((dir.mapping_at_most(self.mapped_max), is_new))
     }
 
+    /// Opens a directory in this one; `None` if no directory has this name.
+    pub(crate) fn enter(&self, name: &str) -> Result<Option<Dir>> {
+        let path = self.path.join(name);
+        let entered = match &self.inner {
+            Inner::Os(dir) => dir.enter(&path, name).map(|dir| Dir::os(dir, &path)),
+            #[cfg(feature = "fault")]
+            Inner::Sim(dir) => dir.enter(&path, name).map(|dir| Dir::sim(dir, &path)),
+        };
+        Ok(found_dir(entered)?.map(|dir| dir.mapping_at_most(self.mapped_max)))
+    }
+
     /// Removes an empty directory in this one.
-    pub(super) fn remove_dir(&self, name: &str) -> Result<()> {
+    pub(crate) fn remove_dir(&self, name: &str) -> Result<()> {
         forward!(self.remove_dir(name))
     }
 

@@ -59,3 +59,11 @@ pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
         other => other.map(Some),
     }
 }
+
+/// The same for a directory: what is no directory counts as missing.
+pub(super) fn found_dir<T>(result: Result<T>) -> Result<Option<T>> {
+    match found(result) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        other => other,
+    }
+}

@@ -70,7 +70,7 @@ pub(crate) use lock::DirLock;
 pub(crate) use map::Map;
 pub(crate) use mappings::mappings_max;
 pub(crate) use names::{COARSE_NAMES_SETTLE_AFTER, Entry, NAMES_SETTLE_AFTER, NamesChangedAt};
-pub(crate) use os::coarse_time;
+pub(crate) use os::{coarse_time, open_files_max};
 pub(crate) use storage::{Created, Os, Storage, find_dir};
 pub(crate) use sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use window::Window;

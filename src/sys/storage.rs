@@ -2,7 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::{Component, Path};
 
-use super::error::found;
+use super::error::{found, found_dir};
 use super::os::OsDir;
 use super::{Dir, DirLock};
 use crate::{Error, Result};
@@ -35,10 +35,7 @@ impl Storage for Dir {
 
 /// Opens a directory, if there is one at this path.
 pub(crate) fn find_dir(storage: &dyn Storage, path: &Path) -> Result<Option<Dir>> {
-    match found(storage.open_dir(path)) {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotADirectory => Ok(None),
-        other => other,
-    }
+    found_dir(storage.open_dir(path))
 }
 
 /// A directory that was opened, and the directories that had to be created for it.

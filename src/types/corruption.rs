@@ -29,6 +29,12 @@ pub enum Corruption {
     /// An index does not match its segment, or its checksum is wrong.
     #[error("the index is damaged")]
     Index,
+    /// A message of a store's catalog is whole, and says nothing that can be understood.
+    #[error("the catalog says something unknown")]
+    Catalog,
+    /// A directory of a store is missing, such as that of a partition.
+    #[error("the directory is missing")]
+    Directory,
     /// The metadata is damaged. Opening a log fails with this if both copies are damaged; the
     /// report of [`check`](crate::check) has one for each damaged copy.
     #[error("the metadata is damaged")]

@@ -55,6 +55,8 @@ pub struct Changes {
     changed: Condvar,
     /// Wakes those who wait for the log in other processes.
     rung: OnceLock<Bell>,
+    /// Those of a handle that outlasts this one.
+    outer: OnceLock<Arc<Changes>>,
 }
 
 /// The shortest and the longest time after which a waiter looks at a log again that others change.
@@ -134,6 +136,7 @@ impl Changes {
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
             rung: OnceLock::new(),
+            outer: OnceLock::new(),
         }
     }
 
@@ -161,6 +164,24 @@ impl Changes {
         if let Some(bell) = self.rung.get() {
             bell.ring_if_awaited();
         }
+        if let Some(outer) = self.outer.get() {
+            outer.notify();
+        }
+    }
+
+    /// Has whatever is told here be told there, too.
+    pub(crate) fn tell_too(&self, outer: &Arc<Changes>) {
+        let _ = self.outer.set(Arc::clone(outer));
+    }
+
+    /// Takes back that the log is poisoned: it was opened again.
+    pub(crate) fn revive(&self) {
+        self.is_poisoned.store(false, Ordering::Release);
+    }
+
+    /// Whether somebody may be waiting.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Relaxed)
     }
 
     /// Has [`notify`](Changes::notify) wake those in other processes who listen to this.
@@ -187,6 +208,9 @@ impl Changes {
 
     /// Marks the log as poisoned, so that no more messages will come, and wakes all waiters.
     pub fn poison(&self) {
+        if let Some(outer) = self.outer.get() {
+            outer.is_poisoned.store(true, Ordering::Release);
+        }
         self.is_poisoned.store(true, Ordering::Release);
         self.notify();
     }

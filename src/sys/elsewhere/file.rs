@@ -3,7 +3,7 @@ use std::io;
 use super::{Bell, Mapping};
 
 /// How many files this process may have open.
-pub(in crate::sys) fn open_files_max() -> usize {
+pub(crate) fn open_files_max() -> usize {
     usize::MAX
 }
 

@@ -17,7 +17,8 @@ pub(crate) use crate::sys::no_bell::Bell;
 pub(super) use dir::OsDir;
 #[cfg(feature = "fault")]
 pub(super) use errno::Errno;
-pub(super) use file::{OsFile, open_files_max};
+pub(super) use file::OsFile;
+pub(crate) use file::open_files_max;
 pub(super) use lock::OsLock;
 pub(super) use mapping::{Mapping, Twin};
 

@@ -205,6 +205,20 @@ impl SimDir {
         Ok((SimDir::new(&self.machine, inode), is_new))
     }
 
+    pub(in crate::sys) fn enter(&self, own: &Path, name: &str) -> Result<SimDir> {
+        let find = |machine: &mut Machine| {
+            machine.call(Call::OpenDir)?;
+            let inode = machine.seen.find(self.inode, name)?;
+            if machine.seen.dirs.contains_key(&inode) {
+                Ok(inode)
+            } else {
+                Err(io::ErrorKind::NotADirectory.into())
+            }
+        };
+        let inode = find(&mut self.machine()).map_err(failed("open directory", own))?;
+        Ok(SimDir::new(&self.machine, inode))
+    }
+
     pub(in crate::sys) fn sync(&self, path: &Path) -> Result<()> {
         sync(&mut self.machine(), self.inode, path)
     }

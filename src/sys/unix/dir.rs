@@ -239,16 +239,20 @@ impl OsDir {
             Err(Errno::EXIST) => false,
             Err(error) => return Err(self.failed("create directory", path, name, error)),
         };
-        // Whoever may write here may have replaced the directory by a link.
-        let opened = rustix::fs::openat(&self.0.file, name, OPEN_DIR | OFlags::NOFOLLOW, Mode::empty());
-        let file: fs::File = opened
-            .map_err(|error| failed("open directory", own)(error.into()))?
-            .into();
+        let made = self.enter(own, name)?;
         if is_new {
-            give_to_owner(&self.0.file, &file);
+            give_to_owner(&self.0.file, &made.0.file);
             self.sync(path)?;
         }
-        Ok((OsDir::of(file), is_new))
+        Ok((made, is_new))
+    }
+
+    /// Opens a directory in this one. `own` is its path.
+    pub(in crate::sys) fn enter(&self, own: &Path, name: &str) -> Result<OsDir> {
+        // Whoever may write here may have replaced the directory by a link.
+        rustix::fs::openat(&self.0.file, name, OPEN_DIR | OFlags::NOFOLLOW, Mode::empty())
+            .map(|file| OsDir::of(file.into()))
+            .map_err(|error| failed("open directory", own)(error.into()))
     }
 
     pub(in crate::sys) fn sync(&self, path: &Path) -> Result<()> {

@@ -11,7 +11,7 @@ use super::system::{Bell, Stores};
 use super::{Mapping, Twin};
 
 /// How many files this process may have open.
-pub(in crate::sys) fn open_files_max() -> usize {
+pub(crate) fn open_files_max() -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     limit.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
 }

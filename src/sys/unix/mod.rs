@@ -29,7 +29,8 @@ use linux as system;
 pub(super) use not_in_order::Twin;
 
 pub(super) use dir::OsDir;
-pub(super) use file::{OsFile, open_files_max};
+pub(super) use file::OsFile;
+pub(crate) use file::open_files_max;
 pub(super) use lock::OsLock;
 pub(super) use mapping::Mapping;
 #[cfg(feature = "fault")]

@@ -4,6 +4,7 @@ mod counted;
 mod files;
 mod flawed;
 mod flawed_control;
+mod partitions;
 mod required;
 mod unsealed;
 mod wrapped;

@@ -1,0 +1,201 @@
+//! Using a partition: it is opened when it is used, and may be closed between two calls.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::catalog::Happened;
+use super::entry::{Entry, Partition};
+use super::inner::Inner;
+use super::record::{Numbers, Record};
+use crate::{Control, Error, FileLog, Log, PublishOptions, Result};
+
+/// A partition that somebody uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access<'a> {
+    inner: &'a Inner,
+    entry: &'a Arc<Entry>,
+    partition: &'a Arc<Partition>,
+}
+
+/// What a partition that is paused is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It stays paused.
+    ToRead,
+    /// It is resumed.
+    ToGoOn,
+}
+
+impl<'a> Access<'a> {
+    pub(super) fn new(inner: &'a Inner, entry: &'a Arc<Entry>, partition: &'a Arc<Partition>) -> Access<'a> {
+        Access {
+            inner,
+            entry,
+            partition,
+        }
+    }
+
+    /// Does something to the log that changes it. Nobody who has to be alone is at it meanwhile.
+    pub(super) fn changing<T>(&self, mut change: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
+        self.inner.check_writable()?;
+        let _not_alone = self.partition.gate.read();
+        self.with(Asked::ToGoOn, &mut change, |log| self.note_seal(log))
+    }
+
+    /// Reads from the log, or waits for it.
+    pub(super) fn reading<T>(&self, asked: Asked, mut read: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
+        if self.inner.options.read_only {
+            self.inner.look()?;
+        }
+        self.with(asked, &mut read, |_| Ok(()))
+    }
+
+    /// Does something to the log. The caller holds the gate alone.
+    pub(super) fn alone<T>(&self, mut work: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
+        self.inner.check_writable()?;
+        self.with(Asked::ToGoOn, &mut work, |_| Ok(()))
+    }
+
+    /// Uses the log, which is opened if it is not. If it is closed meanwhile, it is opened again: a
+    /// call that fails with `Closed` has changed nothing.
+    fn with<T>(
+        &self,
+        asked: Asked,
+        work: &mut impl FnMut(&FileLog) -> Result<T>,
+        after: impl Fn(&FileLog) -> Result<()>,
+    ) -> Result<T> {
+        loop {
+            let open = self.partition.log.load();
+            let Some(log) = &*open else {
+                drop(open);
+                self.open(asked)?;
+                continue;
+            };
+            if !self.partition.is_used.load(Ordering::Relaxed) {
+                self.partition.is_used.store(true, Ordering::Relaxed);
+            }
+            match work(log) {
+                Err(Error::Closed) => {
+                    self.inner.check_open()?;
+                    self.entry.check_live()?;
+                    // Whoever closes it takes it away first.
+                    drop(open);
+                }
+                done => {
+                    after(log)?;
+                    return done;
+                }
+            }
+        }
+    }
+
+    /// Opens the partition, unless somebody else has.
+    pub(super) fn open(&self, asked: Asked) -> Result<()> {
+        let Access {
+            inner,
+            entry,
+            partition,
+        } = *self;
+        let opening = partition.opening.lock();
+        if partition.log.load().is_some() {
+            return Ok(());
+        }
+        inner.check_open()?;
+        entry.check_live()?;
+        self.resume_if_paused(asked)?;
+        let record = entry.record.lock().clone();
+        let log = self.open_log(&record)?;
+        let log = Arc::new(log);
+        self.agree_on_seal(&log, record.sealed.contains(partition.number))?;
+        partition.changes.revive();
+        partition.is_used.store(true, Ordering::Relaxed);
+        partition.log.store(Some(log));
+        drop(opening);
+        inner.open.add(entry, partition);
+        inner.keeper.look_later(inner.options.idle_after);
+        Ok(())
+    }
+
+    fn open_log(&self, record: &Record) -> Result<FileLog> {
+        let (inner, id, number) = (self.inner, self.entry.id, self.partition.number);
+        let mut options = inner.options_of(record);
+        options.environment.changes = Some(Arc::clone(&self.partition.changes));
+        let is_made = record.made.contains(number);
+        if inner.options.read_only && !is_made {
+            let dir = inner.layout.find_partition(id, number)?;
+            let dir = dir.ok_or_else(|| inner.layout.no_log(id, number))?;
+            return options.open_in(&dir);
+        }
+        let dir = inner.layout.partition(id, number, is_made)?;
+        if is_made {
+            return options.open_existing_in(&dir);
+        }
+        let log = options.open_in(&dir)?;
+        let made: Numbers = [number].into_iter().collect();
+        inner.change(self.entry, Happened::Made, &made, |record| {
+            record.made.insert(number);
+            Ok(true)
+        })?;
+        Ok(log)
+    }
+
+    fn resume_if_paused(&self, asked: Asked) -> Result<()> {
+        let number = self.partition.number;
+        let resumed = {
+            let record = self.entry.record.lock();
+            if !record.paused.contains(number) {
+                return Ok(());
+            }
+            if asked == Asked::ToRead || self.inner.options.read_only {
+                return Err(Error::Paused {
+                    name: self.entry.name.as_ref().into(),
+                    partition: number,
+                });
+            }
+            if record.resume_all {
+                record.paused.clone()
+            } else {
+                [number].into_iter().collect()
+            }
+        };
+        self.inner.resume(self.entry, &resumed)
+    }
+
+    /// Has the log and the catalog say the same about a seal. The catalog is first to say that a
+    /// partition is sealed, and last to say that it is not any more.
+    fn agree_on_seal(&self, log: &FileLog, is_noted: bool) -> Result<()> {
+        if self.inner.options.read_only {
+            return Ok(());
+        }
+        if is_noted && !log.is_sealed()? {
+            return seal(log);
+        }
+        self.note_seal(log)
+    }
+
+    /// Notes in the catalog that somebody has sealed the log.
+    fn note_seal(&self, log: &FileLog) -> Result<()> {
+        if !log.was_sealed() {
+            return Ok(());
+        }
+        let number = self.partition.number;
+        let sealed: Numbers = [number].into_iter().collect();
+        let noted = self
+            .inner
+            .change(self.entry, Happened::Sealed, &sealed, |record| {
+                let is_new = !record.sealed.contains(number);
+                record.sealed.insert(number);
+                Ok(is_new)
+            });
+        noted.map(|_| ())
+    }
+}
+
+/// Seals a log.
+pub(super) fn seal(log: &FileLog) -> Result<()> {
+    let seal = PublishOptions::new().sync(true).and(Control::Seal);
+    match log.append(&[], &seal) {
+        Err(Error::Sealed) => Ok(()),
+        sealed => sealed.map(|_| ()),
+    }
+}

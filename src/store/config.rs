@@ -1,0 +1,319 @@
+//! How a stream is kept, and how that is changed.
+
+use std::time::Duration;
+
+use super::settings::{Patch, Value, put_field, settings, take_fields};
+use crate::{Durability, Error, Options, Result, Retention, TimestampPolicy, Token};
+
+settings! {
+    /// How a stream is kept. What is not named is as the [store's
+    /// defaults](super::StoreOptions::defaults) have it when the stream is made; changing the
+    /// defaults later touches no stream.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use duramen::store::{RetentionConfig, StreamConfig};
+    ///
+    /// let week = Duration::from_secs(7 * 86_400);
+    /// let config = StreamConfig::new()
+    ///     .partitions(4)
+    ///     .key_index(true)
+    ///     .retention(RetentionConfig::new().max_age(week));
+    /// assert_eq!(config.partitions, Some(4));
+    /// ```
+    StreamConfig
+    /// A change to how a stream is kept; see [`Store::reconfigure`](super::Store::reconfigure).
+    ///
+    /// ```
+    /// use duramen::store::{Patch, RetentionPatch, StreamPatch};
+    ///
+    /// let patch = StreamPatch::new()
+    ///     .key_index(true)
+    ///     .retention(RetentionPatch::new().max_age(Patch::Clear));
+    /// assert_eq!(patch.key_index, Patch::Set(true));
+    /// ```
+    StreamPatch
+    fixed {
+        /// The number of partitions, from 1 to
+        /// [`PARTITIONS_MAX`](StreamConfig::PARTITIONS_MAX). It is fixed when the stream is made.
+        /// Default: 1.
+        1 partitions: u32,
+        /// Who asks for the stream: [`Store::create`](super::Store::create) for a name that has a
+        /// stream succeeds if that was made with the same token and the same configuration.
+        /// Default: none; it fails.
+        8 request_token: Token,
+    }
+    settings {
+        /// Which times messages get: see [`Options::timestamps`]. Default: `AsGiven`.
+        2 timestamps: TimestampPolicy,
+        /// When messages become durable. Default: [`Durability::Os`].
+        3 durability: Durability,
+        /// Whether the partitions have a key index: see [`Options::key_index`]. Default: false.
+        4 key_index: bool,
+        /// Whether the partitions have a time index: see [`Options::time_index`]. Default: false.
+        5 time_index: bool,
+        /// Whether a publish needs a token while a partition has one: see
+        /// [`Options::require_token`]. Default: false.
+        6 require_token: bool,
+        /// Delete the stream once it is empty, and its last publish, or else its creation, is at
+        /// least so long ago. Control records do not count as messages. Zero is off, also where the
+        /// defaults are not. Default: zero.
+        7 delete_on_empty: Duration,
+    }
+    groups {
+        /// Which messages the partitions keep.
+        retention: RetentionConfig, RetentionPatch;
+        /// Whether superseded messages are removed.
+        compaction: CompactionConfig, CompactionPatch;
+    }
+}
+
+settings! {
+    /// Which messages each partition of a stream keeps: see [`Retention`].
+    RetentionConfig
+    /// A change to the retention of a stream.
+    RetentionPatch
+    fixed {}
+    settings {
+        /// Keep messages for so long after they were published; [`Duration::MAX`]: for ever.
+        /// Default: for ever.
+        16 max_age: Duration,
+        /// Keep as many of the newest messages as take at most so many bytes; [`u64::MAX`]: all.
+        /// Default: all.
+        17 max_bytes: u64,
+        /// Keep so many of the newest messages; [`u64::MAX`]: all. Default: all.
+        18 max_messages: u64,
+        /// Let the age count from the times of the messages: see [`Retention::by_event_time`].
+        /// Default: false.
+        19 by_event_time: bool,
+    }
+    groups {}
+}
+
+settings! {
+    /// Whether a stream keeps only the newest message of each key, partition by partition: see
+    /// [`compact`](crate::compact).
+    CompactionConfig
+    /// A change to the compaction of a stream.
+    CompactionPatch
+    fixed {}
+    settings {
+        /// Whether superseded messages are removed in the background. Needs the key index, which it
+        /// turns on where that is not named. Default: false.
+        32 enabled: bool,
+        /// Remove only messages that were published at least so long ago: see
+        /// [`Settings::older_than`](crate::compact::Settings::older_than). Default: 24 hours.
+        33 older_than: Duration,
+    }
+    groups {}
+}
+
+impl StreamConfig {
+    /// The most partitions that a stream may have: 1,024.
+    pub const PARTITIONS_MAX: u32 = 1024;
+
+    /// What holds where neither the configuration nor the store's defaults name a setting. Limits
+    /// of retention that nobody names stay unnamed.
+    fn built_in() -> StreamConfig {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        StreamConfig {
+            partitions: Some(1),
+            request_token: None,
+            timestamps: Some(TimestampPolicy::default()),
+            durability: Some(Durability::default()),
+            key_index: Some(false),
+            time_index: Some(false),
+            require_token: Some(false),
+            delete_on_empty: Some(Duration::ZERO),
+            retention: RetentionConfig::new().by_event_time(false),
+            compaction: CompactionConfig::new().enabled(false).older_than(DAY),
+        }
+    }
+
+    /// The configuration that a stream gets which is made with this one: every setting is named
+    /// that has a value.
+    pub(super) fn effective(&self, defaults: &StreamConfig) -> Result<StreamConfig> {
+        self.or(defaults).completed()
+    }
+
+    /// The configuration that a stream with this one gets by a patch.
+    pub(super) fn after(&self, patch: &StreamPatch, defaults: &StreamConfig) -> Result<StreamConfig> {
+        self.patched(patch, defaults).completed()
+    }
+
+    fn completed(mut self) -> Result<StreamConfig> {
+        if self.compaction.enabled == Some(true) {
+            self.key_index = self.key_index.or(Some(true));
+        }
+        let mut config = self.or(&StreamConfig::built_in());
+        config.request_token = None;
+        let retention = &mut config.retention;
+        retention.max_age = retention.max_age.filter(|age| *age != Duration::MAX);
+        retention.max_bytes = retention.max_bytes.filter(|bytes| *bytes != u64::MAX);
+        retention.max_messages = retention.max_messages.filter(|count| *count != u64::MAX);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        if !(1..=StreamConfig::PARTITIONS_MAX).contains(&self.partition_count()) {
+            return Err(Error::Invalid("a stream has from 1 to 1,024 partitions"));
+        }
+        if self.compaction.enabled == Some(true) && self.key_index != Some(true) {
+            return Err(Error::Invalid("compaction needs the key index"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn partition_count(&self) -> u32 {
+        self.partitions.unwrap_or(1)
+    }
+
+    /// These options, as a partition with this configuration is opened by.
+    pub(super) fn apply_to(&self, options: Options) -> Options {
+        let mut retention = Retention::new().by_event_time(self.retention.by_event_time.unwrap_or_default());
+        if let Some(age) = self.retention.max_age {
+            retention = retention.max_age(age);
+        }
+        if let Some(bytes) = self.retention.max_bytes {
+            retention = retention.max_bytes(bytes);
+        }
+        if let Some(messages) = self.retention.max_messages {
+            retention = retention.max_messages(messages);
+        }
+        options
+            .key_index(self.key_index.unwrap_or_default())
+            .time_index(self.time_index.unwrap_or_default())
+            .durability(self.durability.unwrap_or_default())
+            .timestamps(self.timestamps.unwrap_or_default())
+            .require_token(self.require_token.unwrap_or_default())
+            .retention(retention)
+    }
+
+    /// The stored form.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.put(&mut bytes);
+        bytes
+    }
+
+    /// The configuration with this stored form; `None` if it is damaged.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<StreamConfig> {
+        let mut config = StreamConfig::new();
+        take_fields(bytes, |tag, field| config.take(tag, field)?.then_some(()))?;
+        Some(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A configuration that names every setting.
+    fn full() -> StreamConfig {
+        StreamConfig {
+            partitions: Some(7),
+            request_token: None,
+            timestamps: Some(TimestampPolicy::Arrival.uncapped()),
+            durability: Some(Durability::Interval(HOUR)),
+            key_index: Some(true),
+            time_index: Some(true),
+            require_token: Some(true),
+            delete_on_empty: Some(HOUR),
+            retention: RetentionConfig::new()
+                .max_age(HOUR)
+                .max_bytes(8)
+                .max_messages(9)
+                .by_event_time(true),
+            compaction: CompactionConfig::new().enabled(true).older_than(HOUR),
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        for config in [StreamConfig::new(), full(), StreamConfig::built_in()] {
+            assert_eq!(StreamConfig::from_bytes(&config.to_bytes()), Some(config));
+        }
+        let asked = StreamConfig::new().request_token("who".parse().expect("a token"));
+        assert_eq!(StreamConfig::from_bytes(&asked.to_bytes()), Some(asked));
+        for durability in [
+            Durability::Os,
+            Durability::EachPublish,
+            Durability::Bytes(3),
+            Durability::Interval(Duration::MAX),
+        ] {
+            let config = StreamConfig::new().durability(durability);
+            assert_eq!(StreamConfig::from_bytes(&config.to_bytes()), Some(config));
+        }
+        let bytes = full().to_bytes();
+        let cut = (0..bytes.len()).filter(|len| StreamConfig::from_bytes(&bytes[..*len]).is_some());
+        // At the ends of fields only.
+        assert_eq!(cut.count(), 13);
+        assert_eq!(StreamConfig::from_bytes(&[99, 0, 0]), None, "no such setting");
+    }
+
+    #[test]
+    fn what_is_not_named_comes_from_the_defaults_and_then_from_here() -> Result<()> {
+        let none = StreamConfig::new().effective(&StreamConfig::new())?;
+        assert_eq!(none, StreamConfig::built_in());
+        assert_eq!(StreamConfig::new().effective(&full())?, full());
+        let named = StreamConfig::new().partitions(2).key_index(false);
+        let named = named.compaction(CompactionConfig::new().enabled(false));
+        let effective = named.effective(&full())?;
+        assert_eq!(
+            (effective.partitions, effective.key_index),
+            (Some(2), Some(false))
+        );
+        assert_eq!(effective.retention, full().retention);
+        Ok(())
+    }
+
+    #[test]
+    fn a_limit_of_the_defaults_can_be_overridden_by_none() -> Result<()> {
+        let unlimited = RetentionConfig::new()
+            .max_age(Duration::MAX)
+            .max_bytes(u64::MAX)
+            .max_messages(u64::MAX);
+        let effective = StreamConfig::new().retention(unlimited).effective(&full())?;
+        assert_eq!(effective.retention, RetentionConfig::new().by_event_time(true));
+        Ok(())
+    }
+
+    #[test]
+    fn a_patch_keeps_clears_and_sets() -> Result<()> {
+        let defaults = StreamConfig::new().durability(Durability::EachPublish);
+        let patch = StreamPatch::new()
+            .durability(Patch::Clear)
+            .time_index(false)
+            .retention(RetentionPatch::new().max_age(Patch::Clear).max_bytes(5));
+        let after = full().after(&patch, &defaults)?;
+        let expected = StreamConfig {
+            durability: Some(Durability::EachPublish),
+            time_index: Some(false),
+            retention: RetentionConfig {
+                max_age: None,
+                max_bytes: Some(5),
+                ..full().retention
+            },
+            ..full()
+        };
+        assert_eq!(after, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refused = |config: StreamConfig| {
+            let refused = config.effective(&StreamConfig::new());
+            assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+        };
+        refused(StreamConfig::new().partitions(0));
+        refused(StreamConfig::new().partitions(StreamConfig::PARTITIONS_MAX + 1));
+        let compacted = StreamConfig::new().compaction(CompactionConfig::new().enabled(true));
+        refused(compacted.clone().key_index(false));
+        let implied = compacted.effective(&StreamConfig::new());
+        assert_eq!(implied.map(|config| config.key_index).ok(), Some(Some(true)));
+    }
+}

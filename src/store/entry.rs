@@ -1,0 +1,155 @@
+//! A stream as an open store has it.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+use parking_lot::{Mutex, RwLock};
+
+use super::id::StreamId;
+use super::partitioner::Partitions;
+use super::record::{Numbers, Record};
+use crate::{Changes, Error, FileLog, Log, Result};
+
+/// A stream: what the catalog says of it, and its partitions.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: StreamId,
+    pub(super) name: Arc<str>,
+    /// What the catalog says. Held while that is changed, so that a stream's changes are in order.
+    pub(super) record: Mutex<Record>,
+    /// Made when they are first used.
+    partitions: Box<[OnceLock<Arc<Partition>>]>,
+    /// The next partition of [`RoundRobin`](super::Partitioner::RoundRobin).
+    turn: AtomicU32,
+    state: AtomicU8,
+}
+
+const LIVE: u8 = 0;
+const DELETING: u8 = 1;
+const GONE: u8 = 2;
+
+/// A partition. It is open while it is used.
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) number: u32,
+    /// The log, while the partition is open.
+    pub(super) log: ArcSwapOption<FileLog>,
+    /// Held while the log is opened or closed.
+    pub(super) opening: Mutex<()>,
+    /// Held by whoever changes the log; held alone by who must not meet others.
+    pub(super) gate: RwLock<()>,
+    /// Wakes who waits for the partition to change, whether it is open or not.
+    pub(super) changes: Arc<Changes>,
+    /// Whether it was used since the last look of the keeper.
+    pub(super) is_used: AtomicBool,
+}
+
+impl Entry {
+    pub(super) fn new(id: StreamId, record: Record) -> Entry {
+        let state = if record.deleted.is_some() { DELETING } else { LIVE };
+        let count = record.config.partition_count();
+        Entry {
+            id,
+            name: record.name.as_str().into(),
+            partitions: (0..count).map(|_| OnceLock::new()).collect(),
+            record: Mutex::new(record),
+            turn: AtomicU32::new(0),
+            state: AtomicU8::new(state),
+        }
+    }
+
+    pub(super) fn partition_count(&self) -> u32 {
+        u32::try_from(self.partitions.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The partition with this number.
+    pub(super) fn partition(&self, number: u32) -> Result<&Arc<Partition>> {
+        let slot = self.partitions.get(number as usize);
+        let slot = slot.ok_or_else(no_partition)?;
+        Ok(slot.get_or_init(|| Arc::new(Partition::new(number))))
+    }
+
+    /// The numbers of some partitions.
+    pub(super) fn numbers(&self, partitions: &Partitions) -> Result<Numbers> {
+        let count = self.partition_count();
+        match partitions {
+            Partitions::All => Ok((0..count).collect()),
+            Partitions::These(numbers) if numbers.iter().all(|number| *number < count) => {
+                Ok(numbers.iter().copied().collect())
+            }
+            Partitions::These(_) => Err(no_partition()),
+        }
+    }
+
+    /// The partitions that were used since the store was opened.
+    pub(super) fn used(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.iter().filter_map(OnceLock::get)
+    }
+
+    /// The partition whose turn it is.
+    pub(super) fn next_in_turn(&self) -> u32 {
+        let count = self.partition_count();
+        let next = |turn: u32| Some((turn + 1) % count);
+        let turn = self.turn.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        turn.unwrap_or_else(|turn| turn) % count
+    }
+
+    /// Fails if the stream was deleted.
+    pub(super) fn check_live(&self) -> Result<()> {
+        match self.state.load(Ordering::Acquire) {
+            LIVE => Ok(()),
+            DELETING => Err(Error::StreamDeleting {
+                name: self.name.as_ref().into(),
+            }),
+            _ => Err(self.unknown()),
+        }
+    }
+
+    pub(super) fn is_deleting(&self) -> bool {
+        self.state.load(Ordering::Acquire) == DELETING
+    }
+
+    /// Refuses everything from now on: the stream was deleted.
+    pub(super) fn begin_deleting(&self) {
+        self.state.fetch_max(DELETING, Ordering::AcqRel);
+    }
+
+    /// The stream was removed, and another may have its name.
+    pub(super) fn has_gone(&self) {
+        self.state.fetch_max(GONE, Ordering::AcqRel);
+    }
+
+    fn unknown(&self) -> Error {
+        Error::NoStream {
+            name: self.name.as_ref().into(),
+        }
+    }
+}
+
+fn no_partition() -> Error {
+    Error::Invalid("the stream has no such partition")
+}
+
+impl Partition {
+    fn new(number: u32) -> Partition {
+        Partition {
+            number,
+            log: ArcSwapOption::empty(),
+            opening: Mutex::new(()),
+            gate: RwLock::new(()),
+            changes: Arc::new(Changes::new()),
+            is_used: AtomicBool::new(false),
+        }
+    }
+
+    /// Closes the log, if it is open. Calls that are under way end first, or fail with `Closed` and
+    /// have changed nothing. Who waits for the partition looks at it again.
+    pub(super) fn shut(&self) -> Result<()> {
+        let _opening = self.opening.lock();
+        let Some(log) = self.log.swap(None) else {
+            return Ok(());
+        };
+        log.close()
+    }
+}

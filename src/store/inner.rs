@@ -1,0 +1,255 @@
+//! A store that is open: what its handles and the keeper share.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::catalog::{Catalog, Happened};
+use super::entry::Entry;
+use super::id::StreamId;
+use super::info::{ListOptions, Page, StreamInfo};
+use super::keeper::Keeper;
+use super::layout::Layout;
+use super::open_partitions::OpenPartitions;
+use super::options::StoreOptions;
+use super::record::{Numbers, Record};
+use crate::scheduler::Scheduler;
+use crate::sys::Process;
+use crate::{Error, Log, Options, Result};
+
+/// A store that is open.
+///
+/// Locks are taken in this order: that of changing names; a partition's gate, lower partitions of a
+/// stream first; a partition's opening; a stream's record; the lists of streams and of open
+/// partitions. The engine's own come after all of them.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) options: StoreOptions,
+    pub(super) layout: Layout,
+    pub(super) catalog: Catalog,
+    pub(super) streams: RwLock<Streams>,
+    /// Held while a name comes or goes.
+    pub(super) changing: Mutex<()>,
+    pub(super) open: OpenPartitions,
+    pub(super) keeper: Keeper,
+    pub(super) scheduler: Scheduler,
+    pub(super) is_closed: AtomicBool,
+    pub(super) process: Process,
+}
+
+/// The streams that the catalog knows.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    by_name: BTreeMap<Arc<str>, Arc<Entry>>,
+    pub(super) by_id: BTreeMap<StreamId, Arc<Entry>>,
+    /// The offset in the catalog up to which they were read.
+    read_to: u64,
+}
+
+impl Streams {
+    pub(super) fn insert(&mut self, entry: &Arc<Entry>) {
+        self.by_name.insert(Arc::clone(&entry.name), Arc::clone(entry));
+        self.by_id.insert(entry.id, Arc::clone(entry));
+    }
+
+    pub(super) fn remove(&mut self, entry: &Entry) {
+        self.by_id.remove(&entry.id);
+        // Another may have the name by now.
+        if self
+            .by_name
+            .get(&entry.name)
+            .is_some_and(|found| found.id == entry.id)
+        {
+            self.by_name.remove(&entry.name);
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.by_id.values()
+    }
+}
+
+impl Inner {
+    /// Takes note of what the catalog says since it was last read.
+    pub(super) fn read_catalog(&self) -> Result<()> {
+        let from = self.streams.read().read_to;
+        if from > 0 && self.catalog.log.next_offset()? == from {
+            return Ok(());
+        }
+        let mut streams = self.streams.write();
+        let (news, read_to) = self.catalog.news(streams.read_to)?;
+        let mut changed = Vec::new();
+        for (id, record) in news {
+            match (streams.by_id.get(&id).cloned(), record) {
+                (None, Some(record)) => streams.insert(&Arc::new(Entry::new(id, record))),
+                (None, None) => {}
+                (Some(entry), record) => {
+                    if record.is_none() {
+                        entry.has_gone();
+                        streams.remove(&entry);
+                    }
+                    changed.push((entry, record));
+                }
+            }
+        }
+        streams.read_to = read_to;
+        drop(streams);
+        for (entry, record) in changed {
+            if let Some(record) = record {
+                if record.deleted.is_some() {
+                    entry.begin_deleting();
+                }
+                *entry.record.lock() = record;
+            }
+            // They are opened again as the record says now.
+            entry.used().try_for_each(|partition| partition.shut())?;
+        }
+        Ok(())
+    }
+
+    /// Fails if the store was closed, or in a fork; takes note of what a writer has changed.
+    pub(super) fn look(&self) -> Result<()> {
+        self.check_open()?;
+        if self.options.read_only {
+            self.read_catalog()?;
+        }
+        Ok(())
+    }
+
+    /// Fails if the store was closed, or in a fork of the process.
+    pub(super) fn check_open(&self) -> Result<()> {
+        if !self.process.is_current() {
+            return Err(Error::Forked);
+        }
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        if self.options.read_only {
+            return Err(Error::ReadOnly);
+        }
+        Ok(())
+    }
+
+    /// The stream of this name, whatever its state.
+    pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Entry>>> {
+        self.look()?;
+        Ok(self.streams.read().by_name.get(name).cloned())
+    }
+
+    /// The stream of this name. Fails if it is being deleted.
+    pub(super) fn entry(&self, name: &str) -> Result<Arc<Entry>> {
+        let entry = self.find(name)?.ok_or_else(|| no_stream(name))?;
+        entry.check_live()?;
+        Ok(entry)
+    }
+
+    /// Changes what the catalog says of a stream; returns whether `change` has changed anything. It
+    /// is on stable storage then.
+    pub(super) fn change(
+        &self,
+        entry: &Entry,
+        happened: Happened,
+        partitions: &Numbers,
+        change: impl FnOnce(&mut Record) -> Result<bool>,
+    ) -> Result<bool> {
+        self.check_writable()?;
+        let mut record = entry.record.lock();
+        entry.check_live()?;
+        let mut changed = record.clone();
+        if !change(&mut changed)? {
+            return Ok(false);
+        }
+        self.catalog.note(entry.id, happened, partitions, &changed)?;
+        *record = changed;
+        Ok(true)
+    }
+
+    /// See [`Store::list`](super::Store::list).
+    pub(super) fn list(&self, how: &ListOptions, scope: &str) -> Result<Page<StreamInfo>> {
+        if !(1..=1000).contains(&how.limit) {
+            return Err(Error::Invalid("a list has from 1 to 1,000 streams"));
+        }
+        self.look()?;
+        let prefix = format!("{scope}{}", how.prefix);
+        let after = format!("{scope}{}", how.start_after);
+        let start = if how.start_after.is_empty() || after < prefix {
+            Bound::Included(prefix.as_str())
+        } else {
+            Bound::Excluded(after.as_str())
+        };
+        let mut found: Vec<_> = {
+            let streams = self.streams.read();
+            let found = streams.by_name.range::<str, _>((start, Bound::Unbounded));
+            let found = found.map(|(_, entry)| Arc::clone(entry));
+            let found = found.take_while(|entry| entry.name.starts_with(&prefix));
+            found.take(how.limit + 1).collect()
+        };
+        let has_more = found.len() > how.limit;
+        found.truncate(how.limit);
+        let items = found.iter().map(|entry| info(entry)).collect();
+        Ok(Page { items, has_more })
+    }
+
+    /// The options by which a partition is opened.
+    pub(super) fn options_of(&self, record: &Record) -> Options {
+        record.config.apply_to(self.options.log.clone())
+    }
+
+    /// See [`Store::sync`](super::Store::sync).
+    pub(super) fn sync(&self) -> Result<()> {
+        self.check_writable()?;
+        self.open.all().iter().try_for_each(|(_, partition)| {
+            partition.log.load_full().map_or(Ok(()), |log| match log.sync() {
+                // Closing has synced it.
+                Err(Error::Closed) => Ok(()),
+                synced => synced.map(|_| ()),
+            })
+        })
+    }
+
+    /// See [`Store::close`](super::Store::close).
+    pub(super) fn close(&self) -> Result<()> {
+        if !self.process.is_current() {
+            return Err(Error::Forked);
+        }
+        if self.is_closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.keeper.stop();
+        let entries: Vec<_> = self.streams.read().all().cloned().collect();
+        let mut closed = Ok(());
+        for partition in entries.iter().flat_map(|entry| entry.used()) {
+            let _alone = partition.gate.write();
+            closed = closed.and(partition.shut());
+            partition.changes.notify();
+        }
+        self.open.clear();
+        closed.and(self.catalog.log.close())
+    }
+}
+
+/// Describes a stream.
+pub(super) fn info(entry: &Entry) -> StreamInfo {
+    let record = entry.record.lock();
+    StreamInfo {
+        name: entry.name.as_ref().to_owned(),
+        id: entry.id,
+        partitions: entry.partition_count(),
+        created: record.created,
+        deleted_at: record.deleted,
+        sealed: record.sealed.iter().collect(),
+        paused: record.paused.iter().collect(),
+    }
+}
+
+pub(super) fn no_stream(name: &str) -> Error {
+    Error::NoStream { name: name.into() }
+}

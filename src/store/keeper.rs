@@ -1,0 +1,107 @@
+//! What a store has to do in the background, and when.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::entry::Entry;
+use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
+
+/// How often it is looked which partitions are idle, at most and at least, while any is open.
+const PERIODS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
+
+/// How long to wait after a stream could not be removed.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What there is to do, and the membership through which turns are asked for.
+#[derive(Default)]
+pub(super) struct Keeper {
+    deleted: Mutex<VecDeque<Arc<Entry>>>,
+    member: OnceLock<Member>,
+    /// Takes the turns for as long as the store is there.
+    worker: OnceLock<Arc<dyn Worker>>,
+    /// Whether a look at what is idle was asked for that has not come yet.
+    is_look_asked: AtomicBool,
+    /// Held during a turn, so that closing can wait for it.
+    working: Mutex<()>,
+}
+
+impl Keeper {
+    /// Has `worker` take turns from now on. It is asked for one if there is something to do.
+    pub(super) fn start(&self, worker: Arc<dyn Worker>, scheduler: &Scheduler, file_system: u64) {
+        let worker = self.worker.get_or_init(|| worker);
+        let weak = Arc::downgrade(worker);
+        self.member
+            .get_or_init(|| scheduler.join(Lane::FileSystem(file_system), weak));
+        self.go_on();
+    }
+
+    /// A partition was opened, which may be idle some time.
+    pub(super) fn look_later(&self, idle_after: Duration) {
+        if !self.is_look_asked.swap(true, Ordering::AcqRel) {
+            self.ask_in((idle_after / 4).clamp(PERIODS.0, PERIODS.1));
+        }
+    }
+
+    /// A look at what is idle has come.
+    pub(super) fn looks(&self) {
+        self.is_look_asked.store(false, Ordering::Release);
+    }
+
+    fn ask_in(&self, wait: Duration) {
+        if let (Some(member), Some(time)) = (self.member.get(), Instant::now().checked_add(wait)) {
+            member.ask_at(time);
+        }
+    }
+
+    /// Removes a stream that was deleted, in a turn to come.
+    pub(super) fn purge_later(&self, entry: &Arc<Entry>) {
+        self.deleted.lock().push_back(Arc::clone(entry));
+        if let Some(member) = self.member.get() {
+            member.ask(Turn::Ordinary);
+        }
+    }
+
+    /// Asks for another turn if there is more to do.
+    pub(super) fn go_on(&self) {
+        if !self.deleted.lock().is_empty()
+            && let Some(member) = self.member.get()
+        {
+            member.ask(Turn::Ordinary);
+        }
+    }
+
+    /// A stream could not be removed. It is tried again after a while.
+    pub(super) fn purge_again(&self, entry: Arc<Entry>) {
+        self.deleted.lock().push_back(entry);
+        self.ask_in(AGAIN_AFTER);
+    }
+
+    /// The stream that is to be removed next.
+    pub(super) fn next_deleted(&self) -> Option<Arc<Entry>> {
+        self.deleted.lock().pop_front()
+    }
+
+    /// Held during a turn.
+    pub(super) fn begin_turn(&self) -> MutexGuard<'_, ()> {
+        self.working.lock()
+    }
+
+    /// Does nothing any more. When this returns, no turn is under way.
+    pub(super) fn stop(&self) {
+        let _no_turn = self.working.lock();
+        self.deleted.lock().clear();
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("deleted", &self.deleted)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! The directories of a store.
+//!
+//! | directory | what is in it |
+//! |---|---|
+//! | `catalog` | a log |
+//! | `streams/<id>/<partition>` | the log of a partition |
+//! | `trash/<id>` | what is left of a stream that was deleted |
+//! | `quarantine/<name>` | what was in `streams` and is not known to the catalog |
+
+use super::id::StreamId;
+use crate::directory::corrupt;
+use crate::sys::Dir;
+use crate::{Corruption, Error, Result};
+
+pub(super) const CATALOG: &str = "catalog";
+const STREAMS: &str = "streams";
+const TRASH: &str = "trash";
+const QUARANTINE: &str = "quarantine";
+
+/// The directories of a store that is open.
+#[derive(Debug)]
+pub(super) struct Layout {
+    root: Dir,
+    streams: Dir,
+}
+
+impl Layout {
+    /// Finds the directories in `root`, or makes them.
+    pub(super) fn make(root: &Dir) -> Result<Layout> {
+        let (streams, _) = root.make_dir(STREAMS)?;
+        // A process that made it may have been killed before its name was durable.
+        root.sync()?;
+        Ok(Layout {
+            root: root.clone(),
+            streams,
+        })
+    }
+
+    /// Finds the directories in `root`, for reading only.
+    pub(super) fn find(root: &Dir) -> Result<Layout> {
+        let streams = root.enter(STREAMS)?.ok_or_else(|| missing(root, STREAMS))?;
+        Ok(Layout {
+            root: root.clone(),
+            streams,
+        })
+    }
+
+    /// Whether there are streams in `root`, of which a catalog must know.
+    pub(super) fn has_streams(root: &Dir) -> Result<bool> {
+        match root.enter(STREAMS)? {
+            Some(streams) => Ok(!streams.list()?.is_empty()),
+            None => Ok(false),
+        }
+    }
+
+    /// Draws 128 random bits, which nothing else has.
+    pub(super) fn random(&self) -> Result<[u8; 16]> {
+        self.root.random()
+    }
+
+    /// The directory of a partition, whose name is durable. `was_made` says that it must be there.
+    pub(super) fn partition(&self, id: StreamId, number: u32, was_made: bool) -> Result<Dir> {
+        let (stream, partition) = (id.to_string(), number.to_string());
+        if was_made {
+            let found = self.streams.enter(&stream)?;
+            let found = found.map(|dir| dir.enter(&partition)).transpose()?.flatten();
+            let lost = || missing(&self.streams, &format!("{stream}/{partition}"));
+            return found.ok_or_else(lost);
+        }
+        let (dir, is_new) = self.streams.make_dir(&stream)?;
+        if !is_new {
+            self.streams.sync()?;
+        }
+        let (made, is_new) = dir.make_dir(&partition)?;
+        if !is_new {
+            dir.sync()?;
+        }
+        Ok(made)
+    }
+
+    /// The directory of a partition, if there is one.
+    pub(super) fn find_partition(&self, id: StreamId, number: u32) -> Result<Option<Dir>> {
+        let stream = self.streams.enter(&id.to_string())?;
+        Ok(stream
+            .map(|dir| dir.enter(&number.to_string()))
+            .transpose()?
+            .flatten())
+    }
+
+    /// The error for a partition that nobody has made.
+    pub(super) fn no_log(&self, id: StreamId, number: u32) -> Error {
+        let path = self.streams.path_of(&id.to_string()).join(number.to_string());
+        Error::NoLog { path }
+    }
+
+    /// Moves what the catalog does not know out of the way; returns the names it has there. Nothing
+    /// is destroyed: it may be all that is left of a stream.
+    pub(super) fn quarantine_unknown(&self, is_known: impl Fn(StreamId) -> bool) -> Result<Vec<String>> {
+        let mut moved = Vec::new();
+        for name in self.streams.list()? {
+            if StreamId::of_name(&name).is_some_and(&is_known) {
+                continue;
+            }
+            let (quarantine, _) = self.root.make_dir(QUARANTINE)?;
+            let taken = quarantine.list()?;
+            let (mut free, mut n) = (name.clone(), 1);
+            while taken.contains(&free) {
+                free = format!("{name}.{n}");
+                n += 1;
+            }
+            self.streams.rename_into(&name, &quarantine, &free)?;
+            quarantine.sync()?;
+            self.streams.sync()?;
+            moved.push(free);
+        }
+        Ok(moved)
+    }
+
+    /// Puts a stream into the trash. It is gone from the streams on stable storage then.
+    pub(super) fn discard(&self, id: StreamId) -> Result<()> {
+        let name = id.to_string();
+        if self.streams.enter(&name)?.is_some() {
+            let (trash, _) = self.root.make_dir(TRASH)?;
+            self.streams.rename_into(&name, &trash, &name)?;
+            trash.sync()?;
+        }
+        // Also if it was not there: whoever moved it may have been killed before that was durable.
+        self.streams.sync()
+    }
+
+    /// Removes a stream that is in the trash.
+    pub(super) fn empty_trash(&self, id: StreamId) -> Result<()> {
+        match self.root.enter(TRASH)? {
+            Some(trash) => remove_tree(&trash, &id.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes all that is in the trash: an earlier life has not come to it.
+    pub(super) fn empty_all_trash(&self) -> Result<()> {
+        let Some(trash) = self.root.enter(TRASH)? else {
+            return Ok(());
+        };
+        trash
+            .list()?
+            .iter()
+            .try_for_each(|name| remove_tree(&trash, name))
+    }
+}
+
+/// Removes a directory with all that is in it, if it is there.
+fn remove_tree(parent: &Dir, name: &str) -> Result<()> {
+    let Some(dir) = parent.enter(name)? else {
+        return Ok(());
+    };
+    for entry in dir.list()? {
+        match dir.enter(&entry)? {
+            Some(_) => remove_tree(&dir, &entry)?,
+            None => dir.remove(&entry)?,
+        }
+    }
+    parent.remove_dir(name)
+}
+
+/// The error for a directory that must be there and is not.
+fn missing(parent: &Dir, name: &str) -> Error {
+    corrupt(&parent.path_of(name), 0, None, Corruption::Directory)
+}

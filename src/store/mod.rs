@@ -1,0 +1,42 @@
+//! A store: a directory of named, partitioned streams.
+//!
+//! Each partition of a stream is a [`Log`](crate::Log); the store adds no second way to write one.
+//! What it adds: names, configuration, deletion, and partitions that are open only while they are
+//! used.
+
+mod access;
+mod background;
+mod catalog;
+mod config;
+mod entry;
+mod events;
+mod handle;
+mod id;
+mod info;
+mod inner;
+mod keeper;
+mod layout;
+mod name;
+mod names;
+mod open_partitions;
+mod opening;
+mod options;
+mod partition_log;
+mod partitioner;
+mod record;
+mod settings;
+mod states;
+mod stream;
+
+pub use config::{
+    CompactionConfig, CompactionPatch, RetentionConfig, RetentionPatch, StreamConfig, StreamPatch,
+};
+pub use events::{Events, StreamEvent, StreamEventKind};
+pub use handle::Store;
+pub use id::StreamId;
+pub use info::{Ensured, ListOptions, Page, StreamInfo};
+pub use options::StoreOptions;
+pub use partition_log::PartitionLog;
+pub use partitioner::{Partitioner, Partitions};
+pub use settings::Patch;
+pub use stream::Stream;

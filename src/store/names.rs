@@ -1,0 +1,171 @@
+//! Making, changing and deleting streams.
+
+use std::sync::Arc;
+
+use super::catalog::Happened;
+use super::config::{StreamConfig, StreamPatch};
+use super::entry::Entry;
+use super::id::StreamId;
+use super::info::Ensured;
+use super::inner::{Inner, info, no_stream};
+use super::name;
+use super::partitioner::CRC_32;
+use super::record::{Numbers, Record};
+use crate::{Error, Result};
+
+impl Inner {
+    /// See [`Store::create`](super::Store::create).
+    pub(super) fn create(&self, name: &str, config: &StreamConfig) -> Result<Arc<Entry>> {
+        self.check_writable()?;
+        name::check(name)?;
+        let _changing = self.changing.lock();
+        if let Some(entry) = self.find(name)? {
+            entry.check_live()?;
+            let is_again = entry.record.lock().request.as_ref() == Some(config);
+            return if is_again {
+                Ok(entry)
+            } else {
+                Err(Error::StreamExists { name: name.into() })
+            };
+        }
+        self.make(name, config)
+    }
+
+    /// Makes a stream of a name that has none. The caller holds the lock of changing names.
+    fn make(&self, name: &str, config: &StreamConfig) -> Result<Arc<Entry>> {
+        let effective = config.effective(&self.options.defaults)?;
+        let request = config.request_token.map(|_| config.clone());
+        let record = Record {
+            name: name.to_owned(),
+            hash: CRC_32,
+            created: self.options.log.environment.clock.now(),
+            deleted: None,
+            request,
+            config: effective,
+            made: Numbers::default(),
+            sealed: Numbers::default(),
+            paused: Numbers::default(),
+            resume_all: false,
+        };
+        let id = StreamId::from_bytes(self.layout.random()?);
+        self.catalog
+            .note(id, Happened::Created, &Numbers::default(), &record)?;
+        let entry = Arc::new(Entry::new(id, record));
+        self.streams.write().insert(&entry);
+        Ok(entry)
+    }
+
+    /// See [`Store::ensure`](super::Store::ensure).
+    pub(super) fn ensure(&self, name: &str, config: &StreamConfig) -> Result<Ensured> {
+        self.check_writable()?;
+        name::check(name)?;
+        let changing = self.changing.lock();
+        let Some(entry) = self.find(name)? else {
+            let made = self.make(name, config)?;
+            return Ok(Ensured::Created(info(&made)));
+        };
+        drop(changing);
+        entry.check_live()?;
+        let effective = config.effective(&self.options.defaults)?;
+        if config.partitions.is_some() && effective.partition_count() != entry.partition_count() {
+            return Err(Error::Invalid(
+                "the number of partitions is fixed when a stream is made",
+            ));
+        }
+        let effective = StreamConfig {
+            partitions: Some(entry.partition_count()),
+            ..effective
+        };
+        let is_changed = self.change(&entry, Happened::Reconfigured, &Numbers::default(), |record| {
+            let is_changed = record.config != effective;
+            record.config = effective;
+            Ok(is_changed)
+        })?;
+        if !is_changed {
+            return Ok(Ensured::Unchanged(info(&entry)));
+        }
+        self.reopen(&entry);
+        Ok(Ensured::Updated(info(&entry)))
+    }
+
+    /// See [`Store::reconfigure`](super::Store::reconfigure).
+    pub(super) fn reconfigure(&self, name: &str, patch: &StreamPatch) -> Result<StreamConfig> {
+        self.check_writable()?;
+        let entry = self.entry(name)?;
+        let is_changed = self.change(&entry, Happened::Reconfigured, &Numbers::default(), |record| {
+            let after = record.config.after(patch, &self.options.defaults)?;
+            let is_changed = record.config != after;
+            record.config = after;
+            Ok(is_changed)
+        })?;
+        if is_changed {
+            self.reopen(&entry);
+        }
+        Ok(entry.record.lock().config.clone())
+    }
+
+    /// Closes the partitions that are open, so that they are opened as the record says now.
+    fn reopen(&self, entry: &Entry) {
+        for partition in entry.used() {
+            let _alone = partition.gate.write();
+            // What else closing fails with is what recovery is for.
+            let _ = partition.shut();
+            self.open.forget(entry.id, partition.number);
+        }
+    }
+
+    /// See [`Store::delete`](super::Store::delete).
+    pub(super) fn delete(&self, name: &str) -> Result<()> {
+        self.check_writable()?;
+        let changing = self.changing.lock();
+        let entry = self.find(name)?.ok_or_else(|| no_stream(name))?;
+        if entry.is_deleting() {
+            return Ok(());
+        }
+        let now = self.options.log.environment.clock.now();
+        self.change(&entry, Happened::Deleted, &Numbers::default(), |record| {
+            record.deleted = Some(now);
+            Ok(true)
+        })?;
+        entry.begin_deleting();
+        drop(changing);
+        for partition in entry.used() {
+            let _alone = partition.gate.write();
+            // What its last messages would have been does not matter any more.
+            let _ = partition.shut();
+            partition.changes.notify();
+            self.open.forget(entry.id, partition.number);
+        }
+        self.keeper.purge_later(&entry);
+        if self.options.log.background {
+            return Ok(());
+        }
+        self.purge_all()
+    }
+
+    /// Removes a stream that was deleted: its files, and then what the catalog says of it.
+    pub(super) fn purge(&self, entry: &Entry) -> Result<()> {
+        self.check_writable()?;
+        self.layout.discard(entry.id)?;
+        self.layout.empty_trash(entry.id)?;
+        let _changing = self.changing.lock();
+        let record = entry.record.lock();
+        self.catalog
+            .note(entry.id, Happened::Purged, &Numbers::default(), &record)?;
+        entry.has_gone();
+        self.streams.write().remove(entry);
+        Ok(())
+    }
+
+    /// The stream of this name, which is made as the defaults say if there is none.
+    pub(super) fn find_or_make(&self, name: &str) -> Result<Arc<Entry>> {
+        match self.entry(name) {
+            Err(Error::NoStream { .. }) => {}
+            found => return found,
+        }
+        match self.create(name, &StreamConfig::new()) {
+            Err(Error::StreamExists { .. }) => self.entry(name),
+            made => made,
+        }
+    }
+}

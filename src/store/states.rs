@@ -1,0 +1,90 @@
+//! Sealing and pausing partitions.
+
+use std::sync::Arc;
+
+use super::access::{Access, seal};
+use super::catalog::Happened;
+use super::entry::Entry;
+use super::inner::Inner;
+use super::partitioner::Partitions;
+use super::record::Numbers;
+use crate::{FileLog, Result};
+
+impl Inner {
+    /// See [`Stream::seal`](super::Stream::seal). The catalog says it first: a partition that is
+    /// not open is sealed when it is opened.
+    pub(super) fn seal(&self, entry: &Entry, partitions: &Partitions) -> Result<()> {
+        let numbers = entry.numbers(partitions)?;
+        self.change(entry, Happened::Sealed, &numbers, |record| {
+            let before = record.sealed.clone();
+            numbers.iter().for_each(|number| record.sealed.insert(number));
+            Ok(record.sealed != before)
+        })?;
+        for number in numbers.iter() {
+            let partition = entry.partition(number)?;
+            let _alone = partition.gate.write();
+            // Who opens it from now on seals it.
+            let _opening = partition.opening.lock();
+            if let Some(log) = partition.log.load_full() {
+                seal(&log)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`Stream::unseal`](super::Stream::unseal). The catalog says it last: until then, a
+    /// partition is sealed again when it is opened.
+    pub(super) fn unseal(&self, entry: &Arc<Entry>, partitions: &Partitions) -> Result<()> {
+        let numbers = entry.numbers(partitions)?;
+        let partitions: Result<Vec<_>> = numbers.iter().map(|number| entry.partition(number)).collect();
+        let partitions = partitions?;
+        let gates: Vec<_> = partitions
+            .iter()
+            .map(|partition| partition.gate.write())
+            .collect();
+        for partition in partitions {
+            Access::new(self, entry, partition).alone(FileLog::unseal)?;
+        }
+        self.change(entry, Happened::Unsealed, &numbers, |record| {
+            let before = record.sealed.clone();
+            numbers.iter().for_each(|number| record.sealed.remove(number));
+            Ok(record.sealed != before)
+        })?;
+        drop(gates);
+        Ok(())
+    }
+
+    /// See [`Stream::pause`](super::Stream::pause).
+    pub(super) fn pause(&self, entry: &Entry, partitions: &Partitions, resume_all: bool) -> Result<()> {
+        let numbers = entry.numbers(partitions)?;
+        for number in numbers.iter() {
+            // They come to be, so that who opens one from now on finds it paused.
+            entry.partition(number)?;
+        }
+        self.change(entry, Happened::Paused, &numbers, |record| {
+            let before = (record.paused.clone(), record.resume_all);
+            numbers.iter().for_each(|number| record.paused.insert(number));
+            record.resume_all = resume_all;
+            Ok((&record.paused, record.resume_all) != (&before.0, before.1))
+        })?;
+        let mut closed = Ok(());
+        for number in numbers.iter() {
+            let partition = entry.partition(number)?;
+            let _alone = partition.gate.write();
+            closed = closed.and(partition.shut());
+            partition.changes.notify();
+            self.open.forget(entry.id, number);
+        }
+        closed
+    }
+
+    /// See [`Stream::resume`](super::Stream::resume).
+    pub(super) fn resume(&self, entry: &Entry, numbers: &Numbers) -> Result<()> {
+        self.change(entry, Happened::Resumed, numbers, |record| {
+            let before = record.paused.clone();
+            numbers.iter().for_each(|number| record.paused.remove(number));
+            Ok(record.paused != before)
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! A stream.
+
+use std::sync::{Arc, OnceLock};
+
+use super::access::{Access, Asked};
+use super::config::StreamConfig;
+use super::entry::{Entry, Partition};
+use super::id::StreamId;
+use super::info::StreamInfo;
+use super::inner::info;
+use super::opening::Owner;
+use super::partition_log::PartitionLog;
+use super::partitioner::{Partitioner, Partitions, of_key};
+use crate::{Ack, Error, FileLog, Log, NewMessage, PublishOptions, Result};
+
+/// A stream of a [`Store`](super::Store): partitions, each of them a log.
+///
+/// Cheap to clone. A handle stays with its stream: once that was deleted, every call fails with
+/// [`StreamDeleting`](crate::Error::StreamDeleting), and then with
+/// [`NoStream`](crate::Error::NoStream), also if another stream has the name by then.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    inner: Arc<Owner>,
+    /// The name as the store has it.
+    name: Arc<str>,
+    /// How much of the name the handle of the store hides.
+    scope_len: usize,
+    /// Not there yet if publishing is to make the stream.
+    entry: OnceLock<Arc<Entry>>,
+}
+
+impl Stream {
+    pub(super) fn new(inner: &Arc<Owner>, name: &str, scope_len: usize, entry: Option<Arc<Entry>>) -> Stream {
+        let stream = Stream {
+            inner: Arc::clone(inner),
+            name: name.into(),
+            scope_len,
+            entry: OnceLock::new(),
+        };
+        if let Some(entry) = entry {
+            let _ = stream.entry.set(entry);
+        }
+        stream
+    }
+
+    /// The name of the stream.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.get(self.scope_len..).unwrap_or_default()
+    }
+
+    /// The id of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`NoStream`](crate::Error::NoStream) if nobody has published to it, and so made it, yet.
+    pub fn id(&self) -> Result<StreamId> {
+        Ok(self.entry()?.id)
+    }
+
+    /// The number of partitions.
+    ///
+    /// # Errors
+    ///
+    /// As [`id`](Stream::id).
+    pub fn partitions(&self) -> Result<u32> {
+        Ok(self.entry()?.partition_count())
+    }
+
+    /// Describes the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`id`](Stream::id).
+    pub fn info(&self) -> Result<StreamInfo> {
+        self.inner.look()?;
+        Ok(StreamInfo {
+            name: self.name().to_owned(),
+            ..info(self.entry()?)
+        })
+    }
+
+    /// The configuration. Every setting is named that has a value.
+    ///
+    /// # Errors
+    ///
+    /// As [`id`](Stream::id).
+    pub fn config(&self) -> Result<StreamConfig> {
+        self.inner.look()?;
+        Ok(self.entry()?.record.lock().config.clone())
+    }
+
+    /// A partition. No file is touched before it is used.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::Error::Invalid) if the stream has no such partition;
+    /// [`StreamDeleting`](crate::Error::StreamDeleting); [`NoStream`](crate::Error::NoStream).
+    pub fn partition(&self, number: u32) -> Result<PartitionLog> {
+        let entry = self.live()?;
+        PartitionLog::new(&self.inner, entry, number)
+    }
+
+    /// Publishes a message to the partition that `to` chooses; returns that, and where the message
+    /// is. Durable as the stream's [`Durability`](crate::Durability) says.
+    ///
+    /// A partition that is paused is resumed. With
+    /// [`create_on_publish`](super::StoreOptions::create_on_publish), a stream that is not there is
+    /// made.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Log::append`]; [`Invalid`](crate::Error::Invalid) if there is no such partition;
+    /// [`StreamDeleting`](crate::Error::StreamDeleting); [`NoStream`](crate::Error::NoStream).
+    pub fn publish(
+        &self,
+        message: NewMessage<'_>,
+        to: &Partitioner,
+        how: &PublishOptions<'_>,
+    ) -> Result<(u32, Ack)> {
+        let entry = match self.entry.get() {
+            Some(entry) => entry,
+            None => self.make()?,
+        };
+        let count = entry.partition_count();
+        let number = match to {
+            Partitioner::Key => of_key(message.key, count),
+            Partitioner::RoundRobin => entry.next_in_turn(),
+            Partitioner::To(number) => *number,
+            Partitioner::Custom(choose) => choose(&message, count),
+        };
+        let access = Access::new(&self.inner, entry, entry.partition(number)?);
+        let ack = access.changing(|log| log.append(&[message], how))?;
+        Ok((number, ack))
+    }
+
+    /// Seals partitions: nothing more is published to them. Readers get what is there, and then
+    /// learn that nothing follows. It is on stable storage when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Log::append`] and of [`partition`](Stream::partition).
+    pub fn seal(&self, partitions: &Partitions) -> Result<()> {
+        self.inner.seal(self.live()?, partitions)
+    }
+
+    /// Opens sealed partitions for publishing again. It is on stable storage when this returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`seal`](Stream::seal).
+    pub fn unseal(&self, partitions: &Partitions) -> Result<()> {
+        self.inner.unseal(self.live()?, partitions)
+    }
+
+    /// Pauses partitions: they are closed, and reading fails with
+    /// [`Paused`](crate::Error::Paused) until somebody publishes to them or
+    /// [resumes](Stream::resume) them. With `resume_all`, a publish to one of the stream's paused
+    /// partitions resumes all of them. That outlasts the process: it is on stable storage when this
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`seal`](Stream::seal).
+    pub fn pause(&self, partitions: &Partitions, resume_all: bool) -> Result<()> {
+        self.inner.pause(self.live()?, partitions, resume_all)
+    }
+
+    /// Resumes paused partitions.
+    ///
+    /// # Errors
+    ///
+    /// As [`seal`](Stream::seal).
+    pub fn resume(&self, partitions: &Partitions) -> Result<()> {
+        let entry = self.live()?;
+        let numbers = entry.numbers(partitions)?;
+        self.inner.resume(entry, &numbers)
+    }
+
+    /// Brings everything that was published to the stream to stable storage.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Log::sync`] and of [`partition`](Stream::partition).
+    pub fn sync(&self) -> Result<()> {
+        let entry = self.live()?;
+        // What is closed is on stable storage.
+        let is_open = |partition: &&Arc<Partition>| partition.log.load().is_some();
+        entry.used().filter(is_open).try_for_each(|partition| {
+            let access = Access::new(&self.inner, entry, partition);
+            access.reading(Asked::ToRead, FileLog::sync).map(|_| ())
+        })
+    }
+
+    /// The stream, if it is there.
+    fn entry(&self) -> Result<&Arc<Entry>> {
+        if let Some(entry) = self.entry.get() {
+            return Ok(entry);
+        }
+        let entry = self.inner.entry(&self.name)?;
+        Ok(self.entry.get_or_init(|| entry))
+    }
+
+    /// The stream, if it is there and not deleted.
+    fn live(&self) -> Result<&Arc<Entry>> {
+        self.inner.look()?;
+        let entry = self.entry()?;
+        entry.check_live()?;
+        Ok(entry)
+    }
+
+    /// The stream, which is made if it is not there.
+    fn make(&self) -> Result<&Arc<Entry>> {
+        match self.entry() {
+            Err(Error::NoStream { .. }) => {
+                let entry = self.inner.find_or_make(&self.name)?;
+                Ok(self.entry.get_or_init(|| entry))
+            }
+            found => found,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! A store of streams: each row of its table, and what happens around it.
+
+mod create_and_ensure;
+mod delete;
+mod events;
+mod lists;
+mod names;
+mod opening;
+mod partitions;
+mod pausing;
+mod reconfigure;
+mod sealing;
+mod support;
