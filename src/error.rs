@@ -235,6 +235,14 @@ pub enum Error {
     #[error("{0}")]
     Invalid(&'static str),
 
+    /// The write may have happened, or will: it is not known yet, or not done yet. Each call says
+    /// what that means for it.
+    #[error("it is not known whether this was written: {source}")]
+    Unconfirmed {
+        /// Why.
+        source: Box<Error>,
+    },
+
     /// The store has no stream of this name.
     #[error("there is no stream {name:?}")]
     NoStream {
@@ -319,7 +327,7 @@ impl Error {
             | Error::Locked { .. }
             | Error::EpochChanged { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
-            Error::SyncFailed { .. } => ErrorKind::Unknown,
+            Error::SyncFailed { .. } | Error::Unconfirmed { .. } => ErrorKind::Unknown,
             Error::Closed | Error::Poisoned { .. } | Error::Forked => ErrorKind::Unusable,
             Error::Decode(_) => ErrorKind::Undecodable,
             Error::Unfinished { .. } => ErrorKind::Unfinished,

@@ -21,4 +21,5 @@ pub(crate) use beside::{Glimpse, until_it_fits};
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
 pub use file_log::{append_controls, restore_to};
+pub(crate) use prepare::was_closed;
 pub use segments::{BatchBuf, Scan};

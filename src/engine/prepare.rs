@@ -111,6 +111,11 @@ pub(super) fn without_metadata(dir: &Dir, bases: &[u64]) -> Error {
     corrupt(&path, 0, None, Corruption::Meta)
 }
 
+/// Whether the log in this directory was closed in order, and nothing was written since.
+pub(crate) fn was_closed(dir: &Dir) -> Result<bool> {
+    Ok(Copies::read(dir)?.newest(dir)?.clean.is_some())
+}
+
 pub(super) fn no_log(path: &Path) -> Error {
     Error::NoLog {
         path: path.to_path_buf(),

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parking_lot::RwLockReadGuard;
+
 use super::catalog::Happened;
 use super::entry::{Entry, Partition};
+use super::id::StreamId;
 use super::inner::Inner;
 use super::record::{Numbers, Record};
+use crate::engine::was_closed;
 use crate::{Control, Error, FileLog, Log, PublishOptions, Result};
 
 /// A partition that somebody uses.
@@ -21,9 +25,11 @@ pub(super) struct Access<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// It stays paused.
-    ToRead,
+    Reading,
+    /// It is opened, and stays paused.
+    Syncing,
     /// It is resumed.
-    ToGoOn,
+    Changing,
 }
 
 impl<'a> Access<'a> {
@@ -38,8 +44,8 @@ impl<'a> Access<'a> {
     /// Does something to the log that changes it. Nobody who has to be alone is at it meanwhile.
     pub(super) fn changing<T>(&self, mut change: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
         self.inner.check_writable()?;
-        let _not_alone = self.partition.gate.read();
-        self.with(Asked::ToGoOn, &mut change, |log| self.note_seal(log))
+        let _not_alone = self.enter()?;
+        self.with(Asked::Changing, &mut change, |log| self.note_seal(log))
     }
 
     /// Reads from the log, or waits for it.
@@ -50,10 +56,69 @@ impl<'a> Access<'a> {
         self.with(asked, &mut read, |_| Ok(()))
     }
 
+    /// Waits until nobody has to be alone, and the partition has all it should have.
+    fn enter(&self) -> Result<RwLockReadGuard<'a, ()>> {
+        loop {
+            let entered = self.partition.gate.read();
+            if !self.partition.owes.load(Ordering::Acquire) {
+                return Ok(entered);
+            }
+            drop(entered);
+            let _alone = self.partition.gate.write();
+            self.inner.pay(*self)?;
+        }
+    }
+
+    /// Seals the log if the catalog says that it is sealed. The caller holds the gate alone.
+    pub(super) fn seal_as_noted(&self) -> Result<()> {
+        let is_noted = self.entry.record.lock().sealed.contains(self.partition.number);
+        self.alone(|log| self.agree_on_seal(log, is_noted))
+    }
+
+    pub(super) fn id(&self) -> StreamId {
+        self.entry.id
+    }
+
+    pub(super) fn partition(&self) -> &'a Partition {
+        self.partition
+    }
+
     /// Does something to the log. The caller holds the gate alone.
     pub(super) fn alone<T>(&self, mut work: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
         self.inner.check_writable()?;
-        self.with(Asked::ToGoOn, &mut work, |_| Ok(()))
+        self.with(Asked::Changing, &mut work, |_| Ok(()))
+    }
+
+    /// Brings what was published to stable storage. What was closed in order is there.
+    pub(super) fn sync(&self) -> Result<()> {
+        let partition = self.partition;
+        let synced = partition.log.load().as_ref().map(|log| Log::sync(&**log));
+        match synced {
+            Some(Ok(_)) => {
+                partition.needs_sync.store(false, Ordering::Release);
+                return Ok(());
+            }
+            None | Some(Err(Error::Closed)) => {}
+            Some(Err(error)) => return Err(error),
+        }
+        if !partition.needs_sync.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let dir = self
+            .inner
+            .layout
+            .find_partition(self.entry.id, partition.number)?;
+        if dir.is_some_and(|dir| was_closed(&dir).unwrap_or(false)) {
+            partition.needs_sync.store(false, Ordering::Release);
+            return Ok(());
+        }
+        self.reading(Asked::Syncing, FileLog::sync)?;
+        partition.needs_sync.store(false, Ordering::Release);
+        if self.entry.record.lock().paused.contains(partition.number) {
+            let _alone = partition.gate.write();
+            partition.shut()?;
+        }
+        Ok(())
     }
 
     /// Uses the log, which is opened if it is not. If it is closed meanwhile, it is opened again: a
@@ -106,7 +171,10 @@ impl<'a> Access<'a> {
         let record = entry.record.lock().clone();
         let log = self.open_log(&record)?;
         let log = Arc::new(log);
-        self.agree_on_seal(&log, record.sealed.contains(partition.number))?;
+        // What is owed comes in front of the seal.
+        if !partition.owes.load(Ordering::Acquire) {
+            self.agree_on_seal(&log, record.sealed.contains(partition.number))?;
+        }
         partition.changes.revive();
         partition.is_used.store(true, Ordering::Relaxed);
         partition.log.store(Some(log));
@@ -146,7 +214,10 @@ impl<'a> Access<'a> {
             if !record.paused.contains(number) {
                 return Ok(());
             }
-            if asked == Asked::ToRead || self.inner.options.read_only {
+            if asked == Asked::Syncing {
+                return Ok(());
+            }
+            if asked == Asked::Reading || self.inner.options.read_only {
                 return Err(Error::Paused {
                     name: self.entry.name.as_ref().into(),
                     partition: number,

@@ -46,6 +46,9 @@ impl Inner {
         }
         if kind == Turn::Timed {
             self.keeper.looks();
+            if self.intents.is_any() && self.settle().is_err() {
+                self.keeper.settle_later();
+            }
             if self.open.close_idle(self.options.idle_after) {
                 self.keeper.look_later(self.options.idle_after);
             }

@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) record: Mutex<Record>,
     /// Made when they are first used.
     partitions: Box<[OnceLock<Arc<Partition>>]>,
+    /// Whether all partitions were closed in order before the store was opened.
+    is_clean: bool,
     /// The next partition of [`RoundRobin`](super::Partitioner::RoundRobin).
     turn: AtomicU32,
     state: AtomicU8,
@@ -41,12 +43,16 @@ pub(super) struct Partition {
     pub(super) gate: RwLock<()>,
     /// Wakes who waits for the partition to change, whether it is open or not.
     pub(super) changes: Arc<Changes>,
+    /// Whether messages of an earlier life may not be on stable storage, or closing has failed.
+    pub(super) needs_sync: AtomicBool,
+    /// Whether it lacks a part of an atomic publish.
+    pub(super) owes: AtomicBool,
     /// Whether it was used since the last look of the keeper.
     pub(super) is_used: AtomicBool,
 }
 
 impl Entry {
-    pub(super) fn new(id: StreamId, record: Record) -> Entry {
+    pub(super) fn new(id: StreamId, record: Record, is_clean: bool) -> Entry {
         let state = if record.deleted.is_some() { DELETING } else { LIVE };
         let count = record.config.partition_count();
         Entry {
@@ -54,6 +60,7 @@ impl Entry {
             name: record.name.as_str().into(),
             partitions: (0..count).map(|_| OnceLock::new()).collect(),
             record: Mutex::new(record),
+            is_clean,
             turn: AtomicU32::new(0),
             state: AtomicU8::new(state),
         }
@@ -67,7 +74,7 @@ impl Entry {
     pub(super) fn partition(&self, number: u32) -> Result<&Arc<Partition>> {
         let slot = self.partitions.get(number as usize);
         let slot = slot.ok_or_else(no_partition)?;
-        Ok(slot.get_or_init(|| Arc::new(Partition::new(number))))
+        Ok(slot.get_or_init(|| Arc::new(Partition::new(number, !self.is_clean))))
     }
 
     /// The numbers of some partitions.
@@ -132,13 +139,15 @@ fn no_partition() -> Error {
 }
 
 impl Partition {
-    fn new(number: u32) -> Partition {
+    fn new(number: u32, needs_sync: bool) -> Partition {
         Partition {
             number,
             log: ArcSwapOption::empty(),
             opening: Mutex::new(()),
             gate: RwLock::new(()),
             changes: Arc::new(Changes::new()),
+            needs_sync: AtomicBool::new(needs_sync),
+            owes: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
         }
     }
@@ -150,6 +159,8 @@ impl Partition {
         let Some(log) = self.log.swap(None) else {
             return Ok(());
         };
-        log.close()
+        let closed = log.close();
+        self.needs_sync.store(closed.is_err(), Ordering::Release);
+        closed
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::atomic::Part;
 use super::config::{StreamConfig, StreamPatch};
 use super::events::Events;
 use super::info::{Ensured, ListOptions, Page, StreamInfo};
@@ -10,7 +11,7 @@ use super::inner::info;
 use super::opening::Owner;
 use super::options::StoreOptions;
 use super::stream::Stream;
-use crate::{Error, Result, Start};
+use crate::{Ack, Error, NewMessage, Result, Start};
 
 /// A directory of named, partitioned streams.
 ///
@@ -192,6 +193,34 @@ impl Store {
     #[must_use]
     pub fn events(&self, from: Start) -> Events {
         Events::new(&self.inner, &self.scope, from)
+    }
+
+    /// Publishes to several partitions at once: all parts or none, also after a crash. Each part is
+    /// a stream, a partition of it, and the messages for that; returns an ack for each. Nobody else
+    /// publishes to these partitions meanwhile.
+    ///
+    /// When this returns, all parts are on stable storage together, whatever the streams'
+    /// [`Durability`](crate::Durability). It costs a sync of the disk more than the parts. Readers
+    /// may see one part a moment before another.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Log::publish`](crate::Log::publish) of any part: nothing was published.
+    /// [`Unconfirmed`](crate::Error::Unconfirmed): the system refused a part after the others; it
+    /// is published before anybody else changes its partition, or when the store is opened again.
+    /// [`Invalid`](crate::Error::Invalid) for two parts for one partition, and for a stream of
+    /// another store. [`TooLarge`](crate::Error::TooLarge): the limits of a batch hold for all
+    /// parts together.
+    pub fn publish_to(&self, parts: &[(&Stream, u32, &[NewMessage<'_>])]) -> Result<Vec<Ack>> {
+        let mut all = Vec::with_capacity(parts.len());
+        for (stream, number, messages) in parts {
+            all.push(Part {
+                entry: stream.entry_to_publish(&self.inner)?,
+                number: *number,
+                messages,
+            });
+        }
+        self.inner.publish_to(&all)
     }
 
     /// Brings everything that was published to any stream to stable storage.

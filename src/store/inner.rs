@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::atomic::Intents;
 use super::catalog::{Catalog, Happened};
 use super::entry::Entry;
 use super::id::StreamId;
@@ -22,8 +23,7 @@ use crate::{Error, Log, Options, Result};
 
 /// A store that is open.
 ///
-/// Locks are taken in this order: that of changing names; a partition's gate, lower partitions of a
-/// stream first; a partition's opening; a stream's record; the lists of streams and of open
+/// Locks are taken in this order: that of changing names; a partition's gate, by stream and number; a partition's opening; a stream's record; the lists of streams and of open
 /// partitions. The engine's own come after all of them.
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -34,8 +34,11 @@ pub(super) struct Inner {
     /// Held while a name comes or goes.
     pub(super) changing: Mutex<()>,
     pub(super) open: OpenPartitions,
+    pub(super) intents: Intents,
     pub(super) keeper: Keeper,
     pub(super) scheduler: Scheduler,
+    /// Whether the store was closed in order before it was opened.
+    pub(super) found_clean: bool,
     pub(super) is_closed: AtomicBool,
     pub(super) process: Process,
 }
@@ -84,7 +87,9 @@ impl Inner {
         let mut changed = Vec::new();
         for (id, record) in news {
             match (streams.by_id.get(&id).cloned(), record) {
-                (None, Some(record)) => streams.insert(&Arc::new(Entry::new(id, record))),
+                (None, Some(record)) => {
+                    streams.insert(&Arc::new(Entry::new(id, record, self.found_clean)));
+                }
                 (None, None) => {}
                 (Some(entry), record) => {
                     if record.is_none() {
@@ -203,35 +208,25 @@ impl Inner {
         record.config.apply_to(self.options.log.clone())
     }
 
-    /// See [`Store::sync`](super::Store::sync).
-    pub(super) fn sync(&self) -> Result<()> {
-        self.check_writable()?;
-        self.open.all().iter().try_for_each(|(_, partition)| {
-            partition.log.load_full().map_or(Ok(()), |log| match log.sync() {
-                // Closing has synced it.
-                Err(Error::Closed) => Ok(()),
-                synced => synced.map(|_| ()),
-            })
-        })
-    }
-
-    /// See [`Store::close`](super::Store::close).
-    pub(super) fn close(&self) -> Result<()> {
-        if !self.process.is_current() {
-            return Err(Error::Forked);
-        }
+    /// Closes the store, unless it is closed. `before` is what has come of all else.
+    pub(super) fn close_logs(&self, before: Result<()>) -> Result<()> {
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         self.keeper.stop();
         let entries: Vec<_> = self.streams.read().all().cloned().collect();
-        let mut closed = Ok(());
+        let mut closed = before;
         for partition in entries.iter().flat_map(|entry| entry.used()) {
             let _alone = partition.gate.write();
             closed = closed.and(partition.shut());
             partition.changes.notify();
         }
         self.open.clear();
+        closed = closed.and(self.intents.close());
+        if let Err(error) = &closed {
+            // So the next life knows that not all was closed in order.
+            self.catalog.log.poison(error);
+        }
         closed.and(self.catalog.log.close())
     }
 }

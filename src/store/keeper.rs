@@ -14,6 +14,9 @@ use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 /// How often it is looked which partitions are idle, at most and at least, while any is open.
 const PERIODS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
+/// How long intents wait to be settled together.
+const SETTLE_AFTER: Duration = Duration::from_secs(1);
+
 /// How long to wait after a stream could not be removed.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -26,6 +29,7 @@ pub(super) struct Keeper {
     worker: OnceLock<Arc<dyn Worker>>,
     /// Whether a look at what is idle was asked for that has not come yet.
     is_look_asked: AtomicBool,
+    is_settling_asked: AtomicBool,
     /// Held during a turn, so that closing can wait for it.
     working: Mutex<()>,
 }
@@ -47,9 +51,17 @@ impl Keeper {
         }
     }
 
+    /// There are intents to be settled.
+    pub(super) fn settle_later(&self) {
+        if !self.is_settling_asked.swap(true, Ordering::AcqRel) {
+            self.ask_in(SETTLE_AFTER);
+        }
+    }
+
     /// A look at what is idle has come.
     pub(super) fn looks(&self) {
         self.is_look_asked.store(false, Ordering::Release);
+        self.is_settling_asked.store(false, Ordering::Release);
     }
 
     fn ask_in(&self, wait: Duration) {

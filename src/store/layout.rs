@@ -4,8 +4,11 @@
 //! |---|---|
 //! | `catalog` | a log |
 //! | `streams/<id>/<partition>` | the log of a partition |
+//! | `intents` | a log of what is published to several partitions at once |
 //! | `trash/<id>` | what is left of a stream that was deleted |
 //! | `quarantine/<name>` | what was in `streams` and is not known to the catalog |
+
+use std::path::PathBuf;
 
 use super::id::StreamId;
 use crate::directory::corrupt;
@@ -14,6 +17,7 @@ use crate::{Corruption, Error, Result};
 
 pub(super) const CATALOG: &str = "catalog";
 const STREAMS: &str = "streams";
+const INTENTS: &str = "intents";
 const TRASH: &str = "trash";
 const QUARANTINE: &str = "quarantine";
 
@@ -56,6 +60,25 @@ impl Layout {
     /// Draws 128 random bits, which nothing else has.
     pub(super) fn random(&self) -> Result<[u8; 16]> {
         self.root.random()
+    }
+
+    /// Where the log of intents is, for messages.
+    pub(super) fn intents_path(&self) -> PathBuf {
+        self.root.path_of(INTENTS)
+    }
+
+    /// Whether there is a log of intents.
+    pub(super) fn has_intents(&self) -> Result<bool> {
+        Ok(self.root.enter(INTENTS)?.is_some())
+    }
+
+    /// The directory of the log of intents, whose name is durable.
+    pub(super) fn make_intents(&self) -> Result<Dir> {
+        let (dir, is_new) = self.root.make_dir(INTENTS)?;
+        if !is_new {
+            self.root.sync()?;
+        }
+        Ok(dir)
     }
 
     /// The directory of a partition, whose name is durable. `was_made` says that it must be there.

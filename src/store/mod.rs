@@ -5,6 +5,7 @@
 //! used.
 
 mod access;
+mod atomic;
 mod background;
 mod catalog;
 mod config;

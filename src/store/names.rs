@@ -50,7 +50,7 @@ impl Inner {
         let id = StreamId::from_bytes(self.layout.random()?);
         self.catalog
             .note(id, Happened::Created, &Numbers::default(), &record)?;
-        let entry = Arc::new(Entry::new(id, record));
+        let entry = Arc::new(Entry::new(id, record, true));
         self.streams.write().insert(&entry);
         Ok(entry)
     }

@@ -118,11 +118,4 @@ impl OpenPartitions {
     pub(super) fn clear(&self) {
         self.open.lock().clear();
     }
-
-    /// Those that are open.
-    pub(super) fn all(&self) -> Vec<(Arc<Entry>, Arc<Partition>)> {
-        let open = self.open.lock();
-        let both = |opened: &Opened| (Arc::clone(&opened.entry), Arc::clone(&opened.partition));
-        open.iter().map(both).collect()
-    }
 }

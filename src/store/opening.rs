@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::atomic::Intents;
 use super::background::start;
 use super::catalog::Catalog;
 use super::inner::Inner;
@@ -46,6 +47,25 @@ impl Drop for Owner {
 }
 
 impl Owner {
+    /// See [`Store::close`](super::Store::close).
+    pub(super) fn close(&self) -> Result<()> {
+        if !self.process.is_current() {
+            return Err(Error::Forked);
+        }
+        let mut ready = Ok(());
+        if self.check_writable().is_ok() {
+            if !self.found_clean {
+                // What an earlier life has left may not be on stable storage.
+                ready = self.sync();
+            }
+            if self.intents.is_any() {
+                // What is not settled now is found when the store is opened again.
+                let _ = self.settle();
+            }
+        }
+        self.close_logs(ready)
+    }
+
     /// Opens the store in `path`.
     pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Owner> {
         if options.read_only || !options.create_dirs {
@@ -79,13 +99,16 @@ impl Owner {
             log,
             ..options.clone()
         };
+        let found_clean = catalog.log.was_closed();
         let inner = Arc::new(Inner {
+            found_clean,
             open: OpenPartitions::new(options.open_max),
             options,
             layout,
             catalog,
             streams: RwLock::default(),
             changing: Mutex::new(()),
+            intents: Intents::default(),
             keeper: Keeper::default(),
             scheduler,
             is_closed: AtomicBool::new(false),
@@ -112,6 +135,7 @@ impl Inner {
         };
         self.layout.quarantine_unknown(|id| known.contains(&id))?;
         self.layout.empty_all_trash()?;
+        self.finish_intents()?;
         for entry in deleted {
             self.keeper.purge_later(&entry);
         }

@@ -40,7 +40,7 @@ impl PartitionLog {
             inner: Arc::clone(inner),
             partition: Arc::clone(entry.partition(number)?),
             entry: Arc::clone(entry),
-            asked: Asked::ToRead,
+            asked: Asked::Reading,
             is_closed: AtomicBool::new(false),
         })
     }
@@ -49,7 +49,7 @@ impl PartitionLog {
     /// [`Error::Paused`](crate::Error::Paused).
     #[must_use]
     pub fn resume_on_read(mut self, resume: bool) -> PartitionLog {
-        self.asked = if resume { Asked::ToGoOn } else { Asked::ToRead };
+        self.asked = if resume { Asked::Changing } else { Asked::Reading };
         self
     }
 
@@ -120,20 +120,18 @@ impl PartitionLog {
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let partition = &self.partition;
-        partition.changes.notify();
-        let open = partition.log.load_full();
-        let Some(log) = open.filter(|_| !self.inner.options.read_only) else {
+        self.partition.changes.notify();
+        if self.inner.options.read_only {
             return Ok(());
-        };
-        match log.sync() {
-            // Whoever closed it has synced it.
-            Err(Error::Closed) => Ok(()),
+        }
+        match self.access().sync() {
             Err(Error::Poisoned { path, source }) => Err(Error::SyncFailed {
-                path: path.unwrap_or_else(|| log.dir().path().to_path_buf()),
+                path: path.unwrap_or_default(),
                 source,
             }),
-            synced => synced.map(|_| ()),
+            // The store has closed it, or it is gone.
+            Err(Error::Closed | Error::StreamDeleting { .. } | Error::NoStream { .. }) => Ok(()),
+            synced => synced,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Sealing and pausing partitions.
+//! Sealing, pausing and syncing partitions.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use super::entry::Entry;
 use super::inner::Inner;
 use super::partitioner::Partitions;
 use super::record::Numbers;
-use crate::{FileLog, Result};
+use crate::{Error, FileLog, Result};
 
 impl Inner {
     /// See [`Stream::seal`](super::Stream::seal). The catalog says it first: a partition that is
     /// not open is sealed when it is opened.
-    pub(super) fn seal(&self, entry: &Entry, partitions: &Partitions) -> Result<()> {
+    pub(super) fn seal(&self, entry: &Arc<Entry>, partitions: &Partitions) -> Result<()> {
         let numbers = entry.numbers(partitions)?;
         self.change(entry, Happened::Sealed, &numbers, |record| {
             let before = record.sealed.clone();
@@ -23,6 +23,7 @@ impl Inner {
         for number in numbers.iter() {
             let partition = entry.partition(number)?;
             let _alone = partition.gate.write();
+            self.pay(Access::new(self, entry, partition))?;
             // Who opens it from now on seals it.
             let _opening = partition.opening.lock();
             if let Some(log) = partition.log.load_full() {
@@ -86,5 +87,25 @@ impl Inner {
             Ok(record.paused != before)
         })?;
         Ok(())
+    }
+
+    /// See [`Store::sync`](super::Store::sync).
+    pub(super) fn sync(&self) -> Result<()> {
+        self.check_writable()?;
+        let entries: Vec<_> = self.streams.read().all().cloned().collect();
+        entries
+            .iter()
+            .try_for_each(|entry| match self.sync_stream(entry) {
+                Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => Ok(()),
+                synced => synced,
+            })
+    }
+
+    /// See [`Stream::sync`](super::Stream::sync).
+    pub(super) fn sync_stream(&self, entry: &Arc<Entry>) -> Result<()> {
+        entry.check_live()?;
+        let made = entry.record.lock().made.clone();
+        made.iter()
+            .try_for_each(|number| Access::new(self, entry, entry.partition(number)?).sync())
     }
 }

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::access::{Access, Asked};
+use super::access::Access;
 use super::config::StreamConfig;
-use super::entry::{Entry, Partition};
+use super::entry::Entry;
 use super::id::StreamId;
 use super::info::StreamInfo;
 use super::inner::info;
 use super::opening::Owner;
 use super::partition_log::PartitionLog;
 use super::partitioner::{Partitioner, Partitions, of_key};
-use crate::{Ack, Error, FileLog, Log, NewMessage, PublishOptions, Result};
+use crate::{Ack, Error, Log, NewMessage, PublishOptions, Result};
 
 /// A stream of a [`Store`](super::Store): partitions, each of them a log.
 ///
@@ -118,10 +118,7 @@ impl Stream {
         to: &Partitioner,
         how: &PublishOptions<'_>,
     ) -> Result<(u32, Ack)> {
-        let entry = match self.entry.get() {
-            Some(entry) => entry,
-            None => self.make()?,
-        };
+        let entry = self.made()?;
         let count = entry.partition_count();
         let number = match to {
             Partitioner::Key => of_key(message.key, count),
@@ -183,13 +180,7 @@ impl Stream {
     ///
     /// Those of [`Log::sync`] and of [`partition`](Stream::partition).
     pub fn sync(&self) -> Result<()> {
-        let entry = self.live()?;
-        // What is closed is on stable storage.
-        let is_open = |partition: &&Arc<Partition>| partition.log.load().is_some();
-        entry.used().filter(is_open).try_for_each(|partition| {
-            let access = Access::new(&self.inner, entry, partition);
-            access.reading(Asked::ToRead, FileLog::sync).map(|_| ())
-        })
+        self.inner.sync_stream(self.live()?)
     }
 
     /// The stream, if it is there.
@@ -207,6 +198,21 @@ impl Stream {
         let entry = self.entry()?;
         entry.check_live()?;
         Ok(entry)
+    }
+
+    /// The stream, for the handle `of` of a store to publish to.
+    pub(super) fn entry_to_publish(&self, of: &Arc<Owner>) -> Result<Arc<Entry>> {
+        if !Arc::ptr_eq(&self.inner, of) {
+            return Err(Error::Invalid("the stream belongs to another store"));
+        }
+        self.made().map(Arc::clone)
+    }
+
+    fn made(&self) -> Result<&Arc<Entry>> {
+        match self.entry.get() {
+            Some(entry) => Ok(entry),
+            None => self.make(),
+        }
     }
 
     /// The stream, which is made if it is not there.

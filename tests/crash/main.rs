@@ -34,6 +34,7 @@ mod removal;
 mod reopened;
 mod run;
 mod settings;
+mod streams;
 mod syncs;
 #[path = "../common/verdict.rs"]
 mod verdict;

@@ -1,0 +1,492 @@
+//! Publishing to several partitions at once: all parts or none, also after a crash.
+//!
+//! First, the partitions are synced. The intent, with all messages, is one batch of the log
+//! `intents`. Once that is durable, the parts are published. A part is in its partition if that has come beyond the offset at which the
+//! part was to begin; nobody else publishes there meanwhile. So what is left of an intent can be
+//! done by whoever finds it: opening the store does so before anybody reads, and so does the next
+//! who changes a partition for which a part failed. An intent is settled, and trimmed from the log,
+//! when all of its parts are on stable storage.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::access::Access;
+use super::entry::{Entry, Partition};
+use super::id::StreamId;
+use super::inner::Inner;
+use crate::directory::corrupt;
+use crate::{
+    Ack, Changes, Corruption, Durability, Error, ErrorKind, FileLog, Log, Message, NewMessage, Options,
+    PublishOptions, Result, Retention, Start, TimestampPolicy,
+};
+
+/// How many intents may wait to be settled before a publisher settles them.
+const UNSETTLED_MAX: usize = 64;
+
+/// A part of an atomic publish, as the store sees it.
+pub(super) struct Part<'a> {
+    pub(super) entry: Arc<Entry>,
+    pub(super) number: u32,
+    pub(super) messages: &'a [NewMessage<'a>],
+}
+
+/// The intents of a store.
+#[derive(Debug, Default)]
+pub(super) struct Intents {
+    /// The log, once it is needed.
+    log: Mutex<Option<Arc<FileLog>>>,
+    /// The offset behind the last one that is known.
+    known_to: AtomicU64,
+    /// Those that are not settled, by their offsets.
+    unsettled: Mutex<BTreeMap<u64, Intent>>,
+    /// Held while intents are settled.
+    settling: Mutex<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Intent {
+    /// The offset behind its messages.
+    end: u64,
+    parts: Vec<Planned>,
+}
+
+/// Where a part is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Planned {
+    id: StreamId,
+    number: u32,
+    /// The offset at which it begins.
+    start: u64,
+    count: u32,
+    is_done: bool,
+}
+
+impl Planned {
+    const LEN: usize = 32;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend(self.id.to_bytes());
+        out.extend(self.number.to_le_bytes());
+        out.extend(self.count.to_le_bytes());
+        out.extend(self.start.to_le_bytes());
+    }
+
+    /// The parts that the first message of an intent lists; `None` if it is damaged.
+    fn all(bytes: &[u8]) -> Option<Vec<Planned>> {
+        let (parts, rest) = bytes.as_chunks::<{ Planned::LEN }>();
+        let plan = |bytes: &[u8; Planned::LEN]| {
+            Some(Planned {
+                id: StreamId::from_bytes(bytes[..16].try_into().ok()?),
+                number: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
+                count: u32::from_le_bytes(bytes[20..24].try_into().ok()?),
+                start: u64::from_le_bytes(bytes[24..].try_into().ok()?),
+                is_done: false,
+            })
+        };
+        let parts: Option<Vec<_>> = parts.iter().map(plan).collect();
+        parts.filter(|parts| rest.is_empty() && !parts.is_empty())
+    }
+}
+
+impl Intents {
+    /// Whether any waits to be settled.
+    pub(super) fn is_any(&self) -> bool {
+        !self.unsettled.lock().is_empty()
+    }
+
+    /// Takes note of an intent.
+    fn note(&self, at: u64, intent: Intent) {
+        self.known_to.fetch_max(intent.end, Ordering::AcqRel);
+        self.unsettled.lock().insert(at, intent);
+    }
+
+    /// The offset behind the last intent that is known.
+    fn known_to(&self) -> u64 {
+        self.known_to.load(Ordering::Acquire)
+    }
+
+    /// The partitions of all that are not settled.
+    fn places(&self) -> BTreeSet<(StreamId, u32)> {
+        let unsettled = self.unsettled.lock();
+        let parts = unsettled.values().flat_map(|intent| &intent.parts);
+        parts.map(|part| (part.id, part.number)).collect()
+    }
+
+    /// Marks a part as done.
+    fn done(&self, at: u64, part: usize) {
+        if let Some(intent) = self.unsettled.lock().get_mut(&at) {
+            intent.parts[part].is_done = true;
+        }
+    }
+
+    /// The intents at the front whose parts are all done.
+    fn finished(&self) -> Vec<Intent> {
+        let unsettled = self.unsettled.lock();
+        let is_done = |intent: &&Intent| intent.parts.iter().all(|part| part.is_done);
+        unsettled.values().take_while(is_done).cloned().collect()
+    }
+
+    /// Marks the parts for streams that are gone as done.
+    fn forget(&self, is_gone: impl Fn(StreamId) -> bool) {
+        let mut unsettled = self.unsettled.lock();
+        let parts = unsettled.values_mut().flat_map(|intent| &mut intent.parts);
+        parts
+            .filter(|part| !part.is_done && is_gone(part.id))
+            .for_each(|part| part.is_done = true);
+    }
+
+    /// The parts that a partition lacks, in order.
+    fn owed(&self, id: StreamId, number: u32) -> Vec<(u64, usize)> {
+        let unsettled = self.unsettled.lock();
+        let owed = unsettled.iter().flat_map(|(at, intent)| {
+            let parts = intent.parts.iter().enumerate();
+            let lacks = parts.filter(|(_, part)| part.id == id && part.number == number && !part.is_done);
+            lacks.map(|(index, _)| (*at, index))
+        });
+        owed.collect()
+    }
+
+    pub(super) fn close(&self) -> Result<()> {
+        let log = self.log.lock().take();
+        log.map_or(Ok(()), |log| log.close())
+    }
+}
+
+impl Inner {
+    /// See [`Store::publish_to`](super::Store::publish_to).
+    pub(super) fn publish_to(&self, parts: &[Part<'_>]) -> Result<Vec<Ack>> {
+        self.check_writable()?;
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_by_key(|index| (parts[*index].entry.id, parts[*index].number));
+        let place = |index: &usize| (parts[*index].entry.id, parts[*index].number);
+        if order.windows(2).any(|pair| place(&pair[0]) == place(&pair[1])) {
+            return Err(Error::Invalid("a partition has one part of an atomic publish"));
+        }
+        let partitions = parts
+            .iter()
+            .map(|part| part.entry.partition(part.number))
+            .collect::<Result<Vec<_>>>()?;
+        // In one order, so that two publishers do not wait for each other.
+        let _gates: Vec<_> = order
+            .iter()
+            .map(|index| partitions[*index].gate.write())
+            .collect();
+        let accesses: Vec<_> = parts
+            .iter()
+            .zip(&partitions)
+            .map(|(part, partition)| Access::new(self, &part.entry, partition))
+            .collect();
+        let mut planned = Vec::with_capacity(parts.len());
+        for (part, access) in parts.iter().zip(&accesses) {
+            planned.push(self.plan(part, *access)?);
+        }
+        let filled: Vec<_> = parts.iter().filter(|part| !part.messages.is_empty()).collect();
+        let intent = match filled.len() {
+            0 | 1 => None,
+            _ => Some(self.note_intent(parts, &planned, &partitions)?),
+        };
+        let publish = |index: usize| accesses[index].alone(|log| append(log, parts[index].messages));
+        let acks = (0..parts.len()).map(|index| {
+            let ack = publish(index)?;
+            if let Some(at) = intent {
+                self.intents.done(at, index);
+            }
+            Ok(ack)
+        });
+        let acks = acks.collect::<Result<Vec<_>>>();
+        self.settle_soon();
+        match (acks, intent) {
+            (Err(error), Some(_)) => {
+                owe(&partitions);
+                let source = Box::new(error);
+                Err(Error::Unconfirmed { source })
+            }
+            (acks, _) => acks,
+        }
+    }
+
+    /// Checks all that may be checked of a part, so that afterwards nothing but the system can
+    /// refuse it; returns where it is to be.
+    fn plan(&self, part: &Part<'_>, access: Access<'_>) -> Result<Planned> {
+        self.pay(access)?;
+        let policy = part.entry.record.lock().config.timestamps.unwrap_or_default();
+        let needs_times =
+            policy == TimestampPolicy::ClientRequire || policy == TimestampPolicy::ClientRequire.uncapped();
+        if needs_times && let Some(index) = part.messages.iter().position(|message| message.time.is_none()) {
+            return Err(Error::TimeRequired { index });
+        }
+        // What comes before is on stable storage, so nothing but the part takes the log beyond its
+        // start, and no crash takes it below.
+        let start = access.alone(|log| {
+            append(log, &[])?;
+            log.sync()
+        })?;
+        Ok(Planned {
+            id: part.entry.id,
+            number: part.number,
+            start,
+            count: u32::try_from(part.messages.len()).unwrap_or(u32::MAX),
+            is_done: part.messages.is_empty(),
+        })
+    }
+
+    /// Brings an intent to stable storage; returns its offset.
+    fn note_intent(
+        &self,
+        parts: &[Part<'_>],
+        planned: &[Planned],
+        partitions: &[&Arc<Partition>],
+    ) -> Result<u64> {
+        let mut plan = Vec::with_capacity(planned.len() * Planned::LEN);
+        for part in planned {
+            part.put(&mut plan);
+        }
+        let mut batch = vec![NewMessage::value(&plan)];
+        for part in parts {
+            batch.extend_from_slice(part.messages);
+        }
+        let log = self.intents_log()?;
+        let ack = match log.append(&batch, &PublishOptions::new()) {
+            Err(error) if error.kind() == ErrorKind::Unknown => {
+                // It may be there. Whoever changes one of the partitions finds out first.
+                owe(partitions);
+                return Err(error);
+            }
+            appended => appended.map_err(|error| in_part(error, parts))?,
+        };
+        let intent = Intent {
+            end: ack.end.offset,
+            parts: planned.to_vec(),
+        };
+        self.intents.note(ack.start.offset, intent);
+        Ok(ack.start.offset)
+    }
+
+    /// Publishes the parts that a partition lacks. The caller holds its gate alone.
+    pub(super) fn pay(&self, access: Access<'_>) -> Result<()> {
+        let partition = access.partition();
+        if !partition.owes.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Opened again after a failure, it says which intents there are.
+        self.intents_log()?;
+        for (at, part) in self.intents.owed(access.id(), partition.number) {
+            let (planned, messages) = self.read_intent(at)?;
+            self.publish_part(access, &planned, &messages, part)?;
+            self.intents.done(at, part);
+        }
+        partition.owes.store(false, Ordering::Release);
+        access.seal_as_noted()
+    }
+
+    /// Publishes a part of an intent, unless it is there.
+    fn publish_part(
+        &self,
+        access: Access<'_>,
+        planned: &[Planned],
+        messages: &[Message],
+        part: usize,
+    ) -> Result<()> {
+        let before: usize = planned[..part].iter().map(|part| part.count as usize).sum();
+        let Planned { start, count, .. } = planned[part];
+        let own = messages.get(before..before + count as usize);
+        let own = own.ok_or_else(|| self.damaged_intent())?;
+        let own: Vec<_> = own.iter().map(Message::as_new).collect();
+        access.alone(|log| {
+            if log.next_offset()? <= start && !own.is_empty() {
+                append(log, &own)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn read_intent(&self, at: u64) -> Result<(Vec<Planned>, Vec<Message>)> {
+        self.read_intent_of(&*self.intents_log()?, at)
+    }
+
+    /// Reads the intent at an offset: its parts, and all their messages.
+    fn read_intent_of(&self, log: &FileLog, at: u64) -> Result<(Vec<Planned>, Vec<Message>)> {
+        let plan = log.get(Start::At(at))?;
+        let planned = plan.value.as_deref().and_then(Planned::all);
+        let planned = planned.ok_or_else(|| self.damaged_intent())?;
+        let count: usize = planned.iter().map(|part| part.count as usize).sum();
+        let mut messages = Vec::with_capacity(count);
+        while messages.len() < count {
+            let from = Start::At(at + 1 + messages.len() as u64);
+            let batch = log.consume(from, count - messages.len())?;
+            if batch.messages.is_empty() {
+                return Err(self.damaged_intent());
+            }
+            messages.extend(batch);
+        }
+        Ok((planned, messages))
+    }
+
+    fn damaged_intent(&self) -> Error {
+        corrupt(&self.layout.intents_path(), 0, None, Corruption::Catalog)
+    }
+
+    /// The log of intents, which is made if there is none, and opened again if it is poisoned. What
+    /// it has then that is not known yet is noted.
+    fn intents_log(&self) -> Result<Arc<FileLog>> {
+        let mut open = self.intents.log.lock();
+        if let Some(log) = open.as_ref().filter(|log| !is_poisoned(log)) {
+            return Ok(Arc::clone(log));
+        }
+        if let Some(poisoned) = open.take() {
+            // It fails with what has poisoned it.
+            let _ = poisoned.close();
+        }
+        let log = Arc::new(self.intents_options().open_in(&self.layout.make_intents()?)?);
+        let mut at = self.intents.known_to().max(log.start_offset()?);
+        let end = log.next_offset()?;
+        while at < end {
+            let (parts, messages) = self.read_intent_of(&log, at)?;
+            let next = at + 1 + messages.len() as u64;
+            for part in &parts {
+                let entry = self.streams.read().by_id.get(&part.id).cloned();
+                if let Some(entry) = entry {
+                    entry.partition(part.number)?.owes.store(true, Ordering::Release);
+                }
+            }
+            self.intents.note(at, Intent { end: next, parts });
+            at = next;
+        }
+        *open = Some(Arc::clone(&log));
+        Ok(log)
+    }
+
+    fn intents_options(&self) -> Options {
+        let options = self.options.log.clone().rollover(8 << 20);
+        options
+            .key_index(false)
+            .time_index(false)
+            .durability(Durability::EachPublish)
+            .retention(Retention::new())
+            .require_token(false)
+            .timestamps(TimestampPolicy::AsGiven)
+    }
+
+    /// Does what is left of the intents of an earlier life.
+    pub(super) fn finish_intents(&self) -> Result<()> {
+        if !self.layout.has_intents()? {
+            return Ok(());
+        }
+        self.intents_log()?;
+        for (id, number) in self.intents.places() {
+            let entry = self.streams.read().by_id.get(&id).cloned();
+            if let Some(entry) = entry.filter(|entry| entry.check_live().is_ok()) {
+                let partition = entry.partition(number)?;
+                let _alone = partition.gate.write();
+                self.pay(Access::new(self, &entry, partition))?;
+            }
+        }
+        self.settle()
+    }
+
+    /// Settles intents when there are many, or has the keeper do it.
+    fn settle_soon(&self) {
+        if self.intents.unsettled.lock().len() >= UNSETTLED_MAX {
+            // What fails is left to the next one.
+            let _ = self.settle();
+        } else if self.intents.is_any() {
+            self.keeper.settle_later();
+        }
+    }
+
+    /// Settles the intents whose parts are all done: brings these to stable storage, and trims the
+    /// intents.
+    pub(super) fn settle(&self) -> Result<()> {
+        let _settling = self.intents.settling.lock();
+        self.intents.forget(|id| {
+            let entry = self.streams.read().by_id.get(&id).cloned();
+            entry.is_none_or(|entry| entry.check_live().is_err())
+        });
+        let finished = self.intents.finished();
+        let Some(last) = finished.last() else {
+            return Ok(());
+        };
+        let parts = finished.iter().flat_map(|intent| &intent.parts);
+        let places: BTreeSet<_> = parts.map(|part| (part.id, part.number)).collect();
+        for (id, number) in places {
+            let entry = self.streams.read().by_id.get(&id).cloned();
+            let Some(entry) = entry.filter(|entry| entry.check_live().is_ok()) else {
+                continue;
+            };
+            let access = Access::new(self, &entry, entry.partition(number)?);
+            match access.sync() {
+                // Who deletes it does not need its messages any more.
+                Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => {}
+                synced => synced?,
+            }
+        }
+        self.intents_log()?.trim(last.end)?;
+        self.intents.unsettled.lock().retain(|at, _| *at >= last.end);
+        Ok(())
+    }
+}
+
+/// Has whoever changes one of these next publish first what it lacks.
+fn owe(partitions: &[&Arc<Partition>]) {
+    for partition in partitions {
+        partition.owes.store(true, Ordering::Release);
+    }
+}
+
+fn is_poisoned(log: &FileLog) -> bool {
+    log.changes().is_some_and(Changes::is_poisoned)
+}
+
+/// Publishes messages, or checks that it may.
+fn append(log: &FileLog, messages: &[NewMessage<'_>]) -> Result<Ack> {
+    log.append(messages, &PublishOptions::new())
+}
+
+/// The error of an intent, as that of the part that it is about.
+fn in_part(error: Error, parts: &[Part<'_>]) -> Error {
+    let Error::TooLarge {
+        index: Some(index),
+        size,
+        limit,
+    } = error
+    else {
+        return error;
+    };
+    let mut left = index.saturating_sub(1);
+    for part in parts {
+        if left < part.messages.len() {
+            break;
+        }
+        left -= part.messages.len();
+    }
+    Error::TooLarge {
+        index: Some(left),
+        size,
+        limit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_read_as_it_was_written() {
+        let part = |number| Planned {
+            id: StreamId::from_bytes([7; 16]),
+            number,
+            start: 1 << 40,
+            count: 3,
+            is_done: false,
+        };
+        let mut bytes = Vec::new();
+        [part(0), part(9)].iter().for_each(|part| part.put(&mut bytes));
+        assert_eq!(Planned::all(&bytes), Some(vec![part(0), part(9)]));
+        for wrong in [&bytes[..31], &bytes[..33], &[]] {
+            assert_eq!(Planned::all(wrong), None);
+        }
+    }
+}

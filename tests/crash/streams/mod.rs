@@ -1,0 +1,36 @@
+//! Crashes and faults under a store: no stream is lost, none comes back, and what was published to several at once is
+//! there as a whole or not at all.
+
+mod battery;
+mod model;
+mod work;
+
+use super::settings::Settings;
+use battery::Battery;
+use work::{Step, workloads};
+
+/// All workloads of up to so many of these steps on a store with three streams that have some messages.
+fn battery(steps: &[Step], len_max: usize, one_in: usize, share: usize, states_min: usize) {
+    let settings = Settings::get();
+    let mut battery = Battery::new(settings);
+    let all = workloads(steps, len_max, one_in, settings.seed);
+    let tried = battery.run(&all, settings.states * share / 1000);
+    println!("{} workloads: {}", all.len(), battery.tried);
+    tried.unwrap_or_else(|text| panic!("{text}"));
+    let is_whole = settings.states >= 420_000;
+    assert!(
+        !is_whole || battery.tried.states >= states_min,
+        "{}",
+        battery.tried
+    );
+}
+
+#[test]
+fn streams_come_change_and_go() {
+    battery(&Step::CHANGING, 2, 1, 50, 15_000);
+}
+
+#[test]
+fn an_atomic_publish_is_there_as_a_whole_or_not_at_all() {
+    battery(&Step::ATOMIC, 3, 4, 50, 15_000);
+}
