@@ -39,7 +39,7 @@ impl Options {
     /// [`Error::Unsupported`] where files cannot be locked; [`Error::Io`]. In all these cases
     /// the log is as it was; files that no longer belong to it may be gone.
     pub fn open(&self, dir: impl AsRef<Path>) -> Result<FileLog> {
-        self.validate()?;
+        self.check_values()?;
         open_at(self, dir.as_ref())
     }
 
@@ -78,13 +78,13 @@ impl Options {
 
     /// Opens the log in this directory.
     pub(crate) fn open_in(&self, dir: &Dir) -> Result<FileLog> {
-        self.validate()?;
+        self.check_values()?;
         open(self, dir)
     }
 
     /// Opens the log that is in this directory. Creates none.
     pub(crate) fn open_existing_in(&self, dir: &Dir) -> Result<FileLog> {
-        self.validate()?;
+        self.check_values()?;
         self.open_again(dir, None)
     }
 
@@ -98,7 +98,8 @@ impl Options {
         open_locked(self, dir, lock)
     }
 
-    fn validate(&self) -> Result<()> {
+    /// Fails for options out of range.
+    pub(crate) fn check_values(&self) -> Result<()> {
         if !Options::ROLLOVER_RANGE.contains(&self.rollover) {
             return Err(Error::Invalid("rollover must be between 1 KiB and 2 GiB"));
         }

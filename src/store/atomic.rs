@@ -7,16 +7,14 @@
 //! who changes a partition for which a part failed. An intent is settled, and trimmed from the log,
 //! when all of its parts are on stable storage.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
+use std::sync::atomic::Ordering;
 
 use super::access::Access;
 use super::entry::{Entry, Partition};
-use super::id::StreamId;
 use super::inner::Inner;
+use super::intents::{Intent, Planned};
 use crate::directory::corrupt;
 use crate::{
     Ack, Changes, Corruption, Durability, Error, ErrorKind, FileLog, Log, Message, NewMessage, Options,
@@ -31,128 +29,6 @@ pub(super) struct Part<'a> {
     pub(super) entry: Arc<Entry>,
     pub(super) number: u32,
     pub(super) messages: &'a [NewMessage<'a>],
-}
-
-/// The intents of a store.
-#[derive(Debug, Default)]
-pub(super) struct Intents {
-    /// The log, once it is needed.
-    log: Mutex<Option<Arc<FileLog>>>,
-    /// The offset behind the last one that is known.
-    known_to: AtomicU64,
-    /// Those that are not settled, by their offsets.
-    unsettled: Mutex<BTreeMap<u64, Intent>>,
-    /// Held while intents are settled.
-    settling: Mutex<()>,
-}
-
-#[derive(Clone, Debug)]
-struct Intent {
-    /// The offset behind its messages.
-    end: u64,
-    parts: Vec<Planned>,
-}
-
-/// Where a part is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Planned {
-    id: StreamId,
-    number: u32,
-    /// The offset at which it begins.
-    start: u64,
-    count: u32,
-    is_done: bool,
-}
-
-impl Planned {
-    const LEN: usize = 32;
-
-    fn put(&self, out: &mut Vec<u8>) {
-        out.extend(self.id.to_bytes());
-        out.extend(self.number.to_le_bytes());
-        out.extend(self.count.to_le_bytes());
-        out.extend(self.start.to_le_bytes());
-    }
-
-    /// The parts that the first message of an intent lists; `None` if it is damaged.
-    fn all(bytes: &[u8]) -> Option<Vec<Planned>> {
-        let (parts, rest) = bytes.as_chunks::<{ Planned::LEN }>();
-        let plan = |bytes: &[u8; Planned::LEN]| {
-            Some(Planned {
-                id: StreamId::from_bytes(bytes[..16].try_into().ok()?),
-                number: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
-                count: u32::from_le_bytes(bytes[20..24].try_into().ok()?),
-                start: u64::from_le_bytes(bytes[24..].try_into().ok()?),
-                is_done: false,
-            })
-        };
-        let parts: Option<Vec<_>> = parts.iter().map(plan).collect();
-        parts.filter(|parts| rest.is_empty() && !parts.is_empty())
-    }
-}
-
-impl Intents {
-    /// Whether any waits to be settled.
-    pub(super) fn is_any(&self) -> bool {
-        !self.unsettled.lock().is_empty()
-    }
-
-    /// Takes note of an intent.
-    fn note(&self, at: u64, intent: Intent) {
-        self.known_to.fetch_max(intent.end, Ordering::AcqRel);
-        self.unsettled.lock().insert(at, intent);
-    }
-
-    /// The offset behind the last intent that is known.
-    fn known_to(&self) -> u64 {
-        self.known_to.load(Ordering::Acquire)
-    }
-
-    /// The partitions of all that are not settled.
-    fn places(&self) -> BTreeSet<(StreamId, u32)> {
-        let unsettled = self.unsettled.lock();
-        let parts = unsettled.values().flat_map(|intent| &intent.parts);
-        parts.map(|part| (part.id, part.number)).collect()
-    }
-
-    /// Marks a part as done.
-    fn done(&self, at: u64, part: usize) {
-        if let Some(intent) = self.unsettled.lock().get_mut(&at) {
-            intent.parts[part].is_done = true;
-        }
-    }
-
-    /// The intents at the front whose parts are all done.
-    fn finished(&self) -> Vec<Intent> {
-        let unsettled = self.unsettled.lock();
-        let is_done = |intent: &&Intent| intent.parts.iter().all(|part| part.is_done);
-        unsettled.values().take_while(is_done).cloned().collect()
-    }
-
-    /// Marks the parts for streams that are gone as done.
-    fn forget(&self, is_gone: impl Fn(StreamId) -> bool) {
-        let mut unsettled = self.unsettled.lock();
-        let parts = unsettled.values_mut().flat_map(|intent| &mut intent.parts);
-        parts
-            .filter(|part| !part.is_done && is_gone(part.id))
-            .for_each(|part| part.is_done = true);
-    }
-
-    /// The parts that a partition lacks, in order.
-    fn owed(&self, id: StreamId, number: u32) -> Vec<(u64, usize)> {
-        let unsettled = self.unsettled.lock();
-        let owed = unsettled.iter().flat_map(|(at, intent)| {
-            let parts = intent.parts.iter().enumerate();
-            let lacks = parts.filter(|(_, part)| part.id == id && part.number == number && !part.is_done);
-            lacks.map(|(index, _)| (*at, index))
-        });
-        owed.collect()
-    }
-
-    pub(super) fn close(&self) -> Result<()> {
-        let log = self.log.lock().take();
-        log.map_or(Ok(()), |log| log.close())
-    }
 }
 
 impl Inner {
@@ -389,7 +265,7 @@ impl Inner {
 
     /// Settles intents when there are many, or has the keeper do it.
     fn settle_soon(&self) {
-        if self.intents.unsettled.lock().len() >= UNSETTLED_MAX {
+        if self.intents.count() >= UNSETTLED_MAX {
             // What fails is left to the next one.
             let _ = self.settle();
         } else if self.intents.is_any() {
@@ -424,7 +300,7 @@ impl Inner {
             }
         }
         self.intents_log()?.trim(last.end)?;
-        self.intents.unsettled.lock().retain(|at, _| *at >= last.end);
+        self.intents.settled(last.end);
         Ok(())
     }
 }
@@ -466,27 +342,5 @@ fn in_part(error: Error, parts: &[Part<'_>]) -> Error {
         index: Some(left),
         size,
         limit,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plan_is_read_as_it_was_written() {
-        let part = |number| Planned {
-            id: StreamId::from_bytes([7; 16]),
-            number,
-            start: 1 << 40,
-            count: 3,
-            is_done: false,
-        };
-        let mut bytes = Vec::new();
-        [part(0), part(9)].iter().for_each(|part| part.put(&mut bytes));
-        assert_eq!(Planned::all(&bytes), Some(vec![part(0), part(9)]));
-        for wrong in [&bytes[..31], &bytes[..33], &[]] {
-            assert_eq!(Planned::all(wrong), None);
-        }
     }
 }

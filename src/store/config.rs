@@ -55,21 +55,16 @@ settings! {
         /// Whether a publish needs a token while a partition has one: see
         /// [`Options::require_token`]. Default: false.
         6 require_token: bool,
-        /// Delete the stream once it is empty, and its last publish, or else its creation, is at
-        /// least so long ago. Control records do not count as messages. Zero is off, also where the
-        /// defaults are not. Default: zero.
-        7 delete_on_empty: Duration,
     }
     groups {
         /// Which messages the partitions keep.
         retention: RetentionConfig, RetentionPatch;
-        /// Whether superseded messages are removed.
-        compaction: CompactionConfig, CompactionPatch;
     }
 }
 
 settings! {
-    /// Which messages each partition of a stream keeps: see [`Retention`].
+    /// Which messages each partition of a stream keeps: see [`Retention`]. A partition that is closed
+    /// because nobody uses it is looked at when it is opened again.
     RetentionConfig
     /// A change to the retention of a stream.
     RetentionPatch
@@ -90,24 +85,6 @@ settings! {
     groups {}
 }
 
-settings! {
-    /// Whether a stream keeps only the newest message of each key, partition by partition: see
-    /// [`compact`](crate::compact).
-    CompactionConfig
-    /// A change to the compaction of a stream.
-    CompactionPatch
-    fixed {}
-    settings {
-        /// Whether superseded messages are removed in the background. Needs the key index, which it
-        /// turns on where that is not named. Default: false.
-        32 enabled: bool,
-        /// Remove only messages that were published at least so long ago: see
-        /// [`Settings::older_than`](crate::compact::Settings::older_than). Default: 24 hours.
-        33 older_than: Duration,
-    }
-    groups {}
-}
-
 impl StreamConfig {
     /// The most partitions that a stream may have: 1,024.
     pub const PARTITIONS_MAX: u32 = 1024;
@@ -115,7 +92,6 @@ impl StreamConfig {
     /// What holds where neither the configuration nor the store's defaults name a setting. Limits
     /// of retention that nobody names stay unnamed.
     fn built_in() -> StreamConfig {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         StreamConfig {
             partitions: Some(1),
             request_token: None,
@@ -124,9 +100,7 @@ impl StreamConfig {
             key_index: Some(false),
             time_index: Some(false),
             require_token: Some(false),
-            delete_on_empty: Some(Duration::ZERO),
             retention: RetentionConfig::new().by_event_time(false),
-            compaction: CompactionConfig::new().enabled(false).older_than(DAY),
         }
     }
 
@@ -141,10 +115,7 @@ impl StreamConfig {
         self.patched(patch, defaults).completed()
     }
 
-    fn completed(mut self) -> Result<StreamConfig> {
-        if self.compaction.enabled == Some(true) {
-            self.key_index = self.key_index.or(Some(true));
-        }
+    fn completed(self) -> Result<StreamConfig> {
         let mut config = self.or(&StreamConfig::built_in());
         config.request_token = None;
         let retention = &mut config.retention;
@@ -158,9 +129,6 @@ impl StreamConfig {
     fn check(&self) -> Result<()> {
         if !(1..=StreamConfig::PARTITIONS_MAX).contains(&self.partition_count()) {
             return Err(Error::Invalid("a stream has from 1 to 1,024 partitions"));
-        }
-        if self.compaction.enabled == Some(true) && self.key_index != Some(true) {
-            return Err(Error::Invalid("compaction needs the key index"));
         }
         Ok(())
     }
@@ -221,13 +189,11 @@ mod tests {
             key_index: Some(true),
             time_index: Some(true),
             require_token: Some(true),
-            delete_on_empty: Some(HOUR),
             retention: RetentionConfig::new()
                 .max_age(HOUR)
                 .max_bytes(8)
                 .max_messages(9)
                 .by_event_time(true),
-            compaction: CompactionConfig::new().enabled(true).older_than(HOUR),
         }
     }
 
@@ -250,7 +216,7 @@ mod tests {
         let bytes = full().to_bytes();
         let cut = (0..bytes.len()).filter(|len| StreamConfig::from_bytes(&bytes[..*len]).is_some());
         // At the ends of fields only.
-        assert_eq!(cut.count(), 13);
+        assert_eq!(cut.count(), 10);
         assert_eq!(StreamConfig::from_bytes(&[99, 0, 0]), None, "no such setting");
     }
 
@@ -260,7 +226,6 @@ mod tests {
         assert_eq!(none, StreamConfig::built_in());
         assert_eq!(StreamConfig::new().effective(&full())?, full());
         let named = StreamConfig::new().partitions(2).key_index(false);
-        let named = named.compaction(CompactionConfig::new().enabled(false));
         let effective = named.effective(&full())?;
         assert_eq!(
             (effective.partitions, effective.key_index),
@@ -311,9 +276,5 @@ mod tests {
         };
         refused(StreamConfig::new().partitions(0));
         refused(StreamConfig::new().partitions(StreamConfig::PARTITIONS_MAX + 1));
-        let compacted = StreamConfig::new().compaction(CompactionConfig::new().enabled(true));
-        refused(compacted.clone().key_index(false));
-        let implied = compacted.effective(&StreamConfig::new());
-        assert_eq!(implied.map(|config| config.key_index).ok(), Some(Some(true)));
     }
 }

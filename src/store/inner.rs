@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::atomic::Intents;
 use super::catalog::{Catalog, Happened};
 use super::entry::Entry;
 use super::id::StreamId;
 use super::info::{ListOptions, Page, StreamInfo};
+use super::intents::Intents;
 use super::keeper::Keeper;
 use super::layout::Layout;
 use super::open_partitions::OpenPartitions;

@@ -15,6 +15,7 @@ mod handle;
 mod id;
 mod info;
 mod inner;
+mod intents;
 mod keeper;
 mod layout;
 mod name;
@@ -29,9 +30,7 @@ mod settings;
 mod states;
 mod stream;
 
-pub use config::{
-    CompactionConfig, CompactionPatch, RetentionConfig, RetentionPatch, StreamConfig, StreamPatch,
-};
+pub use config::{RetentionConfig, RetentionPatch, StreamConfig, StreamPatch};
 pub use events::{Events, StreamEvent, StreamEventKind};
 pub use handle::Store;
 pub use id::StreamId;

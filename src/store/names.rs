@@ -33,7 +33,7 @@ impl Inner {
 
     /// Makes a stream of a name that has none. The caller holds the lock of changing names.
     fn make(&self, name: &str, config: &StreamConfig) -> Result<Arc<Entry>> {
-        let effective = config.effective(&self.options.defaults)?;
+        let effective = self.accepted(config.effective(&self.options.defaults)?)?;
         let request = config.request_token.map(|_| config.clone());
         let record = Record {
             name: name.to_owned(),
@@ -55,6 +55,12 @@ impl Inner {
         Ok(entry)
     }
 
+    /// Fails unless partitions can be opened with this configuration.
+    fn accepted(&self, config: StreamConfig) -> Result<StreamConfig> {
+        config.apply_to(self.options.log.clone()).check_values()?;
+        Ok(config)
+    }
+
     /// See [`Store::ensure`](super::Store::ensure).
     pub(super) fn ensure(&self, name: &str, config: &StreamConfig) -> Result<Ensured> {
         self.check_writable()?;
@@ -66,7 +72,7 @@ impl Inner {
         };
         drop(changing);
         entry.check_live()?;
-        let effective = config.effective(&self.options.defaults)?;
+        let effective = self.accepted(config.effective(&self.options.defaults)?)?;
         if config.partitions.is_some() && effective.partition_count() != entry.partition_count() {
             return Err(Error::Invalid(
                 "the number of partitions is fixed when a stream is made",
@@ -93,7 +99,7 @@ impl Inner {
         self.check_writable()?;
         let entry = self.entry(name)?;
         let is_changed = self.change(&entry, Happened::Reconfigured, &Numbers::default(), |record| {
-            let after = record.config.after(patch, &self.options.defaults)?;
+            let after = self.accepted(record.config.after(patch, &self.options.defaults)?)?;
             let is_changed = record.config != after;
             record.config = after;
             Ok(is_changed)

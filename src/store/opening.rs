@@ -8,10 +8,10 @@ use std::sync::atomic::AtomicBool;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::atomic::Intents;
 use super::background::start;
 use super::catalog::Catalog;
 use super::inner::Inner;
+use super::intents::Intents;
 use super::keeper::Keeper;
 use super::layout::{CATALOG, Layout};
 use super::open_partitions::OpenPartitions;

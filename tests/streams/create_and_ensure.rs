@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use duramen::store::{CompactionConfig, Ensured, RetentionConfig, StoreOptions, StreamConfig};
-use duramen::{Durability, Error, Log, Start, TimestampPolicy, Token};
+use duramen::store::{Ensured, RetentionConfig, StoreOptions, StreamConfig};
+use duramen::{Durability, Error, Log, Options, Start, TimestampPolicy, Token};
 
 use crate::support::{Home, names, plain, publish, values};
 
@@ -102,13 +102,13 @@ fn a_token_does_not_open_a_stream_that_was_created_without_one() {
 
 #[test]
 fn a_configuration_that_is_not_allowed_makes_nothing() {
-    let home = Home::new();
+    // Without a background there is no paced durability.
+    let home = Home::with(|options| options.log(Options::new().background(false)));
     let store = home.open();
-    let compacted = CompactionConfig::new().enabled(true);
     for config in [
         plain().partitions(0),
         plain().partitions(1025),
-        plain().key_index(false).compaction(compacted),
+        plain().durability(Durability::Interval(Duration::from_secs(1))),
     ] {
         assert!(matches!(store.create("s", &config), Err(Error::Invalid(_))));
         assert!(matches!(store.ensure("s", &config), Err(Error::Invalid(_))));
@@ -161,7 +161,7 @@ fn what_is_not_named_comes_from_the_stores_defaults() {
     assert_eq!(config.timestamps, Some(TimestampPolicy::Arrival));
     assert_eq!(config.retention.max_age, Some(hour));
     assert_eq!(config.key_index, Some(true));
-    assert_eq!(config.delete_on_empty, Some(Duration::ZERO));
+    assert_eq!(config.time_index, Some(false));
 }
 
 #[test]

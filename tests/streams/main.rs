@@ -1,5 +1,6 @@
 //! A store of streams: each row of its table, and what happens around it.
 
+mod atomic;
 mod create_and_ensure;
 mod delete;
 mod events;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use duramen::store::{Patch, RetentionConfig, RetentionPatch, StreamConfig, StreamPatch};
-use duramen::{Durability, Error, Log, NewMessage};
+use duramen::{Durability, Error, Log, NewMessage, Options};
 
 use crate::support::{Home, plain, publish, values};
 
@@ -96,12 +96,14 @@ fn a_change_is_in_effect_for_who_has_the_partition_already() {
 
 #[test]
 fn a_patch_that_is_not_allowed_changes_nothing() {
-    let home = Home::new();
+    // Without a background there is no paced durability.
+    let home = Home::with(|options| options.log(Options::new().background(false)));
     let store = home.open();
     store.create("s", &plain()).expect("created");
     let before = store.config("s").expect("there");
-    let compaction = duramen::store::CompactionPatch::new().enabled(true);
-    let patch = StreamPatch::new().key_index(false).compaction(compaction);
+    let patch = StreamPatch::new()
+        .key_index(true)
+        .durability(Durability::Bytes(9));
     assert!(matches!(store.reconfigure("s", &patch), Err(Error::Invalid(_))));
     assert_eq!(store.config("s").expect("there"), before);
     assert!(matches!(
