@@ -52,10 +52,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let counts = readers.map(|reader| reader.join().expect("no panic"));
         published.and(counts.into_iter().collect::<Result<Vec<_>>>())
     })?;
-    println!(
-        "users by partition: {:?}",
-        [0, 1, 2, 3].map(|n: usize| counts[n].len())
-    );
+    let users: Vec<_> = counts.iter().map(Vec::len).collect();
+    println!("users by partition: {users:?}");
     assert_eq!(counts.concat(), [ORDERS; 30], "each user is in one partition");
     store.close()?;
     Ok(std::fs::remove_dir_all(&dir)?)

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let page = store.list(&ListOptions::new().prefix("orders"))?;
     for stream in &page.items {
-        println!("{} has {} partitions", stream.name, stream.partitions);
+        println!("{}, partitions: {}", stream.name, stream.partitions);
     }
     assert_eq!((page.items.len(), page.has_more), (2, false));
 

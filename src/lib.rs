@@ -36,7 +36,7 @@
 //! | [`BlockingLog`] around one of these | somebody waits for messages: a worker, a relay, a stream |
 //! | [`TLog`] around a log | keys and values have types of yours, which a [`codec`] turns to bytes and back |
 //! | [`TBlockingLog`] | both: typed, and waiting |
-//! | a [`Store`](store::Store), whose partitions are each a [`Log`] | there are many logs, with names, that come and go; or keys are to be spread over several |
+//! | a [`Store`](store::Store) of such logs | there are many logs with names; keys are spread over several |
 //!
 //! **Which durability.** After the death of the process, each has everything that was acknowledged.
 //! The difference is a power cut, or a crash of the system.
@@ -76,8 +76,8 @@
 //! | look up a message | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
 //! | remove messages | [`Log::delete`], [`Log::trim`], [`trim`], [`Retention`] |
 //! | remove superseded messages by key | [`mod@compact`] |
-//! | keep many logs in one directory: create, configure, list, pause, delete them | [`store`], [`Store`](store::Store) |
-//! | spread messages over partitions by key; learn what has happened to streams | [`Stream::publish`](store::Stream::publish), [`Partitioner`](store::Partitioner); [`Store::events`](store::Store::events) |
+//! | keep many logs in one directory, by name | [`mod@store`], [`Store`](store::Store) |
+//! | spread messages over partitions by key | [`Stream`](store::Stream), [`Partitioner`](store::Partitioner) |
 //! | handle errors | [`Error`], [`ErrorKind`] |
 //! | check, repair, back up and restore a log | [`check`], [`recover`], [`backup`], [`restore`] |
 //! | inspect a log, or what recovery cut off | [`stat`], [`dump`], [`messages_in`] |
