@@ -36,6 +36,7 @@
 //! | [`BlockingLog`] around one of these | somebody waits for messages: a worker, a relay, a stream |
 //! | [`TLog`] around a log | keys and values have types of yours, which a [`codec`] turns to bytes and back |
 //! | [`TBlockingLog`] | both: typed, and waiting |
+//! | a [`Store`](store::Store) of such logs | there are many logs with names; keys are spread over several |
 //!
 //! **Which durability.** After the death of the process, each has everything that was acknowledged.
 //! The difference is a power cut, or a crash of the system.
@@ -75,6 +76,8 @@
 //! | look up a message | [`Log::get`], [`Log::get_by_key`], [`Log::get_by_time`] |
 //! | remove messages | [`Log::delete`], [`Log::trim`], [`trim`], [`Retention`] |
 //! | remove superseded messages by key | [`mod@compact`] |
+//! | keep many logs in one directory, by name | [`mod@store`], [`Store`](store::Store) |
+//! | spread messages over partitions by key | [`Stream`](store::Stream), [`Partitioner`](store::Partitioner) |
 //! | handle errors | [`Error`], [`ErrorKind`] |
 //! | check, repair, back up and restore a log | [`check`], [`recover`], [`backup`], [`restore`] |
 //! | inspect a log, or what recovery cut off | [`stat`], [`dump`], [`messages_in`] |
@@ -131,6 +134,9 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guide.md")]
 struct Guide;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/streams.md")]
+struct Streams;
 
 /// Complete programs to begin with, of at most 60 lines. Each is an example in the sources too:
 /// `cargo run --example audit_trail`.
