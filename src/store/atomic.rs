@@ -1,11 +1,11 @@
 //! Publishing to several partitions at once: all parts or none, also after a crash.
 //!
 //! First, the partitions are synced. The intent, with all messages, is one batch of the log
-//! `intents`. Once that is durable, the parts are published. A part is in its partition if that has come beyond the offset at which the
-//! part was to begin; nobody else publishes there meanwhile. So what is left of an intent can be
-//! done by whoever finds it: opening the store does so before anybody reads, and so does the next
-//! who changes a partition for which a part failed. An intent is settled, and trimmed from the log,
-//! when all of its parts are on stable storage.
+//! `intents`. Once that is durable, the parts are published. A part is in its partition if that has
+//! come beyond the offset at which the part was to begin; nobody else publishes there meanwhile. So
+//! what is left of an intent can be done by whoever finds it: opening the store does so before
+//! anybody reads, and so does the next who changes a partition for which a part failed. An intent
+//! is settled, and trimmed from the log, when all of its parts are on stable storage.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

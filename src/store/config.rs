@@ -63,8 +63,8 @@ settings! {
 }
 
 settings! {
-    /// Which messages each partition of a stream keeps: see [`Retention`]. A partition that is closed
-    /// because nobody uses it is looked at when it is opened again.
+    /// Which messages each partition of a stream keeps: see [`Retention`]. A partition that is
+    /// closed because nobody uses it is looked at when it is opened again.
     RetentionConfig
     /// A change to the retention of a stream.
     RetentionPatch

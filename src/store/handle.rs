@@ -189,7 +189,6 @@ impl Store {
 
     /// What has happened to the streams, from `from` on. Store
     /// [`next_offset`](Events::next_offset) to go on there: then each event comes at least once.
-    /// Events of streams that were changed again are gone after a week.
     #[must_use]
     pub fn events(&self, from: Start) -> Events {
         Events::new(&self.inner, &self.scope, from)

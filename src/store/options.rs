@@ -62,8 +62,8 @@ impl StoreOptions {
         self
     }
 
-    /// Make a stream, as the defaults say, when somebody asks for a partition of a name that has
-    /// none. Default: false.
+    /// Make a stream, as the defaults say, when somebody asks for a name that has none. Default:
+    /// false.
     pub fn create_on_read(mut self, create: bool) -> StoreOptions {
         self.create_on_read = create;
         self
