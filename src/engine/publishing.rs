@@ -77,16 +77,6 @@ impl FileLog {
         Ok(())
     }
 
-    /// Whether the log was closed in order, and nothing was written since.
-    pub(crate) fn was_closed(&self) -> bool {
-        self.log.metadata.get(|meta| meta.clean.is_some())
-    }
-
-    /// Refuses every write from now on, because of `cause`, also those of closing.
-    pub(crate) fn poison(&self, cause: &Error) {
-        self.log.health().poison(cause);
-    }
-
     /// Whether the log was sealed, as far as this handle knows without looking.
     pub(crate) fn was_sealed(&self) -> bool {
         self.log.append.sealed_at() != u64::MAX

@@ -64,7 +64,9 @@ impl Inner {
             0 | 1 => None,
             _ => Some(self.note_intent(parts, &planned, &partitions)?),
         };
-        let publish = |index: usize| accesses[index].alone(|log| append(log, parts[index].messages));
+        // Without an intent, the part has to be on stable storage by itself.
+        let how = PublishOptions::new().sync(intent.is_none());
+        let publish = |index: usize| accesses[index].alone(|log| log.append(parts[index].messages, &how));
         let acks = (0..parts.len()).map(|index| {
             let ack = publish(index)?;
             if let Some(at) = intent {

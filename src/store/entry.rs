@@ -20,8 +20,9 @@ pub(super) struct Entry {
     pub(super) record: Mutex<Record>,
     /// Made when they are first used.
     partitions: Box<[OnceLock<Arc<Partition>>]>,
-    /// Whether all partitions were closed in order before the store was opened.
-    is_clean: bool,
+    /// Whether the stream was made since the store was opened, so that no earlier life has left
+    /// anything of it.
+    is_new: bool,
     /// The next partition of [`RoundRobin`](super::Partitioner::RoundRobin).
     turn: AtomicU32,
     state: AtomicU8,
@@ -52,7 +53,7 @@ pub(super) struct Partition {
 }
 
 impl Entry {
-    pub(super) fn new(id: StreamId, record: Record, is_clean: bool) -> Entry {
+    pub(super) fn new(id: StreamId, record: Record, is_new: bool) -> Entry {
         let state = if record.deleted.is_some() { DELETING } else { LIVE };
         let count = record.config.partition_count();
         Entry {
@@ -60,7 +61,7 @@ impl Entry {
             name: record.name.as_str().into(),
             partitions: (0..count).map(|_| OnceLock::new()).collect(),
             record: Mutex::new(record),
-            is_clean,
+            is_new,
             turn: AtomicU32::new(0),
             state: AtomicU8::new(state),
         }
@@ -74,7 +75,7 @@ impl Entry {
     pub(super) fn partition(&self, number: u32) -> Result<&Arc<Partition>> {
         let slot = self.partitions.get(number as usize);
         let slot = slot.ok_or_else(no_partition)?;
-        Ok(slot.get_or_init(|| Arc::new(Partition::new(number, !self.is_clean))))
+        Ok(slot.get_or_init(|| Arc::new(Partition::new(number, !self.is_new))))
     }
 
     /// The numbers of some partitions.

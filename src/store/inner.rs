@@ -38,8 +38,6 @@ pub(super) struct Inner {
     pub(super) intents: Intents,
     pub(super) keeper: Keeper,
     pub(super) scheduler: Scheduler,
-    /// Whether the store was closed in order before it was opened.
-    pub(super) found_clean: bool,
     pub(super) is_closed: AtomicBool,
     pub(super) process: Process,
 }
@@ -89,7 +87,7 @@ impl Inner {
         for (id, record) in news {
             match (streams.by_id.get(&id).cloned(), record) {
                 (None, Some(record)) => {
-                    streams.insert(&Arc::new(Entry::new(id, record, self.found_clean)));
+                    streams.insert(&Arc::new(Entry::new(id, record, false)));
                 }
                 (None, None) => {}
                 (Some(entry), record) => {
@@ -224,10 +222,6 @@ impl Inner {
         }
         self.open.clear();
         closed = closed.and(self.intents.close());
-        if let Err(error) = &closed {
-            // So the next life knows that not all was closed in order.
-            self.catalog.log.poison(error);
-        }
         closed.and(self.catalog.log.close())
     }
 }

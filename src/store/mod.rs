@@ -3,6 +3,9 @@
 //! Each partition of a stream is a [`Log`](crate::Log); the store adds no second way to write one.
 //! What it adds: names, configuration, deletion, and partitions that are open only while they are
 //! used.
+//!
+//! It is being built: `docs/streams.md` in the sources lists its known faults. Do not rely on it
+//! for data that you need yet.
 
 mod access;
 mod atomic;

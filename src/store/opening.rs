@@ -54,10 +54,8 @@ impl Owner {
         }
         let mut ready = Ok(());
         if self.check_writable().is_ok() {
-            if !self.found_clean {
-                // What an earlier life has left may not be on stable storage.
-                ready = self.sync();
-            }
+            // What an earlier life has left may not be on stable storage.
+            ready = self.sync();
             if self.intents.is_any() {
                 // What is not settled now is found when the store is opened again.
                 let _ = self.settle();
@@ -99,9 +97,7 @@ impl Owner {
             log,
             ..options.clone()
         };
-        let found_clean = catalog.log.was_closed();
         let inner = Arc::new(Inner {
-            found_clean,
             open: OpenPartitions::new(options.open_max),
             options,
             layout,

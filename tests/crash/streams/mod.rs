@@ -30,6 +30,30 @@ fn streams_come_change_and_go() {
     battery(&Step::CHANGING, 2, 1, 50, 15_000);
 }
 
+/// A store that was closed is opened again, its partitions are published to and nothing else is, and the process dies.
+/// Then a sync that is confirmed has to hold what that process has published.
+#[test]
+fn a_sync_covers_what_a_killed_process_published_to_a_store_that_had_been_closed() {
+    use Step::{Close, Publish, Reopen, Sync};
+    let orders = [
+        vec![Close, Publish("c", 0), Reopen, Sync],
+        vec![Close, Publish("c", 0), Reopen, Close],
+    ];
+    let mut battery = Battery::new(Settings::get());
+    let tried = battery.run(&orders, 2000);
+    println!("{}", battery.tried);
+    tried.unwrap_or_else(|text| panic!("{text}"));
+}
+
+/// One part is as durable as several.
+#[test]
+fn an_atomic_publish_of_one_part_is_durable() {
+    let mut battery = Battery::new(Settings::get());
+    let tried = battery.run(&[vec![Step::AtomicOne]], 1000);
+    println!("{}", battery.tried);
+    tried.unwrap_or_else(|text| panic!("{text}"));
+}
+
 #[test]
 fn an_atomic_publish_is_there_as_a_whole_or_not_at_all() {
     battery(&Step::ATOMIC, 3, 4, 50, 15_000);

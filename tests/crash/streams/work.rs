@@ -21,6 +21,8 @@ pub(crate) enum Step {
     Atomic,
     /// To both partitions of `c`.
     AtomicInOne,
+    /// To the first partition of `c` alone.
+    AtomicOne,
     Sync,
     Close,
     /// The process dies, and the store is opened again.
@@ -28,7 +30,8 @@ pub(crate) enum Step {
 }
 
 use Step::{
-    Atomic, AtomicInOne, Close, Create, Delete, Pause, Publish, Reconfigure, Reopen, Seal, Sync, Unseal,
+    Atomic, AtomicInOne, AtomicOne, Close, Create, Delete, Pause, Publish, Reconfigure, Reopen, Seal, Sync,
+    Unseal,
 };
 
 impl Step {
@@ -199,6 +202,7 @@ impl Run {
                 }
             }
             Atomic => self.publish_to(store, &[("a", 0), ("b", 0), ("c", 1)], after),
+            AtomicOne => self.publish_to(store, &[("c", 0)], after),
             AtomicInOne => self.publish_to(store, &[("c", 1), ("c", 0)], after),
             Sync | Close => {
                 if step == Sync { store.sync() } else { store.close() }?;
