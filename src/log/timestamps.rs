@@ -54,6 +54,15 @@ impl TimestampPolicy {
         self
     }
 
+    /// Fails if a message lacks the time that the policy requires.
+    pub(crate) fn check(self, messages: &[NewMessage<'_>]) -> Result<()> {
+        if self.whose != Whose::ClientRequire {
+            return Ok(());
+        }
+        let lacking = messages.iter().position(|message| message.time.is_none());
+        lacking.map_or(Ok(()), |index| Err(Error::TimeRequired { index }))
+    }
+
     /// Whether messages keep the times they come with.
     pub(crate) fn is_as_given(self) -> bool {
         self.whose == Whose::AsGiven
@@ -104,11 +113,7 @@ pub(crate) fn stamped<'a>(
     controls: &[NewMessage<'a>],
     mut stamp: Stamp,
 ) -> Result<Vec<NewMessage<'a>>> {
-    if stamp.policy.whose == Whose::ClientRequire
-        && let Some(index) = messages.iter().position(|message| message.time.is_none())
-    {
-        return Err(Error::TimeRequired { index });
-    }
+    stamp.policy.check(messages)?;
     let records = messages.iter().chain(controls).map(|record| NewMessage {
         time: stamp.next(record.time),
         ..*record

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::RwLockReadGuard;
 
-use super::catalog::Happened;
 use super::entry::{Entry, Partition};
+use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::inner::Inner;
 use super::record::{Numbers, Record};
@@ -200,7 +200,7 @@ impl<'a> Access<'a> {
         }
         let log = options.open_in(&dir)?;
         let made: Numbers = [number].into_iter().collect();
-        inner.change(self.entry, Happened::Made, &made, |record| {
+        inner.change(self.entry, None, &made, |record| {
             record.made.insert(number);
             Ok(true)
         })?;
@@ -253,7 +253,7 @@ impl<'a> Access<'a> {
         let sealed: Numbers = [number].into_iter().collect();
         let noted = self
             .inner
-            .change(self.entry, Happened::Sealed, &sealed, |record| {
+            .change(self.entry, Some(StreamEventKind::Sealed), &sealed, |record| {
                 let is_new = !record.sealed.contains(number);
                 record.sealed.insert(number);
                 Ok(is_new)

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::access::Access;
+use super::catalog::own_options;
 use super::entry::{Entry, Partition};
 use super::inner::Inner;
 use super::intents::{Intent, Planned};
 use crate::directory::corrupt;
 use crate::{
-    Ack, Changes, Corruption, Durability, Error, ErrorKind, FileLog, Log, Message, NewMessage, Options,
-    PublishOptions, Result, Retention, Start, TimestampPolicy,
+    Ack, Changes, Corruption, Error, ErrorKind, FileLog, Log, Message, NewMessage, PublishOptions, Result,
+    Start,
 };
 
 /// How many intents may wait to be settled before a publisher settles them.
@@ -90,12 +91,8 @@ impl Inner {
     /// refuse it; returns where it is to be.
     fn plan(&self, part: &Part<'_>, access: Access<'_>) -> Result<Planned> {
         self.pay(access)?;
-        let policy = part.entry.record.lock().config.timestamps.unwrap_or_default();
-        let needs_times =
-            policy == TimestampPolicy::ClientRequire || policy == TimestampPolicy::ClientRequire.uncapped();
-        if needs_times && let Some(index) = part.messages.iter().position(|message| message.time.is_none()) {
-            return Err(Error::TimeRequired { index });
-        }
+        let policy = part.entry.record.lock().config.timestamps;
+        policy.unwrap_or_default().check(part.messages)?;
         // What comes before is on stable storage, so nothing but the part takes the log beyond its
         // start, and no crash takes it below.
         let start = access.alone(|log| {
@@ -218,15 +215,15 @@ impl Inner {
             // It fails with what has poisoned it.
             let _ = poisoned.close();
         }
-        let log = Arc::new(self.intents_options().open_in(&self.layout.make_intents()?)?);
+        let options = own_options(&self.options.log, 8 << 20);
+        let log = Arc::new(options.open_in(&self.layout.make_intents()?)?);
         let mut at = self.intents.known_to().max(log.start_offset()?);
         let end = log.next_offset()?;
         while at < end {
             let (parts, messages) = self.read_intent_of(&log, at)?;
             let next = at + 1 + messages.len() as u64;
             for part in &parts {
-                let entry = self.streams.read().by_id.get(&part.id).cloned();
-                if let Some(entry) = entry {
+                if let Some(entry) = self.live_by_id(part.id) {
                     entry.partition(part.number)?.owes.store(true, Ordering::Release);
                 }
             }
@@ -237,17 +234,6 @@ impl Inner {
         Ok(log)
     }
 
-    fn intents_options(&self) -> Options {
-        let options = self.options.log.clone().rollover(8 << 20);
-        options
-            .key_index(false)
-            .time_index(false)
-            .durability(Durability::EachPublish)
-            .retention(Retention::new())
-            .require_token(false)
-            .timestamps(TimestampPolicy::AsGiven)
-    }
-
     /// Does what is left of the intents of an earlier life.
     pub(super) fn finish_intents(&self) -> Result<()> {
         if !self.layout.has_intents()? {
@@ -255,8 +241,7 @@ impl Inner {
         }
         self.intents_log()?;
         for (id, number) in self.intents.places() {
-            let entry = self.streams.read().by_id.get(&id).cloned();
-            if let Some(entry) = entry.filter(|entry| entry.check_live().is_ok()) {
+            if let Some(entry) = self.live_by_id(id) {
                 let partition = entry.partition(number)?;
                 let _alone = partition.gate.write();
                 self.pay(Access::new(self, &entry, partition))?;
@@ -279,10 +264,7 @@ impl Inner {
     /// intents.
     pub(super) fn settle(&self) -> Result<()> {
         let _settling = self.intents.settling.lock();
-        self.intents.forget(|id| {
-            let entry = self.streams.read().by_id.get(&id).cloned();
-            entry.is_none_or(|entry| entry.check_live().is_err())
-        });
+        self.intents.forget(|id| self.live_by_id(id).is_none());
         let finished = self.intents.finished();
         let Some(last) = finished.last() else {
             return Ok(());
@@ -290,8 +272,7 @@ impl Inner {
         let parts = finished.iter().flat_map(|intent| &intent.parts);
         let places: BTreeSet<_> = parts.map(|part| (part.id, part.number)).collect();
         for (id, number) in places {
-            let entry = self.streams.read().by_id.get(&id).cloned();
-            let Some(entry) = entry.filter(|entry| entry.check_live().is_ok()) else {
+            let Some(entry) = self.live_by_id(id) else {
                 continue;
             };
             let access = Access::new(self, &entry, entry.partition(number)?);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::record::{Numbers, Record};
 use crate::directory::corrupt;
@@ -21,54 +22,8 @@ pub(super) const PARTITIONS: &[u8] = b"partitions";
 /// The header that keeps a stream's name beside a tombstone.
 pub(super) const NAME: &[u8] = b"name";
 
-/// What has happened to a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Happened {
-    Created,
-    Reconfigured,
-    Deleted,
-    Purged,
-    Sealed,
-    Unsealed,
-    Paused,
-    Resumed,
-    /// The directory of a partition was made. Nobody is told.
-    Made,
-}
-
-impl Happened {
-    const ALL: [Happened; 9] = [
-        Happened::Created,
-        Happened::Reconfigured,
-        Happened::Deleted,
-        Happened::Purged,
-        Happened::Sealed,
-        Happened::Unsealed,
-        Happened::Paused,
-        Happened::Resumed,
-        Happened::Made,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Happened::Created => "created",
-            Happened::Reconfigured => "reconfigured",
-            Happened::Deleted => "deleted",
-            Happened::Purged => "purged",
-            Happened::Sealed => "sealed",
-            Happened::Unsealed => "unsealed",
-            Happened::Paused => "paused",
-            Happened::Resumed => "resumed",
-            Happened::Made => "made",
-        }
-    }
-
-    pub(super) fn of_name(name: &[u8]) -> Option<Happened> {
-        Happened::ALL
-            .into_iter()
-            .find(|happened| happened.name().as_bytes() == name)
-    }
-}
+/// The event of a message that nobody is told of: the directory of a partition was made.
+const MADE: &str = "made";
 
 /// The log of the catalog. Its lock is that of the store.
 #[derive(Debug)]
@@ -82,42 +37,35 @@ pub(super) type News = BTreeMap<StreamId, Option<Record>>;
 impl Catalog {
     /// Opens the catalog in `dir` by the store's options for logs.
     pub(super) fn open(dir: &Dir, options: &Options) -> Result<Catalog> {
-        let options = options
-            .clone()
-            .key_index(true)
-            .time_index(false)
-            .durability(Durability::EachPublish)
-            .rollover(1 << 20)
-            .retention(Retention::new())
-            .require_token(false)
-            .timestamps(TimestampPolicy::AsGiven);
+        let options = own_options(options, 1 << 20).key_index(true);
         let log = Arc::new(options.open_in(dir)?);
         Ok(Catalog { log })
     }
 
-    /// Notes what has happened to a stream, and what is so from now on. It is on stable storage
+    /// Notes what has happened to a stream, or that a partition was made, and what is so from now on. It is on stable storage
     /// when this returns.
     pub(super) fn note(
         &self,
         id: StreamId,
-        happened: Happened,
+        kind: Option<StreamEventKind>,
         partitions: &Numbers,
         record: &Record,
     ) -> Result<()> {
         let (key, value) = (id.to_bytes(), record.to_bytes());
-        let event = (EVENT, happened.name().as_bytes());
+        let event = (EVENT, kind.map_or(MADE, StreamEventKind::name).as_bytes());
+        let is_gone = kind == Some(StreamEventKind::Purged);
         let concerned = (PARTITIONS, partitions.as_bytes());
         let name = (NAME, record.name.as_bytes());
-        let message = if happened == Happened::Purged {
+        let message = if is_gone {
             NewMessage::tombstone(&key)
         } else {
             NewMessage::new(&key, &value)
         };
         let headers = [event, name, concerned];
-        let headers = match happened {
-            Happened::Purged => &headers[..2],
-            _ if partitions.is_empty() => &headers[..1],
-            _ => &headers,
+        let headers = match partitions.is_empty() {
+            _ if is_gone => &headers[..2],
+            true => &headers[..1],
+            false => &headers,
         };
         self.log.publish(&[message.headers(headers)]).map(|_| ())
     }
@@ -158,4 +106,17 @@ impl Catalog {
         let path = self.log.dir().path();
         corrupt(path, 0, Some(offset), Corruption::Catalog)
     }
+}
+
+/// The options by which the store opens a log of its own, of segments of this size.
+pub(super) fn own_options(options: &Options, rollover: u64) -> Options {
+    options
+        .clone()
+        .key_index(false)
+        .time_index(false)
+        .durability(Durability::EachPublish)
+        .rollover(rollover)
+        .retention(Retention::new())
+        .require_token(false)
+        .timestamps(TimestampPolicy::AsGiven)
 }

@@ -110,7 +110,7 @@ impl Entry {
             DELETING => Err(Error::StreamDeleting {
                 name: self.name.as_ref().into(),
             }),
-            _ => Err(self.unknown()),
+            _ => Err(no_stream(&self.name)),
         }
     }
 
@@ -127,12 +127,10 @@ impl Entry {
     pub(super) fn has_gone(&self) {
         self.state.fetch_max(GONE, Ordering::AcqRel);
     }
+}
 
-    fn unknown(&self) -> Error {
-        Error::NoStream {
-            name: self.name.as_ref().into(),
-        }
-    }
+pub(super) fn no_stream(name: &str) -> Error {
+    Error::NoStream { name: name.into() }
 }
 
 fn no_partition() -> Error {

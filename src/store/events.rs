@@ -1,69 +1,14 @@
 //! What has happened to the streams of a store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::catalog::{EVENT, Happened, NAME, PARTITIONS};
+use super::catalog::{EVENT, NAME, PARTITIONS};
+use super::event::{StreamEvent, StreamEventKind};
 use super::id::StreamId;
 use super::opening::Owner;
 use super::record::{Numbers, Record};
-use crate::{BlockingLog, FileLog, Log, Message, Result, Start, Timestamp};
-
-/// Something that has happened to a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StreamEvent {
-    /// The offset of the event: go on at the next one.
-    pub offset: u64,
-    /// When it happened.
-    pub time: Timestamp,
-    /// The name of the stream.
-    pub stream: String,
-    /// The id of the stream.
-    pub id: StreamId,
-    /// What has happened.
-    pub kind: StreamEventKind,
-    /// The partitions that it has happened to; none if it concerns the whole stream.
-    pub partitions: Vec<u32>,
-}
-
-/// What has happened to a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StreamEventKind {
-    /// It was made.
-    Created,
-    /// It got another configuration.
-    Reconfigured,
-    /// It was deleted, and is being removed.
-    Deleted,
-    /// It was removed. Its name is free.
-    Purged,
-    /// Partitions were sealed.
-    Sealed,
-    /// Partitions were unsealed.
-    Unsealed,
-    /// Partitions were paused.
-    Paused,
-    /// Partitions were resumed.
-    Resumed,
-}
-
-impl StreamEventKind {
-    fn of(happened: Happened) -> Option<StreamEventKind> {
-        Some(match happened {
-            Happened::Created => StreamEventKind::Created,
-            Happened::Reconfigured => StreamEventKind::Reconfigured,
-            Happened::Deleted => StreamEventKind::Deleted,
-            Happened::Purged => StreamEventKind::Purged,
-            Happened::Sealed => StreamEventKind::Sealed,
-            Happened::Unsealed => StreamEventKind::Unsealed,
-            Happened::Paused => StreamEventKind::Paused,
-            Happened::Resumed => StreamEventKind::Resumed,
-            Happened::Made => return None,
-        })
-    }
-}
+use crate::{BlockingLog, FileLog, Log, Message, Result, Start};
 
 /// Reads what has happened to the streams of a store, in order: see
 /// [`Store::events`](super::Store::events).
@@ -93,10 +38,10 @@ impl Events {
     ///
     /// Those of [`BlockingLog::consume_blocking`].
     pub fn next(&mut self, max_count: usize, timeout: Option<Duration>) -> Result<Vec<StreamEvent>> {
-        let deadline = timeout.and_then(|timeout| std::time::Instant::now().checked_add(timeout));
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             self.inner.check_open()?;
-            let left = deadline.map(|at| at.saturating_duration_since(std::time::Instant::now()));
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             let batch = self.catalog.consume_blocking(self.from, max_count, left)?;
             let is_empty = batch.messages.is_empty();
             self.from = Start::At(batch.next_offset);
@@ -126,7 +71,7 @@ impl Events {
     /// The event that a message tells, if anybody is to be told.
     fn event(&self, message: &Message) -> Option<StreamEvent> {
         let header = |name: &[u8]| message.headers.get(name);
-        let kind = StreamEventKind::of(Happened::of_name(header(EVENT)?)?)?;
+        let kind = StreamEventKind::of_name(header(EVENT)?)?;
         let id = StreamId::from_bytes(message.key.as_deref()?.try_into().ok()?);
         let name = match header(NAME) {
             Some(name) => std::str::from_utf8(name).ok()?.to_owned(),

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::catalog::{Catalog, Happened};
-use super::entry::Entry;
+use super::catalog::Catalog;
+use super::entry::{Entry, no_stream};
+use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::info::{ListOptions, Page, StreamInfo};
 use super::intents::Intents;
@@ -148,6 +149,12 @@ impl Inner {
         Ok(self.streams.read().by_name.get(name).cloned())
     }
 
+    /// The stream with this id, unless it is gone or being deleted.
+    pub(super) fn live_by_id(&self, id: StreamId) -> Option<Arc<Entry>> {
+        let entry = self.streams.read().by_id.get(&id).cloned();
+        entry.filter(|entry| entry.check_live().is_ok())
+    }
+
     /// The stream of this name. Fails if it is being deleted.
     pub(super) fn entry(&self, name: &str) -> Result<Arc<Entry>> {
         let entry = self.find(name)?.ok_or_else(|| no_stream(name))?;
@@ -160,7 +167,7 @@ impl Inner {
     pub(super) fn change(
         &self,
         entry: &Entry,
-        happened: Happened,
+        kind: Option<StreamEventKind>,
         partitions: &Numbers,
         change: impl FnOnce(&mut Record) -> Result<bool>,
     ) -> Result<bool> {
@@ -171,7 +178,7 @@ impl Inner {
         if !change(&mut changed)? {
             return Ok(false);
         }
-        self.catalog.note(entry.id, happened, partitions, &changed)?;
+        self.catalog.note(entry.id, kind, partitions, &changed)?;
         *record = changed;
         Ok(true)
     }
@@ -238,8 +245,4 @@ pub(super) fn info(entry: &Entry) -> StreamInfo {
         sealed: record.sealed.iter().collect(),
         paused: record.paused.iter().collect(),
     }
-}
-
-pub(super) fn no_stream(name: &str) -> Error {
-    Error::NoStream { name: name.into() }
 }

@@ -13,6 +13,7 @@ mod background;
 mod catalog;
 mod config;
 mod entry;
+mod event;
 mod events;
 mod handle;
 mod id;
@@ -34,7 +35,8 @@ mod states;
 mod stream;
 
 pub use config::{RetentionConfig, RetentionPatch, StreamConfig, StreamPatch};
-pub use events::{Events, StreamEvent, StreamEventKind};
+pub use event::{StreamEvent, StreamEventKind};
+pub use events::Events;
 pub use handle::Store;
 pub use id::StreamId;
 pub use info::{Ensured, ListOptions, Page, StreamInfo};

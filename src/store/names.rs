@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::catalog::Happened;
 use super::config::{StreamConfig, StreamPatch};
-use super::entry::Entry;
+use super::entry::{Entry, no_stream};
+use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::info::Ensured;
-use super::inner::{Inner, info, no_stream};
+use super::inner::{Inner, info};
 use super::name;
 use super::partitioner::CRC_32;
 use super::record::{Numbers, Record};
@@ -49,7 +49,7 @@ impl Inner {
         };
         let id = StreamId::from_bytes(self.layout.random()?);
         self.catalog
-            .note(id, Happened::Created, &Numbers::default(), &record)?;
+            .note(id, Some(StreamEventKind::Created), &Numbers::default(), &record)?;
         let entry = Arc::new(Entry::new(id, record, true));
         self.streams.write().insert(&entry);
         Ok(entry)
@@ -82,11 +82,16 @@ impl Inner {
             partitions: Some(entry.partition_count()),
             ..effective
         };
-        let is_changed = self.change(&entry, Happened::Reconfigured, &Numbers::default(), |record| {
-            let is_changed = record.config != effective;
-            record.config = effective;
-            Ok(is_changed)
-        })?;
+        let is_changed = self.change(
+            &entry,
+            Some(StreamEventKind::Reconfigured),
+            &Numbers::default(),
+            |record| {
+                let is_changed = record.config != effective;
+                record.config = effective;
+                Ok(is_changed)
+            },
+        )?;
         if !is_changed {
             return Ok(Ensured::Unchanged(info(&entry)));
         }
@@ -98,12 +103,17 @@ impl Inner {
     pub(super) fn reconfigure(&self, name: &str, patch: &StreamPatch) -> Result<StreamConfig> {
         self.check_writable()?;
         let entry = self.entry(name)?;
-        let is_changed = self.change(&entry, Happened::Reconfigured, &Numbers::default(), |record| {
-            let after = self.accepted(record.config.after(patch, &self.options.defaults)?)?;
-            let is_changed = record.config != after;
-            record.config = after;
-            Ok(is_changed)
-        })?;
+        let is_changed = self.change(
+            &entry,
+            Some(StreamEventKind::Reconfigured),
+            &Numbers::default(),
+            |record| {
+                let after = self.accepted(record.config.after(patch, &self.options.defaults)?)?;
+                let is_changed = record.config != after;
+                record.config = after;
+                Ok(is_changed)
+            },
+        )?;
         if is_changed {
             self.reopen(&entry);
         }
@@ -129,10 +139,15 @@ impl Inner {
             return Ok(());
         }
         let now = self.options.log.environment.clock.now();
-        self.change(&entry, Happened::Deleted, &Numbers::default(), |record| {
-            record.deleted = Some(now);
-            Ok(true)
-        })?;
+        self.change(
+            &entry,
+            Some(StreamEventKind::Deleted),
+            &Numbers::default(),
+            |record| {
+                record.deleted = Some(now);
+                Ok(true)
+            },
+        )?;
         entry.begin_deleting();
         drop(changing);
         for partition in entry.used() {
@@ -156,8 +171,12 @@ impl Inner {
         self.layout.empty_trash(entry.id)?;
         let _changing = self.changing.lock();
         let record = entry.record.lock();
-        self.catalog
-            .note(entry.id, Happened::Purged, &Numbers::default(), &record)?;
+        self.catalog.note(
+            entry.id,
+            Some(StreamEventKind::Purged),
+            &Numbers::default(),
+            &record,
+        )?;
         entry.has_gone();
         self.streams.write().remove(entry);
         Ok(())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::access::{Access, seal};
-use super::catalog::Happened;
 use super::entry::Entry;
+use super::event::StreamEventKind;
 use super::inner::Inner;
 use super::partitioner::Partitions;
 use super::record::Numbers;
@@ -15,7 +15,7 @@ impl Inner {
     /// not open is sealed when it is opened.
     pub(super) fn seal(&self, entry: &Arc<Entry>, partitions: &Partitions) -> Result<()> {
         let numbers = entry.numbers(partitions)?;
-        self.change(entry, Happened::Sealed, &numbers, |record| {
+        self.change(entry, Some(StreamEventKind::Sealed), &numbers, |record| {
             let before = record.sealed.clone();
             numbers.iter().for_each(|number| record.sealed.insert(number));
             Ok(record.sealed != before)
@@ -46,7 +46,7 @@ impl Inner {
         for partition in partitions {
             Access::new(self, entry, partition).alone(FileLog::unseal)?;
         }
-        self.change(entry, Happened::Unsealed, &numbers, |record| {
+        self.change(entry, Some(StreamEventKind::Unsealed), &numbers, |record| {
             let before = record.sealed.clone();
             numbers.iter().for_each(|number| record.sealed.remove(number));
             Ok(record.sealed != before)
@@ -58,11 +58,7 @@ impl Inner {
     /// See [`Stream::pause`](super::Stream::pause).
     pub(super) fn pause(&self, entry: &Entry, partitions: &Partitions, resume_all: bool) -> Result<()> {
         let numbers = entry.numbers(partitions)?;
-        for number in numbers.iter() {
-            // They come to be, so that who opens one from now on finds it paused.
-            entry.partition(number)?;
-        }
-        self.change(entry, Happened::Paused, &numbers, |record| {
+        self.change(entry, Some(StreamEventKind::Paused), &numbers, |record| {
             let before = (record.paused.clone(), record.resume_all);
             numbers.iter().for_each(|number| record.paused.insert(number));
             record.resume_all = resume_all;
@@ -81,7 +77,7 @@ impl Inner {
 
     /// See [`Stream::resume`](super::Stream::resume).
     pub(super) fn resume(&self, entry: &Entry, numbers: &Numbers) -> Result<()> {
-        self.change(entry, Happened::Resumed, numbers, |record| {
+        self.change(entry, Some(StreamEventKind::Resumed), numbers, |record| {
             let before = record.paused.clone();
             numbers.iter().for_each(|number| record.paused.remove(number));
             Ok(record.paused != before)

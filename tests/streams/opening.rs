@@ -203,10 +203,7 @@ fn a_catalog_that_says_something_unknown_is_refused() {
 fn a_reader_sees_what_the_writer_does() {
     let (home, store, stream) = with_stream(1);
     publish(&stream, 0, "a").expect("published");
-    let reader = StoreOptions::new()
-        .read_only(true)
-        .open(home.path())
-        .expect("opened");
+    let reader = home.open_to_read();
     let read = reader.stream("s").expect("there");
     assert_eq!(values(&read, 0).expect("read"), ["a"]);
     publish(&stream, 0, "b").expect("published");
@@ -234,10 +231,7 @@ fn a_reader_sees_what_the_writer_does() {
 fn a_reader_changes_nothing() {
     let (home, store, stream) = with_stream(1);
     publish(&stream, 0, "a").expect("published");
-    let reader = StoreOptions::new()
-        .read_only(true)
-        .open(home.path())
-        .expect("opened");
+    let reader = home.open_to_read();
     let read = reader.stream("s").expect("there");
     assert!(matches!(reader.create("t", &plain()), Err(Error::ReadOnly)));
     assert!(matches!(reader.ensure("s", &plain()), Err(Error::ReadOnly)));

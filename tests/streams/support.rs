@@ -39,6 +39,11 @@ impl Home {
         self.options.open(self.path()).expect("opened")
     }
 
+    pub(crate) fn open_to_read(&self) -> Store {
+        let options = StoreOptions::new().read_only(true);
+        options.open(self.path()).expect("opened")
+    }
+
     /// The directory of a partition.
     pub(crate) fn partition(&self, stream: &Stream, number: u32) -> PathBuf {
         let id = stream.id().expect("an id").to_string();
