@@ -26,8 +26,6 @@ pub(super) struct Access<'a> {
 pub(super) enum Asked {
     /// It stays paused.
     Reading,
-    /// It is opened, and stays paused.
-    Syncing,
     /// It is resumed.
     Changing,
 }
@@ -44,15 +42,28 @@ impl<'a> Access<'a> {
     /// Does something to the log that changes it. Nobody who has to be alone is at it meanwhile.
     pub(super) fn changing<T>(&self, mut change: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
         self.inner.check_writable()?;
-        let _not_alone = self.enter()?;
-        self.with(Asked::Changing, &mut change, |log| self.note_seal(log))
+        let changed = {
+            let _not_alone = self.enter()?;
+            self.with(Asked::Changing, &mut change, |log| self.note_seal(log))
+        };
+        if let Err(Error::Poisoned { .. } | Error::SyncFailed { .. }) = &changed {
+            self.shut_if_poisoned();
+        }
+        changed
+    }
+
+    /// Closes the log if it is poisoned, so that the next one who uses it opens it again.
+    fn shut_if_poisoned(&self) {
+        let _alone = self.partition.gate.write();
+        if self.partition.changes.is_poisoned() {
+            // It fails with what has poisoned it.
+            let _ = self.partition.shut();
+        }
     }
 
     /// Reads from the log, or waits for it.
     pub(super) fn reading<T>(&self, asked: Asked, mut read: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
-        if self.inner.options.read_only {
-            self.inner.look()?;
-        }
+        self.inner.look()?;
         self.with(asked, &mut read, |_| Ok(()))
     }
 
@@ -89,36 +100,42 @@ impl<'a> Access<'a> {
         self.with(Asked::Changing, &mut work, |_| Ok(()))
     }
 
-    /// Brings what was published to stable storage. What was closed in order is there.
+    /// Brings what was published to stable storage. What was closed in order is there; what was not
+    /// is opened for this alone.
     pub(super) fn sync(&self) -> Result<()> {
         let partition = self.partition;
-        let synced = partition.log.load().as_ref().map(|log| Log::sync(&**log));
-        match synced {
-            Some(Ok(_)) => {
-                partition.needs_sync.store(false, Ordering::Release);
-                return Ok(());
+        self.inner.check_open()?;
+        loop {
+            if let Some(log) = partition.log.load_full() {
+                match log.sync() {
+                    // Whoever closes it has taken it away first.
+                    Err(Error::Closed) => self.inner.check_open()?,
+                    synced => return synced.map(|_| ()),
+                }
             }
-            None | Some(Err(Error::Closed)) => {}
-            Some(Err(error)) => return Err(error),
-        }
-        if !partition.needs_sync.load(Ordering::Acquire) {
+            let _opening = partition.opening.lock();
+            if partition.log.load().is_some() {
+                continue;
+            }
+            if partition.needs_sync.load(Ordering::Acquire) {
+                self.sync_closed()?;
+                partition.needs_sync.store(false, Ordering::Release);
+            }
             return Ok(());
         }
-        let dir = self
-            .inner
-            .layout
-            .find_partition(self.entry.id, partition.number)?;
+    }
+
+    /// Brings a partition to stable storage that nobody has open, and nobody opens meanwhile.
+    fn sync_closed(&self) -> Result<()> {
+        self.inner.check_open()?;
+        self.entry.check_live()?;
+        let (id, number) = (self.entry.id, self.partition.number);
+        let dir = self.inner.layout.find_partition(id, number)?;
         if dir.is_some_and(|dir| was_closed(&dir).unwrap_or(false)) {
-            partition.needs_sync.store(false, Ordering::Release);
             return Ok(());
         }
-        self.reading(Asked::Syncing, FileLog::sync)?;
-        partition.needs_sync.store(false, Ordering::Release);
-        if self.entry.record.lock().paused.contains(partition.number) {
-            let _alone = partition.gate.write();
-            partition.shut()?;
-        }
-        Ok(())
+        let record = self.entry.record.lock().clone();
+        self.open_log(&record)?.close()
     }
 
     /// Uses the log, which is opened if it is not. If it is closed meanwhile, it is opened again: a
@@ -169,8 +186,15 @@ impl<'a> Access<'a> {
         entry.check_live()?;
         self.resume_if_paused(asked)?;
         let record = entry.record.lock().clone();
-        let log = self.open_log(&record)?;
-        let log = Arc::new(log);
+        let log = match self.open_log(&record) {
+            Err(error) if inner.options.read_only => {
+                // The writer may have deleted the stream meanwhile.
+                drop(opening);
+                inner.look()?;
+                return entry.check_live().and(Err(error));
+            }
+            log => Arc::new(log?),
+        };
         // What is owed comes in front of the seal.
         if !partition.owes.load(Ordering::Acquire) {
             self.agree_on_seal(&log, record.sealed.contains(partition.number))?;
@@ -212,9 +236,6 @@ impl<'a> Access<'a> {
         let resumed = {
             let record = self.entry.record.lock();
             if !record.paused.contains(number) {
-                return Ok(());
-            }
-            if asked == Asked::Syncing {
                 return Ok(());
             }
             if asked == Asked::Reading || self.inner.options.read_only {

@@ -47,7 +47,7 @@ impl Inner {
             .map(|part| part.entry.partition(part.number))
             .collect::<Result<Vec<_>>>()?;
         // In one order, so that two publishers do not wait for each other.
-        let _gates: Vec<_> = order
+        let gates: Vec<_> = order
             .iter()
             .map(|index| partitions[*index].gate.write())
             .collect();
@@ -76,13 +76,16 @@ impl Inner {
             Ok(ack)
         });
         let acks = acks.collect::<Result<Vec<_>>>();
+        if acks.is_err() && intent.is_some() {
+            owe(&partitions);
+        }
+        // Settling takes gates, too.
+        drop(gates);
         self.settle_soon();
         match (acks, intent) {
-            (Err(error), Some(_)) => {
-                owe(&partitions);
-                let source = Box::new(error);
-                Err(Error::Unconfirmed { source })
-            }
+            (Err(error), Some(_)) => Err(Error::Unconfirmed {
+                source: Box::new(error),
+            }),
             (acks, _) => acks,
         }
     }
@@ -124,6 +127,7 @@ impl Inner {
             batch.extend_from_slice(part.messages);
         }
         let log = self.intents_log()?;
+        let _noting = self.intents.noting.read();
         let ack = match log.append(&batch, &PublishOptions::new()) {
             Err(error) if error.kind() == ErrorKind::Unknown => {
                 // It may be there. Whoever changes one of the partitions finds out first.
@@ -146,9 +150,11 @@ impl Inner {
         if !partition.owes.load(Ordering::Acquire) {
             return Ok(());
         }
-        // Opened again after a failure, it says which intents there are.
-        self.intents_log()?;
-        for (at, part) in self.intents.owed(access.id(), partition.number) {
+        if self.intents.was_used() {
+            // Opened again after a failure, it says which intents there are.
+            self.intents_log()?;
+        }
+        for (at, part) in self.intents.parts_of(access.id(), partition.number) {
             let (planned, messages) = self.read_intent(at)?;
             self.publish_part(access, &planned, &messages, part)?;
             self.intents.done(at, part);
@@ -188,6 +194,10 @@ impl Inner {
         let planned = plan.value.as_deref().and_then(Planned::all);
         let planned = planned.ok_or_else(|| self.damaged_intent())?;
         let count: usize = planned.iter().map(|part| part.count as usize).sum();
+        let is_there = at + 1 + count as u64 <= log.next_offset()?;
+        if !is_there {
+            return Err(self.damaged_intent());
+        }
         let mut messages = Vec::with_capacity(count);
         while messages.len() < count {
             let from = Start::At(at + 1 + messages.len() as u64);
@@ -208,6 +218,7 @@ impl Inner {
     /// it has then that is not known yet is noted.
     fn intents_log(&self) -> Result<Arc<FileLog>> {
         let mut open = self.intents.log.lock();
+        self.intents.is_used();
         if let Some(log) = open.as_ref().filter(|log| !is_poisoned(log)) {
             return Ok(Arc::clone(log));
         }
@@ -234,20 +245,34 @@ impl Inner {
         Ok(log)
     }
 
-    /// Does what is left of the intents of an earlier life.
+    /// Does what is left of the intents of an earlier life. A partition that cannot be opened keeps
+    /// its part owed, and nobody else from being used.
     pub(super) fn finish_intents(&self) -> Result<()> {
         if !self.layout.has_intents()? {
             return Ok(());
         }
         self.intents_log()?;
+        // What fails is tried again when intents are settled next.
+        let _ = self.settle();
+        Ok(())
+    }
+
+    /// Publishes what partitions lack, but for those that somebody is changing.
+    fn pay_all(&self) {
         for (id, number) in self.intents.places() {
-            if let Some(entry) = self.live_by_id(id) {
-                let partition = entry.partition(number)?;
-                let _alone = partition.gate.write();
-                self.pay(Access::new(self, &entry, partition))?;
+            let Some(entry) = self.live_by_id(id) else {
+                continue;
+            };
+            let Ok(partition) = entry.partition(number) else {
+                continue;
+            };
+            if partition.owes.load(Ordering::Acquire)
+                && let Some(_alone) = partition.gate.try_write()
+            {
+                // Its part stays owed.
+                let _ = self.pay(Access::new(self, &entry, partition));
             }
         }
-        self.settle()
     }
 
     /// Settles intents when there are many, or has the keeper do it.
@@ -265,6 +290,7 @@ impl Inner {
     pub(super) fn settle(&self) -> Result<()> {
         let _settling = self.intents.settling.lock();
         self.intents.forget(|id| self.live_by_id(id).is_none());
+        self.pay_all();
         let finished = self.intents.finished();
         let Some(last) = finished.last() else {
             return Ok(());
@@ -275,8 +301,13 @@ impl Inner {
             let Some(entry) = self.live_by_id(id) else {
                 continue;
             };
-            let access = Access::new(self, &entry, entry.partition(number)?);
-            match access.sync() {
+            let partition = entry.partition(number)?;
+            let synced = Access::new(self, &entry, partition).sync();
+            if partition.owes.load(Ordering::Acquire) {
+                // Closing it has failed since its part was published.
+                return Ok(());
+            }
+            match synced {
                 // Who deletes it does not need its messages any more.
                 Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => {}
                 synced => synced?,

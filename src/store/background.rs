@@ -16,6 +16,11 @@ pub(super) fn start(inner: &Arc<Inner>, root: &Dir) {
         let turns = Arc::new(Turns(Arc::downgrade(inner)));
         let file_system = root.file_system().unwrap_or(0);
         inner.keeper.start(turns, &inner.scheduler, file_system);
+        // Opening may have left partitions open, and intents.
+        inner.keeper.look_later(inner.options.idle_after);
+        if inner.intents.is_any() {
+            inner.keeper.settle_later();
+        }
     }
 }
 
@@ -46,8 +51,12 @@ impl Inner {
         }
         if kind == Turn::Timed {
             self.keeper.looks();
-            if self.intents.is_any() && self.settle().is_err() {
-                self.keeper.settle_later();
+            if self.intents.is_any() {
+                // What fails is tried again.
+                let _ = self.settle();
+                if self.intents.is_any() {
+                    self.keeper.settle_later();
+                }
             }
             if self.open.close_idle(self.options.idle_after) {
                 self.keeper.look_later(self.options.idle_after);

@@ -42,8 +42,8 @@ impl Catalog {
         Ok(Catalog { log })
     }
 
-    /// Notes what has happened to a stream, or that a partition was made, and what is so from now on. It is on stable storage
-    /// when this returns.
+    /// Notes what has happened to a stream, or that a partition was made, and what is so from now
+    /// on. It is on stable storage when this returns.
     pub(super) fn note(
         &self,
         id: StreamId,

@@ -20,12 +20,21 @@ pub(super) struct Entry {
     pub(super) record: Mutex<Record>,
     /// Made when they are first used.
     partitions: Box<[OnceLock<Arc<Partition>>]>,
-    /// Whether the stream was made since the store was opened, so that no earlier life has left
-    /// anything of it.
-    is_new: bool,
+    origin: Origin,
     /// The next partition of [`RoundRobin`](super::Partitioner::RoundRobin).
     turn: AtomicU32,
     state: AtomicU8,
+}
+
+/// Where a stream that is known comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was made since the store was opened.
+    New,
+    /// An earlier life has made it, and may have left messages that are not on stable storage.
+    Found,
+    /// The store is read only: others change it, and may tell nobody.
+    Read,
 }
 
 const LIVE: u8 = 0;
@@ -53,7 +62,7 @@ pub(super) struct Partition {
 }
 
 impl Entry {
-    pub(super) fn new(id: StreamId, record: Record, is_new: bool) -> Entry {
+    pub(super) fn new(id: StreamId, record: Record, origin: Origin) -> Entry {
         let state = if record.deleted.is_some() { DELETING } else { LIVE };
         let count = record.config.partition_count();
         Entry {
@@ -61,7 +70,7 @@ impl Entry {
             name: record.name.as_str().into(),
             partitions: (0..count).map(|_| OnceLock::new()).collect(),
             record: Mutex::new(record),
-            is_new,
+            origin,
             turn: AtomicU32::new(0),
             state: AtomicU8::new(state),
         }
@@ -75,7 +84,7 @@ impl Entry {
     pub(super) fn partition(&self, number: u32) -> Result<&Arc<Partition>> {
         let slot = self.partitions.get(number as usize);
         let slot = slot.ok_or_else(no_partition)?;
-        Ok(slot.get_or_init(|| Arc::new(Partition::new(number, !self.is_new))))
+        Ok(slot.get_or_init(|| Arc::new(Partition::new(number, self.origin))))
     }
 
     /// The numbers of some partitions.
@@ -138,14 +147,18 @@ fn no_partition() -> Error {
 }
 
 impl Partition {
-    fn new(number: u32, needs_sync: bool) -> Partition {
+    fn new(number: u32, of: Origin) -> Partition {
+        let changes = match of {
+            Origin::New | Origin::Found => Changes::new(),
+            Origin::Read => Changes::polled(),
+        };
         Partition {
             number,
             log: ArcSwapOption::empty(),
             opening: Mutex::new(()),
             gate: RwLock::new(()),
-            changes: Arc::new(Changes::new()),
-            needs_sync: AtomicBool::new(needs_sync),
+            changes: Arc::new(changes),
+            needs_sync: AtomicBool::new(of == Origin::Found),
             owes: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
         }
@@ -153,13 +166,21 @@ impl Partition {
 
     /// Closes the log, if it is open. Calls that are under way end first, or fail with `Closed` and
     /// have changed nothing. Who waits for the partition looks at it again.
+    ///
+    /// If it fails, what was published may not be there when the log is opened again: then it needs
+    /// a sync, and the parts of atomic publishes are looked for.
     pub(super) fn shut(&self) -> Result<()> {
         let _opening = self.opening.lock();
-        let Some(log) = self.log.swap(None) else {
+        if self.log.load().is_none() {
             return Ok(());
-        };
-        let closed = log.close();
-        self.needs_sync.store(closed.is_err(), Ordering::Release);
+        }
+        // In front of the swap: who syncs and finds no log waits for the lock, and then knows.
+        self.needs_sync.store(true, Ordering::Release);
+        let closed = self.log.swap(None).map_or(Ok(()), |log| log.close());
+        match &closed {
+            Ok(()) => self.needs_sync.store(false, Ordering::Release),
+            Err(_) => self.owes.store(true, Ordering::Release),
+        }
         closed
     }
 }

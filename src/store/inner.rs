@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::catalog::Catalog;
-use super::entry::{Entry, no_stream};
+use super::entry::{Entry, Origin, no_stream};
 use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::info::{ListOptions, Page, StreamInfo};
@@ -24,15 +24,17 @@ use crate::{Error, Log, Options, Result};
 
 /// A store that is open.
 ///
-/// Locks are taken in this order: that of changing names; the gates of partitions, by stream and
-/// number; a partition's opening; a stream's record; the lists of streams and of open partitions.
-/// The engine's own come after all of them.
+/// Locks are taken in this order: that of reading the catalog; that of changing names; settling
+/// intents; the gates of partitions, by stream and number; a partition's opening; a stream's record;
+/// the lists of streams and of open partitions. The engine's own come after all of them.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) options: StoreOptions,
     pub(super) layout: Layout,
     pub(super) catalog: Catalog,
     pub(super) streams: RwLock<Streams>,
+    /// Held while the catalog is read.
+    pub(super) reading_catalog: Mutex<()>,
     /// Held while a name comes or goes.
     pub(super) changing: Mutex<()>,
     pub(super) open: OpenPartitions,
@@ -78,17 +80,24 @@ impl Streams {
 impl Inner {
     /// Takes note of what the catalog says since it was last read.
     pub(super) fn read_catalog(&self) -> Result<()> {
+        // The whole of it: else older news might be taken over after newer ones.
+        let _reading = self.reading_catalog.lock();
         let from = self.streams.read().read_to;
         if from > 0 && self.catalog.log.next_offset()? == from {
             return Ok(());
         }
         let mut streams = self.streams.write();
         let (news, read_to) = self.catalog.news(streams.read_to)?;
+        let origin = if self.options.read_only {
+            Origin::Read
+        } else {
+            Origin::Found
+        };
         let mut changed = Vec::new();
         for (id, record) in news {
             match (streams.by_id.get(&id).cloned(), record) {
                 (None, Some(record)) => {
-                    streams.insert(&Arc::new(Entry::new(id, record, false)));
+                    streams.insert(&Arc::new(Entry::new(id, record, origin)));
                 }
                 (None, None) => {}
                 (Some(entry), record) => {
@@ -124,11 +133,18 @@ impl Inner {
         Ok(())
     }
 
+    /// Fails in a fork of the process.
+    pub(super) fn check_process(&self) -> Result<()> {
+        if self.process.is_current() {
+            Ok(())
+        } else {
+            Err(Error::Forked)
+        }
+    }
+
     /// Fails if the store was closed, or in a fork of the process.
     pub(super) fn check_open(&self) -> Result<()> {
-        if !self.process.is_current() {
-            return Err(Error::Forked);
-        }
+        self.check_process()?;
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::id::StreamId;
 use crate::{FileLog, Log, Result};
@@ -14,10 +14,14 @@ use crate::{FileLog, Log, Result};
 pub(super) struct Intents {
     /// The log, once it is needed.
     pub(super) log: Mutex<Option<Arc<FileLog>>>,
+    was_used: AtomicBool,
     /// The offset behind the last one that is known.
     known_to: AtomicU64,
     /// Those that are not settled, by their offsets.
     unsettled: Mutex<BTreeMap<u64, Intent>>,
+    /// Held from before an intent is appended until it is noted; held alone to see all that there
+    /// are. Else one that is on stable storage and not noted might be trimmed with those behind it.
+    pub(super) noting: RwLock<()>,
     /// Held while intents are settled.
     pub(super) settling: Mutex<()>,
 }
@@ -68,6 +72,16 @@ impl Planned {
 }
 
 impl Intents {
+    /// Notes that the log is used.
+    pub(super) fn is_used(&self) {
+        self.was_used.store(true, Ordering::Release);
+    }
+
+    /// Whether the log was ever used.
+    pub(super) fn was_used(&self) -> bool {
+        self.was_used.load(Ordering::Acquire)
+    }
+
     /// Whether any waits to be settled.
     pub(super) fn is_any(&self) -> bool {
         !self.unsettled.lock().is_empty()
@@ -110,6 +124,7 @@ impl Intents {
 
     /// The intents at the front whose parts are all done.
     pub(super) fn finished(&self) -> Vec<Intent> {
+        let _all_are_noted = self.noting.write();
         let unsettled = self.unsettled.lock();
         let is_done = |intent: &&Intent| intent.parts.iter().all(|part| part.is_done);
         unsettled.values().take_while(is_done).cloned().collect()
@@ -124,15 +139,15 @@ impl Intents {
             .for_each(|part| part.is_done = true);
     }
 
-    /// The parts that a partition lacks, in order.
-    pub(super) fn owed(&self, id: StreamId, number: u32) -> Vec<(u64, usize)> {
+    /// The parts that a partition has, or lacks, in order.
+    pub(super) fn parts_of(&self, id: StreamId, number: u32) -> Vec<(u64, usize)> {
         let unsettled = self.unsettled.lock();
-        let owed = unsettled.iter().flat_map(|(at, intent)| {
+        let all = unsettled.iter().flat_map(|(at, intent)| {
             let parts = intent.parts.iter().enumerate();
-            let lacks = parts.filter(|(_, part)| part.id == id && part.number == number && !part.is_done);
-            lacks.map(|(index, _)| (*at, index))
+            let own = parts.filter(|(_, part)| part.id == id && part.number == number);
+            own.map(|(index, _)| (*at, index))
         });
-        owed.collect()
+        all.collect()
     }
 
     pub(super) fn close(&self) -> Result<()> {

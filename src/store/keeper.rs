@@ -47,14 +47,16 @@ impl Keeper {
     /// A partition was opened, which may be idle some time.
     pub(super) fn look_later(&self, idle_after: Duration) {
         if !self.is_look_asked.swap(true, Ordering::AcqRel) {
-            self.ask_in((idle_after / 4).clamp(PERIODS.0, PERIODS.1));
+            let is_asked = self.ask_in((idle_after / 4).clamp(PERIODS.0, PERIODS.1));
+            self.is_look_asked.store(is_asked, Ordering::Release);
         }
     }
 
     /// There are intents to be settled.
     pub(super) fn settle_later(&self) {
         if !self.is_settling_asked.swap(true, Ordering::AcqRel) {
-            self.ask_in(SETTLE_AFTER);
+            let is_asked = self.ask_in(SETTLE_AFTER);
+            self.is_settling_asked.store(is_asked, Ordering::Release);
         }
     }
 
@@ -64,10 +66,11 @@ impl Keeper {
         self.is_settling_asked.store(false, Ordering::Release);
     }
 
-    fn ask_in(&self, wait: Duration) {
-        if let (Some(member), Some(time)) = (self.member.get(), Instant::now().checked_add(wait)) {
-            member.ask_at(time);
-        }
+    /// Asks for a turn; false if there is nobody to give it.
+    fn ask_in(&self, wait: Duration) -> bool {
+        let time = Instant::now().checked_add(wait);
+        let member = self.member.get();
+        member.zip(time).is_some_and(|(member, time)| member.ask_at(time))
     }
 
     /// Removes a stream that was deleted, in a turn to come.

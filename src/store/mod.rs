@@ -4,8 +4,7 @@
 //! What it adds: names, configuration, deletion, and partitions that are open only while they are
 //! used.
 //!
-//! It is being built: `docs/streams.md` in the sources lists its known faults. Do not rely on it
-//! for data that you need yet.
+//! It is new: `docs/streams.md` in the sources says what is not there yet.
 
 mod access;
 mod atomic;

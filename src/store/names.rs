@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::config::{StreamConfig, StreamPatch};
-use super::entry::{Entry, no_stream};
+use super::entry::{Entry, Origin, no_stream};
 use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::info::Ensured;
@@ -11,7 +11,7 @@ use super::inner::{Inner, info};
 use super::name;
 use super::partitioner::CRC_32;
 use super::record::{Numbers, Record};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Log, Result};
 
 impl Inner {
     /// See [`Store::create`](super::Store::create).
@@ -50,7 +50,7 @@ impl Inner {
         let id = StreamId::from_bytes(self.layout.random()?);
         self.catalog
             .note(id, Some(StreamEventKind::Created), &Numbers::default(), &record)?;
-        let entry = Arc::new(Entry::new(id, record, true));
+        let entry = Arc::new(Entry::new(id, record, Origin::New));
         self.streams.write().insert(&entry);
         Ok(entry)
     }
@@ -136,18 +136,23 @@ impl Inner {
         let changing = self.changing.lock();
         let entry = self.find(name)?.ok_or_else(|| no_stream(name))?;
         if entry.is_deleting() {
-            return Ok(());
+            // Fails if it is not known whether the catalog says so.
+            return self.catalog.log.sync().map(|_| ());
         }
         let now = self.options.log.environment.clock.now();
-        self.change(
-            &entry,
-            Some(StreamEventKind::Deleted),
-            &Numbers::default(),
-            |record| {
-                record.deleted = Some(now);
-                Ok(true)
-            },
-        )?;
+        let kind = Some(StreamEventKind::Deleted);
+        let deleted = self.change(&entry, kind, &Numbers::default(), |record| {
+            record.deleted = Some(now);
+            Ok(true)
+        });
+        let deleted = deleted.map(|_| ());
+        if deleted
+            .as_ref()
+            .is_err_and(|error| error.kind() != ErrorKind::Unknown)
+        {
+            return deleted;
+        }
+        // Also if it is not known: what is published from now on might go with the stream.
         entry.begin_deleting();
         drop(changing);
         for partition in entry.used() {
@@ -157,6 +162,7 @@ impl Inner {
             partition.changes.notify();
             self.open.forget(entry.id, partition.number);
         }
+        deleted?;
         self.keeper.purge_later(&entry);
         if self.options.log.background {
             return Ok(());

@@ -50,7 +50,7 @@ impl OpenPartitions {
             let Some(mut next) = open.pop_front() else { break };
             let is_spared = Arc::ptr_eq(&next.partition, partition)
                 || next.partition.is_used.swap(false, Ordering::Relaxed)
-                || next.partition.changes.is_awaited();
+                || is_awaited(&next.partition);
             if is_spared {
                 next.used_at = Instant::now();
                 open.push_back(next);
@@ -69,16 +69,10 @@ impl OpenPartitions {
         let mut victims = Vec::new();
         for _ in 0..open.len() {
             let Some(mut next) = open.pop_front() else { break };
-            let Partition {
-                is_used,
-                changes,
-                log,
-                ..
-            } = &*next.partition;
-            if is_used.swap(false, Ordering::Relaxed) || changes.is_awaited() {
+            if next.partition.is_used.swap(false, Ordering::Relaxed) || is_awaited(&next.partition) {
                 next.used_at = now;
             }
-            if log.load().is_none() {
+            if next.partition.log.load().is_none() {
                 continue;
             }
             if now.saturating_duration_since(next.used_at) >= idle {
@@ -118,4 +112,14 @@ impl OpenPartitions {
     pub(super) fn clear(&self) {
         self.open.lock().clear();
     }
+}
+
+/// Whether somebody may wait for a partition. Those who do announce themselves again, and those who
+/// have stopped are forgotten.
+fn is_awaited(partition: &Partition) -> bool {
+    let is_awaited = partition.changes.is_awaited();
+    if is_awaited {
+        partition.changes.notify();
+    }
+    is_awaited
 }

@@ -19,7 +19,7 @@ use super::options::StoreOptions;
 use crate::directory::corrupt;
 use crate::scheduler::Scheduler;
 use crate::sys::{Created, Dir, Process};
-use crate::{Corruption, Error, Log, Result};
+use crate::{Corruption, Error, FileLog, Log, Result};
 
 /// What the handles of a store share. The store is closed when the last of them is dropped, also if
 /// the keeper is at work then.
@@ -40,6 +40,7 @@ impl Drop for Owner {
             // The result is lost here: a caller who needs it calls `close`.
             let _ = self.close();
         } else {
+            self.let_go();
             // What the parent's threads were changing when it forked is half changed here.
             std::mem::forget(Arc::clone(&self.0));
         }
@@ -49,8 +50,9 @@ impl Drop for Owner {
 impl Owner {
     /// See [`Store::close`](super::Store::close).
     pub(super) fn close(&self) -> Result<()> {
-        if !self.process.is_current() {
-            return Err(Error::Forked);
+        if let Err(forked) = self.check_process() {
+            self.let_go();
+            return Err(forked);
         }
         let mut ready = Ok(());
         if self.check_writable().is_ok() {
@@ -62,6 +64,21 @@ impl Owner {
             }
         }
         self.close_logs(ready)
+    }
+
+    /// In a fork of the process: lets go of the locks on directories, which must not outlast the
+    /// parent. No lock is waited for, because a thread of the parent may have held it.
+    fn let_go(&self) {
+        let forked = |log: &Arc<FileLog>| drop(log.close());
+        forked(&self.catalog.log);
+        if let Some(log) = self.intents.log.try_lock() {
+            log.iter().for_each(forked);
+        }
+        if let Some(streams) = self.streams.try_read() {
+            let partitions = streams.all().flat_map(|entry| entry.used());
+            let open = partitions.filter_map(|partition| partition.log.load_full());
+            open.for_each(|log| forked(&log));
+        }
     }
 
     /// Opens the store in `path`.
@@ -103,6 +120,7 @@ impl Owner {
             layout,
             catalog,
             streams: RwLock::default(),
+            reading_catalog: Mutex::new(()),
             changing: Mutex::new(()),
             intents: Intents::default(),
             keeper: Keeper::default(),

@@ -70,6 +70,7 @@ impl PartitionLog {
     }
 
     fn check_open(&self) -> Result<()> {
+        self.inner.check_process()?;
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
@@ -117,6 +118,7 @@ impl PartitionLog {
     }
 
     fn close(&self) -> Result<()> {
+        self.inner.check_process()?;
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }

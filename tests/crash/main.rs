@@ -16,6 +16,7 @@
 )]
 
 mod battery;
+mod closed;
 mod content;
 mod control_state;
 mod controlling;

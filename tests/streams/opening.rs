@@ -1,9 +1,10 @@
 //! Row: layout; opening a store that is damaged, locked, read by others.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use duramen::store::{StoreOptions, StreamPatch};
-use duramen::{Corruption, Error, Log, NewMessage, Options, Start};
+use duramen::{BlockingLog, Corruption, Error, Log, NewMessage, Options, Start};
 
 use crate::support::{Home, names, plain, publish, until_purged, values, with_stream};
 
@@ -241,4 +242,37 @@ fn a_reader_changes_nothing() {
     assert!(matches!(read.pause(&0.into(), true), Err(Error::ReadOnly)));
     reader.close().expect("closed");
     drop(store);
+}
+
+/// Goal: who waits at a store that is open for reading only gets what a writer publishes, and learns that the stream
+/// goes, soon. Method: a thread that waits for long; at its end it would find both anyway.
+#[test]
+fn who_waits_at_a_reader_gets_messages() {
+    const LONG: Duration = Duration::from_secs(20);
+    let (home, store, stream) = with_stream(1);
+    publish(&stream, 0, "a").expect("published");
+    let reader = home.open_to_read();
+    let log = reader.stream("s").and_then(|stream| stream.partition(0));
+    let log = BlockingLog::new(log.expect("there"));
+    let wait_during = |from: u64, change: &dyn Fn()| {
+        let begun = Instant::now();
+        let batch = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| log.consume_blocking(Start::At(from), 1, Some(LONG)));
+            std::thread::sleep(Duration::from_millis(50));
+            change();
+            waiting.join().expect("no panic")
+        });
+        assert!(begun.elapsed() < LONG, "nobody woke the reader");
+        batch
+    };
+    let published = || {
+        publish(&stream, 0, "b").expect("published");
+    };
+    let batch = wait_during(1, &published).expect("read");
+    assert_eq!(batch.messages.len(), 1);
+    let gone = wait_during(2, &|| store.delete("s").expect("deleted"));
+    assert!(
+        matches!(gone, Err(Error::StreamDeleting { .. } | Error::NoStream { .. })),
+        "{gone:?}"
+    );
 }

@@ -312,7 +312,8 @@ impl Appender {
         if let Err(error) = active.reserve(self.growth(context, end)) {
             // If the file still has its length, nothing was changed, and closing may mark the log
             // as closed again. If even that is not certain, the log is poisoned.
-            return if active.file.len()? == u64::from(previous.len) {
+            let len = active.file.len();
+            return if len.is_ok_and(|len| len == u64::from(previous.len)) {
                 Err(error)
             } else {
                 context.health().poison_on_error(Err(error))

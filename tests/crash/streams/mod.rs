@@ -2,7 +2,9 @@
 //! there as a whole or not at all.
 
 mod battery;
+mod faults;
 mod model;
+mod threads;
 mod work;
 
 use super::settings::Settings;

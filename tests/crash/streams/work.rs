@@ -92,6 +92,14 @@ pub(crate) struct Done {
     pub(crate) after: State,
 }
 
+/// A step that may have failed.
+pub(crate) struct Attempt {
+    pub(crate) done: Result<()>,
+    pub(crate) before: State,
+    pub(crate) between: Vec<State>,
+    pub(crate) after: State,
+}
+
 /// A store on a simulated disk, with what was done to it.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -151,6 +159,31 @@ impl Run {
             after,
         });
         Ok(())
+    }
+
+    /// Does a step that may fail.
+    pub(crate) fn attempt(&mut self, step: Step) -> Attempt {
+        let before = self.state.clone();
+        let (mut between, mut after) = (Vec::new(), before.clone());
+        let store = match &self.store {
+            Some(store) => Ok(store.clone()),
+            None => options(&self.disk).open(DIR),
+        };
+        let done = store.and_then(|store| {
+            self.store = Some(store.clone());
+            self.carry_out(&store, step, &mut between, &mut after)
+        });
+        Attempt {
+            done,
+            before,
+            between,
+            after,
+        }
+    }
+
+    /// Closes the store.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        self.store.take().map_or(Ok(()), |store| store.close())
     }
 
     fn carry_out(

@@ -3,13 +3,14 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::{CommandExt, parent_id};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use duramen::store::{ListOptions, StoreOptions, StreamConfig};
 use duramen::{
     BlockingLog, Durability, Error, ErrorKind, FileLog, Log, LogExt, MemoryLog, NewMessage, Options, Result,
     Start, TLog, check, codec,
@@ -235,19 +236,39 @@ pub(super) fn fork_and_die(home: &Path) {
     let dir = home.join("log");
     let log = Arc::new(options().open(&dir).expect("a new log"));
     log.publish(&[NewMessage::value(b"value")]).expect("publishes");
-    let (forked, place) = (Arc::clone(&log), home.to_owned());
+    let forked = Arc::clone(&log);
+    die_beside_a_fork(
+        home,
+        move || {
+            assert!(is_forked(forked.close()));
+            assert!(is_locked(&options().open(&dir)), "the parent's lock is gone");
+            dir.clone()
+        },
+        |dir| {
+            let log = options().open(dir).expect("the parent is gone");
+            log.publish(&[NewMessage::value(b"value")]).expect("publishes");
+            log.close().expect("a close");
+        },
+    );
+}
+
+/// Forks, has the child let go of what it has inherited by `close`, and dies. When its parent is gone, the child opens
+/// by `open` what `close` has named.
+fn die_beside_a_fork(
+    home: &Path,
+    close: impl Fn() -> PathBuf + Send + Sync + 'static,
+    open: impl Fn(&Path) + Send + Sync + 'static,
+) {
+    let place = home.to_owned();
     let parent = std::process::id();
     thread::spawn(move || {
         in_fork(move || {
-            assert!(is_forked(forked.close()));
-            assert!(is_locked(&options().open(&dir)), "the parent's lock is gone");
+            let dir = close();
             fs::write(place.join("closed"), b"").expect("a file");
             while parent_id() == parent {
                 thread::sleep(Duration::from_millis(1));
             }
-            let log = options().open(&dir).expect("the parent is gone");
-            log.publish(&[NewMessage::value(b"value")]).expect("publishes");
-            log.close().expect("a close");
+            open(&dir);
             fs::write(place.join("opened"), b"").expect("a file");
         })
     });
@@ -257,6 +278,67 @@ pub(super) fn fork_and_die(home: &Path) {
         thread::sleep(Duration::from_millis(1));
     }
     std::process::exit(7);
+}
+
+/// Goal: a child refuses every call on a store it has inherited, does the parent no harm, and does not keep the store
+/// locked when its parent is gone. Method: one partition is open, and one is not.
+#[test]
+fn a_store_is_its_process_s() {
+    let home = common::fast_dir();
+    let status = child_in(home.path(), "fork with a store and die")
+        .output()
+        .expect("a child")
+        .status;
+    assert_eq!(status.code(), Some(7));
+    let begun = Instant::now();
+    while !home.path().join("opened").exists() {
+        assert!(begun.elapsed() < PATIENCE, "still locked");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub(super) fn fork_with_a_store_and_die(home: &Path) {
+    let dir = home.join("store");
+    let options = || StoreOptions::new().create_dirs(true);
+    let store = options().open(&dir).expect("a new store");
+    let config = StreamConfig::new().partitions(2).key_index(true).time_index(true);
+    store.create("s", &config).expect("a stream");
+    let stream = store.stream("s").expect("there");
+    let message = [NewMessage::value(b"value")];
+    let (open, shut) = (
+        stream.partition(0).expect("there"),
+        stream.partition(1).expect("there"),
+    );
+    store
+        .publish_to(&[(&stream, 0, &message), (&stream, 1, &message)])
+        .expect("publishes");
+    stream.pause(&1.into(), false).expect("paused");
+    stream.resume(&1.into()).expect("resumed");
+    die_beside_a_fork(
+        home,
+        move || {
+            refuse(&open);
+            refuse(&shut);
+            assert!(is_forked(store.create("t", &StreamConfig::new())));
+            assert!(is_forked(store.delete("s")) && is_forked(store.list(&ListOptions::new())));
+            assert!(is_forked(store.sync()) && is_forked(stream.sync()));
+            assert!(is_forked(stream.pause(&0.into(), false)) && is_forked(stream.seal(&0.into())));
+            assert!(is_forked(store.publish_to(&[(&stream, 0, &message)])));
+            assert!(is_forked(store.close()));
+            assert!(is_locked(&options().open(&dir)), "the parent's lock is gone");
+            dir.clone()
+        },
+        move |dir| {
+            let store = options().open(dir).expect("the parent is gone");
+            let stream = store.stream("s").expect("there");
+            for number in 0..2 {
+                let log = stream.partition(number).expect("there");
+                assert_eq!(log.next_offset().expect("a log"), 1);
+                log.publish(&[NewMessage::value(b"value")]).expect("publishes");
+            }
+            store.close().expect("a close");
+        },
+    );
 }
 
 /// Goal: a fork never hangs, whatever the other threads of its parent are at. Method: threads open, use and close logs

@@ -75,7 +75,7 @@ fn make(dir: &Path, closed: bool) {
     write_files(dir, &files_of(home.path()));
 }
 
-fn is_locked(answer: &Result<FileLog>) -> bool {
+fn is_locked<T>(answer: &Result<T>) -> bool {
     matches!(answer, Err(Error::Locked { .. }))
 }
 
@@ -103,6 +103,7 @@ fn in_a_child() {
         "fork with readers" => fork::fork_with_readers(&dir),
         "fork and open" => fork::fork_and_open(&dir),
         "fork and die" => fork::fork_and_die(&dir),
+        "fork with a store and die" => fork::fork_with_a_store_and_die(&dir),
         "fork at work" => fork::fork_at_work(&dir),
         other => panic!("{other}"),
     }
