@@ -48,7 +48,9 @@ impl Keeper {
     pub(super) fn look_later(&self, idle_after: Duration) {
         if !self.is_look_asked.swap(true, Ordering::AcqRel) {
             let is_asked = self.ask_in((idle_after / 4).clamp(PERIODS.0, PERIODS.1));
-            self.is_look_asked.store(is_asked, Ordering::Release);
+            if !is_asked {
+                self.is_look_asked.store(false, Ordering::Release);
+            }
         }
     }
 
@@ -56,7 +58,9 @@ impl Keeper {
     pub(super) fn settle_later(&self) {
         if !self.is_settling_asked.swap(true, Ordering::AcqRel) {
             let is_asked = self.ask_in(SETTLE_AFTER);
-            self.is_settling_asked.store(is_asked, Ordering::Release);
+            if !is_asked {
+                self.is_settling_asked.store(false, Ordering::Release);
+            }
         }
     }
 
