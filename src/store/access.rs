@@ -11,7 +11,7 @@ use super::id::StreamId;
 use super::inner::Inner;
 use super::record::{Numbers, Record};
 use crate::engine::was_closed;
-use crate::{Control, Error, FileLog, Log, PublishOptions, Result};
+use crate::{Changes, Control, Error, FileLog, Log, PublishOptions, Result};
 
 /// A partition that somebody uses.
 #[derive(Clone, Copy, Debug)]
@@ -46,16 +46,18 @@ impl<'a> Access<'a> {
             let _not_alone = self.enter()?;
             self.with(Asked::Changing, &mut change, |log| self.note_seal(log))
         };
-        if let Err(Error::Poisoned { .. } | Error::SyncFailed { .. }) = &changed {
+        if is_of_poisoned(&changed) {
+            let _alone = self.partition.gate.write();
             self.shut_if_poisoned();
         }
         changed
     }
 
-    /// Closes the log if it is poisoned, so that the next one who uses it opens it again.
-    fn shut_if_poisoned(&self) {
-        let _alone = self.partition.gate.write();
-        if self.partition.changes.is_poisoned() {
+    /// Closes the log if it is poisoned, so that the next one who uses it opens it again. The
+    /// caller holds the gate alone.
+    pub(super) fn shut_if_poisoned(&self) {
+        let log = self.partition.log.load_full();
+        if log.is_some_and(|log| is_poisoned(&log)) {
             // It fails with what has poisoned it.
             let _ = self.partition.shut();
         }
@@ -97,7 +99,11 @@ impl<'a> Access<'a> {
     /// Does something to the log. The caller holds the gate alone.
     pub(super) fn alone<T>(&self, mut work: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
         self.inner.check_writable()?;
-        self.with(Asked::Changing, &mut work, |_| Ok(()))
+        let worked = self.with(Asked::Changing, &mut work, |_| Ok(()));
+        if is_of_poisoned(&worked) {
+            self.shut_if_poisoned();
+        }
+        worked
     }
 
     /// Brings what was published to stable storage. What was closed in order is there; what was not
@@ -130,11 +136,14 @@ impl<'a> Access<'a> {
         self.inner.check_open()?;
         self.entry.check_live()?;
         let (id, number) = (self.entry.id, self.partition.number);
+        let record = self.entry.record.lock().clone();
+        if !record.made.contains(number) {
+            return Ok(());
+        }
         let dir = self.inner.layout.find_partition(id, number)?;
         if dir.is_some_and(|dir| was_closed(&dir).unwrap_or(false)) {
             return Ok(());
         }
-        let record = self.entry.record.lock().clone();
         self.open_log(&record)?.close()
     }
 
@@ -186,6 +195,8 @@ impl<'a> Access<'a> {
         entry.check_live()?;
         self.resume_if_paused(asked)?;
         let record = entry.record.lock().clone();
+        // First: the new log may be poisoned, too, as soon as it is open.
+        partition.changes.revive();
         let log = match self.open_log(&record) {
             Err(error) if inner.options.read_only => {
                 // The writer may have deleted the stream meanwhile.
@@ -199,7 +210,6 @@ impl<'a> Access<'a> {
         if !partition.owes.load(Ordering::Acquire) {
             self.agree_on_seal(&log, record.sealed.contains(partition.number))?;
         }
-        partition.changes.revive();
         partition.is_used.store(true, Ordering::Relaxed);
         partition.log.store(Some(log));
         drop(opening);
@@ -281,6 +291,16 @@ impl<'a> Access<'a> {
             });
         noted.map(|_| ())
     }
+}
+
+/// Whether the handle no longer writes.
+pub(super) fn is_poisoned(log: &FileLog) -> bool {
+    log.changes().is_some_and(Changes::is_poisoned)
+}
+
+/// Whether this may come of a handle that no longer writes.
+fn is_of_poisoned<T>(result: &Result<T>) -> bool {
+    matches!(result, Err(Error::Poisoned { .. } | Error::SyncFailed { .. }))
 }
 
 /// Seals a log.

@@ -11,15 +11,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::access::Access;
+use super::access::{Access, is_poisoned};
 use super::catalog::own_options;
 use super::entry::{Entry, Partition};
 use super::inner::Inner;
 use super::intents::{Intent, Planned};
 use crate::directory::corrupt;
 use crate::{
-    Ack, Changes, Corruption, Error, ErrorKind, FileLog, Log, Message, NewMessage, PublishOptions, Result,
-    Start,
+    Ack, Corruption, Error, ErrorKind, FileLog, Log, Message, NewMessage, PublishOptions, Result, Start,
 };
 
 /// How many intents may wait to be settled before a publisher settles them.
@@ -126,15 +125,19 @@ impl Inner {
         for part in parts {
             batch.extend_from_slice(part.messages);
         }
-        let log = self.intents_log()?;
-        let _noting = self.intents.noting.read();
-        let ack = match log.append(&batch, &PublishOptions::new()) {
-            Err(error) if error.kind() == ErrorKind::Unknown => {
-                // It may be there. Whoever changes one of the partitions finds out first.
-                owe(partitions);
-                return Err(error);
+        let (_noting, ack) = loop {
+            let log = self.intents_log()?;
+            let noting = self.intents.noting.read();
+            match log.append(&batch, &PublishOptions::new()) {
+                // Somebody has opened it again.
+                Err(Error::Closed) => self.check_open()?,
+                Err(error) if error.kind() == ErrorKind::Unknown => {
+                    // It may be there. Whoever changes one of the partitions finds out first.
+                    owe(partitions);
+                    return Err(error);
+                }
+                appended => break (noting, appended.map_err(|error| in_part(error, parts))?),
             }
-            appended => appended.map_err(|error| in_part(error, parts))?,
         };
         let intent = Intent {
             end: ack.end.offset,
@@ -185,7 +188,13 @@ impl Inner {
     }
 
     fn read_intent(&self, at: u64) -> Result<(Vec<Planned>, Vec<Message>)> {
-        self.read_intent_of(&*self.intents_log()?, at)
+        loop {
+            match self.read_intent_of(&*self.intents_log()?, at) {
+                // Somebody has opened it again.
+                Err(Error::Closed) => self.check_open()?,
+                read => return read,
+            }
+        }
     }
 
     /// Reads the intent at an offset: its parts, and all their messages.
@@ -215,7 +224,7 @@ impl Inner {
     }
 
     /// The log of intents, which is made if there is none, and opened again if it is poisoned. What
-    /// it has then that is not known yet is noted.
+    /// it has then that is not known is noted.
     fn intents_log(&self) -> Result<Arc<FileLog>> {
         let mut open = self.intents.log.lock();
         self.intents.is_used();
@@ -228,17 +237,19 @@ impl Inner {
         }
         let options = own_options(&self.options.log, 8 << 20);
         let log = Arc::new(options.open_in(&self.layout.make_intents()?)?);
-        let mut at = self.intents.known_to().max(log.start_offset()?);
+        let mut at = log.start_offset()?;
         let end = log.next_offset()?;
         while at < end {
             let (parts, messages) = self.read_intent_of(&log, at)?;
             let next = at + 1 + messages.len() as u64;
-            for part in &parts {
-                if let Some(entry) = self.live_by_id(part.id) {
-                    entry.partition(part.number)?.owes.store(true, Ordering::Release);
+            if self.intents.is_unknown(at) {
+                for part in &parts {
+                    if let Some(entry) = self.live_by_id(part.id) {
+                        entry.partition(part.number)?.owes.store(true, Ordering::Release);
+                    }
                 }
+                self.intents.note(at, Intent { end: next, parts });
             }
-            self.intents.note(at, Intent { end: next, parts });
             at = next;
         }
         *open = Some(Arc::clone(&log));
@@ -289,9 +300,23 @@ impl Inner {
     /// intents.
     pub(super) fn settle(&self) -> Result<()> {
         let _settling = self.intents.settling.lock();
-        self.intents.forget(|id| self.live_by_id(id).is_none());
+        if self
+            .intents
+            .places()
+            .iter()
+            .any(|(id, _)| self.live_by_id(*id).is_none())
+        {
+            self.check_deleted()?;
+            self.intents.forget(|id| self.live_by_id(id).is_none());
+        }
         self.pay_all();
-        let finished = self.intents.finished();
+        let finished = {
+            // One that is on stable storage and not noted yet must not be trimmed with those behind
+            // it. Of one that may be there, the log says so when it is opened again.
+            let _all_are_noted = self.intents.noting.write();
+            self.intents_log()?;
+            self.intents.finished()
+        };
         let Some(last) = finished.last() else {
             return Ok(());
         };
@@ -299,18 +324,22 @@ impl Inner {
         let places: BTreeSet<_> = parts.map(|part| (part.id, part.number)).collect();
         for (id, number) in places {
             let Some(entry) = self.live_by_id(id) else {
+                self.check_deleted()?;
                 continue;
             };
             let partition = entry.partition(number)?;
-            let synced = Access::new(self, &entry, partition).sync();
+            // Nobody pays meanwhile: what is owed is not in the log that is synced.
+            let _not_alone = partition.gate.read();
             if partition.owes.load(Ordering::Acquire) {
-                // Closing it has failed since its part was published.
                 return Ok(());
             }
-            match synced {
+            match Access::new(self, &entry, partition).sync() {
                 // Who deletes it does not need its messages any more.
-                Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => {}
+                Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => self.check_deleted()?,
                 synced => synced?,
+            }
+            if partition.owes.load(Ordering::Acquire) {
+                return Ok(());
             }
         }
         self.intents_log()?.trim(last.end)?;
@@ -324,10 +353,6 @@ fn owe(partitions: &[&Arc<Partition>]) {
     for partition in partitions {
         partition.owes.store(true, Ordering::Release);
     }
-}
-
-fn is_poisoned(log: &FileLog) -> bool {
-    log.changes().is_some_and(Changes::is_poisoned)
 }
 
 /// Publishes messages, or checks that it may.

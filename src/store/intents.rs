@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -15,8 +15,6 @@ pub(super) struct Intents {
     /// The log, once it is needed.
     pub(super) log: Mutex<Option<Arc<FileLog>>>,
     was_used: AtomicBool,
-    /// The offset behind the last one that is known.
-    known_to: AtomicU64,
     /// Those that are not settled, by their offsets.
     unsettled: Mutex<BTreeMap<u64, Intent>>,
     /// Held from before an intent is appended until it is noted; held alone to see all that there
@@ -99,13 +97,12 @@ impl Intents {
 
     /// Takes note of an intent.
     pub(super) fn note(&self, at: u64, intent: Intent) {
-        self.known_to.fetch_max(intent.end, Ordering::AcqRel);
         self.unsettled.lock().insert(at, intent);
     }
 
-    /// The offset behind the last intent that is known.
-    pub(super) fn known_to(&self) -> u64 {
-        self.known_to.load(Ordering::Acquire)
+    /// Whether no intent at this offset is known.
+    pub(super) fn is_unknown(&self, at: u64) -> bool {
+        !self.unsettled.lock().contains_key(&at)
     }
 
     /// The partitions of all that are not settled.
@@ -124,7 +121,6 @@ impl Intents {
 
     /// The intents at the front whose parts are all done.
     pub(super) fn finished(&self) -> Vec<Intent> {
-        let _all_are_noted = self.noting.write();
         let unsettled = self.unsettled.lock();
         let is_done = |intent: &&Intent| intent.parts.iter().all(|part| part.is_done);
         unsettled.values().take_while(is_done).cloned().collect()

@@ -11,7 +11,7 @@ use super::inner::{Inner, info};
 use super::name;
 use super::partitioner::CRC_32;
 use super::record::{Numbers, Record};
-use crate::{Error, ErrorKind, Log, Result};
+use crate::{Error, ErrorKind, Result};
 
 impl Inner {
     /// See [`Store::create`](super::Store::create).
@@ -136,8 +136,7 @@ impl Inner {
         let changing = self.changing.lock();
         let entry = self.find(name)?.ok_or_else(|| no_stream(name))?;
         if entry.is_deleting() {
-            // Fails if it is not known whether the catalog says so.
-            return self.catalog.log.sync().map(|_| ());
+            return self.check_deleted();
         }
         let now = self.options.log.environment.clock.now();
         let kind = Some(StreamEventKind::Deleted);

@@ -8,7 +8,7 @@ use super::event::StreamEventKind;
 use super::inner::Inner;
 use super::partitioner::Partitions;
 use super::record::Numbers;
-use crate::{Error, FileLog, Result};
+use crate::{Error, FileLog, Log, Result};
 
 impl Inner {
     /// See [`Stream::seal`](super::Stream::seal). The catalog says it first: a partition that is
@@ -23,12 +23,16 @@ impl Inner {
         for number in numbers.iter() {
             let partition = entry.partition(number)?;
             let _alone = partition.gate.write();
-            self.pay(Access::new(self, entry, partition))?;
-            // Who opens it from now on seals it.
-            let _opening = partition.opening.lock();
-            if let Some(log) = partition.log.load_full() {
-                seal(&log)?;
-            }
+            let access = Access::new(self, entry, partition);
+            self.pay(access)?;
+            let sealed = {
+                // Who opens it from now on seals it.
+                let _opening = partition.opening.lock();
+                let open = partition.log.load_full();
+                open.map_or(Ok(()), |log| seal(&log))
+            };
+            access.shut_if_poisoned();
+            sealed?;
         }
         Ok(())
     }
@@ -92,9 +96,15 @@ impl Inner {
         entries
             .iter()
             .try_for_each(|entry| match self.sync_stream(entry) {
-                Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => Ok(()),
+                Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => self.check_deleted(),
                 synced => synced,
             })
+    }
+
+    /// Fails if it is not known of some stream whether the catalog says that it is deleted.
+    pub(super) fn check_deleted(&self) -> Result<()> {
+        // What is not known has poisoned the catalog.
+        self.catalog.log.sync().map(|_| ())
     }
 
     /// See [`Stream::sync`](super::Stream::sync).

@@ -137,3 +137,38 @@ fn a_partition_goes_on_after_a_failed_sync() {
     assert!(found.len() >= 2, "{found:?}");
     assert_eq!(found[found.len() - 1].value.as_deref(), Some(last.as_bytes()));
 }
+
+/// Goal: a partition that is owed a part goes on, too. Method: each sync of an atomic publish fails, and then nothing
+/// does. Streams that are made are used: a catalog whose sync has failed refuses changes until the store is opened.
+#[test]
+fn partitions_go_on_after_a_failed_atomic_publish() {
+    let (mut index, mut unconfirmed) = (0, 0);
+    loop {
+        let mut run = Run::new(1).expect("a store");
+        run.step(Step::Atomic).expect("published");
+        run.disk.inject(Fault {
+            errno: Errno::Eio,
+            call: Some(Call::Sync),
+            index,
+            from_then_on: false,
+        });
+        let failed = run.attempt(Step::Atomic).done;
+        if run.disk.faults_hit() == 0 {
+            assert!(unconfirmed > 0, "a part has failed");
+            return;
+        }
+        unconfirmed += usize::from(matches!(failed, Err(Error::Unconfirmed { .. })));
+        for step in [
+            Step::Publish("a", 0),
+            Step::Publish("b", 0),
+            Step::Publish("c", 1),
+            Step::Atomic,
+        ] {
+            // The first call may be the one that finds a log poisoned, and has it opened again.
+            let _ = run.attempt(step).done;
+            let done = run.attempt(step).done;
+            assert!(done.is_ok(), "sync {index}: {failed:?}, then {step:?}: {done:?}");
+        }
+        index += 1;
+    }
+}
