@@ -74,10 +74,9 @@ fn declared() -> Vec<&'static str> {
     let source = include_str!("../../../src/log/contract.rs").lines();
     let methods = source.filter_map(|line| {
         let line = line.trim_start();
-        let rest = line
-            .strip_prefix("change fn ")
-            .or_else(|| line.strip_prefix("read fn "))?;
-        rest.split_once('(').map(|(name, _)| name)
+        let (kind, rest) = line.split_once(" fn ")?;
+        let is_kind = ["change", "wait", "end", "read", "plain"].contains(&kind);
+        rest.split_once('(').map(|(name, _)| name).filter(|_| is_kind)
     });
     methods.collect()
 }
