@@ -328,7 +328,7 @@ impl OpenLog {
             self.mark_clean(control, last, is_marked)
         });
         self.directory.take_bell_down();
-        closed
+        closed.inspect(|()| self.remove.note_end())
     }
 
     fn mark_clean(

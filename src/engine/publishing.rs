@@ -82,6 +82,12 @@ impl FileLog {
         self.log.append.sealed_at() != u64::MAX
     }
 
+    /// Applies the retention policy as the background does: no more comes due by age than time has
+    /// passed.
+    pub(crate) fn retain(&self) {
+        self.log.upkeep.retain();
+    }
+
     /// Closes this handle and opens the log again, with the same options: for a handle that is
     /// [`Poisoned`](crate::Error::Poisoned), and for one that was closed.
     ///

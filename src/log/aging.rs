@@ -152,6 +152,8 @@ pub(crate) struct Aging {
     due: Option<Instant>,
     /// The next offset when the limits were last applied.
     applied_at: Option<u64>,
+    /// The next offset when it was last looked at.
+    seen: u64,
 }
 
 impl Aging {
@@ -174,6 +176,7 @@ impl Aging {
 
     /// Notes that this is the next offset now.
     pub(crate) fn note(&mut self, policy: &Retention, now: Instant, next_offset: u64) {
+        self.seen = next_offset;
         let Some(age) = policy.age.filter(|_| !policy.by_event_time) else {
             return;
         };
@@ -190,6 +193,15 @@ impl Aging {
         let has_grown = self.applied_at.is_none_or(|offset| offset < next_offset);
         let is_counted = policy.bytes.is_some() || policy.messages.is_some();
         (is_counted && has_grown) || (policy.age.is_some() && self.is_age_due(now))
+    }
+
+    /// From when on a pass may find anything to remove if nothing is published meanwhile; `None` if
+    /// none ever does.
+    pub(crate) fn due_if_left_alone(&self, policy: &Retention, now: Instant) -> Option<Instant> {
+        if self.is_due(policy, now, self.seen) {
+            return Some(now);
+        }
+        policy.age.and(self.due)
     }
 
     pub(crate) fn is_age_due(&self, now: Instant) -> bool {

@@ -2,9 +2,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 #[cfg(feature = "fault")]
 use super::ManualClock;
-use super::{Changes, Clock, Durability, Event, Listener, Retention, SystemClock, TimestampPolicy};
+use super::{Aging, Changes, Clock, Durability, Event, Listener, Retention, SystemClock, TimestampPolicy};
 use crate::MappedFiles;
 #[cfg(feature = "fault")]
 use crate::Timestamp;
@@ -60,6 +62,8 @@ pub(crate) struct Environment {
     pub(crate) scheduler: Option<Scheduler>,
     /// Who is told of the log's changes besides those who wait at its own handle.
     pub(crate) changes: Option<Arc<Changes>>,
+    /// What is known of the age of the log's messages, where that outlasts the handle.
+    pub(crate) aging: Option<Arc<Mutex<Aging>>>,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
 }
@@ -91,6 +95,7 @@ impl Options {
                 mapped_files: MappedFiles::All,
                 scheduler: None,
                 changes: None,
+                aging: None,
                 #[cfg(feature = "fault")]
                 disk: None,
             },

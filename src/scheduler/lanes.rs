@@ -11,6 +11,8 @@ use crate::sys::{Mutex, PerProcess};
 pub(crate) enum Lane {
     /// Work on files, which waits when this file system hangs.
     FileSystem(u64),
+    /// Work on files of this file system that is not done in slices.
+    Long(u64),
     /// What touches no file.
     Telling,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::RwLockReadGuard;
 
-use super::entry::{Entry, Partition};
+use super::entry::{Entry, Known, Partition};
 use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::inner::Inner;
@@ -106,6 +106,37 @@ impl<'a> Access<'a> {
         worked
     }
 
+    /// Looks at the log of a partition that is closed, and closes it again. `None` if it is open, or
+    /// somebody is at it.
+    pub(super) fn apart<T>(&self, look: impl FnOnce(&FileLog) -> Result<T>) -> Result<Option<T>> {
+        let Some(_alone) = self.partition.gate.try_write() else {
+            return Ok(None);
+        };
+        if self.partition.owes.load(Ordering::Acquire) || self.partition.log.load().is_some() {
+            return Ok(None);
+        }
+        self.look(look).map(Some)
+    }
+
+    /// Looks at the log. If it is closed, it is so afterwards, and stays paused. The caller holds
+    /// the gate alone.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&FileLog) -> Result<T>) -> Result<T> {
+        let partition = self.partition;
+        let _opening = partition.opening.lock();
+        if let Some(log) = partition.log.load_full() {
+            return look(&log);
+        }
+        self.inner.check_writable()?;
+        self.entry.check_live()?;
+        let record = self.entry.record.lock().clone();
+        let log = self.open_log(&record)?;
+        let looked = look(&log);
+        let known = Known::of(&log).ok();
+        partition.note_closed(log.close())?;
+        *partition.known.lock() = known;
+        looked
+    }
+
     /// Brings what was published to stable storage. What was closed in order is there; what was not
     /// is opened for this alone.
     pub(super) fn sync(&self) -> Result<()> {
@@ -195,6 +226,7 @@ impl<'a> Access<'a> {
         entry.check_live()?;
         self.resume_if_paused(asked)?;
         let record = entry.record.lock().clone();
+        *partition.known.lock() = None;
         // First: the new log may be poisoned, too, as soon as it is open.
         partition.changes.revive();
         let log = match self.open_log(&record) {
@@ -215,6 +247,7 @@ impl<'a> Access<'a> {
         drop(opening);
         inner.open.add(entry, partition);
         inner.keeper.look_later(inner.options.idle_after);
+        inner.keep(entry, partition);
         Ok(())
     }
 
@@ -222,6 +255,7 @@ impl<'a> Access<'a> {
         let (inner, id, number) = (self.inner, self.entry.id, self.partition.number);
         let mut options = inner.options_of(record);
         options.environment.changes = Some(Arc::clone(&self.partition.changes));
+        options.environment.aging = Some(Arc::clone(&self.partition.aging));
         let is_made = record.made.contains(number);
         if inner.options.read_only && !is_made {
             let dir = inner.layout.find_partition(id, number)?;

@@ -1,4 +1,5 @@
-//! What a store does in its turns: closing idle partitions, removing deleted streams.
+//! What a store does in its turns: closing idle partitions, removing deleted streams, and what is
+//! due without anybody using a stream.
 
 use std::sync::{Arc, Weak};
 
@@ -16,6 +17,8 @@ pub(super) fn start(inner: &Arc<Inner>, root: &Dir) {
         let turns = Arc::new(Turns(Arc::downgrade(inner)));
         let file_system = root.file_system().unwrap_or(0);
         inner.keeper.start(turns, &inner.scheduler, file_system);
+        inner.keeper.compactor.start(inner, &inner.scheduler, file_system);
+        inner.begin_keeping();
         // Opening may have left partitions open, and intents.
         inner.keeper.look_later(inner.options.idle_after);
         if inner.intents.is_any() {
@@ -68,5 +71,6 @@ impl Inner {
             }
             self.keeper.go_on();
         }
+        self.take_look();
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::settings::{Patch, Value, put_field, settings, take_fields};
-use crate::{Durability, Error, Options, Result, Retention, TimestampPolicy, Token};
+use crate::{Durability, Error, Options, Result, Retention, TimestampPolicy, Token, compact};
 
 settings! {
     /// How a stream is kept. What is not named is as the [store's
@@ -55,16 +55,24 @@ settings! {
         /// Whether a publish needs a token while a partition has one: see
         /// [`Options::require_token`]. Default: false.
         6 require_token: bool,
+        /// Delete the stream once it has no messages, and has not been written to for so long;
+        /// [`Duration::ZERO`]: never. Control records do not count as messages. It is looked at a
+        /// few times in this span, at least once a minute and at most once a second. Needs the
+        /// [background](Options::background). Default: never.
+        7 delete_on_empty: Duration,
     }
     groups {
         /// Which messages the partitions keep.
         retention: RetentionConfig, RetentionPatch;
+        /// Whether superseded messages are removed.
+        compaction: CompactionConfig, CompactionPatch;
     }
 }
 
 settings! {
-    /// Which messages each partition of a stream keeps: see [`Retention`]. A partition that is
-    /// closed because nobody uses it is looked at when it is opened again.
+    /// Which messages each partition of a stream keeps: see [`Retention`]. The limits hold for a
+    /// partition that is closed because nobody uses it, too: the [background](Options::background)
+    /// opens it when something is due.
     RetentionConfig
     /// A change to the retention of a stream.
     RetentionPatch
@@ -85,6 +93,40 @@ settings! {
     groups {}
 }
 
+settings! {
+    /// Whether the partitions of a stream are [compacted](mod@crate::compact) in the background:
+    /// messages that later ones of the same key have superseded are removed, and tombstones that
+    /// cover nothing. Needs the [background](Options::background) and a
+    /// [key index](StreamConfig::key_index).
+    ///
+    /// A partition is compacted when half of its messages are new since the last time, and when a
+    /// tenth of them are and nobody uses it. It is looked at once a minute.
+    CompactionConfig
+    /// A change to the compaction of a stream.
+    CompactionPatch
+    fixed {}
+    settings {
+        /// Whether the partitions are compacted. Default: false.
+        24 enabled: bool,
+        /// Remove only messages that were published so long ago: see
+        /// [`older_than`](crate::compact::Settings::older_than). Default: no time at all, and 24
+        /// hours for tombstones.
+        25 older_than: Duration,
+    }
+    groups {}
+}
+
+impl CompactionConfig {
+    /// How the partitions are compacted, if they are.
+    pub(super) fn settings(&self) -> Option<compact::Settings> {
+        let settings = compact::Settings::new();
+        self.enabled.unwrap_or_default().then(|| match self.older_than {
+            Some(age) => settings.older_than(age),
+            None => settings,
+        })
+    }
+}
+
 impl StreamConfig {
     /// The most partitions that a stream may have: 1,024.
     pub const PARTITIONS_MAX: u32 = 1024;
@@ -100,7 +142,9 @@ impl StreamConfig {
             key_index: Some(false),
             time_index: Some(false),
             require_token: Some(false),
+            delete_on_empty: None,
             retention: RetentionConfig::new().by_event_time(false),
+            compaction: CompactionConfig::new().enabled(false),
         }
     }
 
@@ -118,6 +162,7 @@ impl StreamConfig {
     fn completed(self) -> Result<StreamConfig> {
         let mut config = self.or(&StreamConfig::built_in());
         config.request_token = None;
+        config.delete_on_empty = config.delete_on_empty.filter(|age| !age.is_zero());
         let retention = &mut config.retention;
         retention.max_age = retention.max_age.filter(|age| *age != Duration::MAX);
         retention.max_bytes = retention.max_bytes.filter(|bytes| *bytes != u64::MAX);
@@ -130,6 +175,9 @@ impl StreamConfig {
         if !(1..=StreamConfig::PARTITIONS_MAX).contains(&self.partition_count()) {
             return Err(Error::Invalid("a stream has from 1 to 1,024 partitions"));
         }
+        if self.compaction.settings().is_some() && self.key_index != Some(true) {
+            return Err(Error::Invalid("compaction needs a key index"));
+        }
         Ok(())
     }
 
@@ -137,8 +185,8 @@ impl StreamConfig {
         self.partitions.unwrap_or(1)
     }
 
-    /// These options, as a partition with this configuration is opened by.
-    pub(super) fn apply_to(&self, options: Options) -> Options {
+    /// Which messages the partitions keep.
+    pub(super) fn policy(&self) -> Retention {
         let mut retention = Retention::new().by_event_time(self.retention.by_event_time.unwrap_or_default());
         if let Some(age) = self.retention.max_age {
             retention = retention.max_age(age);
@@ -149,13 +197,18 @@ impl StreamConfig {
         if let Some(messages) = self.retention.max_messages {
             retention = retention.max_messages(messages);
         }
+        retention
+    }
+
+    /// These options, as a partition with this configuration is opened by.
+    pub(super) fn apply_to(&self, options: Options) -> Options {
         options
             .key_index(self.key_index.unwrap_or_default())
             .time_index(self.time_index.unwrap_or_default())
             .durability(self.durability.unwrap_or_default())
             .timestamps(self.timestamps.unwrap_or_default())
             .require_token(self.require_token.unwrap_or_default())
-            .retention(retention)
+            .retention(self.policy())
     }
 
     /// The stored form.
@@ -189,11 +242,13 @@ mod tests {
             key_index: Some(true),
             time_index: Some(true),
             require_token: Some(true),
+            delete_on_empty: Some(HOUR),
             retention: RetentionConfig::new()
                 .max_age(HOUR)
                 .max_bytes(8)
                 .max_messages(9)
                 .by_event_time(true),
+            compaction: CompactionConfig::new().enabled(true).older_than(HOUR),
         }
     }
 
@@ -216,7 +271,7 @@ mod tests {
         let bytes = full().to_bytes();
         let cut = (0..bytes.len()).filter(|len| StreamConfig::from_bytes(&bytes[..*len]).is_some());
         // At the ends of fields only.
-        assert_eq!(cut.count(), 10);
+        assert_eq!(cut.count(), 13);
         assert_eq!(StreamConfig::from_bytes(&[99, 0, 0]), None, "no such setting");
     }
 
@@ -225,10 +280,10 @@ mod tests {
         let none = StreamConfig::new().effective(&StreamConfig::new())?;
         assert_eq!(none, StreamConfig::built_in());
         assert_eq!(StreamConfig::new().effective(&full())?, full());
-        let named = StreamConfig::new().partitions(2).key_index(false);
+        let named = StreamConfig::new().partitions(2).time_index(false);
         let effective = named.effective(&full())?;
         assert_eq!(
-            (effective.partitions, effective.key_index),
+            (effective.partitions, effective.time_index),
             (Some(2), Some(false))
         );
         assert_eq!(effective.retention, full().retention);
@@ -241,8 +296,12 @@ mod tests {
             .max_age(Duration::MAX)
             .max_bytes(u64::MAX)
             .max_messages(u64::MAX);
-        let effective = StreamConfig::new().retention(unlimited).effective(&full())?;
+        let unlimited = StreamConfig::new()
+            .retention(unlimited)
+            .delete_on_empty(Duration::ZERO);
+        let effective = unlimited.effective(&full())?;
         assert_eq!(effective.retention, RetentionConfig::new().by_event_time(true));
+        assert_eq!(effective.delete_on_empty, None);
         Ok(())
     }
 
@@ -276,5 +335,6 @@ mod tests {
         };
         refused(StreamConfig::new().partitions(0));
         refused(StreamConfig::new().partitions(StreamConfig::PARTITIONS_MAX + 1));
+        refused(StreamConfig::new().compaction(CompactionConfig::new().enabled(true)));
     }
 }

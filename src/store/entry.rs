@@ -1,7 +1,9 @@
 //! A stream as an open store has it.
 
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, RwLock};
@@ -9,6 +11,8 @@ use parking_lot::{Mutex, RwLock};
 use super::id::StreamId;
 use super::partitioner::Partitions;
 use super::record::{Numbers, Record};
+use super::upcoming::Slot;
+use crate::log::Aging;
 use crate::{Changes, Error, FileLog, Log, Result};
 
 /// A stream: what the catalog says of it, and its partitions.
@@ -24,6 +28,20 @@ pub(super) struct Entry {
     /// The next partition of [`RoundRobin`](super::Partitioner::RoundRobin).
     turn: AtomicU32,
     state: AtomicU8,
+    /// For how long nobody has written to it, as far as that is known.
+    pub(super) written: Mutex<Option<Written>>,
+    pub(super) next_look: Slot,
+}
+
+/// For how long nobody has written to a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// The sum of the next offsets.
+    pub(super) total: u64,
+    /// Since when it is known to be so.
+    pub(super) since: Instant,
+    /// For how long it had been so before that.
+    pub(super) before: Duration,
 }
 
 /// Where a stream that is known comes from.
@@ -59,6 +77,41 @@ pub(super) struct Partition {
     pub(super) owes: AtomicBool,
     /// Whether it was used since the last look of the keeper.
     pub(super) is_used: AtomicBool,
+    /// Whether it is being compacted, and so stays open.
+    pub(super) is_compacted: AtomicBool,
+    /// What is known of the age of its messages, whether it is open or not.
+    pub(super) aging: Arc<Mutex<Aging>>,
+    /// What it has, if that was looked at since it was closed.
+    pub(super) known: Mutex<Option<Known>>,
+    pub(super) next_look: Slot,
+}
+
+/// What a log has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    pub(super) next_offset: u64,
+    pub(super) messages: u64,
+}
+
+impl Known {
+    pub(super) fn of(log: &FileLog) -> Result<Known> {
+        let stats = log.stat()?;
+        Ok(Known {
+            next_offset: stats.next_offset,
+            messages: stats.messages,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+}
+
+impl AddAssign for Known {
+    fn add_assign(&mut self, other: Known) {
+        self.next_offset = self.next_offset.saturating_add(other.next_offset);
+        self.messages = self.messages.saturating_add(other.messages);
+    }
 }
 
 impl Entry {
@@ -73,6 +126,8 @@ impl Entry {
             origin,
             turn: AtomicU32::new(0),
             state: AtomicU8::new(state),
+            written: Mutex::default(),
+            next_look: Slot::default(),
         }
     }
 
@@ -161,6 +216,10 @@ impl Partition {
             needs_sync: AtomicBool::new(of == Origin::Found),
             owes: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
+            is_compacted: AtomicBool::new(false),
+            aging: Arc::default(),
+            known: Mutex::new(None),
+            next_look: Slot::default(),
         }
     }
 
@@ -177,10 +236,23 @@ impl Partition {
         // In front of the swap: who syncs and finds no log waits for the lock, and then knows.
         self.needs_sync.store(true, Ordering::Release);
         let closed = self.log.swap(None).map_or(Ok(()), |log| log.close());
-        match &closed {
-            Ok(()) => self.needs_sync.store(false, Ordering::Release),
-            Err(_) => self.owes.store(true, Ordering::Release),
+        self.note_closed(closed)
+    }
+
+    /// Notes how closing has ended.
+    pub(super) fn note_closed(&self, closed: Result<()>) -> Result<()> {
+        if closed.is_ok() {
+            self.needs_sync.store(false, Ordering::Release);
+        } else {
+            self.owes.store(true, Ordering::Release);
+            // Its offsets may be given to other messages.
+            self.forget_age();
         }
         closed
+    }
+
+    /// What was known of the age of its messages does not hold any more.
+    pub(super) fn forget_age(&self) {
+        *self.aging.lock() = Aging::default();
     }
 }

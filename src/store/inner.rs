@@ -72,6 +72,10 @@ impl Streams {
         }
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.by_id.values()
     }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::compactor::Compactor;
 use super::entry::Entry;
+use super::upcoming::Upcoming;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 
 /// How often it is looked which partitions are idle, at most and at least, while any is open.
@@ -17,12 +19,17 @@ const PERIODS: (Duration, Duration) = (Duration::from_millis(10), Duration::from
 /// How long intents wait to be settled together.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 
+/// How often it is looked at least whether anything is due, while there is something to come.
+const KEEP_AT_LEAST: Duration = Duration::from_secs(5);
+
 /// How long to wait after a stream could not be removed.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What there is to do, and the membership through which turns are asked for.
 #[derive(Default)]
 pub(super) struct Keeper {
+    pub(super) upcoming: Upcoming,
+    pub(super) compactor: Compactor,
     deleted: Mutex<VecDeque<Arc<Entry>>>,
     member: OnceLock<Member>,
     /// Takes the turns for as long as the store is there.
@@ -30,6 +37,8 @@ pub(super) struct Keeper {
     /// Whether a look at what is idle was asked for that has not come yet.
     is_look_asked: AtomicBool,
     is_settling_asked: AtomicBool,
+    /// When a turn was asked for to look at what may be due.
+    keep_at: Mutex<Option<Instant>>,
     /// Held during a turn, so that closing can wait for it.
     working: Mutex<()>,
 }
@@ -61,6 +70,26 @@ impl Keeper {
             if !is_asked {
                 self.is_settling_asked.store(false, Ordering::Release);
             }
+        }
+    }
+
+    /// Something is to be looked at after so long, by the clock of the store. That may stand still,
+    /// so this comes in between, too.
+    pub(super) fn keep_in(&self, wait: Duration) {
+        if wait.is_zero() {
+            if let Some(member) = self.member.get() {
+                member.ask(Turn::Ordinary);
+            }
+            return;
+        }
+        let wait = wait.min(KEEP_AT_LEAST);
+        let time = Instant::now().checked_add(wait);
+        let mut asked = self.keep_at.lock();
+        let now = Instant::now();
+        // One that is to come is good if it comes early enough.
+        let is_asked = asked.is_some_and(|at| at > now && time.is_none_or(|time| at <= time));
+        if !is_asked && self.ask_in(wait) {
+            *asked = time;
         }
     }
 
@@ -110,10 +139,13 @@ impl Keeper {
         self.working.lock()
     }
 
-    /// Does nothing any more. When this returns, no turn is under way.
+    /// Does nothing any more. When this returns, no turn is under way, and nothing is compacted.
     pub(super) fn stop(&self) {
-        let _no_turn = self.working.lock();
+        let no_turn = self.working.lock();
         self.deleted.lock().clear();
+        self.upcoming.clear();
+        drop(no_turn);
+        self.compactor.stop();
     }
 }
 

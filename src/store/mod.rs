@@ -10,6 +10,7 @@ mod access;
 mod atomic;
 mod background;
 mod catalog;
+mod compactor;
 mod config;
 mod entry;
 mod event;
@@ -20,6 +21,7 @@ mod info;
 mod inner;
 mod intents;
 mod keeper;
+mod keeping;
 mod layout;
 mod name;
 mod names;
@@ -32,8 +34,11 @@ mod record;
 mod settings;
 mod states;
 mod stream;
+mod upcoming;
 
-pub use config::{RetentionConfig, RetentionPatch, StreamConfig, StreamPatch};
+pub use config::{
+    CompactionConfig, CompactionPatch, RetentionConfig, RetentionPatch, StreamConfig, StreamPatch,
+};
 pub use event::{StreamEvent, StreamEventKind};
 pub use events::Events;
 pub use handle::Store;

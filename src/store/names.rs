@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use super::config::{StreamConfig, StreamPatch};
-use super::entry::{Entry, Origin, no_stream};
+use super::entry::{Entry, Origin, Partition, no_stream};
 use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::info::Ensured;
 use super::inner::{Inner, info};
 use super::name;
-use super::partitioner::CRC_32;
 use super::record::{Numbers, Record};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result};
 
 impl Inner {
     /// See [`Store::create`](super::Store::create).
@@ -35,23 +34,17 @@ impl Inner {
     fn make(&self, name: &str, config: &StreamConfig) -> Result<Arc<Entry>> {
         let effective = self.accepted(config.effective(&self.options.defaults)?)?;
         let request = config.request_token.map(|_| config.clone());
+        let now = self.options.log.environment.clock.now();
         let record = Record {
-            name: name.to_owned(),
-            hash: CRC_32,
-            created: self.options.log.environment.clock.now(),
-            deleted: None,
             request,
-            config: effective,
-            made: Numbers::default(),
-            sealed: Numbers::default(),
-            paused: Numbers::default(),
-            resume_all: false,
+            ..Record::new(name, effective, now)
         };
         let id = StreamId::from_bytes(self.layout.random()?);
         self.catalog
             .note(id, Some(StreamEventKind::Created), &Numbers::default(), &record)?;
         let entry = Arc::new(Entry::new(id, record, Origin::New));
         self.streams.write().insert(&entry);
+        self.keep_stream_from_now_on(&entry);
         Ok(entry)
     }
 
@@ -121,13 +114,16 @@ impl Inner {
     }
 
     /// Closes the partitions that are open, so that they are opened as the record says now.
-    fn reopen(&self, entry: &Entry) {
+    fn reopen(&self, entry: &Arc<Entry>) {
         for partition in entry.used() {
             let _alone = partition.gate.write();
             // What else closing fails with is what recovery is for.
             let _ = partition.shut();
+            // Of what the new limits are about, nothing was looked at.
+            partition.forget_age();
             self.open.forget(entry.id, partition.number);
         }
+        self.keep_stream_from_now_on(entry);
     }
 
     /// See [`Store::delete`](super::Store::delete).
@@ -138,28 +134,13 @@ impl Inner {
         if entry.is_deleting() {
             return self.check_deleted();
         }
-        let now = self.options.log.environment.clock.now();
-        let kind = Some(StreamEventKind::Deleted);
-        let deleted = self.change(&entry, kind, &Numbers::default(), |record| {
-            record.deleted = Some(now);
-            Ok(true)
-        });
-        let deleted = deleted.map(|_| ());
-        if deleted
-            .as_ref()
-            .is_err_and(|error| error.kind() != ErrorKind::Unknown)
-        {
-            return deleted;
-        }
-        // Also if it is not known: what is published from now on might go with the stream.
-        entry.begin_deleting();
+        let deleted = self.note_deleted(&entry);
         drop(changing);
-        for partition in entry.used() {
-            let _alone = partition.gate.write();
-            // What its last messages would have been does not matter any more.
-            let _ = partition.shut();
-            partition.changes.notify();
-            self.open.forget(entry.id, partition.number);
+        if entry.is_deleting() {
+            for partition in entry.used() {
+                let _alone = partition.gate.write();
+                self.end_use(&entry, partition);
+            }
         }
         deleted?;
         self.keeper.purge_later(&entry);
@@ -167,6 +148,14 @@ impl Inner {
             return Ok(());
         }
         self.purge_all()
+    }
+
+    /// Closes a partition of a stream that was deleted. The caller holds the gate alone.
+    pub(super) fn end_use(&self, entry: &Entry, partition: &Partition) {
+        // What its last messages would have been does not matter any more.
+        let _ = partition.shut();
+        partition.changes.notify();
+        self.open.forget(entry.id, partition.number);
     }
 
     /// Removes a stream that was deleted: its files, and then what the catalog says of it.

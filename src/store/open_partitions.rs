@@ -50,7 +50,7 @@ impl OpenPartitions {
             let Some(mut next) = open.pop_front() else { break };
             let is_spared = Arc::ptr_eq(&next.partition, partition)
                 || next.partition.is_used.swap(false, Ordering::Relaxed)
-                || is_awaited(&next.partition);
+                || is_needed(&next.partition);
             if is_spared {
                 next.used_at = Instant::now();
                 open.push_back(next);
@@ -69,7 +69,7 @@ impl OpenPartitions {
         let mut victims = Vec::new();
         for _ in 0..open.len() {
             let Some(mut next) = open.pop_front() else { break };
-            if next.partition.is_used.swap(false, Ordering::Relaxed) || is_awaited(&next.partition) {
+            if next.partition.is_used.swap(false, Ordering::Relaxed) || is_needed(&next.partition) {
                 next.used_at = now;
             }
             if next.partition.log.load().is_none() {
@@ -114,12 +114,12 @@ impl OpenPartitions {
     }
 }
 
-/// Whether somebody may wait for a partition. Those who do announce themselves again, and those who
-/// have stopped are forgotten.
-fn is_awaited(partition: &Partition) -> bool {
+/// Whether a partition is being compacted, or somebody may wait for it. Those who wait announce
+/// themselves again, and those who have stopped are forgotten.
+fn is_needed(partition: &Partition) -> bool {
     let is_awaited = partition.changes.is_awaited();
     if is_awaited {
         partition.changes.notify();
     }
-    is_awaited
+    is_awaited || partition.is_compacted.load(Ordering::Relaxed)
 }

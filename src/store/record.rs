@@ -2,7 +2,10 @@
 //!
 //! A version, then fields of a tag, a length and their bytes. docs/format.md lists them.
 
+use std::collections::BTreeMap;
+
 use super::config::StreamConfig;
+use super::partitioner::CRC_32;
 use super::settings::{Value as _, put_field, take_fields};
 use crate::Timestamp;
 
@@ -19,6 +22,8 @@ mod tag {
     pub(super) const SEALED: u8 = 8;
     pub(super) const PAUSED: u8 = 9;
     pub(super) const RESUME_ALL: u8 = 10;
+    pub(super) const UNWRITTEN: u8 = 11;
+    pub(super) const COMPACTED: u8 = 12;
 }
 
 /// The state of a stream.
@@ -40,9 +45,41 @@ pub(super) struct Record {
     pub(super) paused: Numbers,
     /// Whether a publish to a paused partition resumes all of them.
     pub(super) resume_all: bool,
+    /// Since when the stream, which has no messages, has not been written to, if anybody has to
+    /// know.
+    pub(super) unwritten: Option<Unwritten>,
+    /// The offset up to which each partition was compacted, of those that were.
+    pub(super) compacted: BTreeMap<u32, u64>,
+}
+
+/// How long nobody has written to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unwritten {
+    /// The sum of the next offsets of the partitions.
+    pub(super) total: u64,
+    /// The last time that it was less, or a later one.
+    pub(super) since: Timestamp,
 }
 
 impl Record {
+    /// The state of a stream that is new.
+    pub(super) fn new(name: &str, config: StreamConfig, created: Timestamp) -> Record {
+        Record {
+            name: name.to_owned(),
+            hash: CRC_32,
+            created,
+            deleted: None,
+            request: None,
+            config,
+            made: Numbers::default(),
+            sealed: Numbers::default(),
+            paused: Numbers::default(),
+            resume_all: false,
+            unwritten: None,
+            compacted: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         put_field(&mut out, tag::NAME, |out| out.extend(self.name.as_bytes()));
@@ -69,6 +106,20 @@ impl Record {
             }
         }
         put_field(&mut out, tag::RESUME_ALL, |out| self.resume_all.put(out));
+        if let Some(Unwritten { total, since }) = self.unwritten {
+            put_field(&mut out, tag::UNWRITTEN, |out| {
+                total.put(out);
+                out.extend(since.as_micros().to_le_bytes());
+            });
+        }
+        if !self.compacted.is_empty() {
+            put_field(&mut out, tag::COMPACTED, |out| {
+                for (number, to) in &self.compacted {
+                    number.put(out);
+                    to.put(out);
+                }
+            });
+        }
         out
     }
 
@@ -78,18 +129,7 @@ impl Record {
             return None;
         };
         let (mut name, mut config, mut created) = (None, None, None);
-        let mut record = Record {
-            name: String::new(),
-            hash: 0,
-            created: Timestamp::default(),
-            deleted: None,
-            request: None,
-            config: StreamConfig::new(),
-            made: Numbers::default(),
-            sealed: Numbers::default(),
-            paused: Numbers::default(),
-            resume_all: false,
-        };
+        let mut record = Record::new("", StreamConfig::new(), Timestamp::default());
         take_fields(fields, |tag, field| {
             match tag {
                 tag::NAME => name = Some(std::str::from_utf8(field).ok()?.to_owned()),
@@ -102,6 +142,14 @@ impl Record {
                 tag::SEALED => record.sealed = Numbers::from_bytes(field),
                 tag::PAUSED => record.paused = Numbers::from_bytes(field),
                 tag::RESUME_ALL => record.resume_all = bool::take(field)?,
+                tag::UNWRITTEN => {
+                    let (total, since) = field.split_at_checked(8)?;
+                    record.unwritten = Some(Unwritten {
+                        total: u64::take(total)?,
+                        since: time(since)?,
+                    });
+                }
+                tag::COMPACTED => record.compacted = compacted(field)?,
                 _ => return None,
             }
             Some(())
@@ -113,6 +161,12 @@ impl Record {
 
 fn time(bytes: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_micros(i64::from_le_bytes(bytes.try_into().ok()?)))
+}
+
+fn compacted(bytes: &[u8]) -> Option<BTreeMap<u32, u64>> {
+    let (all, rest) = bytes.as_chunks::<12>();
+    let one = |bytes: &[u8; 12]| Some((u32::take(&bytes[..4])?, u64::take(&bytes[4..])?));
+    rest.is_empty().then(|| all.iter().map(one).collect()).flatten()
 }
 
 /// Some of the partitions of a stream: a bit for each, the lowest first.
@@ -187,18 +241,8 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
-        Record {
-            name: "orders".to_owned(),
-            hash: 1,
-            created: Timestamp::from_micros(5),
-            deleted: None,
-            request: None,
-            config: StreamConfig::new().partitions(9),
-            made: Numbers::default(),
-            sealed: Numbers::default(),
-            paused: Numbers::default(),
-            resume_all: false,
-        }
+        let config = StreamConfig::new().partitions(9);
+        Record::new("orders", config, Timestamp::from_micros(5))
     }
 
     #[test]
@@ -210,6 +254,11 @@ mod tests {
             sealed: [8].into_iter().collect(),
             paused: [1].into_iter().collect(),
             resume_all: true,
+            unwritten: Some(Unwritten {
+                total: 9,
+                since: Timestamp::from_micros(-1),
+            }),
+            compacted: BTreeMap::from([(0, 7), (8, u64::MAX)]),
             ..record()
         };
         for record in [record(), full] {

@@ -20,7 +20,7 @@ pub(crate) struct Remove {
     pub(super) space: Arc<Space>,
     pub(crate) policy: Retention,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) aging: Mutex<Aging>,
+    pub(super) aging: Arc<Mutex<Aging>>,
     pub(super) rollover: u64,
     pub(super) to_copy: ToCopy,
     /// Base offsets of segments that were merged into others and could not be unlinked.
@@ -55,7 +55,7 @@ impl Remove {
             space: Arc::clone(space),
             policy: options.admission.retention,
             clock: Arc::clone(&options.environment.clock),
-            aging: Mutex::default(),
+            aging: options.environment.aging.clone().unwrap_or_default(),
             rollover: options.rollover,
             to_copy: ToCopy::default(),
             unlink_pending: Mutex::new(Vec::new()),

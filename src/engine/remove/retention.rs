@@ -193,6 +193,13 @@ struct Pass {
 }
 
 impl Remove {
+    /// Notes how far the log has come, for who goes by its age once it is closed.
+    pub(crate) fn note_end(&self) {
+        let now = Moment::of(&*self.clock);
+        let next_offset = self.segments.list().next_offset();
+        self.aging.lock().note(&self.policy, now.monotonic, next_offset);
+    }
+
     /// Whether applying the policy may find anything to do. Costs next to nothing.
     pub(crate) fn is_retention_due(&self) -> bool {
         let now = Moment::of(&*self.clock);

@@ -44,7 +44,7 @@ impl Upkeep {
 
     /// Applies the retention policy, unless a removal is under way. If something fails,
     /// the next time tries again; a failed sync has poisoned the log.
-    pub(super) fn retain(&self) {
+    pub(crate) fn retain(&self) {
         let Some(mut removal) = self.remove.try_hold() else {
             return;
         };
