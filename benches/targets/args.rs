@@ -6,9 +6,9 @@ use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
 /// The identifiers of all rows.
-const IDS: [&str; 18] = [
+const IDS: [&str; 22] = [
     "CRC", "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W14",
-    "W15", "W6c",
+    "W15", "W6c", "ST1", "ST2", "ST3", "ST4",
 ];
 
 /// The command line.
@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     pub(crate) syncs: u64,
     /// The size in bytes of the log that W9 and W9u open, W10 trims and W6c reads.
     pub(crate) open_bytes: u64,
-    /// The number of logs that W14 opens.
+    /// The number of logs that W14 opens, and of streams in ST1; ST4 has a tenth of them.
     pub(crate) logs: u64,
     /// The number of measured rounds, not counting the first one, which warms up.
     pub(crate) rounds: usize,

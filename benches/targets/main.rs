@@ -38,6 +38,7 @@ mod open;
 mod publish;
 mod read;
 mod report;
+mod streams;
 mod tail;
 mod trim;
 mod workload;
@@ -62,6 +63,9 @@ fn run() -> Outcome {
         return match what.as_str() {
             open::MEMORY => open::memory_child(&dir, number),
             open::PUBLISH => open::publish_child(&dir, number),
+            streams::MAKE => streams::make_child(&dir, number),
+            streams::OPEN => streams::open_child(&dir, number),
+            streams::EXPIRE => streams::expire_child(&dir, number),
             many::TASK => many::child(&dir, number),
             _ => Err(format!("unknown child {what}").into()),
         };
@@ -81,5 +85,6 @@ fn run() -> Outcome {
     trim::run(&plan, work.path(), &mut report)?;
     cold::run(&plan, work.path(), &mut report)?;
     many::run(&plan, work.path(), &mut report)?;
+    streams::run(&plan, work.path(), &mut report)?;
     report.print()
 }

@@ -106,8 +106,8 @@ impl<'a> Access<'a> {
         worked
     }
 
-    /// Looks at the log of a partition that is closed, and closes it again. `None` if it is open, or
-    /// somebody is at it.
+    /// Looks at the log of a partition that is closed, and closes it again. `None` if it is open,
+    /// or somebody is at it.
     pub(super) fn apart<T>(&self, look: impl FnOnce(&FileLog) -> Result<T>) -> Result<Option<T>> {
         let Some(_alone) = self.partition.gate.try_write() else {
             return Ok(None);

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
+use super::compacting;
 use super::inner::Inner;
 use crate::Result;
 use crate::scheduler::{Turn, Worker};
@@ -17,7 +18,7 @@ pub(super) fn start(inner: &Arc<Inner>, root: &Dir) {
         let turns = Arc::new(Turns(Arc::downgrade(inner)));
         let file_system = root.file_system().unwrap_or(0);
         inner.keeper.start(turns, &inner.scheduler, file_system);
-        inner.keeper.compactor.start(inner, &inner.scheduler, file_system);
+        compacting::start(inner, &inner.scheduler, file_system);
         inner.begin_keeping();
         // Opening may have left partitions open, and intents.
         inner.keeper.look_later(inner.options.idle_after);

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use super::id::StreamId;
 use super::partitioner::Partitions;
 use super::record::{Numbers, Record};
-use super::upcoming::Slot;
+use super::slot::Slot;
 use crate::log::Aging;
 use crate::{Changes, Error, FileLog, Log, Result};
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::entry::{Entry, Partition};
+use super::slot::{Key, Slot};
 
 /// Something that is looked at from time to time.
 #[derive(Clone, Debug)]
@@ -29,12 +30,6 @@ struct Looks {
     /// Tells looks apart that are due at the same time.
     count: u64,
 }
-
-type Key = (Instant, u64);
-
-/// Where the next look at something is among the others.
-#[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<Option<Key>>);
 
 impl Look {
     fn slot(&self) -> Option<&Slot> {

@@ -16,6 +16,9 @@ pub struct CrashPlan {
     pub exhaustive_units_max: u32,
     /// With more units, this many subsets are tried for each size of units.
     pub samples: u32,
+    /// The first subset to try for each size of units: 0 keeps nothing, 1 keeps everything, and
+    /// those behind them are drawn.
+    pub first: u32,
     /// Whether to begin with each change lost alone and kept alone, and with names and bytes lost
     /// separately.
     pub one_by_one: bool,
@@ -27,6 +30,7 @@ impl Default for CrashPlan {
             seed: 0,
             exhaustive_units_max: 12,
             samples: 256,
+            first: 0,
             one_by_one: false,
         }
     }
@@ -121,7 +125,11 @@ impl CrashImages {
                 seed,
             });
         }
-        let runs = runs.into_iter().map(|run| (Arc::new(run), 0)).collect();
+        let begin = |run: Run| {
+            let first = u64::from(plan.first).min(run.count);
+            (Arc::new(run), first)
+        };
+        let runs = runs.into_iter().map(begin).collect();
         let pending = Arc::new(pending);
         CrashImages {
             point,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use duramen::fault::SimDisk;
+use duramen::fault::{CrashPlan, SimDisk};
 use duramen::store::{Partitioner, Store, StreamConfig};
 use duramen::{NewMessage, PublishOptions};
 
@@ -14,8 +14,10 @@ use crate::settings::{Settings, mix};
 use crate::verdict::{Verdict, ensure};
 
 /// Of so many disks, one is crashed again while the store is opened.
-const AGAIN_EVERY: usize = 64;
-/// So many disks are then tried for each operation.
+const AGAIN_EVERY: usize = 16;
+/// Then it is crashed after one in so many operations.
+const AGAIN_POINTS: u64 = 6;
+/// So many disks are tried for each of them.
 const AGAIN_IMAGES: usize = 2;
 
 /// What was tried.
@@ -129,9 +131,16 @@ impl Battery {
     ) -> Verdict<()> {
         let mut plan = self.settings.plan();
         plan.seed = mix(plan.seed, self.tried.again as u64);
-        for point in (1..=end).filter(|point| disk.is_crash_point(*point)) {
+        let is_drawn = |point: &usize| mix(plan.seed, *point as u64).is_multiple_of(AGAIN_POINTS);
+        let points = (1..=end).filter(|point| disk.is_crash_point(*point));
+        for point in points.filter(is_drawn) {
+            // In turn: what keeps nothing, what keeps everything, and what was drawn.
+            let plan = CrashPlan {
+                first: u32::try_from(self.tried.again % 7).unwrap_or_default(),
+                ..plan
+            };
             let images = disk.crash_images(point, &plan).enumerate();
-            for (index, disk) in images.skip(self.tried.again % 7).take(AGAIN_IMAGES) {
+            for (index, disk) in images.take(AGAIN_IMAGES) {
                 self.tried.again += 1;
                 self.open(
                     &format!("{name}, again at {point}, disk {index}"),
