@@ -88,7 +88,6 @@ fn many(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     let made = child::numbers(MAKE, &dir, streams)?;
     let opened = child::numbers(OPEN, &dir, streams)?;
     machine::clear(&dir)?;
-    fs::remove_dir(&dir)?;
     let share = streams as f64 / 10_000.0;
     let rows = [
         ("making one", Unit::Micros, Target::None),
@@ -352,7 +351,6 @@ fn expire(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     let streams = (plan.logs / 10).max(1);
     let figures = child::numbers(EXPIRE, &dir, streams)?;
     machine::clear(&dir)?;
-    fs::remove_dir(&dir)?;
     let rows = [
         ("that have expired", Unit::Count, Target::AtLeast(streams as f64)),
         (

@@ -35,7 +35,7 @@ pub(super) struct Tail<L: Log> {
 }
 
 /// What the reader returns next: a message, an error, or `None` at its end.
-pub(super) type Next = Option<Result<Message>>;
+pub(crate) type Next = Option<Result<Message>>;
 
 impl<L: Log> BlockingLog<L> {
     /// Iterates over the messages from `from` on: first the existing ones, then new ones, waiting
@@ -175,7 +175,8 @@ impl<L: Log> Follow<L> {
         log.wait_until(deadline, || self.poll())
     }
 
-    fn poll(&mut self) -> Option<Next> {
+    /// What comes next, if that is known.
+    pub(crate) fn poll(&mut self) -> Option<Next> {
         if self.stop.is_stopped() {
             return Some(None);
         }

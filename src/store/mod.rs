@@ -16,6 +16,7 @@ mod config;
 mod entry;
 mod event;
 mod events;
+mod follow;
 mod handle;
 mod id;
 mod info;
@@ -36,6 +37,7 @@ mod settings;
 mod slot;
 mod states;
 mod stream;
+mod typed;
 mod upcoming;
 
 pub use config::{
@@ -43,6 +45,7 @@ pub use config::{
 };
 pub use event::{StreamEvent, StreamEventKind};
 pub use events::Events;
+pub use follow::{StreamFollow, StreamMessage, StreamStop};
 pub use handle::Store;
 pub use id::StreamId;
 pub use info::{Ensured, ListOptions, Page, StreamInfo};
@@ -51,3 +54,4 @@ pub use partition_log::PartitionLog;
 pub use partitioner::{Partitioner, Partitions};
 pub use settings::Patch;
 pub use stream::Stream;
+pub use typed::{TStream, TStreamFollow};

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use super::access::Access;
 use super::config::StreamConfig;
 use super::entry::Entry;
+use super::follow::StreamFollow;
 use super::id::StreamId;
 use super::info::StreamInfo;
 use super::inner::info;
 use super::opening::Owner;
 use super::partition_log::PartitionLog;
 use super::partitioner::{Partitioner, Partitions, of_key};
-use crate::{Ack, Error, Log, NewMessage, PublishOptions, Result};
+use crate::{Ack, Error, Log, NewMessage, PublishOptions, Result, Start};
 
 /// A stream of a [`Store`](super::Store): partitions, each of them a log.
 ///
@@ -129,6 +130,58 @@ impl Stream {
         let access = Access::new(&self.inner, entry, entry.partition(number)?);
         let ack = access.changing(|log| log.append(&[message], how))?;
         Ok((number, ack))
+    }
+
+    /// Iterates over the messages of these partitions from `from` on: first the existing ones, then
+    /// new ones, waiting for each. In each partition they come in offset order, and none comes
+    /// twice. Partitions take turns, or come [by time](StreamFollow::by_time).
+    ///
+    /// `from` is resolved for each partition when this is called; to go on where another one was,
+    /// read its [`next_offsets`](StreamFollow::next_offsets), and give them to
+    /// [`follow_from`](Stream::follow_from). What ends a [`Follow`](crate::Follow) of a partition
+    /// ends that partition here: if it is sealed, once it is read; if it is paused, after one error.
+    /// Once all have ended, `None` is returned. A partition that is waited for stays open.
+    ///
+    /// ```
+    /// use duramen::store::{Partitioner, Partitions, StoreOptions, StreamConfig};
+    /// use duramen::{NewMessage, PublishOptions, Start};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let dir = dir.path().join("store");
+    /// let store = StoreOptions::new().create_dirs(true).open(&dir)?;
+    /// store.create("jobs", &StreamConfig::new().partitions(2))?;
+    /// let jobs = store.stream("jobs")?;
+    /// for job in ["a", "b", "c"] {
+    ///     let job = NewMessage::value(job.as_bytes());
+    ///     jobs.publish(job, &Partitioner::RoundRobin, &PublishOptions::new())?;
+    /// }
+    /// let three = jobs.follow(Start::Oldest, &Partitions::All)?.take(3);
+    /// let partitions = three.map(|job| Ok(job?.partition));
+    /// assert_eq!(partitions.collect::<duramen::Result<Vec<_>>>()?, [0, 1, 0]);
+    /// store.close()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`partition`](Stream::partition). What reading a partition fails with, the iterator
+    /// returns.
+    pub fn follow(&self, from: Start, partitions: &Partitions) -> Result<StreamFollow> {
+        let numbers = self.live()?.numbers(partitions)?;
+        self.follow_from(numbers.iter().map(|number| (number, from)))
+    }
+
+    /// As [`follow`](Stream::follow), from a place of its own in each partition.
+    ///
+    /// # Errors
+    ///
+    /// As [`follow`](Stream::follow).
+    pub fn follow_from(&self, places: impl IntoIterator<Item = (u32, Start)>) -> Result<StreamFollow> {
+        let logs = places
+            .into_iter()
+            .map(|(number, from)| Ok((self.partition(number)?, from)));
+        Ok(StreamFollow::new(logs.collect::<Result<_>>()?))
     }
 
     /// Seals partitions: nothing more is published to them. Readers get what is there, and then

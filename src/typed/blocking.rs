@@ -86,7 +86,7 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
         timeout: Option<Duration>,
     ) -> Result<TBatch<KC::Item, VC::Item>> {
         let raw = self.log.raw();
-        let batch = self.log.with_key(key, |key| {
+        let batch = self.log.codecs.with_key(key, |key| {
             raw.consume_by_key_blocking(key, from, max_count, timeout)
         })?;
         Ok(self.log.decode_batch(batch))

@@ -29,7 +29,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     where
         KC: EncodeRef<Q>,
     {
-        let message = self.with_key_ref(key, |key| self.raw().get_by_key(key))?;
+        let message = self.codecs.with_key_ref(key, |key| self.raw().get_by_key(key))?;
         Ok(self.decode(message)?)
     }
 
@@ -42,7 +42,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     where
         KC: EncodeRef<Q>,
     {
-        self.with_key_ref(key, |key| self.raw().offset_by_key(key))
+        self.codecs.with_key_ref(key, |key| self.raw().offset_by_key(key))
     }
 
     /// As [`consume_by_key`](TLog::consume_by_key), for what a key lends.
@@ -59,7 +59,9 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     where
         KC: EncodeRef<Q>,
     {
-        let batch = self.with_key_ref(key, |key| self.raw().consume_by_key(key, from, max_count))?;
+        let batch = self
+            .codecs
+            .with_key_ref(key, |key| self.raw().consume_by_key(key, from, max_count))?;
         Ok(self.decode_batch(batch))
     }
 }
@@ -81,7 +83,7 @@ impl<KC: Codec, VC: Codec, L: Log> TBlockingLog<KC, VC, L> {
         KC: EncodeRef<Q>,
     {
         let raw = self.raw();
-        let batch = self.with_key_ref(key, |key| {
+        let batch = self.codecs.with_key_ref(key, |key| {
             raw.consume_by_key_blocking(key, from, max_count, timeout)
         })?;
         Ok(self.decode_batch(batch))

@@ -35,7 +35,8 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
         messages: &[TNewMessage<'_, KC::Item, VC::Item>],
         how: &PublishOptions<'_>,
     ) -> Result<Ack> {
-        self.encoded(messages, |encoded| self.raw().append(encoded, how))
+        self.codecs
+            .encoded(messages, |encoded| self.raw().append(encoded, how))
     }
 
     /// Publishes one message and returns the offset of that message: see

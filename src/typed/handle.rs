@@ -3,12 +3,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::codec::{Codec, EncodeRef};
+use super::codec::Codec;
+use super::codecs::Codecs;
 use super::message::{TBatch, TMessage, TNewMessage};
-use super::scratch::Scratch;
 use crate::{
-    BackupReport, Batch, DecodeError, Deleted, Log, Message, MessagePart, Position, PublishOptions, Result,
-    Start, Stats, Timestamp, Trimmed,
+    BackupReport, Batch, DecodeError, Deleted, Log, Message, Position, PublishOptions, Result, Start, Stats,
+    Timestamp, Trimmed,
 };
 
 /// A log whose keys and values have types of the application: a wrapper for any [`Log`], with one
@@ -45,14 +45,16 @@ use crate::{
 /// [`Error::Encode`]: crate::Error::Encode
 pub struct TLog<KC, VC, L> {
     log: L,
-    keys: KC,
-    values: VC,
+    pub(super) codecs: Codecs<KC, VC>,
 }
 
 impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     /// Wraps a log. To keep using the log directly, wrap an [`Arc`](std::sync::Arc) or a reference.
     pub fn new(log: L, keys: KC, values: VC) -> TLog<KC, VC, L> {
-        TLog { log, keys, values }
+        TLog {
+            log,
+            codecs: Codecs { keys, values },
+        }
     }
 
     /// The wrapped log, to read and publish bytes.
@@ -71,7 +73,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// As [`Log::publish`], and [`Error::Encode`](crate::Error::Encode): nothing was written.
     pub fn publish(&self, messages: &[TNewMessage<'_, KC::Item, VC::Item>]) -> Result<u64> {
-        self.encoded(messages, |encoded| self.log.publish(encoded))
+        self.codecs.encoded(messages, |encoded| self.log.publish(encoded))
     }
 
     /// As [`publish`](TLog::publish), under a condition or with a durability of its own: see
@@ -85,7 +87,8 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
         messages: &[TNewMessage<'_, KC::Item, VC::Item>],
         how: &PublishOptions<'_>,
     ) -> Result<u64> {
-        self.encoded(messages, |encoded| self.log.publish_with(encoded, how))
+        self.codecs
+            .encoded(messages, |encoded| self.log.publish_with(encoded, how))
     }
 
     /// See [`Log::start_offset`].
@@ -155,7 +158,9 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
         from: Start,
         max_count: usize,
     ) -> Result<TBatch<KC::Item, VC::Item>> {
-        let batch = self.with_key(key, |key| self.log.consume_by_key(key, from, max_count))?;
+        let batch = self
+            .codecs
+            .with_key(key, |key| self.log.consume_by_key(key, from, max_count))?;
         Ok(self.decode_batch(batch))
     }
 
@@ -175,7 +180,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     /// As [`Log::get_by_key`], and [`Error::Encode`](crate::Error::Encode) and
     /// [`Error::Decode`](crate::Error::Decode).
     pub fn get_by_key(&self, key: &KC::Item) -> Result<TMessage<KC::Item, VC::Item>> {
-        let message = self.with_key(key, |key| self.log.get_by_key(key))?;
+        let message = self.codecs.with_key(key, |key| self.log.get_by_key(key))?;
         Ok(self.decode(message)?)
     }
 
@@ -185,7 +190,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// As [`Log::offset_by_key`], and [`Error::Encode`](crate::Error::Encode).
     pub fn offset_by_key(&self, key: &KC::Item) -> Result<u64> {
-        self.with_key(key, |key| self.log.offset_by_key(key))
+        self.codecs.with_key(key, |key| self.log.offset_by_key(key))
     }
 
     /// The first message at or after `start`: see [`Log::get_by_time`].
@@ -212,7 +217,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// [`Error::Encode`](crate::Error::Encode).
     pub fn size(&self, message: &TNewMessage<'_, KC::Item, VC::Item>) -> Result<u64> {
-        self.encoded(std::slice::from_ref(message), |encoded| {
+        self.codecs.encoded(std::slice::from_ref(message), |encoded| {
             Ok(encoded.iter().map(|message| self.log.size(message)).sum())
         })
     }
@@ -304,25 +309,7 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
     ///
     /// [`DecodeError`], which holds the message.
     pub fn decode(&self, message: Message) -> Result<TMessage<KC::Item, VC::Item>, DecodeError> {
-        let key = message.key.as_ref().map(|key| self.keys.decode_shared(key));
-        let key = match key.transpose() {
-            Ok(key) => key,
-            Err(source) => return Err(DecodeError::new(message, MessagePart::Key, source)),
-        };
-        let value = message
-            .value
-            .as_ref()
-            .map(|value| self.values.decode_shared(value));
-        match value.transpose() {
-            Ok(value) => Ok(TMessage {
-                offset: message.offset,
-                time: message.time,
-                key,
-                value,
-                headers: message.headers,
-            }),
-            Err(source) => Err(DecodeError::new(message, MessagePart::Value, source)),
-        }
+        self.codecs.decode(message)
     }
 
     pub(super) fn decode_batch(&self, batch: Batch) -> TBatch<KC::Item, VC::Item> {
@@ -330,31 +317,6 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
             next_offset: batch.next_offset,
             messages: batch.into_iter().map(|message| self.decode(message)).collect(),
         }
-    }
-
-    /// Calls `find` with the bytes of `key`.
-    pub(super) fn with_key<T>(&self, key: &KC::Item, find: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-        Scratch::lend(|scratch| find(scratch.key(&self.keys, key)?))
-    }
-
-    /// Calls `find` with the bytes of the key that lends `key`.
-    pub(super) fn with_key_ref<Q: ?Sized, T>(
-        &self,
-        key: &Q,
-        find: impl FnOnce(&[u8]) -> Result<T>,
-    ) -> Result<T>
-    where
-        KC: EncodeRef<Q>,
-    {
-        Scratch::lend(|scratch| find(scratch.key_ref(&self.keys, key)?))
-    }
-
-    pub(super) fn encoded<T>(
-        &self,
-        messages: &[TNewMessage<'_, KC::Item, VC::Item>],
-        publish: impl FnOnce(&[crate::NewMessage<'_>]) -> Result<T>,
-    ) -> Result<T> {
-        Scratch::lend(|scratch| scratch.publish((&self.keys, &self.values), messages, publish))
     }
 }
 
@@ -366,8 +328,7 @@ where
     fn clone(&self) -> Self {
         TLog {
             log: self.log.clone(),
-            keys: self.keys.clone(),
-            values: self.values.clone(),
+            codecs: self.codecs.clone(),
         }
     }
 }

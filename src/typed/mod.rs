@@ -4,6 +4,7 @@ pub mod codec;
 
 mod blocking;
 mod by_ref;
+mod codecs;
 mod control;
 mod handle;
 mod message;
@@ -11,6 +12,7 @@ mod scratch;
 
 pub use blocking::{TBlockingLog, TFollow};
 pub use codec::Codec;
+pub(crate) use codecs::Codecs;
 pub use control::TReadBatch;
 pub use handle::TLog;
 pub use message::{TBatch, TMessage, TNewMessage};

@@ -4,6 +4,7 @@ mod atomic;
 mod create_and_ensure;
 mod delete;
 mod events;
+mod follow;
 mod keeping;
 mod lists;
 mod names;
