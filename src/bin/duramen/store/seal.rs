@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use duramen::store::Stream;
+use duramen::store::{Partitions, Stream};
+use duramen::{Error, Log as _};
 
 use super::partitions::{Which, change};
 use super::shown::DESCRIBED_HELP;
@@ -20,5 +21,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
-    change(dir, &args.which, Stream::seal)
+    change(dir, &args.which, seal)
+}
+
+fn seal(stream: &Stream, partitions: &Partitions) -> duramen::Result<()> {
+    stream.seal(partitions)?;
+    // A partition that nobody has open is sealed when it is opened, and readers in other processes
+    // learn of the seal by that.
+    for number in stream.info()?.sealed {
+        match stream.partition(number)?.is_sealed() {
+            Ok(_) | Err(Error::Paused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -53,7 +53,8 @@ impl<'a> Followed<'a> {
     pub(super) fn is_absent(&self, error: &Error) -> bool {
         let is_absent = match error {
             Error::NoStream { .. } | Error::StreamDeleting { .. } => true,
-            Error::NoLog { path } => path == self.dir,
+            // Of the store, and not of a partition.
+            Error::NoLog { path } => !path.starts_with(self.dir.join("streams")),
             _ => false,
         };
         let mut state = self.state.borrow_mut();
