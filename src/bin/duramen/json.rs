@@ -9,7 +9,8 @@
 //!   name or value is not UTF-8, all are in Base64, as `"headers_base64":[["aA==","/w=="]]`. Every
 //!   form keeps the order.
 //! - A message of a stream has the field `partition` in front.
-//! - The input may use any of these forms. `offset` and `partition` are ignored, every other field is optional, and
+//! - The input may use any of these forms. `offset` and `partition` are ignored, every other field
+//!   is optional, and
 //!   names in an object of headers may repeat. An unknown field is an error, so that a misspelt
 //!   name does not lose data silently.
 //!
@@ -137,7 +138,8 @@ mod tests {
     /// The input may differ from the tool's own output.
     #[test]
     fn input_may_be_sparse_or_loose() {
-        let line = br#" {"partition":7,"offset":"ignored","headers":{"h":"1","h":"2"},"key":null,"value_base64":"YQ"} "#;
+        let line =
+            br#" {"partition":7,"offset":"x","headers":{"h":"1","h":"2"},"key":null,"value_base64":"YQ"} "#;
         let parsed = ParsedMessage::parse(line).expect("a message");
         let headers = parsed.header_slices();
         let message = parsed.as_new(&headers);

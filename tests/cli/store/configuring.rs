@@ -31,7 +31,7 @@ fn the_configuration_is_what_was_asked_for() {
     let store = Store::with(&[("plain", &[])]);
     let plain = json!({
         "name": "plain", "partitions": 1, "max_age": null, "max_bytes": null, "max_messages": null,
-        "by_event_time": false, "timestamps": "as-given", "uncapped": false, "durability": "os",
+        "by_event_time": false, "compact": false, "compact_older_than": null, "delete_on_empty": null, "timestamps": "as-given", "uncapped": false, "durability": "os",
         "key_index": false, "time_index": false, "require_token": false,
     });
     assert_eq!(store.object(&["config", "plain"]), plain);
@@ -46,6 +46,11 @@ fn the_configuration_is_what_was_asked_for() {
         "--max-messages",
         "9",
         "--by-event-time",
+        "--compact",
+        "--compact-older-than",
+        "1h",
+        "--delete-on-empty",
+        "1d",
         "--timestamps",
         "client-prefer",
         "--uncapped",
@@ -58,7 +63,7 @@ fn the_configuration_is_what_was_asked_for() {
     store.run(&[&["create", "full"][..], &all].concat()).ok();
     let full = json!({
         "name": "full", "partitions": 2, "max_age": "1h30m", "max_bytes": 1_048_576, "max_messages": 9,
-        "by_event_time": true, "timestamps": "client-prefer", "uncapped": true,
+        "by_event_time": true, "compact": true, "compact_older_than": "1h", "delete_on_empty": "1day", "timestamps": "client-prefer", "uncapped": true,
         "durability": "interval:100ms", "key_index": true, "time_index": true, "require_token": true,
     });
     assert_eq!(store.object(&["config", "full"]), full);
@@ -69,6 +74,9 @@ fn the_configuration_is_what_was_asked_for() {
         "max-bytes",
         "max_messages",
         "by_event_time",
+        "compact",
+        "compact_older_than",
+        "delete-on-empty",
         "timestamps",
         "durability",
         "key-index",
@@ -106,6 +114,7 @@ fn set_changes_what_it_names() {
         &["set", "s", "--clear", "partitions"],
         &["set", "s", "--durability", "always"],
         &["set", "s", "--partitions", "2"],
+        &["set", "s", "--compact", "--clear", "key-index"],
     ] {
         assert_eq!(store.run(args).code, Some(2), "{args:?}");
     }

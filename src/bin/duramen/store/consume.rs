@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Print the messages of a stream, those of each partition in offset order.
 ///
-/// Without --partition, the partitions are printed one after the other, or with --follow as messages
-/// come.
+/// Without --partition, the partitions are printed one after the other, or with --follow as
+/// messages come.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{PARTITION_HELP}{OUTPUT_HELP}{CONTROL_HELP}"))]
 pub(super) struct Args {

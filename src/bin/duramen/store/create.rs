@@ -12,8 +12,8 @@ use crate::summary::print;
 
 /// Make a stream, and print it as one JSON line.
 ///
-/// The store is made if there is none. If there is a stream of this name, the exit code is 1, unless
-/// --if-missing is given. When the command ends, the stream is on stable storage.
+/// The store is made if there is none. If there is a stream of this name, the exit code is 1,
+/// unless --if-missing is given. When the command ends, the stream is on stable storage.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(super) struct Args {

@@ -30,8 +30,8 @@ pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
     // Without a background, the files are removed before a call returns.
     let options = StoreOptions::new().log(Options::new().background(false));
     let store = open::existing(dir, &options)?;
-    // Of the names that begin so, the name itself is the first. One that is being removed is listed,
-    // too.
+    // Of the names that begin so, the name itself is the first. One that is being removed is
+    // listed, too.
     let found = store.list(&ListOptions::new().prefix(&args.stream).limit(1))?;
     let spinner = progress::spinner("removing");
     store.delete(&args.stream)?;

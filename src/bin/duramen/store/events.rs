@@ -28,8 +28,8 @@ pub(super) struct Args {
     #[arg(value_parser = parse_from, allow_hyphen_values = true)]
     from: Start,
 
-    /// Continue with new events as they happen, until SIGTERM or SIGINT, which end it with exit code
-    /// 0
+    /// Continue with new events as they happen, until SIGTERM or SIGINT, which end it with exit
+    /// code 0
     #[arg(long)]
     follow: bool,
 }
@@ -37,7 +37,8 @@ pub(super) struct Args {
 const EVENTS_HELP: &str = "\
 An event is an object on one line:
 
-  {\"offset\":7,\"time_us\":1237714200000000,\"event\":\"paused\",\"stream\":\"orders\",\"id\":\"0123..\",\"partitions\":[2]}
+  {\"offset\":7,\"time_us\":1237714200000000,\"event\":\"paused\",\"stream\":\"orders\",\"id\":\"0123..\",\
+\"partitions\":[2]}
 
 Events are created, reconfigured, deleted, purged (its files are removed), sealed, unsealed, paused and resumed. \
 partitions are those that it has happened to; it is empty if the event is about the whole stream. Offsets have gaps.";

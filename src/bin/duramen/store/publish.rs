@@ -57,7 +57,8 @@ const SUMMARY_HELP: &str = "\
 An invalid line ends the command with an error that names the line number. The messages before it are published, \
 synced and counted in the summary:
 
-  {\"published\":N,\"duplicates\":N,\"partitions\":{\"0\":N,..},\"start_offsets\":{\"0\":N,..},\"next_offsets\":{\"0\":N,..}}
+  {\"published\":N,\"duplicates\":N,\"partitions\":{\"0\":N,..},\
+\"start_offsets\":{\"0\":N,..},\"next_offsets\":{\"0\":N,..}}
 
 This is how many messages were published, and how many were left out because their producer had published them \
 before; and for each partition to which something was published, how many messages were, the offset at which the first \

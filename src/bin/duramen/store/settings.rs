@@ -17,22 +17,8 @@ use crate::size;
     reason = "switches that do not depend on each other"
 )]
 pub(super) struct Settings {
-    /// Keep messages for so long after they were published, such as 7d, 1h or 30m
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
-    max_age: Option<Duration>,
-
-    /// Keep as many of the newest messages of each partition as fit into this many bytes, such as
-    /// 500M or 1GiB
-    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
-    max_bytes: Option<u64>,
-
-    /// Keep this many of the newest messages of each partition
-    #[arg(long, value_name = "N")]
-    max_messages: Option<u64>,
-
-    /// Let --max-age count from the times of the messages
-    #[arg(long)]
-    by_event_time: bool,
+    #[command(flatten)]
+    removal: Removal,
 
     /// Which times messages get
     #[arg(long, value_enum, value_name = "MODE")]
@@ -50,8 +36,8 @@ pub(super) struct Settings {
     #[arg(long)]
     time_index: bool,
 
-    /// When messages are on stable storage: os, when the operating system writes them, at the latest
-    /// at the end of a command; each-publish, when they are published; interval:AGE, so long after
+    /// When messages are on stable storage: os, when the operating system writes them, at the
+    /// latest at the end of a command; each-publish, when they are published; interval:AGE, so long after
     /// that at most; bytes:N, when this many bytes are not yet
     #[arg(long, value_name = "os|each-publish|interval:AGE|bytes:N", value_parser = durability)]
     durability: Option<Durability>,
@@ -59,6 +45,41 @@ pub(super) struct Settings {
     /// While a partition has a fencing token, refuse who publishes without one
     #[arg(long)]
     require_token: bool,
+}
+
+/// What is removed without being asked for each time.
+#[derive(Debug, clap::Args)]
+struct Removal {
+    /// Keep messages for so long after they were published, such as 7d, 1h or 30m
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    max_age: Option<Duration>,
+
+    /// Keep as many of the newest messages of each partition as fit into this many bytes, such as
+    /// 500M or 1GiB
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    max_bytes: Option<u64>,
+
+    /// Keep this many of the newest messages of each partition
+    #[arg(long, value_name = "N")]
+    max_messages: Option<u64>,
+
+    /// Let --max-age count from the times of the messages
+    #[arg(long)]
+    by_event_time: bool,
+
+    /// Remove messages that later ones of the same key have superseded, while a process has the
+    /// store open for writing (needs a key index)
+    #[arg(long)]
+    compact: bool,
+
+    /// Let --compact remove only messages that were published so long ago [default: none, and 24
+    /// hours for tombstones]
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    compact_older_than: Option<Duration>,
+
+    /// Delete the stream once it has no messages, and nobody has written to it for so long
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    delete_on_empty: Option<Duration>,
 }
 
 /// Which times messages get.
@@ -96,6 +117,11 @@ pub(super) enum Field {
     MaxMessages,
     #[value(alias = "by_event_time")]
     ByEventTime,
+    Compact,
+    #[value(alias = "compact_older_than")]
+    CompactOlderThan,
+    #[value(alias = "delete_on_empty")]
+    DeleteOnEmpty,
     Timestamps,
     #[value(alias = "key_index")]
     KeyIndex,
@@ -109,11 +135,15 @@ pub(super) enum Field {
 impl Settings {
     /// The configuration that names what is given.
     pub(super) fn config(&self) -> StreamConfig {
+        let removal = &self.removal;
         let mut config = StreamConfig::new();
-        config.retention.max_age = self.max_age;
-        config.retention.max_bytes = self.max_bytes;
-        config.retention.max_messages = self.max_messages;
-        config.retention.by_event_time = self.by_event_time.then_some(true);
+        config.retention.max_age = removal.max_age;
+        config.retention.max_bytes = removal.max_bytes;
+        config.retention.max_messages = removal.max_messages;
+        config.retention.by_event_time = removal.by_event_time.then_some(true);
+        config.compaction.enabled = removal.compact.then_some(true);
+        config.compaction.older_than = removal.compact_older_than;
+        config.delete_on_empty = removal.delete_on_empty;
         config.timestamps = self.timestamps.map(|mode| match mode.policy() {
             policy if self.uncapped => policy.uncapped(),
             policy => policy,
@@ -133,24 +163,16 @@ impl Settings {
         patch.retention.max_bytes = to_patch(config.retention.max_bytes);
         patch.retention.max_messages = to_patch(config.retention.max_messages);
         patch.retention.by_event_time = to_patch(config.retention.by_event_time);
+        patch.compaction.enabled = to_patch(config.compaction.enabled);
+        patch.compaction.older_than = to_patch(config.compaction.older_than);
+        patch.delete_on_empty = to_patch(config.delete_on_empty);
         patch.timestamps = to_patch(config.timestamps);
         patch.key_index = to_patch(config.key_index);
         patch.time_index = to_patch(config.time_index);
         patch.durability = to_patch(config.durability);
         patch.require_token = to_patch(config.require_token);
         for field in cleared {
-            let is_clear = match field {
-                Field::MaxAge => clear(&mut patch.retention.max_age),
-                Field::MaxBytes => clear(&mut patch.retention.max_bytes),
-                Field::MaxMessages => clear(&mut patch.retention.max_messages),
-                Field::ByEventTime => clear(&mut patch.retention.by_event_time),
-                Field::Timestamps => clear(&mut patch.timestamps),
-                Field::KeyIndex => clear(&mut patch.key_index),
-                Field::TimeIndex => clear(&mut patch.time_index),
-                Field::Durability => clear(&mut patch.durability),
-                Field::RequireToken => clear(&mut patch.require_token),
-            };
-            if !is_clear {
+            if !clear_field(&mut patch, *field) {
                 let name = name_of(field);
                 return Err(Failure::Usage(format!(
                     "--{name} and --clear {name} exclude each other"
@@ -166,6 +188,24 @@ fn to_patch<T>(value: Option<T>) -> Patch<T> {
 }
 
 /// Clears a setting; false if it is set.
+fn clear_field(patch: &mut StreamPatch, field: Field) -> bool {
+    match field {
+        Field::MaxAge => clear(&mut patch.retention.max_age),
+        Field::MaxBytes => clear(&mut patch.retention.max_bytes),
+        Field::MaxMessages => clear(&mut patch.retention.max_messages),
+        Field::ByEventTime => clear(&mut patch.retention.by_event_time),
+        Field::Compact => clear(&mut patch.compaction.enabled),
+        Field::CompactOlderThan => clear(&mut patch.compaction.older_than),
+        Field::DeleteOnEmpty => clear(&mut patch.delete_on_empty),
+        Field::Timestamps => clear(&mut patch.timestamps),
+        Field::KeyIndex => clear(&mut patch.key_index),
+        Field::TimeIndex => clear(&mut patch.time_index),
+        Field::Durability => clear(&mut patch.durability),
+        Field::RequireToken => clear(&mut patch.require_token),
+    }
+}
+
+/// Clears a value; false if it is set.
 fn clear<T>(patch: &mut Patch<T>) -> bool {
     if matches!(patch, Patch::Set(_)) {
         return false;
@@ -197,10 +237,11 @@ pub(super) const CONFIG_HELP: &str = "\
 The configuration is an object:
 
   {\"name\":\"orders\",\"partitions\":4,\"max_age\":\"7days\",\"max_bytes\":null,\"max_messages\":null,\
-\"by_event_time\":false,\"timestamps\":\"as-given\",\"uncapped\":false,\"durability\":\"os\",\"key_index\":true,\
+\"by_event_time\":false,\"compact\":false,\"compact_older_than\":null,\"delete_on_empty\":null,\"timestamps\":\"as-given\",\"uncapped\":false,\"durability\":\"os\",\"key_index\":true,\
 \"time_index\":false,\"require_token\":false}
 
-Values are as the options take them; null is no limit.";
+Values are as the options take them; null is no limit, \
+or never.";
 
 /// The configuration of a stream in the form in which it is printed.
 #[derive(Serialize)]
@@ -224,6 +265,9 @@ struct Kept {
     max_bytes: Option<u64>,
     max_messages: Option<u64>,
     by_event_time: bool,
+    compact: bool,
+    compact_older_than: Option<String>,
+    delete_on_empty: Option<String>,
 }
 
 /// Which times messages get.
@@ -244,6 +288,9 @@ impl Config<'_> {
                 max_bytes: retention.max_bytes,
                 max_messages: retention.max_messages,
                 by_event_time: retention.by_event_time.unwrap_or_default(),
+                compact: config.compaction.enabled.unwrap_or_default(),
+                compact_older_than: config.compaction.older_than.map(duration_text),
+                delete_on_empty: config.delete_on_empty.map(duration_text),
             },
             times: Times::new(config.timestamps.unwrap_or_default()),
             durability: durability_text(config.durability.unwrap_or_default()),
