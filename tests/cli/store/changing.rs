@@ -79,7 +79,8 @@ fn figures_are_of_a_stream_and_of_the_store() {
         let bytes = log.as_object_mut().and_then(|log| log.remove("bytes"));
         (log, bytes.and_then(|bytes| bytes.as_u64()).expect("a number"))
     };
-    let figures = |partition: u32, count: u64| json!({"partition": partition, "messages": count, "start_offset": 0, "next_offset": count});
+    let figures =
+        |at: u32, n: u64| json!({"partition": at, "messages": n, "start_offset": 0, "next_offset": n});
     assert_eq!(log(0), (figures(0, 0), 0));
     assert_eq!(log(1).0, figures(1, 5));
     assert!(log(1).1 > 0);

@@ -31,7 +31,8 @@ fn the_configuration_is_what_was_asked_for() {
     let store = Store::with(&[("plain", &[])]);
     let plain = json!({
         "name": "plain", "partitions": 1, "max_age": null, "max_bytes": null, "max_messages": null,
-        "by_event_time": false, "compact": false, "compact_older_than": null, "delete_on_empty": null, "timestamps": "as-given", "uncapped": false, "durability": "os",
+        "by_event_time": false, "compact": false, "compact_older_than": null, "delete_on_empty": null,
+        "timestamps": "as-given", "uncapped": false, "durability": "os",
         "key_index": false, "time_index": false, "require_token": false,
     });
     assert_eq!(store.object(&["config", "plain"]), plain);
@@ -63,7 +64,8 @@ fn the_configuration_is_what_was_asked_for() {
     store.run(&[&["create", "full"][..], &all].concat()).ok();
     let full = json!({
         "name": "full", "partitions": 2, "max_age": "1h30m", "max_bytes": 1_048_576, "max_messages": 9,
-        "by_event_time": true, "compact": true, "compact_older_than": "1h", "delete_on_empty": "1day", "timestamps": "client-prefer", "uncapped": true,
+        "by_event_time": true, "compact": true, "compact_older_than": "1h", "delete_on_empty": "1day",
+        "timestamps": "client-prefer", "uncapped": true,
         "durability": "interval:100ms", "key_index": true, "time_index": true, "require_token": true,
     });
     assert_eq!(store.object(&["config", "full"]), full);

@@ -37,8 +37,8 @@ pub(super) struct Settings {
     time_index: bool,
 
     /// When messages are on stable storage: os, when the operating system writes them, at the
-    /// latest at the end of a command; each-publish, when they are published; interval:AGE, so long after
-    /// that at most; bytes:N, when this many bytes are not yet
+    /// latest at the end of a command; each-publish, when they are published; interval:AGE, so long
+    /// after that at most; bytes:N, when this many bytes are not yet
     #[arg(long, value_name = "os|each-publish|interval:AGE|bytes:N", value_parser = durability)]
     durability: Option<Durability>,
 
@@ -237,7 +237,8 @@ pub(super) const CONFIG_HELP: &str = "\
 The configuration is an object:
 
   {\"name\":\"orders\",\"partitions\":4,\"max_age\":\"7days\",\"max_bytes\":null,\"max_messages\":null,\
-\"by_event_time\":false,\"compact\":false,\"compact_older_than\":null,\"delete_on_empty\":null,\"timestamps\":\"as-given\",\"uncapped\":false,\"durability\":\"os\",\"key_index\":true,\
+\"by_event_time\":false,\"compact\":false,\"compact_older_than\":null,\
+\"delete_on_empty\":null,\"timestamps\":\"as-given\",\"uncapped\":false,\"durability\":\"os\",\"key_index\":true,\
 \"time_index\":false,\"require_token\":false}
 
 Values are as the options take them; null is no limit, \
