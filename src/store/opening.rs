@@ -103,7 +103,11 @@ impl Owner {
         };
         let catalog = Catalog::open(&dir, &log)?;
         let layout = if options.read_only {
-            Layout::find(root)?
+            match Layout::find(root) {
+                // Whoever makes the store has not come so far yet.
+                Err(Error::Corrupt { .. }) if catalog.log.next_offset()? == 0 => return Err(no_store(root)),
+                found => found?,
+            }
         } else {
             if catalog.log.next_offset()? == 0 && Layout::has_streams(root)? {
                 return Err(corrupt(dir.path(), 0, None, Corruption::Directory));

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::access::Access;
 use super::config::StreamConfig;
-use super::entry::Entry;
+use super::entry::{Entry, Partition};
 use super::follow::StreamFollow;
 use super::id::StreamId;
 use super::info::StreamInfo;
@@ -120,16 +120,23 @@ impl Stream {
         how: &PublishOptions<'_>,
     ) -> Result<(u32, Ack)> {
         let entry = self.made()?;
-        let count = entry.partition_count();
-        let number = match to {
-            Partitioner::Key => of_key(message.key, count),
-            Partitioner::RoundRobin => entry.next_in_turn(),
-            Partitioner::To(number) => *number,
-            Partitioner::Custom(choose) => choose(&message, count),
-        };
-        let access = Access::new(&self.inner, entry, entry.partition(number)?);
+        let partition = choose(entry, &message, to)?;
+        let access = Access::new(&self.inner, entry, partition);
         let ack = access.changing(|log| log.append(&[message], how))?;
-        Ok((number, ack))
+        Ok((partition.number, ack))
+    }
+
+    /// The partition that `to` chooses for a message. This is for publishing several messages to
+    /// each partition at once: choose one for every message, then publish batches to the
+    /// [partitions](Stream::partition). [`RoundRobin`](Partitioner::RoundRobin) moves on with each
+    /// call.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::Error::Invalid) if there is no such partition;
+    /// [`StreamDeleting`](crate::Error::StreamDeleting); [`NoStream`](crate::Error::NoStream).
+    pub fn choose(&self, message: &NewMessage<'_>, to: &Partitioner) -> Result<u32> {
+        Ok(choose(self.live()?, message, to)?.number)
     }
 
     /// Iterates over the messages of these partitions from `from` on: first the existing ones, then
@@ -278,4 +285,15 @@ impl Stream {
             found => found,
         }
     }
+}
+
+/// The partition that `to` chooses for a message.
+fn choose<'a>(entry: &'a Entry, message: &NewMessage<'_>, to: &Partitioner) -> Result<&'a Arc<Partition>> {
+    let count = entry.partition_count();
+    entry.partition(match to {
+        Partitioner::Key => of_key(message.key, count),
+        Partitioner::RoundRobin => entry.next_in_turn(),
+        Partitioner::To(number) => *number,
+        Partitioner::Custom(choose) => choose(message, count),
+    })
 }

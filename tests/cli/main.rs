@@ -24,6 +24,7 @@ mod quarantine;
 mod recover;
 mod signals;
 mod stat;
+mod store;
 mod threads;
 mod trim;
 mod units;

@@ -46,6 +46,7 @@ fn completions_and_manual_pages() {
             "salvage",
             "until-time",
             "expect-key",
+            "start-after",
         ] {
             assert!(script.ok().contains(word), "{shell}: {word}");
         }
@@ -67,6 +68,7 @@ fn completions_and_manual_pages() {
         "backup",
         "restore",
         "dump",
+        "store",
         "bench",
         "completions",
         "man",

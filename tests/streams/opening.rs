@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use duramen::store::{StoreOptions, StreamPatch};
+use duramen::store::{StoreOptions, StreamConfig, StreamPatch};
 use duramen::{BlockingLog, Corruption, Error, Log, NewMessage, Options, Start};
 
 use crate::support::{Home, names, plain, publish, until_purged, values, with_stream};
@@ -275,4 +275,18 @@ fn who_waits_at_a_reader_gets_messages() {
         matches!(gone, Err(Error::StreamDeleting { .. } | Error::NoStream { .. })),
         "{gone:?}"
     );
+}
+
+/// Who looks at a store while it is being made finds none yet, and no damage.
+#[test]
+fn a_store_that_is_half_made_is_none() {
+    let home = Home::new();
+    home.open().close().expect("closed");
+    fs::remove_dir(home.path().join("streams")).expect("empty");
+    let found = StoreOptions::new().read_only(true).open(home.path());
+    assert!(matches!(found, Err(Error::NoLog { .. })), "{found:?}");
+    home.open().create("s", &StreamConfig::new()).expect("created");
+    fs::remove_dir(home.path().join("streams")).expect("empty");
+    let found = StoreOptions::new().read_only(true).open(home.path());
+    assert!(matches!(found, Err(Error::Corrupt { .. })), "{found:?}");
 }

@@ -199,3 +199,29 @@ fn many_publish_while_partitions_come_and_go() {
     let all: Vec<_> = (0..6).flat_map(|n| values(&stream, n).expect("read")).collect();
     assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (800, 800));
 }
+
+/// A partition that is chosen for a message is the one that publishing takes.
+#[test]
+fn a_partition_can_be_chosen_beforehand() {
+    let (_home, store, stream) = with_stream(3);
+    for i in 0..20_u32 {
+        let (key, value) = (i.to_le_bytes(), [0]);
+        let message = NewMessage::new(&key, &value);
+        let chosen = stream.choose(&message, &Partitioner::Key).expect("chosen");
+        let published = stream.publish(message, &Partitioner::Key, &PublishOptions::new());
+        assert_eq!(published.expect("published").0, chosen);
+    }
+    let message = NewMessage::value(b"v");
+    let turns: Vec<_> = (0..4)
+        .map(|_| stream.choose(&message, &Partitioner::RoundRobin).expect("chosen"))
+        .collect();
+    assert_eq!(turns, [0, 1, 2, 0]);
+    let none = stream.choose(&message, &Partitioner::To(3));
+    assert!(matches!(none, Err(Error::Invalid(_))), "{none:?}");
+    store.delete("s").expect("deleted");
+    let gone = stream.choose(&message, &Partitioner::Key);
+    assert!(
+        matches!(gone, Err(Error::StreamDeleting { .. } | Error::NoStream { .. })),
+        "{gone:?}"
+    );
+}

@@ -60,6 +60,11 @@ impl Conditions {
             || self.fence.is_some()
     }
 
+    /// Whether there are none.
+    pub(crate) fn are_none(&self) -> bool {
+        !self.concern_no_message() && !self.are_numbered()
+    }
+
     /// Whether the batches have sequences. The same input must then make the same batches.
     pub(crate) fn are_numbered(&self) -> bool {
         self.producer.is_some()

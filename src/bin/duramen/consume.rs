@@ -8,13 +8,14 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use duramen::{Log as _, Options, Start, Timestamp};
 
 use crate::failure::Failure;
+use crate::follow::{self, Directory, Follower};
 use crate::format::{Format, FormatArgs};
 use crate::header::{self, Header};
 use crate::key::KeyArgs;
 use crate::output::Output;
 use crate::position::Until;
-use crate::reader::{Found, Reader, Wanted};
-use crate::{follow, position, progress, signals, size};
+use crate::reader::{Budget, Found, Reader, Wanted};
+use crate::{position, progress, signals, size};
 
 /// Print messages in offset order.
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,26 @@ pub(crate) struct Args {
     /// The log's directory
     pub(crate) dir: PathBuf,
 
+    #[command(flatten)]
+    selection: Selection,
+
+    /// Continue with new messages as they are published, until SIGTERM or SIGINT, which end it with
+    /// exit code 0, a limit is reached, or the log is sealed
+    ///
+    /// Where there is no log yet, or no more, this waits for one. If messages were trimmed before
+    /// they were printed, if another log takes the place of the one that was read, or if that one
+    /// has lost messages, a line on the standard error says so and where this goes on. The log may
+    /// be written to meanwhile: messages are printed within 20 ms.
+    #[arg(long)]
+    follow: bool,
+
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Which messages to print.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
     /// Where to begin: oldest, newest, an offset, -N for the last N messages, or a time (needs a
     /// time index) such as -1h, 2009-03-22 or 2009-03-22T09:30:00Z
     #[arg(long, value_name = "START", default_value = "oldest")]
@@ -64,19 +85,6 @@ pub(crate) struct Args {
     /// --key and --header leave out none
     #[arg(long)]
     control: bool,
-
-    /// Continue with new messages as they are published, until SIGTERM or SIGINT, which end it with
-    /// exit code 0, a limit is reached, or the log is sealed
-    ///
-    /// Where there is no log yet, or no more, this waits for one. If messages were trimmed before
-    /// they were printed, if another log takes the place of the one that was read, or if that one
-    /// has lost messages, a line on the standard error says so and where this goes on. The log may
-    /// be written to meanwhile: messages are printed within 20 ms.
-    #[arg(long)]
-    follow: bool,
-
-    #[command(flatten)]
-    format: FormatArgs,
 }
 
 /// The JSON format, for the help of every command that prints it.
@@ -91,7 +99,7 @@ message without headers has no field \"headers\". If a name repeats, the headers
 \"headers_base64\".";
 
 /// The control records, for the help of commands that print them.
-const CONTROL_HELP: &str = "
+pub(crate) const CONTROL_HELP: &str = "
 
 With --control, each control record is an object on one line, too:
 
@@ -108,17 +116,22 @@ microseconds since 1970.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let format = args.format.format()?;
-    let mut reader = Reader::new(args.wanted());
+    let wanted = args.selection.wanted();
+    let (mut reader, mut budget) = (Reader::new(wanted), Budget::of(&wanted));
     if args.follow {
         signals::catch().map_err(Failure::of_signals)?;
         let mut output = Output::until_signal();
-        return follow::run(&args.dir, &mut reader, |found| print(&mut output, found, format));
+        let mut followers = [Follower::new(Directory::new(&args.dir), reader)];
+        return follow::run(&mut followers, &mut budget, |_, found| {
+            print(&mut output, found, format)
+        });
     }
     signals::end_at_once();
     let mut output = Output::stdout();
     let log = Options::new().read_only(true).open(&args.dir)?;
-    let bar = progress::messages("consuming", reader.count_max(&log)?, &io::stdout());
-    while let Some(found) = reader.read(&log)? {
+    let total = reader.count_max(&log, &budget)?;
+    let bar = progress::messages("consuming", total, &io::stdout());
+    while let Some(found) = reader.read(&log, &mut budget)? {
         print(&mut output, &found, format)?;
         bar.inc(found.count());
     }
@@ -126,8 +139,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     Ok(log.close()?)
 }
 
-impl Args {
-    fn wanted(&self) -> Wanted<'_> {
+impl Selection {
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
         let (until_offset, until_time) = match self.until {
             Some(Until::Offset(offset)) => (Some(offset), None),
             Some(Until::Time(time)) => (None, Some(time)),
@@ -147,7 +160,7 @@ impl Args {
 }
 
 /// Prints messages and control records in the order of their offsets.
-fn print(output: &mut Output, found: &Found, format: Format<'_>) -> Result<(), Failure> {
+pub(crate) fn print(output: &mut Output, found: &Found, format: Format<'_>) -> Result<(), Failure> {
     let mut controls = found.controls.iter().peekable();
     for message in &found.messages {
         while let Some(record) = controls.next_if(|record| record.offset < message.offset) {

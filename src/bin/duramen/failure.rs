@@ -14,6 +14,16 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Log(#[from] Error),
 
+    /// The same, of a stream of a store.
+    #[error(transparent)]
+    Stream(Error),
+
+    #[error("{}: there is no store here", dir.display())]
+    NoStore { dir: PathBuf },
+
+    #[error("{}: the store is open elsewhere", dir.display())]
+    StoreLocked { dir: PathBuf },
+
     /// A line of the input is not a message.
     #[error("line {number}: {reason}")]
     Line { number: u64, reason: String },
@@ -68,6 +78,14 @@ impl Failure {
         })
     }
 
+    /// The failure of a command for a store.
+    pub(crate) fn in_store(self) -> Failure {
+        match self {
+            Failure::Log(error) => Failure::Stream(error),
+            other => other,
+        }
+    }
+
     /// The system does not let the process handle signals.
     pub(crate) fn of_signals(source: io::Error) -> Failure {
         Failure::Io {
@@ -96,6 +114,10 @@ impl Failure {
             Failure::Log(Error::NoIndex {
                 index,
                 path: Some(path),
+            })
+            | Failure::Stream(Error::NoIndex {
+                index,
+                path: Some(path),
             }) => format!("{}: the log has no {index} index", path.display()),
             other => other.to_string(),
         }
@@ -104,9 +126,14 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Failure::OutputClosed | Failure::Interrupted => 0,
-            Failure::Usage(_) | Failure::UsageTold | Failure::Log(Error::Invalid(_)) => 2,
-            Failure::CorruptionTold | Failure::Log(Error::Corrupt { .. }) => 3,
-            Failure::Log(Error::Unfinished { .. }) => 4,
+            Failure::Log(error) | Failure::Stream(error) => match error {
+                Error::Invalid(_) => 2,
+                Error::Corrupt { .. } => 3,
+                Error::Unfinished { .. } => 4,
+                _ => 1,
+            },
+            Failure::Usage(_) | Failure::UsageTold => 2,
+            Failure::CorruptionTold => 3,
             _ => 1,
         }
     }
@@ -122,7 +149,26 @@ impl Failure {
             Failure::Log(Error::Sealed) => {
                 Some("`duramen unseal DIR` opens a sealed log for publishing again")
             }
+            Failure::NoStore { .. } => {
+                Some("`duramen store DIR create NAME` makes a store, and a stream in it")
+            }
+            Failure::StoreLocked { .. } => {
+                Some("one process at a time can write to a store; any number can read it meanwhile")
+            }
+            Failure::Stream(error) => hint_in_store(error),
             _ => None,
         }
+    }
+}
+
+fn hint_in_store(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::NoStream { .. } => Some("`duramen store DIR list` prints the streams that there are"),
+        Error::NoIndex { .. } => {
+            Some("`duramen store DIR set NAME --key-index --time-index` adds indexes to a stream")
+        }
+        Error::Sealed => Some("`duramen store DIR unseal NAME` opens sealed partitions for publishing again"),
+        Error::Paused { .. } => Some("`duramen store DIR resume NAME` lets it be read again"),
+        _ => None,
     }
 }

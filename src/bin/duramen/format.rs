@@ -38,7 +38,14 @@ enum FormatName {
 
 /// How messages are written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Format<'a> {
+pub(crate) struct Format<'a> {
+    kind: Kind<'a>,
+    /// The partition that the messages are of, in a stream.
+    partition: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind<'a> {
     Json,
     /// Lines of fields, with this between them.
     Text(&'a str),
@@ -48,29 +55,47 @@ pub(crate) enum Format<'a> {
 
 impl FormatArgs {
     pub(crate) fn format(&self) -> Result<Format<'_>, Failure> {
+        Ok(Format {
+            kind: self.kind()?,
+            partition: None,
+        })
+    }
+
+    fn kind(&self) -> Result<Kind<'_>, Failure> {
         let delimiter = self.delimiter.as_ref().map(|delimiter| delimiter.0.as_slice());
         match (self.format, delimiter) {
-            (FormatName::Json, None) => Ok(Format::Json),
+            (FormatName::Json, None) => Ok(Kind::Json),
             (FormatName::Json, Some(_)) => Err(Failure::Usage(
                 "--delimiter is for --format text and raw".to_owned(),
             )),
             (FormatName::Text, delimiter) => match std::str::from_utf8(delimiter.unwrap_or(b"\t")) {
-                Ok(text) if !text.contains(['\\', '\n']) => Ok(Format::Text(text)),
+                Ok(text) if !text.contains(['\\', '\n']) => Ok(Kind::Text(text)),
                 _ => Err(Failure::Usage(
                     "with --format text, --delimiter is UTF-8 without backslashes and line ends".to_owned(),
                 )),
             },
-            (FormatName::Raw, delimiter) => Ok(Format::Raw(delimiter.unwrap_or_default())),
+            (FormatName::Raw, delimiter) => Ok(Kind::Raw(delimiter.unwrap_or_default())),
         }
     }
 }
 
-impl Format<'_> {
+impl<'a> Format<'a> {
+    /// The same for messages of this partition of a stream, which is then written, too.
+    pub(crate) fn in_partition(self, partition: u32) -> Format<'a> {
+        Format {
+            partition: Some(partition),
+            ..self
+        }
+    }
+
     pub(crate) fn write(self, out: &mut impl Write, message: &Message) -> io::Result<()> {
-        match self {
-            Format::Json => json::write(out, message),
-            Format::Text(delimiter) => write_text(out, message, delimiter),
-            Format::Raw(delimiter) => {
+        match self.kind {
+            Kind::Json => json::write(out, self.partition, message),
+            Kind::Text(delimiter) => {
+                self.write_partition(out, delimiter)?;
+                write_text(out, message, delimiter)
+            }
+            Kind::Raw(delimiter) => {
                 out.write_all(message.value.as_deref().unwrap_or_default())?;
                 out.write_all(delimiter)
             }
@@ -78,10 +103,21 @@ impl Format<'_> {
     }
 
     pub(crate) fn write_control(self, out: &mut impl Write, record: &ControlRecord) -> io::Result<()> {
-        match self {
-            Format::Json => json::write_control(out, record),
-            Format::Text(delimiter) => write_control_text(out, record, delimiter),
-            Format::Raw(_) => Ok(()),
+        match self.kind {
+            Kind::Json => json::write_control(out, self.partition, record),
+            Kind::Text(delimiter) => {
+                self.write_partition(out, delimiter)?;
+                write_control_text(out, record, delimiter)
+            }
+            Kind::Raw(_) => Ok(()),
+        }
+    }
+
+    /// Writes the first field of a line of text, if messages are of a partition.
+    fn write_partition(self, out: &mut impl Write, delimiter: &str) -> io::Result<()> {
+        match self.partition {
+            Some(partition) => write!(out, "{partition}{delimiter}"),
+            None => Ok(()),
         }
     }
 }
@@ -176,10 +212,19 @@ mod tests {
             (message(Some(b"\xff\xc3\xa4"), None), "\\xff\u{e4}\t\\N"),
         ];
         for (message, expected) in cases {
-            let mut line = Vec::new();
-            Format::Text("\t").write(&mut line, &message).expect("memory");
-            let line = String::from_utf8(line).expect("text");
-            assert_eq!(line, format!("7\t1970-01-01T00:00:00Z\t{expected}\th=1\\n2\n"));
+            let format = Format {
+                kind: Kind::Text("\t"),
+                partition: None,
+            };
+            for (format, begin) in [(format, ""), (format.in_partition(3), "3\t")] {
+                let mut line = Vec::new();
+                format.write(&mut line, &message).expect("memory");
+                let line = String::from_utf8(line).expect("text");
+                assert_eq!(
+                    line,
+                    format!("{begin}7\t1970-01-01T00:00:00Z\t{expected}\th=1\\n2\n")
+                );
+            }
         }
     }
 }

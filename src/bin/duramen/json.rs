@@ -8,7 +8,9 @@
 //!   of pairs, `"headers":[["h","1"],["h","2"]]`, because an object cannot express that. If any
 //!   name or value is not UTF-8, all are in Base64, as `"headers_base64":[["aA==","/w=="]]`. Every
 //!   form keeps the order.
-//! - The input may use any of these forms. `offset` is ignored, every other field is optional, and
+//! - A message of a stream has the field `partition` in front.
+//! - The input may use any of these forms. `offset` and `partition` are ignored, every other field
+//!   is optional, and
 //!   names in an object of headers may repeat. An unknown field is an error, so that a misspelt
 //!   name does not lose data silently.
 //!
@@ -30,7 +32,7 @@ mod tests {
 
     fn round_trip(message: &Message) -> String {
         let mut line = Vec::new();
-        write(&mut line, message).expect("memory");
+        write(&mut line, None, message).expect("memory");
         let parsed = ParsedMessage::parse(&line).expect("what is written can be read");
         let headers = parsed.header_slices();
         assert_eq!(
@@ -136,7 +138,8 @@ mod tests {
     /// The input may differ from the tool's own output.
     #[test]
     fn input_may_be_sparse_or_loose() {
-        let line = br#" {"offset":"ignored","headers":{"h":"1","h":"2"},"key":null,"value_base64":"YQ"} "#;
+        let line =
+            br#" {"partition":7,"offset":"x","headers":{"h":"1","h":"2"},"key":null,"value_base64":"YQ"} "#;
         let parsed = ParsedMessage::parse(line).expect("a message");
         let headers = parsed.header_slices();
         let message = parsed.as_new(&headers);

@@ -32,6 +32,7 @@ mod output;
 mod position;
 mod progress;
 mod publish;
+mod publisher;
 mod quarantine;
 mod ranges;
 mod reader;
@@ -41,8 +42,10 @@ mod seal;
 mod signals;
 mod size;
 mod stat;
+mod store;
 mod streams;
 mod summary;
+mod target;
 mod trim;
 mod unseal;
 
@@ -85,14 +88,24 @@ enum Command {
     Backup(backup::Args),
     Restore(restore::Args),
     Dump(dump::Args),
+    Store(store::Args),
     Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
 
 impl Command {
+    /// Whether the command has something to finish when a signal comes.
+    fn handles_signals(&self) -> bool {
+        match self {
+            Command::Publish(_) | Command::Consume(_) => true,
+            Command::Store(args) => args.handles_signals(),
+            _ => false,
+        }
+    }
+
     fn run(&self) -> Result<(), Failure> {
-        if !matches!(self, Command::Publish(_) | Command::Consume(_)) {
+        if !self.handles_signals() {
             signals::end_at_once();
         }
         match self {
@@ -111,6 +124,7 @@ impl Command {
             Command::Backup(args) => backup::run(args),
             Command::Restore(args) => restore::run(args),
             Command::Dump(args) => dump::run(args),
+            Command::Store(args) => store::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Completions(args) => completions::run(args, Cli::command()),
             Command::Man(args) => man::run(args, Cli::command()),

@@ -1,8 +1,6 @@
 //! Reading a log in steps.
 
-use duramen::{
-    Control, ControlRecord, FileLog, Log as _, Message, ReadOptions, Start, Stop, Timestamp, metered_size,
-};
+use duramen::{Control, ControlRecord, Log, Message, ReadOptions, Start, Stop, Timestamp, metered_size};
 
 use crate::failure::Failure;
 use crate::header::{self, Header};
@@ -80,15 +78,44 @@ fn control_size(record: &ControlRecord) -> u64 {
     8 + 1 + content
 }
 
-/// Reads records from a position on, up to a limit.
+/// How much is still to be read, from however many logs.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    /// The number of records.
+    left: u64,
+    /// Their size, if it is limited.
+    bytes_left: Option<u64>,
+    /// Whether the next record was too large for the rest.
+    is_spent: bool,
+}
+
+impl Budget {
+    pub(crate) fn of(wanted: &Wanted<'_>) -> Budget {
+        Budget {
+            left: wanted.count_max.unwrap_or(u64::MAX),
+            bytes_left: wanted.bytes_max,
+            is_spent: false,
+        }
+    }
+
+    /// Whether nothing more is to be read.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_spent || self.left == 0
+    }
+
+    fn spend(&mut self, found: &Found) {
+        self.left -= found.count();
+        if let Some(left) = &mut self.bytes_left {
+            *left = left.saturating_sub(found.size());
+        }
+    }
+}
+
+/// Reads records of a log from a position on, up to a limit.
 pub(crate) struct Reader<'a> {
     wanted: Wanted<'a>,
     options: ReadOptions,
     from: Start,
-    /// The number of records still to read.
-    left: u64,
-    /// Their size, if it is limited.
-    bytes_left: Option<u64>,
     /// Whether everything that comes later is not wanted.
     is_over: bool,
 }
@@ -99,8 +126,6 @@ impl<'a> Reader<'a> {
             wanted,
             options: wanted.options(),
             from: wanted.from,
-            left: wanted.count_max.unwrap_or(u64::MAX),
-            bytes_left: wanted.bytes_max,
             is_over: false,
         }
     }
@@ -116,12 +141,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a limit is reached, or the end of a sealed log.
-    pub(crate) fn is_done(&self) -> bool {
-        self.is_over || self.left == 0
+    pub(crate) fn is_done(&self, budget: &Budget) -> bool {
+        self.is_over || budget.is_spent()
     }
 
     /// An upper bound of the records to read, if one is known.
-    pub(crate) fn count_max(&self, log: &FileLog) -> Result<Option<u64>, Failure> {
+    pub(crate) fn count_max(&self, log: &impl Log, budget: &Budget) -> Result<Option<u64>, Failure> {
         if self.wanted.key.is_some() || !self.wanted.headers.is_empty() {
             return Ok(None);
         }
@@ -129,28 +154,30 @@ impl<'a> Reader<'a> {
         let end = log
             .next_offset()?
             .min(self.wanted.until_offset.unwrap_or(u64::MAX));
-        Ok(Some(end.saturating_sub(begin).min(self.left)))
+        Ok(Some(end.saturating_sub(begin).min(budget.left)))
     }
 
     /// Reads the next records, perhaps none. Returns `None` at the end of the log or at a limit.
-    pub(crate) fn read(&mut self, log: &FileLog) -> Result<Option<Found>, Failure> {
-        if self.is_done() {
+    pub(crate) fn read(&mut self, log: &impl Log, budget: &mut Budget) -> Result<Option<Found>, Failure> {
+        if self.is_done(budget) {
             return Ok(None);
         }
-        let count_max = usize::try_from(self.left.min(BATCH_LEN_MAX)).unwrap_or(usize::MAX);
+        let count_max = usize::try_from(budget.left.min(BATCH_LEN_MAX)).unwrap_or(usize::MAX);
         let (found, is_end) = match self.wanted.key_alone() {
             Some(key) => self.read_by_key(log, key, count_max)?,
-            None => self.read_on(log, count_max)?,
+            None => self.read_on(log, count_max, budget)?,
         };
-        self.left -= found.count();
-        if let Some(left) = &mut self.bytes_left {
-            *left = left.saturating_sub(found.size());
-        }
+        budget.spend(&found);
         Ok((!is_end || found.count() > 0).then_some(found))
     }
 
     /// Reads messages with the key, and says whether they are the last.
-    fn read_by_key(&mut self, log: &FileLog, key: &[u8], count_max: usize) -> Result<(Found, bool), Failure> {
+    fn read_by_key(
+        &mut self,
+        log: &impl Log,
+        key: &[u8],
+        count_max: usize,
+    ) -> Result<(Found, bool), Failure> {
         // In this order: behind a seal, nothing is published any more.
         let is_sealed = log.is_sealed()?;
         let batch = log.consume_by_key(key, self.from, count_max)?;
@@ -166,15 +193,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what comes next, and says whether it is the last.
-    fn read_on(&mut self, log: &FileLog, count_max: usize) -> Result<(Found, bool), Failure> {
+    fn read_on(
+        &mut self,
+        log: &impl Log,
+        count_max: usize,
+        budget: &mut Budget,
+    ) -> Result<(Found, bool), Failure> {
         let mut options = self.options.clone().max_count(count_max);
-        if let Some(left) = self.bytes_left {
+        if let Some(left) = budget.bytes_left {
             options = options.max_bytes(left);
         }
         let batch = log.read(self.from, &options)?;
         self.from = Start::At(batch.next_offset);
-        self.is_over = matches!(batch.stopped, Stop::Until | Stop::Bytes | Stop::Sealed);
-        let is_end = self.is_over || batch.stopped == Stop::AtEnd;
+        self.is_over = matches!(batch.stopped, Stop::Until | Stop::Sealed);
+        budget.is_spent = batch.stopped == Stop::Bytes;
+        let is_end = self.is_over || budget.is_spent || batch.stopped == Stop::AtEnd;
         let found = Found {
             messages: batch.messages,
             controls: batch.controls,

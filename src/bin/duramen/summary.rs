@@ -53,7 +53,8 @@ impl End {
     }
 }
 
-fn print(summary: &impl Serialize) -> Result<(), Failure> {
+/// Prints a summary as one JSON line.
+pub(crate) fn print(summary: &impl Serialize) -> Result<(), Failure> {
     let mut output = Output::stdout();
     output.json(summary)?;
     output.flush()

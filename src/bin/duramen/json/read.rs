@@ -101,6 +101,8 @@ pub(crate) fn key_in(line: &[u8], field: &str) -> Result<Option<Vec<u8>>, String
 struct Fields {
     #[serde(default, rename = "offset")]
     _offset: IgnoredAny,
+    #[serde(default, rename = "partition")]
+    _partition: IgnoredAny,
     time_us: Option<i64>,
     key: Option<String>,
     key_base64: Option<String>,

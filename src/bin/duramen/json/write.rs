@@ -4,30 +4,25 @@ use std::io::{self, Write};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 
-use duramen::{Control, ControlRecord, Message};
+use duramen::{Control, ControlRecord, Message, Timestamp};
 
-/// Writes `message` on one line.
-pub(crate) fn write(out: &mut impl Write, message: &Message) -> io::Result<()> {
-    write!(
-        out,
-        "{{\"offset\":{},\"time_us\":{}",
-        message.offset,
-        message.time.as_micros()
-    )?;
+/// Writes `message`, of this partition of a stream if of any, on one line.
+pub(crate) fn write(out: &mut impl Write, partition: Option<u32>, message: &Message) -> io::Result<()> {
+    write_place(out, partition, message.offset, message.time)?;
     write_field(out, "key", message.key.as_deref())?;
     write_field(out, "value", message.value.as_deref())?;
     write_headers(out, message.headers.as_slice())?;
     out.write_all(b"}\n")
 }
 
-/// Writes a control record on one line.
-pub(crate) fn write_control(out: &mut impl Write, record: &ControlRecord) -> io::Result<()> {
-    write!(
-        out,
-        "{{\"offset\":{},\"time_us\":{},\"control\":",
-        record.offset,
-        record.time.as_micros()
-    )?;
+/// Writes a control record on one line, in the same way.
+pub(crate) fn write_control(
+    out: &mut impl Write,
+    partition: Option<u32>,
+    record: &ControlRecord,
+) -> io::Result<()> {
+    write_place(out, partition, record.offset, record.time)?;
+    out.write_all(b",\"control\":")?;
     match record.control {
         Some(Control::Fence(token)) => {
             out.write_all(b"\"fence\",\"token\":")?;
@@ -39,6 +34,15 @@ pub(crate) fn write_control(out: &mut impl Write, record: &ControlRecord) -> io:
         _ => out.write_all(b"\"unknown\"")?,
     }
     out.write_all(b"}\n")
+}
+
+/// Begins an object with what says where a record is.
+fn write_place(out: &mut impl Write, partition: Option<u32>, offset: u64, time: Timestamp) -> io::Result<()> {
+    out.write_all(b"{")?;
+    if let Some(partition) = partition {
+        write!(out, "\"partition\":{partition},")?;
+    }
+    write!(out, "\"offset\":{offset},\"time_us\":{}", time.as_micros())
 }
 
 fn write_field(out: &mut impl Write, name: &str, bytes: Option<&[u8]>) -> io::Result<()> {

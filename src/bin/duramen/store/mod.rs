@@ -1,0 +1,87 @@
+//! `duramen store`: working with a directory of named, partitioned streams.
+
+mod config;
+mod consume;
+mod create;
+mod delete;
+mod events;
+mod list;
+mod open;
+mod partitions;
+mod pause;
+mod publish;
+mod resume;
+mod seal;
+mod set;
+mod settings;
+mod shown;
+mod source;
+mod stat;
+mod unseal;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+/// Work with a store: a directory of named streams, each of one or more partitions.
+///
+/// Each partition is a log. One process at a time writes to a store, and any number of processes
+/// read it meanwhile. Data goes to the standard output as JSON lines. Exit codes: 0 done, 1 failed,
+/// refused or not found, 2 wrong usage, 3 corruption found.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The store's directory
+    dir: PathBuf,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Create(create::Args),
+    List(list::Args),
+    Config(config::Args),
+    Set(set::Args),
+    Publish(publish::Args),
+    Consume(consume::Args),
+    Stat(stat::Args),
+    Seal(seal::Args),
+    Unseal(unseal::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Delete(delete::Args),
+    Events(events::Args),
+}
+
+impl Args {
+    /// Whether the command has something to finish when a signal comes.
+    pub(crate) fn handles_signals(&self) -> bool {
+        matches!(
+            self.command,
+            Command::Publish(_) | Command::Consume(_) | Command::Events(_)
+        )
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let dir = args.dir.as_path();
+    let done = match &args.command {
+        Command::Create(args) => create::run(dir, args),
+        Command::List(args) => list::run(dir, args),
+        Command::Config(args) => config::run(dir, args),
+        Command::Set(args) => set::run(dir, args),
+        Command::Publish(args) => publish::run(dir, args),
+        Command::Consume(args) => consume::run(dir, args),
+        Command::Stat(args) => stat::run(dir, args),
+        Command::Seal(args) => seal::run(dir, args),
+        Command::Unseal(args) => unseal::run(dir, args),
+        Command::Pause(args) => pause::run(dir, args),
+        Command::Resume(args) => resume::run(dir, args),
+        Command::Delete(args) => delete::run(dir, args),
+        Command::Events(args) => events::run(dir, args),
+    };
+    done.map_err(Failure::in_store)
+}
