@@ -13,7 +13,16 @@ use duramen::{Error, Log, NewMessage, Start};
 use crate::support::{Home, plain, publish};
 
 const PAIRS: u32 = 3;
-const ROUNDS: u32 = 60;
+
+/// How many backups are taken: `DURAMEN_BACKUPS`.
+fn rounds_wanted() -> u32 {
+    std::env::var("DURAMEN_BACKUPS").map_or(12, |value| value.parse().expect("a number"))
+}
+
+/// Between two calls of a thread, so that the store does not grow faster than it is copied.
+fn pause() {
+    thread::sleep(Duration::from_millis(2));
+}
 
 /// Goal: a copy is a store in which everything is there that its catalog knows, nothing else, and each atomic publish as
 /// a whole. Method: threads publish, publish to several partitions, seal and unseal, make and delete streams; backups go
@@ -44,7 +53,7 @@ fn copies_are_whole_while_everything_goes_on() {
 fn rounds(home: &Home, store: &Store) {
     let [left, right, again] = ["left", "right", "again"].map(|name| home.path().with_extension(name));
     let mut last = BTreeMap::new();
-    for round in 0..ROUNDS {
+    for round in 0..rounds_wanted() {
         let copy = if round % 2 == 0 { &left } else { &right };
         store.backup(copy).expect("a backup");
         let report = store::check(copy, &StoreOptions::new()).expect("checked");
@@ -63,7 +72,7 @@ fn rounds(home: &Home, store: &Store) {
         }
         last = lens;
         opened.close().expect("closed");
-        if round % 10 == 9 {
+        if round % 4 == 3 {
             let _ = fs::remove_dir_all(&again);
             store::restore(copy, &again, &StoreOptions::new()).expect("restored");
             opens_for_writing(&again);
@@ -149,6 +158,7 @@ fn publish_pairs(store: &Store, pair: u32, go_on: &impl Fn() -> bool) {
         let parts = [(&one, pair, &message[..]), (&other, pair, &message[..])];
         store.publish_to(&parts).expect("published");
         n += 1;
+        pause();
     }
 }
 
@@ -159,6 +169,7 @@ fn publish_alone(store: &Store, go_on: &impl Fn() -> bool) {
             return;
         }
         publish(&streams[(n % 2) as usize], n / 2 % PAIRS, "alone").expect("published");
+        pause();
     }
 }
 
@@ -174,6 +185,7 @@ fn come_and_go(store: &Store, go_on: &impl Fn() -> bool) {
         if n >= 5 {
             store.delete(&format!("stream {}", n - 5)).expect("deleted");
         }
+        pause();
     }
 }
 
@@ -184,5 +196,6 @@ fn seal_and_unseal(store: &Store, go_on: &impl Fn() -> bool) {
         publish(&stream, 0, "x").expect("published");
         stream.seal(&0.into()).expect("sealed");
         stream.unseal(&0.into()).expect("unsealed");
+        pause();
     }
 }
