@@ -7,8 +7,8 @@ use super::survey::Survey;
 use crate::maintenance::check_in;
 use crate::{CheckReport, Error, Result};
 
-/// Checks the store in `dir`: its catalog, what [`publish_to`](super::Store::publish_to) has left to
-/// do, and each partition that was used, as [`check`](crate::check()) does a log. Reports every
+/// Checks the store in `dir`: its catalog, what [`publish_to`](super::Store::publish_to) has left
+/// to do, and each partition that was used, as [`check`](crate::check()) does a log. Reports every
 /// problem, and changes nothing.
 ///
 /// Damage of one log does not keep the others from being checked. If the catalog is missing or
@@ -21,9 +21,9 @@ use crate::{CheckReport, Error, Result};
 ///
 /// # Errors
 ///
-/// [`Error::NoLog`] if the directory is missing or holds no store; [`Error::Unfinished`] if it holds
-/// a backup or a restore that was interrupted; [`Error::Version`] and [`Error::Io`] of the catalog.
-/// Damage is no error; the report lists it.
+/// [`Error::NoLog`] if the directory is missing or holds no store; [`Error::Unfinished`] if it
+/// holds a backup or a restore that was interrupted; [`Error::Version`] and [`Error::Io`] of the
+/// catalog. Damage is no error; the report lists it.
 pub fn check(dir: impl AsRef<Path>, options: &StoreOptions) -> Result<StoreCheckReport> {
     let root = &options.log.dir_of_log(dir.as_ref())?;
     let mut report = StoreCheckReport::default();

@@ -10,9 +10,9 @@ use crate::maintenance::recover_in;
 use crate::sys::Dir;
 use crate::{Corruption, Error, Options, RecoverOptions, RecoverReport, Result};
 
-/// Makes a damaged store usable: recovers its catalog, what [`publish_to`](super::Store::publish_to)
-/// has left to do, and each partition that was used, as [`recover_with`](crate::recover_with) does a
-/// log.
+/// Makes a damaged store usable: recovers its catalog, what
+/// [`publish_to`](super::Store::publish_to) has left to do, and each partition that was used, as
+/// [`recover_with`](crate::recover_with) does a log.
 ///
 /// Of the catalog, every message is kept that can be read, whatever `how` says: each of them is all
 /// that is known of a stream then. If the newest one is lost, the stream is as the one before has
@@ -21,9 +21,9 @@ use crate::{Corruption, Error, Options, RecoverOptions, RecoverReport, Result};
 ///
 /// A partition that cannot be recovered is reported, and the others go on. One whose directory is
 /// missing or empty is reported, too; nothing is made in its place. What is cut off of a log is in
-/// the subfolder `quarantine` of its directory. If a `publish_to` was under way and what it has left
-/// to do cannot be understood, the log of intents is moved to the `quarantine` of the store. Then
-/// some of its parts may be there without the others.
+/// the subfolder `quarantine` of its directory. If a `publish_to` was under way and what it has
+/// left to do cannot be understood, the log of intents is moved to the `quarantine` of the store.
+/// Then some of its parts may be there without the others.
 ///
 /// Of the `options`, the configuration of a stream has those that matter for its partitions.
 ///
@@ -35,8 +35,8 @@ use crate::{Corruption, Error, Options, RecoverOptions, RecoverReport, Result};
 ///
 /// [`Error::NoLog`] if the directory is missing or holds no store; [`Error::Locked`] if another
 /// handle has it open for writing; [`Error::Unfinished`] if it holds a backup or a restore that was
-/// interrupted; [`Error::Corrupt`] if the catalog is missing beside streams, which only a copy of it
-/// can help; those of [`recover_with`](crate::recover_with) for the catalog and for the log of
+/// interrupted; [`Error::Corrupt`] if the catalog is missing beside streams, which only a copy of
+/// it can help; those of [`recover_with`](crate::recover_with) for the catalog and for the log of
 /// intents.
 pub fn recover(
     dir: impl AsRef<Path>,

@@ -39,8 +39,8 @@ pub struct StoreBackupReport {
 pub struct StoreCheckReport {
     /// The report on the catalog's log.
     pub catalog: CheckReport,
-    /// The report on the log of intents, of what [`publish_to`](super::Store::publish_to) has begun.
-    /// None: the store has no such log.
+    /// The report on the log of intents, of what [`publish_to`](super::Store::publish_to) has
+    /// begun. None: the store has no such log.
     pub intents: Option<CheckReport>,
     /// The reports on the partitions that were used, by the names of their streams. An error is one
     /// of the check, such as [`Error::Io`](crate::Error::Io); damage is in the report.

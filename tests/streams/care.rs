@@ -316,8 +316,8 @@ fn a_lost_catalog_is_told_and_not_made_up() {
     assert!(!home.path().join("catalog").exists());
 }
 
-/// Goal: what a `publish_to` has left to do does not keep a store from being opened if it cannot be understood. Method: a
-/// message in the log of intents that is none.
+/// Goal: what a `publish_to` has left to do does not keep a store from being opened if it cannot be understood.
+/// Method: a message in the log of intents that is none.
 #[test]
 fn intents_that_are_not_understood_are_put_aside() {
     let (home, _) = closed_store();

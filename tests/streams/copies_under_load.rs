@@ -24,9 +24,10 @@ fn pause() {
     thread::sleep(Duration::from_millis(2));
 }
 
-/// Goal: a copy is a store in which everything is there that its catalog knows, nothing else, and each atomic publish as
-/// a whole. Method: threads publish, publish to several partitions, seal and unseal, make and delete streams; backups go
-/// to two directories in turn, and each is opened for reading, restored, and the restored store opened for writing.
+/// Goal: a copy is a store in which everything is there that its catalog knows, nothing else, and each atomic publish
+/// as a whole. Method: threads publish, publish to several partitions, seal and unseal, make and delete streams;
+/// backups go to two directories in turn, and each is opened for reading, restored, and the restored store opened for
+/// writing.
 #[test]
 fn copies_are_whole_while_everything_goes_on() {
     let home = Home::with(|options| options.open_max(5).idle_after(Duration::from_millis(20)));

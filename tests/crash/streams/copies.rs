@@ -17,7 +17,8 @@ pub(crate) const COPY: &str = "/copy";
 pub(crate) const AGAIN: &str = "/again";
 const DIRS: [&str; 2] = [COPY, AGAIN];
 
-/// That each copy is one of those that there may be, or is known as unfinished while it is made. Then it is made again.
+/// That each copy is one of those that there may be, or is known as unfinished while it is made. Then it is made
+/// again.
 pub(crate) fn hold(disk: &SimDisk, store: &Store, may_be: &[&Copies], making: Option<Step>) -> Verdict<()> {
     let made = match making {
         Some(Step::Backup) => Some(COPY),
@@ -93,8 +94,8 @@ fn again(disk: &SimDisk, store: &Store, dir: &str) -> Verdict<()> {
         .map_err(|error| format!("open what was made again: {}", told(&error)))
 }
 
-/// Goal: a backup of a store that no writer has opened since the power failed is whole, too. Method: the power fails at
-/// any point of an atomic publish; the store is opened for reading only, and its copy for writing.
+/// Goal: a backup of a store that no writer has opened since the power failed is whole, too. Method: the power fails
+/// at any point of an atomic publish; the store is opened for reading only, and its copy for writing.
 #[test]
 fn a_backup_of_what_a_power_cut_has_left_is_whole() {
     let settings = Settings::get();

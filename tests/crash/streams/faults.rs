@@ -191,8 +191,8 @@ fn partitions_go_on_after_a_failed_atomic_publish() {
     }
 }
 
-/// Goal: a part that the system has refused is in a backup, or the backup fails and is known as unfinished. Method: each
-/// call under an atomic publish fails; then the partitions that this has closed are in use by somebody else.
+/// Goal: a part that the system has refused is in a backup, or the backup fails and is known as unfinished. Method:
+/// each call under an atomic publish fails; then the partitions that this has closed are in use by somebody else.
 #[test]
 fn a_backup_has_a_part_that_is_owed_or_fails() {
     let (mut index, mut refused) = (0, 0);

@@ -272,14 +272,16 @@ impl Run {
                 self.copies[0] = Some(after.clone());
                 store.backup(Path::new(COPY)).map(|_| ())
             }
-            Restore => {
-                if self.copies[0].is_none() || self.copies[1].is_some() {
-                    return Ok(());
-                }
-                self.copies[1] = self.copies[0].clone();
-                restore(COPY, AGAIN, &options(&self.disk)).map(|_| ())
-            }
+            Restore => self.restore(),
         }
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        let [Some(copy), None] = &self.copies else {
+            return Ok(());
+        };
+        self.copies[1] = Some(copy.clone());
+        restore(COPY, AGAIN, &options(&self.disk)).map(|_| ())
     }
 
     fn text(&mut self) -> String {
