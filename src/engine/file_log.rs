@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::append::Published;
+use super::backup::To;
 use super::open_log::OpenLog;
 use super::segments::{BatchBuf, Reader, Scan};
 use crate::format::lone_len;
@@ -189,11 +190,6 @@ impl FileLog {
         Ok(rebuilt)
     }
 
-    /// Copies the messages below the offset `end` to the directory `dir`, as a log of its own.
-    pub(crate) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
-        self.log.copy_until(dir, end)
-    }
-
     /// Returns an error that another attempt cannot mend. If there was no space, the background may
     /// have taken some in advance, and gives it back when it is done with what it is at.
     pub(super) fn wait_for_space(&self, error: Error) -> Result<()> {
@@ -235,17 +231,6 @@ pub fn append_controls(log: &FileLog, records: &[NewMessage<'_>]) -> Result<u64>
         log.log.append.append_controls(records, &[], published)
     })?;
     Ok(published.ack.end.offset)
-}
-
-/// Restores the messages of `log` below the offset `end` to the directory `dir`, as
-/// [`restore`](crate::restore) does, on whatever disk the log is.
-///
-/// # Errors
-///
-/// As `restore`.
-#[cfg(feature = "fault")]
-pub fn restore_to(log: &FileLog, dir: &Path, end: u64) -> Result<BackupReport> {
-    log.copy_until(dir, end)
 }
 
 impl Log for FileLog {
@@ -411,7 +396,7 @@ impl Log for FileLog {
     }
 
     fn backup(&self, dir: &Path) -> Result<BackupReport> {
-        self.log.backup(dir)
+        self.backup_to(To::Path(dir))
     }
 
     fn sync(&self) -> Result<u64> {

@@ -3,6 +3,7 @@
 mod append;
 mod backup;
 mod beside;
+mod copying;
 mod file_log;
 mod found_log;
 mod open;
@@ -17,9 +18,12 @@ mod teller;
 mod tests;
 mod upkeep;
 
+pub(crate) use backup::To;
 pub(crate) use beside::{Glimpse, until_it_fits};
+#[cfg(feature = "fault")]
+pub use copying::restore_to;
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
-pub use file_log::{append_controls, restore_to};
+pub use file_log::append_controls;
 pub(crate) use prepare::was_closed;
 pub use segments::{BatchBuf, Scan};

@@ -1,11 +1,10 @@
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::append::Append;
-use super::backup::{self, Source};
+use super::backup::Source;
 use super::beside::{Beside, Find, KnownLives};
 use super::found_log::FoundLog;
 use super::remove::{Remove, Space};
@@ -19,7 +18,7 @@ use crate::log::Span;
 use crate::scheduler::Scheduler;
 use crate::segment::{Active, INDEX_LEN_MIN, Seal, SegmentRef};
 use crate::sys::DirLock;
-use crate::{BackupReport, Error, Options, Position, Result, Start, Stats};
+use crate::{Error, Options, Position, Result, Start, Stats};
 
 /// A log that is open: what its handle, its readers and upkeep share.
 ///
@@ -208,28 +207,13 @@ impl OpenLog {
         Ok(())
     }
 
-    /// See [`Log::backup`](crate::Log::backup).
-    pub(super) fn backup(&self, dir: &Path) -> Result<BackupReport> {
-        self.unless_closed(|source| backup::copy(source, dir))
-    }
-
-    /// Copies the messages below the offset `end` to the empty directory `dir`, as a log with a
-    /// life of its own.
-    pub(super) fn copy_until(&self, dir: &Path, end: u64) -> Result<BackupReport> {
-        self.unless_closed(|source| backup::copy_until(source, dir, end))
-    }
-
     /// Copies `source` by `copy`. Whatever fails once the log is closed, fails because of that.
-    fn copied(
-        &self,
-        source: &Source<'_>,
-        copy: impl Fn(&Source<'_>) -> Result<BackupReport>,
-    ) -> Result<BackupReport> {
+    fn copied<T>(&self, source: &Source<'_>, copy: impl Fn(&Source<'_>) -> Result<T>) -> Result<T> {
         copy(source).or_else(|error| self.health().check_open().and(Err(error)))
     }
 
-    /// Whatever fails once the log is closed, fails because of that.
-    fn unless_closed(&self, copy: impl Fn(&Source<'_>) -> Result<BackupReport>) -> Result<BackupReport> {
+    /// Copies the log by `copy`. Whatever fails once it is closed, fails because of that.
+    pub(super) fn copy<T>(&self, copy: impl Fn(&Source<'_>) -> Result<T>) -> Result<T> {
         /// How often a copy is made at most of a log that somebody else changes meanwhile.
         const ATTEMPTS_MAX: u32 = 8;
         self.look()?;

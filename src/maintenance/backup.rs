@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::engine::To;
 use crate::{BackupReport, Error, Log, Options, Result, Start};
 
 /// Copies the log in `src` to the directory `dst`, as it is at one moment. Somebody may write to
@@ -75,7 +76,7 @@ pub fn restore(backup: impl AsRef<Path>, dst: impl AsRef<Path>, until: Start) ->
                 .map_or(batch.next_offset, |first| first.offset)
         }
     };
-    let report = log.copy_until(dst.as_ref(), end)?;
+    let report = log.copy_until(To::Path(dst.as_ref()), end)?;
     log.close()?;
     Ok(report.next_offset)
 }

@@ -88,7 +88,7 @@ pub fn check(dir: impl AsRef<Path>, options: &Options) -> Result<CheckReport> {
 }
 
 /// Checks the log in this directory.
-pub(super) fn check_in(dir: &Dir) -> Result<CheckReport> {
+pub(crate) fn check_in(dir: &Dir) -> Result<CheckReport> {
     check_beside(dir, None)
 }
 

@@ -20,9 +20,11 @@ mod tests;
 use std::path::Path;
 
 pub use backup::{backup, restore};
+pub(crate) use check::check_in;
 pub use check::{CheckReport, Problem, check};
 pub use dump::dump;
 pub use messages_in::messages_in;
+pub(crate) use recover::recover_in;
 pub use recover::{recover, recover_with};
 pub use report::{Dropped, RecoverOptions, RecoverReport};
 

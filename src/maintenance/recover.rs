@@ -52,9 +52,13 @@ pub fn recover(dir: impl AsRef<Path>, options: &Options) -> Result<RecoverReport
 /// readable, or if what is read back is not what was written; [`Error::Io`]; and those of
 /// [`Options::open`], which completes the recovery.
 pub fn recover_with(dir: impl AsRef<Path>, options: &Options, how: &RecoverOptions) -> Result<RecoverReport> {
-    let dir = &options.dir_of_log(dir.as_ref())?;
+    recover_in(&options.dir_of_log(dir.as_ref())?, options, *how)
+}
+
+/// Recovers the log in this directory.
+pub(crate) fn recover_in(dir: &Dir, options: &Options, how: RecoverOptions) -> Result<RecoverReport> {
     let lock = options.lock(dir, !how.dry_run)?;
-    let findings = examine(dir, options, *how)?;
+    let findings = examine(dir, options, how)?;
     let plan = plan(&findings)?;
     let mut report = plan.report.clone();
     let meta = findings.chain.meta.clone();

@@ -8,7 +8,7 @@ use crate::Corruption;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct RecoverOptions {
-    pub(super) dry_run: bool,
+    pub(crate) dry_run: bool,
     pub(super) salvage: bool,
 }
 

@@ -35,6 +35,7 @@ impl Inner {
     /// See [`Store::publish_to`](super::Store::publish_to).
     pub(super) fn publish_to(&self, parts: &[Part<'_>]) -> Result<Vec<Ack>> {
         self.check_writable()?;
+        let _publishing = self.intents.publishing.read();
         let mut order: Vec<usize> = (0..parts.len()).collect();
         order.sort_by_key(|index| (parts[*index].entry.id, parts[*index].number));
         let place = |index: &usize| (parts[*index].entry.id, parts[*index].number);
@@ -75,6 +76,9 @@ impl Inner {
             Ok(ack)
         });
         let acks = acks.collect::<Result<Vec<_>>>();
+        self.intents
+            .touched
+            .note(&order.iter().map(place).collect::<Vec<_>>());
         if acks.is_err() && intent.is_some() {
             owe(&partitions);
         }
@@ -160,6 +164,7 @@ impl Inner {
         for (at, part) in self.intents.parts_of(access.id(), partition.number) {
             let (planned, messages) = self.read_intent(at)?;
             self.publish_part(access, &planned, &messages, part)?;
+            self.intents.touched.note(&[(access.id(), partition.number)]);
             self.intents.done(at, part);
         }
         partition.owes.store(false, Ordering::Release);
@@ -177,7 +182,7 @@ impl Inner {
         let before: usize = planned[..part].iter().map(|part| part.count as usize).sum();
         let Planned { start, count, .. } = planned[part];
         let own = messages.get(before..before + count as usize);
-        let own = own.ok_or_else(|| self.damaged_intent())?;
+        let own = own.ok_or_else(|| corrupt(&self.layout.intents_path(), 0, None, Corruption::Catalog))?;
         let own: Vec<_> = own.iter().map(Message::as_new).collect();
         access.alone(|log| {
             if log.next_offset()? <= start && !own.is_empty() {
@@ -189,38 +194,12 @@ impl Inner {
 
     fn read_intent(&self, at: u64) -> Result<(Vec<Planned>, Vec<Message>)> {
         loop {
-            match self.read_intent_of(&*self.intents_log()?, at) {
+            match read_intent_of(&*self.intents_log()?, at) {
                 // Somebody has opened it again.
                 Err(Error::Closed) => self.check_open()?,
                 read => return read,
             }
         }
-    }
-
-    /// Reads the intent at an offset: its parts, and all their messages.
-    fn read_intent_of(&self, log: &FileLog, at: u64) -> Result<(Vec<Planned>, Vec<Message>)> {
-        let plan = log.get(Start::At(at))?;
-        let planned = plan.value.as_deref().and_then(Planned::all);
-        let planned = planned.ok_or_else(|| self.damaged_intent())?;
-        let count: usize = planned.iter().map(|part| part.count as usize).sum();
-        let is_there = at + 1 + count as u64 <= log.next_offset()?;
-        if !is_there {
-            return Err(self.damaged_intent());
-        }
-        let mut messages = Vec::with_capacity(count);
-        while messages.len() < count {
-            let from = Start::At(at + 1 + messages.len() as u64);
-            let batch = log.consume(from, count - messages.len())?;
-            if batch.messages.is_empty() {
-                return Err(self.damaged_intent());
-            }
-            messages.extend(batch);
-        }
-        Ok((planned, messages))
-    }
-
-    fn damaged_intent(&self) -> Error {
-        corrupt(&self.layout.intents_path(), 0, None, Corruption::Catalog)
     }
 
     /// The log of intents, which is made if there is none, and opened again if it is poisoned. What
@@ -240,7 +219,7 @@ impl Inner {
         let mut at = log.start_offset()?;
         let end = log.next_offset()?;
         while at < end {
-            let (parts, messages) = self.read_intent_of(&log, at)?;
+            let (parts, messages) = read_intent_of(&log, at)?;
             let next = at + 1 + messages.len() as u64;
             if self.intents.is_unknown(at) {
                 for part in &parts {
@@ -284,6 +263,31 @@ impl Inner {
                 let _ = self.pay(Access::new(self, &entry, partition));
             }
         }
+    }
+
+    /// Settles all intents, or fails. The caller sees to it that there are no new ones.
+    pub(super) fn settle_all(&self) -> Result<()> {
+        while self.intents.was_used() {
+            self.check_writable()?;
+            self.settle()?;
+            if !self.intents.is_any() {
+                break;
+            }
+            // What settling has left to those who are changing a partition, or could not do.
+            for (id, number) in self.intents.places() {
+                let Some(entry) = self.live_by_id(id) else {
+                    continue;
+                };
+                let partition = entry.partition(number)?;
+                let _alone = partition.gate.write();
+                match self.pay(Access::new(self, &entry, partition)) {
+                    // Who deletes it does not need its messages any more.
+                    Err(Error::StreamDeleting { .. } | Error::NoStream { .. }) => {}
+                    paid => paid?,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Settles intents when there are many, or has the keeper do it.
@@ -346,6 +350,33 @@ impl Inner {
         self.intents.settled(last.end);
         Ok(())
     }
+}
+
+/// Reads the intent at an offset: its parts, and all their messages.
+pub(super) fn read_intent_of(log: &FileLog, at: u64) -> Result<(Vec<Planned>, Vec<Message>)> {
+    let plan = log.get(Start::At(at))?;
+    let planned = plan.value.as_deref().and_then(Planned::all);
+    let planned = planned.ok_or_else(|| damaged(log))?;
+    let count: usize = planned.iter().map(|part| part.count as usize).sum();
+    let is_there = at + 1 + count as u64 <= log.next_offset()?;
+    if !is_there {
+        return Err(damaged(log));
+    }
+    let mut messages = Vec::with_capacity(count);
+    while messages.len() < count {
+        let from = Start::At(at + 1 + messages.len() as u64);
+        let batch = log.consume(from, count - messages.len())?;
+        if batch.messages.is_empty() {
+            return Err(damaged(log));
+        }
+        messages.extend(batch);
+    }
+    Ok((planned, messages))
+}
+
+/// The error for a log of intents that says something unknown.
+fn damaged(log: &FileLog) -> Error {
+    corrupt(log.dir().path(), 0, None, Corruption::Catalog)
 }
 
 /// Has whoever changes one of these next publish first what it lacks.

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
+
 use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::record::{Numbers, Record};
 use crate::directory::corrupt;
 use crate::sys::Dir;
 use crate::{
-    BatchBuf, Corruption, Durability, Error, FileLog, Log, NewMessage, Options, Result, Retention, Start,
-    TimestampPolicy,
+    BatchBuf, Corruption, Durability, Error, FileLog, Log, MessageRef, NewMessage, Options, Result,
+    Retention, Start, TimestampPolicy,
 };
 
 /// The header of a message that says what has happened.
@@ -29,6 +31,8 @@ const MADE: &str = "made";
 #[derive(Debug)]
 pub(super) struct Catalog {
     pub(super) log: Arc<FileLog>,
+    /// Held by whoever adds to it; held alone by who needs it to stay as it is.
+    pub(super) adding: RwLock<()>,
 }
 
 /// What the newest messages of the streams say; `None` of one that was purged.
@@ -39,7 +43,10 @@ impl Catalog {
     pub(super) fn open(dir: &Dir, options: &Options) -> Result<Catalog> {
         let options = own_options(options, 1 << 20).key_index(true);
         let log = Arc::new(options.open_in(dir)?);
-        Ok(Catalog { log })
+        Ok(Catalog {
+            log,
+            adding: RwLock::new(()),
+        })
     }
 
     /// Notes what has happened to a stream, or that a partition was made, and what is so from now
@@ -67,13 +74,45 @@ impl Catalog {
             true => &headers[..1],
             false => &headers,
         };
+        let _adding = self.adding.read();
         self.log.publish(&[message.headers(headers)]).map(|_| ())
     }
 
     /// Reads what is new from the offset `from` on; returns the offset to go on at.
     pub(super) fn news(&self, from: u64) -> Result<(News, u64)> {
-        const AT_A_TIME: usize = 4096;
         let mut newest: BTreeMap<StreamId, Option<Vec<u8>>> = BTreeMap::new();
+        let end = self.each(from, |message| {
+            let id = id_of(&message).ok_or_else(|| self.damaged(message.offset))?;
+            newest.insert(id, message.value.map(<[u8]>::to_vec));
+            Ok(())
+        })?;
+        let read = |(id, bytes): (StreamId, Option<Vec<u8>>)| {
+            let record = bytes.map(|bytes| Record::from_bytes(&bytes).ok_or_else(|| self.damaged(end)));
+            Ok((id, record.transpose()?))
+        };
+        let news = newest.into_iter().map(read).collect::<Result<News>>()?;
+        Ok((news, end))
+    }
+
+    /// Reads what the catalog says of the streams that there are, and passes over the messages that
+    /// say nothing known: their offsets go to `unknown`.
+    pub(super) fn states(&self, unknown: &mut Vec<u64>) -> Result<BTreeMap<StreamId, Record>> {
+        let mut states = BTreeMap::new();
+        self.each(0, |message| {
+            let read = message.value.map(|bytes| Record::from_bytes(bytes).ok_or(()));
+            match (id_of(&message), read.transpose()) {
+                (Some(id), Ok(Some(record))) => drop(states.insert(id, record)),
+                (Some(id), Ok(None)) => drop(states.remove(&id)),
+                _ => unknown.push(message.offset),
+            }
+            Ok(())
+        })?;
+        Ok(states)
+    }
+
+    /// Calls `take` with each message from the offset `from` on; returns the offset to go on at.
+    fn each(&self, from: u64, mut take: impl FnMut(MessageRef<'_>) -> Result<()>) -> Result<u64> {
+        const AT_A_TIME: usize = 4096;
         let (mut buf, mut at) = (BatchBuf::new(), from);
         loop {
             let start = match self.log.start_offset()? {
@@ -82,23 +121,13 @@ impl Catalog {
                 _ => at,
             };
             self.log.consume_into(Start::At(start), AT_A_TIME, &mut buf)?;
-            for message in buf.messages() {
-                let id = message.key.and_then(|key| <[u8; 16]>::try_from(key).ok());
-                let id = id.ok_or_else(|| self.damaged(message.offset))?;
-                newest.insert(StreamId::from_bytes(id), message.value.map(<[u8]>::to_vec));
-            }
+            buf.messages().try_for_each(&mut take)?;
             let is_end = buf.is_empty() && buf.next_offset() == at;
             at = buf.next_offset();
             if is_end {
-                break;
+                return Ok(at);
             }
         }
-        let read = |(id, bytes): (StreamId, Option<Vec<u8>>)| {
-            let record = bytes.map(|bytes| Record::from_bytes(&bytes).ok_or_else(|| self.damaged(at)));
-            Ok((id, record.transpose()?))
-        };
-        let news = newest.into_iter().map(read).collect::<Result<News>>()?;
-        Ok((news, at))
     }
 
     /// The error for a message that is whole and says nothing that this version understands.
@@ -106,6 +135,12 @@ impl Catalog {
         let path = self.log.dir().path();
         corrupt(path, 0, Some(offset), Corruption::Catalog)
     }
+}
+
+/// The stream that a message is about.
+fn id_of(message: &MessageRef<'_>) -> Option<StreamId> {
+    let id = message.key.and_then(|key| <[u8; 16]>::try_from(key).ok());
+    id.map(StreamId::from_bytes)
 }
 
 /// The options by which the store opens a log of its own, of segments of this size.

@@ -97,10 +97,8 @@ impl Inner {
         let Some(log) = partition.log.load_full() else {
             return Ok(());
         };
-        partition.is_compacted.store(true, Ordering::Relaxed);
-        let compacted = self.compact_log(entry, partition, &log, &settings);
-        partition.is_compacted.store(false, Ordering::Relaxed);
-        compacted
+        let _pinned = partition.pin();
+        self.compact_log(entry, partition, &log, &settings)
     }
 
     fn compact_log(

@@ -77,8 +77,8 @@ pub(super) struct Partition {
     pub(super) owes: AtomicBool,
     /// Whether it was used since the last look of the keeper.
     pub(super) is_used: AtomicBool,
-    /// Whether it is being compacted, and so stays open.
-    pub(super) is_compacted: AtomicBool,
+    /// How many need it to stay open.
+    pins: AtomicU32,
     /// What is known of the age of its messages, whether it is open or not.
     pub(super) aging: Arc<Mutex<Aging>>,
     /// What it has, if that was looked at since it was closed.
@@ -111,6 +111,16 @@ impl AddAssign for Known {
     fn add_assign(&mut self, other: Known) {
         self.next_offset = self.next_offset.saturating_add(other.next_offset);
         self.messages = self.messages.saturating_add(other.messages);
+    }
+}
+
+/// Keeps a partition from being closed because nobody uses it.
+#[derive(Debug)]
+pub(super) struct Pinned<'a>(&'a Partition);
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        self.0.pins.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -216,11 +226,20 @@ impl Partition {
             needs_sync: AtomicBool::new(of == Origin::Found),
             owes: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
-            is_compacted: AtomicBool::new(false),
+            pins: AtomicU32::new(0),
             aging: Arc::default(),
             known: Mutex::new(None),
             next_look: Slot::default(),
         }
+    }
+
+    pub(super) fn pin(&self) -> Pinned<'_> {
+        self.pins.fetch_add(1, Ordering::AcqRel);
+        Pinned(self)
+    }
+
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pins.load(Ordering::Acquire) > 0
     }
 
     /// Closes the log, if it is open. Calls that are under way end first, or fail with `Closed` and

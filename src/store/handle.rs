@@ -10,6 +10,7 @@ use super::info::{Ensured, ListOptions, Page, StreamInfo};
 use super::inner::info;
 use super::opening::Owner;
 use super::options::StoreOptions;
+use super::report::StoreBackupReport;
 use super::stream::Stream;
 use crate::{Ack, Error, NewMessage, Result, Start};
 
@@ -220,6 +221,54 @@ impl Store {
             });
         }
         self.inner.publish_to(&all)
+    }
+
+    /// Copies the whole store, whatever the [scope](Store::scoped) of this handle, to the directory
+    /// `dir` while everything goes on. The copy can be opened as a store.
+    ///
+    /// The copy has all streams that the store has at one moment, and all that was published before
+    /// the call. A [`publish_to`](Store::publish_to) is in it with all parts, or with none. What
+    /// else is published during the call may be in it or not, for each partition by itself.
+    ///
+    /// If `dir` holds an earlier backup of the store, only what has changed is copied, and what the
+    /// store does not have any more is removed. Nobody waits for the copying of what was there
+    /// before the call. In the end, `publish_to` and changes of streams wait for a moment, until
+    /// what has come meanwhile is copied, too.
+    ///
+    /// From its beginning to its end, the backup is unfinished: after an error or a crash, opening
+    /// it fails with [`Unfinished`](crate::Error::Unfinished) until it is taken again. That also
+    /// holds for a backup that goes to an earlier one. So take turns with two directories where one
+    /// whole backup is always needed.
+    ///
+    /// Opened for writing, a copy is a store of its own, and takes no more backups. Opened for
+    /// reading only, it stays a backup.
+    ///
+    /// A store that is open for [reading only](super::StoreOptions::read_only) can be backed up,
+    /// too, but not beside a writer, which alone can keep the parts of a `publish_to` together. No
+    /// writer can open the store meanwhile. If one that died has left a `publish_to` half done, the
+    /// copy does the rest when it is opened for writing.
+    ///
+    /// # Durability
+    ///
+    /// When the call returns, the backup is on stable storage.
+    ///
+    /// # Errors
+    ///
+    /// After the first two of these, `dir` is as it was.
+    ///
+    /// - [`Invalid`](crate::Error::Invalid) if `dir` is in the store's own directory, or holds a
+    ///   copy of another store or other things than a copy. Also if it holds a copy that was opened
+    ///   for writing, or that has messages that the store does not have, because a power cut took
+    ///   them.
+    /// - [`Locked`](crate::Error::Locked) if the copy is open for writing, or another backup goes
+    ///   to it; for a store that is open for reading only, if another handle has it open for
+    ///   writing.
+    /// - [`Corrupt`](crate::Error::Corrupt) if a log of the store is damaged, or its directory is
+    ///   missing: every byte is verified.
+    /// - Those of [`publish_to`](Store::publish_to), if parts are left that the system refuses.
+    /// - Those of [`Log::backup`](crate::Log::backup).
+    pub fn backup(&self, dir: &Path) -> Result<StoreBackupReport> {
+        self.inner.copy(dir, false)
     }
 
     /// Brings everything that was published to any stream to stable storage.

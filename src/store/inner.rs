@@ -24,9 +24,11 @@ use crate::{Error, Log, Options, Result};
 
 /// A store that is open.
 ///
-/// Locks are taken in this order: that of changing names; that of reading the catalog; settling
-/// intents; the gates of partitions, by stream and number; a partition's opening; a stream's
-/// record; the lists of streams and of open partitions. The engine's own come after all of them.
+/// Locks are taken in this order: that of publishing atomically; that of changing names; that of
+/// reading the catalog; settling intents; the gates of partitions, by stream and number; a
+/// partition's opening; a stream's record; the lists of streams and of open partitions; that of
+/// adding to the catalog. The engine's own come after all of them. Who has the catalog stay as it
+/// is takes none of these but the lists.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) options: StoreOptions,

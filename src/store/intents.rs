@@ -1,8 +1,8 @@
 //! What was to be published to several partitions at once, and is not settled.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -22,6 +22,46 @@ pub(super) struct Intents {
     pub(super) noting: RwLock<()>,
     /// Held while intents are settled.
     pub(super) settling: Mutex<()>,
+    /// Held by whoever publishes atomically; held alone by who needs all to be settled.
+    pub(super) publishing: RwLock<()>,
+    pub(super) touched: Touched,
+}
+
+/// A partition of a stream.
+pub(super) type Place = (StreamId, u32);
+
+/// What a backup that is under way may have copied too early: the partitions that were changed
+/// since together with others.
+#[derive(Debug, Default)]
+pub(super) struct Touched(Mutex<Vec<Weak<TouchedSince>>>);
+
+/// The partitions that were touched since somebody has looked last.
+#[derive(Debug, Default)]
+pub(super) struct TouchedSince(Mutex<BTreeSet<Place>>);
+
+impl Touched {
+    /// Notes partitions that were changed, for all who watch.
+    pub(super) fn note(&self, places: &[Place]) {
+        for watching in self.0.lock().iter().filter_map(Weak::upgrade) {
+            watching.0.lock().extend(places);
+        }
+    }
+
+    /// Watches from now on.
+    pub(super) fn watch(&self) -> Arc<TouchedSince> {
+        let new = Arc::new(TouchedSince::default());
+        let mut watching = self.0.lock();
+        watching.retain(|watching| watching.strong_count() > 0);
+        watching.push(Arc::downgrade(&new));
+        new
+    }
+}
+
+impl TouchedSince {
+    /// The partitions that were touched since this was called last.
+    pub(super) fn take(&self) -> BTreeSet<Place> {
+        std::mem::take(&mut self.0.lock())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +146,7 @@ impl Intents {
     }
 
     /// The partitions of all that are not settled.
-    pub(super) fn places(&self) -> BTreeSet<(StreamId, u32)> {
+    pub(super) fn places(&self) -> BTreeSet<Place> {
         let unsettled = self.unsettled.lock();
         let parts = unsettled.values().flat_map(|intent| &intent.parts);
         parts.map(|part| (part.id, part.number)).collect()

@@ -8,6 +8,7 @@
 //! | `trash/<id>` | what is left of a stream that was deleted |
 //! | `quarantine/<name>` | what was in `streams` and is not known to the catalog |
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::id::StreamId;
@@ -57,6 +58,74 @@ impl Layout {
         }
     }
 
+    /// The directory of the store.
+    pub(super) fn root(&self) -> &Dir {
+        &self.root
+    }
+
+    /// What is in the directory of all streams.
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        self.streams.list()
+    }
+
+    /// The path of what has this name there, if there still is such.
+    pub(super) fn still_has(&self, name: &str) -> Result<Option<PathBuf>> {
+        let is_there = self.streams.list()?.iter().any(|found| found == name);
+        Ok(is_there.then(|| self.streams.path_of(name)))
+    }
+
+    /// The partitions of a stream that have directories.
+    pub(super) fn numbers(&self, id: StreamId) -> Result<BTreeSet<u32>> {
+        let names = match self.streams.enter(&id.to_string())? {
+            Some(stream) => stream.list()?,
+            None => Vec::new(),
+        };
+        let number = |name: &String| {
+            name.parse()
+                .ok()
+                .filter(|number: &u32| number.to_string() == *name)
+        };
+        Ok(names.iter().filter_map(number).collect())
+    }
+
+    /// The path of a partition in a store, for messages.
+    pub(super) fn path_of(root: &Dir, id: StreamId, number: u32) -> PathBuf {
+        let streams = root.path_of(STREAMS);
+        streams.join(id.to_string()).join(number.to_string())
+    }
+
+    /// What is in the trash of a store.
+    pub(super) fn trash_in(root: &Dir) -> Result<Vec<PathBuf>> {
+        let Some(trash) = root.enter(TRASH)? else {
+            return Ok(Vec::new());
+        };
+        let names = trash.list()?;
+        Ok(names.iter().map(|name| trash.path_of(name)).collect())
+    }
+
+    /// Removes the directories of all streams but these; returns how many it has removed. They are
+    /// gone on stable storage then.
+    pub(super) fn keep_only(&self, is_kept: impl Fn(StreamId) -> bool) -> Result<u64> {
+        let mut removed = 0;
+        for name in self.streams.list()? {
+            if StreamId::of_name(&name).is_some_and(|id| !is_kept(id)) {
+                remove_tree(&self.streams, &name)?;
+                removed += 1;
+            }
+        }
+        // Also if none was: whoever removed some may have been killed before that was durable.
+        self.streams.sync()?;
+        Ok(removed)
+    }
+
+    /// Removes the directory of a partition.
+    pub(super) fn remove_partition(&self, id: StreamId, number: u32) -> Result<()> {
+        match self.streams.enter(&id.to_string())? {
+            Some(stream) => remove_tree(&stream, &number.to_string()),
+            None => Ok(()),
+        }
+    }
+
     /// Draws 128 random bits, which nothing else has.
     pub(super) fn random(&self) -> Result<[u8; 16]> {
         self.root.random()
@@ -69,7 +138,23 @@ impl Layout {
 
     /// Whether there is a log of intents.
     pub(super) fn has_intents(&self) -> Result<bool> {
-        Ok(self.root.enter(INTENTS)?.is_some())
+        Ok(Layout::intents_in(&self.root)?.is_some())
+    }
+
+    /// The directory of the log of intents of a store, if there is one.
+    pub(super) fn intents_in(root: &Dir) -> Result<Option<Dir>> {
+        root.enter(INTENTS)
+    }
+
+    /// Moves the log of intents of a store out of the way.
+    pub(super) fn set_intents_aside(root: &Dir) -> Result<()> {
+        set_aside(root, root, INTENTS).map(|_| ())
+    }
+
+    /// Removes the log of intents. It is gone on stable storage then.
+    pub(super) fn remove_intents(&self) -> Result<()> {
+        remove_tree(&self.root, INTENTS)?;
+        self.root.sync()
     }
 
     /// The directory of the log of intents, whose name is durable.
@@ -124,17 +209,7 @@ impl Layout {
             if StreamId::of_name(&name).is_some_and(&is_known) {
                 continue;
             }
-            let (quarantine, _) = self.root.make_dir(QUARANTINE)?;
-            let taken = quarantine.list()?;
-            let (mut free, mut n) = (name.clone(), 1);
-            while taken.contains(&free) {
-                free = format!("{name}.{n}");
-                n += 1;
-            }
-            self.streams.rename_into(&name, &quarantine, &free)?;
-            quarantine.sync()?;
-            self.streams.sync()?;
-            moved.push(free);
+            moved.push(set_aside(&self.root, &self.streams, &name)?);
         }
         Ok(moved)
     }
@@ -169,6 +244,21 @@ impl Layout {
             .iter()
             .try_for_each(|name| remove_tree(&trash, name))
     }
+}
+
+/// Moves a directory to the quarantine of a store; returns the name that it has there.
+fn set_aside(root: &Dir, parent: &Dir, name: &str) -> Result<String> {
+    let (quarantine, _) = root.make_dir(QUARANTINE)?;
+    let taken = quarantine.list()?;
+    let (mut free, mut n) = (name.to_owned(), 1);
+    while taken.contains(&free) {
+        free = format!("{name}.{n}");
+        n += 1;
+    }
+    parent.rename_into(name, &quarantine, &free)?;
+    quarantine.sync()?;
+    parent.sync()?;
+    Ok(free)
 }
 
 /// Removes a directory with all that is in it, if it is there.

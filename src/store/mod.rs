@@ -10,9 +10,11 @@ mod access;
 mod atomic;
 mod background;
 mod catalog;
+mod check;
 mod compacting;
 mod compactor;
 mod config;
+mod copying;
 mod entry;
 mod event;
 mod events;
@@ -33,13 +35,18 @@ mod options;
 mod partition_log;
 mod partitioner;
 mod record;
+mod recover;
+mod report;
+mod restore;
 mod settings;
 mod slot;
 mod states;
 mod stream;
+mod survey;
 mod typed;
 mod upcoming;
 
+pub use check::check;
 pub use config::{
     CompactionConfig, CompactionPatch, RetentionConfig, RetentionPatch, StreamConfig, StreamPatch,
 };
@@ -52,6 +59,11 @@ pub use info::{Ensured, ListOptions, Page, StreamInfo};
 pub use options::StoreOptions;
 pub use partition_log::PartitionLog;
 pub use partitioner::{Partitioner, Partitions};
+pub use recover::recover;
+pub use report::{
+    PartitionReport, StoreBackupReport, StoreCheckReport, StoreProblem, StoreProblemKind, StoreRecoverReport,
+};
+pub use restore::restore;
 pub use settings::Patch;
 pub use stream::Stream;
 pub use typed::{TStream, TStreamFollow};

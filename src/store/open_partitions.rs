@@ -114,12 +114,12 @@ impl OpenPartitions {
     }
 }
 
-/// Whether a partition is being compacted, or somebody may wait for it. Those who wait announce
+/// Whether somebody copies or compacts a partition, or may wait for it. Those who wait announce
 /// themselves again, and those who have stopped are forgotten.
 fn is_needed(partition: &Partition) -> bool {
     let is_awaited = partition.changes.is_awaited();
     if is_awaited {
         partition.changes.notify();
     }
-    is_awaited || partition.is_compacted.load(Ordering::Relaxed)
+    is_awaited || partition.is_pinned()
 }

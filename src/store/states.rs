@@ -50,6 +50,9 @@ impl Inner {
         for partition in partitions {
             Access::new(self, entry, partition).alone(FileLog::unseal)?;
         }
+        // A copy that was made while they were sealed does not fit to what the catalog says next.
+        let places = numbers.iter().map(|number| (entry.id, number));
+        self.intents.touched.note(&places.collect::<Vec<_>>());
         self.change(entry, Some(StreamEventKind::Unsealed), &numbers, |record| {
             let before = record.sealed.clone();
             numbers.iter().for_each(|number| record.sealed.remove(number));

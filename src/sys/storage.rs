@@ -104,6 +104,11 @@ impl Created {
             path: path.to_path_buf(),
             source: io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"),
         })?;
+        self.go_into(name)
+    }
+
+    /// Goes on to a directory in this one, which is created if it is missing.
+    pub(crate) fn go_into(&mut self, name: &str) -> Result<()> {
         let (dir, is_new) = self.dir.make_dir(name)?;
         let parent = std::mem::replace(&mut self.dir, dir);
         if is_new {

@@ -1,6 +1,9 @@
 //! A store of streams: each row of its table, and what happens around it.
 
 mod atomic;
+mod care;
+mod copies;
+mod copies_under_load;
 mod create_and_ensure;
 mod delete;
 mod events;

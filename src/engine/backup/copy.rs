@@ -13,25 +13,24 @@
 //! - nothing to be served (`incomplete`): a first backup, a restore, or a backup that is just
 //!   putting new files in the place of old ones.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::come_to::ComeTo;
 use super::compare::{CHUNK_LEN, common_len};
-use super::condition::{Condition, accept};
+use super::condition::Condition;
 use super::moment::{Moment, Source, ToCopy};
+use super::target::{Target, To};
 use crate::chain::{RewriteSource, Testimony, flaw_in_told, segment_bases, untrimmed};
-use crate::directory::{Copies, Directory, Home, MetaStore, initialise};
+use crate::directory::Directory;
 use crate::engine::remove::copy_kept;
-use crate::engine::segments::{Reader, Segments};
+use crate::engine::segments::Reader;
 use crate::format::{CleanEnd, FileName, Meta, Previous, ProducersAt, SEGMENT_HEADER_LEN};
 use crate::segment::{Held, Rewriter, Sealed, SegmentEnd, copy_range_of, store_index};
-use crate::sys::{Created, Dir, DirLock, File, Open};
-use crate::{BackupReport, Error, LifeId, Result};
+use crate::sys::{DirLock, File, Open};
+use crate::{BackupReport, Error, Result};
 
 /// Copies a log as it is at one moment.
-pub(crate) fn copy(source: &Source<'_>, dir: &Path) -> Result<BackupReport> {
-    let mut target = Target::open(source.segments, dir, false)?;
+pub(crate) fn copy(source: &Source<'_>, to: To<'_>) -> Result<BackupReport> {
+    let mut target = Target::open(source.segments, to, false)?;
     let next_offset = Reader::new(source.segments)?.next_offset();
     let meta = source.metadata.current();
     target.refuse_diverged(&meta, next_offset)?;
@@ -41,10 +40,10 @@ pub(crate) fn copy(source: &Source<'_>, dir: &Path) -> Result<BackupReport> {
     target.finish(&moment, moment.next_offset, last)
 }
 
-/// Copies the messages below the offset `end` to the directory `dir`, which holds no log, as a log
-/// with a life of its own.
-pub(crate) fn copy_until(source: &Source<'_>, dir: &Path, end: u64) -> Result<BackupReport> {
-    let mut target = Target::open(source.segments, dir, true)?;
+/// Copies the messages below the offset `end` to a directory that holds no log, as a log with a
+/// life of its own.
+pub(crate) fn copy_until(source: &Source<'_>, to: To<'_>, end: u64) -> Result<BackupReport> {
+    let mut target = Target::open(source.segments, to, true)?;
     let start_offset = Reader::new(source.segments)?.list().start_offset.min(end);
     let meta = source.metadata.current();
     target.begin(target.unfinished(&meta, start_offset, end)?)?;
@@ -53,141 +52,33 @@ pub(crate) fn copy_until(source: &Source<'_>, dir: &Path, end: u64) -> Result<Ba
     target.finish(&moment, end.min(moment.next_offset), last)
 }
 
-/// The directory that a backup goes to.
-struct Target {
-    /// What to remove if the call is refused. This is dropped before the lock is released.
-    created: Option<Created>,
-    directory: Arc<Directory>,
-    source: Arc<Directory>,
-    meta: Option<MetaStore>,
-    condition: Condition,
-    /// Base offsets of the segments that make up the copy.
-    bases: Vec<u64>,
-    /// Of these, the ones that are whole under their temporary names.
-    staged: Vec<u64>,
-    report: BackupReport,
-    come_to: ComeTo,
-    /// Whether the copy is a log with a life of its own.
+/// Refuses a directory that a copy may not go to, and changes nothing there.
+pub(crate) fn refuse(source: &Source<'_>, to: To<'_>) -> Result<()> {
+    let target = Target::open(source.segments, to, false)?;
+    let next_offset = Reader::new(source.segments)?.next_offset();
+    target.refuse_diverged(&source.metadata.current(), next_offset)
+}
+
+/// Has a directory count as an unfinished copy until [`copy`], or [`copy_until`] for a fork, has
+/// finished it; returns the lock on it. Before anything is changed, `accept` is asked whether that
+/// may be; it is told whether a whole copy is there.
+pub(crate) fn mark(
+    source: &Source<'_>,
+    to: To<'_>,
     is_fork: bool,
-    _lock: DirLock,
+    accept: &dyn Fn(bool) -> Result<()>,
+) -> Result<Option<DirLock>> {
+    let target = Target::open(source.segments, to, is_fork)?;
+    let next_offset = Reader::new(source.segments)?.next_offset();
+    let meta = source.metadata.current();
+    target.refuse_opened()?;
+    target.refuse_diverged(&meta, next_offset)?;
+    accept(target.has_earlier())?;
+    let unfinished = target.unfinished(&meta, 0, next_offset)?;
+    target.mark(unfinished)
 }
 
 impl Target {
-    fn open(segments: &Segments, path: &Path, is_fork: bool) -> Result<Target> {
-        let own = &segments.directory.dir;
-        let mut created = Created::open(own, path, &|dir| {
-            if dir.is_inside(own)? {
-                return Err(Error::Invalid("a log cannot be copied into itself"));
-            }
-            Ok(())
-        })?;
-        let lock = created.lock()?;
-        let dir = created.dir().clone();
-        let (log_id, kinds) = (segments.directory.log_id, segments.directory.kinds);
-        let copies = Copies::read(&dir)?;
-        let meta = if copies.is_absent() {
-            prepare(&dir)?;
-            None
-        } else {
-            let meta = copies.newest_of_any(&dir)?;
-            accept(&meta, &dir, &log_id, is_fork)?;
-            Some(MetaStore::new(&dir, meta, &copies))
-        };
-        Ok(Target {
-            condition: Condition::of(meta.as_ref().map(MetaStore::current)),
-            created: Some(created),
-            directory: Arc::new(Directory::new(dir, log_id, kinds, true)),
-            source: Arc::clone(&segments.directory),
-            meta,
-            bases: Vec::new(),
-            staged: Vec::new(),
-            report: BackupReport::default(),
-            come_to: ComeTo::default(),
-            is_fork,
-            _lock: lock,
-        })
-    }
-
-    /// Refuses a copy with messages that this log does not have, or may not have: they would be
-    /// lost. The copy may have been written to as a log of its own, or this log may have been
-    /// restored or may have lost its end.
-    fn refuse_diverged(&self, ours: &Meta, next_offset: u64) -> Result<()> {
-        let theirs = self.meta.as_ref().map(MetaStore::current);
-        let Some(theirs) = theirs.filter(|theirs| !theirs.incomplete) else {
-            return Ok(());
-        };
-        let is_contained = ours.lives.contain(next_offset, &theirs.lives, theirs.next_offset);
-        if theirs.clean.is_none() || !is_contained {
-            return Err(Error::Invalid(
-                "the target of a backup has what the log has not: it was written to, or the log has lost its end",
-            ));
-        }
-        Ok(())
-    }
-
-    /// The metadata of a copy of which nothing counts yet.
-    fn unfinished(&self, ours: &Meta, start_offset: u64, next_offset: u64) -> Result<Meta> {
-        let mut meta = Meta {
-            sequence: 1,
-            start_offset,
-            next_offset,
-            key_index: self.directory.kinds.key,
-            time_index: self.directory.kinds.time,
-            unfinished: false,
-            incomplete: true,
-            merge: None,
-            clean: Some(CleanEnd { last: None }),
-            ..ours.clone().without_directory()
-        };
-        if self.is_fork {
-            let dir = &self.directory.dir;
-            let life = LifeId::from_bytes(dir.random()?);
-            Home::of(dir)?.begin_life(&mut meta, life, next_offset);
-        }
-        Ok(meta)
-    }
-
-    /// Says in the target's metadata, before anything else is done there, that a backup is
-    /// unfinished. From here on a call that fails leaves what it has done.
-    fn begin(&mut self, unfinished: Meta) -> Result<()> {
-        self.created.take().map(Created::keep);
-        let dir = &self.directory.dir;
-        match &mut self.meta {
-            None => {
-                initialise(dir, &unfinished)?;
-                let mut copies = Copies::read(dir)?;
-                copies.are_ours = true;
-                self.meta = Some(MetaStore::new(dir, unfinished, &copies));
-            }
-            Some(meta) if self.condition != Condition::Incomplete => {
-                meta.write_both(|meta| meta.unfinished = true)?;
-            }
-            // Another restore than the one that was interrupted begins here.
-            Some(meta) if self.is_fork => meta.write_both(|current| {
-                let sequence = current.sequence;
-                *current = Meta {
-                    sequence,
-                    ..unfinished
-                };
-            })?,
-            // The process that wrote this may have been killed before it was durable.
-            Some(meta) => meta.write_both(|_| {})?,
-        }
-        // An earlier attempt has left a table behind the end, or in a copy that does not count.
-        let end = self.meta.as_ref().map_or(0, |meta| meta.current().next_offset);
-        let is_counted = |table: u64| self.condition != Condition::Incomplete && table <= end;
-        for name in self.directory.dir.list()? {
-            match FileName::parse(&name) {
-                None | Some(FileName::Segment(_) | FileName::Index(_)) => {}
-                Some(FileName::Producers(table)) if is_counted(table) => {}
-                // Key runs are derived from the old content, and may be wrong for the new. The
-                // others were left by an earlier attempt.
-                Some(_) => self.directory.dir.remove(&name)?,
-            }
-        }
-        Ok(())
-    }
-
     /// Copies the messages below `end`; returns the link to the last segment of the copy.
     fn copy_segments(&mut self, moment: &Moment<'_>, end: u64) -> Result<Option<Previous>> {
         let mut last = None;
@@ -429,22 +320,4 @@ impl Target {
             && self.staged.is_empty()
             && untrimmed(&bases, start_offset) == kept)
     }
-
-    fn write_meta(&mut self, meta: Meta) -> Result<()> {
-        let Some(store) = &mut self.meta else {
-            return Ok(());
-        };
-        store.write_both(|current| {
-            let sequence = current.sequence;
-            *current = Meta { sequence, ..meta };
-        })
-    }
-}
-
-/// Makes sure that a directory without metadata can take a copy, and that its name is durable.
-fn prepare(dir: &Dir) -> Result<()> {
-    if dir.list()?.iter().any(|name| FileName::is_of_log(name)) {
-        return Err(Error::Invalid("the target holds files of a log, but no metadata"));
-    }
-    dir.sync_above()
 }

@@ -5,6 +5,8 @@ mod compare;
 mod condition;
 mod copy;
 mod moment;
+mod target;
 
-pub(super) use copy::{copy, copy_until};
+pub(super) use copy::{copy, copy_until, mark, refuse};
 pub(super) use moment::Source;
+pub(crate) use target::To;

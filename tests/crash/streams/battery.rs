@@ -7,8 +7,9 @@ use duramen::fault::{CrashPlan, SimDisk};
 use duramen::store::{Partitioner, Store, StreamConfig};
 use duramen::{NewMessage, PublishOptions};
 
+use super::copies;
 use super::model::{DIR, State, compare, options, told};
-use super::work::{Run, Step};
+use super::work::{Copies, Run, Step};
 use crate::oracle::without_panic;
 use crate::settings::{Settings, mix};
 use crate::verdict::{Verdict, ensure};
@@ -56,6 +57,9 @@ struct Expected<'a> {
     any: Vec<&'a State>,
     /// Whether all that was published is there: the process was killed, and the system goes on.
     is_lossless: bool,
+    /// What the copies may hold, and the step in which they are made.
+    copies: Vec<&'a Copies>,
+    making: Option<Step>,
 }
 
 impl Battery {
@@ -165,20 +169,32 @@ impl Battery {
 /// What may be found if the power fails, or the process dies, after `point` operations.
 fn expected(run: &Run, point: usize, is_lossless: bool) -> Expected<'_> {
     static NOTHING: State = State::new();
-    let known = run.done.iter().take_while(|done| done.end <= point);
-    let last = known.last().map_or(&NOTHING, |done| &done.after);
+    static NO_COPIES: Copies = [None, None];
+    let known = run.done.iter().take_while(|done| done.end <= point).last();
+    let last = known.map_or(&NOTHING, |done| &done.after);
+    let known_copies = [known.map_or(&NO_COPIES, |done| &done.copies)];
     let under_way = run
         .done
         .iter()
         .find(|done| done.begin < point && point < done.end);
+    let copies = known_copies
+        .into_iter()
+        .chain(under_way.map(|done| &done.copies))
+        .collect();
+    let making = under_way.map(|done| done.step);
     let mut any = vec![last];
     any.extend(under_way.iter().flat_map(|done| &done.between));
     any.extend(under_way.map(|done| &done.after));
-    Expected { any, is_lossless }
+    Expected {
+        any,
+        is_lossless,
+        copies,
+        making,
+    }
 }
 
 fn key(expected: &Expected<'_>) -> u64 {
-    let text = format!("{:?}", expected.any);
+    let text = format!("{:?} {:?} {:?}", expected.any, expected.copies, expected.making);
     text.bytes().fold(0, |sum, byte| mix(sum, u64::from(byte)))
 }
 
@@ -199,6 +215,7 @@ fn opens(disk: &SimDisk, expected: &Expected<'_>, is_deep: bool) -> Verdict<usiz
         .find(|(path, _)| path.starts_with("/store/quarantine/") || path.starts_with("/store/trash/"));
     ensure!(left.is_none(), "left over: {left:?}");
     let point = disk.point();
+    copies::hold(disk, &store, &expected.copies, expected.making)?;
     if is_deep {
         goes_on(&store, state)?;
         drop(store);

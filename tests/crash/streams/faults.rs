@@ -1,16 +1,19 @@
 //! Every call into the file system fails, once or from then on, under each step: what was refused has not happened,
 //! what succeeded has, and of what is not known there is all or nothing.
 
-use duramen::fault::{Call, Errno, Fault, SimDisk};
-use duramen::{Error, ErrorKind, Log, Start};
+use std::path::Path;
 
+use duramen::fault::{Call, Errno, Fault, SimDisk};
+use duramen::{Error, ErrorKind, FileLog, Log, Options, Start};
+
+use super::copies::{self, COPY};
 use super::model::{DIR, State, compare, options, told};
 use super::work::{Attempt, Run, Step};
 use crate::oracle::without_panic;
 use crate::verdict::{Verdict, ensure};
 
 /// What is done while nothing fails, and the step under which it does.
-const CASES: [(&[Step], Step); 13] = [
+const CASES: [(&[Step], Step); 17] = [
     (&[], Step::Create("d")),
     (&[], Step::Delete("a")),
     (&[Step::Delete("a")], Step::Create("a")),
@@ -24,6 +27,13 @@ const CASES: [(&[Step], Step); 13] = [
     (&[Step::Atomic], Step::Atomic),
     (&[Step::AtomicInOne, Step::Reopen], Step::AtomicInOne),
     (&[Step::AtomicInOne], Step::Close),
+    (&[Step::Atomic], Step::Backup),
+    (
+        &[Step::Backup, Step::Publish("a", 0), Step::Delete("b")],
+        Step::Backup,
+    ),
+    (&[Step::Backup, Step::Atomic, Step::Reopen], Step::Backup),
+    (&[Step::Atomic, Step::Backup], Step::Restore),
 ];
 
 #[test]
@@ -67,6 +77,7 @@ fn fails(before: &[Step], step: Step, fault: Fault) -> Verdict<bool> {
         before,
         between,
         after,
+        copies: [copies_before, copies_after],
     } = run.attempt(step);
     let hit = run.disk.faults_hit() > 0;
     run.disk.heal();
@@ -89,6 +100,13 @@ fn fails(before: &[Step], step: Step, fault: Fault) -> Verdict<bool> {
     holds(&killed, &may_be).map_err(|text| format!("killed, {done:?}: {text}"))?;
     let closed = run.close();
     holds(&run.disk, &may_be).map_err(|text| format!("{closed:?}, {done:?}: {text}"))?;
+    let (copies, making) = match &done {
+        Ok(()) => (vec![&copies_after], None),
+        Err(_) => (vec![&copies_before, &copies_after], Some(step)),
+    };
+    let store = options(&run.disk).open(DIR).map_err(|error| told(&error))?;
+    copies::hold(&run.disk, &store, &copies, making)
+        .map_err(|text| format!("{closed:?}, {done:?}: {text}"))?;
     Ok(hit)
 }
 
@@ -171,4 +189,64 @@ fn partitions_go_on_after_a_failed_atomic_publish() {
         }
         index += 1;
     }
+}
+
+/// Goal: a part that the system has refused is in a backup, or the backup fails and is known as unfinished. Method:
+/// each call under an atomic publish fails; then the partitions that this has closed are in use by somebody else.
+#[test]
+fn a_backup_has_a_part_that_is_owed_or_fails() {
+    let (mut index, mut refused) = (0, 0);
+    loop {
+        let mut run = Run::new(1).expect("a store");
+        run.step(Step::Atomic).expect("published");
+        run.disk.inject(Fault {
+            errno: Errno::Eio,
+            call: None,
+            index,
+            from_then_on: false,
+        });
+        let Attempt {
+            done, before, after, ..
+        } = run.attempt(Step::Atomic);
+        if run.disk.faults_hit() == 0 {
+            assert!(refused > 0, "no part was owed by a partition that was in use");
+            return;
+        }
+        run.disk.heal();
+        let name = format!("call {index}, {done:?}");
+        if matches!(done, Err(Error::Unconfirmed { .. })) {
+            let in_use = ["a", "b", "c"].map(|stream| in_use(&run, stream));
+            let backed_up = run.store().backup(Path::new(COPY));
+            if let Err(error) = backed_up {
+                assert!(matches!(error, Error::Locked { .. }), "{name}: {error:?}");
+                let opened = options(&run.disk).open(COPY);
+                assert!(
+                    matches!(opened, Err(Error::Unfinished { .. })),
+                    "{name}: {opened:?}"
+                );
+                refused += 1;
+            }
+            drop(in_use);
+        }
+        run.store().backup(Path::new(COPY)).expect("a backup");
+        let copy = options(&run.disk).open(COPY).expect("opened");
+        let is_whole = [&before, &after]
+            .into_iter()
+            .any(|state| compare(&copy, state, true).is_ok());
+        assert!(is_whole, "{name}: half of it is there");
+        let is_unconfirmed = matches!(done, Err(Error::Unconfirmed { .. }));
+        assert!(!is_unconfirmed || compare(&copy, &after, true).is_ok(), "{name}");
+        index += 1;
+    }
+}
+
+/// Opens the last partition of a stream, unless the store has it open.
+fn in_use(run: &Run, name: &str) -> Option<FileLog> {
+    let stream = run.store().stream(name).expect("there");
+    let (id, last) = (
+        stream.id().expect("an id"),
+        stream.partitions().expect("some") - 1,
+    );
+    let log = Options::new().background(false).storage(&run.disk);
+    log.open(format!("{DIR}/streams/{id}/{last}")).ok()
 }

@@ -2,6 +2,7 @@
 //! there as a whole or not at all.
 
 mod battery;
+mod copies;
 mod faults;
 mod model;
 mod threads;
@@ -53,6 +54,22 @@ fn an_atomic_publish_of_one_part_is_durable() {
     let mut battery = Battery::new(Settings::get());
     let tried = battery.run(&[vec![Step::AtomicOne]], 1000);
     println!("{}", battery.tried);
+    tried.unwrap_or_else(|text| panic!("{text}"));
+}
+
+/// Goal: a copy is the earlier one, or the new one, or known as unfinished, and can be taken again then. Method: all
+/// steps between two backups, and restores of both.
+#[test]
+fn a_copy_is_whole_or_known_as_unfinished() {
+    use Step::{Atomic, Backup, Delete, Reopen, Restore};
+    let steps = Step::CHANGING.iter().chain(&Step::ATOMIC);
+    let mut orders: Vec<_> = steps.map(|step| vec![Backup, *step, Backup]).collect();
+    orders.push(vec![Atomic, Backup, Restore]);
+    orders.push(vec![Backup, Delete("a"), Reopen, Atomic, Backup, Restore]);
+    let settings = Settings::get();
+    let mut battery = Battery::new(settings);
+    let tried = battery.run(&orders, settings.states * 15 / 1000);
+    println!("{} workloads: {}", orders.len(), battery.tried);
     tried.unwrap_or_else(|text| panic!("{text}"));
 }
 

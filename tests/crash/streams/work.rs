@@ -1,9 +1,12 @@
 //! What is done to a store.
 
+use std::path::Path;
+
 use duramen::fault::SimDisk;
-use duramen::store::{Partitioner, Store, StreamConfig, StreamPatch};
+use duramen::store::{Partitioner, Store, StreamConfig, StreamPatch, restore};
 use duramen::{Durability, Error, NewMessage, PublishOptions, Result};
 
+use super::copies::{AGAIN, COPY};
 use super::model::{DIR, Message, Partition, State, Stream, options};
 use crate::settings::mix;
 
@@ -27,11 +30,15 @@ pub(crate) enum Step {
     Close,
     /// The process dies, and the store is opened again.
     Reopen,
+    /// To `COPY`.
+    Backup,
+    /// From there to `AGAIN`, unless there is something.
+    Restore,
 }
 
 use Step::{
-    Atomic, AtomicInOne, AtomicOne, Close, Create, Delete, Pause, Publish, Reconfigure, Reopen, Seal, Sync,
-    Unseal,
+    Atomic, AtomicInOne, AtomicOne, Backup, Close, Create, Delete, Pause, Publish, Reconfigure, Reopen,
+    Restore, Seal, Sync, Unseal,
 };
 
 impl Step {
@@ -85,12 +92,17 @@ pub(crate) fn workloads(steps: &[Step], len_max: usize, one_in: usize, seed: u64
 /// A step that was done, between two points of the disk.
 #[derive(Debug)]
 pub(crate) struct Done {
+    pub(crate) step: Step,
     pub(crate) begin: usize,
     pub(crate) end: usize,
     /// What the store may hold while the step is done, besides what it held before and holds after.
     pub(crate) between: Vec<State>,
     pub(crate) after: State,
+    pub(crate) copies: Copies,
 }
+
+/// What the copies of a store hold, in the order of `copies::DIRS`, as far as they are there.
+pub(crate) type Copies = [Option<State>; 2];
 
 /// A step that may have failed.
 pub(crate) struct Attempt {
@@ -98,6 +110,8 @@ pub(crate) struct Attempt {
     pub(crate) before: State,
     pub(crate) between: Vec<State>,
     pub(crate) after: State,
+    /// Before it and after it.
+    pub(crate) copies: [Copies; 2],
 }
 
 /// A store on a simulated disk, with what was done to it.
@@ -107,6 +121,7 @@ pub(crate) struct Run {
     pub(crate) done: Vec<Done>,
     store: Option<Store>,
     state: State,
+    copies: Copies,
     published: usize,
 }
 
@@ -118,6 +133,7 @@ impl Run {
             done: Vec::new(),
             store: None,
             state: State::new(),
+            copies: Copies::default(),
             published: 0,
         };
         for step in [
@@ -153,17 +169,19 @@ impl Run {
         }
         self.state.clone_from(&after);
         self.done.push(Done {
+            step,
             begin,
             end: self.disk.point(),
             between,
             after,
+            copies: self.copies.clone(),
         });
         Ok(())
     }
 
     /// Does a step that may fail.
     pub(crate) fn attempt(&mut self, step: Step) -> Attempt {
-        let before = self.state.clone();
+        let (before, copies) = (self.state.clone(), self.copies.clone());
         let (mut between, mut after) = (Vec::new(), before.clone());
         let store = match &self.store {
             Some(store) => Ok(store.clone()),
@@ -178,7 +196,13 @@ impl Run {
             before,
             between,
             after,
+            copies: [copies, self.copies.clone()],
         }
+    }
+
+    /// The store, which is open.
+    pub(crate) fn store(&self) -> &Store {
+        self.store.as_ref().expect("it is open")
     }
 
     /// Closes the store.
@@ -244,7 +268,20 @@ impl Run {
                 Ok(())
             }
             Reopen => Ok(()),
+            Backup => {
+                self.copies[0] = Some(after.clone());
+                store.backup(Path::new(COPY)).map(|_| ())
+            }
+            Restore => self.restore(),
         }
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        let [Some(copy), None] = &self.copies else {
+            return Ok(());
+        };
+        self.copies[1] = Some(copy.clone());
+        restore(COPY, AGAIN, &options(&self.disk)).map(|_| ())
     }
 
     fn text(&mut self) -> String {

@@ -13,6 +13,7 @@ const PLAN: CrashPlan = CrashPlan {
     exhaustive_units_max: 12,
     samples: 256,
     one_by_one: false,
+    first: 0,
 };
 
 fn dir() -> &'static Path {
