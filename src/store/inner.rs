@@ -200,7 +200,8 @@ impl Inner {
         if !change(&mut changed)? {
             return Ok(false);
         }
-        self.catalog.note(entry.id, kind, partitions, &changed)?;
+        let concerned = changed_among(partitions, &record, &changed);
+        self.catalog.note(entry.id, kind, &concerned, &changed)?;
         *record = changed;
         Ok(true)
     }
@@ -252,6 +253,25 @@ impl Inner {
         self.open.clear();
         closed = closed.and(self.intents.close());
         closed.and(self.catalog.log.close())
+    }
+}
+
+/// Those of some partitions for which something has changed; all, if it is something else.
+fn changed_among(partitions: &Numbers, before: &Record, after: &Record) -> Numbers {
+    let is_same = |number: &u32| {
+        [
+            (&before.sealed, &after.sealed),
+            (&before.paused, &after.paused),
+            (&before.made, &after.made),
+        ]
+        .iter()
+        .all(|(before, after)| before.contains(*number) == after.contains(*number))
+    };
+    let changed: Numbers = partitions.iter().filter(|number| !is_same(number)).collect();
+    if changed.is_empty() {
+        partitions.clone()
+    } else {
+        changed
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{Error, FileLog, Log, Result};
 
 impl Inner {
     /// See [`Stream::seal`](super::Stream::seal). The catalog says it first: a partition that is
-    /// not open is sealed when it is opened.
+    /// not sealed when this is interrupted is sealed when it is opened.
     pub(super) fn seal(&self, entry: &Arc<Entry>, partitions: &Partitions) -> Result<()> {
         let numbers = entry.numbers(partitions)?;
         self.change(entry, Some(StreamEventKind::Sealed), &numbers, |record| {
@@ -25,14 +25,13 @@ impl Inner {
             let _alone = partition.gate.write();
             let access = Access::new(self, entry, partition);
             self.pay(access)?;
-            let sealed = {
-                // Who opens it from now on seals it.
-                let _opening = partition.opening.lock();
-                let open = partition.log.load_full();
-                open.map_or(Ok(()), |log| seal(&log))
-            };
-            access.shut_if_poisoned();
-            sealed?;
+            // One that nobody has used is sealed when it is made.
+            if entry.record.lock().made.contains(number) {
+                // Also if it is closed: others may read the log without the store.
+                let sealed = access.look(seal);
+                access.shut_if_poisoned();
+                sealed?;
+            }
         }
         Ok(())
     }

@@ -311,7 +311,10 @@ fn superseded_messages_go_from_partitions_open_and_closed() {
     until_closed(&home);
     clock.advance(Duration::from_secs(61));
     until("one message of each key is left", || messages(&home, &made) == 10);
-    assert_eq!(values(&made, 0).expect("read"), ["19"; 10]);
+    // Readers of this handle may see what was there for a moment more.
+    until("the newest is left", || {
+        values(&made, 0).expect("read") == ["19"; 10]
+    });
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Sealed partitions.
 
+use std::time::Duration;
+
 use duramen::store::Partitions;
-use duramen::{Control, Error, Log, PublishOptions, ReadOptions, Start, Stop};
+use duramen::{Control, Error, Log, Options, PublishOptions, ReadOptions, Start, Stop};
 
 use crate::support::{publish, values, with_stream};
 
@@ -74,4 +76,30 @@ fn a_partition_that_is_not_there_cannot_be_sealed() {
     assert!(matches!(stream.seal(&both), Err(Error::Invalid(_))));
     assert!(matches!(stream.unseal(&both), Err(Error::Invalid(_))));
     assert!(publish(&stream, 0, "a").is_ok(), "none of them was sealed");
+}
+
+/// Others may read the log of a partition without the store, and wait for its end.
+#[test]
+fn a_partition_that_is_closed_is_sealed_at_once() {
+    let (home, store, stream) = with_stream(2);
+    publish(&stream, 0, "a").expect("published");
+    stream.pause(&0.into(), false).expect("paused");
+    assert!(store.list(&duramen::store::ListOptions::new()).is_ok());
+    stream.seal(&0.into()).expect("sealed");
+    let log = Options::new().read_only(true).open(home.partition(&stream, 0));
+    assert!(log.expect("opened").is_sealed().expect("known"));
+    assert_eq!(stream.info().expect("info").paused, [0]);
+}
+
+#[test]
+fn an_event_names_the_partitions_that_have_changed() {
+    let (_home, store, stream) = with_stream(3);
+    stream.seal(&1.into()).expect("sealed");
+    stream.seal(&Partitions::All).expect("sealed");
+    stream.pause(&2.into(), false).expect("paused");
+    stream.resume(&Partitions::All).expect("resumed");
+    let mut events = store.events(Start::Oldest);
+    let events = events.next(10, Some(Duration::ZERO)).expect("read");
+    let concerned: Vec<_> = events.iter().skip(1).map(|event| &event.partitions[..]).collect();
+    assert_eq!(concerned, [&[1][..], &[0, 2], &[2], &[2]]);
 }

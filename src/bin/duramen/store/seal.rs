@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use duramen::store::{Partitions, Stream};
-use duramen::{Error, Log as _};
+use duramen::store::Stream;
 
 use super::partitions::{Which, change};
 use super::shown::DESCRIBED_HELP;
@@ -21,18 +20,5 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
-    change(dir, &args.which, seal)
-}
-
-fn seal(stream: &Stream, partitions: &Partitions) -> duramen::Result<()> {
-    stream.seal(partitions)?;
-    // A partition that nobody has open is sealed when it is opened, and readers in other processes
-    // learn of the seal by that.
-    for number in stream.info()?.sealed {
-        match stream.partition(number)?.is_sealed() {
-            Ok(_) | Err(Error::Paused { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    change(dir, &args.which, Stream::seal)
 }
