@@ -146,8 +146,8 @@ impl Stream {
     /// `from` is resolved for each partition when this is called; to go on where another one was,
     /// read its [`next_offsets`](StreamFollow::next_offsets), and give them to
     /// [`follow_from`](Stream::follow_from). What ends a [`Follow`](crate::Follow) of a partition
-    /// ends that partition here: if it is sealed, once it is read; if it is paused, after one error.
-    /// Once all have ended, `None` is returned. A partition that is waited for stays open.
+    /// ends that partition here: if it is sealed, once it is read; if it is paused, after one
+    /// error. Once all have ended, `None` is returned. A partition that is waited for stays open.
     ///
     /// ```
     /// use duramen::store::{Partitioner, Partitions, StoreOptions, StreamConfig};

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use duramen::BackupReport;
+
 use crate::failure::Failure;
 use crate::generations::Generations;
-use crate::output::Output;
+use crate::summary::print;
 use crate::{generations, open, progress};
 
 /// Copy a log, also one that is written to, and print a summary as one JSON line.
@@ -43,17 +45,36 @@ The summary is {\"segments\":N,\"segments_copied\":N,\"bytes_copied\":N,\"files_
 of the earlier backup that were removed, and the bounds of the copy. With --keep there are three more: \
 \"generation\":\"NAME\", the name of the new copy, \"generations\":N and \"generations_removed\":N.";
 
-/// A [`duramen::BackupReport`] in the form in which it is printed.
 #[derive(Serialize)]
 struct Summary {
+    #[serde(flatten)]
+    copy: CopyOfLog,
+    #[serde(flatten)]
+    generation: Option<Among>,
+}
+
+/// A [`BackupReport`] in the form in which it is printed.
+#[derive(Serialize)]
+pub(crate) struct CopyOfLog {
     segments: u64,
     segments_copied: u64,
     bytes_copied: u64,
     files_removed: u64,
     start_offset: u64,
     next_offset: u64,
-    #[serde(flatten)]
-    generation: Option<Among>,
+}
+
+impl From<&BackupReport> for CopyOfLog {
+    fn from(report: &BackupReport) -> CopyOfLog {
+        CopyOfLog {
+            segments: report.segments,
+            segments_copied: report.segments_copied,
+            bytes_copied: report.bytes_copied,
+            files_removed: report.files_removed,
+            start_offset: report.start_offset,
+            next_offset: report.next_offset,
+        }
+    }
 }
 
 /// The copy among others.
@@ -84,15 +105,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         (open::patiently(|| duramen::backup(&args.src, &args.dst))?, None)
     };
     spinner.finish_and_clear();
-    let mut output = Output::stdout();
-    output.json(&Summary {
-        segments: report.segments,
-        segments_copied: report.segments_copied,
-        bytes_copied: report.bytes_copied,
-        files_removed: report.files_removed,
-        start_offset: report.start_offset,
-        next_offset: report.next_offset,
+    print(&Summary {
+        copy: CopyOfLog::from(&report),
         generation,
-    })?;
-    output.flush()
+    })
 }

@@ -25,8 +25,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// A [`CheckReport`] in the form in which it is printed.
 #[derive(Serialize)]
-struct Report {
+pub(crate) struct Report {
     clean: bool,
     segments: u64,
     messages: u64,
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     spinner.finish_and_clear();
     let mut output = Output::stdout();
     if args.json {
-        output.json(&as_json(&report))?;
+        output.json(&Report::of(&report))?;
     } else {
         for problem in &report.problems {
             output.line(problem)?;
@@ -72,21 +73,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn as_json(report: &CheckReport) -> Report {
-    let line = |problem: &Problem| ProblemLine {
-        path: problem.path.to_string_lossy().into_owned(),
-        position: problem.position,
-        offset: problem.offset,
-        kind: kind_name(problem.kind),
-        text: problem.to_string(),
-    };
-    Report {
-        clean: report.is_clean(),
-        segments: report.segments,
-        messages: report.messages,
-        bytes: report.bytes,
-        was_closed: report.was_closed,
-        problems: report.problems.iter().map(line).collect(),
+impl Report {
+    pub(crate) fn of(report: &CheckReport) -> Report {
+        let line = |problem: &Problem| ProblemLine {
+            path: problem.path.to_string_lossy().into_owned(),
+            position: problem.position,
+            offset: problem.offset,
+            kind: kind_name(problem.kind),
+            text: problem.to_string(),
+        };
+        Report {
+            clean: report.is_clean(),
+            segments: report.segments,
+            messages: report.messages,
+            bytes: report.bytes,
+            was_closed: report.was_closed,
+            problems: report.problems.iter().map(line).collect(),
+        }
     }
 }
 

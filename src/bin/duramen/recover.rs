@@ -54,10 +54,10 @@ pub(crate) struct Args {
 
 /// What becomes of readable messages behind damage.
 #[derive(Debug, clap::Args)]
-struct Choice {
+pub(crate) struct Choice {
     /// Also keep the valid messages after damage, which leaves gaps in the offsets
     #[arg(long)]
-    salvage: bool,
+    pub(crate) salvage: bool,
 
     /// Keep every message before the first damage, and drop the rest
     #[arg(long, conflicts_with = "salvage")]
@@ -76,8 +76,18 @@ struct Indexes {
     time_index: bool,
 }
 
+/// A [`RecoverReport`], and whether it is of what was refused.
 #[derive(Serialize)]
 struct Report {
+    #[serde(flatten)]
+    recovered: Recovered,
+    readable_behind: Option<u64>,
+    refused: bool,
+}
+
+/// A [`RecoverReport`] in the form in which it is printed.
+#[derive(Serialize)]
+pub(crate) struct Recovered {
     changed: bool,
     dropped: Vec<DroppedLine>,
     quarantined: Vec<String>,
@@ -87,8 +97,6 @@ struct Report {
     epoch: u64,
     indexes_rebuilt: u64,
     metadata_rebuilt: bool,
-    readable_behind: Option<u64>,
-    refused: bool,
 }
 
 #[derive(Serialize)]
@@ -113,7 +121,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     spinner.finish_and_clear();
     let mut output = Output::stdout();
     if args.json {
-        output.json(&as_json(&report, behind, is_refused))?;
+        output.json(&Report {
+            recovered: Recovered::of(&report, is_refused),
+            readable_behind: behind,
+            refused: is_refused,
+        })?;
     } else if !is_refused {
         for dropped in &report.dropped {
             output.line(dropped)?;
@@ -121,30 +133,25 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     }
     output.flush()?;
     if is_refused {
-        tell_refusal(&report, behind.unwrap_or_default());
+        tell_refusal(report.dropped.first(), behind.unwrap_or_default());
         return Err(Failure::CorruptionTold);
     }
     tell_summary(&report, args.dry_run);
-    if let Some(behind @ 1..) = behind {
-        tell(format_args!(
-            "{behind} readable messages lie behind the damage: --salvage would keep them, and --truncate drop them"
-        ));
-    }
+    tell_behind(behind);
     Ok(())
 }
 
 impl Args {
     /// How many readable messages lie behind the damage, if nobody has chosen what becomes of them.
     fn behind(&self) -> Result<Option<u64>, Failure> {
-        if self.choice.salvage || self.choice.truncate {
+        if self.choice.is_made() {
             return Ok(None);
         }
         let truncated = self.recover(true, false)?;
         if truncated.dropped.is_empty() {
             return Ok(Some(0));
         }
-        let salvaged = self.recover(true, true)?;
-        Ok(Some(salvaged.messages.saturating_sub(truncated.messages)))
+        Ok(Some(behind(&truncated, &self.recover(true, true)?)))
     }
 
     fn recover(&self, dry_run: bool, salvage: bool) -> Result<RecoverReport, Failure> {
@@ -160,8 +167,28 @@ impl Args {
     }
 }
 
-fn tell_refusal(report: &RecoverReport, behind: u64) {
-    if let Some(first) = report.dropped.first() {
+impl Choice {
+    pub(crate) fn is_made(&self) -> bool {
+        self.salvage || self.truncate
+    }
+}
+
+/// How many messages salvaging a log keeps that truncating it does not.
+pub(crate) fn behind(truncated: &RecoverReport, salvaged: &RecoverReport) -> u64 {
+    salvaged.messages.saturating_sub(truncated.messages)
+}
+
+/// Tells what a choice would be about, if there is anything.
+pub(crate) fn tell_behind(behind: Option<u64>) {
+    if let Some(behind @ 1..) = behind {
+        tell(format_args!(
+            "{behind} readable messages lie behind the damage: --salvage would keep them, and --truncate drop them"
+        ));
+    }
+}
+
+pub(crate) fn tell_refusal(first: Option<&Dropped>, behind: u64) {
+    if let Some(first) = first {
         tell(format_args!("duramen: {first}"));
     }
     tell(format_args!(
@@ -195,28 +222,29 @@ fn tell_summary(report: &RecoverReport, is_dry_run: bool) {
     ));
 }
 
-fn as_json(report: &RecoverReport, readable_behind: Option<u64>, refused: bool) -> Report {
-    let line = |dropped: &Dropped| DroppedLine {
-        path: text(&dropped.path),
-        position: dropped.position,
-        len: dropped.len,
-        first_offset: dropped.first_offset,
-        end_offset: dropped.end_offset,
-        kind: kind_name(dropped.kind),
-        text: dropped.to_string(),
-    };
-    Report {
-        changed: report.changed && !refused,
-        dropped: report.dropped.iter().map(line).collect(),
-        quarantined: report.quarantined.iter().map(|path| text(path)).collect(),
-        segments: report.segments,
-        messages: report.messages,
-        next_offset: report.next_offset,
-        epoch: report.epoch,
-        indexes_rebuilt: report.indexes_rebuilt,
-        metadata_rebuilt: report.metadata_rebuilt,
-        readable_behind,
-        refused,
+impl Recovered {
+    /// What was done by this report, or not because it was refused.
+    pub(crate) fn of(report: &RecoverReport, is_refused: bool) -> Recovered {
+        let line = |dropped: &Dropped| DroppedLine {
+            path: text(&dropped.path),
+            position: dropped.position,
+            len: dropped.len,
+            first_offset: dropped.first_offset,
+            end_offset: dropped.end_offset,
+            kind: kind_name(dropped.kind),
+            text: dropped.to_string(),
+        };
+        Recovered {
+            changed: report.changed && !is_refused,
+            dropped: report.dropped.iter().map(line).collect(),
+            quarantined: report.quarantined.iter().map(|path| text(path)).collect(),
+            segments: report.segments,
+            messages: report.messages,
+            next_offset: report.next_offset,
+            epoch: report.epoch,
+            indexes_rebuilt: report.indexes_rebuilt,
+            metadata_rebuilt: report.metadata_rebuilt,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod events;
 mod following;
 mod publishing;
 mod refused;
+mod whole;
 
 use serde_json::Value;
 

@@ -34,6 +34,8 @@ fn a_missing_store_is_told() {
     let place = Place::new();
     let empty = place.parent().join("empty");
     fs::create_dir(&empty).expect("a directory");
+    let copy = place.parent().join("copy");
+    let copy = copy.to_str().expect("text");
     for dir in [place.dir(), empty.to_str().expect("text")] {
         for args in [
             &["list"][..],
@@ -45,6 +47,10 @@ fn a_missing_store_is_told() {
             &["pause", "s"],
             &["delete", "s"],
             &["events"],
+            &["check"],
+            &["recover"],
+            &["backup", copy],
+            &["restore", copy],
         ] {
             let run = run(&[&["store", dir], args].concat());
             let told = run.failed(1);
@@ -60,6 +66,7 @@ fn a_missing_store_is_told() {
     }
     assert!(fs::read_dir(&empty).expect("a directory").next().is_none());
     assert!(!fs::exists(place.dir()).expect("readable"));
+    assert!(!fs::exists(copy).expect("readable"));
 }
 
 /// A log is no store, and stays as it is.
@@ -90,6 +97,12 @@ fn wrong_usage_is_told() {
         &["list", "--names", "--limit", "1"],
         &["publish", "s", "--format", "xml"],
         &["consume", "s", "--from", "x"],
+        &["check", "s"],
+        &["recover", "--salvage", "--truncate"],
+        &["backup"],
+        &["backup", store.dir()],
+        &["restore"],
+        &["restore", store.dir()],
     ] {
         let run = store.run(args);
         assert_eq!(
@@ -109,7 +122,7 @@ fn every_command_has_help_and_a_page() {
     let help = run(&["store", "--help"]);
     for command in [
         "create", "list", "config", "set", "publish", "consume", "stat", "seal", "unseal", "pause", "resume",
-        "delete", "events",
+        "delete", "events", "check", "recover", "backup", "restore",
     ] {
         assert!(
             help.ok().contains(&format!("\n  {command} ")),

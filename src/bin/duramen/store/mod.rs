@@ -1,15 +1,20 @@
 //! `duramen store`: working with a directory of named, partitioned streams.
 
+mod backup;
+mod check;
 mod config;
 mod consume;
 mod create;
 mod delete;
 mod events;
 mod list;
+mod logs;
 mod open;
 mod partitions;
 mod pause;
 mod publish;
+mod recover;
+mod restore;
 mod resume;
 mod seal;
 mod set;
@@ -29,7 +34,7 @@ use crate::failure::Failure;
 ///
 /// Each partition is a log. One process at a time writes to a store, and any number of processes
 /// read it meanwhile. Data goes to the standard output as JSON lines. Exit codes: 0 done, 1 failed,
-/// refused or not found, 2 wrong usage, 3 corruption found.
+/// refused or not found, 2 wrong usage, 3 corruption found, 4 an interrupted backup or restore.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The store's directory
@@ -54,6 +59,10 @@ enum Command {
     Resume(resume::Args),
     Delete(delete::Args),
     Events(events::Args),
+    Check(check::Args),
+    Recover(recover::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
 }
 
 impl Args {
@@ -82,6 +91,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Command::Resume(args) => resume::run(dir, args),
         Command::Delete(args) => delete::run(dir, args),
         Command::Events(args) => events::run(dir, args),
+        Command::Check(args) => check::run(dir, args),
+        Command::Recover(args) => recover::run(dir, args),
+        Command::Backup(args) => backup::run(dir, args),
+        Command::Restore(args) => restore::run(dir, args),
     };
     done.map_err(Failure::in_store)
 }

@@ -33,8 +33,17 @@ fn open(dir: &Path, options: &StoreOptions) -> Result<Store, Failure> {
     patiently(|| options.open(dir)).map_err(|failure| named(failure, dir))
 }
 
+/// The failure of a copy from one directory to another, told of the store that is open elsewhere.
+pub(super) fn named_of_copy(failure: Failure, from: &Path, to: &Path) -> Failure {
+    match &failure {
+        Failure::Log(Error::Locked { path }) if path.starts_with(to) => named(failure, to),
+        Failure::Log(Error::Locked { .. }) => named(failure, from),
+        _ => failure,
+    }
+}
+
 /// The failure to open the store in `dir`, told of that and not of the log in it.
-fn named(failure: Failure, dir: &Path) -> Failure {
+pub(super) fn named(failure: Failure, dir: &Path) -> Failure {
     let dir = dir.to_owned();
     match failure {
         Failure::Log(Error::NoLog { .. }) => Failure::NoStore { dir },
