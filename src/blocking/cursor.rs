@@ -41,7 +41,8 @@ impl Cursor {
                 }
                 // What was published before the log was sealed is read first.
                 Ok(batch) if was_sealed => return Some(Ok(batch)),
-                Ok(_) if is_poisoned => return Some(Err(poisoned(log))),
+                // Unless reading has opened it again.
+                Ok(_) if is_poisoned && changes.is_poisoned() => return Some(Err(poisoned(log))),
                 Ok(_) => match log.is_sealed() {
                     Ok(true) => was_sealed = true,
                     Ok(false) => return None,

@@ -168,6 +168,15 @@ impl Aging {
         }
     }
 
+    /// Other limits hold from now on. What was published by when is as true as before.
+    pub(crate) fn change_limits(&mut self) {
+        *self = Aging {
+            published: std::mem::take(&mut self.published),
+            seen: self.seen,
+            ..Aging::default()
+        };
+    }
+
     /// How often to look whether anything is [due](Aging::is_due).
     pub(crate) fn period(policy: &Retention) -> Duration {
         let age = policy.age.unwrap_or(Duration::MAX);

@@ -21,12 +21,22 @@ impl Listener {
         self.0.is_some() || trace::is_heard()
     }
 
-    /// Tells what happened to the log in `dir`. A listener that panics harms nobody.
-    pub(crate) fn tell(&self, dir: &Path, event: &Event) {
-        let _ = catch_unwind(|| trace::tell(dir, event));
+    /// Whether there is a listener, besides what is traced.
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Tells what was traced already.
+    pub(crate) fn tell_untraced(&self, dir: &Path, event: &Event) {
         if let Some(listener) = &self.0 {
             let _ = catch_unwind(AssertUnwindSafe(|| listener(dir, event)));
         }
+    }
+
+    /// Tells what happened to the log in `dir`. A listener that panics harms nobody.
+    pub(crate) fn tell(&self, dir: &Path, event: &Event) {
+        let _ = catch_unwind(|| trace::tell(dir, event));
+        self.tell_untraced(dir, event);
     }
 }
 

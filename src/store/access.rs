@@ -50,6 +50,7 @@ impl<'a> Access<'a> {
             let _alone = self.partition.gate.write();
             self.shut_if_poisoned();
         }
+        self.inner.keeper.tell_left();
         changed
     }
 
@@ -175,7 +176,7 @@ impl<'a> Access<'a> {
         if dir.is_some_and(|dir| was_closed(&dir).unwrap_or(false)) {
             return Ok(());
         }
-        self.open_log(&record)?.close()
+        self.partition.note_closed(self.open_log(&record)?.close())
     }
 
     /// Uses the log, which is opened if it is not. If it is closed meanwhile, it is opened again: a
@@ -240,7 +241,10 @@ impl<'a> Access<'a> {
         };
         // What is owed comes in front of the seal.
         if !partition.owes.load(Ordering::Acquire) {
-            self.agree_on_seal(&log, record.sealed.contains(partition.number))?;
+            let agreed = self.agree_on_seal(&log, record.sealed.contains(partition.number));
+            if agreed.is_err() {
+                return agreed.and(partition.note_closed(log.close()));
+            }
         }
         partition.is_used.store(true, Ordering::Relaxed);
         partition.log.store(Some(log));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -26,6 +27,10 @@ pub(super) const NAME: &[u8] = b"name";
 
 /// The event of a message that nobody is told of: the directory of a partition was made.
 const MADE: &str = "made";
+
+/// For how long the catalog keeps what was superseded: events of streams that have changed since,
+/// or are gone.
+pub(super) const EVENTS_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
 /// The log of the catalog. Its lock is that of the store.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::access::{Access, Asked};
+use super::catalog::EVENTS_KEPT;
 use super::compactor::Job;
 use super::entry::{Entry, Partition};
 use super::inner::Inner;
@@ -17,9 +18,8 @@ use crate::compact::{Settings, compact_with};
 use crate::scheduler::{Scheduler, Turn, Worker};
 use crate::{FileLog, Log, Result};
 
-/// For how long the catalog keeps what was superseded: events of streams that have changed since,
-/// or are gone.
-const EVENTS_KEPT: Duration = Duration::from_secs(7 * 86_400);
+/// How far a partition comes, at least, before it is noted how far it was compacted.
+const NOTES_APART: u64 = 1024;
 /// So many messages more than it needs the catalog may have.
 const CATALOG_SLACK: u64 = 1024;
 
@@ -52,11 +52,13 @@ impl Inner {
             Some(Job::Catalog) => self.compact_catalog(),
             None => Ok(()),
         };
+        self.keeper.compactor.go_on();
     }
 
     /// Has a partition compacted if there is enough to do.
     pub(super) fn compact_if_due(&self, entry: &Arc<Entry>, partition: &Arc<Partition>) {
-        if self.is_compaction_due(entry, partition) {
+        let is_paused = entry.record.lock().paused.contains(partition.number);
+        if !is_paused && self.is_compaction_due(entry, partition) {
             self.keeper
                 .compactor
                 .ask(Job::Partition(Arc::clone(entry), Arc::clone(partition)));
@@ -89,15 +91,16 @@ impl Inner {
 
     fn compact_partition(&self, entry: &Arc<Entry>, partition: &Arc<Partition>) -> Result<()> {
         entry.check_live()?;
-        let Some(settings) = entry.record.lock().config.compaction.settings() else {
-            return Ok(());
-        };
         // One that is paused stays so.
         Access::new(self, entry, partition).open(Asked::Reading)?;
         let Some(log) = partition.log.load_full() else {
             return Ok(());
         };
         let _pinned = partition.pin();
+        // Whoever changes them from here on closes this log.
+        let Some(settings) = entry.record.lock().config.compaction.settings() else {
+            return Ok(());
+        };
         self.compact_log(entry, partition, &log, &settings)
     }
 
@@ -112,6 +115,13 @@ impl Inner {
         let old = age.map(|age| log.offset_by_age(age)).transpose()?.flatten();
         let to = old.unwrap_or(log.next_offset()?);
         self.compact(log, settings)?;
+        partition.keeping.compacted_to.fetch_max(to, Ordering::AcqRel);
+        // A note takes space in the catalog for a week. Without one, the next life compacts what it
+        // need not.
+        let noted = noted_to(entry, partition.number);
+        if to < noted.saturating_mul(2).max(NOTES_APART) {
+            return Ok(());
+        }
         self.change(entry, None, &Numbers::default(), |record| {
             record.compacted.insert(partition.number, to);
             Ok(true)
@@ -147,11 +157,14 @@ fn old_enough_of(entry: &Entry) -> Option<Duration> {
     entry.record.lock().config.compaction.older_than
 }
 
+/// The offset up to which a partition was compacted, as far as that is known.
 fn compacted_to(entry: &Entry, partition: &Partition) -> u64 {
+    let known = partition.keeping.compacted_to.load(Ordering::Acquire);
+    known.max(noted_to(entry, partition.number))
+}
+
+/// What the catalog says of that.
+fn noted_to(entry: &Entry, number: u32) -> u64 {
     let record = entry.record.lock();
-    record
-        .compacted
-        .get(&partition.number)
-        .copied()
-        .unwrap_or_default()
+    record.compacted.get(&number).copied().unwrap_or_default()
 }

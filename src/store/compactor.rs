@@ -51,7 +51,17 @@ impl Compactor {
         let mut jobs = self.jobs.lock();
         if !jobs.iter().any(|waiting| waiting.is(&job)) {
             jobs.push_back(job);
-            drop(jobs);
+        }
+        drop(jobs);
+        // Also if it waits already: there may have been no thread then.
+        member.ask(Turn::Ordinary);
+    }
+
+    /// Asks for another turn if there is more to do.
+    pub(super) fn go_on(&self) {
+        if !self.jobs.lock().is_empty()
+            && let Some(member) = self.member.get()
+        {
             member.ask(Turn::Ordinary);
         }
     }

@@ -25,6 +25,7 @@ use super::intents::{Place, TouchedSince};
 use super::layout::{CATALOG, Layout};
 use super::record::Record;
 use super::report::{PartitionReport, StoreBackupReport};
+use crate::directory::Copies;
 use crate::engine::To;
 use crate::sys::{Created, Dir};
 use crate::{BackupReport, Error, FileLog, Log, Result};
@@ -75,7 +76,10 @@ impl Inner {
             Ok(())
         })?;
         let root = created.dir().clone();
-        if root.enter(CATALOG)?.is_none() && !root.list()?.is_empty() {
+        let earlier = root.enter(CATALOG)?.map(|dir| Copies::read(&dir)).transpose()?;
+        let has_catalog = earlier.is_some_and(|earlier| !earlier.is_absent());
+        // A catalog without a log may be all that is left of that of a store.
+        if !has_catalog && root.list()?.iter().any(|name| name != CATALOG) {
             return Err(Error::Invalid(
                 "the target has other things in it than a copy of the store",
             ));

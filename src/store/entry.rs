@@ -1,7 +1,7 @@
 //! A stream as an open store has it.
 
 use std::ops::AddAssign;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -83,7 +83,15 @@ pub(super) struct Partition {
     pub(super) aging: Arc<Mutex<Aging>>,
     /// What it has, if that was looked at since it was closed.
     pub(super) known: Mutex<Option<Known>>,
+    pub(super) keeping: Keeping,
+}
+
+/// What is due in a partition that nobody need use.
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
     pub(super) next_look: Slot,
+    /// The offset up to which it was compacted in this life.
+    pub(super) compacted_to: AtomicU64,
 }
 
 /// What a log has.
@@ -229,7 +237,7 @@ impl Partition {
             pins: AtomicU32::new(0),
             aging: Arc::default(),
             known: Mutex::new(None),
-            next_look: Slot::default(),
+            keeping: Keeping::default(),
         }
     }
 
@@ -268,6 +276,11 @@ impl Partition {
             self.forget_age();
         }
         closed
+    }
+
+    /// Other limits hold for the age of its messages.
+    pub(super) fn change_limits(&self) {
+        self.aging.lock().change_limits();
     }
 
     /// What was known of the age of its messages does not hold any more.

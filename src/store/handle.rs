@@ -150,7 +150,9 @@ impl Store {
     ///
     /// [`NoStream`](crate::Error::NoStream); those of [`Log::publish`](crate::Log::publish).
     pub fn delete(&self, name: &str) -> Result<()> {
-        self.inner.delete(&self.full(name))
+        let done = self.inner.delete(&self.full(name));
+        self.inner.keeper.tell_left();
+        done
     }
 
     /// Lists streams in the byte order of their names, those that are being deleted included.
@@ -220,7 +222,9 @@ impl Store {
                 messages,
             });
         }
-        self.inner.publish_to(&all)
+        let done = self.inner.publish_to(&all);
+        self.inner.keeper.tell_left();
+        done
     }
 
     /// Copies the whole store, whatever the [scope](Store::scoped) of this handle, to the directory
@@ -277,7 +281,9 @@ impl Store {
     ///
     /// Those of [`Log::sync`](crate::Log::sync).
     pub fn sync(&self) -> Result<()> {
-        self.inner.sync()
+        let done = self.inner.sync();
+        self.inner.keeper.tell_left();
+        done
     }
 
     /// Brings everything to stable storage and closes the store, for all its handles. Later calls

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, EVENTS_KEPT};
 use super::entry::{Entry, Origin, no_stream};
 use super::event::StreamEventKind;
 use super::id::StreamId;
@@ -35,8 +36,8 @@ pub(super) struct Inner {
     pub(super) layout: Layout,
     pub(super) catalog: Catalog,
     pub(super) streams: RwLock<Streams>,
-    /// Held while the catalog is read.
-    pub(super) reading_catalog: Mutex<()>,
+    /// When the catalog was last read. Held while it is.
+    pub(super) reading_catalog: Mutex<Option<Instant>>,
     /// Held while a name comes or goes.
     pub(super) changing: Mutex<()>,
     pub(super) open: OpenPartitions,
@@ -58,8 +59,12 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn insert(&mut self, entry: &Arc<Entry>) {
-        self.by_name.insert(Arc::clone(&entry.name), Arc::clone(entry));
         self.by_id.insert(entry.id, Arc::clone(entry));
+        // A catalog that was salvaged may have lost that another one of this name was removed.
+        let other = self.by_name.get(&entry.name);
+        if other.is_none_or(|other| other.check_live().is_err() || entry.check_live().is_ok()) {
+            self.by_name.insert(Arc::clone(&entry.name), Arc::clone(entry));
+        }
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
@@ -87,13 +92,23 @@ impl Inner {
     /// Takes note of what the catalog says since it was last read.
     pub(super) fn read_catalog(&self) -> Result<()> {
         // The whole of it: else older news might be taken over after newer ones.
-        let _reading = self.reading_catalog.lock();
+        let mut reading = self.reading_catalog.lock();
+        let now = Instant::now();
+        let last = reading.replace(now);
         let from = self.streams.read().read_to;
         if from > 0 && self.catalog.log.next_offset()? == from {
             return Ok(());
         }
         let mut streams = self.streams.write();
-        let (news, read_to) = self.catalog.news(streams.read_to)?;
+        // What says that a stream is gone may be gone itself by then.
+        let is_late = last.is_some_and(|last| now.saturating_duration_since(last) > EVENTS_KEPT / 2);
+        let from = if is_late { 0 } else { streams.read_to };
+        let (mut news, read_to) = self.catalog.news(from)?;
+        if is_late {
+            for id in streams.by_id.keys() {
+                news.entry(*id).or_insert(None);
+            }
+        }
         let origin = if self.options.read_only {
             Origin::Read
         } else {

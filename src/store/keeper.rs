@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::compactor::Compactor;
 use super::entry::Entry;
+use super::telling::Telling;
 use super::upcoming::Upcoming;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
 
@@ -30,6 +31,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Keeper {
     pub(super) upcoming: Upcoming,
     pub(super) compactor: Compactor,
+    /// Tells a listener, if there is one.
+    pub(super) telling: Option<Arc<Telling>>,
     deleted: Mutex<VecDeque<Arc<Entry>>>,
     member: OnceLock<Member>,
     /// Takes the turns for as long as the store is there.
@@ -44,6 +47,20 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
+    pub(super) fn new(telling: Option<Arc<Telling>>) -> Keeper {
+        Keeper {
+            telling,
+            ..Keeper::default()
+        }
+    }
+
+    /// Has a listener told what no thread was asked to tell. For the end of calls.
+    pub(super) fn tell_left(&self) {
+        if let Some(telling) = &self.telling {
+            telling.tell_left();
+        }
+    }
+
     /// Has `worker` take turns from now on. It is asked for one if there is something to do.
     pub(super) fn start(&self, worker: Arc<dyn Worker>, scheduler: &Scheduler, file_system: u64) {
         let worker = self.worker.get_or_init(|| worker);

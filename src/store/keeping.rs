@@ -304,9 +304,13 @@ impl Inner {
         if !all.is_empty() || all.next_offset != total {
             return Ok(false);
         }
-        self.note_deleted(entry)?;
-        entry.used().for_each(|partition| self.end_use(entry, partition));
+        let deleted = self.note_deleted(entry);
+        if entry.is_deleting() {
+            // Also if it is not known whether the catalog says so.
+            entry.used().for_each(|partition| self.end_use(entry, partition));
+        }
         drop(gates);
+        deleted?;
         self.keeper.purge_later(entry);
         Ok(true)
     }

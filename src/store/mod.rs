@@ -43,6 +43,7 @@ mod slot;
 mod states;
 mod stream;
 mod survey;
+mod telling;
 mod typed;
 mod upcoming;
 

@@ -1,16 +1,17 @@
 //! Making, changing and deleting streams.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::config::{StreamConfig, StreamPatch};
-use super::entry::{Entry, Origin, Partition, no_stream};
+use super::entry::{Entry, Origin, Partition, Written, no_stream};
 use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::info::Ensured;
 use super::inner::{Inner, info};
 use super::name;
 use super::record::{Numbers, Record};
-use crate::{Error, Result};
+use crate::{Error, Result, Retention};
 
 impl Inner {
     /// See [`Store::create`](super::Store::create).
@@ -43,6 +44,12 @@ impl Inner {
         self.catalog
             .note(id, Some(StreamEventKind::Created), &Numbers::default(), &record)?;
         let entry = Arc::new(Entry::new(id, record, Origin::New));
+        // From here on the monotonic clock tells.
+        *entry.written.lock() = Some(Written {
+            total: 0,
+            since: self.options.log.environment.clock.monotonic(),
+            before: Duration::ZERO,
+        });
         self.streams.write().insert(&entry);
         self.keep_stream_from_now_on(&entry);
         Ok(entry)
@@ -75,12 +82,14 @@ impl Inner {
             partitions: Some(entry.partition_count()),
             ..effective
         };
+        let mut before = Retention::new();
         let is_changed = self.change(
             &entry,
             Some(StreamEventKind::Reconfigured),
             &Numbers::default(),
             |record| {
                 let is_changed = record.config != effective;
+                before = record.config.policy();
                 record.config = effective;
                 Ok(is_changed)
             },
@@ -88,7 +97,7 @@ impl Inner {
         if !is_changed {
             return Ok(Ensured::Unchanged(info(&entry)));
         }
-        self.reopen(&entry);
+        self.reopen(&entry, before);
         Ok(Ensured::Updated(info(&entry)))
     }
 
@@ -96,6 +105,7 @@ impl Inner {
     pub(super) fn reconfigure(&self, name: &str, patch: &StreamPatch) -> Result<StreamConfig> {
         self.check_writable()?;
         let entry = self.entry(name)?;
+        let mut before = Retention::new();
         let is_changed = self.change(
             &entry,
             Some(StreamEventKind::Reconfigured),
@@ -103,24 +113,28 @@ impl Inner {
             |record| {
                 let after = self.accepted(record.config.after(patch, &self.options.defaults)?)?;
                 let is_changed = record.config != after;
+                before = record.config.policy();
                 record.config = after;
                 Ok(is_changed)
             },
         )?;
         if is_changed {
-            self.reopen(&entry);
+            self.reopen(&entry, before);
         }
         Ok(entry.record.lock().config.clone())
     }
 
     /// Closes the partitions that are open, so that they are opened as the record says now.
-    fn reopen(&self, entry: &Arc<Entry>) {
+    /// `before` is what was kept so far.
+    fn reopen(&self, entry: &Arc<Entry>, before: Retention) {
+        let has_other_limits = entry.record.lock().config.policy() != before;
         for partition in entry.used() {
             let _alone = partition.gate.write();
             // What else closing fails with is what recovery is for.
             let _ = partition.shut();
-            // Of what the new limits are about, nothing was looked at.
-            partition.forget_age();
+            if has_other_limits {
+                partition.change_limits();
+            }
             self.open.forget(entry.id, partition.number);
         }
         self.keep_stream_from_now_on(entry);
@@ -156,6 +170,8 @@ impl Inner {
         let _ = partition.shut();
         partition.changes.notify();
         self.open.forget(entry.id, partition.number);
+        self.keeper.upcoming.remove(&partition.keeping.next_look);
+        self.keeper.upcoming.remove(&entry.next_look);
     }
 
     /// Removes a stream that was deleted: its files, and then what the catalog says of it.

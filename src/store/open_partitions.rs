@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::entry::{Entry, Partition};
 use super::id::StreamId;
+use crate::Changes;
 
 /// The partitions that are open, and perhaps some that were.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl OpenPartitions {
         let mut open = self.open.lock();
         open.push_back(opened);
         let excess = open.len().saturating_sub(self.max);
-        let mut victims = Vec::new();
+        let (mut victims, mut awaited) = (Vec::new(), Vec::new());
         // Second chance: the first round spares those that were used since the last search.
         let mut looks = 2 * open.len();
         while victims.len() < excess && looks > 0 {
@@ -50,7 +51,7 @@ impl OpenPartitions {
             let Some(mut next) = open.pop_front() else { break };
             let is_spared = Arc::ptr_eq(&next.partition, partition)
                 || next.partition.is_used.swap(false, Ordering::Relaxed)
-                || is_needed(&next.partition);
+                || is_needed(&next.partition, &mut awaited);
             if is_spared {
                 next.used_at = Instant::now();
                 open.push_back(next);
@@ -59,6 +60,9 @@ impl OpenPartitions {
             }
         }
         drop(open);
+        for changes in awaited {
+            changes.notify();
+        }
         self.close(victims);
     }
 
@@ -66,10 +70,12 @@ impl OpenPartitions {
     pub(super) fn close_idle(&self, idle: Duration) -> bool {
         let now = Instant::now();
         let mut open = self.open.lock();
-        let mut victims = Vec::new();
+        let (mut victims, mut awaited) = (Vec::new(), Vec::new());
         for _ in 0..open.len() {
             let Some(mut next) = open.pop_front() else { break };
-            if next.partition.is_used.swap(false, Ordering::Relaxed) || is_needed(&next.partition) {
+            if next.partition.is_used.swap(false, Ordering::Relaxed)
+                || is_needed(&next.partition, &mut awaited)
+            {
                 next.used_at = now;
             }
             if next.partition.log.load().is_none() {
@@ -82,6 +88,9 @@ impl OpenPartitions {
             }
         }
         drop(open);
+        for changes in awaited {
+            changes.notify();
+        }
         self.close(victims);
         !self.open.lock().is_empty()
     }
@@ -114,12 +123,13 @@ impl OpenPartitions {
     }
 }
 
-/// Whether somebody copies or compacts a partition, or may wait for it. Those who wait announce
-/// themselves again, and those who have stopped are forgotten.
-fn is_needed(partition: &Partition) -> bool {
+/// Whether somebody copies or compacts a partition, or may wait for it. Those who wait are to be
+/// notified, without a lock: they announce themselves again, and those who have stopped are
+/// forgotten.
+fn is_needed(partition: &Partition, awaited: &mut Vec<Arc<Changes>>) -> bool {
     let is_awaited = partition.changes.is_awaited();
     if is_awaited {
-        partition.changes.notify();
+        awaited.push(Arc::clone(&partition.changes));
     }
     is_awaited || partition.is_pinned()
 }

@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::layout::{CATALOG, Layout};
 use super::open_partitions::OpenPartitions;
 use super::options::StoreOptions;
+use super::telling::Telling;
 use crate::directory::corrupt;
 use crate::scheduler::Scheduler;
 use crate::sys::{Created, Dir, Process};
@@ -63,7 +64,11 @@ impl Owner {
                 let _ = self.settle();
             }
         }
-        self.close_logs(ready)
+        let closed = self.close_logs(ready);
+        if let Some(telling) = &self.keeper.telling {
+            telling.tell();
+        }
+        closed
     }
 
     /// In a fork of the process: lets go of the locks on directories, which must not outlast the
@@ -96,6 +101,13 @@ impl Owner {
         let scheduler = Scheduler::new();
         let mut log = options.log.clone().read_only(options.read_only);
         log.environment.scheduler = Some(scheduler.clone());
+        let telling = Telling::new(&log.environment.listener);
+        if let Some(telling) = &telling {
+            if log.background && !options.read_only {
+                telling.start(&scheduler);
+            }
+            log.environment.listener = telling.listener();
+        }
         let dir = if options.read_only {
             root.enter(CATALOG)?.ok_or_else(|| no_store(root))?
         } else {
@@ -124,10 +136,10 @@ impl Owner {
             layout,
             catalog,
             streams: RwLock::default(),
-            reading_catalog: Mutex::new(()),
+            reading_catalog: Mutex::new(None),
             changing: Mutex::new(()),
             intents: Intents::default(),
-            keeper: Keeper::default(),
+            keeper: Keeper::new(telling),
             scheduler,
             is_closed: AtomicBool::new(false),
             process: Process::current(),

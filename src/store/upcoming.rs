@@ -34,7 +34,7 @@ struct Looks {
 impl Look {
     fn slot(&self) -> Option<&Slot> {
         match self {
-            Look::Partition(_, partition) => Some(&partition.next_look),
+            Look::Partition(_, partition) => Some(&partition.keeping.next_look),
             Look::Emptiness(entry) => Some(&entry.next_look),
             Look::Catalog => None,
         }
@@ -73,6 +73,14 @@ impl Upcoming {
             *slot.0.lock() = None;
         }
         Some(look)
+    }
+
+    /// Looks at this no more.
+    pub(super) fn remove(&self, slot: &Slot) {
+        let mut looks = self.0.lock();
+        if let Some(key) = slot.0.lock().take() {
+            looks.by_time.remove(&key);
+        }
     }
 
     /// When the next one is due.

@@ -173,6 +173,18 @@ fn a_target_that_is_no_copy_of_the_store_is_refused_and_left_alone() {
     assert_eq!(files(&other_home.path()), before);
     assert_eq!(read(&open(&path("other")), "s", 0), ["z"]);
     assert_eq!(read(&store, "s", 0), ["a"]);
+
+    // One that has lost what was in its catalog.
+    fs::remove_dir_all(other_home.path().join("catalog")).expect("removed");
+    fs::create_dir(other_home.path().join("catalog")).expect("made");
+    let before = files(&other_home.path());
+    is_invalid(store.backup(&other_home.path()));
+    is_invalid(store::restore(
+        path("other"),
+        other_home.path(),
+        &StoreOptions::new(),
+    ));
+    assert_eq!(files(&other_home.path()), before);
 }
 
 /// Goal: a copy that somebody uses as a store of its own is not overwritten. Method: opened for writing and closed;

@@ -1,6 +1,7 @@
 //! Rows: retention and compaction of idle streams, delete on empty.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use duramen::store::{
@@ -8,7 +9,8 @@ use duramen::store::{
     StreamEventKind, StreamPatch,
 };
 use duramen::{
-    Control, Error, Log, ManualClock, NewMessage, Options, PublishOptions, Start, Timestamp, Token, compact,
+    Control, Error, Event, Log, ManualClock, NewMessage, Options, PublishOptions, Start, Timestamp, Token,
+    compact,
 };
 
 use crate::support::{Home, descriptors_below, names, plain, publish, until, until_purged, values};
@@ -360,4 +362,71 @@ fn the_catalog_forgets_old_events_of_streams_that_have_changed() {
     let week = compact::Settings::new().older_than(7 * DAY).dry_run(true);
     let left = compact::updates(&catalog.expect("opened"), &week).expect("looked at");
     assert_eq!(left.messages, 0);
+}
+
+/// Goal: a listener may use the store, also while that does something in the background. Method: it looks at the
+/// partition that it is told of.
+#[test]
+fn a_listener_may_use_the_store() {
+    let store: Arc<OnceLock<Store>> = Arc::default();
+    let (tell, told) = mpsc::channel();
+    let (clock, used) = (Arc::new(ManualClock::new(Timestamp::now())), Arc::clone(&store));
+    let log = Options::new()
+        .clock(Arc::clone(&clock) as _)
+        .on_event(move |_: &Path, event: &Event| {
+            if let (Event::RetentionRemoved { .. }, Some(store)) = (event, used.get()) {
+                let log = store.stream("s").and_then(|stream| stream.partition(0));
+                let _ = tell.send(log.and_then(|log| log.stat()).map(|stats| stats.messages));
+            }
+        });
+    let home = Home::with(|options| options.idle_after(Duration::from_millis(20)).log(log));
+    let opened = store.get_or_init(|| home.open());
+    let made = stream(opened, "s", &kept_for(HOUR));
+    for _ in 0..3 {
+        publish(&made, 0, "a").expect("published");
+        until_closed(&home);
+        clock.advance(HOUR + Duration::from_secs(70));
+        let seen = told.recv_timeout(Duration::from_secs(20)).expect("told in time");
+        assert_eq!(seen.expect("looked at"), 0);
+    }
+    opened.close().expect("closed");
+}
+
+#[test]
+fn a_stream_that_was_just_made_is_not_deleted_because_the_clock_steps() {
+    let (home, clock) = home();
+    let store = home.open();
+    stream(&store, "s", &plain());
+    let now = duramen::Clock::now(&*clock).as_micros();
+    clock.set(Timestamp::from_micros(now + 1_000_000 * 86_400));
+    store
+        .reconfigure("s", &StreamPatch::new().delete_on_empty(HOUR))
+        .expect("reconfigured");
+    clock.advance(HOUR / 2);
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(names(&store), ["s"]);
+    clock.advance(HOUR);
+    until("s", || is_gone(&store, "s"));
+}
+
+#[test]
+fn another_setting_does_not_make_messages_old_after_a_step_of_the_clock() {
+    let (home, clock) = home();
+    let store = home.open();
+    let made = stream(&store, "s", &kept_for(HOUR));
+    for value in ["a", "b", "c"] {
+        publish(&made, 0, value).expect("published");
+    }
+    let now = duramen::Clock::now(&*clock).as_micros();
+    clock.set(Timestamp::from_micros(now + 1_000_000 * 86_400));
+    let retention = duramen::store::RetentionPatch::new().max_age(2 * HOUR);
+    for patch in [
+        StreamPatch::new().time_index(true),
+        StreamPatch::new().retention(retention),
+    ] {
+        store.reconfigure("s", &patch).expect("reconfigured");
+        clock.advance(Duration::from_secs(300));
+        std::thread::sleep(Duration::from_secs(6));
+        assert_eq!(messages(&home, &made), 3);
+    }
 }

@@ -30,7 +30,7 @@ fn battery(steps: &[Step], len_max: usize, one_in: usize, share: usize, states_m
 
 #[test]
 fn streams_come_change_and_go() {
-    battery(&Step::CHANGING, 2, 1, 50, 15_000);
+    battery(&Step::CHANGING, 2, 1, 270, 105_000);
 }
 
 /// A store that was closed is opened again, its partitions are published to and nothing else is, and the process dies.
@@ -75,5 +75,5 @@ fn a_copy_is_whole_or_known_as_unfinished() {
 
 #[test]
 fn an_atomic_publish_is_there_as_a_whole_or_not_at_all() {
-    battery(&Step::ATOMIC, 3, 4, 50, 15_000);
+    battery(&Step::ATOMIC, 3, 4, 500, 200_000);
 }
