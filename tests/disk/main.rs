@@ -12,6 +12,7 @@ mod faults;
 mod gc;
 mod kill;
 mod killed_controls;
+mod killed_stores;
 mod limits;
 mod locks;
 mod many_segments;

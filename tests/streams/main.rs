@@ -10,6 +10,7 @@ mod events;
 mod follow;
 mod keeping;
 mod lists;
+mod model;
 mod names;
 mod opening;
 mod partitions;

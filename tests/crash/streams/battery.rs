@@ -15,7 +15,7 @@ use crate::settings::{Settings, mix};
 use crate::verdict::{Verdict, ensure};
 
 /// Of so many disks, one is crashed again while the store is opened.
-const AGAIN_EVERY: usize = 16;
+const AGAIN_EVERY: usize = 48;
 /// Then it is crashed after one in so many operations.
 const AGAIN_POINTS: u64 = 6;
 /// So many disks are tried for each of them.
