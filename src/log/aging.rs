@@ -14,8 +14,11 @@ const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// How often the limits are looked at, at the most and at the least.
 const PERIOD_MIN: Duration = Duration::from_secs(1);
 const PERIOD_MAX: Duration = Duration::from_secs(60);
-/// For how many parts of the age the log notes what it had published by then.
+/// For how many parts of the age the log notes what it had published by then, at least. There are
+/// at most twice as many notes.
 const NOTES: u32 = 64;
+/// Something is old a moment after its age.
+const TICK: Duration = Duration::from_micros(1);
 
 /// Both clocks, read together.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +157,8 @@ pub(crate) struct Aging {
     applied_at: Option<u64>,
     /// The next offset when it was last looked at.
     seen: u64,
+    /// Everything below this was old at the last pass.
+    young: u64,
 }
 
 impl Aging {
@@ -189,12 +194,22 @@ impl Aging {
         let Some(age) = policy.age.filter(|_| !policy.by_event_time) else {
             return;
         };
-        let is_news = self.published.back().is_none_or(|(noted, offset)| {
-            *offset < next_offset && now.saturating_duration_since(*noted) >= age / NOTES
-        });
-        if is_news {
-            self.published.push_back((now, next_offset));
+        let last = self.published.back();
+        if last.is_some_and(|(_, offset)| *offset >= next_offset) {
+            return;
         }
+        // Of three notes, the first and the last are so far apart. What is told less exactly then is
+        // still true.
+        let before = self
+            .published
+            .len()
+            .checked_sub(2)
+            .map(|index| self.published[index]);
+        let is_crowded = before.is_some_and(|(noted, _)| now.saturating_duration_since(noted) < age / NOTES);
+        if is_crowded {
+            self.published.pop_back();
+        }
+        self.published.push_back((now, next_offset));
     }
 
     /// Whether a pass may find anything to remove.
@@ -207,10 +222,20 @@ impl Aging {
     /// From when on a pass may find anything to remove if nothing is published meanwhile; `None` if
     /// none ever does.
     pub(crate) fn due_if_left_alone(&self, policy: &Retention, now: Instant) -> Option<Instant> {
-        if self.is_due(policy, now, self.seen) {
+        let is_counted = policy.bytes.is_some() || policy.messages.is_some();
+        if is_counted && self.applied_at.is_none_or(|offset| offset < self.seen) {
             return Some(now);
         }
-        policy.age.and(self.due)
+        let age = policy.age?;
+        let Some(due) = self.due else {
+            return Some(now);
+        };
+        // Of what was published since the last pass, the notes tell. While the log was open, it was
+        // noted once in a period how far it had come.
+        let mut notes = self.published.iter();
+        let first = notes.find(|(_, offset)| *offset > self.young);
+        let noted = first.map(|(noted, _)| later(later(*noted, age), TICK));
+        Some(noted.map_or(due, |noted| due.max(noted)))
     }
 
     pub(crate) fn is_age_due(&self, now: Instant) -> bool {
@@ -287,7 +312,8 @@ impl Aging {
             due = due.min(until);
         }
         // One more, so that it is not the moment at which the message is exactly as old.
-        self.due = Some(later(due, Duration::from_micros(1)));
+        self.due = Some(later(due, TICK));
+        self.young = young.offset;
     }
 
     /// Notes that all limits were applied when this was the next offset.

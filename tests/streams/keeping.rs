@@ -70,6 +70,26 @@ fn messages_of_a_partition_that_is_closed_expire() {
     assert_eq!(values(&short, 0).expect("read"), ["b"]);
 }
 
+/// The log knows of these only that they were published before it was closed.
+#[test]
+fn messages_that_claim_times_expire_from_a_partition_that_is_closed() {
+    let (home, clock) = home();
+    let store = home.open();
+    let made = stream(&store, "s", &kept_for(HOUR));
+    for time in [0, i64::MAX] {
+        let message = NewMessage::value(b"a").time(Timestamp::from_micros(time));
+        let to = Partitioner::To(0);
+        let published = made.publish(message, &to, &PublishOptions::new());
+        published.expect("published");
+    }
+    until_closed(&home);
+    clock.advance(HOUR - Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(messages(&home, &made), 2);
+    clock.advance(Duration::from_secs(2));
+    until("the old messages are gone", || messages(&home, &made) == 0);
+}
+
 #[test]
 fn messages_of_an_earlier_life_expire_without_being_used() {
     let (home, clock) = home();
