@@ -243,9 +243,7 @@ impl Log for FileLog {
     }
 
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
-        let ack = self.append(messages, how)?;
-        // Of a batch that had been published before, the end is not the next offset.
-        Ok(if ack.is_duplicate { ack.tail } else { ack.end }.offset)
+        Ok(self.append(messages, how)?.next_offset())
     }
 
     #[inline]

@@ -44,7 +44,7 @@ declare_log! {
         ///   and the handle is poisoned. Later calls fail with
         ///   [`Poisoned`](crate::Error::Poisoned).
         /// - [`ReadOnly`](crate::Error::ReadOnly): the handle is open for reading only.
-        change fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
+        publish fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
             self.publish_with(messages, &PublishOptions::new())
         }
 
@@ -74,7 +74,7 @@ declare_log! {
         /// - [`Invalid`](crate::Error::Invalid) for more than four control records, for
         ///   `Control::Unseal`, and when the log has given out all its offsets.
         /// - [`NotSupported`](crate::Error::NotSupported) from a log that does not know an option.
-        change fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64>;
+        publish fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64>;
 
         /// As [`publish_with`](Log::publish_with), and says where the batch is, when it was
         /// published, and whether it had been before.
@@ -86,7 +86,7 @@ declare_log! {
         ///
         /// As `publish_with`, and [`NotSupported`](crate::Error::NotSupported) from a log that
         /// knows no tokens, control records, producers or expected keys.
-        change fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
+        publish fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
             how.check_plain()?;
             let next_offset = self.publish_with(messages, how)?;
             default::ack(messages, next_offset, |at| self.get(at), || self.tail())
@@ -233,7 +233,7 @@ declare_log! {
         /// - [`Corrupt`](crate::Error::Corrupt) if the first message of the batch is damaged; a
         ///   batch ends before a later damaged message. Also if the segment's header or length is
         ///   damaged, or any message of a segment whose index is not built yet.
-        read fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
+        fetch fn consume(&self, from: Start, max_count: usize) -> Result<Batch>;
 
         /// Reads messages in offset order within limits, through a filter, and says why it
         /// stopped. `from` is resolved as by [`consume`](Log::consume); see
@@ -250,7 +250,7 @@ declare_log! {
         /// [`clamp`](crate::ReadOptions::clamp); [`Invalid`](crate::Error::Invalid) for a start
         /// time that is not before `until_time`; [`NotSupported`](crate::Error::NotSupported) for
         /// control records where they cannot be shown.
-        read fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
+        fetch fn read(&self, from: Start, how: &ReadOptions) -> Result<ReadBatch> {
             if how.control {
                 return Err(Error::NotSupported("control records"));
             }
@@ -267,7 +267,7 @@ declare_log! {
         ///
         /// As `consume`, and [`NoIndex`](crate::Error::NoIndex) without a key index. Damage to a
         /// message with another key may be reported or passed over.
-        read fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch>;
+        fetch fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch>;
 
         /// Reads one message.
         ///
@@ -286,7 +286,7 @@ declare_log! {
         ///   the offset of a control record.
         /// - [`OffsetOutOfRange`](crate::Error::OffsetOutOfRange) for `At(o)` below the start
         ///   offset, or at or beyond the next offset; `AtOrOldest(o)` only there.
-        read fn get(&self, at: Start) -> Result<Message>;
+        fetch fn get(&self, at: Start) -> Result<Message>;
 
         /// The last message with exactly this key. It may be a tombstone.
         ///
@@ -294,7 +294,7 @@ declare_log! {
         ///
         /// [`NotFound`](crate::Error::NotFound); [`NoIndex`](crate::Error::NoIndex) without a key
         /// index.
-        read fn get_by_key(&self, key: &[u8]) -> Result<Message>;
+        fetch fn get_by_key(&self, key: &[u8]) -> Result<Message>;
 
         /// The offset of the message that [`get_by_key`](Log::get_by_key) returns.
         ///
@@ -316,7 +316,7 @@ declare_log! {
         ///
         /// [`NotFound`](crate::Error::NotFound) if all messages are before `start`;
         /// [`NoIndex`](crate::Error::NoIndex) without a time index.
-        read fn get_by_time(&self, start: Timestamp) -> Result<Message>;
+        fetch fn get_by_time(&self, start: Timestamp) -> Result<Message>;
 
         /// The offset and the own time of the message that [`get_by_time`](Log::get_by_time)
         /// returns.

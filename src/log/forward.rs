@@ -10,6 +10,8 @@
 ///
 /// Each method of the trait is marked with a word in front of `fn`:
 ///
+/// - `publish`: as `change`, and messages may be added.
+/// - `fetch`: as `read`, and the result has messages.
 /// - `change`: readers may see the log changed afterwards. The method returns a `Result`.
 /// - `wait`: as `change`, but it may take for ever.
 /// - `end`: as `change`; the handle is closed.
@@ -24,11 +26,11 @@
 /// forward_log!([impl<L: Log> Log for Wrapper<L>] |log| log.inner, |result| log.note(result));
 /// ```
 ///
-/// A wrapper that has no log at all times names two methods of its own, for `change` and `read`, to
-/// which the call is given as a closure, and has methods of its own for the others:
+/// A wrapper that has no log at all times names three methods of its own, for `change`, `read` and
+/// `fetch`, to which the call is given as a closure, and has methods of its own for the others:
 ///
 /// ```text
-/// forward_log!([impl Log for Wrapper] through changing, reading);
+/// forward_log!([impl Log for Wrapper] through changing, reading, fetching);
 /// ```
 ///
 /// The types in the signatures have to be imported where `forward_log!` is used.
@@ -88,30 +90,36 @@ macro_rules! declare_forward_log {
                     )*
                 }
             };
-            ([$d($d header:tt)*] through $d change:ident, $d read:ident) => {
+            ([$d($d header:tt)*] through $d change:ident, $d read:ident, $d fetch:ident) => {
                 $d($d header)* {
                     $(
                         fn $name(&$this $(, $arg: $type)*) -> $return {
-                            forward_log!(@through $kind $name $this ($($arg),*) $d change, $d read)
+                            forward_log!(@through $kind $name $this ($($arg),*) $d change, $d read, $d fetch)
                         }
                     )*
                 }
             };
             (
                 @through change $d name:ident $d this:ident $d args:tt
-                $d change:ident, $d read:ident
+                $d change:ident, $d read:ident, $d fetch:ident
             ) => {
                 $d this.$d change(|log| log.$d name $d args)
             };
             (
                 @through read $d name:ident $d this:ident $d args:tt
-                $d change:ident, $d read:ident
+                $d change:ident, $d read:ident, $d fetch:ident
             ) => {
                 $d this.$d read(|log| log.$d name $d args)
             };
             (
+                @through fetch $d name:ident $d this:ident $d args:tt
+                $d change:ident, $d read:ident, $d fetch:ident
+            ) => {
+                $d this.$d fetch(|log| log.$d name $d args)
+            };
+            (
                 @through $d own:ident $d name:ident $d this:ident ($d($d arg:ident),*)
-                $d change:ident, $d read:ident
+                $d change:ident, $d read:ident, $d fetch:ident
             ) => {
                 Self::$d name($d this $d(, $d arg)*)
             };
@@ -120,6 +128,12 @@ macro_rules! declare_forward_log {
             };
             (@read $d call:expr, $d result:ident, $d outcome:expr) => {
                 $d call
+            };
+            (@fetch $d call:expr, $d result:ident, $d outcome:expr) => {
+                $d call
+            };
+            (@publish $d call:expr, $d result:ident, $d outcome:expr) => {
+                forward_log!(@change $d call, $d result, $d outcome)
             };
             (@wait $d call:expr, $d result:ident, $d outcome:expr) => {
                 forward_log!(@change $d call, $d result, $d outcome)

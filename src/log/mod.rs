@@ -18,6 +18,7 @@ mod meter;
 mod options;
 mod reading;
 mod retention;
+mod tally;
 mod timestamps;
 mod trace;
 
@@ -28,6 +29,7 @@ pub(crate) use listener::Listener;
 pub(crate) use meter::{Cause, Listed, Meter, Timed};
 pub(crate) use reading::{Reading, Record};
 pub(crate) use retention::{Age, AgeCut};
+pub(crate) use tally::Tally;
 pub(crate) use timestamps::{Stamp, stamped};
 pub(crate) use trace::Span;
 

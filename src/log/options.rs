@@ -6,7 +6,9 @@ use parking_lot::Mutex;
 
 #[cfg(feature = "fault")]
 use super::ManualClock;
-use super::{Aging, Changes, Clock, Durability, Event, Listener, Retention, SystemClock, TimestampPolicy};
+use super::{
+    Aging, Changes, Clock, Durability, Event, Listener, Retention, SystemClock, Tally, TimestampPolicy,
+};
 use crate::MappedFiles;
 #[cfg(feature = "fault")]
 use crate::Timestamp;
@@ -64,6 +66,8 @@ pub(crate) struct Environment {
     pub(crate) changes: Option<Arc<Changes>>,
     /// What is known of the age of the log's messages, where that outlasts the handle.
     pub(crate) aging: Option<Arc<Mutex<Aging>>>,
+    /// Counts what happens to the log, where that outlasts the handle.
+    pub(crate) tally: Option<Arc<dyn Tally>>,
     #[cfg(feature = "fault")]
     pub(crate) disk: Option<crate::fault::SimDisk>,
 }
@@ -96,6 +100,7 @@ impl Options {
                 scheduler: None,
                 changes: None,
                 aging: None,
+                tally: None,
                 #[cfg(feature = "fault")]
                 disk: None,
             },

@@ -193,7 +193,7 @@ impl Log for MemoryLog {
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
         let ack = self.append(messages, how)?;
         // Of a batch that had been published before, the end is not the next offset.
-        Ok(if ack.is_duplicate { ack.tail } else { ack.end }.offset)
+        Ok(ack.next_offset())
     }
 
     fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::RwLockReadGuard;
 
+use super::counters::Counters;
 use super::entry::{Entry, Known, Partition};
 use super::event::StreamEventKind;
 use super::id::StreamId;
 use super::inner::Inner;
 use super::record::{Numbers, Record};
 use crate::engine::was_closed;
-use crate::{Changes, Control, Error, FileLog, Log, PublishOptions, Result};
+use crate::{Ack, Changes, Control, Error, FileLog, Log, NewMessage, PublishOptions, Result};
 
 /// A partition that somebody uses.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,20 @@ impl<'a> Access<'a> {
     pub(super) fn reading<T>(&self, asked: Asked, mut read: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
         self.inner.look()?;
         self.with(asked, &mut read, |_| Ok(()))
+    }
+
+    /// Publishes, and counts what comes of it.
+    pub(super) fn publish(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
+        let published = self.changing(|log| log.append(messages, how));
+        match &published {
+            Ok(ack) => self.counters().published(messages, ack),
+            Err(error) => self.counters().rejected(error),
+        }
+        published
+    }
+
+    pub(super) fn counters(&self) -> &'a Arc<Counters> {
+        self.entry.counters(self.inner.layout.root().path())
     }
 
     /// Waits until nobody has to be alone, and the partition has all it should have.
@@ -134,7 +149,7 @@ impl<'a> Access<'a> {
         let looked = look(&log);
         let known = Known::of(&log).ok();
         partition.note_closed(log.close())?;
-        *partition.known.lock() = known;
+        partition.seen.lock().note(known);
         looked
     }
 
@@ -227,7 +242,7 @@ impl<'a> Access<'a> {
         entry.check_live()?;
         self.resume_if_paused(asked)?;
         let record = entry.record.lock().clone();
-        *partition.known.lock() = None;
+        partition.seen.lock().known = None;
         // First: the new log may be poisoned, too, as soon as it is open.
         partition.changes.revive();
         let log = match self.open_log(&record) {
@@ -260,6 +275,7 @@ impl<'a> Access<'a> {
         let mut options = inner.options_of(record);
         options.environment.changes = Some(Arc::clone(&self.partition.changes));
         options.environment.aging = Some(Arc::clone(&self.partition.aging));
+        options.environment.tally = Some(Arc::clone(self.counters()) as _);
         let is_made = record.made.contains(number);
         if inner.options.read_only && !is_made {
             let dir = inner.layout.find_partition(id, number)?;

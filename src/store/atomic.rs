@@ -34,6 +34,19 @@ pub(super) struct Part<'a> {
 impl Inner {
     /// See [`Store::publish_to`](super::Store::publish_to).
     pub(super) fn publish_to(&self, parts: &[Part<'_>]) -> Result<Vec<Ack>> {
+        let published = self.publish_parts(parts);
+        match &published {
+            // What is not published yet is counted when it is.
+            Ok(_) | Err(Error::Unconfirmed { .. }) => {}
+            Err(error) => parts.iter().for_each(|part| {
+                let counters = part.entry.counters(self.layout.root().path());
+                counters.rejected(error);
+            }),
+        }
+        published
+    }
+
+    fn publish_parts(&self, parts: &[Part<'_>]) -> Result<Vec<Ack>> {
         self.check_writable()?;
         let _publishing = self.intents.publishing.read();
         let mut order: Vec<usize> = (0..parts.len()).collect();
@@ -70,6 +83,7 @@ impl Inner {
         let publish = |index: usize| accesses[index].alone(|log| log.append(parts[index].messages, &how));
         let acks = (0..parts.len()).map(|index| {
             let ack = publish(index)?;
+            accesses[index].counters().published(parts[index].messages, &ack);
             if let Some(at) = intent {
                 self.intents.done(at, index);
             }
@@ -184,12 +198,14 @@ impl Inner {
         let own = messages.get(before..before + count as usize);
         let own = own.ok_or_else(|| corrupt(&self.layout.intents_path(), 0, None, Corruption::Catalog))?;
         let own: Vec<_> = own.iter().map(Message::as_new).collect();
-        access.alone(|log| {
-            if log.next_offset()? <= start && !own.is_empty() {
-                append(log, &own)?;
-            }
-            Ok(())
-        })
+        let ack = access.alone(|log| {
+            let is_missing = log.next_offset()? <= start && !own.is_empty();
+            is_missing.then(|| append(log, &own)).transpose()
+        })?;
+        if let Some(ack) = ack {
+            access.counters().published(&own, &ack);
+        }
+        Ok(())
     }
 
     fn read_intent(&self, at: u64) -> Result<(Vec<Planned>, Vec<Message>)> {

@@ -1,6 +1,7 @@
 //! A stream as an open store has it.
 
 use std::ops::AddAssign;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, RwLock};
 
+use super::counters::Counters;
 use super::id::StreamId;
+use super::metrics::Metrics;
 use super::partitioner::Partitions;
 use super::record::{Numbers, Record};
 use super::slot::Slot;
@@ -31,6 +34,7 @@ pub(super) struct Entry {
     /// For how long nobody has written to it, as far as that is known.
     pub(super) written: Mutex<Option<Written>>,
     pub(super) next_look: Slot,
+    counters: Arc<Counters>,
 }
 
 /// For how long nobody has written to a stream.
@@ -81,8 +85,7 @@ pub(super) struct Partition {
     pins: AtomicU32,
     /// What is known of the age of its messages, whether it is open or not.
     pub(super) aging: Arc<Mutex<Aging>>,
-    /// What it has, if that was looked at since it was closed.
-    pub(super) known: Mutex<Option<Known>>,
+    pub(super) seen: Mutex<Seen>,
     pub(super) keeping: Keeping,
 }
 
@@ -94,11 +97,30 @@ pub(super) struct Keeping {
     pub(super) compacted_to: AtomicU64,
 }
 
+/// What was seen of the log of a partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// What it has, if that was looked at since it was closed.
+    pub(super) known: Option<Known>,
+    /// What it had when it was closed or looked at last. It may have got more since, and less.
+    pub(super) last: Known,
+}
+
+impl Seen {
+    /// Notes what a log has that nobody can have changed until it is opened.
+    pub(super) fn note(&mut self, known: Option<Known>) {
+        self.known = known;
+        self.last = known.unwrap_or(self.last);
+    }
+}
+
 /// What a log has.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
     pub(super) next_offset: u64,
     pub(super) messages: u64,
+    /// The bytes of its files.
+    pub(super) size: u64,
 }
 
 impl Known {
@@ -107,6 +129,7 @@ impl Known {
         Ok(Known {
             next_offset: stats.next_offset,
             messages: stats.messages,
+            size: stats.size,
         })
     }
 
@@ -119,6 +142,7 @@ impl AddAssign for Known {
     fn add_assign(&mut self, other: Known) {
         self.next_offset = self.next_offset.saturating_add(other.next_offset);
         self.messages = self.messages.saturating_add(other.messages);
+        self.size = self.size.saturating_add(other.size);
     }
 }
 
@@ -146,7 +170,45 @@ impl Entry {
             state: AtomicU8::new(state),
             written: Mutex::default(),
             next_look: Slot::default(),
+            counters: Arc::default(),
         }
+    }
+
+    /// What happens to the stream is counted here, and reported as that of the store in `dir`.
+    pub(super) fn counters(&self, dir: &Path) -> &Arc<Counters> {
+        self.counters.report_as(dir, &self.name);
+        &self.counters
+    }
+
+    /// What was counted so far, and what there is now.
+    pub(super) fn metrics(&self) -> Metrics {
+        let mut metrics = self.counted();
+        metrics += self.held();
+        metrics
+    }
+
+    /// What was counted so far.
+    pub(super) fn counted(&self) -> Metrics {
+        self.counters.counted()
+    }
+
+    /// What the partitions have now. None is opened for that.
+    pub(super) fn held(&self) -> Metrics {
+        let mut held = Metrics::default();
+        if self.check_live().is_ok() {
+            held.streams = 1;
+            for partition in self.used() {
+                let log = partition.log.load_full();
+                held.open_partitions += u64::from(log.is_some());
+                // If it is closed meanwhile, that has noted what it had.
+                let now = log.and_then(|log| Known::of(&log).ok());
+                let Known { messages, size, .. } = now.unwrap_or_else(|| partition.seen.lock().last);
+                held.messages += messages;
+                held.bytes += size;
+            }
+        }
+        self.counters.show(&held);
+        held
     }
 
     pub(super) fn partition_count(&self) -> u32 {
@@ -236,7 +298,7 @@ impl Partition {
             is_used: AtomicBool::new(false),
             pins: AtomicU32::new(0),
             aging: Arc::default(),
-            known: Mutex::new(None),
+            seen: Mutex::default(),
             keeping: Keeping::default(),
         }
     }
@@ -259,6 +321,11 @@ impl Partition {
         let _opening = self.opening.lock();
         if self.log.load().is_none() {
             return Ok(());
+        }
+        if let Some(log) = self.log.load_full()
+            && let Ok(last) = Known::of(&log)
+        {
+            self.seen.lock().last = last;
         }
         // In front of the swap: who syncs and finds no log waits for the lock, and then knows.
         self.needs_sync.store(true, Ordering::Release);

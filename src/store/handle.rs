@@ -8,6 +8,7 @@ use super::config::{StreamConfig, StreamPatch};
 use super::events::Events;
 use super::info::{Ensured, ListOptions, Page, StreamInfo};
 use super::inner::info;
+use super::metrics::Metrics;
 use super::opening::Owner;
 use super::options::StoreOptions;
 use super::report::StoreBackupReport;
@@ -273,6 +274,15 @@ impl Store {
     /// - Those of [`Log::backup`](crate::Log::backup).
     pub fn backup(&self, dir: &Path) -> Result<StoreBackupReport> {
         self.inner.copy(dir, false)
+    }
+
+    /// What has happened to all streams since the store was opened, those that are gone included,
+    /// and what the others have: the sums of what [`Stream::metrics`] says. That of a
+    /// [scoped](Store::scoped) store is of all streams, too. Partitions that are open are looked
+    /// at, and none is opened. In a fork of the process, everything is 0.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.inner.metrics()
     }
 
     /// Brings everything that was published to any stream to stable storage.

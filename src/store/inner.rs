@@ -9,6 +9,7 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 
 use super::catalog::{Catalog, EVENTS_KEPT};
+use super::counters::show;
 use super::entry::{Entry, Origin, no_stream};
 use super::event::StreamEventKind;
 use super::id::StreamId;
@@ -16,6 +17,7 @@ use super::info::{ListOptions, Page, StreamInfo};
 use super::intents::Intents;
 use super::keeper::Keeper;
 use super::layout::Layout;
+use super::metrics::Metrics;
 use super::open_partitions::OpenPartitions;
 use super::options::StoreOptions;
 use super::record::{Numbers, Record};
@@ -55,6 +57,8 @@ pub(super) struct Streams {
     pub(super) by_id: BTreeMap<StreamId, Arc<Entry>>,
     /// The offset in the catalog up to which they were read.
     read_to: u64,
+    /// What was counted of those that are gone.
+    gone: Metrics,
 }
 
 impl Streams {
@@ -68,7 +72,12 @@ impl Streams {
     }
 
     pub(super) fn remove(&mut self, entry: &Entry) {
-        self.by_id.remove(&entry.id);
+        if self.by_id.remove(&entry.id).is_some() {
+            // The counters of the store never go back.
+            self.gone += entry.counted();
+            // Reports that there is nothing left.
+            entry.held();
+        }
         // Another may have the name by now.
         if self
             .by_name
@@ -245,6 +254,39 @@ impl Inner {
         found.truncate(how.limit);
         let items = found.iter().map(|entry| info(entry)).collect();
         Ok(Page { items, has_more })
+    }
+
+    /// The stream of this name as far as it is known, without a look at what has changed.
+    pub(super) fn known(&self, name: &str) -> Option<Arc<Entry>> {
+        self.check_process().ok()?;
+        self.streams.read().by_name.get(name).cloned()
+    }
+
+    /// See [`Stream::metrics`](super::Stream::metrics).
+    pub(super) fn metrics_of(&self, entry: &Entry) -> Metrics {
+        if self.check_process().is_err() {
+            return Metrics::default();
+        }
+        entry.metrics()
+    }
+
+    /// See [`Store::metrics`](super::Store::metrics).
+    pub(super) fn metrics(&self) -> Metrics {
+        if self.check_process().is_err() {
+            // What the parent's threads had locked when it forked stays locked here.
+            return Metrics::default();
+        }
+        let (mut all, entries) = {
+            let streams = self.streams.read();
+            let mut counted = streams.gone;
+            streams.all().for_each(|entry| counted += entry.counted());
+            (counted, streams.all().cloned().collect::<Vec<_>>())
+        };
+        for entry in entries {
+            all += entry.held();
+        }
+        show(self.layout.root().path(), &all);
+        all
     }
 
     /// The options by which a partition is opened.

@@ -268,7 +268,7 @@ impl Inner {
         if let Some(log) = partition.log.load_full() {
             return Known::of(&log).map(Some);
         }
-        let last = *partition.known.lock();
+        let last = partition.seen.lock().known;
         match last {
             Some(known) => Ok(Some(known)),
             None => Access::new(self, entry, partition).apart(Known::of),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::access::{Access, Asked};
+use super::counters::Fetched;
 use super::entry::{Entry, Partition};
 use super::opening::Owner;
 use crate::{
@@ -87,6 +88,27 @@ impl PartitionLog {
         self.access().reading(self.asked, read)
     }
 
+    /// Reads messages, and counts them.
+    fn fetching<T: Fetched>(&self, read: impl FnMut(&FileLog) -> Result<T>) -> Result<T> {
+        let fetched = self.reading(read)?;
+        self.access().counters().fetched(&fetched);
+        Ok(fetched)
+    }
+
+    fn append(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<Ack> {
+        self.check_open()?;
+        self.access().publish(messages, how)
+    }
+
+    fn publish(&self, messages: &[NewMessage<'_>]) -> Result<u64> {
+        const PLAIN: &PublishOptions<'_> = &PublishOptions::new();
+        self.publish_with(messages, PLAIN)
+    }
+
+    fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
+        Ok(self.append(messages, how)?.next_offset())
+    }
+
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         let size = self.access().reading(self.asked, |log| Ok(log.size(message)));
         size.unwrap_or_else(|_| metered_size(message))
@@ -138,4 +160,4 @@ impl PartitionLog {
     }
 }
 
-forward_log!([impl Log for PartitionLog] through changing, reading);
+forward_log!([impl Log for PartitionLog] through changing, reading, fetching);

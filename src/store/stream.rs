@@ -9,10 +9,11 @@ use super::follow::StreamFollow;
 use super::id::StreamId;
 use super::info::StreamInfo;
 use super::inner::info;
+use super::metrics::Metrics;
 use super::opening::Owner;
 use super::partition_log::PartitionLog;
 use super::partitioner::{Partitioner, Partitions, of_key};
-use crate::{Ack, Error, Log, NewMessage, PublishOptions, Result, Start};
+use crate::{Ack, Error, NewMessage, PublishOptions, Result, Start};
 
 /// A stream of a [`Store`](super::Store): partitions, each of them a log.
 ///
@@ -111,8 +112,9 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// Those of [`Log::append`]; [`Invalid`](crate::Error::Invalid) if there is no such partition;
-    /// [`StreamDeleting`](crate::Error::StreamDeleting); [`NoStream`](crate::Error::NoStream).
+    /// Those of [`Log::append`](crate::Log::append); [`Invalid`](crate::Error::Invalid) if there is
+    /// no such partition; [`StreamDeleting`](crate::Error::StreamDeleting);
+    /// [`NoStream`](crate::Error::NoStream).
     pub fn publish(
         &self,
         message: NewMessage<'_>,
@@ -122,7 +124,7 @@ impl Stream {
         let entry = self.made()?;
         let partition = choose(entry, &message, to)?;
         let access = Access::new(&self.inner, entry, partition);
-        let ack = access.changing(|log| log.append(&[message], how))?;
+        let ack = access.publish(&[message], how)?;
         Ok((partition.number, ack))
     }
 
@@ -196,7 +198,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// Those of [`Log::append`] and of [`partition`](Stream::partition).
+    /// Those of [`Log::append`](crate::Log::append) and of [`partition`](Stream::partition).
     pub fn seal(&self, partitions: &Partitions) -> Result<()> {
         self.inner.seal(self.live()?, partitions)
     }
@@ -238,9 +240,41 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// Those of [`Log::sync`] and of [`partition`](Stream::partition).
+    /// Those of [`Log::sync`](crate::Log::sync) and of [`partition`](Stream::partition).
     pub fn sync(&self) -> Result<()> {
         self.inner.sync_stream(self.live()?)
+    }
+
+    /// What has happened to the stream since the store was opened, and what it has.
+    ///
+    /// The counters of a stream that is not there are 0. Those of one that was deleted stay as they
+    /// are. Partitions that are open are looked at, and none is opened. In a fork of the process,
+    /// everything is 0.
+    ///
+    /// ```
+    /// use duramen::store::{Partitioner, StoreOptions, StreamConfig};
+    /// use duramen::{NewMessage, PublishOptions};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let dir = dir.path().join("store");
+    /// let store = StoreOptions::new().create_dirs(true).open(&dir)?;
+    /// store.create("orders", &StreamConfig::new())?;
+    /// let orders = store.stream("orders")?;
+    /// let order = NewMessage::value(b"two books");
+    /// orders.publish(order, &Partitioner::Key, &PublishOptions::new())?;
+    ///
+    /// let metrics = orders.metrics();
+    /// assert_eq!((metrics.appends, metrics.records, metrics.metered_in), (1, 1, 17));
+    /// assert_eq!((metrics.messages, metrics.open_partitions), (1, 1));
+    /// store.close()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let known = || self.inner.known(&self.name);
+        let entry = self.entry.get().cloned().or_else(known);
+        entry.map_or_else(Metrics::default, |entry| self.inner.metrics_of(&entry))
     }
 
     /// The stream, if it is there.

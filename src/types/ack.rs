@@ -51,6 +51,13 @@ impl Ack {
         self.is_duplicate = true;
         self
     }
+
+    /// The next offset when the call had written, or found, the batch: see
+    /// [`Log::publish_with`](crate::Log::publish_with).
+    pub(crate) fn next_offset(&self) -> u64 {
+        // Of a batch that had been published before, the end is not the next offset.
+        if self.is_duplicate { self.tail } else { self.end }.offset
+    }
 }
 
 /// The metered size of a message in bytes, by which [`ReadOptions::max_bytes`] counts: 8, 2 for

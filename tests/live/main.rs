@@ -5,6 +5,9 @@
 mod common;
 #[path = "../common/minimal.rs"]
 mod minimal;
+#[cfg(feature = "metrics")]
+#[path = "../common/numbers.rs"]
+mod numbers;
 
 mod backup;
 mod beside;

@@ -1,5 +1,10 @@
 //! A store of streams: each row of its table, and what happens around it.
 
+#[cfg(feature = "metrics")]
+#[expect(dead_code, reason = "this program uses a part of it")]
+#[path = "../common/numbers.rs"]
+mod numbers;
+
 mod atomic;
 mod care;
 mod copies;
@@ -10,6 +15,7 @@ mod events;
 mod follow;
 mod keeping;
 mod lists;
+mod metrics;
 mod model;
 mod names;
 mod opening;

@@ -6,10 +6,11 @@ use parking_lot::Mutex;
 use super::frontiers::Frontiers;
 use super::group_commit::GroupCommit;
 use super::saved_producers::SavedProducers;
-use crate::Clock;
 use crate::directory::{Directory, Health, LiveMetadata, NoteToReaders};
 use crate::engine::segments::Segments;
+use crate::log::{Tally, Timed};
 use crate::segment::Prepared;
+use crate::{Clock, Result};
 
 /// What appending works on.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(super) struct AppendContext {
     pub(super) sealed_at: AtomicU64,
     pub(super) producers: SavedProducers,
     pub(super) note: NoteToReaders,
+    pub(super) tally: Option<Arc<dyn Tally>>,
 }
 
 impl AppendContext {
@@ -40,6 +42,15 @@ impl AppendContext {
     pub(super) fn all_synced(&self, offset: u64) {
         self.frontiers.all_synced(offset);
         self.health().meter().synced_to(|| self.frontiers.durable());
+    }
+
+    /// Counts and measures a sync of everything that was written, if it succeeds.
+    pub(super) fn syncing<T>(&self, sync: impl FnOnce() -> Result<T>) -> Result<T> {
+        let synced = self.health().meter().time(Timed::Sync, sync)?;
+        if let Some(tally) = &self.tally {
+            tally.synced();
+        }
+        Ok(synced)
     }
 
     #[inline]

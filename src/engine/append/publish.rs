@@ -17,7 +17,6 @@ use crate::control::{ControlState, check_offset};
 use crate::directory::{LiveMetadata, NoteToReaders};
 use crate::engine::segments::{Reader, Segments};
 use crate::format::Previous;
-use crate::log::Timed;
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Way};
 use crate::{Ack, Durability, Error, MappedFiles, NewMessage, Options, PublishOptions, Result, Timestamp};
 
@@ -69,6 +68,7 @@ impl Append {
                 sealed_at: AtomicU64::new(appender.guard.sealed_at()),
                 producers: SavedProducers::new(producers_saved),
                 note: NoteToReaders::new(metadata.get(|meta| meta.lives.current().id)),
+                tally: options.environment.tally.clone(),
             },
             appender: Mutex::new(appender),
         }
@@ -199,8 +199,7 @@ impl Append {
     pub(crate) fn wait_for(&self, offset: u64) -> Result<()> {
         let context = &self.context;
         let durable = || context.frontiers.durable();
-        let meter = context.health().meter();
-        let lead = |begun: &dyn Fn(u64)| meter.time(Timed::Sync, || self.sync_all(begun));
+        let lead = |begun: &dyn Fn(u64)| context.syncing(|| self.sync_all(begun));
         context.commit.wait(context.health(), offset, durable, lead)
     }
 

@@ -7,7 +7,7 @@ use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
 use crate::format::{BATCH_HEADER_LEN, FRAMES_START, Salt, SegmentHeader};
-use crate::log::{Timed, creation_time, latest_clock};
+use crate::log::{creation_time, latest_clock};
 use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, WalkEnd, capacity_for};
 use crate::sys::is_out_of_space;
 
@@ -235,8 +235,7 @@ impl Appender {
             return Ok(context.frontiers.durable() >= self.next_offset);
         }
         if !self.is_all_durable(active) {
-            let meter = context.health().meter();
-            let synced = meter.time(Timed::Sync, || active.sync(context.directory()));
+            let synced = context.syncing(|| active.sync(context.directory()));
             context.health().poison_on_error(synced)?;
             active.raise_frontier(self.written.end);
             context.tell_durable(self.mark_end(), self.next_offset);
