@@ -234,8 +234,8 @@ impl Aging {
         // noted once in a period how far it had come.
         let mut notes = self.published.iter();
         let first = notes.find(|(_, offset)| *offset > self.young);
-        let noted = first.map(|(noted, _)| later(later(*noted, age), TICK));
-        Some(noted.map_or(due, |noted| due.max(noted)))
+        let proven = first.map(|(time, _)| later(later(*time, age), TICK));
+        Some(proven.map_or(due, |proven| due.max(proven)))
     }
 
     pub(crate) fn is_age_due(&self, now: Instant) -> bool {

@@ -83,7 +83,7 @@ fn messages_that_claim_times_expire_from_a_partition_that_is_closed() {
         published.expect("published");
     }
     until_closed(&home);
-    clock.advance(HOUR - Duration::from_secs(1));
+    clock.advance(HOUR.saturating_sub(Duration::from_secs(1)));
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(messages(&home, &made), 2);
     clock.advance(Duration::from_secs(2));
