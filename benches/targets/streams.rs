@@ -83,7 +83,7 @@ fn publish(stream: &Stream, message: NewMessage<'_>) -> duramen::Result<()> {
 
 /// ST1: many streams that are idle.
 fn many(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
-    let dir = dir.join("streams");
+    let dir = dir.join("many/store");
     let streams = plan.logs;
     let made = child::numbers(MAKE, &dir, streams)?;
     let opened = child::numbers(OPEN, &dir, streams)?;
@@ -194,10 +194,13 @@ fn descriptors() -> Outcome<u64> {
     Ok(fs::read_dir("/proc/self/fd")?.count() as u64)
 }
 
-/// How many mappings of segments and indexes this process has.
+/// How many mappings of the streams' segments and indexes this process has.
 fn file_maps() -> Outcome<u64> {
     let maps = fs::read_to_string("/proc/self/maps")?;
-    Ok(maps.lines().filter(|line| line.contains("/streams/")).count() as u64)
+    Ok(maps
+        .lines()
+        .filter(|line| line.contains("/store/streams/"))
+        .count() as u64)
 }
 
 fn threads() -> Outcome<u64> {

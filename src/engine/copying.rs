@@ -1,5 +1,6 @@
 //! Copying a log that is open.
 
+#[cfg(feature = "fault")]
 use std::path::Path;
 
 use super::backup::{self, To};

@@ -198,7 +198,7 @@ impl Aging {
         if last.is_some_and(|(_, offset)| *offset >= next_offset) {
             return;
         }
-        // Of three notes, the first and the last are so far apart. What is told less exactly then is
+        // Of three notes, the first and the last are so far apart. What is told less exactly is
         // still true.
         let before = self
             .published
