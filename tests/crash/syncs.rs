@@ -73,7 +73,7 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "directories that are created: sync_above syncs them again, but has to forgive those that cannot be synced",
     ),
     (
-        "open < copy < closure < copied < unless_closed",
+        "open < copy < closure < copied < copy",
         "as above, for the directories of a backup",
     ),
     (
