@@ -107,12 +107,12 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "everything was synced just before; it is for a segment that upkeep copies meanwhile, and here is no upkeep",
     ),
     (
-        "remove_superseded < find < open_locked < open < open_in < finish < recover_with",
+        "remove_superseded < find < open_locked < open < open_in < finish < recover_in",
         "as in open, which is noticed: recover is not begun here on a log that was killed in the middle of a merge",
     ),
     (
         "rename < write_copy < write < write_both < go_on < recovered < find < open_locked < open < \
-         open_in < finish < recover_with",
+         open_in < finish < recover_in",
         "as in open, which is noticed: recover is not begun here on metadata that is not durable",
     ),
     (
@@ -120,7 +120,7 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "as above: the first copy alone may be lost, while the second is overwritten",
     ),
     (
-        "quarantine_segment < carry_out < recover_with",
+        "quarantine_segment < carry_out < recover_in",
         "of the two syncs that of the directory: the log that recovery opens at its end syncs it again",
     ),
     (
@@ -128,15 +128,15 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "a folder that a process left when it was killed: only on a full disk nothing has synced the directory by then",
     ),
     (
-        "< announce < carry_out < recover_with",
+        "< announce < carry_out < recover_in",
         "recovery that was cut off begins again, and the segments that are missing then tell the same",
     ),
     (
-        "< write_both < close < carry_out < recover_with",
+        "< write_both < close < carry_out < recover_in",
         "without it the log opens as one that was not closed; its messages are durable by then",
     ),
     (
-        "< build_index < open < mapped < read < read < stat < closure < with < read < stat < finish < recover_with",
+        "< build_index < open < mapped < read < read < stat < closure < with < read < stat < finish < recover_in",
         "as in stat of an open log, which is noticed",
     ),
     (
@@ -149,7 +149,7 @@ const NOT_NOTICED: &[(&str, &str)] = &[
     ),
     (
         "< write_both < write_both < mark_clean < closure < closure < close < close_files < \
-         close_under_lock < close < close < finish < recover_with",
+         close_under_lock < close < close < finish < recover_in",
         "as in close, which is noticed: a power cut right behind recover is tried by other tests",
     ),
 ];
