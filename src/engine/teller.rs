@@ -1,39 +1,19 @@
 //! Counts what happened to a log, and tells it once the log's locks are released.
 
-use std::collections::VecDeque;
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-
-use parking_lot::Mutex;
+use std::sync::{Arc, Weak};
 
 use crate::directory::Directory;
 use crate::log::{Listener, Meter};
-use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
+use crate::scheduler::{Scheduler, Turn, Untold, Worker};
 use crate::{Error, Event, Job, Options};
 
-/// How many events may wait for the listener.
-const WAITING_MAX: usize = 4096;
-
 /// Tells a listener what happened to a log.
-///
-/// Whoever has something to tell may hold any lock of the log. So it is only noted there, and told
-/// on a thread that touches no file. Where there is none, a call of the log tells it at its end.
 #[derive(Debug)]
 pub(crate) struct Teller {
     directory: Arc<Directory>,
     listener: Listener,
-    waiting: Mutex<Waiting>,
-    /// Whether events wait that no thread has been asked to tell.
-    is_left: AtomicBool,
-    member: OnceLock<Member>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    events: VecDeque<Event>,
-    /// Whether a thread is telling events; it tells those that are added, too.
-    is_told: bool,
+    untold: Untold<Event>,
 }
 
 impl Teller {
@@ -46,16 +26,12 @@ impl Teller {
         let teller = Arc::new(Teller {
             directory: Arc::clone(directory),
             listener: options.environment.listener.clone(),
-            waiting: Mutex::default(),
-            is_left: AtomicBool::new(false),
-            member: OnceLock::new(),
+            untold: Untold::default(),
         });
         if let Some(scheduler) = scheduler.filter(|_| teller.listener.is_somebody()) {
             let weak = Arc::downgrade(&teller);
             let worker: Weak<dyn Worker> = weak;
-            teller
-                .member
-                .get_or_init(|| scheduler.join(Lane::Telling, worker));
+            teller.untold.start(scheduler, worker);
         }
         teller
     }
@@ -76,17 +52,8 @@ impl Teller {
         }
         let event = event();
         self.meter().happened(&event);
-        if !self.listener.is_somebody() {
-            return;
-        }
-        let mut waiting = self.waiting.lock();
-        if waiting.events.len() < WAITING_MAX {
-            waiting.events.push_back(event);
-        }
-        drop(waiting);
-        let is_asked = self.member.get().is_some_and(|member| member.ask(Turn::Ordinary));
-        if !is_asked {
-            self.is_left.store(true, Ordering::Release);
+        if self.listener.is_somebody() {
+            self.untold.add(event);
         }
     }
 
@@ -106,26 +73,17 @@ impl Teller {
     /// Tells what no thread has been asked to tell. For the end of calls, where no lock is held.
     #[inline]
     pub(crate) fn tell_left(&self) {
-        if self.is_left.load(Ordering::Acquire) {
-            self.tell();
-        }
+        self.untold.tell_left(|event| self.pass(&event));
     }
 
     /// Tells all that waits, unless another thread is at it.
     #[cold]
     pub(crate) fn tell(&self) {
-        self.is_left.store(false, Ordering::Release);
-        let mut waiting = self.waiting.lock();
-        if waiting.is_told {
-            return;
-        }
-        waiting.is_told = true;
-        while let Some(event) = waiting.events.pop_front() {
-            drop(waiting);
-            self.listener.tell(self.directory.dir.path(), &event);
-            waiting = self.waiting.lock();
-        }
-        waiting.is_told = false;
+        self.untold.tell(|event| self.pass(&event));
+    }
+
+    fn pass(&self, event: &Event) {
+        self.listener.tell(self.directory.dir.path(), event);
     }
 }
 

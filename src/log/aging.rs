@@ -214,16 +214,18 @@ impl Aging {
 
     /// Whether a pass may find anything to remove.
     pub(crate) fn is_due(&self, policy: &Retention, now: Instant, next_offset: u64) -> bool {
+        self.is_count_due(policy, next_offset) || (policy.age.is_some() && self.is_age_due(now))
+    }
+
+    fn is_count_due(&self, policy: &Retention, next_offset: u64) -> bool {
         let has_grown = self.applied_at.is_none_or(|offset| offset < next_offset);
-        let is_counted = policy.bytes.is_some() || policy.messages.is_some();
-        (is_counted && has_grown) || (policy.age.is_some() && self.is_age_due(now))
+        has_grown && (policy.bytes.is_some() || policy.messages.is_some())
     }
 
     /// From when on a pass may find anything to remove if nothing is published meanwhile; `None` if
     /// none ever does.
     pub(crate) fn due_if_left_alone(&self, policy: &Retention, now: Instant) -> Option<Instant> {
-        let is_counted = policy.bytes.is_some() || policy.messages.is_some();
-        if is_counted && self.applied_at.is_none_or(|offset| offset < self.seen) {
+        if self.is_count_due(policy, self.seen) {
             return Some(now);
         }
         let age = policy.age?;

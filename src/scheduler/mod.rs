@@ -16,6 +16,8 @@ mod lanes;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod untold;
 
 pub(crate) use lanes::{Lane, Member, Scheduler};
 pub(crate) use queue::{Turn, Worker};
+pub(crate) use untold::Untold;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::access::{Access, is_poisoned};
-use super::catalog::own_options;
+use super::catalog::options_of_intents;
 use super::entry::{Entry, Partition};
 use super::inner::Inner;
 use super::intents::{Intent, Planned};
@@ -230,7 +230,7 @@ impl Inner {
             // It fails with what has poisoned it.
             let _ = poisoned.close();
         }
-        let options = own_options(&self.options.log, 8 << 20);
+        let options = options_of_intents(&self.options.log);
         let log = Arc::new(options.open_in(&self.layout.make_intents()?)?);
         let mut at = log.start_offset()?;
         let end = log.next_offset()?;

@@ -46,7 +46,7 @@ pub(super) type News = BTreeMap<StreamId, Option<Record>>;
 impl Catalog {
     /// Opens the catalog in `dir` by the store's options for logs.
     pub(super) fn open(dir: &Dir, options: &Options) -> Result<Catalog> {
-        let options = own_options(options, 1 << 20).key_index(true);
+        let options = options_of_catalog(options);
         let log = Arc::new(options.open_in(dir)?);
         Ok(Catalog {
             log,
@@ -148,8 +148,18 @@ fn id_of(message: &MessageRef<'_>) -> Option<StreamId> {
     id.map(StreamId::from_bytes)
 }
 
+/// The options by which the catalog is opened.
+pub(super) fn options_of_catalog(options: &Options) -> Options {
+    own_options(options, 1 << 20).key_index(true)
+}
+
+/// The options by which the log of intents is opened.
+pub(super) fn options_of_intents(options: &Options) -> Options {
+    own_options(options, 8 << 20)
+}
+
 /// The options by which the store opens a log of its own, of segments of this size.
-pub(super) fn own_options(options: &Options, rollover: u64) -> Options {
+fn own_options(options: &Options, rollover: u64) -> Options {
     options
         .clone()
         .key_index(false)

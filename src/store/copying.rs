@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::catalog::own_options;
+use super::catalog::options_of_intents;
 use super::id::StreamId;
 use super::inner::Inner;
 use super::intents::{Place, TouchedSince};
@@ -233,7 +233,7 @@ impl Copying<'_> {
         let Some(dir) = Layout::intents_in(inner.layout.root())?.filter(|_| inner.options.read_only) else {
             return Ok(());
         };
-        match own_options(&inner.options.log, 8 << 20).open_in(&dir) {
+        match options_of_intents(&inner.options.log).open_in(&dir) {
             Err(Error::NoLog { .. }) => Ok(()),
             log => self.copy_log(&log?, To::Dir(&to.make_intents()?)).map(|_| ()),
         }

@@ -179,7 +179,7 @@ impl Inner {
         let age = entry.record.lock().config.delete_on_empty?;
         let now = self.now();
         let period = (age / 4).clamp(EMPTY_PERIODS.0, EMPTY_PERIODS.1);
-        let Ok(Some(holds)) = self.holdings(entry) else {
+        let Ok(Some(holds)) = Self::holdings(entry, |partition| self.holdings_of(entry, partition)) else {
             return Some(now + period);
         };
         let idle = self.idle_for(entry, holds.next_offset, now);
@@ -243,13 +243,20 @@ impl Inner {
         noted.map(|_| ())
     }
 
-    /// What all partitions of a stream have; `None` if that cannot be told now.
-    fn holdings(&self, entry: &Arc<Entry>) -> Result<Option<Known>> {
+    /// What all partitions of a stream have; `None` if that cannot be told now of one that owes a
+    /// part, or for which `of` cannot tell.
+    fn holdings(
+        entry: &Entry,
+        of: impl Fn(&Arc<Partition>) -> Result<Option<Known>>,
+    ) -> Result<Option<Known>> {
         let made = entry.record.lock().made.clone();
         let mut all = Known::default();
         for number in made.iter() {
             let partition = entry.partition(number)?;
-            let Some(known) = self.holdings_of(entry, partition)? else {
+            if partition.owes.load(Ordering::Acquire) {
+                return Ok(None);
+            }
+            let Some(known) = of(partition)? else {
                 return Ok(None);
             };
             all += known;
@@ -257,14 +264,12 @@ impl Inner {
         Ok(Some(all))
     }
 
+    /// What a partition has, whether it is open or not; `None` if somebody is at it.
     pub(super) fn holdings_of(
         &self,
         entry: &Arc<Entry>,
         partition: &Arc<Partition>,
     ) -> Result<Option<Known>> {
-        if partition.owes.load(Ordering::Acquire) {
-            return Ok(None);
-        }
         if let Some(log) = partition.log.load_full() {
             return Known::of(&log).map(Some);
         }
@@ -291,17 +296,9 @@ impl Inner {
             };
             gates.push(gate);
         }
-        let made = entry.record.lock().made.clone();
-        let mut all = Known::default();
-        for number in made.iter() {
-            let partition = entry.partition(number)?;
-            if partition.owes.load(Ordering::Acquire) {
-                return Ok(false);
-            }
-            let known = Access::new(self, entry, partition).look(Known::of)?;
-            all += known;
-        }
-        if !all.is_empty() || all.next_offset != total {
+        let look = |partition: &Arc<Partition>| Access::new(self, entry, partition).look(Known::of).map(Some);
+        let is_empty = |all: &Known| all.is_empty() && all.next_offset == total;
+        if !Self::holdings(entry, look)?.as_ref().is_some_and(is_empty) {
             return Ok(false);
         }
         let deleted = self.note_deleted(entry);

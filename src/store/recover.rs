@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::catalog::own_options;
+use super::catalog::{options_of_catalog, options_of_intents};
 use super::layout::{CATALOG, Layout};
 use super::options::StoreOptions;
 use super::report::StoreRecoverReport;
@@ -47,7 +47,7 @@ pub fn recover(
     let (catalog, path) = (root.enter(CATALOG)?, root.path_of(CATALOG));
     let no_log = || Error::NoLog { path: path.clone() };
     let recovered = catalog.as_ref().ok_or_else(no_log).and_then(|catalog| {
-        let options = own_options(&options.log, 1 << 20).key_index(true);
+        let options = options_of_catalog(&options.log);
         Ok((catalog, recover_in(catalog, &options, how.salvage(true))?))
     });
     let (catalog, recovered) = match recovered {
@@ -82,7 +82,7 @@ fn recover_intents(
     let Some(dir) = survey.intents()? else {
         return Ok(None);
     };
-    let report = match recover_in(&dir, &own_options(options, 8 << 20), how.salvage(false)) {
+    let report = match recover_in(&dir, &options_of_intents(options), how.salvage(false)) {
         Err(Error::NoLog { .. }) => return Ok(None),
         report => report?,
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::atomic::read_intent_of;
-use super::catalog::{Catalog, own_options};
+use super::catalog::{Catalog, options_of_intents};
 use super::id::StreamId;
 use super::intents::Place;
 use super::layout::{CATALOG, Layout};
@@ -167,7 +167,7 @@ impl Survey<'_> {
     /// Reads the intents that are not settled, and notes those that say nothing known; returns
     /// whether there are such. Damage is left to the check of the log.
     pub(super) fn read_intents(&mut self, dir: &Dir) -> Result<bool> {
-        let log = match own_options(&to_read(self.options), 8 << 20).open_in(dir) {
+        let log = match options_of_intents(&to_read(self.options)).open_in(dir) {
             Err(Error::NoLog { .. } | Error::Corrupt { .. }) => return Ok(false),
             log => log?,
         };

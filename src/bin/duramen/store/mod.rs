@@ -15,20 +15,20 @@ mod pause;
 mod publish;
 mod recover;
 mod restore;
-mod resume;
-mod seal;
 mod set;
 mod settings;
 mod shown;
 mod source;
 mod stat;
-mod unseal;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use duramen::store::Stream;
 
 use crate::failure::Failure;
+use partitions::{Which, change};
+use shown::DESCRIBED_HELP;
 
 /// Work with a store: a directory of named streams, each of one or more partitions.
 ///
@@ -53,10 +53,24 @@ enum Command {
     Publish(publish::Args),
     Consume(consume::Args),
     Stat(stat::Args),
-    Seal(seal::Args),
-    Unseal(unseal::Args),
+    /// Seal a stream, or partitions of it, and print it as one JSON line.
+    ///
+    /// Nothing is published to a sealed partition, and whoever tries fails. Messages can be read.
+    /// Sealing again changes nothing. The seal is on stable storage when the command ends.
+    #[command(after_long_help = DESCRIBED_HELP)]
+    Seal(Which),
+    /// Open sealed partitions of a stream for publishing again, and print the stream as one JSON
+    /// line.
+    ///
+    /// Partitions that are not sealed are not changed.
+    #[command(after_long_help = DESCRIBED_HELP)]
+    Unseal(Which),
     Pause(pause::Args),
-    Resume(resume::Args),
+    /// Resume paused partitions of a stream, and print the stream as one JSON line.
+    ///
+    /// Partitions that are not paused are not changed.
+    #[command(after_long_help = DESCRIBED_HELP)]
+    Resume(Which),
     Delete(delete::Args),
     Events(events::Args),
     Check(check::Args),
@@ -85,10 +99,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Command::Publish(args) => publish::run(dir, args),
         Command::Consume(args) => consume::run(dir, args),
         Command::Stat(args) => stat::run(dir, args),
-        Command::Seal(args) => seal::run(dir, args),
-        Command::Unseal(args) => unseal::run(dir, args),
+        Command::Seal(which) => change(dir, which, Stream::seal),
+        Command::Unseal(which) => change(dir, which, Stream::unseal),
         Command::Pause(args) => pause::run(dir, args),
-        Command::Resume(args) => resume::run(dir, args),
+        Command::Resume(which) => change(dir, which, Stream::resume),
         Command::Delete(args) => delete::run(dir, args),
         Command::Events(args) => events::run(dir, args),
         Command::Check(args) => check::run(dir, args),
