@@ -1,5 +1,8 @@
 //! The two copies of the metadata on disk.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::files::{corrupt, header_error};
 use crate::format::{HeaderDefect, META_LEN, META_NAMES, Meta};
 use crate::sys::{Dir, Open, found};
@@ -10,8 +13,8 @@ use crate::{Corruption, Error, Result};
 pub(crate) struct Copies {
     /// Each copy, or what is wrong with it; `None` where there is no file.
     pub(crate) read: [Option<std::result::Result<Meta, HeaderDefect>>; 2],
-    /// Whether both were written, durably, by this process.
-    pub(crate) are_ours: bool,
+    /// Whether this process has brought the newest to stable storage.
+    pub(crate) is_newest_durable: bool,
 }
 
 impl Copies {
@@ -33,7 +36,7 @@ impl Copies {
         };
         Ok(Copies {
             read: [read(META_NAMES[0])?, read(META_NAMES[1])?],
-            are_ours: false,
+            is_newest_durable: false,
         })
     }
 
@@ -121,6 +124,8 @@ pub(crate) struct MetaStore {
     is_other_durable: bool,
     /// Whether the copy to be written next lacks a change that was to be in both.
     is_next_behind: bool,
+    /// Where the number is noted of what was last brought to stable storage.
+    noted: Option<Arc<AtomicU64>>,
 }
 
 impl MetaStore {
@@ -131,9 +136,16 @@ impl MetaStore {
             dir: dir.clone(),
             current,
             next: usize::from(first_holds),
-            is_other_durable: copies.are_ours,
+            is_other_durable: copies.is_newest_durable,
             is_next_behind: false,
+            noted: None,
         }
+    }
+
+    /// Notes in `durable` the number of what it has last brought to stable storage, or 0.
+    pub(crate) fn noting(mut self, durable: Option<Arc<AtomicU64>>) -> MetaStore {
+        self.noted = durable;
+        self
     }
 
     pub(crate) fn current(&self) -> &Meta {
@@ -177,6 +189,20 @@ impl MetaStore {
     }
 
     fn write_copy(&mut self, meta: &Meta) -> Result<()> {
+        self.note(0);
+        self.write_next(meta)?;
+        self.note(meta.sequence);
+        Ok(())
+    }
+
+    fn note(&self, sequence: u64) {
+        if let Some(noted) = &self.noted {
+            noted.store(sequence, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the copy whose turn it is.
+    fn write_next(&mut self, meta: &Meta) -> Result<()> {
         if self.is_other_durable {
             self.overwrite(meta)?;
         } else {

@@ -258,7 +258,8 @@ impl Opening<'_> {
             guard: self.guard(control, found.producers, closed.next_offset),
             ..Appender::default()
         };
-        let mut store = MetaStore::new(&directory.dir, meta.clone(), copies);
+        let mut store = MetaStore::new(&directory.dir, meta.clone(), copies)
+            .noting(self.options.environment.durable_metadata.clone());
         if !self.options.read_only {
             self.begin_as_copy(closed, &mut store)?;
             self.home.forgive(&directory.dir)?;
@@ -291,7 +292,8 @@ impl Opening<'_> {
     /// Opens a log that was not closed.
     fn recovered(mut self, found: Unclosed) -> Result<FoundLog> {
         let directory = &self.chain.directory;
-        let mut meta = MetaStore::new(&directory.dir, self.chain.meta.clone(), &self.chain.copies);
+        let mut meta = MetaStore::new(&directory.dir, self.chain.meta.clone(), &self.chain.copies)
+            .noting(self.options.environment.durable_metadata.clone());
         let control = self.chain.control_when_unclosed(&found)?;
         let end = found.next_offset_min.max(found.reached());
         let FoundProducers { producers, saved } =

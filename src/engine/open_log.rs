@@ -57,7 +57,7 @@ impl OpenLog {
             seen,
             recovered,
         } = opened;
-        if lock.is_some() {
+        if lock.is_some() && !options.environment.is_brief {
             directory.hang_bell();
         }
         let next_offset = appender.next_offset;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -87,8 +88,11 @@ pub(super) fn runs_of(directory: &Directory, start_offset: u64) -> Result<Vec<Ar
 
 /// Reads the two copies of the metadata; in an empty directory they are written first.
 pub(super) fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: Home) -> Result<Copies> {
-    let copies = Copies::read(dir)?;
+    let mut copies = Copies::read(dir)?;
     if !copies.is_absent() {
+        let durable = options.environment.durable_metadata.as_ref();
+        let durable = durable.map_or(0, |durable| durable.load(Ordering::Relaxed));
+        copies.is_newest_durable = durable > 0 && durable == copies.sequence();
         return Ok(copies);
     }
     if !bases.is_empty() {
@@ -97,7 +101,7 @@ pub(super) fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: 
     dir.sync_above()?;
     create_log(dir, options, home)?;
     let mut copies = Copies::read(dir)?;
-    copies.are_ours = true;
+    copies.is_newest_durable = true;
     Ok(copies)
 }
 

@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -66,6 +67,12 @@ pub(crate) struct Environment {
     pub(crate) changes: Option<Arc<Changes>>,
     /// What is known of the age of the log's messages, where that outlasts the handle.
     pub(crate) aging: Option<Arc<Mutex<Aging>>>,
+    /// The number of the metadata that this process has last brought to stable storage, where that
+    /// outlasts the handle; 0 if that is none or not known.
+    pub(crate) durable_metadata: Option<Arc<AtomicU64>>,
+    /// Whether the log is opened for a moment only, for nothing that readers wait for. They are not
+    /// woken by this handle.
+    pub(crate) is_brief: bool,
     /// Counts what happens to the log, where that outlasts the handle.
     pub(crate) tally: Option<Arc<dyn Tally>>,
     #[cfg(feature = "fault")]
@@ -100,6 +107,8 @@ impl Options {
                 scheduler: None,
                 changes: None,
                 aging: None,
+                durable_metadata: None,
+                is_brief: false,
                 tally: None,
                 #[cfg(feature = "fault")]
                 disk: None,

@@ -351,7 +351,14 @@ impl Sealed {
         };
         let index = match stored {
             Some(index) => index,
-            None => self.build_index(&map, &header, seal, index != IndexFrom::WhatIsThere)?,
+            None => {
+                let is_stored = match index {
+                    IndexFrom::File => !self.is_small_last(seal),
+                    IndexFrom::Messages => true,
+                    IndexFrom::WhatIsThere => false,
+                };
+                self.build_index(&map, &header, seal, is_stored)?
+            }
         };
         self.time_max.get_or_init(|| index.time_max());
         Ok(Mapped {
@@ -362,6 +369,11 @@ impl Sealed {
             index,
             len: seal.len,
         })
+    }
+
+    /// Whether this is the last segment of a log that was closed, and too small for an index file.
+    fn is_small_last(&self, seal: Seal) -> bool {
+        matches!(self.end, SegmentEnd::Known(_)) && seal.len < INDEX_LEN_MIN
     }
 
     /// The latest time in the segment, if that is known without opening it.

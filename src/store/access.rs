@@ -145,7 +145,7 @@ impl<'a> Access<'a> {
         self.inner.check_writable()?;
         self.entry.check_live()?;
         let record = self.entry.record.lock().clone();
-        let log = self.open_log(&record)?;
+        let log = self.open_log(&record, true)?;
         let looked = look(&log);
         let known = Known::of(&log).ok();
         partition.note_closed(log.close())?;
@@ -191,7 +191,7 @@ impl<'a> Access<'a> {
         if dir.is_some_and(|dir| was_closed(&dir).unwrap_or(false)) {
             return Ok(());
         }
-        self.partition.note_closed(self.open_log(&record)?.close())
+        self.partition.note_closed(self.open_log(&record, true)?.close())
     }
 
     /// Uses the log, which is opened if it is not. If it is closed meanwhile, it is opened again: a
@@ -245,7 +245,7 @@ impl<'a> Access<'a> {
         partition.seen.lock().known = None;
         // First: the new log may be poisoned, too, as soon as it is open.
         partition.changes.revive();
-        let log = match self.open_log(&record) {
+        let log = match self.open_log(&record, false) {
             Err(error) if inner.options.read_only => {
                 // The writer may have deleted the stream meanwhile.
                 drop(opening);
@@ -270,11 +270,13 @@ impl<'a> Access<'a> {
         Ok(())
     }
 
-    fn open_log(&self, record: &Record) -> Result<FileLog> {
+    fn open_log(&self, record: &Record, is_brief: bool) -> Result<FileLog> {
         let (inner, id, number) = (self.inner, self.entry.id, self.partition.number);
         let mut options = inner.options_of(record);
+        options.environment.is_brief = is_brief;
         options.environment.changes = Some(Arc::clone(&self.partition.changes));
         options.environment.aging = Some(Arc::clone(&self.partition.aging));
+        options.environment.durable_metadata = Some(Arc::clone(&self.partition.durable_metadata));
         options.environment.tally = Some(Arc::clone(self.counters()) as _);
         let is_made = record.made.contains(number);
         if inner.options.read_only && !is_made {

@@ -85,6 +85,9 @@ pub(super) struct Partition {
     pins: AtomicU32,
     /// What is known of the age of its messages, whether it is open or not.
     pub(super) aging: Arc<Mutex<Aging>>,
+    /// The number of its metadata that this process has last brought to stable storage; 0 if that
+    /// is none or not known.
+    pub(super) durable_metadata: Arc<AtomicU64>,
     pub(super) seen: Mutex<Seen>,
     pub(super) keeping: Keeping,
 }
@@ -298,6 +301,7 @@ impl Partition {
             is_used: AtomicBool::new(false),
             pins: AtomicU32::new(0),
             aging: Arc::default(),
+            durable_metadata: Arc::default(),
             seen: Mutex::default(),
             keeping: Keeping::default(),
         }

@@ -171,7 +171,8 @@ fn a_log_of_control_records_alone_has_no_messages() {
 
 #[test]
 fn deleting_ignores_control_records_and_keeps_them() {
-    let (dir, log) = opened(&indexed());
+    let options = indexed().rollover(1 << 10);
+    let (dir, log) = opened(&options);
     log.publish(&[message(1)]).expect("published");
     control(&log, 1);
     log.publish(&[message(2), message(3)]).expect("published");
@@ -181,6 +182,11 @@ fn deleting_ignores_control_records_and_keeps_them() {
     assert_eq!(deleted.messages, 2);
     assert_eq!(offsets(&log, Start::Oldest, 9), (vec![2], 3));
     assert_eq!(offsets(&log, Start::At(3), 9), (vec![], 4));
+    // The last segment gets no index file while it is small.
+    log.publish(&[NewMessage::value(&[0; 1000])]).expect("published");
+    log.close().expect("closed");
+    let log = options.open(dir.path().join("log")).expect("opened");
+    assert_eq!(offsets(&log, Start::Oldest, 1), (vec![2], 3));
     log.close().expect("closed");
 
     let mut lines = Vec::new();

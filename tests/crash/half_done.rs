@@ -67,7 +67,7 @@ fn with_each_fault<T>(
 }
 
 /// The log, without the handle that is open, with one copy of the metadata damaged.
-fn with_damaged_copy(disk: &SimDisk, name: &str) -> SimDisk {
+pub(super) fn with_damaged_copy(disk: &SimDisk, name: &str) -> SimDisk {
     let cut = disk.power_cut();
     let path = Path::new(DIR).join(name);
     let mut bytes = cut.read_file(&path).expect("a copy");

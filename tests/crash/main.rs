@@ -20,6 +20,7 @@ mod closed;
 mod content;
 mod control_state;
 mod controlling;
+mod emptied;
 mod enumerate;
 mod examine;
 mod faults;

@@ -16,7 +16,7 @@ use super::waiting::AHEAD_MAX;
 use crate::control::{ControlState, check_offset};
 use crate::directory::{LiveMetadata, NoteToReaders};
 use crate::engine::segments::{Reader, Segments};
-use crate::format::Previous;
+use crate::format::{CleanEnd, Meta, Previous};
 use crate::segment::{Active, Prepared, Seal, SegmentRef, Way};
 use crate::{Ack, Durability, Error, MappedFiles, NewMessage, Options, PublishOptions, Result, Timestamp};
 
@@ -221,15 +221,26 @@ impl Append {
         appender.settle(&self.context);
     }
 
-    /// Readies the log for [`let_go_of_all`](Append::let_go_of_all), if everything below `before`
-    /// is all that there is.
-    pub(crate) fn unmark_clean_to(&self, before: u64) -> Result<()> {
-        let mut appender = self.appender.lock();
-        if appender.next_offset == before {
-            appender.unmark_clean(&self.context)
-        } else {
-            Ok(())
+    /// Has both copies of the metadata say what `change` says: that everything below `before` was
+    /// trimmed.
+    ///
+    /// In a log that was closed and not written to since, the metadata knows the last segment. If
+    /// that goes as well, it says from then on that the log was closed without segments. So there
+    /// is nothing to write when the log is closed.
+    pub(crate) fn move_start(&self, before: u64, change: impl FnOnce(&mut Meta)) -> Result<()> {
+        let context = &self.context;
+        let appender = self.appender.lock();
+        if appender.next_offset != before || !appender.is_marked_clean {
+            drop(appender);
+            return context.metadata.write_both(change);
         }
+        // Under the appender's lock: whoever publishes takes the mark away.
+        let durable = context.frontiers.visible_is_durable();
+        context.metadata.write_both(|meta| {
+            change(meta);
+            meta.visible_is_durable = durable;
+            meta.clean = Some(CleanEnd { last: None });
+        })
     }
 
     /// Leaves the log without segments, if nothing was published from `before` on, and returns

@@ -179,15 +179,17 @@ impl Appender {
 
     /// Leaves the log without segments if all its messages lie below `before`, and returns the
     /// segments. The metadata must know that these messages were trimmed, and that no offset below
-    /// `before` may be given out again.
+    /// `before` may be given out again. While it speaks of the last segment, all stay.
     pub(super) fn let_go_of_all(&mut self, context: &AppendContext, before: u64) -> Vec<SegmentRef> {
         let segments = context.segments.list().segments.clone();
         let is_empty = |last: &SegmentRef| last.base() >= before;
-        if self.next_offset != before || self.is_marked_clean || segments.last().is_none_or(is_empty) {
+        let is_told = || context.metadata.get(|meta| meta.clean.is_some_and(|clean| clean.last.is_some()));
+        if self.next_offset != before || segments.last().is_none_or(is_empty) || is_told() {
             return Vec::new();
         }
         *self = Appender {
             next_offset: self.next_offset,
+            is_marked_clean: self.is_marked_clean,
             staging: std::mem::take(&mut self.staging),
             backlog: self.backlog.emptied(),
             guard: std::mem::take(&mut self.guard),

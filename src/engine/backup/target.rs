@@ -169,7 +169,7 @@ impl Target {
             None => {
                 initialise(dir, &unfinished)?;
                 let mut copies = Copies::read(dir)?;
-                copies.are_ours = true;
+                copies.is_newest_durable = true;
                 self.meta = Some(MetaStore::new(dir, unfinished, &copies));
             }
             Some(meta) if self.condition != Condition::Incomplete => {

@@ -53,14 +53,10 @@ impl Removal<'_> {
 
     /// Moves the start offset to `before`, durably.
     fn move_start(&self, reader: &Reader<'_>, before: u64) -> Result<()> {
-        if before == reader.next_offset() {
-            // The last segment goes as well, and the metadata must not speak of it any more.
-            self.remove.append.unmark_clean_to(before)?;
-        }
         // From here on, nobody may read the trimmed messages, whatever happens. No offset below
         // `before` is given out again, even if messages that were not synced are lost.
         let control = self.control_kept(reader, before);
-        let written = self.remove.metadata.write_both(|meta| {
+        let written = self.remove.append.move_start(before, |meta| {
             meta.start_offset = before;
             meta.next_offset = meta.next_offset.max(before);
             if let Some(control) = control.filter(|control| control.0 >= meta.control.0) {
