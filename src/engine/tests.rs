@@ -267,3 +267,56 @@ fn a_batch_of_which_a_piece_cannot_be_written_is_not_there() {
     }
     assert!(failed >= 8, "{failed} failed");
 }
+
+/// Goal: what a process remembers of its own metadata does not make it trust what another one has
+/// written since. Method: another handle is killed at each point of its life. Then one that
+/// remembers goes on, and the power is cut at each point.
+#[cfg(feature = "fault")]
+#[test]
+fn metadata_that_another_process_has_written_is_not_taken_for_durable() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use crate::fault::{CrashPlan, SimDisk};
+
+    let disk = SimDisk::new(1);
+    let options = Options::new()
+        .create_dirs(true)
+        .background(false)
+        .durability(Durability::EachPublish);
+    let remembered = Arc::new(AtomicU64::new(0));
+    let mut ours = options.clone();
+    ours.environment.durable_metadata = Some(Arc::clone(&remembered));
+    let live = |options: &Options, disk: &SimDisk| {
+        let log = options
+            .clone()
+            .storage(disk)
+            .open(Path::new("/log"))
+            .expect("opened");
+        log.publish(&[NewMessage::value(b"one")]).expect("published");
+        log
+    };
+    live(&ours, &disk).close().expect("closed");
+    let last = remembered.load(Ordering::Relaxed);
+    assert!(last > 0);
+    let before = disk.point();
+    live(&options, &disk).close().expect("closed");
+
+    let mut cuts = 0;
+    for killed in before..=disk.point() {
+        let disk = disk.kill_at(killed);
+        let before = disk.point();
+        remembered.store(last, Ordering::Relaxed);
+        live(&ours, &disk).close().expect("closed");
+        for cut in before..=disk.point() {
+            for image in disk.crash_images(cut, &CrashPlan::default()) {
+                let log = options.clone().storage(&image).open(Path::new("/log"));
+                let next_offset = log.and_then(|log| log.next_offset());
+                let found = next_offset.unwrap_or_else(|error| panic!("at {killed} and {cut}: {error}"));
+                assert!((1..=3).contains(&found), "at {killed} and {cut}: {found}");
+                cuts += 1;
+            }
+        }
+    }
+    assert!(cuts > 1000, "{cuts}");
+}

@@ -183,7 +183,11 @@ impl Appender {
     pub(super) fn let_go_of_all(&mut self, context: &AppendContext, before: u64) -> Vec<SegmentRef> {
         let segments = context.segments.list().segments.clone();
         let is_empty = |last: &SegmentRef| last.base() >= before;
-        let is_told = || context.metadata.get(|meta| meta.clean.is_some_and(|clean| clean.last.is_some()));
+        let is_told = || {
+            context
+                .metadata
+                .get(|meta| meta.clean.is_some_and(|clean| clean.last.is_some()))
+        };
         if self.next_offset != before || segments.last().is_none_or(is_empty) || is_told() {
             return Vec::new();
         }
