@@ -23,6 +23,8 @@ use crate::{Corruption, Error, Result};
 
 /// The largest step by which reserved space grows.
 const RESERVE_STEP_MAX: u64 = 8 << 20;
+/// Bytes behind the end that are fetched ahead for the next batch.
+const NEXT_LEN: u64 = 256;
 /// Unsynced bytes from which on letting go of their pages before a sync pays.
 const LET_GO_MIN: u32 = 128 << 10;
 
@@ -197,6 +199,13 @@ impl Active {
     #[inline]
     pub(crate) fn window(&self, position: u64, len: u64) -> Option<Window<'_>> {
         self.map.window(position, usize::try_from(len).ok()?)
+    }
+
+    /// Has the processor fetch the place of the next batch, which begins at `end`. Whoever writes
+    /// to many logs in turn would wait for each.
+    #[inline]
+    pub(crate) fn prefetch_for_next(&self, end: u32) {
+        self.map.prefetch(u64::from(end), NEXT_LEN);
     }
 
     /// Whether the process may write to the file up to `end`.

@@ -325,15 +325,10 @@ impl Appender {
             self.note_before_tearing(context, plan.len);
         }
         let built = self.build(records, plan, now, way, hash_keys);
-        let built = match built {
-            // A call has failed: nobody has seen anything of the batch, and nobody will.
-            Err(error @ Error::Io { .. }) => {
-                context.health().poison_on_error(self.withdraw())?;
-                return Err(error);
-            }
-            other => other,
+        self.last_checksum = match built {
+            Ok(last_checksum) => last_checksum,
+            Err(error) => return Err(self.give_up(context, error)),
         };
-        self.last_checksum = context.health().poison_on_error(built)?;
         #[expect(clippy::cast_possible_truncation, reason = "make_room has compared")]
         {
             self.written.end += plan.len as u32;
@@ -348,6 +343,7 @@ impl Appender {
         self.next_offset = published.ack.end.offset;
         if let Some(active) = &self.active {
             context.frontiers.wrote(active, self.written);
+            active.prefetch_for_next(self.written.end);
             let (end, reserved) = (u64::from(self.written.end), active.map.len());
             // Nothing is due while the space ahead is at least half of what was written, here or in
             // the segment before, up to a bound.
@@ -359,6 +355,18 @@ impl Appender {
         let (meter, end) = (context.health().meter(), self.written.end);
         meter.published(records.messages, plan.len, (self.next_offset, end));
         Ok(())
+    }
+
+    /// Takes back a batch that could not be written; returns what the publisher is told.
+    #[cold]
+    fn give_up(&mut self, context: &AppendContext, error: Error) -> Error {
+        if let Error::Io { .. } = error {
+            // A call has failed: nobody has seen anything of the batch, and nobody will.
+            let withdrawn = context.health().poison_on_error(self.withdraw());
+            return withdrawn.err().unwrap_or(error);
+        }
+        context.health().poison(&error);
+        error
     }
 
     #[cold]
