@@ -16,15 +16,15 @@ use crate::limit::{LONE, put, read, zeros};
 use crate::workload::{Check, KEY_LEN, VALUE_LEN, Workload, ensure, time};
 
 /// The length of every record.
-const RECORD_LEN: usize = LONE + KEY_LEN + VALUE_LEN;
+pub(crate) const RECORD_LEN: usize = LONE + KEY_LEN + VALUE_LEN;
 
-fn build(space: &mut [u8], workload: &Workload, number: u64) {
+pub(crate) fn build(space: &mut [u8], workload: &Workload, number: u64) {
     let (key, value) = (workload.key(number), workload.value(number));
     put::<LONE>(space, number, time(number), key, value);
 }
 
 /// Space for this many records, written and durable, so that a sync only has to write the records.
-fn space(dir: &Path, messages: u64) -> Outcome<File> {
+pub(crate) fn space(dir: &Path, messages: u64) -> Outcome<File> {
     let file = zeros(dir, messages as usize * RECORD_LEN)?;
     file.sync_all()?;
     Ok(file)

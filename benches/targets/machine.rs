@@ -93,6 +93,11 @@ pub(crate) fn raise_descriptor_limit() -> Outcome {
     Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
+/// How many descriptors this process may have.
+pub(crate) fn descriptors_max() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// How many bytes this process has had read from disks so far.
 pub(crate) fn disk_bytes_read() -> Outcome<u64> {
     let text = fs::read_to_string("/proc/self/io")?;

@@ -38,6 +38,8 @@ mod open;
 mod publish;
 mod read;
 mod report;
+mod spread;
+mod stream_commit;
 mod streams;
 mod tail;
 mod trim;

@@ -7,14 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use duramen::store::{ListOptions, Partitioner, RetentionConfig, Store, StoreOptions, Stream, StreamConfig};
-use duramen::{Durability, Event, FileLog, Log as _, NewMessage, Options, PublishOptions};
+use duramen::{Durability, Event, Log as _, NewMessage, Options, PublishOptions};
 use parking_lot::Mutex;
 
 use crate::args::Plan;
 use crate::measure::{Samples, in_turns, nanos_each};
 use crate::report::{Report, Row, Target, Unit};
+use crate::spread::{self, Draw};
 use crate::workload::{VALUE_LEN, Workload, ensure};
-use crate::{Outcome, child, machine};
+use crate::{Outcome, child, machine, stream_commit};
 
 /// The names of the children's tasks.
 pub(crate) const MAKE: &str = "make-streams";
@@ -34,7 +35,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
     }
     if plan.wants("ST2") {
         report.begin("ST2");
-        durable(plan, &workload, dir, report)?;
+        stream_commit::durable(plan, &workload, dir, report)?;
     }
     if plan.wants("ST3") {
         report.begin("ST3");
@@ -60,7 +61,7 @@ fn add(report: &mut Report, id: &'static str, what: String, unit: Unit, figure: 
 }
 
 /// The store in `dir`, which has so many streams of one partition.
-fn made(
+pub(crate) fn made(
     dir: &Path,
     streams: u64,
     options: &StoreOptions,
@@ -76,7 +77,7 @@ fn made(
     Ok((store, made))
 }
 
-fn publish(stream: &Stream, message: NewMessage<'_>) -> duramen::Result<()> {
+pub(crate) fn publish(stream: &Stream, message: NewMessage<'_>) -> duramen::Result<()> {
     const PLAIN: &PublishOptions<'_> = &PublishOptions::new();
     stream.publish(message, &Partitioner::To(0), PLAIN).map(|_| ())
 }
@@ -210,7 +211,9 @@ fn threads() -> Outcome<u64> {
 /// ST1: publishing to one stream at random, all of them open, beside a single log.
 fn random(plan: &Plan, workload: &Workload, dir: &Path, report: &mut Report) -> Outcome {
     let messages = plan.messages / 4;
-    for streams in [100, 1_000, 4_000].map(|streams: u64| streams.min(plan.logs)) {
+    // An open stream has five descriptors.
+    let most = (machine::descriptors_max() / 6).min(plan.logs);
+    for streams in [100, 1_000, 3_000].map(|streams| most.min(streams)) {
         let home = dir.join(format!("random-{streams}"));
         let options = StoreOptions::new().open_max(streams as usize);
         let (store, all) = made(&home.join("store"), streams, &options, &StreamConfig::new())?;
@@ -218,7 +221,7 @@ fn random(plan: &Plan, workload: &Workload, dir: &Path, report: &mut Report) -> 
             publish(stream, workload.message(number))?;
         }
         let mut round = 0;
-        let [lone, random] = in_turns(
+        let [lone, random, lone_limit, limit] = in_turns(
             plan.rounds,
             [
                 &mut |_| {
@@ -233,15 +236,15 @@ fn random(plan: &Plan, workload: &Workload, dir: &Path, report: &mut Report) -> 
                     Ok(nanos_each(begun, messages))
                 },
                 &mut |_| {
-                    let mut at = 7_u64;
+                    let mut draw = Draw::new();
                     let begun = Instant::now();
                     for number in 0..messages {
-                        at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                        let stream = &all[((at >> 33) % streams) as usize];
-                        publish(stream, workload.message(number))?;
+                        publish(&all[draw.below(streams)], workload.message(number))?;
                     }
                     Ok(nanos_each(begun, messages))
                 },
+                &mut |_| spread::store(&home, workload, 1, messages),
+                &mut |_| spread::store(&home, workload, streams, messages),
             ],
         )?;
         store.close()?;
@@ -255,53 +258,15 @@ fn random(plan: &Plan, workload: &Workload, dir: &Path, report: &mut Report) -> 
             library: random,
             target: Target::Ratio(2.0),
         });
+        report.add(Row {
+            id: "ST1",
+            what: format!("the bytes alone, into one of {streams} mapped files; limit: into one file"),
+            unit: Unit::Nanos,
+            limit: Some(lone_limit),
+            library: limit,
+            target: Target::None,
+        });
     }
-    Ok(())
-}
-
-/// ST2: 64 streams with `EachPublish`, 16 threads.
-fn durable(plan: &Plan, workload: &Workload, dir: &Path, report: &mut Report) -> Outcome {
-    const THREADS: u64 = 16;
-    let each = (plan.syncs * 4).div_ceil(THREADS);
-    let home = dir.join("durable");
-    let config = StreamConfig::new().durability(Durability::EachPublish);
-    let (store, all) = made(&home.join("store"), 64, &StoreOptions::new(), &config)?;
-    let log = Options::new()
-        .create_dirs(true)
-        .durability(Durability::EachPublish)
-        .open(home.join("log"))?;
-    let by_threads = |publish: &(dyn Fn(u64) -> duramen::Result<()> + Sync)| -> Outcome<f64> {
-        let begun = Instant::now();
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..THREADS)
-                .map(|thread| scope.spawn(move || (0..each).try_for_each(|n| publish(thread * each + n))))
-                .collect();
-            let mut ended = Ok(());
-            for thread in threads {
-                ended = ended.and(thread.join().expect("a publisher panicked"));
-            }
-            ended
-        })?;
-        Ok(nanos_each(begun, THREADS * each))
-    };
-    let lone = |number: u64| log.publish(&[workload.message(number)]).map(|_| ());
-    let spread = |number: u64| publish(&all[(number * 7 % 64) as usize], workload.message(number));
-    let [lone, spread] = in_turns(
-        plan.rounds,
-        [&mut |_| by_threads(&lone), &mut |_| by_threads(&spread)],
-    )?;
-    store.close()?;
-    FileLog::close(&log)?;
-    drop((store, all, log));
-    machine::clear(&home)?;
-    report.add(Row {
-        id: "ST2",
-        what: "publish durably to 64 streams, 16 threads, per message; limit: to a single log".to_owned(),
-        unit: Unit::Micros,
-        limit: Some(lone),
-        library: spread,
-        target: Target::Ratio(1.3),
-    });
     Ok(())
 }
 

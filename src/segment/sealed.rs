@@ -349,16 +349,14 @@ impl Sealed {
             IndexFrom::Messages => None,
             IndexFrom::File | IndexFrom::WhatIsThere => self.open_index(&binding)?,
         };
+        let is_stored = match index {
+            IndexFrom::File => !self.is_small_last(seal),
+            IndexFrom::Messages => true,
+            IndexFrom::WhatIsThere => false,
+        };
         let index = match stored {
             Some(index) => index,
-            None => {
-                let is_stored = match index {
-                    IndexFrom::File => !self.is_small_last(seal),
-                    IndexFrom::Messages => true,
-                    IndexFrom::WhatIsThere => false,
-                };
-                self.build_index(&map, &header, seal, is_stored)?
-            }
+            None => self.build_index(&map, &header, seal, is_stored)?,
         };
         self.time_max.get_or_init(|| index.time_max());
         Ok(Mapped {
