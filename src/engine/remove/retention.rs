@@ -12,10 +12,6 @@ impl Removal<'_> {
     pub(crate) fn apply_retention(&mut self, dry_run: bool) -> Result<Trimmed> {
         if !dry_run {
             self.remove.health().check_writable()?;
-            // Trimming needs no space, but a segment does.
-            let left = self.leave_old_segment();
-            self.remove.segments.teller.note_failure(Job::Retention, left);
-            self.remove.health().check_not_poisoned()?;
         }
         let remove = self.remove;
         let now = Moment::of(&*remove.clock);
@@ -33,7 +29,11 @@ impl Removal<'_> {
         if dry_run {
             return Reader::with(&remove.segments, |reader| self.what_goes(reader, cut));
         }
-        self.trim_and_tell(cut)
+        let trimmed = self.trim_and_tell(cut)?;
+        let left = self.leave_old_segment();
+        self.remove.segments.teller.note_failure(Job::Retention, left);
+        self.remove.health().check_not_poisoned()?;
+        Ok(trimmed)
     }
 
     /// Trims to where the policy says.
@@ -55,9 +55,6 @@ impl Removal<'_> {
     /// Applies the policy unasked: no more comes due by age than time has passed.
     pub(crate) fn retain(&mut self) -> Result<()> {
         let remove = self.remove;
-        // If there is no space for a segment now, the next time may find some.
-        let left = self.leave_old_segment();
-        remove.health().check_not_poisoned()?;
         let now = Moment::of(&*remove.clock);
         let (mut cut, pass, next_offset) = Reader::with(&remove.segments, |reader| {
             let cut = self.cut_by_count_and_bytes(reader)?;
@@ -83,7 +80,9 @@ impl Removal<'_> {
             );
         }
         aging.applied(next_offset);
-        left
+        drop(aging);
+        // If there is no space for a segment now, the next time may find some.
+        self.leave_old_segment()
     }
 
     /// The offset below which the policy keeps nothing, but for the limit by age.
@@ -144,7 +143,7 @@ impl Removal<'_> {
     }
 
     /// Leaves the last segment behind if it has been written to for long, or if it is not known for
-    /// how long, so that it can go when its messages are old.
+    /// how long, so that it can go when its messages are old. Where all have gone, there is none.
     fn leave_old_segment(&mut self) -> Result<()> {
         let remove = self.remove;
         let now = remove.clock.now().as_micros();
