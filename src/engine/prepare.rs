@@ -98,7 +98,9 @@ pub(super) fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: 
     if !bases.is_empty() {
         return Err(without_metadata(dir, bases));
     }
-    dir.sync_above()?;
+    if !options.environment.is_path_durable {
+        dir.sync_above()?;
+    }
     create_log(dir, options, home)?;
     let mut copies = Copies::read(dir)?;
     copies.is_newest_durable = true;

@@ -70,6 +70,8 @@ pub(crate) struct Environment {
     /// The number of the metadata that this process has last brought to stable storage, where that
     /// outlasts the handle; 0 if that is none or not known.
     pub(crate) durable_metadata: Option<Arc<AtomicU64>>,
+    /// Whether the names that lead to the log's directory are known to be durable.
+    pub(crate) is_path_durable: bool,
     /// Whether the log is opened for a moment only, for nothing that readers wait for. They are not
     /// woken by this handle.
     pub(crate) is_brief: bool,
@@ -108,6 +110,7 @@ impl Options {
                 changes: None,
                 aging: None,
                 durable_metadata: None,
+                is_path_durable: false,
                 is_brief: false,
                 tally: None,
                 #[cfg(feature = "fault")]

@@ -274,6 +274,8 @@ impl<'a> Access<'a> {
         let (inner, id, number) = (self.inner, self.entry.id, self.partition.number);
         let mut options = inner.options_of(record);
         options.environment.is_brief = is_brief;
+        // The layout has made them so.
+        options.environment.is_path_durable = true;
         options.environment.changes = Some(Arc::clone(&self.partition.changes));
         options.environment.aging = Some(Arc::clone(&self.partition.aging));
         options.environment.durable_metadata = Some(Arc::clone(&self.partition.durable_metadata));

@@ -111,12 +111,12 @@ const NOT_NOTICED: &[(&str, &str)] = &[
         "as in open, which is noticed: recover is not begun here on a log that was killed in the middle of a merge",
     ),
     (
-        "rename < write_copy < write < write_both < go_on < recovered < find < open_locked < open < \
+        "rename < write_next < write_copy < write < write_both < go_on < recovered < find < open_locked < open < \
          open_in < finish < recover_in",
         "as in open, which is noticed: recover is not begun here on metadata that is not durable",
     ),
     (
-        "rename < write_copy < write < write_both < announce_cut < cut",
+        "rename < write_next < write_copy < write < write_both < announce_cut < cut",
         "as above: the first copy alone may be lost, while the second is overwritten",
     ),
     (
