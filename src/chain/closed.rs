@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::contents::Chain;
-use super::segments::{all_but_last, known};
+use super::segments::{self, all_but_last};
 use super::torn_tail::{Defect, flaw_in};
 use crate::directory::corrupt;
 use crate::format::Previous;
@@ -92,7 +92,7 @@ impl Chain {
     pub(crate) fn closed_segments(&self, closed: &Closed) -> Vec<SegmentRef> {
         let mut segments = all_but_last(&self.directory, &self.bases);
         if let (Some(base), Some(last)) = (self.bases.last(), closed.last) {
-            segments.push(known(&self.directory, *base, last));
+            segments.push(segments::closed(&self.directory, *base, last));
         }
         segments
     }

@@ -12,6 +12,11 @@ pub(super) fn all_but_last(directory: &Arc<Directory>, bases: &[u64]) -> Vec<Seg
     bases.windows(2).map(sealed).collect()
 }
 
+/// The last segment of a log that was closed. It ends as the metadata says.
+pub(super) fn closed(directory: &Arc<Directory>, base: u64, link: Previous) -> SegmentRef {
+    sealed(directory, base, SegmentEnd::Closed(link))
+}
+
 /// The segment with this base offset, which ends as `link` says.
 pub(super) fn known(directory: &Arc<Directory>, base: u64, link: Previous) -> SegmentRef {
     sealed(directory, base, SegmentEnd::Known(link))

@@ -82,11 +82,13 @@ impl Copies {
     }
 
     /// The names of the copies that are missing or bad in a way that an ordinary crash does not
-    /// cause. A crash may tear one copy of a log that is open. In a log that is being created, the
-    /// second copy may be missing. A power cut in the very write that closes the log looks the same
-    /// as damage.
+    /// cause. A crash may tear one copy of a log that is open, or of one that is being emptied. In a
+    /// log that is being created, the second copy may be missing. A power cut looks the same as
+    /// damage in the very write that closes the log, and in the first one of a store that empties a
+    /// partition.
     pub(crate) fn damaged(&self) -> impl Iterator<Item = &'static str> + '_ {
-        let may_be_torn = self.good().any(|meta| meta.clean.is_none() || meta.unfinished);
+        let is_open = |meta: &Meta| meta.clean.is_none_or(|clean| clean.last.is_none());
+        let may_be_torn = self.good().any(|meta| is_open(meta) || meta.unfinished);
         let may_be_missing = may_be_torn || self.good().any(|meta| meta.sequence == 1);
         let copies = self.read.iter().zip(META_NAMES);
         let damaged = copies.filter(move |(copy, _)| match copy {

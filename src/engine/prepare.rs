@@ -91,6 +91,7 @@ pub(super) fn read_or_create(dir: &Dir, options: &Options, bases: &[u64], home: 
     let mut copies = Copies::read(dir)?;
     if !copies.is_absent() {
         let durable = options.environment.durable_metadata.as_ref();
+        let durable = durable.filter(|_| options.environment.is_brief);
         let durable = durable.map_or(0, |durable| durable.load(Ordering::Relaxed));
         copies.is_newest_durable = durable > 0 && durable == copies.sequence();
         return Ok(copies);

@@ -287,6 +287,7 @@ fn metadata_that_another_process_has_written_is_not_taken_for_durable() {
     let remembered = Arc::new(AtomicU64::new(0));
     let mut ours = options.clone();
     ours.environment.durable_metadata = Some(Arc::clone(&remembered));
+    ours.environment.is_brief = true;
     let live = |options: &Options, disk: &SimDisk| {
         let log = options
             .clone()

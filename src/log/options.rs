@@ -72,8 +72,8 @@ pub(crate) struct Environment {
     pub(crate) durable_metadata: Option<Arc<AtomicU64>>,
     /// Whether the names that lead to the log's directory are known to be durable.
     pub(crate) is_path_durable: bool,
-    /// Whether the log is opened for a moment only, for nothing that readers wait for. They are not
-    /// woken by this handle.
+    /// Whether the log is opened for a moment only, for nothing that readers wait for. This handle
+    /// does not wake them, and does with as few changes to the directory as it can.
     pub(crate) is_brief: bool,
     /// Counts what happens to the log, where that outlasts the handle.
     pub(crate) tally: Option<Arc<dyn Tally>>,

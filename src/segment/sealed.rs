@@ -53,7 +53,9 @@ pub(crate) struct Sealed {
 pub(crate) enum SegmentEnd {
     /// From the header of the next segment, which has this base offset.
     Successor(u64),
-    /// From the metadata of a log that was closed, or because this process sealed it.
+    /// From the metadata of a log that was closed, of which this is the last segment.
+    Closed(Previous),
+    /// Because this process has sealed it, or has found out.
     Known(Previous),
 }
 
@@ -269,7 +271,7 @@ impl Sealed {
             return Ok((kept.origin, self.path()));
         }
         match self.end {
-            SegmentEnd::Known(link) => Ok((link, self.path())),
+            SegmentEnd::Closed(link) | SegmentEnd::Known(link) => Ok((link, self.path())),
             SegmentEnd::Successor(base) => {
                 let (file, successor) = self.directory.open_segment(base, Open::Read)?;
                 let path = file.path().to_path_buf();
@@ -285,7 +287,7 @@ impl Sealed {
     pub(crate) fn ending(&self, header: &SegmentHeader) -> Result<Ending> {
         let (link, known_from) = self.link()?;
         let testimony = match self.end {
-            SegmentEnd::Known(_) => Testimony::Metadata(link),
+            SegmentEnd::Closed(_) | SegmentEnd::Known(_) => Testimony::Metadata(link),
             SegmentEnd::Successor(_) => Testimony::Successor(link),
         };
         end_of(header, testimony).ok_or_else(|| {
@@ -371,7 +373,7 @@ impl Sealed {
 
     /// Whether this is the last segment of a log that was closed, and too small for an index file.
     fn is_small_last(&self, seal: Seal) -> bool {
-        matches!(self.end, SegmentEnd::Known(_)) && seal.len < INDEX_LEN_MIN
+        matches!(self.end, SegmentEnd::Closed(_)) && seal.len < INDEX_LEN_MIN
     }
 
     /// The latest time in the segment, if that is known without opening it.

@@ -131,12 +131,16 @@ impl<'a> Access<'a> {
         if self.partition.owes.load(Ordering::Acquire) || self.partition.log.load().is_some() {
             return Ok(None);
         }
-        self.look(look).map(Some)
+        self.look_as(true, look).map(Some)
     }
 
     /// Looks at the log. If it is closed, it is so afterwards, and stays paused. The caller holds
     /// the gate alone.
     pub(super) fn look<T>(&self, look: impl FnOnce(&FileLog) -> Result<T>) -> Result<T> {
+        self.look_as(false, look)
+    }
+
+    fn look_as<T>(&self, is_brief: bool, look: impl FnOnce(&FileLog) -> Result<T>) -> Result<T> {
         let partition = self.partition;
         let _opening = partition.opening.lock();
         if let Some(log) = partition.log.load_full() {
@@ -145,7 +149,7 @@ impl<'a> Access<'a> {
         self.inner.check_writable()?;
         self.entry.check_live()?;
         let record = self.entry.record.lock().clone();
-        let log = self.open_log(&record, true)?;
+        let log = self.open_log(&record, is_brief)?;
         let looked = look(&log);
         let known = Known::of(&log).ok();
         partition.note_closed(log.close())?;

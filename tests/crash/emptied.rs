@@ -1,6 +1,7 @@
 //! A log that was closed, and that loses all its messages in a life that publishes nothing: the metadata goes on
 //! saying that it was closed, while its last segment is removed.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use duramen::fault::{Errno, Fault, SimDisk};
@@ -9,7 +10,8 @@ use duramen::{Durability, FileLog, Log, NewMessage, Options, Result, Start};
 use super::half_done::{DIR, fill, with_damaged_copy};
 use super::settings::Settings;
 
-const MESSAGES: u64 = 12;
+/// The last segment has so few that the log can go on in it.
+const MESSAGES: u64 = 8;
 
 fn options(disk: &SimDisk) -> Options {
     Options::new()
@@ -74,6 +76,32 @@ fn a_crash_while_a_closed_log_is_emptied_leaves_all_of_it_or_nothing() {
     assert!(full > 5 && empty > 5, "{full} and {empty}");
 }
 
+/// A last segment that is empty stays, and the metadata goes on speaking of it. Deleting the newest message leaves
+/// such a segment.
+#[test]
+fn a_closed_log_whose_last_segment_is_empty_opens_after_it_was_emptied() {
+    for count in [1, 3] {
+        let disk = SimDisk::new(Settings::get().seed);
+        let log = options(&disk).open(DIR).expect("a new log");
+        fill(&log, count);
+        log.delete(&BTreeSet::from([count - 1])).expect("deleted");
+        log.close().expect("closed");
+        let log = opened(&disk, "again");
+        log.trim(count).expect("trimmed");
+        for (image, when) in [(disk.kill(), "killed"), (disk.power_cut(), "cut")] {
+            let log = opened(&image, when);
+            assert_eq!(log.publish(&[NewMessage::value(b"next")]).expect(when), count + 1);
+        }
+        log.close().expect("closed");
+        for name in ["meta.0", "meta.1"] {
+            let log = opened(&with_damaged_copy(&disk, name), name);
+            assert_eq!(log.start_offset().expect(name), count);
+        }
+        let report = duramen::check(Path::new(DIR), &options(&disk)).expect("checked");
+        assert!(report.problems.is_empty() && report.was_closed, "{report:?}");
+    }
+}
+
 /// Nothing is written when the log is closed, so both copies have to know it before.
 #[test]
 fn damage_to_either_copy_does_not_bring_back_what_was_emptied() {
@@ -89,8 +117,12 @@ fn damage_to_either_copy_does_not_bring_back_what_was_emptied() {
 
 #[test]
 fn a_closed_log_of_which_emptying_fails_opens_again() {
-    let mut failed = 0;
-    for errno in [Errno::Eio, Errno::Enospc] {
+    let (mut failed, mut went_on) = (0, 0);
+    let errors = [Errno::Eio, Errno::Enospc];
+    for (errno, goes_on) in errors
+        .into_iter()
+        .flat_map(|errno| [(errno, false), (errno, true)])
+    {
         for index in 0.. {
             let disk = closed();
             let log = opened(&disk, "again");
@@ -104,21 +136,33 @@ fn a_closed_log_of_which_emptying_fails_opens_again() {
             let is_hit = disk.faults_hit() > 0;
             let when = format!("{errno:?} {index} in {:?}: {trimmed:?}", disk.last_fault());
             disk.heal();
-            let _ = log.close();
             failed += u32::from(trimmed.is_err());
-            for image in [disk.kill(), disk.power_cut()] {
-                let empty = is_empty(&opened(&image, &when), &when);
-                assert!(empty || trimmed.is_err(), "{when}");
+            if goes_on && log.publish(&[NewMessage::value(b"more")]).is_ok() {
+                went_on += 1;
+                // Wherever that is, no copy of the metadata takes it for trimmed.
+                for name in ["meta.0", "meta.1"] {
+                    let log = opened(&with_damaged_copy(&disk, name), &when);
+                    let more = log.get(Start::At(MESSAGES)).expect(&when);
+                    assert_eq!(more.value.as_deref(), Some(&b"more"[..]), "{when}: {name}");
+                }
+            } else {
+                let _ = log.close();
+                for image in [disk.kill(), disk.power_cut()] {
+                    let empty = is_empty(&opened(&image, &when), &when);
+                    assert!(empty || trimmed.is_err(), "{when}");
+                }
             }
             if !is_hit {
                 break;
             }
         }
     }
-    assert!(failed > 5, "only {failed} failed");
+    assert!(
+        failed > 5 && went_on > 5,
+        "only {failed} failed, {went_on} went on"
+    );
 }
 
-/// A publish that comes after it, and one that comes while it fails half way.
 #[test]
 fn a_log_that_was_emptied_takes_messages_in_the_same_life() {
     let disk = closed();

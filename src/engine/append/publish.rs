@@ -226,11 +226,13 @@ impl Append {
     ///
     /// In a log that was closed and not written to since, the metadata knows the last segment. If
     /// that goes as well, it says from then on that the log was closed without segments. So there
-    /// is nothing to write when the log is closed.
+    /// is nothing to write when the log is closed. A last segment that is empty stays.
     pub(crate) fn move_start(&self, before: u64, change: impl FnOnce(&mut Meta)) -> Result<()> {
         let context = &self.context;
         let appender = self.appender.lock();
-        if appender.next_offset != before || !appender.is_marked_clean {
+        let list = context.segments.list();
+        let goes = list.segments.last().is_some_and(|last| last.base() < before);
+        if !goes || appender.next_offset != before || !appender.is_marked_clean {
             drop(appender);
             return context.metadata.write_both(change);
         }

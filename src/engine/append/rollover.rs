@@ -6,7 +6,7 @@ use super::appender::Appender;
 use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
-use crate::format::{BATCH_HEADER_LEN, FRAMES_START, Salt, SegmentHeader};
+use crate::format::{BATCH_HEADER_LEN, CleanEnd, FRAMES_START, Meta, Salt, SegmentHeader};
 use crate::log::{creation_time, latest_clock};
 use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, WalkEnd, capacity_for};
 use crate::sys::is_out_of_space;
@@ -278,10 +278,19 @@ impl Appender {
     pub(super) fn unmark_clean(&mut self, context: &AppendContext) -> Result<()> {
         if self.is_marked_clean {
             let durable = context.frontiers.visible_is_durable();
-            context.metadata.write(|meta| {
+            let unmark = |meta: &mut Meta| {
                 meta.clean = None;
                 meta.visible_is_durable = durable;
-            })?;
+            };
+            // A trim may have said that there is no segment any more, and have failed before it
+            // removed the last one. The log may go on in that, so no copy may say so any more.
+            let has_segments = !context.segments.list().segments.is_empty();
+            let is_told_empty = |meta: &Meta| meta.clean == Some(CleanEnd { last: None });
+            if has_segments && context.metadata.get(is_told_empty) {
+                context.metadata.write_both(unmark)?;
+            } else {
+                context.metadata.write(unmark)?;
+            }
             self.is_marked_clean = false;
         }
         Ok(())
