@@ -82,8 +82,8 @@ impl Copies {
     }
 
     /// The names of the copies that are missing or bad in a way that an ordinary crash does not
-    /// cause. A crash may tear one copy of a log that is open, or of one that is being emptied. In a
-    /// log that is being created, the second copy may be missing. A power cut looks the same as
+    /// cause. A crash may tear one copy of a log that is open, or of one that is being emptied. In
+    /// a log that is being created, the second copy may be missing. A power cut looks the same as
     /// damage in the very write that closes the log, and in the first one of a store that empties a
     /// partition.
     pub(crate) fn damaged(&self) -> impl Iterator<Item = &'static str> + '_ {

@@ -281,8 +281,8 @@ impl<'a> Access<'a> {
         // The layout has made them so.
         options.environment.is_path_durable = true;
         options.environment.changes = Some(Arc::clone(&self.partition.changes));
-        options.environment.aging = Some(Arc::clone(&self.partition.aging));
-        options.environment.durable_metadata = Some(Arc::clone(&self.partition.durable_metadata));
+        options.environment.aging = Some(Arc::clone(&self.partition.remembered.aging));
+        options.environment.durable_metadata = Some(Arc::clone(&self.partition.remembered.durable_metadata));
         options.environment.tally = Some(Arc::clone(self.counters()) as _);
         let is_made = record.made.contains(number);
         if inner.options.read_only && !is_made {

@@ -83,13 +83,19 @@ pub(super) struct Partition {
     pub(super) is_used: AtomicBool,
     /// How many need it to stay open.
     pins: AtomicU32,
-    /// What is known of the age of its messages, whether it is open or not.
+    pub(super) remembered: Remembered,
+    pub(super) seen: Mutex<Seen>,
+    pub(super) keeping: Keeping,
+}
+
+/// What is known of a partition's log, whether it is open or not.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    /// The age of its messages.
     pub(super) aging: Arc<Mutex<Aging>>,
     /// The number of its metadata that this process has last brought to stable storage; 0 if that
     /// is none or not known.
     pub(super) durable_metadata: Arc<AtomicU64>,
-    pub(super) seen: Mutex<Seen>,
-    pub(super) keeping: Keeping,
 }
 
 /// What is due in a partition that nobody need use.
@@ -300,8 +306,7 @@ impl Partition {
             owes: AtomicBool::new(false),
             is_used: AtomicBool::new(false),
             pins: AtomicU32::new(0),
-            aging: Arc::default(),
-            durable_metadata: Arc::default(),
+            remembered: Remembered::default(),
             seen: Mutex::default(),
             keeping: Keeping::default(),
         }
@@ -351,11 +356,11 @@ impl Partition {
 
     /// Other limits hold for the age of its messages.
     pub(super) fn change_limits(&self) {
-        self.aging.lock().change_limits();
+        self.remembered.aging.lock().change_limits();
     }
 
     /// What was known of the age of its messages does not hold any more.
     pub(super) fn forget_age(&self) {
-        *self.aging.lock() = Aging::default();
+        *self.remembered.aging.lock() = Aging::default();
     }
 }

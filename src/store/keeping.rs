@@ -153,7 +153,11 @@ impl Inner {
             // It does this itself; but not when it is closed, which it may be by then.
             return Some(now + Aging::period(&policy));
         }
-        let due = partition.aging.lock().due_if_left_alone(&policy, now)?;
+        let due = partition
+            .remembered
+            .aging
+            .lock()
+            .due_if_left_alone(&policy, now)?;
         if due > now {
             return Some(due);
         }
@@ -165,7 +169,11 @@ impl Inner {
             // Whoever publishes to it opens it, which has it looked at again.
             Ok(Some(stats)) if stats.messages == 0 => None,
             Ok(Some(_)) => {
-                let due = partition.aging.lock().due_if_left_alone(&policy, now)?;
+                let due = partition
+                    .remembered
+                    .aging
+                    .lock()
+                    .due_if_left_alone(&policy, now)?;
                 Some(due.max(now + EMPTY_PERIODS.0))
             }
             Ok(None) => Some(now + Aging::period(&policy)),

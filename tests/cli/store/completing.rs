@@ -38,7 +38,7 @@ fn shell(name: &str, args: &[&str], script: &str, store: &Store) -> Option<Vec<S
         .output();
     let output = match output {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("{name} is not installed");
+            println!("NOT RUN: {name} is not installed");
             return None;
         }
         output => output.expect("the shell starts"),
