@@ -82,12 +82,14 @@ impl Copies {
     }
 
     /// The names of the copies that are missing or bad in a way that an ordinary crash does not
-    /// cause. A crash may tear one copy of a log that is open, or of one that is being emptied. In
-    /// a log that is being created, the second copy may be missing. A power cut looks the same as
-    /// damage in the very write that closes the log, and in the first one of a store that empties a
-    /// partition.
+    /// cause. A crash may tear one copy of a log that is open, or of one that was closed and is
+    /// being emptied. In a log that is being created, the second copy may be missing. A power cut
+    /// looks the same as damage in the very write that closes the log, and in the first one of a
+    /// store that empties a partition.
     pub(crate) fn damaged(&self) -> impl Iterator<Item = &'static str> + '_ {
-        let is_open = |meta: &Meta| meta.clean.is_none_or(|clean| clean.last.is_none());
+        let was_emptied =
+            |meta: &Meta| meta.clean.is_some_and(|end| end.last.is_none()) && meta.start_offset > 0;
+        let is_open = |meta: &Meta| meta.clean.is_none() || was_emptied(meta);
         let may_be_torn = self.good().any(|meta| is_open(meta) || meta.unfinished);
         let may_be_missing = may_be_torn || self.good().any(|meta| meta.sequence == 1);
         let copies = self.read.iter().zip(META_NAMES);
