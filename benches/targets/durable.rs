@@ -1,14 +1,13 @@
 //! W3 and W4: publishing durably.
 
 use std::path::Path;
-use std::time::Instant;
 
 use duramen::{Durability, FileLog, Log as _, Options};
 
 use crate::args::Plan;
 use crate::commit::{GroupCommit, LoneCommit};
 use crate::device::Device;
-use crate::measure::{Samples, in_turns, nanos_each};
+use crate::measure::{Samples, by_threads, in_turns};
 use crate::report::{Report, Row, Target, Unit};
 use crate::workload::{Check, VALUE_LEN, Workload, ensure};
 use crate::{Outcome, machine};
@@ -98,37 +97,11 @@ impl Bench<'_> {
         self.threads * self.each
     }
 
-    /// Runs `publish` for every message, a share of them on each thread. Returns nanoseconds per
-    /// message.
-    fn timed(&self, publish: &(dyn Fn(u64) -> Outcome + Sync)) -> Outcome<f64> {
-        let start = Instant::now();
-        if self.threads == 1 {
-            (0..self.each).try_for_each(publish)?;
-        } else {
-            std::thread::scope(|scope| {
-                let threads: Vec<_> = (0..self.threads)
-                    .map(|thread| {
-                        scope.spawn(move || {
-                            let numbers = thread * self.each..(thread + 1) * self.each;
-                            numbers
-                                .into_iter()
-                                .try_for_each(publish)
-                                .map_err(|error| error.to_string())
-                        })
-                    })
-                    .collect();
-                threads
-                    .into_iter()
-                    .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
-            })?;
-        }
-        Ok(nanos_each(start, self.messages()))
-    }
-
-    /// The same. Adds the number of bytes per message that the device writes meanwhile.
+    /// Runs `publish` for every message. Adds the number of bytes per message that the device writes
+    /// meanwhile.
     fn counted(&self, written: &mut Vec<f64>, publish: &(dyn Fn(u64) -> Outcome + Sync)) -> Outcome<f64> {
         let before = self.device.map(Device::settled).transpose()?;
-        let nanos = self.timed(publish)?;
+        let nanos = by_threads(self.threads, self.messages(), publish)?;
         if let (Some(device), Some(before)) = (self.device, before) {
             let bytes = device.bytes_written()? - before;
             written.push(bytes as f64 / self.messages() as f64);

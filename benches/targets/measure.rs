@@ -54,6 +54,32 @@ pub(crate) fn nanos_each(start: Instant, count: u64) -> f64 {
     start.elapsed().as_nanos() as f64 / count as f64
 }
 
+/// Runs `publish` for every message, a share of them on each thread. Returns nanoseconds per
+/// message.
+pub(crate) fn by_threads(
+    threads: u64,
+    messages: u64,
+    publish: &(dyn Fn(u64) -> Outcome + Sync),
+) -> Outcome<f64> {
+    let each = messages / threads;
+    let start = Instant::now();
+    if threads == 1 {
+        (0..each).try_for_each(publish)?;
+    } else {
+        std::thread::scope(|scope| {
+            let share = |thread: u64| {
+                let mut numbers = thread * each..(thread + 1) * each;
+                move || numbers.try_for_each(publish).map_err(|error| error.to_string())
+            };
+            let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(share(thread))).collect();
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
+        })?;
+    }
+    Ok(nanos_each(start, messages))
+}
+
 /// Durations in nanoseconds up to an hour, precise to one part in a thousand.
 #[derive(Clone, Debug)]
 pub(crate) struct Histogram(hdrhistogram::Histogram<u64>);

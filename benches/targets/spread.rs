@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -12,23 +13,12 @@ use crate::Outcome;
 use crate::commit::{RECORD_LEN, build, space};
 use crate::limit::{LONE, Reserved, put, read};
 use crate::measure::nanos_each;
-use crate::workload::{Workload, ensure, time};
+use crate::workload::{Workload, ensure, mix, time};
 
-/// A generator that draws files at random, always the same.
-#[derive(Debug)]
-pub(crate) struct Draw(u64);
-
-impl Draw {
-    pub(crate) fn new() -> Draw {
-        Draw(7)
-    }
-
-    /// One of the numbers below `count`.
-    #[inline]
-    pub(crate) fn below(&mut self, count: u64) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        ((self.0 >> 33) % count) as usize
-    }
+/// Which of so many files or streams message `number` goes to: any.
+#[inline]
+pub(crate) fn any_of(count: u64, number: u64) -> usize {
+    (mix(number) % count) as usize
 }
 
 /// The nanoseconds that it takes to store one record into one of so many mapped files, drawn at
@@ -44,13 +34,12 @@ pub(crate) fn store(dir: &Path, workload: &Workload, files: u64, messages: u64) 
         pages.for_each(|byte| *byte = std::hint::black_box(1));
         maps.push((reserved, 0));
     }
-    let mut draw = Draw::new();
     let start = Instant::now();
     for number in 0..messages {
-        let (file, at) = &mut maps[draw.below(files)];
+        let (file, at) = &mut maps[any_of(files, number)];
         let (key, value) = (workload.key(number), workload.value(number));
         *at += put::<LONE>(&mut file.map[*at..], number, time(number), key, value);
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        fence(Ordering::SeqCst);
     }
     let nanos = nanos_each(start, messages);
     let stored: usize = maps.iter().map(|(_, at)| at).sum();

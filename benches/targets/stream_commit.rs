@@ -1,15 +1,13 @@
 //! ST2: publishing durably to many streams.
 
 use std::path::Path;
-use std::thread;
-use std::time::Instant;
 
 use duramen::store::{StoreOptions, StreamConfig};
 use duramen::{Durability, FileLog, Log as _, Options};
 
 use crate::args::Plan;
 use crate::commit::{GroupCommit, LoneCommit};
-use crate::measure::{in_turns, nanos_each};
+use crate::measure::{by_threads, in_turns};
 use crate::report::{Report, Row, Target, Unit};
 use crate::spread::WholeCommit;
 use crate::streams::{made, publish};
@@ -24,25 +22,6 @@ fn file_of(number: u64) -> usize {
     (number * 7 % FILES) as usize
 }
 
-/// The nanoseconds for one of the messages that 16 threads publish.
-fn by_threads(messages: u64, publish: &(dyn Fn(u64) -> Outcome + Sync)) -> Outcome<f64> {
-    let each = messages / THREADS;
-    let begun = Instant::now();
-    thread::scope(|scope| {
-        let part = |thread: u64| {
-            let mut numbers = thread * each..(thread + 1) * each;
-            move || numbers.try_for_each(publish).map_err(|error| error.to_string())
-        };
-        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(part(thread))).collect();
-        let mut ended = Ok(());
-        for thread in threads {
-            ended = ended.and(thread.join().expect("a publisher panicked"));
-        }
-        ended
-    })?;
-    Ok(nanos_each(begun, messages))
-}
-
 /// The system alone, with the same bytes.
 struct Alone<'a> {
     dir: &'a Path,
@@ -54,7 +33,9 @@ impl Alone<'_> {
     /// One sync of one file for all threads.
     fn one_file(&self) -> Outcome<f64> {
         let commit = GroupCommit::new(self.dir, self.messages)?;
-        let nanos = by_threads(self.messages, &|number| commit.publish(self.workload, number))?;
+        let nanos = by_threads(THREADS, self.messages, &|number| {
+            commit.publish(self.workload, number)
+        })?;
         commit.finish(self.messages)?;
         Ok(nanos)
     }
@@ -63,7 +44,7 @@ impl Alone<'_> {
     fn each_file(&self) -> Outcome<f64> {
         let files = (0..FILES).map(|_| LoneCommit::new(self.dir, self.messages));
         let files: Vec<_> = files.collect::<Outcome<_>>()?;
-        by_threads(self.messages, &|number| {
+        by_threads(THREADS, self.messages, &|number| {
             files[file_of(number)].publish(self.workload, number)
         })
     }
@@ -71,7 +52,7 @@ impl Alone<'_> {
     /// One call for all threads, which syncs the whole file system.
     fn all_files(&self) -> Outcome<f64> {
         let commit = WholeCommit::new(self.dir, FILES as usize, self.messages)?;
-        let nanos = by_threads(self.messages, &|number| {
+        let nanos = by_threads(THREADS, self.messages, &|number| {
             commit.publish(self.workload, file_of(number), number)
         })?;
         commit.finish(file_of(0), 0)?;
@@ -98,8 +79,8 @@ pub(crate) fn durable(plan: &Plan, workload: &Workload, dir: &Path, report: &mut
     let [lone, spread, one_file, each_file, all_files] = in_turns(
         plan.rounds,
         [
-            &mut |_| by_threads(messages, &lone),
-            &mut |_| by_threads(messages, &spread),
+            &mut |_| by_threads(THREADS, messages, &lone),
+            &mut |_| by_threads(THREADS, messages, &spread),
             &mut |_| alone.one_file(),
             &mut |_| alone.each_file(),
             &mut |_| alone.all_files(),

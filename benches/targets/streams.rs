@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::args::Plan;
 use crate::measure::{Samples, in_turns, nanos_each};
 use crate::report::{Report, Row, Target, Unit};
-use crate::spread::{self, Draw};
+use crate::spread::{self, any_of};
 use crate::workload::{VALUE_LEN, Workload, ensure};
 use crate::{Outcome, child, machine, stream_commit};
 
@@ -236,10 +236,9 @@ fn random(plan: &Plan, workload: &Workload, dir: &Path, report: &mut Report) -> 
                     Ok(nanos_each(begun, messages))
                 },
                 &mut |_| {
-                    let mut draw = Draw::new();
                     let begun = Instant::now();
                     for number in 0..messages {
-                        publish(&all[draw.below(streams)], workload.message(number))?;
+                        publish(&all[any_of(streams, number)], workload.message(number))?;
                     }
                     Ok(nanos_each(begun, messages))
                 },

@@ -75,7 +75,7 @@ pub(super) fn sort_out(directory: &Directory, meta: &Meta, bases: Vec<u64>) -> R
         .partition(|base| is_merged(base) || *base >= unfinished_from);
     // If a log was closed without segments, all that are in front of its start were trimmed: also
     // the last one, whose file could not be removed, or came back in a power cut.
-    let is_empty = meta.next_offset == meta.start_offset && meta.clean == Some(CleanEnd { last: None });
+    let is_empty = meta.next_offset == meta.start_offset && meta.was_closed_empty();
     let trimmed = if is_empty {
         kept.partition_point(|base| *base < meta.start_offset)
     } else {

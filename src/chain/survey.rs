@@ -5,7 +5,7 @@ use super::contents::Chain;
 use super::torn_tail::Defect;
 use super::walked::Walked;
 use crate::Result;
-use crate::format::{CleanEnd, SegmentHeader};
+use crate::format::SegmentHeader;
 use crate::segment::{Ending, Testimony, Witness, end_of};
 use crate::sys::Open;
 
@@ -33,7 +33,7 @@ pub(crate) struct Surveyed {
 impl Chain {
     pub(crate) fn survey(&self) -> Survey<'_> {
         let last = self.meta.clean.and_then(|clean| clean.last);
-        let is_empty = self.copies.agree() && self.meta.clean == Some(CleanEnd { last: None });
+        let is_empty = self.copies.agree() && self.meta.was_closed_empty();
         let unknown = if is_empty {
             Testimony::NoSegment
         } else {

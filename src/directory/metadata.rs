@@ -87,8 +87,7 @@ impl Copies {
     /// looks the same as damage in the very write that closes the log, and in the first one of a
     /// store that empties a partition.
     pub(crate) fn damaged(&self) -> impl Iterator<Item = &'static str> + '_ {
-        let was_emptied =
-            |meta: &Meta| meta.clean.is_some_and(|end| end.last.is_none()) && meta.start_offset > 0;
+        let was_emptied = |meta: &Meta| meta.was_closed_empty() && meta.start_offset > 0;
         let is_open = |meta: &Meta| meta.clean.is_none() || was_emptied(meta);
         let may_be_torn = self.good().any(|meta| is_open(meta) || meta.unfinished);
         let may_be_missing = may_be_torn || self.good().any(|meta| meta.sequence == 1);

@@ -85,6 +85,11 @@ pub(crate) struct CleanEnd {
 }
 
 impl Meta {
+    /// Whether it says that the log was closed, without segments.
+    pub(crate) fn was_closed_empty(&self) -> bool {
+        self.clean == Some(CleanEnd { last: None })
+    }
+
     pub(crate) fn encode(&self) -> [u8; META_LEN] {
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
         let flags = flag(self.key_index, KEY_INDEX)

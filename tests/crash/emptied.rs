@@ -5,22 +5,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use duramen::fault::{Errno, Fault, SimDisk};
-use duramen::{Durability, FileLog, Log, NewMessage, Options, Result, Start};
+use duramen::{FileLog, Log, NewMessage, Result, Start};
 
-use super::half_done::{DIR, fill, with_damaged_copy};
+use super::half_done::{DIR, fill, options, with_damaged_copy};
 use super::settings::Settings;
 
 /// The last segment has so few that the log can go on in it.
 const MESSAGES: u64 = 8;
-
-fn options(disk: &SimDisk) -> Options {
-    Options::new()
-        .create_dirs(true)
-        .rollover(1 << 10)
-        .durability(Durability::EachPublish)
-        .background(false)
-        .storage(disk)
-}
 
 /// A log that was closed.
 fn closed() -> SimDisk {
@@ -64,6 +55,9 @@ fn a_crash_while_a_closed_log_is_emptied_leaves_all_of_it_or_nothing() {
         let cuts = disk.crash_images(point, &plan);
         for image in cuts.chain([disk.kill_at(point)]) {
             let when = format!("at {point} of {acknowledged}");
+            // What a crash leaves is no damage, a torn copy of the metadata among it.
+            let report = duramen::check(Path::new(DIR), &options(&image)).expect(&when);
+            assert!(report.problems.is_empty(), "{when}: {report:?}");
             if is_empty(&opened(&image, &when), &when) {
                 empty += 1;
             } else {

@@ -6,7 +6,7 @@ use super::appender::Appender;
 use super::context::AppendContext;
 use super::due::Due;
 use crate::Result;
-use crate::format::{BATCH_HEADER_LEN, CleanEnd, FRAMES_START, Meta, Salt, SegmentHeader};
+use crate::format::{BATCH_HEADER_LEN, FRAMES_START, Meta, Salt, SegmentHeader};
 use crate::log::{creation_time, latest_clock};
 use crate::segment::{Active, FirstReserve, Growth, Prepared, SegmentRef, WalkEnd, capacity_for};
 use crate::sys::is_out_of_space;
@@ -183,11 +183,8 @@ impl Appender {
     pub(super) fn let_go_of_all(&mut self, context: &AppendContext, before: u64) -> Vec<SegmentRef> {
         let segments = context.segments.list().segments.clone();
         let is_empty = |last: &SegmentRef| last.base() >= before;
-        let is_told = || {
-            context
-                .metadata
-                .get(|meta| meta.clean.is_some_and(|clean| clean.last.is_some()))
-        };
+        let speaks_of_last = |meta: &Meta| meta.clean.is_some_and(|clean| clean.last.is_some());
+        let is_told = || context.metadata.get(speaks_of_last);
         if self.next_offset != before || segments.last().is_none_or(is_empty) || is_told() {
             return Vec::new();
         }
@@ -285,8 +282,7 @@ impl Appender {
             // A trim may have said that there is no segment any more, and have failed before it
             // removed the last one. The log may go on in that, so no copy may say so any more.
             let has_segments = !context.segments.list().segments.is_empty();
-            let is_told_empty = |meta: &Meta| meta.clean == Some(CleanEnd { last: None });
-            if has_segments && context.metadata.get(is_told_empty) {
+            if has_segments && context.metadata.get(Meta::was_closed_empty) {
                 context.metadata.write_both(unmark)?;
             } else {
                 context.metadata.write(unmark)?;
