@@ -139,6 +139,10 @@ pub enum Error {
     #[error("the log is closed")]
     Closed,
 
+    /// The [`Cursor`](crate::Cursor) is closed. Nothing is wrong with its log.
+    #[error("the cursor is closed")]
+    CursorClosed,
+
     /// The handle no longer writes, because an earlier write or sync failed.
     /// [`close`](crate::Log::close) returns the original error. Open the log again.
     #[error(
@@ -328,7 +332,7 @@ impl Error {
             | Error::EpochChanged { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } | Error::Unconfirmed { .. } => ErrorKind::Unknown,
-            Error::Closed | Error::Poisoned { .. } | Error::Forked => ErrorKind::Unusable,
+            Error::Closed | Error::CursorClosed | Error::Poisoned { .. } | Error::Forked => ErrorKind::Unusable,
             Error::Decode(_) => ErrorKind::Undecodable,
             Error::Unfinished { .. } => ErrorKind::Unfinished,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
@@ -349,6 +353,12 @@ impl Error {
     #[must_use]
     pub fn is_trimmed(&self) -> bool {
         matches!(self, Error::OffsetOutOfRange { offset, start, .. } if offset < start)
+    }
+
+    /// Whether the error is [`OffsetOutOfRange`](Error::OffsetOutOfRange) for an offset that is not
+    /// published yet.
+    pub(crate) fn is_beyond_end(&self) -> bool {
+        matches!(self, Error::OffsetOutOfRange { offset, start, .. } if offset >= start)
     }
 }
 

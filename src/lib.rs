@@ -96,6 +96,7 @@ mod blocking;
 mod chain;
 pub mod compact;
 mod control;
+mod cursor;
 mod directory;
 mod engine;
 mod error;
@@ -217,6 +218,7 @@ pub mod on_disk {
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
 pub use blocking::{Awaited, BlockingLog, Follow, StopHandle};
+pub use cursor::{Cursor, CursorCloser};
 pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Error, Result};
 pub use log::{

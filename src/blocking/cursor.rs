@@ -64,7 +64,7 @@ pub(super) fn is_from_oldest(from: Start) -> bool {
 
 /// Why the poisoned log is poisoned: it tells whoever publishes, even nothing at all.
 #[cold]
-pub(super) fn poisoned(log: &impl Log) -> Error {
+pub(crate) fn poisoned(log: &impl Log) -> Error {
     match log.publish(&[]) {
         Err(error @ Error::Poisoned { .. }) => error,
         _ => Error::poisoned("the log does not say what failed"),
@@ -72,7 +72,7 @@ pub(super) fn poisoned(log: &impl Log) -> Error {
 }
 
 /// The log's start offset, if the error says that the requested offset was trimmed.
-pub(super) fn start_if_trimmed(error: &Error) -> Option<u64> {
+pub(crate) fn start_if_trimmed(error: &Error) -> Option<u64> {
     match error {
         Error::OffsetOutOfRange { start, .. } if error.is_trimmed() => Some(*start),
         _ => None,

@@ -61,13 +61,13 @@ impl<L: Log> Clone for BlockingLog<L> {
 }
 
 /// A handle that keeps no log open.
-pub(super) struct WeakLog<L: Log> {
+pub(crate) struct WeakLog<L: Log> {
     inner: Weak<Inner<L>>,
 }
 
 impl<L: Log> WeakLog<L> {
     /// The log, if it is still there.
-    pub(super) fn upgrade(&self) -> Option<BlockingLog<L>> {
+    pub(crate) fn upgrade(&self) -> Option<BlockingLog<L>> {
         let inner = self.inner.upgrade()?;
         Some(BlockingLog { inner })
     }
@@ -279,14 +279,14 @@ impl<L: Log> BlockingLog<L> {
     }
 
     /// A handle that keeps no log open.
-    pub(super) fn downgrade(&self) -> WeakLog<L> {
+    pub(crate) fn downgrade(&self) -> WeakLog<L> {
         WeakLog {
             inner: Arc::downgrade(&self.inner),
         }
     }
 
     /// Calls `check` until it returns `Some` or the deadline has passed.
-    pub(super) fn wait_until<T>(
+    pub(crate) fn wait_until<T>(
         &self,
         deadline: Option<Instant>,
         mut check: impl FnMut() -> Option<T>,
@@ -312,8 +312,16 @@ impl<L: Log> BlockingLog<L> {
     }
 
     /// Announces the log's changes; if the log has no `Changes`, those made through the wrapper.
-    pub(super) fn changes_or_own(&self) -> &Changes {
+    pub(crate) fn changes_or_own(&self) -> &Changes {
         self.inner.log.changes().unwrap_or(&self.inner.changes)
+    }
+
+    /// Wakes all who wait, so that they look again.
+    pub(crate) fn wake_all(&self) {
+        // In a fork, a thread of its parent may have held the lock that this takes.
+        if !matches!(self.next_offset(), Err(Error::Forked)) {
+            self.changes_or_own().notify();
+        }
     }
 
     /// Wakes waiting readers after a call that may have changed the log. Returns the call's result.

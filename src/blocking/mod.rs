@@ -10,8 +10,10 @@ mod stop;
 mod stream;
 
 pub use awaited::Awaited;
+pub(crate) use cursor::{poisoned, start_if_trimmed};
 pub use follow::Follow;
 pub use handle::BlockingLog;
+pub(crate) use handle::WeakLog;
 pub use stop::StopHandle;
 #[cfg(feature = "stream")]
 pub use stream::LogStream;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::BlockingLog;
 use super::handle::WeakLog;
-use crate::{Error, Log};
+use crate::Log;
 
 /// Whether a reader is to end.
 #[derive(Clone, Debug, Default)]
@@ -35,12 +35,8 @@ impl<L: Log> StopHandle<L> {
     /// Ends the iterator, and wakes it if it waits. Calling it again does nothing.
     pub fn stop(&self) {
         self.stop.0.store(true, Ordering::Release);
-        let Some(log) = self.log.upgrade() else {
-            return;
-        };
-        // In a fork, a thread of its parent may have held the lock that this takes.
-        if !matches!(log.next_offset(), Err(Error::Forked)) {
-            log.changes_or_own().notify();
+        if let Some(log) = self.log.upgrade() {
+            log.wake_all();
         }
     }
 

@@ -187,6 +187,11 @@ impl Filter {
         Filter(Test::Header(Arc::from(name), values))
     }
 
+    /// Whether no message can pass, because no value is named.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.0, Test::Header(_, values) if values.is_empty())
+    }
+
     /// Messages with exactly this key pass.
     #[must_use]
     pub fn key(key: &[u8]) -> Filter {

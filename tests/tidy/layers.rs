@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["chain"],
     &["engine", "memory"],
     &["blocking", "compact", "log_ext", "maintenance", "testing", "trim"],
-    &["typed"],
+    &["cursor", "typed"],
     &["store"],
     &["fuzzing"],
 ];
