@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +14,6 @@ const READ_AHEAD: usize = 256;
 /// [`BlockingLog::cursor`].
 ///
 /// It holds a handle of the log, and can be moved to another thread. Dropping it closes it.
-#[derive(Debug)]
 pub struct Cursor<L: Log> {
     log: BlockingLog<L>,
     how: ReadOptions,
@@ -203,5 +203,14 @@ impl<L: Log> Cursor<L> {
 impl<L: Log> Drop for Cursor<L> {
     fn drop(&mut self) {
         self.is_closed.store(true, Ordering::Release);
+    }
+}
+
+impl<L: Log> fmt::Debug for Cursor<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cursor")
+            .field("how", &self.how)
+            .field("next_offset", &self.next_offset)
+            .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ mod numbers;
 
 mod atomic;
 mod care;
+mod consuming;
 mod copies;
 mod copies_under_load;
 mod create_and_ensure;
