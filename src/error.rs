@@ -68,6 +68,26 @@ pub enum Error {
         actual: Option<u64>,
     },
 
+    /// The stored cursor is not the one that was expected: somebody else has changed it. Nothing
+    /// was written.
+    #[error("expected the stored cursor {}, but it is {}", version_text(*expected), version_text(*actual))]
+    CursorMismatch {
+        /// The version that was expected; `None` if there was to be no such cursor.
+        expected: Option<u64>,
+        /// The version of the cursor; `None` if there is none.
+        actual: Option<u64>,
+    },
+
+    /// A stored cursor does not go back, but by [`Cursors::reset`](crate::Cursors::reset). Nothing
+    /// was written.
+    #[error("the stored cursor is at offset {stored}, and does not go back to {next_offset}")]
+    CursorBehind {
+        /// The offset to which it was to be set.
+        next_offset: u64,
+        /// The offset at which it is.
+        stored: u64,
+    },
+
     /// The producer has gone on, and what it published under this sequence, if anything, is no
     /// longer known. Nothing was written.
     #[error("producer {producer} is at sequence {last}, and cannot publish {sequence}")]
@@ -235,6 +255,17 @@ pub enum Error {
     #[error(transparent)]
     Decode(Box<DecodeError>),
 
+    /// The handler of a [`Consumer`](crate::Consumer) has failed, and is not tried again.
+    #[error("{}the handler failed: {source}", handler_text(*offset, *attempts))]
+    Handler {
+        /// The offset of the message that it was at, if it was at one.
+        offset: Option<u64>,
+        /// How often it was given the message.
+        attempts: u32,
+        /// The handler's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// An option or argument is not allowed.
     #[error("{0}")]
     Invalid(&'static str),
@@ -327,13 +358,18 @@ impl Error {
             | Error::StreamDeleting { .. }
             | Error::Paused { .. }
             | Error::KeyMismatch { .. }
+            | Error::CursorMismatch { .. }
+            | Error::CursorBehind { .. }
             | Error::OutOfSequence { .. }
             | Error::Locked { .. }
             | Error::EpochChanged { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } | Error::Unconfirmed { .. } => ErrorKind::Unknown,
-            Error::Closed | Error::CursorClosed | Error::Poisoned { .. } | Error::Forked => ErrorKind::Unusable,
+            Error::Closed | Error::CursorClosed | Error::Poisoned { .. } | Error::Forked => {
+                ErrorKind::Unusable
+            }
             Error::Decode(_) => ErrorKind::Undecodable,
+            Error::Handler { .. } => ErrorKind::Handler,
             Error::Unfinished { .. } => ErrorKind::Unfinished,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
         }
@@ -390,6 +426,16 @@ fn parted_text(parted_at: Option<u64>) -> String {
 
 fn at_text(offset: Option<u64>) -> String {
     offset.map_or_else(|| "absent".to_owned(), |offset| format!("at offset {offset}"))
+}
+
+fn handler_text(offset: Option<u64>, attempts: u32) -> String {
+    offset.map_or_else(String::new, |offset| {
+        format!("the message at offset {offset} was tried {attempts} times, and ")
+    })
+}
+
+fn version_text(version: Option<u64>) -> String {
+    version.map_or_else(|| "absent".to_owned(), |version| format!("at version {version}"))
 }
 
 fn offset_text(offset: Option<u64>) -> String {

@@ -95,6 +95,7 @@ mod log;
 mod blocking;
 mod chain;
 pub mod compact;
+mod consumer;
 mod control;
 mod cursor;
 mod directory;
@@ -218,7 +219,8 @@ pub mod on_disk {
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
 pub use blocking::{Awaited, BlockingLog, Follow, StopHandle};
-pub use cursor::{Cursor, CursorCloser};
+pub use consumer::{BoxError, Consumer, Handler, OnTrimmed, Permits, Stopper, StoredHandler};
+pub use cursor::{Cursor, CursorCloser, Cursors};
 pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Error, Result};
 pub use log::{
@@ -233,8 +235,9 @@ pub use maintenance::{
 pub use memory::MemoryLog;
 pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TReadBatch, codec};
 pub use types::{
-    Ack, BATCH_SIZE_MAX, BackupReport, Batch, Control, ControlRecord, Corruption, DecodeError, Deleted,
-    ErrorKind, Filter, Headers, IndexKind, LifeId, MESSAGE_SIZE_MAX, MappedFiles, Message, MessagePart,
-    MessageRef, NewMessage, ParsePositionError, ParseTimestampError, Place, Position, PublishOptions,
-    ReadBatch, ReadOptions, Start, Stats, Stop, Timestamp, Token, Trimmed, metered_size,
+    Ack, BATCH_SIZE_MAX, Backoff, BackupReport, Batch, Control, ControlRecord, Corruption, DecodeError,
+    Deleted, ErrorKind, Expect, Filter, Headers, IndexKind, LifeId, MESSAGE_SIZE_MAX, MappedFiles, Message,
+    MessagePart, MessageRef, NewMessage, ParsePositionError, ParseTimestampError, Place, Position,
+    PublishOptions, ReadBatch, ReadOptions, Start, Stats, Stop, Stored, StoredCursor, Timestamp, Token,
+    Trimmed, metered_size,
 };

@@ -1,7 +1,15 @@
-//! L7: cursors, which read any [`Log`](crate::Log) through a filter and wait at its end.
+//! L7: cursors, which read any [`Log`](crate::Log) through a filter and wait at its end, and those
+//! that are stored.
 
 mod closer;
+mod cursors;
+mod kept;
 mod reading;
+mod single;
 
 pub use closer::CursorCloser;
+pub use cursors::Cursors;
 pub use reading::Cursor;
+
+pub(crate) use cursors::Logs;
+pub(crate) use kept::{Kept, KeptIn};

@@ -74,7 +74,10 @@ impl<L: Log> BlockingLog<L> {
         };
         Ok(Cursor {
             log: self.clone(),
-            how: ReadOptions::new().max_count(READ_AHEAD).clamp(true).filter(filter),
+            how: ReadOptions::new()
+                .max_count(READ_AHEAD)
+                .clamp(true)
+                .filter(filter),
             ahead: Vec::new().into_iter(),
             next_offset: read_to,
             read_to,
@@ -95,7 +98,10 @@ impl<L: Log> Cursor<L> {
     /// - [`Error::Sealed`] at the end of a sealed log;
     /// - [`Error::Poisoned`] when the log is poisoned, after all visible messages;
     /// - as [`read`](Log::read).
-    #[expect(clippy::should_implement_trait, reason = "an error does not end it as an iterator would")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an error does not end it as an iterator would"
+    )]
     pub fn next(&mut self) -> Result<Message> {
         let next = self.next_until(None)?;
         next.ok_or(Error::Invalid("a wait without an end has ended"))

@@ -8,10 +8,10 @@ use parking_lot::RwLockReadGuard;
 use super::counters::Counters;
 use super::entry::{Entry, Known, Partition};
 use super::event::StreamEventKind;
-use super::id::StreamId;
 use super::inner::Inner;
 use super::record::{Numbers, Record};
 use crate::engine::was_closed;
+use crate::types::StreamId;
 use crate::{Ack, Changes, Control, Error, FileLog, Log, NewMessage, PublishOptions, Result};
 
 /// A partition that somebody uses.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use super::event::StreamEventKind;
-use super::id::StreamId;
 use super::record::{Numbers, Record};
 use crate::directory::corrupt;
 use crate::sys::Dir;
+use crate::types::StreamId;
 use crate::{
     BatchBuf, Corruption, Durability, Error, FileLog, Log, MessageRef, NewMessage, Options, Result,
     Retention, Start, TimestampPolicy,

@@ -19,15 +19,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog::options_of_intents;
-use super::id::StreamId;
 use super::inner::Inner;
 use super::intents::{Place, TouchedSince};
 use super::layout::{CATALOG, Layout};
+use super::name;
 use super::record::Record;
 use super::report::{PartitionReport, StoreBackupReport};
 use crate::directory::Copies;
 use crate::engine::To;
 use crate::sys::{Created, Dir};
+use crate::types::StreamId;
 use crate::{BackupReport, Error, FileLog, Log, Result};
 
 /// How often partitions are copied while everything goes on.
@@ -164,9 +165,14 @@ impl Copying<'_> {
         })
     }
 
-    /// The partitions that were used.
+    /// The partitions that were used. First those of streams that say how far others were read: a
+    /// copy of them that is older than those streams only has messages delivered again.
     fn made(&self) -> Vec<Place> {
-        let made = self.states.iter();
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .states
+            .iter()
+            .partition(|(_, record)| name::is_reserved(&record.name));
+        let made = own.into_iter().chain(others);
         let made = made.flat_map(|(id, record)| record.made.iter().map(|number| (*id, number)));
         made.collect()
     }

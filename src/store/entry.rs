@@ -10,12 +10,12 @@ use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, RwLock};
 
 use super::counters::Counters;
-use super::id::StreamId;
 use super::metrics::Metrics;
 use super::partitioner::Partitions;
 use super::record::{Numbers, Record};
 use super::slot::Slot;
 use crate::log::Aging;
+use crate::types::StreamId;
 use crate::{Changes, Error, FileLog, Log, Result};
 
 /// A stream: what the catalog says of it, and its partitions.

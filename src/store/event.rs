@@ -1,7 +1,7 @@
 //! An event of a store.
 
-use super::id::StreamId;
 use crate::Timestamp;
+use crate::types::StreamId;
 
 /// Something that has happened to a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::catalog::{EVENT, NAME, PARTITIONS};
 use super::event::{StreamEvent, StreamEventKind};
-use super::id::StreamId;
+use super::name as names;
 use super::opening::Owner;
 use super::record::{Numbers, Record};
+use crate::types::StreamId;
 use crate::{BlockingLog, FileLog, Log, Message, Result, Start};
 
 /// Reads what has happened to the streams of a store, in order: see
@@ -77,6 +78,9 @@ impl Events {
             Some(name) => std::str::from_utf8(name).ok()?.to_owned(),
             None => Record::from_bytes(message.value.as_deref()?)?.name,
         };
+        if names::is_reserved(&name) {
+            return None;
+        }
         let partitions = header(PARTITIONS).map(Numbers::from_bytes).unwrap_or_default();
         Some(StreamEvent {
             offset: message.offset,

@@ -9,6 +9,7 @@ use super::events::Events;
 use super::info::{Ensured, ListOptions, Page, StreamInfo};
 use super::inner::info;
 use super::metrics::Metrics;
+use super::name;
 use super::opening::Owner;
 use super::options::StoreOptions;
 use super::report::StoreBackupReport;
@@ -41,9 +42,9 @@ use crate::{Ack, Error, NewMessage, Result, Start};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Owner>,
+    pub(super) inner: Arc<Owner>,
     /// Names are used with this in front of them.
-    scope: Arc<str>,
+    pub(super) scope: Arc<str>,
 }
 
 impl StoreOptions {
@@ -180,6 +181,7 @@ impl Store {
     /// [`NoStream`](crate::Error::NoStream); [`StreamDeleting`](crate::Error::StreamDeleting).
     pub fn stream(&self, name: &str) -> Result<Stream> {
         let full = self.full(name);
+        name::check_not_reserved(&full)?;
         let entry = match self.inner.entry(&full) {
             Ok(entry) => Some(entry),
             Err(Error::NoStream { .. }) if self.inner.options.create_on_read => {

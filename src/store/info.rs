@@ -1,7 +1,7 @@
 //! What a store tells of its streams.
 
-use super::id::StreamId;
 use crate::Timestamp;
+use crate::types::StreamId;
 
 /// A stream, as [`Store::list`](super::Store::list) and others describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,17 +12,19 @@ use super::catalog::{Catalog, EVENTS_KEPT};
 use super::counters::show;
 use super::entry::{Entry, Origin, no_stream};
 use super::event::StreamEventKind;
-use super::id::StreamId;
 use super::info::{ListOptions, Page, StreamInfo};
 use super::intents::Intents;
 use super::keeper::Keeper;
 use super::layout::Layout;
 use super::metrics::Metrics;
+use super::name;
 use super::open_partitions::OpenPartitions;
 use super::options::StoreOptions;
 use super::record::{Numbers, Record};
+use crate::cursor::Kept;
 use crate::scheduler::Scheduler;
 use crate::sys::Process;
+use crate::types::StreamId;
 use crate::{Error, Log, Options, Result};
 
 /// A store that is open.
@@ -44,6 +46,7 @@ pub(super) struct Inner {
     pub(super) changing: Mutex<()>,
     pub(super) open: OpenPartitions,
     pub(super) intents: Intents,
+    pub(super) cursors: Arc<Kept>,
     pub(super) keeper: Keeper,
     pub(super) scheduler: Scheduler,
     pub(super) is_closed: AtomicBool,
@@ -248,6 +251,7 @@ impl Inner {
             let found = streams.by_name.range::<str, _>((start, Bound::Unbounded));
             let found = found.map(|(_, entry)| Arc::clone(entry));
             let found = found.take_while(|entry| entry.name.starts_with(&prefix));
+            let found = found.filter(|entry| !name::is_reserved(&entry.name));
             found.take(how.limit + 1).collect()
         };
         let has_more = found.len() > how.limit;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::id::StreamId;
+use crate::types::StreamId;
 use crate::{FileLog, Log, Result};
 
 /// The intents of a store.

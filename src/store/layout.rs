@@ -11,9 +11,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::id::StreamId;
 use crate::directory::corrupt;
 use crate::sys::Dir;
+use crate::types::StreamId;
 use crate::{Corruption, Error, Result};
 
 pub(super) const CATALOG: &str = "catalog";

@@ -16,12 +16,12 @@ mod compactor;
 mod config;
 mod copying;
 mod counters;
+mod cursors;
 mod entry;
 mod event;
 mod events;
 mod follow;
 mod handle;
-mod id;
 mod info;
 mod inner;
 mod intents;
@@ -49,6 +49,7 @@ mod telling;
 mod typed;
 mod upcoming;
 
+pub use crate::types::StreamId;
 pub use check::check;
 pub use config::{
     CompactionConfig, CompactionPatch, RetentionConfig, RetentionPatch, StreamConfig, StreamPatch,
@@ -57,7 +58,6 @@ pub use event::{StreamEvent, StreamEventKind};
 pub use events::Events;
 pub use follow::{StreamFollow, StreamMessage, StreamStop};
 pub use handle::Store;
-pub use id::StreamId;
 pub use info::{Ensured, ListOptions, Page, StreamInfo};
 pub use metrics::{Metrics, Rejected};
 pub use options::StoreOptions;

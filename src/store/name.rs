@@ -8,6 +8,9 @@ const LEN_MAX: usize = 512;
 /// What the names begin with that the library keeps for itself.
 const RESERVED: &str = "__";
 
+/// The stream that keeps the stored cursors.
+pub(super) const CURSORS: &str = "__cursors";
+
 /// Fails unless a stream of the application may have this name.
 pub(super) fn check(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > LEN_MAX {
@@ -19,12 +22,21 @@ pub(super) fn check(name: &str) -> Result<()> {
     if name == "." || name == ".." {
         return Err(Error::Invalid("`.` and `..` are no names of streams"));
     }
-    if name.starts_with(RESERVED) {
+    check_not_reserved(name)
+}
+
+/// Whether a name is not one that the store uses itself.
+pub(super) fn check_not_reserved(name: &str) -> Result<()> {
+    if is_reserved(name) {
         return Err(Error::Invalid(
             "names of streams that begin with `__` are reserved",
         ));
     }
     Ok(())
+}
+
+pub(super) fn is_reserved(name: &str) -> bool {
+    name.starts_with(RESERVED)
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::config::{StreamConfig, StreamPatch};
 use super::entry::{Entry, Origin, Partition, Written, no_stream};
 use super::event::StreamEventKind;
-use super::id::StreamId;
 use super::info::Ensured;
 use super::inner::{Inner, info};
 use super::name;
 use super::record::{Numbers, Record};
+use crate::types::StreamId;
 use crate::{Error, Result, Retention};
 
 impl Inner {
@@ -104,6 +104,7 @@ impl Inner {
     /// See [`Store::reconfigure`](super::Store::reconfigure).
     pub(super) fn reconfigure(&self, name: &str, patch: &StreamPatch) -> Result<StreamConfig> {
         self.check_writable()?;
+        name::check_not_reserved(name)?;
         let entry = self.entry(name)?;
         let mut before = Retention::new();
         let is_changed = self.change(
@@ -143,6 +144,7 @@ impl Inner {
     /// See [`Store::delete`](super::Store::delete).
     pub(super) fn delete(&self, name: &str) -> Result<()> {
         self.check_writable()?;
+        name::check_not_reserved(name)?;
         let changing = self.changing.lock();
         let entry = self.find(name)?.ok_or_else(|| no_stream(name))?;
         if entry.is_deleting() {
@@ -190,6 +192,16 @@ impl Inner {
         entry.has_gone();
         self.streams.write().remove(entry);
         Ok(())
+    }
+
+    /// A stream of the store's own, which is made if there is none.
+    pub(super) fn make_own(&self, name: &str, config: &StreamConfig) -> Result<Arc<Entry>> {
+        self.check_writable()?;
+        let _changing = self.changing.lock();
+        match self.find(name)? {
+            Some(entry) => Ok(entry),
+            None => self.make(name, config),
+        }
     }
 
     /// The stream of this name, which is made as the defaults say if there is none.

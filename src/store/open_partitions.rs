@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::entry::{Entry, Partition};
-use super::id::StreamId;
 use crate::Changes;
+use crate::types::StreamId;
 
 /// The partitions that are open, and perhaps some that were.
 #[derive(Debug)]

@@ -139,6 +139,7 @@ impl Owner {
             reading_catalog: Mutex::new(None),
             changing: Mutex::new(()),
             intents: Intents::default(),
+            cursors: Arc::default(),
             keeper: Keeper::new(telling),
             scheduler,
             is_closed: AtomicBool::new(false),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::id::StreamId;
+use crate::types::StreamId;
 use crate::{BackupReport, CheckReport, RecoverReport, Result};
 
 /// What is reported of one partition.

@@ -6,13 +6,13 @@ use super::access::Access;
 use super::config::StreamConfig;
 use super::entry::{Entry, Partition};
 use super::follow::StreamFollow;
-use super::id::StreamId;
 use super::info::StreamInfo;
 use super::inner::info;
 use super::metrics::Metrics;
 use super::opening::Owner;
 use super::partition_log::PartitionLog;
 use super::partitioner::{Partitioner, Partitions, of_key};
+use crate::types::StreamId;
 use crate::{Ack, Error, NewMessage, PublishOptions, Result, Start};
 
 /// A stream of a [`Store`](super::Store): partitions, each of them a log.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use super::atomic::read_intent_of;
 use super::catalog::{Catalog, options_of_intents};
-use super::id::StreamId;
 use super::intents::Place;
 use super::layout::{CATALOG, Layout};
 use super::record::Record;
 use super::report::{PartitionReport, StoreProblem, StoreProblemKind};
 use crate::sys::Dir;
+use crate::types::StreamId;
 use crate::{Corruption, Error, Log, Options, Result};
 
 /// The streams of a store, and what is wrong with it.

@@ -32,6 +32,9 @@ pub enum Corruption {
     /// A message of a store's catalog is whole, and says nothing that can be understood.
     #[error("the catalog says something unknown")]
     Catalog,
+    /// A message that keeps a cursor is whole, and says nothing that can be understood.
+    #[error("the stored cursor says something unknown")]
+    Cursor,
     /// A directory of a store is missing, such as that of a partition.
     #[error("the directory is missing")]
     Directory,

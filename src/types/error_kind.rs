@@ -21,6 +21,8 @@ pub enum ErrorKind {
     /// Stored bytes are damaged: run [`check`](crate::check), then [`recover`](crate::recover) or
     /// restore a backup.
     Corrupt,
+    /// The caller's own handler has failed: see why.
+    Handler,
     /// A backup or restore was interrupted: run it again.
     Unfinished,
 }

@@ -1,9 +1,11 @@
 //! L0: the types that users and the engine share. No I/O, no unsafe.
 
 mod ack;
+mod backoff;
 mod backup;
 mod control;
 mod corruption;
+mod cursor;
 mod error_kind;
 mod headers;
 mod index_kind;
@@ -16,15 +18,18 @@ mod read;
 mod removed;
 mod start;
 mod stats;
+mod stream_id;
 mod timestamp;
 mod token;
 mod token_text;
 mod undecoded;
 
 pub use ack::{Ack, Place, metered_size};
+pub use backoff::Backoff;
 pub use backup::BackupReport;
 pub use control::{Control, ControlRecord};
 pub use corruption::Corruption;
+pub use cursor::{Expect, Stored, StoredCursor};
 pub use error_kind::ErrorKind;
 pub use headers::Headers;
 pub use index_kind::IndexKind;
@@ -37,6 +42,7 @@ pub use read::{Filter, ReadBatch, ReadOptions, Stop};
 pub use removed::{Deleted, Trimmed};
 pub use start::Start;
 pub use stats::Stats;
+pub use stream_id::StreamId;
 pub use timestamp::{ParseTimestampError, Timestamp};
 pub use token::Token;
 pub use undecoded::{DecodeError, MessagePart};

@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["engine", "memory"],
     &["blocking", "compact", "log_ext", "maintenance", "testing", "trim"],
     &["cursor", "typed"],
+    &["consumer"],
     &["store"],
     &["fuzzing"],
 ];

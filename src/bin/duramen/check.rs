@@ -104,6 +104,7 @@ pub(crate) fn kind_name(kind: Corruption) -> &'static str {
         Corruption::Foreign => "foreign",
         Corruption::Missing => "missing",
         Corruption::Index => "index",
+        Corruption::Cursor => "cursor",
         Corruption::Meta => "meta",
         _ => "other",
     }

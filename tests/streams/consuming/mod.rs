@@ -1,6 +1,8 @@
 //! Cursors and consumers, over each kind of log.
 
+mod consumer;
 mod cursor;
+mod stored;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,11 +18,11 @@ type AnyLog = Arc<dyn Log>;
 pub(crate) struct Source {
     log: BlockingLog<AnyLog>,
     /// What it is in.
-    _home: Box<dyn Any>,
+    _home: Box<dyn Any + Send + Sync>,
 }
 
 impl Source {
-    fn new(log: AnyLog, home: impl Any) -> Source {
+    fn new(log: AnyLog, home: impl Any + Send + Sync) -> Source {
         Source {
             log: BlockingLog::new(log),
             _home: Box::new(home),

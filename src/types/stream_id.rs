@@ -19,7 +19,7 @@ impl StreamId {
     }
 
     /// The id that a directory is named for, if it is named for one.
-    pub(super) fn of_name(name: &str) -> Option<StreamId> {
+    pub(crate) fn of_name(name: &str) -> Option<StreamId> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if name.len() != 32 || !name.bytes().all(is_digit) {
             return None;

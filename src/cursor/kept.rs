@@ -1,0 +1,320 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::directory::corrupt;
+use crate::types::StreamId;
+use crate::{Corruption, Error, LifeId, Log, NewMessage, Position, Result, Start, Stored};
+
+/// The names of a cursor. Those of one partition are beside each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    pub(crate) stream: Box<str>,
+    pub(crate) partition: u32,
+    pub(crate) id: Box<str>,
+}
+
+/// What is kept of a cursor: its value in the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record {
+    pub(super) stream_id: StreamId,
+    pub(super) position: Position,
+}
+
+/// The log that keeps the cursors.
+pub(crate) struct KeptIn {
+    pub(crate) log: Arc<dyn Log>,
+    /// For messages.
+    pub(crate) path: PathBuf,
+    /// Whether others write to it.
+    pub(crate) is_read_only: bool,
+}
+
+/// The stored cursors, as the log that keeps them has them.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    /// The life of the log that was read; none was read yet without it.
+    life: Option<LifeId>,
+    cursors: BTreeMap<Name, Stored>,
+    /// How many records the log has that are of no use any more.
+    superseded: u64,
+}
+
+impl Kept {
+    /// What a cursor is now.
+    pub(super) fn get(&self, at: &KeptIn, name: &Name) -> Result<Option<Stored>> {
+        self.with(at, |table| Ok(table.cursors.get(name).copied()))
+    }
+
+    /// All cursors, in the order of their names.
+    pub(super) fn all(&self, at: &KeptIn) -> Result<Vec<(Name, Stored)>> {
+        let clone = |(name, stored): (&Name, &Stored)| (name.clone(), *stored);
+        self.with(at, |table| Ok(table.cursors.iter().map(clone).collect()))
+    }
+
+    /// Stores a cursor that has still this version; else returns `None`.
+    pub(super) fn put(
+        &self,
+        at: &KeptIn,
+        name: &Name,
+        version: Option<u64>,
+        record: Record,
+    ) -> Result<Option<Stored>> {
+        self.with(at, |table| {
+            if table.version(name) != version {
+                return Ok(None);
+            }
+            let (key, value) = (name.to_key(), record.to_bytes());
+            let ack = at
+                .log
+                .append(&[NewMessage::new(&key, &value)], &crate::PublishOptions::new())?;
+            let stored = Stored {
+                stream_id: record.stream_id,
+                position: record.position,
+                version: ack.start.offset + 1,
+                updated: ack.start.time,
+            };
+            table.superseded += u64::from(table.cursors.insert(name.clone(), stored).is_some());
+            Ok(Some(stored))
+        })
+    }
+
+    /// Forgets a cursor; returns whether there was one.
+    pub(super) fn remove(&self, at: &KeptIn, name: &Name) -> Result<bool> {
+        self.with(at, |table| {
+            if !table.cursors.contains_key(name) {
+                return Ok(false);
+            }
+            at.log.publish(&[NewMessage::tombstone(&name.to_key())])?;
+            table.cursors.remove(name);
+            table.superseded += 2;
+            Ok(true)
+        })
+    }
+
+    /// Calls `clear_up` if most of the log is of no use any more.
+    pub(super) fn clear_up_if_due(&self, clear_up: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut table = self.0.lock();
+        if table.superseded < 1024 + 4 * table.cursors.len() as u64 {
+            return Ok(());
+        }
+        table.superseded = 0;
+        clear_up()
+    }
+
+    /// Does something with what the log has. It is read once, unless somebody else writes to it, or
+    /// it goes on in another life.
+    fn with<T>(&self, at: &KeptIn, work: impl FnOnce(&mut Table) -> Result<T>) -> Result<T> {
+        // Before the lock, which a thread of the parent may have held when it forked.
+        let life = at.log.position()?.life;
+        let mut table = self.0.lock();
+        if table.life != Some(life) || at.is_read_only {
+            *table = Table::default();
+            table.read(at)?;
+            table.life = Some(life);
+        }
+        work(&mut table)
+    }
+}
+
+impl Table {
+    fn version(&self, name: &Name) -> Option<u64> {
+        self.cursors.get(name).map(|stored| stored.version)
+    }
+
+    fn read(&mut self, at: &KeptIn) -> Result<()> {
+        const AT_A_TIME: usize = 1024;
+        let mut from = Start::Oldest;
+        loop {
+            let batch = at.log.consume(from, AT_A_TIME)?;
+            if batch.messages.is_empty() {
+                return Ok(());
+            }
+            from = Start::At(batch.next_offset);
+            for message in batch.messages {
+                let unknown = || corrupt(&at.path, 0, Some(message.offset), Corruption::Cursor);
+                let name = message
+                    .key
+                    .as_deref()
+                    .and_then(Name::from_key)
+                    .ok_or_else(unknown)?;
+                let before = match message.value.as_deref() {
+                    Some(value) => {
+                        let record = Record::from_bytes(value).ok_or_else(unknown)?;
+                        let stored = Stored {
+                            stream_id: record.stream_id,
+                            position: record.position,
+                            version: message.offset + 1,
+                            updated: message.time,
+                        };
+                        self.cursors.insert(name, stored)
+                    }
+                    None => {
+                        self.superseded += 1;
+                        self.cursors.remove(&name)
+                    }
+                };
+                self.superseded += u64::from(before.is_some());
+            }
+        }
+    }
+}
+
+impl Name {
+    /// The longest name of a cursor, in bytes.
+    const ID_LEN_MAX: usize = 512;
+
+    pub(super) fn new(id: &str, stream: &str, partition: u32) -> Result<Name> {
+        if id.is_empty() || id.len() > Name::ID_LEN_MAX || id.contains('\0') {
+            return Err(Error::Invalid(
+                "the name of a cursor has from 1 to 512 bytes, and no NUL",
+            ));
+        }
+        if stream.contains('\0') {
+            return Err(Error::Invalid("the name of a stream has no NUL"));
+        }
+        Ok(Name {
+            stream: stream.into(),
+            partition,
+            id: id.into(),
+        })
+    }
+
+    /// The key of the messages that keep the cursor.
+    fn to_key(&self) -> Vec<u8> {
+        let partition = self.partition.to_le_bytes();
+        [
+            self.id.as_bytes(),
+            b"\0",
+            self.stream.as_bytes(),
+            b"\0",
+            &partition,
+        ]
+        .concat()
+    }
+
+    fn from_key(key: &[u8]) -> Option<Name> {
+        let (names, partition) = key.split_last_chunk()?;
+        let (id, stream) = std::str::from_utf8(names).ok()?.split_once('\0')?;
+        let stream = stream.strip_suffix('\0')?;
+        Name::new(id, stream, u32::from_le_bytes(*partition)).ok()
+    }
+}
+
+impl Record {
+    const VERSION: u8 = 1;
+
+    fn to_bytes(self) -> [u8; 41] {
+        let mut bytes = [0; 41];
+        bytes[0] = Record::VERSION;
+        bytes[1..17].copy_from_slice(&self.stream_id.to_bytes());
+        bytes[17..33].copy_from_slice(&self.position.life.to_bytes());
+        bytes[33..].copy_from_slice(&self.position.offset.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Record> {
+        let bytes: &[u8; 41] = bytes.try_into().ok()?;
+        let (version, rest) = bytes.split_first()?;
+        let (stream_id, rest) = rest.split_first_chunk()?;
+        let (life, offset) = rest.split_first_chunk()?;
+        (*version == Record::VERSION).then_some(Record {
+            stream_id: StreamId::from_bytes(*stream_id),
+            position: Position {
+                life: LifeId::from_bytes(*life),
+                offset: u64::from_le_bytes(offset.try_into().ok()?),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryLog;
+
+    fn record(offset: u64) -> Record {
+        Record {
+            stream_id: StreamId::from_bytes([7; 16]),
+            position: Position {
+                life: LifeId::from_bytes([9; 16]),
+                offset,
+            },
+        }
+    }
+
+    fn in_memory() -> KeptIn {
+        KeptIn {
+            log: Arc::new(MemoryLog::new()),
+            path: "cursors".into(),
+            is_read_only: false,
+        }
+    }
+
+    #[test]
+    fn names_are_read_from_keys() -> Result<()> {
+        for (id, stream, partition) in [("a", "", 0), ("é/x", "orders", 0x0100_0001), ("a", "é", u32::MAX)]
+        {
+            let name = Name::new(id, stream, partition)?;
+            assert_eq!(Name::from_key(&name.to_key()), Some(name));
+        }
+        for key in [
+            &b""[..],
+            b"\0\0\0\0",
+            b"a\0b\0\0\0\0",
+            b"\0b\0\0\0\0\0",
+            b"\xff\0b\0\0\0\0\0",
+            b"a\0b\0c\0\0\0\0\0",
+        ] {
+            assert_eq!(Name::from_key(key), None, "{key:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn values_are_of_one_length_and_version() {
+        let bytes = record(5).to_bytes();
+        assert_eq!(
+            Record::from_bytes(&bytes).map(|record| record.position.offset),
+            Some(5)
+        );
+        assert!(Record::from_bytes(&bytes[..40]).is_none());
+        assert!(Record::from_bytes(&[&bytes[..], b"x"].concat()).is_none());
+        assert!(Record::from_bytes(&[2; 41]).is_none());
+    }
+
+    #[test]
+    fn what_says_nothing_known_is_damage() -> Result<()> {
+        let name = Name::new("a", "s", 0)?;
+        for (key, value) in [(&b"a"[..], &record(1).to_bytes()[..]), (&name.to_key(), b"?")] {
+            let at = in_memory();
+            at.log.publish(&[NewMessage::new(key, value)])?;
+            let found = Kept::default().all(&at);
+            let Err(Error::Corrupt { offset, kind, .. }) = found else {
+                panic!("{found:?}");
+            };
+            assert_eq!((offset, kind), (Some(0), Corruption::Cursor));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_changed_meanwhile_is_not_overwritten() -> Result<()> {
+        let (at, kept) = (in_memory(), Kept::default());
+        let name = Name::new("a", "s", 0)?;
+        let first = kept.put(&at, &name, None, record(1))?.expect("stored");
+        assert_eq!(kept.put(&at, &name, None, record(2))?, None);
+        let second = kept
+            .put(&log, path, &name, Some(first.version), record(2))?
+            .expect("stored");
+        assert!(second.version > first.version);
+        let read = Kept::default().get(&at, &name)?;
+        assert_eq!(read, Some(second));
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The stored cursors of a store. They are in a stream of the store's own, so that backups, checks
+//! and compaction have them as they have other streams.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{CompactionConfig, RetentionConfig, StreamConfig};
+use super::entry::Entry;
+use super::handle::Store;
+use super::layout::Layout;
+use super::name::CURSORS;
+use super::opening::Owner;
+use super::partition_log::PartitionLog;
+use crate::cursor::{KeptIn, Logs};
+use crate::types::StreamId;
+use crate::{Cursors, Log, Result, TimestampPolicy};
+
+#[derive(Debug)]
+struct OfStore {
+    inner: Arc<Owner>,
+    scope: Arc<str>,
+}
+
+impl OfStore {
+    fn kept_in(&self, entry: &Arc<Entry>) -> Result<KeptIn> {
+        Ok(KeptIn {
+            log: Arc::new(PartitionLog::new(&self.inner, entry, 0)?),
+            path: Layout::path_of(self.inner.layout.root(), entry.id, 0),
+            is_read_only: self.inner.options.read_only,
+        })
+    }
+}
+
+impl Store {
+    /// The stored cursors of this store. In a [scoped](Store::scoped) one, those of its streams.
+    ///
+    /// They are in the stream `__cursors`, which is made when the first one is stored, as durable
+    /// as the store's defaults say. They go with a backup of the store, and come back with it.
+    #[must_use]
+    pub fn cursors(&self) -> Cursors {
+        let logs = OfStore {
+            inner: Arc::clone(&self.inner),
+            scope: Arc::clone(&self.scope),
+        };
+        Cursors::new(Arc::new(logs), &self.inner.cursors)
+    }
+}
+
+impl Logs for OfStore {
+    fn kept(&self) -> Result<Option<KeptIn>> {
+        let entry = self.inner.find(CURSORS)?;
+        entry.map(|entry| self.kept_in(&entry)).transpose()
+    }
+
+    fn make_kept(&self) -> Result<KeptIn> {
+        let entry = match self.inner.find(CURSORS)? {
+            Some(entry) => entry,
+            None => self.inner.make_own(CURSORS, &config())?,
+        };
+        self.kept_in(&entry)
+    }
+
+    fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    fn partition(&self, stream: &str, partition: u32) -> Result<(StreamId, Arc<dyn Log>)> {
+        let entry = self.inner.entry(&format!("{}{stream}", self.scope))?;
+        let log = PartitionLog::new(&self.inner, &entry, partition)?;
+        Ok((entry.id, Arc::new(log)))
+    }
+}
+
+/// How the stream is kept, whatever the store's defaults are; but for the durability.
+fn config() -> StreamConfig {
+    let unlimited = RetentionConfig::new()
+        .max_age(Duration::MAX)
+        .max_bytes(u64::MAX)
+        .max_messages(u64::MAX);
+    StreamConfig::new()
+        .partitions(1)
+        .key_index(true)
+        .time_index(false)
+        .require_token(false)
+        .timestamps(TimestampPolicy::AsGiven)
+        .delete_on_empty(Duration::ZERO)
+        .retention(unlimited)
+        .compaction(CompactionConfig::new().enabled(true))
+}
