@@ -139,6 +139,9 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/streams.md")]
 struct Streams;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/consuming.md")]
+struct Consuming;
 
 /// Complete programs to begin with, of at most 60 lines. Each is an example in the sources too:
 /// `cargo run --example audit_trail`.

@@ -54,8 +54,8 @@ impl<L: Log + 'static> Consumer<L> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Handler`] when a message has reached its limit of attempts and there is nowhere to
-    ///   bury it, or when [`Handler::idle`] fails while it stops;
+    /// - [`Error::Handler`] when a message has reached its limit of attempts and there is nowhere
+    ///   to bury it, or when [`Handler::idle`] fails while it stops;
     /// - [`Error::OffsetOutOfRange`] ([`is_trimmed`](Error::is_trimmed)) if the next message was
     ///   trimmed, with [`OnTrimmed::Fail`];
     /// - [`Error::Closed`], [`Error::Poisoned`], [`Error::Corrupt`] and what else reading the log
@@ -130,9 +130,9 @@ impl<L: Log + 'static> Consumer<L> {
                 },
                 None => None,
             };
-            let handled = guarded(|| handler.handle(expected, &message));
+            let done = guarded(|| handler.handle(expected, &message));
             drop(permit);
-            if let Err(why) = handled {
+            if let Err(why) = done {
                 let message = Some(message);
                 return Err(End::Failed(Failure { why, message }));
             }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::directory::corrupt;
 use crate::types::StreamId;
-use crate::{Corruption, Error, LifeId, Log, NewMessage, Position, Result, Start, Stored};
+use crate::{Corruption, Error, LifeId, Log, Message, NewMessage, Position, Result, Start, Stored};
 
 /// The names of a cursor. Those of one partition are beside each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,32 +136,31 @@ impl Table {
                 return Ok(());
             }
             from = Start::At(batch.next_offset);
-            for message in batch.messages {
+            for message in &batch.messages {
                 let unknown = || corrupt(&at.path, 0, Some(message.offset), Corruption::Cursor);
-                let name = message
-                    .key
-                    .as_deref()
-                    .and_then(Name::from_key)
-                    .ok_or_else(unknown)?;
-                let before = match message.value.as_deref() {
-                    Some(value) => {
-                        let record = Record::from_bytes(value).ok_or_else(unknown)?;
-                        let stored = Stored {
-                            stream_id: record.stream_id,
-                            position: record.position,
-                            version: message.offset + 1,
-                            updated: message.time,
-                        };
-                        self.cursors.insert(name, stored)
-                    }
-                    None => {
-                        self.superseded += 1;
-                        self.cursors.remove(&name)
-                    }
-                };
-                self.superseded += u64::from(before.is_some());
+                self.take(message).ok_or_else(unknown)?;
             }
         }
+    }
+
+    /// Takes the next message of the log; `None` if it says nothing known.
+    fn take(&mut self, message: &Message) -> Option<()> {
+        let name = Name::from_key(message.key.as_deref()?)?;
+        let before = if let Some(value) = message.value.as_deref() {
+            let Record { stream_id, position } = Record::from_bytes(value)?;
+            let stored = Stored {
+                stream_id,
+                position,
+                version: message.offset + 1,
+                updated: message.time,
+            };
+            self.cursors.insert(name, stored)
+        } else {
+            self.superseded += 1;
+            self.cursors.remove(&name)
+        };
+        self.superseded += u64::from(before.is_some());
+        Some(())
     }
 }
 

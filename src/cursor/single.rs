@@ -77,7 +77,7 @@ impl Logs for Single {
         })
     }
 
-    fn scope(&self) -> &str {
+    fn scope(&self) -> &'static str {
         ""
     }
 

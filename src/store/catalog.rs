@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::event::StreamEventKind;
 use super::record::{Numbers, Record};
@@ -38,6 +38,8 @@ pub(super) struct Catalog {
     pub(super) log: Arc<FileLog>,
     /// Held by whoever adds to it; held alone by who needs it to stay as it is.
     pub(super) adding: RwLock<()>,
+    /// When all of it was last read. Held while it is.
+    pub(super) reading: Mutex<Option<Instant>>,
 }
 
 /// What the newest messages of the streams say; `None` of one that was purged.
@@ -51,6 +53,7 @@ impl Catalog {
         Ok(Catalog {
             log,
             adding: RwLock::new(()),
+            reading: Mutex::new(None),
         })
     }
 

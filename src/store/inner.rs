@@ -40,12 +40,11 @@ pub(super) struct Inner {
     pub(super) layout: Layout,
     pub(super) catalog: Catalog,
     pub(super) streams: RwLock<Streams>,
-    /// When the catalog was last read. Held while it is.
-    pub(super) reading_catalog: Mutex<Option<Instant>>,
     /// Held while a name comes or goes.
     pub(super) changing: Mutex<()>,
     pub(super) open: OpenPartitions,
     pub(super) intents: Intents,
+    /// What is stored in the stream of the cursors.
     pub(super) cursors: Arc<Kept>,
     pub(super) keeper: Keeper,
     pub(super) scheduler: Scheduler,
@@ -104,7 +103,7 @@ impl Inner {
     /// Takes note of what the catalog says since it was last read.
     pub(super) fn read_catalog(&self) -> Result<()> {
         // The whole of it: else older news might be taken over after newer ones.
-        let mut reading = self.reading_catalog.lock();
+        let mut reading = self.catalog.reading.lock();
         let now = Instant::now();
         let last = reading.replace(now);
         let from = self.streams.read().read_to;

@@ -136,7 +136,6 @@ impl Owner {
             layout,
             catalog,
             streams: RwLock::default(),
-            reading_catalog: Mutex::new(None),
             changing: Mutex::new(()),
             intents: Intents::default(),
             cursors: Arc::default(),

@@ -8,6 +8,7 @@ mod compact;
 mod conditions;
 mod consume;
 mod control;
+mod cursors;
 mod delete;
 mod dump;
 mod follow;

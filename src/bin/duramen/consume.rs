@@ -1,11 +1,11 @@
 //! `duramen consume`: printing messages in offset order.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
-use duramen::{Log as _, Options, Start, Timestamp};
+use duramen::{Cursors, Expect, Log as _, Options, Start, Timestamp};
 
 use crate::failure::Failure;
 use crate::follow::{self, Directory, Follower};
@@ -15,7 +15,7 @@ use crate::key::KeyArgs;
 use crate::output::Output;
 use crate::position::Until;
 use crate::reader::{Budget, Found, Reader, Wanted};
-use crate::{position, progress, signals, size};
+use crate::{cursors, position, progress, signals, size};
 
 /// Print messages in offset order.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,13 @@ pub(crate) struct Args {
     /// be written to meanwhile: messages are printed within 20 ms.
     #[arg(long)]
     follow: bool,
+
+    /// Begin where this stored cursor is, if there is one, and store it behind what was printed
+    ///
+    /// Messages are printed at least once: those are printed again that were printed and not stored
+    /// when this was killed. Stored cursors are listed and changed by `duramen cursors`.
+    #[arg(long, value_name = "ID")]
+    cursor: Option<String>,
 
     #[command(flatten)]
     format: FormatArgs,
@@ -118,12 +125,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let format = args.format.format()?;
     let wanted = args.selection.wanted();
     let (mut reader, mut budget) = (Reader::new(wanted), Budget::of(&wanted));
+    let place = args
+        .cursor
+        .as_deref()
+        .map(|id| Place::of(id, &args.dir))
+        .transpose()?;
+    if let Some(stored) = place.as_ref().map(Place::start).transpose()?.flatten() {
+        reader.go_on(Start::At(stored));
+    }
     if args.follow {
         signals::catch().map_err(Failure::of_signals)?;
         let mut output = Output::until_signal();
         let mut followers = [Follower::new(Directory::new(&args.dir), reader)];
         return follow::run(&mut followers, &mut budget, |_, found| {
-            print(&mut output, found, format)
+            print(&mut output, found, format)?;
+            place
+                .as_ref()
+                .map_or(Ok(()), |place| place.store(found.next_offset()))
         });
     }
     signals::end_at_once();
@@ -134,9 +152,37 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     while let Some(found) = reader.read(&log, &mut budget)? {
         print(&mut output, &found, format)?;
         bar.inc(found.count());
+        if let (Some(place), Start::At(offset)) = (&place, reader.from()) {
+            place.store(Some(offset))?;
+        }
     }
     bar.finish_and_clear();
     Ok(log.close()?)
+}
+
+/// The stored cursor of whoever consumes.
+struct Place<'a> {
+    id: &'a str,
+    cursors: Cursors,
+}
+
+impl Place<'_> {
+    fn of<'a>(id: &'a str, dir: &Path) -> Result<Place<'a>, Failure> {
+        let cursors = cursors::of_log(dir, false)?;
+        Ok(Place { id, cursors })
+    }
+
+    fn start(&self) -> Result<Option<u64>, Failure> {
+        let stored = self.cursors.get(self.id, "", 0)?;
+        Ok(stored.map(|stored| stored.position.offset))
+    }
+
+    fn store(&self, next_offset: Option<u64>) -> Result<(), Failure> {
+        if let Some(next_offset) = next_offset {
+            self.cursors.set(self.id, "", 0, next_offset, Expect::Any)?;
+        }
+        Ok(())
+    }
 }
 
 impl Selection {

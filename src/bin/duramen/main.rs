@@ -12,6 +12,7 @@ mod completions;
 mod conditions;
 mod consume;
 mod csv;
+mod cursors;
 mod delete;
 mod delimiter;
 mod dump;
@@ -88,6 +89,7 @@ enum Command {
     Backup(backup::Args),
     Restore(restore::Args),
     Dump(dump::Args),
+    Cursors(cursors::Args),
     Store(store::Args),
     Bench(bench::Args),
     Completions(completions::Args),
@@ -124,6 +126,7 @@ impl Command {
             Command::Backup(args) => backup::run(args),
             Command::Restore(args) => restore::run(args),
             Command::Dump(args) => dump::run(args),
+            Command::Cursors(args) => cursors::run(args),
             Command::Store(args) => store::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Completions(args) => completions::run(args, Cli::command()),

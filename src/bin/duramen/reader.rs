@@ -58,6 +58,13 @@ impl Found {
         (self.messages.len() + self.controls.len()) as u64
     }
 
+    /// The offset behind the last of them, if there is any.
+    pub(crate) fn next_offset(&self) -> Option<u64> {
+        let messages = self.messages.last().map(|message| message.offset + 1);
+        let controls = self.controls.last().map(|record| record.offset + 1);
+        messages.max(controls)
+    }
+
     /// The sum of the metered sizes.
     fn size(&self) -> u64 {
         let messages = self

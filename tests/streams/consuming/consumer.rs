@@ -1,3 +1,5 @@
+#![expect(clippy::unnecessary_wraps, reason = "all cases have one signature")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -51,6 +53,8 @@ fn consumer(source: &Source) -> Consumer<AnyLog> {
     Consumer::new(&source.log).backoff(fast())
 }
 
+type Fail = fn(u64, usize) -> Result<(), BoxError>;
+
 /// Notes what it is given, and stops the consumer after so many calls.
 #[derive(Default)]
 struct Notes {
@@ -63,7 +67,7 @@ struct Notes {
     stop_after: usize,
     stopper: Stopper,
     /// What goes wrong with an offset at its nth call, counted from 0.
-    fail: Option<fn(u64, usize) -> Result<(), BoxError>>,
+    fail: Option<Fail>,
 }
 
 impl Notes {
@@ -297,21 +301,23 @@ fn ends_at_the_end_of_a_sealed_log(source: &Source) -> Result<()> {
     Ok(())
 }
 
+/// Sees to it that it is the only one that is at a message.
+struct Busy<'a>(&'a AtomicUsize, Notes);
+impl Handler for Busy<'_> {
+    fn next_offset(&mut self) -> Result<u64, BoxError> {
+        self.1.next_offset()
+    }
+    fn handle(&mut self, expected: u64, message: &Message) -> Result<(), BoxError> {
+        assert_eq!(self.0.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
+        thread::sleep(Duration::from_micros(200));
+        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.1.handle(expected, message)
+    }
+}
+
 fn shares_permits_with_others(source: &Source) -> Result<()> {
     source.publish("aaaaa");
     let (permits, busy) = (Permits::new(1), AtomicUsize::new(0));
-    struct Busy<'a>(&'a AtomicUsize, Notes);
-    impl Handler for Busy<'_> {
-        fn next_offset(&mut self) -> Result<u64, BoxError> {
-            self.1.next_offset()
-        }
-        fn handle(&mut self, expected: u64, message: &Message) -> Result<(), BoxError> {
-            assert_eq!(self.0.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
-            thread::sleep(Duration::from_micros(200));
-            self.0.fetch_sub(1, Ordering::SeqCst);
-            self.1.handle(expected, message)
-        }
-    }
     thread::scope(|scope| {
         let run = || {
             let consumer = consumer(source).limit(&permits);
@@ -345,30 +351,31 @@ fn skips_what_was_trimmed_and_tells_so(source: &Source) -> Result<()> {
     Ok(())
 }
 
+/// At the first message, publishes more than is read ahead and trims most of it.
+struct Trims<L: Log>(duramen::BlockingLog<L>, Notes);
+impl<L: Log> Handler for Trims<L> {
+    fn next_offset(&mut self) -> Result<u64, BoxError> {
+        self.1.next_offset()
+    }
+    fn handle(&mut self, expected: u64, message: &Message) -> Result<(), BoxError> {
+        if message.offset == 0 {
+            for _ in 0..1000 {
+                self.0.publish(&[NewMessage::value(b"v")])?;
+            }
+            self.0.trim(1000)?;
+        }
+        self.1.handle(expected, message)
+    }
+    fn skipped(&mut self, expected: u64, next_offset: u64) -> Result<u64, BoxError> {
+        self.1.skipped(expected, next_offset)
+    }
+}
+
 fn skips_what_is_trimmed_while_it_waits(source: &Source) -> Result<()> {
     source.publish("aaaa");
     let consumer = consumer(source).on_trimmed(OnTrimmed::Skip);
     let mut notes = Notes::new(&consumer, 2);
     let log = source.log.clone();
-    struct Trims<L: Log>(duramen::BlockingLog<L>, Notes);
-    impl<L: Log> Handler for Trims<L> {
-        fn next_offset(&mut self) -> Result<u64, BoxError> {
-            self.1.next_offset()
-        }
-        fn handle(&mut self, expected: u64, message: &Message) -> Result<(), BoxError> {
-            if message.offset == 0 {
-                // More than is read ahead.
-                for _ in 0..1000 {
-                    self.0.publish(&[NewMessage::value(b"v")])?;
-                }
-                self.0.trim(1000)?;
-            }
-            self.1.handle(expected, message)
-        }
-        fn skipped(&mut self, expected: u64, next_offset: u64) -> Result<u64, BoxError> {
-            self.1.skipped(expected, next_offset)
-        }
-    }
     notes.stop_after = 8;
     let mut trims = Trims(log, notes);
     consumer.run(&mut trims)?;

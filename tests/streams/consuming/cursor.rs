@@ -1,3 +1,5 @@
+#![expect(clippy::unnecessary_wraps, reason = "all cases have one signature")]
+
 use std::thread;
 use std::time::{Duration, Instant};
 
