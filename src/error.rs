@@ -309,6 +309,14 @@ pub enum Error {
         partition: u32,
     },
 
+    /// The lease is over: the message was given to somebody else, or its partition was, or it is
+    /// being buried. What the one who is late says about it does not count.
+    #[error("the lease of the message at offset {offset} is over, and somebody else has it")]
+    LeaseLost {
+        /// The offset of the message.
+        offset: u64,
+    },
+
     /// This kind of log cannot do what the call asks for. Nothing was done.
     #[error("this log does not support {0}")]
     NotSupported(&'static str),
@@ -362,6 +370,7 @@ impl Error {
             | Error::CursorBehind { .. }
             | Error::OutOfSequence { .. }
             | Error::Locked { .. }
+            | Error::LeaseLost { .. }
             | Error::EpochChanged { .. } => ErrorKind::Conflict,
             Error::Io { .. } => ErrorKind::NotWritten,
             Error::SyncFailed { .. } | Error::Unconfirmed { .. } => ErrorKind::Unknown,

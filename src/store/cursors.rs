@@ -38,12 +38,17 @@ impl Store {
     /// as the store's defaults say. They go with a backup of the store, and come back with it.
     #[must_use]
     pub fn cursors(&self) -> Cursors {
-        let logs = OfStore {
-            inner: Arc::clone(&self.inner),
-            scope: Arc::clone(&self.scope),
-        };
-        Cursors::new(Arc::new(logs), &self.inner.cursors)
+        of_store(&self.inner, Arc::clone(&self.scope))
     }
+}
+
+/// The cursors of a store's streams whose names begin with `scope`.
+pub(super) fn of_store(inner: &Arc<Owner>, scope: Arc<str>) -> Cursors {
+    let logs = OfStore {
+        inner: Arc::clone(inner),
+        scope,
+    };
+    Cursors::new(Arc::new(logs), &inner.cursors)
 }
 
 impl Logs for OfStore {

@@ -7,6 +7,7 @@
 //! It is new: `docs/streams.md` in the sources says what is not there yet.
 
 mod access;
+mod assignment;
 mod atomic;
 mod background;
 mod catalog;
@@ -21,6 +22,7 @@ mod entry;
 mod event;
 mod events;
 mod follow;
+mod group;
 mod handle;
 mod info;
 mod inner;
@@ -57,6 +59,7 @@ pub use config::{
 pub use event::{StreamEvent, StreamEventKind};
 pub use events::Events;
 pub use follow::{StreamFollow, StreamMessage, StreamStop};
+pub use group::{Group, GroupMessage, Member};
 pub use handle::Store;
 pub use info::{Ensured, ListOptions, Page, StreamInfo};
 pub use metrics::{Metrics, Rejected};

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::access::Access;
 use super::config::StreamConfig;
+use super::cursors::of_store;
 use super::entry::{Entry, Partition};
 use super::follow::StreamFollow;
 use super::info::StreamInfo;
@@ -13,7 +14,7 @@ use super::opening::Owner;
 use super::partition_log::PartitionLog;
 use super::partitioner::{Partitioner, Partitions, of_key};
 use crate::types::StreamId;
-use crate::{Ack, Error, NewMessage, PublishOptions, Result, Start};
+use crate::{Ack, Cursors, Error, NewMessage, PublishOptions, Result, Start};
 
 /// A stream of a [`Store`](super::Store): partitions, each of them a log.
 ///
@@ -278,6 +279,12 @@ impl Stream {
     }
 
     /// The stream, if it is there.
+    /// The stored cursors of the store that this stream is in.
+    pub(super) fn cursors(&self) -> Cursors {
+        let scope = self.name.get(..self.scope_len).unwrap_or_default();
+        of_store(&self.inner, scope.into())
+    }
+
     fn entry(&self) -> Result<&Arc<Entry>> {
         if let Some(entry) = self.entry.get() {
             return Ok(entry);

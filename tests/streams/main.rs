@@ -14,6 +14,7 @@ mod create_and_ensure;
 mod delete;
 mod events;
 mod follow;
+mod groups;
 mod keeping;
 mod lists;
 mod metrics;
