@@ -1,9 +1,14 @@
 //! L0: the one error type.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::types::{Corruption, DecodeError, ErrorKind, IndexKind, MessagePart, Position, Token};
+use crate::types::{Corruption, DecodeError, IndexKind, MessagePart, Position, Token};
+
+use text::{at_text, handler_text, offset_text, parted_text, place_text, too_large_text, version_text};
+
+mod kind;
+mod text;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -345,45 +350,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the caller can do about the error.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Error::NotFound | Error::NoLog { .. } | Error::NoStream { .. } => ErrorKind::Absent,
-            Error::OffsetOutOfRange { .. }
-            | Error::TooLarge { .. }
-            | Error::NoIndex { .. }
-            | Error::ReadOnly
-            | Error::Unsupported { .. }
-            | Error::Encode { .. }
-            | Error::TimeRequired { .. }
-            | Error::NotSupported(_)
-            | Error::Invalid(_) => ErrorKind::Usage,
-            Error::OffsetMismatch { .. }
-            | Error::Fenced { .. }
-            | Error::Sealed
-            | Error::StreamExists { .. }
-            | Error::StreamDeleting { .. }
-            | Error::Paused { .. }
-            | Error::KeyMismatch { .. }
-            | Error::CursorMismatch { .. }
-            | Error::CursorBehind { .. }
-            | Error::OutOfSequence { .. }
-            | Error::Locked { .. }
-            | Error::LeaseLost { .. }
-            | Error::EpochChanged { .. } => ErrorKind::Conflict,
-            Error::Io { .. } => ErrorKind::NotWritten,
-            Error::SyncFailed { .. } | Error::Unconfirmed { .. } => ErrorKind::Unknown,
-            Error::Closed | Error::CursorClosed | Error::Poisoned { .. } | Error::Forked => {
-                ErrorKind::Unusable
-            }
-            Error::Decode(_) => ErrorKind::Undecodable,
-            Error::Handler { .. } => ErrorKind::Handler,
-            Error::Unfinished { .. } => ErrorKind::Unfinished,
-            Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
-        }
-    }
-
     /// The error for a log that is poisoned, or is to be, without a file that the system refused.
     #[cold]
     pub(crate) fn poisoned(why: &'static str) -> Error {
@@ -411,44 +377,6 @@ impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Error {
         Error::Decode(Box::new(error))
     }
-}
-
-fn too_large_text(index: Option<usize>, size: u64, limit: u64) -> String {
-    let what = index.map_or_else(
-        || "the batch".to_owned(),
-        |index| format!("message {index} of the batch"),
-    );
-    let excess = size.saturating_sub(limit);
-    format!("{what} takes {size} bytes, {excess} more than the limit of {limit}")
-}
-
-fn place_text(path: Option<&Path>) -> String {
-    path.map_or_else(String::new, |path| format!("{}: ", path.display()))
-}
-
-fn parted_text(parted_at: Option<u64>) -> String {
-    parted_at.map_or_else(
-        || ", whose history does not have that life".to_owned(),
-        |offset| format!(", which went on differently from offset {offset} on"),
-    )
-}
-
-fn at_text(offset: Option<u64>) -> String {
-    offset.map_or_else(|| "absent".to_owned(), |offset| format!("at offset {offset}"))
-}
-
-fn handler_text(offset: Option<u64>, attempts: u32) -> String {
-    offset.map_or_else(String::new, |offset| {
-        format!("the message at offset {offset} was tried {attempts} times, and ")
-    })
-}
-
-fn version_text(version: Option<u64>) -> String {
-    version.map_or_else(|| "absent".to_owned(), |version| format!("at version {version}"))
-}
-
-fn offset_text(offset: Option<u64>) -> String {
-    offset.map_or_else(String::new, |offset| format!(" (offset {offset})"))
 }
 
 #[cfg(test)]

@@ -33,7 +33,9 @@ impl Assignment {
     /// the first by id. Returns them.
     pub(super) fn leave(&mut self, id: &str) -> Vec<u32> {
         let freed = self.members.remove(id).unwrap_or_default();
-        freed.iter().for_each(|number| self.give(*number));
+        for number in &freed {
+            self.give(*number);
+        }
         freed.into_iter().collect()
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::config::{CompactionConfig, RetentionConfig, StreamConfig};
 use super::entry::Entry;
-use super::handle::Store;
 use super::layout::Layout;
 use super::name::CURSORS;
 use super::opening::Owner;
@@ -28,17 +27,6 @@ impl OfStore {
             path: Layout::path_of(self.inner.layout.root(), entry.id, 0),
             is_read_only: self.inner.options.read_only,
         })
-    }
-}
-
-impl Store {
-    /// The stored cursors of this store. In a [scoped](Store::scoped) one, those of its streams.
-    ///
-    /// They are in the stream `__cursors`, which is made when the first one is stored, as durable
-    /// as the store's defaults say. They go with a backup of the store, and come back with it.
-    #[must_use]
-    pub fn cursors(&self) -> Cursors {
-        of_store(&self.inner, Arc::clone(&self.scope))
     }
 }
 

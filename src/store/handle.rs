@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::atomic::Part;
 use super::config::{StreamConfig, StreamPatch};
+use super::cursors::of_store;
 use super::events::Events;
 use super::info::{Ensured, ListOptions, Page, StreamInfo};
 use super::inner::info;
@@ -14,7 +15,7 @@ use super::opening::Owner;
 use super::options::StoreOptions;
 use super::report::StoreBackupReport;
 use super::stream::Stream;
-use crate::{Ack, Error, NewMessage, Result, Start};
+use crate::{Ack, Cursors, Error, NewMessage, Result, Start};
 
 /// A directory of named, partitioned streams.
 ///
@@ -42,9 +43,9 @@ use crate::{Ack, Error, NewMessage, Result, Start};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(super) inner: Arc<Owner>,
+    inner: Arc<Owner>,
     /// Names are used with this in front of them.
-    pub(super) scope: Arc<str>,
+    scope: Arc<str>,
 }
 
 impl StoreOptions {
@@ -198,6 +199,15 @@ impl Store {
     #[must_use]
     pub fn events(&self, from: Start) -> Events {
         Events::new(&self.inner, &self.scope, from)
+    }
+
+    /// The stored cursors of this store. In a [scoped](Store::scoped) one, those of its streams.
+    ///
+    /// They are in the stream `__cursors`, which is made when the first one is stored, as durable
+    /// as the store's defaults say. They go with a backup of the store, and come back with it.
+    #[must_use]
+    pub fn cursors(&self) -> Cursors {
+        of_store(&self.inner, Arc::clone(&self.scope))
     }
 
     /// Publishes to several partitions at once: all parts or none, also after a crash. Each part is

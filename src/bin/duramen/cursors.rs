@@ -32,7 +32,7 @@ pub(crate) struct Args {
 const HELP: &str = "\
 Each cursor is an object on one line; \"stream\" and \"partition\" are those of a store alone:
 
-  {\"id\":\"mailer\",\"stream\":\"orders\",\"partition\":0,\"next_offset\":7,\"version\":3,\"updated_us\":1237714200000000}
+  {\"id\":\"a\",\"stream\":\"s\",\"partition\":0,\"next_offset\":7,\"version\":3,\"updated_us\":1237714200000000}
 
 `get` and the commands that change a cursor print it with \"lag\":N, too: how many offsets there are up to the end.
 
