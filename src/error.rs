@@ -2,10 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::types::{Corruption, DecodeError, IndexKind, MessagePart, Position, Token};
 
-use text::{at_text, handler_text, offset_text, parted_text, place_text, too_large_text, version_text};
+use text::{
+    at_text, batch_text, handler_text, offset_text, parted_text, place_text, too_large_text, version_text,
+};
 
 mod kind;
 mod text;
@@ -128,7 +131,9 @@ pub enum Error {
     /// A message is larger than [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX), 64 MiB, or a batch
     /// larger than [`BATCH_SIZE_MAX`](crate::BATCH_SIZE_MAX), 1 GiB. Nothing was written.
     ///
-    /// These limits are on the bytes of keys, values and headers. The form in which a log stores
+    /// A [`Producer`](crate::Producer) has limits of its own, on the metered size of a message.
+    ///
+    /// The others are on the bytes of keys, values and headers. The form in which a log stores
     /// messages may have limits of its own: the file log refuses a message whose headers are mostly
     /// empty and number in the tens of millions.
     #[error("{}", too_large_text(*index, *size, *limit))]
@@ -320,6 +325,23 @@ pub enum Error {
     LeaseLost {
         /// The offset of the message.
         offset: u64,
+    },
+
+    /// A [`Producer`](crate::Producer) has no room for the message now: as much is in flight as it
+    /// allows. Nothing was sent. Try again later, or call
+    /// [`send`](crate::Producer::send), which waits.
+    #[error("the producer has no room for the message")]
+    QueueFull,
+
+    /// A batch of a [`Producer`](crate::Producer) could not be published, and with it has failed
+    /// everything that was sent behind it. The producer sends nothing more.
+    #[error("{}: {source}", batch_text(*is_behind))]
+    ProducerFailed {
+        /// Whether the message was sent behind the batch that failed. Then it was certainly not
+        /// written. `false` for a message of that batch itself: `source` says what became of it.
+        is_behind: bool,
+        /// Why the batch failed. All that failed with it have the same error.
+        source: Arc<Error>,
     },
 
     /// This kind of log cannot do what the call asks for. Nothing was done.

@@ -34,6 +34,7 @@
 //! | [`FileLog`], opened by [`Options`] | messages have to outlive the process: nearly always |
 //! | [`MemoryLog`] | in tests; on a platform without logs in files; for what may be gone with the process |
 //! | [`BlockingLog`] around one of these | somebody waits for messages: a worker, a relay, a stream |
+//! | a [`Producer`] for a log | messages come one by one, from many threads or tasks, and are to share batches |
 //! | [`TLog`] around a log | keys and values have types of yours, which a [`codec`] turns to bytes and back |
 //! | [`TBlockingLog`] | both: typed, and waiting |
 //! | a [`Store`](store::Store) of such logs | there are many logs with names; keys are spread over several |
@@ -70,6 +71,7 @@
 //! | read in order | [`Log::consume`], [`Start`]; without copies [`FileLog::scan`] |
 //! | read within limits, through a filter | [`Log::read`], [`ReadOptions`], [`Filter`] |
 //! | wait for messages, follow a log | [`BlockingLog`], [`TBlockingLog`] |
+//! | send messages one by one, published in batches | [`Producer`], [`TProducer`] |
 //! | use keys and values of your own types | [`TLog`], [`Codec`], [`codec`] |
 //! | iterate forwards or backwards, read the last message of each key | [`LogExt`] |
 //! | store where a reader is, and find out whether the log is still the same | [`Log::position`], [`Log::resume`] |
@@ -106,6 +108,7 @@ mod index;
 mod log_ext;
 mod maintenance;
 mod memory;
+mod producer;
 mod scheduler;
 mod segment;
 pub mod store;
@@ -236,7 +239,10 @@ pub use maintenance::{
     recover_with, restore, stat,
 };
 pub use memory::MemoryLog;
-pub use typed::{Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TReadBatch, codec};
+pub use producer::{AckMode, Producer, ProducerOptions, Ticket};
+pub use typed::{
+    Codec, TBatch, TBlockingLog, TFollow, TLog, TMessage, TNewMessage, TProducer, TReadBatch, codec,
+};
 pub use types::{
     Ack, BATCH_SIZE_MAX, Backoff, BackupReport, Batch, Control, ControlRecord, Corruption, DecodeError,
     Deleted, ErrorKind, Expect, Filter, Headers, IndexKind, LifeId, MESSAGE_SIZE_MAX, MappedFiles, Message,

@@ -29,11 +29,17 @@ impl Error {
             | Error::Locked { .. }
             | Error::LeaseLost { .. }
             | Error::EpochChanged { .. } => ErrorKind::Conflict,
-            Error::Io { .. } => ErrorKind::NotWritten,
+            Error::Io { .. } | Error::QueueFull => ErrorKind::NotWritten,
+            Error::ProducerFailed {
+                is_behind: false,
+                source,
+            } => source.kind(),
             Error::SyncFailed { .. } | Error::Unconfirmed { .. } => ErrorKind::Unknown,
-            Error::Closed | Error::CursorClosed | Error::Poisoned { .. } | Error::Forked => {
-                ErrorKind::Unusable
-            }
+            Error::Closed
+            | Error::CursorClosed
+            | Error::Poisoned { .. }
+            | Error::Forked
+            | Error::ProducerFailed { .. } => ErrorKind::Unusable,
             Error::Decode(_) => ErrorKind::Undecodable,
             Error::Handler { .. } => ErrorKind::Handler,
             Error::Unfinished { .. } => ErrorKind::Unfinished,

@@ -39,3 +39,11 @@ pub(super) fn version_text(version: Option<u64>) -> String {
 pub(super) fn offset_text(offset: Option<u64>) -> String {
     offset.map_or_else(String::new, |offset| format!(" (offset {offset})"))
 }
+
+pub(super) fn batch_text(is_behind: bool) -> &'static str {
+    if is_behind {
+        "not written, because a batch in front of it failed"
+    } else {
+        "the batch of a producer failed"
+    }
+}

@@ -22,6 +22,12 @@ pub(crate) struct MutexGuard<'a, T> {
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(sync::Condvar);
 
+impl<T> From<T> for Mutex<T> {
+    fn from(value: T) -> Mutex<T> {
+        Mutex(value.into())
+    }
+}
+
 impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard {

@@ -67,6 +67,10 @@ impl<KC: Codec, VC: Codec, L: Log> TLog<KC, VC, L> {
         self.log
     }
 
+    pub(super) fn into_parts(self) -> (L, Codecs<KC, VC>) {
+        (self.log, self.codecs)
+    }
+
     /// Publishes `messages` as one atomic batch and returns the next offset: see [`Log::publish`].
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod codecs;
 mod control;
 mod handle;
 mod message;
+mod producer;
 mod scratch;
 
 pub use blocking::{TBlockingLog, TFollow};
@@ -16,3 +17,4 @@ pub(crate) use codecs::Codecs;
 pub use control::TReadBatch;
 pub use handle::TLog;
 pub use message::{TBatch, TMessage, TNewMessage};
+pub use producer::TProducer;

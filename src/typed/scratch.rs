@@ -64,7 +64,7 @@ impl Scratch {
             let value_end = self.append(values, message.value, index, MessagePart::Value)?;
             self.ends.push((key_end, value_end));
         }
-        let mut encoded = emptied(std::mem::take(&mut self.messages));
+        let mut encoded = NewMessage::emptied(std::mem::take(&mut self.messages));
         let mut start = 0;
         for (message, (key_end, value_end)) in messages.iter().zip(&self.ends) {
             let part = |start, end| self.bytes.get(start..end).unwrap_or_default();
@@ -77,7 +77,7 @@ impl Scratch {
             start = *value_end;
         }
         let published = publish(&encoded);
-        self.messages = emptied(encoded);
+        self.messages = NewMessage::emptied(encoded);
         published
     }
 
@@ -101,11 +101,4 @@ impl Scratch {
         }
         Ok(self.bytes.len())
     }
-}
-
-/// An empty list with the memory of `messages`, for messages with another lifetime. The standard
-/// library collects in place and so reuses the memory. If it ever stops doing so, this costs one
-/// allocation per batch.
-fn emptied<'a>(messages: Vec<NewMessage<'_>>) -> Vec<NewMessage<'a>> {
-    messages.into_iter().map_while(|_| None).collect()
 }

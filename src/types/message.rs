@@ -74,6 +74,11 @@ impl<'a> NewMessage<'a> {
         self
     }
 
+    /// An empty list with the memory of `messages`, for messages with another lifetime.
+    pub(crate) fn emptied<'b>(messages: Vec<NewMessage<'_>>) -> Vec<NewMessage<'b>> {
+        emptied(messages)
+    }
+
     /// The bytes of key, value and headers together, of which
     /// [`MESSAGE_SIZE_MAX`](crate::MESSAGE_SIZE_MAX) is the limit.
     #[must_use]
@@ -90,6 +95,13 @@ impl<'a> NewMessage<'a> {
             .flat_map(|(name, value)| [name.len() as u64, value.len() as u64])
             .fold(size, u64::saturating_add)
     }
+}
+
+/// An empty list with the memory of another one, for items of the same size. The standard library
+/// collects in place and so reuses the memory. If it ever stops doing so, this costs one allocation
+/// per call.
+pub(crate) fn emptied<T, U>(list: Vec<T>) -> Vec<U> {
+    list.into_iter().map_while(|_| None).collect()
 }
 
 /// A message read from a log. Cheap to clone.

@@ -49,6 +49,7 @@ pub use undecoded::{DecodeError, MessagePart};
 
 pub(crate) use ack::metered;
 pub(crate) use control::ControlContent;
+pub(crate) use message::emptied;
 pub(crate) use message_ref::first_header;
 
 /// The largest message, in bytes of key, value and headers together: 64 MiB.

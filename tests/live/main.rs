@@ -26,6 +26,7 @@ mod notifier;
 mod online_check;
 mod paced;
 mod per_key;
+mod producer;
 mod random_backups;
 mod remembered;
 mod removal;

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use duramen::store::{ListOptions, StoreOptions, StreamConfig};
 use duramen::{
-    BlockingLog, Durability, Error, ErrorKind, FileLog, Log, LogExt, MemoryLog, NewMessage, Options, Result,
-    Start, TLog, check, codec,
+    BlockingLog, Durability, Error, ErrorKind, FileLog, Log, LogExt, MemoryLog, NewMessage, Options,
+    Producer, ProducerOptions, Result, Start, TLog, check, codec,
 };
 
 use super::{MESSAGES, child_in, is_locked, options, publish, read};
@@ -146,6 +146,73 @@ pub(super) fn fork_with_readers(dir: &Path) {
         refuse(memory);
     });
     assert_eq!(memory.next_offset().expect("the parent's"), 1);
+}
+
+/// Goal: a producer that is inherited refuses, whatever its threads were at, and its parent goes on. Method: forks
+/// while threads send, flush and wait.
+#[test]
+fn a_producer_is_its_process_s() {
+    let home = common::fast_dir();
+    run_child(child_in(home.path(), "fork with a producer"));
+}
+
+pub(super) fn fork_with_a_producer(dir: &Path) {
+    let log = Arc::new(options().open(dir).expect("a new log"));
+    let settings = ProducerOptions::new().linger(Duration::ZERO).in_flight_max(1_000);
+    let producer = Arc::new(Producer::new(Arc::clone(&log), settings).expect("a producer"));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let senders = [(); 2].map(|()| {
+        let (producer, is_over) = (Arc::clone(&producer), Arc::clone(&is_over));
+        thread::spawn(move || {
+            let mut sent = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let ticket = producer.send(NewMessage::value(b"value")).expect("sent");
+                producer.flush().expect("flushed");
+                ticket.wait().expect("acked");
+                sent += 1;
+            }
+            sent
+        })
+    });
+    for _ in 0..20 {
+        let idle = Producer::new(Arc::clone(&log), settings).expect("a producer");
+        let closed = Producer::new(Arc::clone(&log), settings).expect("a producer");
+        let ticket = producer.send(NewMessage::value(b"value")).expect("sent");
+        let inherited = std::sync::Mutex::new((Some(idle), Some(closed), Some(ticket)));
+        let forked = Arc::clone(&producer);
+        work_in_fork(move || {
+            let message = NewMessage::value(b"from the fork");
+            let mut inherited = inherited.lock().expect("nobody panics");
+            let (idle, closed, ticket) = &mut *inherited;
+            assert!(is_forked(forked.send(message)) && is_forked(forked.try_send(message)));
+            assert!(is_forked(forked.send_timeout(message, Duration::ZERO)));
+            assert!(is_forked(forked.flush()) && is_forked(forked.in_flight()));
+            assert!(closed.take().is_some_and(|producer| is_forked(producer.close())));
+            assert!(
+                ticket
+                    .as_ref()
+                    .is_some_and(|ticket| is_forked(ticket.wait_timeout(PATIENCE)))
+            );
+            assert!(ticket.take().is_some_and(|ticket| is_forked(ticket.wait())));
+            drop(idle.take());
+            // Over the parent's log, a producer of the child's own fails.
+            let own = Producer::new(Arc::clone(forked.raw()), settings).expect("a producer");
+            let failed = own.send(message).and_then(duramen::Ticket::wait);
+            let is_named = |source: &Error| matches!(source, Error::Forked);
+            assert!(matches!(failed, Err(Error::ProducerFailed { source, .. }) if is_named(&source)));
+        });
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let sent: u64 = senders
+        .map(|sender| sender.join().expect("no panic"))
+        .iter()
+        .sum();
+    Arc::into_inner(producer)
+        .expect("nobody else has it")
+        .close()
+        .expect("a close");
+    assert_eq!(log.next_offset().expect("the parent's"), sent + 20);
+    log.close().expect("a close");
 }
 
 /// Publishes to a new log in `dir` and reads it back. Its syncs and seals are done in the background.

@@ -10,7 +10,7 @@
     reason = "the same file over different locks is the point"
 )]
 
-mod primitives;
+pub(crate) mod primitives;
 
 use std::process::Stdio;
 
@@ -20,7 +20,7 @@ macro_rules! eventcount {
     ($name:ident, $primitives:item) => {
         #[expect(unreachable_pub, reason = "it is the library's own file")]
         #[path = "."]
-        mod $name {
+        pub(crate) mod $name {
             #[expect(dead_code, reason = "in a model nobody changes a log in silence")]
             #[path = "../../../src/log/changes/eventcount.rs"]
             pub(crate) mod eventcount;
@@ -71,7 +71,7 @@ fn preemptions() -> Option<usize> {
 }
 
 /// Runs a model in every order.
-fn explore(model: fn()) {
+pub(crate) fn explore(model: fn()) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = preemptions();
     builder.check(model);
@@ -79,14 +79,14 @@ fn explore(model: fn()) {
 
 /// Whether the model finds a thread that nobody wakes, in some order; `test` is the name of the test that asks.
 ///
-/// Loom ends the whole process over a deadlock, so this is another one, which runs the same test.
-fn finds_lost_wakeup(test: &str, model: fn()) -> bool {
+/// Loom ends the whole process over a deadlock, so this is another one, which runs the same test of `module`.
+pub(crate) fn finds_lost_wakeup(module: &str, test: &str, model: fn()) -> bool {
     if role().is_some() {
         explore(model);
         return false;
     }
     let program = std::env::current_exe().expect("a running program");
-    let mut child = child_of(&program, module_path!(), test, test);
+    let mut child = child_of(&program, module, test, test);
     let output = child.stdout(Stdio::piped()).output().expect("a child");
     let told = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
@@ -123,7 +123,8 @@ macro_rules! planted {
     ($($test:ident: $eventcount:ident, $model:ident;)*) => {$(
         #[test]
         fn $test() {
-            let is_found = finds_lost_wakeup(stringify!($test), $eventcount::models::named(stringify!($model)));
+            let model = $eventcount::models::named(stringify!($model));
+            let is_found = finds_lost_wakeup(module_path!(), stringify!($test), model);
             assert!(is_found || role().is_some());
         }
     )*};
@@ -145,6 +146,7 @@ planted! {
 fn waking_one_is_enough_for_one() {
     let test = "waking_one_is_enough_for_one";
     assert!(!finds_lost_wakeup(
+        module_path!(),
         test,
         waking_one::models::named("a_publish_wakes_a_waiter")
     ));
