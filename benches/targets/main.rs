@@ -35,6 +35,7 @@ mod machine;
 mod many;
 mod measure;
 mod open;
+mod producer;
 mod publish;
 mod read;
 mod report;
@@ -79,6 +80,7 @@ fn run() -> Outcome {
     checksum::run(&plan, &mut report)?;
     publish::run(&plan, work.path(), &mut report)?;
     durable::run(&plan, work.path(), &mut report)?;
+    producer::run(&plan, work.path(), &mut report)?;
     written::run(&plan, work.path(), &mut report)?;
     read::run(&plan, work.path(), &mut report)?;
     lookup::run(&plan, work.path(), &mut report)?;

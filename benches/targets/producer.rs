@@ -1,0 +1,135 @@
+//! P1 and P2: sending through a producer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use duramen::{AckMode, FileLog, Log as _, Options, Producer, ProducerOptions, PublishOptions};
+
+use crate::args::Plan;
+use crate::measure::{by_threads, in_turns, nanos_each};
+use crate::report::{Report, Row, Target, Unit};
+use crate::workload::{VALUE_LEN, Workload, ensure};
+use crate::{Outcome, machine};
+
+const THREADS: u64 = 16;
+/// The number of messages in a batch of P2.
+const BATCH_LEN: u64 = 1_000;
+
+pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
+    let workload = Workload::new(VALUE_LEN);
+    let sends = |messages: u64| Sends {
+        dir,
+        workload: &workload,
+        messages,
+    };
+    if plan.wants("P1") {
+        report.begin("P1");
+        let sends = sends((plan.syncs * 4).next_multiple_of(THREADS));
+        let [limit, library] = in_turns(
+            plan.rounds,
+            [&mut |_| sends.durable_batches(), &mut |_| sends.durable_sends()],
+        )?;
+        report.add(Row {
+            id: "P1",
+            what: "send durably, one a call, 16 threads, per message; for limit, batches of 16".to_owned(),
+            unit: Unit::Micros,
+            limit: Some(limit),
+            library,
+            target: Target::Ratio(1.11),
+        });
+    }
+    if plan.wants("P2") {
+        report.begin("P2");
+        let sends = sends(plan.messages);
+        let [limit, library] = in_turns(plan.rounds, [&mut |_| sends.batches(), &mut |_| sends.sends()])?;
+        report.add(Row {
+            id: "P2",
+            what: "send, one a call, one thread, per message; for limit, batches of 1,000".to_owned(),
+            unit: Unit::Nanos,
+            limit: Some(limit),
+            library,
+            target: Target::None,
+        });
+    }
+    Ok(())
+}
+
+struct Sends<'a> {
+    dir: &'a Path,
+    workload: &'a Workload,
+    messages: u64,
+}
+
+impl Sends<'_> {
+    /// A new log that has one message, because the first publish makes the first segment.
+    fn log(&self) -> Outcome<Arc<FileLog>> {
+        let dir = self.dir.join("producer");
+        machine::clear(&dir)?;
+        let options = Options::new().create_dirs(true).key_index(true).time_index(true);
+        let log = options.open(&dir)?;
+        log.publish(&[self.workload.message(0)])?;
+        Ok(Arc::new(log))
+    }
+
+    fn finish(&self, log: &FileLog) -> Outcome {
+        ensure(log.next_offset()? == self.messages + 1, "messages are missing")?;
+        Ok(log.close()?)
+    }
+
+    /// Publishes all messages by hand, so many a batch.
+    fn by_hand(&self, log: &FileLog, len: u64, how: &PublishOptions<'_>) -> Outcome<f64> {
+        let start = Instant::now();
+        let mut batch = Vec::new();
+        for first in (0..self.messages).step_by(len as usize) {
+            batch.clear();
+            batch.extend((first..self.messages.min(first + len)).map(|number| self.workload.message(number)));
+            log.publish_with(&batch, how)?;
+        }
+        Ok(nanos_each(start, self.messages))
+    }
+
+    fn durable_batches(&self) -> Outcome<f64> {
+        let log = self.log()?;
+        let nanos = self.by_hand(&log, THREADS, &PublishOptions::new().sync(true))?;
+        self.finish(&log)?;
+        Ok(nanos)
+    }
+
+    /// Each thread waits for its message, so each batch has one of every thread.
+    fn durable_sends(&self) -> Outcome<f64> {
+        let log = self.log()?;
+        let options = ProducerOptions::new()
+            .ack(AckMode::Durable)
+            .records_max(THREADS as usize)
+            .linger(Duration::from_millis(5));
+        let producer = Producer::new(Arc::clone(&log), options)?;
+        let nanos = by_threads(THREADS, self.messages, &|number| {
+            let (offset, _) = producer.send(self.workload.message(number))?.wait()?;
+            ensure(offset >= 1, "a ticket has a wrong offset")
+        })?;
+        producer.close()?;
+        self.finish(&log)?;
+        Ok(nanos)
+    }
+
+    fn batches(&self) -> Outcome<f64> {
+        let log = self.log()?;
+        let nanos = self.by_hand(&log, BATCH_LEN, &PublishOptions::new())?;
+        self.finish(&log)?;
+        Ok(nanos)
+    }
+
+    fn sends(&self) -> Outcome<f64> {
+        let log = self.log()?;
+        let producer = Producer::new(Arc::clone(&log), ProducerOptions::new())?;
+        let start = Instant::now();
+        for number in 0..self.messages {
+            drop(producer.send(self.workload.message(number))?);
+        }
+        producer.close()?;
+        let nanos = nanos_each(start, self.messages);
+        self.finish(&log)?;
+        Ok(nanos)
+    }
+}
