@@ -58,7 +58,21 @@ impl Sequence {
 
 /// Whether a call that failed so has certainly written nothing.
 fn is_unwritten(error: &Error) -> bool {
-    !matches!(error, Error::SyncFailed { .. } | Error::Unconfirmed { .. })
+    // Whoever waits for a sync of somebody else that fails gets `Poisoned`.
+    !matches!(
+        error,
+        Error::SyncFailed { .. } | Error::Unconfirmed { .. } | Error::Poisoned { .. }
+    )
+}
+
+/// The error of a batch that is published, but may not be durable.
+fn unconfirmed(error: Error) -> Error {
+    match error {
+        Error::SyncFailed { .. } | Error::Unconfirmed { .. } => error,
+        error => Error::Unconfirmed {
+            source: Box::new(error),
+        },
+    }
 }
 
 impl<L: Log> Worker<L> {
@@ -105,6 +119,7 @@ impl<L: Log> Worker<L> {
                         self.finish_unsynced(false)?;
                     }
                     let batches = self.unsynced.len() + 1;
+                    let error = if batches > 1 { unconfirmed(error) } else { error };
                     return Err(Failed { error, batches });
                 }
             }
@@ -151,7 +166,10 @@ impl<L: Log> Worker<L> {
         if !is_synced && !self.unsynced.is_empty() {
             let log = &self.shared.log;
             let batches = self.unsynced.len();
-            guarded(|| log.sync()).map_err(|error| Failed { error, batches })?;
+            guarded(|| log.sync()).map_err(|error| Failed {
+                error: unconfirmed(error),
+                batches,
+            })?;
         }
         let mut synced = std::mem::take(&mut self.unsynced);
         for ack in synced.drain(..) {

@@ -53,7 +53,8 @@ fn a_flush_does_not_wait_for_what_comes_later() {
             producer.flush().expect("flushed");
             start.elapsed()
         });
-        thread::sleep(MOMENT);
+        // Long enough for it to begin.
+        thread::sleep(5 * MOMENT);
         for _ in 0..10 {
             producer.send(small()).expect("sent");
         }

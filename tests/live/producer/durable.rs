@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use duramen::{Ack, AckMode, Durability, Log, Options, Ticket};
+use duramen::{Ack, AckMode, Durability, ErrorKind, Log, Options, Ticket};
 
-use super::probe::{Seen, no_space, sync_failed};
+use super::probe::{Seen, no_space, poisoned, sync_failed};
 use super::{behind, eager, is_open, lazy, offset, own, probed, producer, small};
 use crate::common::fast_dir;
 
@@ -110,6 +110,39 @@ fn a_sync_that_fails_fails_all_that_it_was_for() {
         }
         if fails_at == 3 {
             // It may have been written.
+            own(c.wait());
+        } else {
+            behind(c.wait());
+        }
+    }
+}
+
+/// What was published before a failure may be there, whatever the failure says of itself.
+#[test]
+fn what_is_published_and_not_durable_is_never_told_as_unwritten() {
+    for fails_at in [3, 4] {
+        let (probe, producer) = probed(eager().ack(AckMode::Durable).records_max(1));
+        probe.hook(move |number| match number {
+            3 if fails_at == 3 => Err(poisoned()),
+            3 => Err(no_space()),
+            4 => Err(duramen::Error::Closed),
+            _ => Ok(None),
+        });
+        probe.shut();
+        producer.send(small()).expect("sent");
+        probe.held_up();
+        let [a, b, c] = [(); 3].map(|()| producer.send(small()).expect("sent"));
+        probe.open();
+        for ticket in [a, b] {
+            let result = ticket.wait();
+            assert_eq!(
+                result.as_ref().err().map(duramen::Error::kind),
+                Some(ErrorKind::Unknown)
+            );
+            own(result);
+        }
+        if fails_at == 3 {
+            // Its own sync may have been the one that failed.
             own(c.wait());
         } else {
             behind(c.wait());

@@ -121,6 +121,14 @@ pub(super) fn sync_failed() -> Error {
     }
 }
 
+/// What a log fails with after that.
+pub(super) fn poisoned() -> Error {
+    Error::Poisoned {
+        path: None,
+        source: std::io::ErrorKind::Other.into(),
+    }
+}
+
 impl Log for Probe {
     fn publish_with(&self, messages: &[NewMessage<'_>], how: &PublishOptions<'_>) -> Result<u64> {
         self.log.publish_with(messages, how)

@@ -7,9 +7,11 @@
 //! The eventcount's fences are not needed here, because all that is waited for is under a lock. These faults were
 //! planted in the library's files by hand, and each was found by the model behind it: the thread sleeps without saying
 //! so (`a_ticket_is_resolved`); `flush` does not wake the thread (`a_flush_publishes_what_lingers`); `finish` tells
-//! nobody (`a_sender_gets_room`), and neither does `fail` (`a_failure_reaches_a_sender_without_room`); who has no room
-//! makes nothing due (`a_sender_gets_room_although_batches_linger`); closing makes nothing due
-//! (`a_close_publishes_what_lingers`); `resolve` tells before there is a result (`a_ticket_is_resolved`).
+//! nobody, or before there is room (`a_sender_gets_room`); `fail` tells nobody
+//! (`a_failure_reaches_a_sender_without_room`); who has no room makes nothing due
+//! (`a_sender_gets_room_although_batches_linger`); closing makes nothing due (`a_close_publishes_what_lingers`), or does
+//! not wake the thread (`a_close_ends_a_thread_without_work`); `resolve` tells before there is a result
+//! (`a_ticket_is_resolved`).
 
 #![expect(
     clippy::duplicate_mod,
