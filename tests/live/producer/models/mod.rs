@@ -3,14 +3,14 @@
 //! `src/producer/queue.rs` and `outcome.rs` are compiled here once more, over loom's locks and over the eventcount of
 //! [`notifier`](crate::notifier). A lost wake-up leaves a thread asleep for ever, which loom reports as a deadlock.
 //!
-//! The models find an eventcount that wakes one of two, a thread that nobody wakes, and a thread that forgets batches.
-//! The eventcount's fences are not needed here, because all that is waited for is under a lock. These faults were
-//! planted in the library's files by hand, and each was found by the model behind it: the thread sleeps without saying
-//! so (`a_ticket_is_resolved`); `flush` does not wake the thread (`a_flush_publishes_what_lingers`); `finish` tells
-//! nobody, or before there is room (`a_sender_gets_room`); `fail` tells nobody
+//! The models find an eventcount that wakes one of two, a thread that nobody wakes, and a thread that forgets
+//! batches. The eventcount's fences are not needed here, because all that is waited for is under a lock. These
+//! faults were planted in the library's files by hand, and each was found by the model behind it: the thread sleeps
+//! without saying so (`a_ticket_is_resolved`); `flush` does not wake the thread (`a_flush_publishes_what_lingers`);
+//! `finish` tells nobody, or before there is room (`a_sender_gets_room`); `fail` tells nobody
 //! (`a_failure_reaches_a_sender_without_room`); who has no room makes nothing due
-//! (`a_sender_gets_room_although_batches_linger`); closing makes nothing due (`a_close_publishes_what_lingers`), or does
-//! not wake the thread (`a_close_ends_a_thread_without_work`); `resolve` tells before there is a result
+//! (`a_sender_gets_room_although_batches_linger`); closing makes nothing due (`a_close_publishes_what_lingers`), or
+//! does not wake the thread (`a_close_ends_a_thread_without_work`); `resolve` tells before there is a result
 //! (`a_ticket_is_resolved`).
 
 #![expect(
