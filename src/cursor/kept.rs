@@ -309,7 +309,7 @@ mod tests {
         let first = kept.put(&at, &name, None, record(1))?.expect("stored");
         assert_eq!(kept.put(&at, &name, None, record(2))?, None);
         let second = kept
-            .put(&log, path, &name, Some(first.version), record(2))?
+            .put(&at, &name, Some(first.version), record(2))?
             .expect("stored");
         assert!(second.version > first.version);
         let read = Kept::default().get(&at, &name)?;

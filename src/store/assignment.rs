@@ -99,9 +99,9 @@ mod tests {
         for id in ["a", "b", "c"] {
             join(&mut all, id, 6);
         }
-        assert_eq!(shares(&all), [vec![0, 1], vec![4, 5], vec![2, 3]]);
-        assert_eq!(all.leave("b"), [4, 5]);
-        assert_eq!(shares(&all), [vec![0, 1, 4], vec![2, 3, 5]]);
+        assert_eq!(shares(&all), [vec![0, 1], vec![3, 4], vec![2, 5]]);
+        assert_eq!(all.leave("b"), [3, 4]);
+        assert_eq!(shares(&all), [vec![0, 1, 3], vec![2, 4, 5]]);
         all.leave("a");
         assert_eq!(shares(&all), [vec![0, 1, 2, 3, 4, 5]]);
         assert_eq!(all.leave("c").len(), 6);
