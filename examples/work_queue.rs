@@ -1,60 +1,59 @@
-//! A queue of jobs that several workers share. Each worker stores its position in a second log, so
-//! after a restart it goes on where it was, and no job is left out.
+//! A queue of jobs that several workers share. One fails now and then, and one job cannot be done:
+//! it is tried again, and then given up.
 //!
 //! `cargo run --example work_queue`
 
-use duramen::codec::{U64, Utf8};
-use duramen::{
-    BlockingLog, Control, Error, FileLog, Log, LogExt, NewMessage, Options, PublishOptions, Result, Start,
-    TLog, TNewMessage,
-};
+use std::time::Duration;
 
-type Jobs = BlockingLog<FileLog>;
-type Positions = TLog<Utf8, U64, FileLog>;
+use duramen::queue::{Queue, QueueOptions};
+use duramen::store::{PartitionLog, Partitioner, StoreOptions, StreamConfig};
+use duramen::{Log, NewMessage, PublishOptions, Result};
 
-/// Does the jobs of one of three workers among the next `messages_max` messages, and waits for them.
-fn work(worker: u64, messages_max: usize, jobs: &Jobs, positions: &Positions) -> Result<u64> {
-    let name = format!("worker {worker}");
-    let begin = match positions.get_by_key(&name) {
-        Err(Error::NotFound) => Start::Oldest,
-        position => position?.value.map_or(Start::Oldest, Start::At),
-    };
+/// Does jobs until there are none for a while. Returns how many it has done.
+fn work(queue: &Queue<PartitionLog>) -> Result<u64> {
     let mut done = 0;
-    for job in jobs.follow(begin).take(messages_max) {
-        let job = job?;
-        if job.offset % 3 == worker {
-            // Here the job is done. A worker that dies now does it again: let jobs be repeatable.
-            positions.publish(&[TNewMessage::new(&name, &(job.offset + 1))])?;
-            done += 1;
+    while let Some(job) = queue.next(Some(Duration::from_millis(200)))? {
+        // A worker that dies here has not done the job, so let jobs be repeatable. A job that is
+        // dropped, as here, is tried again after a while.
+        if job.value.as_deref() == Some(b"impossible") || (job.offset % 10 == 0 && job.attempt() == 1) {
+            continue;
         }
+        job.done()?; // `LeaseLost` if it took too long and another worker has the job
+        done += 1;
     }
     Ok(done)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = std::env::temp_dir().join(format!("duramen-work-queue-{}", std::process::id()));
-    let options = Options::new().create_dirs(true);
-    let jobs = &BlockingLog::new(options.open(dir.join("jobs"))?);
-    // A worker's position is the last message with the worker's name as its key.
-    let positions = &TLog::new(options.key_index(true).open(dir.join("positions"))?, Utf8, U64);
-
+    let store = StoreOptions::new().create_dirs(true).open(&dir)?;
+    store.create("jobs", &StreamConfig::new().partitions(2))?;
+    let jobs = store.stream("jobs")?;
     for number in 0..100 {
-        jobs.publish_one(NewMessage::value(format!("job {number}").as_bytes()))?;
+        let key = format!("customer {}", number % 7);
+        let job = if number == 50 { "impossible" } else { "send a bill" };
+        let job = NewMessage::new(key.as_bytes(), job.as_bytes());
+        jobs.publish(job, &Partitioner::Key, &PublishOptions::new())?;
     }
-    // There will be no more jobs, so workers end instead of waiting for some.
-    jobs.append(&[], &PublishOptions::new().and(Control::Seal))?;
 
-    // The first shift ends early. The second goes on where each worker was.
-    let mut done = 0;
-    for messages_max in [30, usize::MAX] {
-        done += std::thread::scope(|scope| -> Result<u64> {
-            let work = |worker| work(worker, messages_max, jobs, positions);
-            let workers = [0, 1, 2].map(|worker| scope.spawn(move || work(worker)));
-            let results = workers.map(|worker| worker.join().expect("no panic"));
-            results.into_iter().sum()
-        })?;
-        println!("{done} jobs are done");
-    }
-    assert_eq!(done, 100);
+    // The jobs of one customer stay in order.
+    let how = QueueOptions::new()
+        .by_key(true)
+        .attempts_max(3)
+        .backoff(Duration::from_millis(1), Duration::from_millis(10))
+        .dead_letter("jobs.dead");
+    let queue = store.queue("jobs", "billing", how)?;
+    let done: u64 = std::thread::scope(|scope| {
+        let workers = [(); 3].map(|()| scope.spawn(|| work(&queue)));
+        let results = workers.map(|worker| worker.join().expect("no panic"));
+        results.into_iter().sum::<Result<u64>>()
+    })?;
+    println!("{done} jobs are done");
+    assert_eq!(done, 99);
+    let dead = store.stream("jobs.dead")?.partition(0)?;
+    assert_eq!(dead.next_offset()?, 1); // `queue.kick(1)` would have it tried again
+
+    queue.close()?;
+    store.close()?;
     Ok(std::fs::remove_dir_all(&dir)?)
 }

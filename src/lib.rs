@@ -79,6 +79,7 @@
 //! | remove messages | [`Log::delete`], [`Log::trim`], [`trim`], [`Retention`] |
 //! | remove superseded messages by key | [`mod@compact`] |
 //! | keep many logs in one directory, by name | [`mod@store`], [`Store`](store::Store) |
+//! | share messages among workers, each done by one of them | [`mod@queue`], [`Queue`](queue::Queue) |
 //! | spread messages over partitions by key | [`Stream`](store::Stream), [`Partitioner`](store::Partitioner) |
 //! | handle errors | [`Error`], [`ErrorKind`] |
 //! | check, repair, back up and restore a log | [`check`], [`recover`], [`backup`], [`restore`] |
@@ -109,6 +110,7 @@ mod log_ext;
 mod maintenance;
 mod memory;
 mod producer;
+pub mod queue;
 mod scheduler;
 mod segment;
 pub mod store;
@@ -145,6 +147,9 @@ struct Streams;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/consuming.md")]
 struct Consuming;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/queue.md")]
+struct Queues;
 
 /// Complete programs to begin with, of at most 60 lines. Each is an example in the sources too:
 /// `cargo run --example audit_trail`.
@@ -200,13 +205,13 @@ pub mod cookbook {
 
     /// A queue of jobs for several workers.
     ///
-    /// - Each worker [follows](crate::BlockingLog::follow) the log and does its share, here by
-    ///   offset. By key, the jobs of one customer stay in order.
-    /// - A worker stores how far it is after each job, in a log of positions. After a restart it
-    ///   does the job again that it was at; let that do no harm.
-    /// - Where positions are stored elsewhere, store a [`Position`](crate::Position): it tells
-    ///   when the log was restored or has lost its end.
-    /// - Remove what all workers have done with [`trim`](crate::Log::trim), or set a retention.
+    /// - Each job is given to one worker of a [queue](crate::queue::Queue), which says what has
+    ///   become of it. With [`by_key`](crate::queue::QueueOptions::by_key), the jobs of one
+    ///   customer stay in order.
+    /// - A job that fails is tried again, and given up in the end: then it is a dead letter.
+    /// - After a restart the queue goes on where it was. A job may be done twice; let that do no
+    ///   harm.
+    /// - Remove what is settled with [`trim`](crate::Log::trim), or set a retention.
     ///
     /// ```
     #[doc = include_str!("../examples/work_queue.rs")]

@@ -6,9 +6,9 @@ use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
 /// The identifiers of all rows.
-const IDS: [&str; 24] = [
+const IDS: [&str; 25] = [
     "CRC", "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W14",
-    "W15", "W6c", "P1", "P2", "ST1", "ST2", "ST3", "ST4",
+    "W15", "W6c", "P1", "P2", "ST1", "ST2", "ST3", "ST4", "Q1",
 ];
 
 /// The command line.
@@ -16,7 +16,7 @@ const IDS: [&str; 24] = [
 pub(crate) struct Plan {
     /// The rows to measure; empty for all.
     only: Vec<String>,
-    /// The number of messages in W1, W2, W5 to W8, W15 and P2.
+    /// The number of messages in W1, W2, W5 to W8, W15, P2 and Q1.
     pub(crate) messages: u64,
     /// The number of durable publishes in W3. In W4 and P1, all threads together make four times as many.
     pub(crate) syncs: u64,

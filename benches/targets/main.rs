@@ -37,6 +37,7 @@ mod measure;
 mod open;
 mod producer;
 mod publish;
+mod queue;
 mod read;
 mod report;
 mod spread;
@@ -90,5 +91,6 @@ fn run() -> Outcome {
     cold::run(&plan, work.path(), &mut report)?;
     many::run(&plan, work.path(), &mut report)?;
     streams::run(&plan, work.path(), &mut report)?;
+    queue::run(&plan, work.path(), &mut report)?;
     report.print()
 }

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::event::StreamEventKind;
 use super::record::{Numbers, Record};
 use crate::directory::corrupt;
+use crate::queue::ROLLOVER as QUEUE_ROLLOVER;
 use crate::sys::Dir;
 use crate::types::StreamId;
 use crate::{
@@ -159,6 +160,11 @@ pub(super) fn options_of_catalog(options: &Options) -> Options {
 /// The options by which the log of intents is opened.
 pub(super) fn options_of_intents(options: &Options) -> Options {
     own_options(options, 8 << 20)
+}
+
+/// The options by which the state of a work queue is opened.
+pub(super) fn options_of_queue(options: &Options, durability: Durability) -> Options {
+    own_options(options, QUEUE_ROLLOVER).durability(durability)
 }
 
 /// The options by which the store opens a log of its own, of segments of this size.

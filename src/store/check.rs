@@ -8,8 +8,8 @@ use crate::maintenance::check_in;
 use crate::{CheckReport, Error, Result};
 
 /// Checks the store in `dir`: its catalog, what [`publish_to`](super::Store::publish_to) has left
-/// to do, and each partition that was used, as [`check`](crate::check()) does a log. Reports every
-/// problem, and changes nothing.
+/// to do, each partition that was used, and the state of each work queue, as
+/// [`check`](crate::check()) does a log. Reports every problem, and changes nothing.
 ///
 /// Damage of one log does not keep the others from being checked. If the catalog is missing or
 /// cannot be read, all partitions are checked that are found.
@@ -38,6 +38,7 @@ pub fn check(dir: impl AsRef<Path>, options: &StoreOptions) -> Result<StoreCheck
         survey.read_intents(&intents)?;
     }
     report.partitions = survey.each(|dir, _| check_in(dir))?;
+    survey.each_queue(|dir| check_in(dir).map(|report| report.is_clean()))?;
     survey.forget_deleted(&mut report.partitions, CheckReport::is_clean)?;
     report.problems = survey.into_problems()?;
     report.trash = Layout::trash_in(root)?;

@@ -4,8 +4,10 @@
 //! until everything else is there.
 //!
 //! 1. The copy of the catalog is marked as unfinished, and locked.
-//! 2. The partitions are copied, while everything goes on; then, to have little to do in the end,
-//!    those that were made meanwhile, and those that were changed together with others.
+//! 2. The states of work queues are copied, and then the partitions, so that no queue in the copy
+//!    speaks of messages that its partition does not have. Everything goes on meanwhile. To have
+//!    little to do in the end, those partitions are copied then that were made meanwhile, and those
+//!    that were changed together with others.
 //! 3. For a moment, nobody publishes atomically and all intents are settled, and then nobody adds
 //!    to the catalog. What has come since is copied, what has gone is removed, and the catalog is
 //!    copied. With that, the copy counts.
@@ -18,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::catalog::options_of_intents;
+use super::catalog::{options_of_intents, options_of_queue};
 use super::inner::Inner;
 use super::intents::{Place, TouchedSince};
 use super::layout::{CATALOG, Layout};
@@ -29,7 +31,7 @@ use crate::directory::Copies;
 use crate::engine::To;
 use crate::sys::{Created, Dir};
 use crate::types::StreamId;
-use crate::{BackupReport, Error, FileLog, Log, Result};
+use crate::{BackupReport, Durability, Error, FileLog, Log, Result};
 
 /// How often partitions are copied while everything goes on.
 const ROUNDS: u32 = 2;
@@ -105,6 +107,7 @@ impl Copying<'_> {
             // What another restore may have left is no log that this one goes on with.
             to.keep_only(|_| false)?;
         }
+        self.copy_queues(to)?;
         let inner = self.inner;
         for _ in 0..ROUNDS {
             self.copy_partitions(to)?;
@@ -223,6 +226,36 @@ impl Copying<'_> {
             }
             copied => copied,
         }
+    }
+
+    /// Copies the states of work queues, and removes those that have gone.
+    fn copy_queues(&self, to: &Layout) -> Result<()> {
+        let queues = Layout::queues_in(self.inner.layout.root())?;
+        let queues = queues.iter().filter(|(id, ..)| self.states.contains_key(id));
+        let queues: Vec<_> = queues.collect();
+        to.keep_queues(|id, group| {
+            !self.is_fork && queues.iter().any(|own| (own.0, &*own.1) == (id, group))
+        })?;
+        for (id, group, dir) in queues {
+            // Beside whoever has it open.
+            let options = options_of_queue(&self.inner.options.log, Durability::Os);
+            let log = match options.read_only(true).recover(false).open_in(dir) {
+                // It was just made, or has gone with its stream.
+                Err(Error::NoLog { .. }) => continue,
+                Err(_) if !self.is_live(*id)? => continue,
+                log => log?,
+            };
+            let copy = || self.copy_log(&log, To::Dir(&to.make_queue(*id, group)?));
+            match copy() {
+                // It has lost its end since this was copied.
+                Err(Error::Invalid(_)) => {
+                    to.remove_queue(*id, group)?;
+                    copy()?;
+                }
+                copied => drop(copied?),
+            }
+        }
+        Ok(())
     }
 
     fn copy_log(&self, log: &FileLog, to: To<'_>) -> Result<BackupReport> {

@@ -43,7 +43,7 @@ use crate::{Ack, Cursors, Error, NewMessage, Result, Start};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Owner>,
+    pub(super) inner: Arc<Owner>,
     /// Names are used with this in front of them.
     scope: Arc<str>,
 }

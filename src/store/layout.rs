@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `catalog` | a log |
 //! | `streams/<id>/<partition>` | the log of a partition |
+//! | `queues/<id>/<group>` | the state log of a work queue of a stream; the group's name is in hexadecimal |
 //! | `intents` | a log of what is published to several partitions at once |
 //! | `trash/<id>` | what is left of a stream that was deleted |
 //! | `quarantine/<name>` | what was in `streams` and is not known to the catalog |
@@ -19,6 +20,7 @@ use crate::{Corruption, Error, Result};
 pub(super) const CATALOG: &str = "catalog";
 const STREAMS: &str = "streams";
 const INTENTS: &str = "intents";
+const QUEUES: &str = "queues";
 const TRASH: &str = "trash";
 const QUARANTINE: &str = "quarantine";
 
@@ -201,6 +203,60 @@ impl Layout {
         Error::NoLog { path }
     }
 
+    /// The directory of the state of a work queue, whose name is durable.
+    pub(super) fn make_queue(&self, id: StreamId, group: &str) -> Result<Dir> {
+        let mut dir = self.root.clone();
+        for name in [QUEUES, &id.to_string(), group] {
+            let (made, is_new) = dir.make_dir(name)?;
+            if !is_new {
+                dir.sync()?;
+            }
+            dir = made;
+        }
+        Ok(dir)
+    }
+
+    /// The work queues that have a state in a store: their streams, and the names of their
+    /// directories.
+    pub(super) fn queues_in(root: &Dir) -> Result<Vec<(StreamId, String, Dir)>> {
+        let mut found = Vec::new();
+        let Some(queues) = root.enter(QUEUES)? else {
+            return Ok(found);
+        };
+        for name in queues.list()? {
+            let stream = StreamId::of_name(&name).map(|id| Ok::<_, Error>((id, queues.enter(&name)?)));
+            let Some((id, Some(stream))) = stream.transpose()? else {
+                continue;
+            };
+            for group in stream.list()? {
+                found.extend(stream.enter(&group)?.map(|dir| (id, group, dir)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes the states of all work queues but these. They are gone on stable storage then.
+    pub(super) fn keep_queues(&self, is_kept: impl Fn(StreamId, &str) -> bool) -> Result<()> {
+        for (id, group, dir) in Layout::queues_in(&self.root)? {
+            drop(dir);
+            if !is_kept(id, &group) {
+                self.remove_queue(id, &group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the state of a work queue.
+    pub(super) fn remove_queue(&self, id: StreamId, group: &str) -> Result<()> {
+        let queues = self.root.enter(QUEUES)?;
+        let stream = queues.map(|queues| queues.enter(&id.to_string())).transpose()?;
+        if let Some(stream) = stream.flatten() {
+            remove_tree(&stream, group)?;
+            stream.sync()?;
+        }
+        Ok(())
+    }
+
     /// Moves what the catalog does not know out of the way; returns the names it has there. Nothing
     /// is destroyed: it may be all that is left of a stream.
     pub(super) fn quarantine_unknown(&self, is_known: impl Fn(StreamId) -> bool) -> Result<Vec<String>> {
@@ -226,8 +282,11 @@ impl Layout {
         self.streams.sync()
     }
 
-    /// Removes a stream that is in the trash.
+    /// Removes a stream that is in the trash, and its work queues.
     pub(super) fn empty_trash(&self, id: StreamId) -> Result<()> {
+        if let Some(queues) = self.root.enter(QUEUES)? {
+            remove_tree(&queues, &id.to_string())?;
+        }
         match self.root.enter(TRASH)? {
             Some(trash) => remove_tree(&trash, &id.to_string()),
             None => Ok(()),

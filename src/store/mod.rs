@@ -38,6 +38,7 @@ mod opening;
 mod options;
 mod partition_log;
 mod partitioner;
+mod queues;
 mod record;
 mod recover;
 mod report;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::catalog::{options_of_catalog, options_of_intents};
+use super::catalog::{options_of_catalog, options_of_intents, options_of_queue};
 use super::layout::{CATALOG, Layout};
 use super::options::StoreOptions;
 use super::report::StoreRecoverReport;
@@ -8,11 +8,11 @@ use super::survey::Survey;
 use crate::directory::corrupt;
 use crate::maintenance::recover_in;
 use crate::sys::Dir;
-use crate::{Corruption, Error, Options, RecoverOptions, RecoverReport, Result};
+use crate::{Corruption, Durability, Error, Options, RecoverOptions, RecoverReport, Result};
 
 /// Makes a damaged store usable: recovers its catalog, what
-/// [`publish_to`](super::Store::publish_to) has left to do, and each partition that was used, as
-/// [`recover_with`](crate::recover_with) does a log.
+/// [`publish_to`](super::Store::publish_to) has left to do, the states of work queues, and each
+/// partition that was used, as [`recover_with`](crate::recover_with) does a log.
 ///
 /// Of the catalog, every message is kept that can be read, whatever `how` says: each of them is all
 /// that is known of a stream then. If the newest one is lost, the stream is as the one before has
@@ -64,6 +64,10 @@ pub fn recover(
         let log = options.log.clone();
         let options = record.map_or(log.clone(), |record| record.config.apply_to(log));
         recover_in(dir, &options, *how)
+    })?;
+    survey.each_queue(|dir| {
+        let options = options_of_queue(&options.log, Durability::Os);
+        recover_in(dir, &options, *how).map(|_| true)
     })?;
     Ok(StoreRecoverReport {
         catalog: recovered,

@@ -130,6 +130,8 @@ pub enum StoreProblemKind {
     Missing,
     /// The directory of a partition that was used has no log in it.
     Empty,
+    /// The state of a work queue is damaged.
+    Queue,
     /// The catalog does not know this directory. It is moved to the subfolder `quarantine` when the
     /// store is opened for writing.
     Stray,
@@ -142,6 +144,7 @@ impl fmt::Display for StoreProblemKind {
             StoreProblemKind::Unknown => "the message says nothing that is understood",
             StoreProblemKind::Missing => "the directory is missing",
             StoreProblemKind::Empty => "the directory has no log in it",
+            StoreProblemKind::Queue => "the state of the work queue is damaged",
             StoreProblemKind::Stray => "the catalog does not know the directory",
         })
     }

@@ -159,6 +159,25 @@ impl Survey<'_> {
         Ok(())
     }
 
+    /// Looks at the state of each work queue; notes as problems those that are not as they should
+    /// be.
+    pub(super) fn each_queue(&mut self, is_clean: impl Fn(&Dir) -> Result<bool>) -> Result<()> {
+        for (id, _, dir) in Layout::queues_in(self.root)? {
+            let looked = is_clean(&dir);
+            match looked {
+                // It was just made.
+                Ok(true) | Err(Error::NoLog { .. }) => {}
+                // It has gone with its stream.
+                _ if self.is_whole && !self.states.contains_key(&id) => {}
+                Ok(false) | Err(Error::Corrupt { .. }) => {
+                    self.add(None, dir.path().to_path_buf(), StoreProblemKind::Queue);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// The directory of the log of intents, if there is one.
     pub(super) fn intents(&self) -> Result<Option<Dir>> {
         Layout::intents_in(self.root)

@@ -35,6 +35,10 @@ pub enum Corruption {
     /// A message that keeps a cursor is whole, and says nothing that can be understood.
     #[error("the stored cursor says something unknown")]
     Cursor,
+    /// A message of a queue's state is missing, or is whole and says nothing that can be
+    /// understood.
+    #[error("the state of the queue says something unknown, or begins too late")]
+    Queue,
     /// A directory of a store is missing, such as that of a partition.
     #[error("the directory is missing")]
     Directory,

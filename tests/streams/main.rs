@@ -5,6 +5,10 @@
 #[path = "../common/numbers.rs"]
 mod numbers;
 
+#[expect(dead_code, reason = "this program uses a part of it")]
+#[path = "../common/mod.rs"]
+mod common;
+
 mod atomic;
 mod care;
 mod consuming;
@@ -23,6 +27,7 @@ mod names;
 mod opening;
 mod partitions;
 mod pausing;
+mod queue;
 mod reconfigure;
 mod sealing;
 mod support;

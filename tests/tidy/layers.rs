@@ -30,6 +30,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["cursor", "typed"],
     &["consumer"],
+    &["queue"],
     &["store"],
     &["fuzzing"],
 ];

@@ -71,6 +71,7 @@ impl From<&StoreProblem> for ProblemLine {
                 StoreProblemKind::Unknown => "unknown",
                 StoreProblemKind::Missing => "missing",
                 StoreProblemKind::Empty => "empty",
+                StoreProblemKind::Queue => "queue",
                 StoreProblemKind::Stray => "stray",
                 _ => "other",
             },

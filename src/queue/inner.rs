@@ -1,0 +1,180 @@
+//! What the handles of a queue share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::letters::Letters;
+use super::options::{QueueOptions, micros};
+use super::stat::{QueueStat, QueuedPartition};
+use super::state::{AHEAD, Held, State, Time, message_at};
+use crate::sys::Process;
+use crate::{Changes, Error, Log, Message, Result, Start, Watch};
+
+/// A queue that is open.
+///
+/// Locks are taken in this order: that of burying, that of the state, those of the logs.
+#[derive(Debug)]
+pub(super) struct Inner<L: Log> {
+    pub(super) sources: Vec<L>,
+    /// With which each source wakes those who wait here.
+    pub(super) watches: Vec<Watch>,
+    pub(super) letters: Letters,
+    pub(super) options: QueueOptions,
+    pub(super) state: Mutex<State>,
+    pub(super) time: Time,
+    /// Told when there may be something for a worker.
+    pub(super) changes: Arc<Changes>,
+    pub(super) waker: Waker,
+    pub(super) is_closed: AtomicBool,
+    pub(super) process: Process,
+}
+
+/// Wakes the workers of a queue.
+pub(super) struct Told(pub(super) Arc<Changes>);
+
+impl Wake for Told {
+    fn wake(self: Arc<Told>) {
+        self.0.notify();
+    }
+}
+
+impl<L: Log> Inner<L> {
+    /// Fails if the queue was closed, or in a fork of the process.
+    pub(super) fn check_open(&self) -> Result<()> {
+        if !self.process.is_current() {
+            return Err(Error::Forked);
+        }
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    /// Changes the state for a worker, and wakes the others.
+    fn change(&self, change: impl FnOnce(&mut State) -> Result<()>) -> Result<()> {
+        self.check_open()?;
+        let changed = change(&mut self.state.lock());
+        self.changes.notify();
+        changed
+    }
+
+    pub(super) fn done(&self, held: Held) -> Result<()> {
+        self.change(|state| state.done(held))
+    }
+
+    pub(super) fn retry(&self, held: Held, delay: Duration) -> Result<()> {
+        // What has no attempt left is buried at once.
+        let is_last = held.attempt >= self.options.attempts_max;
+        let delay = if is_last { 0 } else { micros(delay) };
+        self.change(|state| state.retry(held, delay))
+    }
+
+    /// A worker has dropped a job.
+    pub(super) fn release(&self, held: Held) {
+        let rest = Duration::from_micros(self.options.rest(held.attempt));
+        // What is not noted does not rest after a restart.
+        let _ = self.retry(held, rest);
+    }
+
+    pub(super) fn extend(&self, held: Held, lease: Duration) -> Result<()> {
+        self.change(|state| state.extend(held, micros(lease)))
+    }
+
+    pub(super) fn bury(&self, held: Held, reason: &str) -> Result<()> {
+        self.change(|state| {
+            state.check_held(held)?;
+            let has_letters = !self.letters.is_none();
+            state.begin_burying(held.part, held.offset, held.attempt, reason, has_letters)
+        })?;
+        self.finish_burying()
+    }
+
+    /// See [`Queue::stat`](super::Queue::stat).
+    pub(super) fn stat(&self) -> Result<QueueStat> {
+        self.check_open()?;
+        let next_offsets = self.sources.iter().map(Log::next_offset);
+        let next_offsets = next_offsets.collect::<Result<Vec<_>>>()?;
+        let state = self.state.lock();
+        let partition = |(part, next_offset): (&super::state::Part, u64)| {
+            let counts = part.window.counts();
+            QueuedPartition {
+                floor: part.window.floor(),
+                next_offset: next_offset.max(part.window.read_to()),
+                settled: counts.settled,
+                leased: counts.leased,
+                delayed: counts.delayed,
+            }
+        };
+        Ok(QueueStat {
+            partitions: state.parts.iter().zip(next_offsets).map(partition).collect(),
+            buried: state.buried,
+        })
+    }
+
+    /// See [`Queue::peek`](super::Queue::peek).
+    pub(super) fn peek(&self, max_count: usize) -> Result<Vec<(u32, Message)>> {
+        self.check_open()?;
+        let mut found = Vec::new();
+        for (number, log) in self.sources.iter().enumerate() {
+            let part = super::state::number(number);
+            let (waiting, read_to) = {
+                let state = self.state.lock();
+                let window = &state.parts[number].window;
+                let left = max_count - found.len();
+                (window.waiting().take(left).collect::<Vec<_>>(), window.read_to())
+            };
+            for offset in waiting {
+                found.extend(message_at(log, offset)?.map(|message| (part, message)));
+            }
+            let mut at = Start::AtOrOldest(read_to);
+            while found.len() < max_count {
+                let batch = log.consume(at, AHEAD.min(max_count - found.len()))?;
+                if batch.messages.is_empty() && at == Start::At(batch.next_offset) {
+                    break;
+                }
+                at = Start::At(batch.next_offset);
+                found.extend(batch.into_iter().map(|message| (part, message)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// See [`Queue::sync`](super::Queue::sync).
+    pub(super) fn sync(&self) -> Result<()> {
+        self.check_open()?;
+        let log = Arc::clone(&self.state.lock().journal.log);
+        log.sync().map(|_| ())
+    }
+
+    /// See [`Queue::close`](super::Queue::close).
+    pub(super) fn close(&self) -> Result<()> {
+        if !self.process.is_current() {
+            return Err(Error::Forked);
+        }
+        if self.is_closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.changes.notify();
+        let log = Arc::clone(&self.state.lock().journal.log);
+        log.close()
+    }
+}
+
+impl<L: Log> Drop for Inner<L> {
+    fn drop(&mut self) {
+        if !self.process.is_current() {
+            return;
+        }
+        for (log, watch) in self.sources.iter().zip(&self.watches) {
+            if let Some(changes) = log.changes() {
+                changes.forget(watch);
+            }
+        }
+        // The result is lost here: a caller who needs it calls `close`.
+        let _ = self.close();
+    }
+}

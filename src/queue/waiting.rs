@@ -1,0 +1,92 @@
+//! Waiting for a job.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::inner::Inner;
+use super::state::{Given, Polled};
+use crate::{BlockingLog, Log, Result};
+
+impl<L: Log> Inner<L> {
+    /// The next job; `None` if there is none in time, or none will come.
+    pub(super) fn next(&self, timeout: Option<Duration>) -> Result<Option<Given>> {
+        self.check_open()?;
+        if self.letters.are_owed() {
+            self.finish_burying()?;
+        }
+        let mut polled = self.poll()?;
+        let mut deadline = None;
+        loop {
+            let timer = match polled {
+                Polled::Job(given) => return Ok(Some(given)),
+                Polled::Ended => return Ok(None),
+                Polled::Bury => {
+                    self.finish_burying()?;
+                    polled = self.poll()?;
+                    continue;
+                }
+                Polled::Nothing(timer) => timer,
+            };
+            // A deadline too far away to be represented is no deadline.
+            let deadline = *deadline
+                .get_or_insert_with(|| timeout.and_then(|timeout| Instant::now().checked_add(timeout)));
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(None);
+            }
+            polled = self.wait(deadline, timer)?;
+        }
+    }
+
+    /// Looks until there is something, or one of these times has come.
+    fn wait(&self, deadline: Option<Instant>, timer: Option<u64>) -> Result<Polled> {
+        let wake_at = timer.and_then(|timer| {
+            let left = timer.saturating_sub(self.time.now()).max(1);
+            Instant::now().checked_add(Duration::from_micros(left))
+        });
+        // A log that does not tell of its changes is looked at now and then; so is a paused one.
+        let is_told = self.sources.iter().all(|log| log.changes().is_some());
+        let pause = if is_told {
+            Duration::from_secs(1)
+        } else {
+            BlockingLog::<L>::POLL_INTERVAL
+        };
+        let look_at = Instant::now().checked_add(pause);
+        let until = [deadline, wake_at, look_at].into_iter().flatten().min();
+        let found = self.changes.wait_until(until, || {
+            self.watch();
+            match self.poll() {
+                // Somebody has changed when there is something next.
+                Ok(Polled::Nothing(Some(next))) if timer.is_none_or(|timer| next < timer) => {
+                    Some(Ok(Polled::Nothing(Some(next))))
+                }
+                Ok(Polled::Nothing(_)) => None,
+                found => Some(found),
+            }
+        });
+        found.unwrap_or_else(|| self.poll())
+    }
+
+    /// Has each log wake the workers after its next change.
+    fn watch(&self) {
+        let context = Context::from_waker(&self.waker);
+        for (log, watch) in self.sources.iter().zip(&self.watches) {
+            if let Some(changes) = log.changes() {
+                let _: Poll<()> = changes.poll_until(watch, &context, || None);
+            }
+        }
+    }
+
+    fn poll(&self) -> Result<Polled> {
+        self.check_open()?;
+        // Read before the log, so that messages that became visible before the poisoning are given
+        // out first.
+        let is_poisoned = |log: &L| log.changes().is_some_and(crate::Changes::is_poisoned);
+        let poisoned = self.sources.iter().find(|log| is_poisoned(log));
+        let polled = self.state.lock().poll(&self.sources, &self.options)?;
+        if let (Polled::Nothing(None), Some(log)) = (&polled, poisoned) {
+            // It tells whoever publishes, even nothing at all.
+            log.publish(&[])?;
+        }
+        Ok(polled)
+    }
+}
