@@ -88,19 +88,18 @@ impl Pair {
 
     fn read_on(&mut self) {
         let next = self.messages.range(self.read_to..).next();
-        let (offset, key) = match next {
-            Some((offset, message)) => (*offset, message.key),
-            None => {
-                let offset = self.read_to.max(self.start) + self.random.u64(..3);
-                let key = (self.random.u8(..4) > 0).then(|| self.random.u64(..3));
-                let message = Message {
-                    key,
-                    attempts: 0,
-                    is: Is::Waiting,
-                };
-                self.messages.insert(offset, message);
-                (offset, key)
-            }
+        let (offset, key) = if let Some((offset, message)) = next {
+            (*offset, message.key)
+        } else {
+            let offset = self.read_to.max(self.start) + self.random.u64(..3);
+            let key = (self.random.u8(..4) > 0).then(|| self.random.u64(..3));
+            let message = Message {
+                key,
+                attempts: 0,
+                is: Is::Waiting,
+            };
+            self.messages.insert(offset, message);
+            (offset, key)
         };
         self.window.admit(offset, key, self.now);
         self.read_to = offset + 1;

@@ -155,7 +155,7 @@ fn ranges_are_those_of_a_set() {
                 }
             }
             assert!((0..70).all(|offset| ranges.contains(offset) == set.contains(&offset)));
-            let end = (start..).find(|offset| !set.contains(offset));
+            let end = (start..u64::MAX).find(|offset| !set.contains(offset));
             assert_eq!(Some(ranges.end_from(start)), end);
             assert_eq!(ranges.end(), set.last().map_or(0, |last| last + 1));
             let pairs: Vec<_> = ranges.iter().collect();

@@ -13,9 +13,9 @@ fn window(count: u64, key: Option<u64>) -> Window {
 #[test]
 fn the_floor_passes_what_is_settled_and_what_does_not_exist() {
     let mut window = Window::default();
-    [2, 5]
-        .into_iter()
-        .for_each(|offset| window.admit(offset, None, 0));
+    for offset in [2, 5] {
+        window.admit(offset, None, 0);
+    }
     window.passed(9);
     assert_eq!((window.floor(), window.read_to()), (2, 9));
     window.settle(5, 0);
