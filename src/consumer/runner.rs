@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -28,12 +29,20 @@ struct Failure {
     message: Option<Message>,
 }
 
-/// The failures in a row.
+/// The failures since a message was last handled behind which nothing has failed.
 #[derive(Default)]
 struct Failures {
-    count: u32,
-    /// The offset of the message that the last attempts were at, and how many there were.
-    at: Option<(u64, u32)>,
+    in_a_row: u32,
+    /// The messages that were tried in vain and that the handler has not passed yet. It may be
+    /// given those in front of them again in between.
+    tried: BTreeMap<u64, Tried>,
+}
+
+/// What has become of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Times(u32),
+    Buried,
 }
 
 type Step<T> = Result<T, End>;
@@ -59,7 +68,11 @@ impl<L: Log + 'static> Consumer<L> {
     /// - [`Error::OffsetOutOfRange`] ([`is_trimmed`](Error::is_trimmed)) if the next message was
     ///   trimmed, with [`OnTrimmed::Fail`];
     /// - [`Error::Closed`], [`Error::Poisoned`], [`Error::Corrupt`] and what else reading the log
-    ///   fails with.
+    ///   fails with;
+    /// - an [`Error`] with which [`Handler::next_offset`], [`skipped`](Handler::skipped) or
+    ///   [`idle`](Handler::idle) fails and which does not pass by itself, such as
+    ///   [`Error::EpochChanged`] of a stored cursor. Of those that may, [`Error::CursorMismatch`]
+    ///   and the kind `NotWritten` are tried again.
     pub fn run<H: Handler + ?Sized>(&self, handler: &mut H) -> Result<()> {
         let mut failures = Failures::default();
         loop {
@@ -88,7 +101,7 @@ impl<L: Log + 'static> Consumer<L> {
     }
 
     fn delay(&self, failures: &Failures) -> Duration {
-        self.backoff.delay(failures.count.saturating_sub(1))
+        self.backoff.delay(failures.in_a_row.saturating_sub(1))
     }
 
     fn consume<H: Handler + ?Sized>(&self, handler: &mut H, failures: &mut Failures) -> End {
@@ -106,6 +119,7 @@ impl<L: Log + 'static> Consumer<L> {
             return Ok(End::Stopped);
         }
         let mut expected = guarded(|| handler.next_offset()).map_err(failed)?;
+        failures.has_passed(expected);
         let (mut cursor, skipped_to) = self.open(expected)?;
         let _woken = {
             let closer = cursor.closer();
@@ -136,7 +150,7 @@ impl<L: Log + 'static> Consumer<L> {
                 let message = Some(message);
                 return Err(End::Failed(Failure { why, message }));
             }
-            failures.are_over();
+            failures.is_handled(message.offset);
             expected = message.offset + 1;
         }
     }
@@ -185,37 +199,49 @@ impl<L: Log + 'static> Consumer<L> {
 impl Failures {
     /// Notes a failure; returns how many attempts there were at the message.
     fn note(&mut self, message: Option<&Message>) -> u32 {
-        self.count = self.count.saturating_add(1);
+        self.in_a_row = self.in_a_row.saturating_add(1);
         let Some(message) = message else {
             return 0;
         };
-        let attempts = match self.at {
-            Some((offset, attempts)) if offset == message.offset => attempts.saturating_add(1),
+        let attempts = match self.tried.get(&message.offset) {
+            Some(Tried::Times(attempts)) => attempts.saturating_add(1),
             _ => 1,
         };
-        self.at = Some((message.offset, attempts));
+        self.tried.insert(message.offset, Tried::Times(attempts));
         attempts
     }
 
-    fn are_over(&mut self) {
-        *self = Failures::default();
+    /// The handler goes on here.
+    fn has_passed(&mut self, next_offset: u64) {
+        self.tried = self.tried.split_off(&next_offset);
+    }
+
+    fn is_handled(&mut self, offset: u64) {
+        self.tried.remove(&offset);
+        let open = |tried: &Tried| matches!(tried, Tried::Times(_));
+        if !self.tried.values().any(open) {
+            self.in_a_row = 0;
+        }
     }
 
     fn is_buried(&mut self, offset: u64) {
-        self.count = 0;
-        self.at = Some((offset, u32::MAX));
+        self.in_a_row = 0;
+        self.tried.insert(offset, Tried::Buried);
     }
 
     fn was_buried(&self, offset: u64) -> bool {
-        self.at == Some((offset, u32::MAX))
+        self.tried.get(&offset) == Some(&Tried::Buried)
     }
 }
 
 impl DeadLetters {
     /// Publishes a message as a dead letter, if it is not there yet.
     fn bury(&self, from: &impl Log, message: &Message, attempts: u32, why: &BoxError) -> Result<()> {
-        let life = from.position_at(message.offset).map(|position| position.life);
-        let producer = self.producer(life.ok());
+        let life = from
+            .position_at(message.offset)
+            .map(|position| position.life)
+            .ok();
+        let next_offset = message.offset.saturating_add(1);
         let (offset, attempts) = (message.offset.to_string(), attempts.to_string());
         let reason = why.to_string();
         let mut headers: Vec<(&[u8], &[u8])> = message.headers.iter().collect();
@@ -231,18 +257,19 @@ impl DeadLetters {
             time: Some(message.time),
             headers: &headers,
         };
-        // Sequences go up by offsets, because a consumer goes on in their order.
-        let how = PublishOptions::new().producer(producer, message.offset + 1);
-        match self.log.append(&[letter], &how) {
-            // An earlier run has come further, and has buried it.
-            Err(Error::OutOfSequence { .. }) => Ok(()),
+        // Sequences go up by offsets, because a consumer goes on in their order. Without a life,
+        // the offset may be that of another log.
+        let how = PublishOptions::new().sync(true);
+        let once = life.map_or(how, |life| how.producer(self.producer(life), next_offset));
+        match self.log.append(&[letter], &once) {
+            // It has gone back further than the log knows what it has. Twice is better than never.
+            Err(Error::OutOfSequence { .. }) => self.log.append(&[letter], &how).map(|_| ()),
             done => done.map(|_| ()),
         }
     }
 
-    fn producer(&self, life: Option<LifeId>) -> u64 {
-        let life = life.map(LifeId::to_bytes).unwrap_or_default();
-        xxh3_64(&[&life, self.consumer.as_bytes()].concat())
+    fn producer(&self, life: LifeId) -> u64 {
+        xxh3_64(&[&life.to_bytes(), self.consumer.as_bytes()].concat())
     }
 }
 
@@ -260,17 +287,27 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     )
 }
 
-/// The end after an error of the handler that is about no message.
+/// The end after an error of the handler that is about no message. One of this crate that does not
+/// pass by itself, such as `EpochChanged` of a stored cursor, is for the caller to see.
 fn failed(why: BoxError) -> End {
-    End::Failed(Failure { why, message: None })
+    match why.downcast::<Error>() {
+        Ok(error) if !may_pass(&error) => End::Fatal(*error),
+        Ok(error) => End::Failed(Failure {
+            why: error,
+            message: None,
+        }),
+        Err(why) => End::Failed(Failure { why, message: None }),
+    }
+}
+
+fn may_pass(error: &Error) -> bool {
+    let is_late = matches!(error, Error::CursorMismatch { .. } | Error::CursorBehind { .. });
+    is_late || error.kind() == ErrorKind::NotWritten
 }
 
 /// The end after an error of the log.
 fn of_log(error: Error) -> End {
-    match error.kind() {
-        ErrorKind::NotWritten => failed(Box::new(error)),
-        _ => End::Fatal(error),
-    }
+    failed(Box::new(error))
 }
 
 fn handler_failed(offset: Option<u64>, attempts: u32, source: BoxError) -> Error {

@@ -117,8 +117,10 @@ impl<L: Log> Consumer<L> {
     /// log, and go on behind it. The copy has the key, value, time and headers of the message, and
     /// the headers `dead.consumer`, `dead.offset`, `dead.attempts` and `dead.reason`.
     ///
-    /// `consumer` is the name of this consumer in that log. By name and offset the log recognises
-    /// what it has already, so that a consumer which is killed in between buries a message once.
+    /// It is on stable storage before the consumer goes on. `consumer` is the name of this consumer
+    /// in that log. By name and offset the log recognises its last 64 letters, so that a consumer
+    /// which is killed in between buries a message once. One that goes back further, or reads a log
+    /// without [positions](Log::position), may bury it again.
     pub fn dead_letter<D: Log + 'static>(mut self, consumer: &str, log: &Arc<D>) -> Consumer<L> {
         self.dead = Some(DeadLetters {
             consumer: consumer.into(),

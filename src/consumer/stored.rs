@@ -106,7 +106,11 @@ impl<F: FnMut(&Message) -> Result<(), BoxError>> Handler for StoredHandler<F> {
     }
 
     fn handle(&mut self, _expected: u64, message: &Message) -> Result<(), BoxError> {
-        (self.handle)(message)?;
+        if let Err(error) = (self.handle)(message) {
+            // What is in front of it need not be handled again.
+            self.store_if(1)?;
+            return Err(error);
+        }
         self.next_offset = message.offset + 1;
         self.store_if(self.every)
     }

@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 
 use super::group::NO_LIFE;
 use super::inner::Inner;
-use super::letters::{GROUP, NO_LETTERS, PARTITION, STREAM, without_about};
+use super::letters::{CUT, GROUP, NO_LETTERS, OFFSET, PARTITION, STREAM, without_about};
 use super::options::DebugLog;
 use super::state::{life_of, message_at};
 use crate::{
-    Error, Filter, Log, Message, NewMessage, Position, PublishOptions, ReadOptions, Result, Start, Stop,
+    Error, Filter, LifeId, Log, Message, NewMessage, Position, PublishOptions, ReadOptions, Result, Start,
+    Stop,
 };
 
 /// How many letters are published again at a time. A log recognises so many batches of a producer.
@@ -38,9 +39,7 @@ impl<L: Log> Inner<L> {
             let part = burying.partition as usize;
             let source = self.sources.get(part).ok_or(NO_LETTERS)?;
             // What was deleted meanwhile is not to be buried any more.
-            if !self.letters.is_none()
-                && let Some(message) = message_at(source, burying.offset)?
-            {
+            if let Some(message) = message_at(source, burying.offset)? {
                 self.letters.publish(&message, &burying)?;
             }
             self.state.lock().buried(part, burying.offset)?;
@@ -62,7 +61,7 @@ impl<L: Log> Inner<L> {
                 let mine = Filter::header(GROUP, self.letters.group.as_bytes());
                 let how = ReadOptions::new().max_count(at_a_time).filter(mine);
                 let batch = log.read(Start::AtOrOldest(next.offset), &how)?;
-                kicked += self.publish_again(index, &batch.messages)?;
+                kicked += self.publish_again(index, next.life, &batch.messages)?;
                 if batch.next_offset > next.offset {
                     next.offset = batch.next_offset;
                     self.state.lock().kicked(index, next)?;
@@ -94,8 +93,8 @@ impl<L: Log> Inner<L> {
 
     /// Publishes the messages of letters to where they came from; returns how many those were. They
     /// are on stable storage then.
-    fn publish_again(&self, index: usize, letters: &[Message]) -> Result<usize> {
-        let kicker = self.state.lock().kicker(index);
+    fn publish_again(&self, index: usize, life: LifeId, letters: &[Message]) -> Result<usize> {
+        let kicker = self.state.lock().kicker(index, life);
         let stream = self.letters.stream.as_bytes();
         let mut published = 0;
         let mut touched = vec![false; self.sources.len()];
@@ -108,9 +107,12 @@ impl<L: Log> Inner<L> {
                 .ok()
                 .and_then(|text| text.parse().ok());
             let part = number.unwrap_or(0) % self.sources.len();
+            let Some(whole) = self.whole(part, letter)? else {
+                continue;
+            };
             let message = NewMessage {
-                headers: &without_about(letter),
-                ..letter.as_new()
+                headers: &without_about(&whole),
+                ..whole.as_new()
             };
             let once = PublishOptions::new().producer(kicker, letter.offset);
             match self.sources[part].append(&[message], &once) {
@@ -125,5 +127,21 @@ impl<L: Log> Inner<L> {
             source.sync()?;
         }
         Ok(published)
+    }
+
+    /// The message of a letter. Of one that was too large for a letter, it is where it came from, if
+    /// it still is.
+    fn whole(&self, part: usize, letter: &Message) -> Result<Option<Message>> {
+        if letter.headers.get(CUT).is_none() {
+            return Ok(Some(letter.clone()));
+        }
+        let offset = letter.headers.get(OFFSET).unwrap_or_default();
+        let offset = std::str::from_utf8(offset)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        match offset {
+            Some(offset) => message_at(&self.sources[part], offset),
+            None => Ok(None),
+        }
     }
 }

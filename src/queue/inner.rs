@@ -137,7 +137,11 @@ impl<L: Log> Inner<L> {
                     break;
                 }
                 at = Start::At(batch.next_offset);
-                found.extend(batch.into_iter().map(|message| (part, message)));
+                let state = self.state.lock();
+                let window = &state.parts[number].window;
+                let there = batch.into_iter();
+                let there = there.filter(|message| !window.is_known_gone(message.offset));
+                found.extend(there.map(|message| (part, message)));
             }
         }
         Ok(found)

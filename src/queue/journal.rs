@@ -50,10 +50,14 @@ impl Journal {
         self.len > DELTAS_MAX.max(4 * self.snapshot_len)
     }
 
-    /// Notes the whole state, and forgets what is in front.
+    /// Notes the whole state, and forgets what is in front. It is on stable storage when this
+    /// returns.
     pub(super) fn snapshot(&mut self, group: &Group) -> Result<()> {
         let bytes = record::snapshot(group);
         let next = self.log.publish(&[NewMessage::value(&bytes)])?;
+        // The start offset that trimming leaves is durable at once. What it is to begin with has to
+        // be, too.
+        self.log.sync()?;
         (self.len, self.snapshot_len) = (0, bytes.len() as u64);
         // What fails here is tried again with the next snapshot, and a log that cannot be written
         // to says so then.

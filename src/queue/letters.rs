@@ -13,10 +13,12 @@ use crate::{Error, Message, NewMessage, PublishOptions, Result};
 pub(super) const STREAM: &[u8] = b"duramen-stream";
 pub(super) const GROUP: &[u8] = b"duramen-group";
 pub(super) const PARTITION: &[u8] = b"duramen-partition";
-const OFFSET: &[u8] = b"duramen-offset";
+pub(super) const OFFSET: &[u8] = b"duramen-offset";
 const ATTEMPTS: &[u8] = b"duramen-attempts";
 const REASON: &[u8] = b"duramen-reason";
-const ALL: [&[u8]; 6] = [STREAM, GROUP, PARTITION, OFFSET, ATTEMPTS, REASON];
+/// Says that the message was too large for a letter, which has only a part of it.
+pub(super) const CUT: &[u8] = b"duramen-cut";
+const ABOUT: [&[u8]; 6] = [STREAM, GROUP, PARTITION, OFFSET, ATTEMPTS, REASON];
 
 /// Where a queue buries messages.
 #[derive(Debug, Default)]
@@ -69,27 +71,42 @@ impl Letters {
             &attempts,
             &burying.reason,
         ];
+        let mut about: Vec<_> = ABOUT.into_iter().zip(about.map(String::as_bytes)).collect();
+        let once = PublishOptions::new()
+            .producer(burying.producer, burying.sequence)
+            .sync(true);
+        let publish = |letter: NewMessage<'_>| match log.append(&[letter], &once) {
+            // It was published, and many after it, before the state was put back.
+            Err(Error::OutOfSequence { .. }) => Ok(()),
+            published => published.map(|_| ()),
+        };
         let mut headers = without_about(message);
-        headers.extend(ALL.into_iter().zip(about.map(String::as_bytes)));
+        headers.extend(&about);
         let letter = NewMessage {
             headers: &headers,
             ..message.as_new()
         };
-        let once = PublishOptions::new()
-            .producer(burying.producer, burying.sequence)
-            .sync(true);
-        match log.append(&[letter], &once) {
-            // It was published, and many after it, before the state was put back.
-            Err(Error::OutOfSequence { .. }) => Ok(()),
-            // Of a message that is as large as can be, what is about it, and its key.
-            Err(Error::TooLarge { .. }) => {
-                let letter = NewMessage {
-                    value: None,
-                    ..letter
-                };
-                log.append(&[letter], &once).map(|_| ())
-            }
-            published => published.map(|_| ()),
+        match publish(letter) {
+            Err(Error::TooLarge { .. }) => {}
+            published => return published,
+        }
+        // Of a message that is as large as can be, the letter has what is about it, and its key.
+        about.push((CUT, b"value"));
+        headers.push((CUT, b"value"));
+        let letter = NewMessage {
+            value: None,
+            ..message.as_new()
+        };
+        match publish(NewMessage {
+            headers: &headers,
+            ..letter
+        }) {
+            Err(Error::TooLarge { .. }) => publish(NewMessage {
+                key: None,
+                headers: &about,
+                ..letter
+            }),
+            published => published,
         }
     }
 }
@@ -100,5 +117,7 @@ pub(super) const NO_LETTERS: Error = Error::Invalid("the queue has no dead lette
 /// The headers of a message but those that are about a burying.
 pub(super) fn without_about(message: &Message) -> Vec<(&[u8], &[u8])> {
     let headers = message.headers.iter();
-    headers.filter(|(name, _)| !ALL.contains(name)).collect()
+    headers
+        .filter(|(name, _)| !ABOUT.contains(name) && *name != CUT)
+        .collect()
 }

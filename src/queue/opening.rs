@@ -40,8 +40,14 @@ impl<L: Log> Inner<L> {
             life: NO_LIFE,
             offset: 0,
         };
-        group.kicked.resize(sources.letters.len(), nowhere);
+        let letters = sources.letters.len().max(group.kicked.len());
+        group.kicked.resize(letters, nowhere);
         let is_owed = !group.burying.is_empty();
+        if is_owed && sources.letters.is_empty() {
+            return Err(Error::Invalid(
+                "the group has messages to bury: open it with its dead letters",
+            ));
+        }
         let time = Time::new(clock);
         let changes = Arc::new(Changes::new());
         Ok(Inner {

@@ -181,7 +181,12 @@ impl State {
                     Err(error) => return Err(error),
                 }
             };
-            let Some(message) = self.parts[part].message(log, offset)? else {
+            let found = match self.parts[part].message(log, offset) {
+                // It waits until the partition is resumed. Others may have something.
+                Err(Error::Paused { .. }) => return Ok(Polled::Nothing(None)),
+                found => found?,
+            };
+            let Some(message) = found else {
                 // It was deleted, or trimmed. Nobody has to remember that.
                 self.parts[part].window.settle(offset, now);
                 continue;
@@ -315,10 +320,12 @@ impl State {
         Ok(())
     }
 
-    /// By which the letters of a partition are published again.
-    pub(super) fn kicker(&self, letters: usize) -> u64 {
+    /// By which the letters of a partition are published again, in this life of their log. In
+    /// another one, the same offsets are those of other letters.
+    pub(super) fn kicker(&self, letters: usize, life: LifeId) -> u64 {
         let mut bytes = self.producer.to_le_bytes().to_vec();
         bytes.extend(letters.to_le_bytes());
+        bytes.extend(life.to_bytes());
         xxh3_64(&bytes)
     }
 

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::inner::Inner;
 use super::state::{Given, Polled};
-use crate::{BlockingLog, Log, Result};
+use crate::{BlockingLog, Error, Log, Result};
 
 impl<L: Log> Inner<L> {
     /// The next job; `None` if there is none in time, or none will come.
     pub(super) fn next(&self, timeout: Option<Duration>) -> Result<Option<Given>> {
         self.check_open()?;
         if self.letters.are_owed() {
-            self.finish_burying()?;
+            self.bury_if_not_paused()?;
         }
         let mut polled = self.poll()?;
         let mut deadline = None;
@@ -21,7 +21,7 @@ impl<L: Log> Inner<L> {
                 Polled::Job(given) => return Ok(Some(given)),
                 Polled::Ended => return Ok(None),
                 Polled::Bury => {
-                    self.finish_burying()?;
+                    self.bury_if_not_paused()?;
                     polled = self.poll()?;
                     continue;
                 }
@@ -34,6 +34,15 @@ impl<L: Log> Inner<L> {
                 return Ok(None);
             }
             polled = self.wait(deadline, timer)?;
+        }
+    }
+
+    /// Buries what is to be buried. What is in a paused partition, and what came after it, waits
+    /// until that is resumed: letters are published in order.
+    fn bury_if_not_paused(&self) -> Result<()> {
+        match self.finish_burying() {
+            Err(Error::Paused { .. }) => Ok(()),
+            buried => buried,
         }
     }
 

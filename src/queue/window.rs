@@ -275,12 +275,28 @@ impl Window {
             .map(|(offset, _)| offset)
     }
 
+    /// Whether a message that was not read yet is settled or being buried.
+    pub(super) fn is_known_gone(&self, offset: u64) -> bool {
+        self.known.settled.contains(offset) || self.known.burying.contains(&offset)
+    }
+
+    /// Those that were read, and those of which an earlier process has told.
     pub(super) fn counts(&self) -> Counts {
         let settled = self.slots.iter().filter(|slot| slot.state == State::Settled);
+        let known = self
+            .known
+            .settled
+            .iter()
+            .map(|(start, end)| end - start.max(self.read_to).min(end));
+        let rests = self
+            .known
+            .open
+            .range(self.read_to..)
+            .filter(|(_, (_, until))| *until > 0);
         Counts {
             leased: self.leased as u64,
-            delayed: self.delayed as u64,
-            settled: settled.count() as u64,
+            delayed: (self.delayed + rests.count()) as u64,
+            settled: settled.count() as u64 + known.sum::<u64>(),
         }
     }
 

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use super::assignment::Assignment;
 use super::follow::{StreamFollow, StreamStop};
 use super::stream::Stream;
+use crate::sys::Process;
 use crate::{Awaited, Cursors, Error, Expect, Message, Result, Start};
 
 /// Threads of this process that share the partitions of a stream: see [`Stream::group`].
@@ -28,6 +29,7 @@ struct Shared {
     /// Of each partition, the number of the lease by which somebody has it. Held while a cursor is
     /// stored, so that nobody gets the partition meanwhile.
     leases: Vec<Mutex<u64>>,
+    process: Process,
 }
 
 #[derive(Default)]
@@ -95,6 +97,7 @@ impl Stream {
             members: Mutex::default(),
             changed: Condvar::new(),
             leases: (0..partitions).map(|_| Mutex::new(0)).collect(),
+            process: Process::current(),
         })))
     }
 }
@@ -109,6 +112,7 @@ impl Group {
     ///
     /// [`Error::Invalid`] if a member of this id is there; those of [`Stream::follow`].
     pub fn join(&self, id: &str) -> Result<Member> {
+        self.check_process()?;
         let id: Arc<str> = id.into();
         let follow = self.0.stream.follow_from([])?;
         let mut members = self.0.members.lock();
@@ -129,11 +133,20 @@ impl Group {
     /// The ids of the members, each with its partitions.
     #[must_use]
     pub fn members(&self) -> Vec<(String, Vec<u32>)> {
+        if self.check_process().is_err() {
+            return Vec::new();
+        }
         let members = self.0.members.lock();
         let shares = members.assignment.shares();
         shares
             .map(|(id, share)| (id.to_owned(), share.iter().copied().collect()))
             .collect()
+    }
+
+    /// In a fork, a thread of its parent may have held a lock.
+    fn check_process(&self) -> Result<()> {
+        let is_current = self.0.process.is_current();
+        is_current.then_some(()).ok_or(Error::Forked)
     }
 
     fn partitions(&self) -> u32 {
@@ -194,6 +207,7 @@ impl Member {
         // A deadline too far away to be represented is no deadline.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
+            self.group.check_process()?;
             if self.is_closed {
                 return Err(Error::CursorClosed);
             }
@@ -231,6 +245,7 @@ impl Member {
     /// [`Error::LeaseLost`] if the partition has gone to another member meanwhile, which is given
     /// the message again; nothing was stored. Those of [`Cursors::set`].
     pub fn done(&self, message: &GroupMessage) -> Result<()> {
+        self.group.check_process()?;
         let shared = &self.group.0;
         let lease = shared.leases.get(message.partition as usize);
         let offset = message.message.offset;
@@ -252,7 +267,8 @@ impl Member {
 
     /// Leaves the group. Its partitions go to the others at once. Dropping it does the same.
     pub fn close(&mut self) {
-        if !std::mem::replace(&mut self.is_closed, true) {
+        let was_closed = std::mem::replace(&mut self.is_closed, true);
+        if !was_closed && self.group.check_process().is_ok() {
             self.group.leave(&self.id);
         }
     }

@@ -31,6 +31,7 @@ mod lies;
 mod lives;
 mod marks;
 mod oracle;
+mod queue;
 mod recovering;
 mod removal;
 mod reopened;

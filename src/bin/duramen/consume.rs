@@ -1,11 +1,12 @@
 //! `duramen consume`: printing messages in offset order.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
-use duramen::{Cursors, Expect, Log as _, Options, Start, Timestamp};
+use duramen::{Cursors, Error, Expect, Log as _, Options, Start, Timestamp};
 
 use crate::failure::Failure;
 use crate::follow::{self, Directory, Follower};
@@ -125,11 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let format = args.format.format()?;
     let wanted = args.selection.wanted();
     let (mut reader, mut budget) = (Reader::new(wanted), Budget::of(&wanted));
-    let place = args
-        .cursor
-        .as_deref()
-        .map(|id| Place::of(id, &args.dir))
-        .transpose()?;
+    let place = args.cursor.as_deref().map(|id| Place::of(id, &args.dir));
     if let Some(stored) = place.as_ref().map(Place::start).transpose()?.flatten() {
         reader.go_on(Start::At(stored));
     }
@@ -163,23 +160,45 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// The stored cursor of whoever consumes.
 struct Place<'a> {
     id: &'a str,
-    cursors: Cursors,
+    dir: &'a Path,
+    /// The cursors, and the number of the directory in which they were opened.
+    open: RefCell<Option<(DirNumber, Cursors)>>,
 }
 
+type DirNumber = Option<(u64, u64)>;
+
 impl Place<'_> {
-    fn of<'a>(id: &'a str, dir: &Path) -> Result<Place<'a>, Failure> {
-        let cursors = cursors::of_log(dir, false)?;
-        Ok(Place { id, cursors })
+    fn of<'a>(id: &'a str, dir: &'a Path) -> Place<'a> {
+        let open = RefCell::default();
+        Place { id, dir, open }
     }
 
+    /// Opens them, unless they are open. Another log may have taken the place of the one that was
+    /// read.
+    fn cursors(&self) -> Result<Cursors, Failure> {
+        let number = follow::number(self.dir);
+        let mut open = self.open.borrow_mut();
+        if let Some((_, cursors)) = open.as_ref().filter(|(of, _)| *of == number) {
+            return Ok(cursors.clone());
+        }
+        let cursors = cursors::of_log(self.dir, false)?;
+        *open = Some((number, cursors.clone()));
+        Ok(cursors)
+    }
+
+    /// Where it is; `None` if it was not stored yet, as of a log that is not there yet.
     fn start(&self) -> Result<Option<u64>, Failure> {
-        let stored = self.cursors.get(self.id, "", 0)?;
+        let cursors = match self.cursors() {
+            Err(Failure::Log(Error::NoLog { .. })) => return Ok(None),
+            cursors => cursors?,
+        };
+        let stored = cursors.get(self.id, "", 0)?;
         Ok(stored.map(|stored| stored.position.offset))
     }
 
     fn store(&self, next_offset: Option<u64>) -> Result<(), Failure> {
         if let Some(next_offset) = next_offset {
-            self.cursors.set(self.id, "", 0, next_offset, Expect::Any)?;
+            self.cursors()?.set(self.id, "", 0, next_offset, Expect::Any)?;
         }
         Ok(())
     }

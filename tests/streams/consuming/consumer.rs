@@ -34,6 +34,10 @@ over_each_log! {
     fails_after_its_limit_of_attempts
     buries_what_has_reached_its_limit
     buries_a_message_once_though_it_runs_again
+    buries_several_in_a_row_though_the_handler_stores_nothing
+    buries_what_it_goes_back_to_rather_than_dropping_it
+    buries_what_fails_behind_messages_that_are_handled_again
+    fails_where_its_cursor_is_of_another_life
     tells_what_the_filter_left_out_at_the_end
     calls_idle_before_it_waits_and_when_it_stops
     goes_on_from_a_stored_cursor
@@ -568,5 +572,119 @@ fn ends_when_the_log_is_closed(source: &Source) -> Result<()> {
     thread::sleep(SOON);
     source.log.close()?;
     assert!(matches!(running.join().expect("no panic"), Err(Error::Closed)));
+    Ok(())
+}
+
+/// Stores nothing, and fails at these.
+struct Forgets(Notes, &'static [u64]);
+
+impl Handler for Forgets {
+    fn next_offset(&mut self) -> Result<u64, BoxError> {
+        self.0.next_offset().map(|_| 0)
+    }
+
+    fn handle(&mut self, expected: u64, message: &Message) -> Result<(), BoxError> {
+        self.0.handle(expected, message)?;
+        if self.1.contains(&message.offset) {
+            return Err("never".into());
+        }
+        Ok(())
+    }
+}
+
+/// The offsets in letters, in order.
+fn buried(dead: &MemoryLog) -> Vec<String> {
+    let letters = dead.consume(Start::Oldest, 99).expect("letters");
+    let offset = |letter: &Message| letter.headers.get(b"dead.offset").expect("a header").to_vec();
+    let offsets = letters.messages.iter().map(offset);
+    offsets
+        .map(|offset| String::from_utf8(offset).expect("a text"))
+        .collect()
+}
+
+fn buries_several_in_a_row_though_the_handler_stores_nothing(source: &Source) -> Result<()> {
+    source.publish("aaaaa");
+    let dead = Arc::new(MemoryLog::new());
+    let consumer = consumer(source).attempts_max(3).dead_letter("bills", &dead);
+    let mut forgets = Forgets(Notes::new(&consumer, 999), &[1, 2, 3]);
+    let stopper = consumer.stopper();
+    let watching = Arc::clone(&dead);
+    let stopping = thread::spawn(move || {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while watching.next_offset().expect("open") < 3 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(SOON);
+        stopper.stop();
+    });
+    consumer.run(&mut forgets)?;
+    stopping.join().expect("no panic");
+    assert_eq!(buried(&dead), ["1", "2", "3"]);
+    for offset in [1, 2, 3] {
+        let attempts = forgets.0.offsets().iter().filter(|at| **at == offset).count();
+        assert_eq!(attempts, 3, "{:?}", forgets.0.offsets());
+    }
+    assert_eq!(forgets.0.offsets().last(), Some(&4));
+    Ok(())
+}
+
+fn buries_what_it_goes_back_to_rather_than_dropping_it(source: &Source) -> Result<()> {
+    source.publish(&"a".repeat(100));
+    let dead = Arc::new(MemoryLog::new());
+    for (begin, offset) in [(90, 90), (0, 5)] {
+        let consumer = consumer(source).attempts_max(1).dead_letter("bills", &dead);
+        let mut notes = Notes::new(&consumer, offset as usize - begin as usize + 2);
+        notes.next_offset = begin;
+        notes.fail = Some(|offset, _| {
+            if [5, 90].contains(&offset) {
+                Err("no".into())
+            } else {
+                Ok(())
+            }
+        });
+        consumer.run(&mut notes)?;
+    }
+    assert_eq!(buried(&dead), ["90", "5"]);
+    Ok(())
+}
+
+fn buries_what_fails_behind_messages_that_are_handled_again(_source: &Source) -> Result<()> {
+    let (_dir, cursors, log) = with_cursors(6);
+    let dead = Arc::new(MemoryLog::new());
+    let consumer = Consumer::new(&log)
+        .backoff(fast())
+        .attempts_max(3)
+        .dead_letter("bills", &dead);
+    let stopper = consumer.stopper();
+    let mut seen = Vec::new();
+    let mut handler = cursors
+        .handler("a", "s", 0, |message| {
+            seen.push(message.offset);
+            match message.offset {
+                2 => return Err("never".into()),
+                5 => stopper.stop(),
+                _ => {}
+            }
+            Ok(())
+        })
+        .every(4);
+    consumer.run(&mut handler)?;
+    drop(handler);
+    assert_eq!(seen, [0, 1, 2, 2, 2, 3, 4, 5]);
+    assert_eq!(buried(&dead), ["2"]);
+    Ok(())
+}
+
+fn fails_where_its_cursor_is_of_another_life(_source: &Source) -> Result<()> {
+    let (dir, cursors, _log) = with_cursors(3);
+    cursors.set("a", "s", 0, 2, duramen::Expect::Any)?;
+    drop(cursors);
+    let other = Arc::new(MemoryLog::new());
+    (0..3).try_for_each(|_| other.publish(&[NewMessage::value(b"v")]).map(|_| ()))?;
+    let cursors = Cursors::open(dir.path(), &Options::new())?.with_log("s", &other);
+    let consumer = Consumer::new(&duramen::BlockingLog::new(other)).backoff(fast());
+    let mut handler = cursors.handler("a", "s", 0, |_| Ok(()));
+    let ended = consumer.run(&mut handler);
+    assert!(matches!(ended, Err(Error::EpochChanged { .. })), "{ended:?}");
     Ok(())
 }

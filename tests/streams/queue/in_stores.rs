@@ -99,6 +99,43 @@ fn a_partition_that_is_paused_holds_no_other_back() {
 }
 
 #[test]
+fn what_is_tried_again_in_a_paused_partition_holds_no_other_back() {
+    let (_home, store, stream) = with_stream(2);
+    for number in 0..2 {
+        publish(&stream, number, "job").expect("published");
+    }
+    let letters = StreamConfig::new();
+    store.create("dead", &letters).expect("created");
+    let how = QueueOptions::new().attempts_max(2).dead_letter("dead");
+    let queue = store.queue("s", "g", how).expect("opened");
+    let first = job(&queue);
+    assert_eq!(first.partition(), 0);
+    first.retry(Duration::ZERO).expect("retried");
+    stream.pause(&0.into(), false).expect("paused");
+    let other = job(&queue);
+    assert_eq!(other.partition(), 1);
+    assert!(poll(&queue).is_none());
+    stream.resume(&0.into()).expect("resumed");
+    let again = job(&queue);
+    assert_eq!((again.partition(), again.attempt()), (0, 2));
+    // What is to be buried waits as well, and nobody else for it.
+    stream.pause(&0.into(), false).expect("paused");
+    assert!(matches!(again.bury("why"), Err(Error::Paused { .. })));
+    other.retry(Duration::ZERO).expect("retried");
+    let other = job(&queue);
+    assert_eq!((other.partition(), other.attempt()), (1, 2));
+    other.done().expect("done");
+    stream.resume(&0.into()).expect("resumed");
+    assert!(poll(&queue).is_none());
+    let dead = store
+        .stream("dead")
+        .expect("there")
+        .partition(0)
+        .expect("a partition");
+    assert_eq!(dead.next_offset().expect("open"), 1);
+}
+
+#[test]
 fn a_state_is_kept_by_the_store_and_goes_with_its_stream() {
     let (home, store, stream) = with_stream(1);
     for _ in 0..2 {

@@ -209,3 +209,36 @@ fn a_queue_with_the_durability_of_each_publish_keeps_the_same() {
         4
     );
 }
+
+#[test]
+fn what_was_settled_is_neither_shown_nor_counted_as_open_after_a_restart() {
+    let bench = Bench::new(6);
+    let queue = bench.open();
+    let jobs = [(); 4].map(|()| job(&queue));
+    for job in jobs {
+        if job.offset == 0 {
+            job.retry(10 * SECOND).expect("rests");
+        } else {
+            job.done().expect("done");
+        }
+    }
+    queue.close().expect("closed");
+    let queue = bench.open();
+    let stat = queue.stat().expect("figures").partitions[0];
+    assert_eq!((stat.floor, stat.settled, stat.delayed), (0, 3, 1));
+    let shown = queue.peek(9).expect("messages");
+    let shown: Vec<_> = shown.iter().map(|(_, message)| message.offset).collect();
+    assert_eq!(shown, [0, 4, 5]);
+}
+
+#[test]
+fn what_is_to_be_buried_is_not_forgotten_where_there_are_no_letters() {
+    let bench = Bench::new(1);
+    let dead = Arc::clone(&bench.dead);
+    let queue = bench.open_with(bench.options().dead_letter_log(dead).name("jobs"));
+    bench.dead.close().expect("closed");
+    let failed = job(&queue).bury("why");
+    assert!(failed.is_err());
+    drop(queue);
+    assert!(matches!(bench.fail_to_open(), Error::Invalid(_)));
+}
