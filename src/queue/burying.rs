@@ -129,8 +129,8 @@ impl<L: Log> Inner<L> {
         Ok(published)
     }
 
-    /// The message of a letter. Of one that was too large for a letter, it is where it came from, if
-    /// it still is.
+    /// The message of a letter. One that was too large for a letter is where it came from, if it
+    /// still is.
     fn whole(&self, part: usize, letter: &Message) -> Result<Option<Message>> {
         if letter.headers.get(CUT).is_none() {
             return Ok(Some(letter.clone()));

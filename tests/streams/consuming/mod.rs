@@ -1,5 +1,6 @@
 //! Cursors and consumers, over each kind of log.
 
+mod burying;
 mod consumer;
 mod cursor;
 mod stored;
