@@ -65,7 +65,7 @@ fn parent(dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     drop(queue);
     let letter = options.open(dir.join("dead"))?.get(Start::Oldest)?;
     println!("given up: {:?}", letter.value);
-    assert_eq!(letter.headers.get(b"duramen-offset"), Some(&b"40"[..]));
+    assert_eq!(letter.headers.get(b"dead.offset"), Some(&b"40"[..]));
     Ok(std::fs::remove_dir_all(dir)?)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use duramen::queue::{Queue, QueueOptions};
 use duramen::store::{PartitionLog, Partitioner, StoreOptions, StreamConfig};
-use duramen::{Log, NewMessage, PublishOptions, Result};
+use duramen::{Backoff, Log, NewMessage, PublishOptions, Result};
 
 /// Does jobs until there are none for a while. Returns how many it has done.
 fn work(queue: &Queue<PartitionLog>) -> Result<u64> {
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let how = QueueOptions::new()
         .by_key(true)
         .attempts_max(3)
-        .backoff(Duration::from_millis(1), Duration::from_millis(10))
+        .backoff(Backoff::new().max(Duration::from_millis(10)))
         .dead_letter("jobs.dead");
     let queue = store.queue("jobs", "billing", how)?;
     let done: u64 = std::thread::scope(|scope| {

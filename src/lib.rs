@@ -106,6 +106,7 @@ mod engine;
 mod error;
 mod format;
 mod index;
+mod letter;
 mod log_ext;
 mod maintenance;
 mod memory;

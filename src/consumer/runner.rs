@@ -7,7 +7,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::handler::{BoxError, Handler};
 use super::settings::{Consumer, DeadLetters, OnTrimmed};
-use crate::{Cursor, Error, ErrorKind, LifeId, Log, Message, NewMessage, PublishOptions, Result, Start};
+use crate::letter::{self, About};
+use crate::{Cursor, Error, ErrorKind, LifeId, Log, Message, PublishOptions, Result, Start};
 
 /// Why consuming has come to an end.
 enum End {
@@ -244,26 +245,20 @@ impl DeadLetters {
         let next_offset = message.offset.saturating_add(1);
         let (offset, attempts) = (message.offset.to_string(), attempts.to_string());
         let reason = why.to_string();
-        let mut headers: Vec<(&[u8], &[u8])> = message.headers.iter().collect();
-        headers.extend([
-            (&b"dead.consumer"[..], self.consumer.as_bytes()),
+        let about: [About<'_>; 4] = [
+            (b"dead.consumer", self.consumer.as_bytes()),
             (b"dead.offset", offset.as_bytes()),
             (b"dead.attempts", attempts.as_bytes()),
             (b"dead.reason", reason.as_bytes()),
-        ]);
-        let letter = NewMessage {
-            key: message.key.as_deref(),
-            value: message.value.as_deref(),
-            time: Some(message.time),
-            headers: &headers,
-        };
+        ];
+        let publish = |how| letter::publish(&*self.log, message, &about, how);
         // Sequences go up by offsets, because a consumer goes on in their order. Without a life,
         // the offset may be that of another log.
         let how = PublishOptions::new().sync(true);
         let once = life.map_or(how, |life| how.producer(self.producer(life), next_offset));
-        match self.log.append(&[letter], &once) {
+        match publish(&once) {
             // It has gone back further than the log knows what it has. Twice is better than never.
-            Err(Error::OutOfSequence { .. }) => self.log.append(&[letter], &how).map(|_| ()),
+            Err(Error::OutOfSequence { .. }) => publish(&how).map(|_| ()),
             done => done.map(|_| ()),
         }
     }

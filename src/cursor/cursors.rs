@@ -8,10 +8,10 @@ use crate::{Error, Expect, Log, Position, Result, Stored, StoredCursor};
 /// Where cursors are kept, and the logs that they are in.
 pub(crate) trait Logs: Send + Sync + fmt::Debug {
     /// The log that keeps the cursors, if there is one.
-    fn kept(&self) -> Result<Option<KeptIn>>;
+    fn kept(&self) -> Result<Option<&KeptIn>>;
 
     /// The log that keeps the cursors, which is made if there is none.
-    fn make_kept(&self) -> Result<KeptIn>;
+    fn make_kept(&self) -> Result<&KeptIn>;
 
     /// What is put in front of the names of streams.
     fn scope(&self) -> &str;
@@ -90,11 +90,10 @@ impl Cursors {
     pub fn get(&self, id: &str, stream: &str, partition: u32) -> Result<Option<Stored>> {
         let name = self.name(id, stream, partition)?;
         let place = self.logs.partition(stream, partition)?;
-        let Some(stored) = self.look(&name)? else {
-            return Ok(None);
-        };
-        check_life(&stored, &place)?;
-        Ok(Some(stored))
+        let kept = self.logs.kept()?;
+        let stored = kept.map_or(Ok(None), |at| self.kept.get(at, &name))?;
+        stored.iter().try_for_each(|stored| check_life(stored, &place))?;
+        Ok(stored)
     }
 
     /// Sets the cursor to a next offset in the current life of the partition, if it is what the
@@ -118,12 +117,8 @@ impl Cursors {
         next_offset: u64,
         expect: Expect,
     ) -> Result<Stored> {
-        let change = Change {
-            next_offset,
-            life: Life::Current,
-            expect,
-        };
-        self.change(&self.name(id, stream, partition)?, stream, change)
+        let name = self.name(id, stream, partition)?;
+        self.change(&name, stream, To::Current(next_offset), expect)
     }
 
     /// As [`set`](Cursors::set), to a position: for whoever has read in a life that may not be the
@@ -140,12 +135,8 @@ impl Cursors {
         position: Position,
         expect: Expect,
     ) -> Result<Stored> {
-        let change = Change {
-            next_offset: position.offset,
-            life: Life::Of(position),
-            expect,
-        };
-        self.change(&self.name(id, stream, partition)?, stream, change)
+        let name = self.name(id, stream, partition)?;
+        self.change(&name, stream, To::Position(position), expect)
     }
 
     /// Sets the cursor to a next offset, wherever it was and whatever life that was in.
@@ -155,12 +146,8 @@ impl Cursors {
     /// [`Error::OffsetOutOfRange`] beyond the partition's end; [`Error::NoStream`]; those of
     /// publishing.
     pub fn reset(&self, id: &str, stream: &str, partition: u32, next_offset: u64) -> Result<Stored> {
-        let change = Change {
-            next_offset,
-            life: Life::Whatever,
-            expect: Expect::Any,
-        };
-        self.change(&self.name(id, stream, partition)?, stream, change)
+        let name = self.name(id, stream, partition)?;
+        self.change(&name, stream, To::Anew(next_offset), Expect::Any)
     }
 
     /// How many offsets there are from the cursor to the partition's end. That is how many messages
@@ -188,7 +175,7 @@ impl Cursors {
         let Some(at) = self.logs.kept()? else {
             return Ok(Vec::new());
         };
-        let all = self.kept.all(&at)?;
+        let all = self.kept.all(at)?;
         let listed = all.into_iter().filter_map(|(name, stored)| {
             Some(StoredCursor {
                 stream: name.stream.strip_prefix(self.logs.scope())?.to_owned(),
@@ -208,7 +195,7 @@ impl Cursors {
     pub fn delete(&self, id: &str, stream: &str, partition: u32) -> Result<bool> {
         let name = self.name(id, stream, partition)?;
         match self.logs.kept()? {
-            Some(at) => self.kept.remove(&at, &name),
+            Some(at) => self.kept.remove(at, &name),
             None => Ok(false),
         }
     }
@@ -234,27 +221,21 @@ impl Cursors {
         Name::new(id, &format!("{}{stream}", self.logs.scope()), partition)
     }
 
-    fn look(&self, name: &Name) -> Result<Option<Stored>> {
-        match self.logs.kept()? {
-            Some(at) => self.kept.get(&at, name),
-            None => Ok(None),
-        }
-    }
-
     /// The logs are asked without a lock on the cursors. So if the cursor has changed meanwhile,
     /// this looks again.
-    fn change(&self, name: &Name, stream: &str, change: Change) -> Result<Stored> {
+    fn change(&self, name: &Name, stream: &str, to: To, expect: Expect) -> Result<Stored> {
         loop {
             let place = self.logs.partition(stream, name.partition)?;
-            let before = self.look(name)?;
+            let kept = self.logs.kept()?;
+            let before = kept.map_or(Ok(None), |at| self.kept.get(at, name))?;
             let version = before.map(|before| before.version);
-            change.expect.check(version)?;
-            let record = change.record(before.as_ref(), &place)?;
+            expect.check(version)?;
+            let record = to.record(before.as_ref(), &place)?;
             if let Some(before) = before.filter(|before| record.is_in(before)) {
                 return Ok(before);
             }
-            let at = self.logs.make_kept()?;
-            if let Some(stored) = self.kept.put(&at, name, version, record)? {
+            let at = kept.map_or_else(|| self.logs.make_kept(), Ok)?;
+            if let Some(stored) = self.kept.put(at, name, version, record)? {
                 // What is not cleared up now is tried again.
                 let _ = self.kept.clear_up_if_due(|| self.logs.clear_up());
                 return Ok(stored);
@@ -263,33 +244,24 @@ impl Cursors {
     }
 }
 
-/// How a cursor is to change.
+/// Where a cursor is to be.
 #[derive(Clone, Copy)]
-struct Change {
-    next_offset: u64,
-    life: Life,
-    expect: Expect,
+enum To {
+    /// At this offset, in the life of the partition.
+    Current(u64),
+    /// At this position, which must be in that life.
+    Position(Position),
+    /// At this offset, wherever it was and whatever life that was in.
+    Anew(u64),
 }
 
-/// The life in which a cursor is to be.
-#[derive(Clone, Copy)]
-enum Life {
-    Current,
-    Of(Position),
-    /// The current one, whatever the cursor was in before.
-    Whatever,
-}
-
-impl Change {
+impl To {
     /// What is to be stored instead of what was there `before`.
-    fn record(&self, before: Option<&Stored>, place: &(StreamId, Arc<dyn Log>)) -> Result<Record> {
+    fn record(self, before: Option<&Stored>, place: &(StreamId, Arc<dyn Log>)) -> Result<Record> {
         let (stream_id, log) = place;
-        let position = match self.life {
-            Life::Of(position) => {
-                log.resume(position)?;
-                position
-            }
-            Life::Current | Life::Whatever => log.position()?.at(self.next_offset),
+        let position = match self {
+            To::Position(position) => log.resume(position).map(|_| position)?,
+            To::Current(offset) | To::Anew(offset) => log.position()?.at(offset),
         };
         let next = log.next_offset()?;
         if position.offset > next {
@@ -299,7 +271,7 @@ impl Change {
                 next,
             });
         }
-        if let Some(before) = before.filter(|_| !matches!(self.life, Life::Whatever)) {
+        if let Some(before) = before.filter(|_| !matches!(self, To::Anew(_))) {
             check_life(before, place)?;
             if position.offset < before.position.offset {
                 return Err(Error::CursorBehind {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,12 +25,19 @@ pub(super) struct Record {
 }
 
 /// The log that keeps the cursors.
+#[derive(Clone)]
 pub(crate) struct KeptIn {
     pub(crate) log: Arc<dyn Log>,
     /// For messages.
     pub(crate) path: PathBuf,
     /// Whether others write to it.
     pub(crate) is_read_only: bool,
+}
+
+impl fmt::Debug for KeptIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeptIn").field(&self.path).finish()
+    }
 }
 
 /// The stored cursors, as the log that keeps them has them.

@@ -153,9 +153,6 @@ impl<L: Log> Cursor<L> {
         if self.is_closed.load(Ordering::Acquire) {
             return Some(Err(Error::CursorClosed));
         }
-        // Read before the log, so that messages that became visible before the poisoning are
-        // returned first.
-        let is_poisoned = self.log.changes_or_own().is_poisoned();
         loop {
             if let Some(message) = self.ahead.next() {
                 self.next_offset = if self.ahead.as_slice().is_empty() {
@@ -166,6 +163,9 @@ impl<L: Log> Cursor<L> {
                 self.is_from_oldest = false;
                 return Some(Ok(message));
             }
+            // Read before the log, so that messages that became visible before the poisoning are
+            // returned first.
+            let is_poisoned = self.log.changes_or_own().is_poisoned();
             let stopped = match self.read_on() {
                 Ok(stopped) => stopped,
                 Err(error) => return Some(Err(error)),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +15,8 @@ const ROLLOVER: u64 = 1 << 20;
 /// Cursors in a directory of their own, and logs that are in no store.
 #[derive(Clone)]
 struct Single {
-    kept: Arc<FileLog>,
-    path: PathBuf,
-    is_read_only: bool,
+    log: Arc<FileLog>,
+    kept: KeptIn,
     logs: BTreeMap<Box<str>, Arc<dyn Log>>,
 }
 
@@ -42,10 +41,14 @@ impl Cursors {
             .rollover(ROLLOVER);
         let options = options.retention(Retention::new()).require_token(false);
         let options = options.timestamps(TimestampPolicy::AsGiven);
+        let log = Arc::new(options.open(&dir)?);
         let single = Single {
-            kept: Arc::new(options.open(&dir)?),
-            path: dir.as_ref().to_owned(),
-            is_read_only: options.read_only,
+            kept: KeptIn {
+                log: Arc::clone(&log) as Arc<dyn Log>,
+                path: dir.as_ref().to_owned(),
+                is_read_only: options.read_only,
+            },
+            log,
             logs: BTreeMap::new(),
         };
         let cursors = Cursors::new(Arc::new(single), &Arc::default());
@@ -65,16 +68,12 @@ impl Cursors {
 }
 
 impl Logs for Single {
-    fn kept(&self) -> Result<Option<KeptIn>> {
-        self.make_kept().map(Some)
+    fn kept(&self) -> Result<Option<&KeptIn>> {
+        Ok(Some(&self.kept))
     }
 
-    fn make_kept(&self) -> Result<KeptIn> {
-        Ok(KeptIn {
-            log: Arc::clone(&self.kept) as Arc<dyn Log>,
-            path: self.path.clone(),
-            is_read_only: self.is_read_only,
-        })
+    fn make_kept(&self) -> Result<&KeptIn> {
+        Ok(&self.kept)
     }
 
     fn scope(&self) -> &'static str {
@@ -102,14 +101,14 @@ impl Logs for Single {
 
     fn clear_up(&self) -> Result<()> {
         let settings = compact::Settings::new().older_than(Duration::ZERO);
-        compact::compact(&self.kept, &settings).map(|_| ())
+        compact::compact(&self.log, &settings).map(|_| ())
     }
 }
 
 impl fmt::Debug for Single {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Single")
-            .field("path", &self.path)
+            .field("kept", &self.kept)
             .field("logs", &self.logs.keys())
             .finish_non_exhaustive()
     }

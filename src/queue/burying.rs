@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 
 use super::group::NO_LIFE;
 use super::inner::Inner;
-use super::letters::{CUT, GROUP, NO_LETTERS, OFFSET, PARTITION, STREAM, without_about};
+use super::letters::{GROUP, NO_LETTERS, OFFSET, PARTITION, STREAM};
 use super::options::DebugLog;
 use super::state::{life_of, message_at};
+use crate::letter::{CUT, without_about};
 use crate::{
     Error, Filter, LifeId, Log, Message, NewMessage, Position, PublishOptions, ReadOptions, Result, Start,
     Stop,

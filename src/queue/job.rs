@@ -72,8 +72,8 @@ impl<L: Log> Job<L> {
 
     /// Gives the message up: it is published to the dead letters, once, also across a crash, and
     /// settled. The letter has the message's key, value, headers and time, and the headers
-    /// `duramen-stream`, `duramen-group`, `duramen-partition`, `duramen-offset`,
-    /// `duramen-attempts` and `duramen-reason`. Of the reason, 1,024 bytes are kept. Without dead
+    /// `dead.stream`, `dead.group`, `dead.partition`, `dead.offset`,
+    /// `dead.attempts` and `dead.reason`. Of the reason, 1,024 bytes are kept. Without dead
     /// letters, the message is settled and counted.
     ///
     /// # Durability

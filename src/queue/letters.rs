@@ -7,18 +7,15 @@ use parking_lot::Mutex;
 
 use super::group::Burying;
 use super::options::DebugLog;
-use crate::{Error, Message, NewMessage, PublishOptions, Result};
+use crate::{Error, Message, PublishOptions, Result, letter};
 
 /// The headers of a letter, besides those of the message.
-pub(super) const STREAM: &[u8] = b"duramen-stream";
-pub(super) const GROUP: &[u8] = b"duramen-group";
-pub(super) const PARTITION: &[u8] = b"duramen-partition";
-pub(super) const OFFSET: &[u8] = b"duramen-offset";
-const ATTEMPTS: &[u8] = b"duramen-attempts";
-const REASON: &[u8] = b"duramen-reason";
-/// Says that the message was too large for a letter, which has only a part of it.
-pub(super) const CUT: &[u8] = b"duramen-cut";
-const ABOUT: [&[u8]; 6] = [STREAM, GROUP, PARTITION, OFFSET, ATTEMPTS, REASON];
+pub(super) const STREAM: &[u8] = b"dead.stream";
+pub(super) const GROUP: &[u8] = b"dead.group";
+pub(super) const PARTITION: &[u8] = b"dead.partition";
+pub(super) const OFFSET: &[u8] = b"dead.offset";
+const ATTEMPTS: &[u8] = b"dead.attempts";
+const REASON: &[u8] = b"dead.reason";
 
 /// Where a queue buries messages.
 #[derive(Debug, Default)]
@@ -64,60 +61,23 @@ impl Letters {
         ]
         .map(|number| number.to_string());
         let about = [
-            &self.stream,
-            &self.group,
-            &partition,
-            &offset,
-            &attempts,
-            &burying.reason,
+            (STREAM, self.stream.as_bytes()),
+            (GROUP, self.group.as_bytes()),
+            (PARTITION, partition.as_bytes()),
+            (OFFSET, offset.as_bytes()),
+            (ATTEMPTS, attempts.as_bytes()),
+            (REASON, burying.reason.as_bytes()),
         ];
-        let mut about: Vec<_> = ABOUT.into_iter().zip(about.map(String::as_bytes)).collect();
         let once = PublishOptions::new()
             .producer(burying.producer, burying.sequence)
             .sync(true);
-        let publish = |letter: NewMessage<'_>| match log.append(&[letter], &once) {
+        match letter::publish(&**log, message, &about, &once) {
             // It was published, and many after it, before the state was put back.
             Err(Error::OutOfSequence { .. }) => Ok(()),
             published => published.map(|_| ()),
-        };
-        let mut headers = without_about(message);
-        headers.extend(&about);
-        let letter = NewMessage {
-            headers: &headers,
-            ..message.as_new()
-        };
-        match publish(letter) {
-            Err(Error::TooLarge { .. }) => {}
-            published => return published,
-        }
-        // Of a message that is as large as can be, the letter has what is about it, and its key.
-        about.push((CUT, b"value"));
-        headers.push((CUT, b"value"));
-        let letter = NewMessage {
-            value: None,
-            ..message.as_new()
-        };
-        match publish(NewMessage {
-            headers: &headers,
-            ..letter
-        }) {
-            Err(Error::TooLarge { .. }) => publish(NewMessage {
-                key: None,
-                headers: &about,
-                ..letter
-            }),
-            published => published,
         }
     }
 }
 
 /// The error of a queue that has no dead letters.
 pub(super) const NO_LETTERS: Error = Error::Invalid("the queue has no dead letters");
-
-/// The headers of a message but those that are about a burying.
-pub(super) fn without_about(message: &Message) -> Vec<(&[u8], &[u8])> {
-    let headers = message.headers.iter();
-    headers
-        .filter(|(name, _)| !ABOUT.contains(name) && *name != CUT)
-        .collect()
-}

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::window::WINDOW;
-use crate::{Durability, Error, Log, Options, Result, Start};
+use crate::{Backoff, Durability, Error, Log, Options, Result, Start};
 
 /// How a [`Queue`](super::Queue) gives out messages, and when it gives one up. Each setter names
 /// its default.
@@ -11,7 +11,7 @@ use crate::{Durability, Error, Log, Options, Result, Start};
 pub struct QueueOptions {
     pub(super) lease: Duration,
     pub(super) attempts_max: u32,
-    pub(super) backoff: (Duration, Duration),
+    pub(super) backoff: Backoff,
     pub(super) in_flight_max: usize,
     pub(super) by_key: bool,
     pub(crate) dead_letter: Option<DeadLetter>,
@@ -41,7 +41,7 @@ impl QueueOptions {
         QueueOptions {
             lease: Duration::from_secs(30),
             attempts_max: 5,
-            backoff: (Duration::from_millis(100), Duration::from_secs(60)),
+            backoff: Backoff::new(),
             in_flight_max: 1024,
             by_key: false,
             dead_letter: None,
@@ -67,10 +67,12 @@ impl QueueOptions {
         self
     }
 
-    /// For how long a message rests after a job was dropped: `first` after the first attempt, twice
-    /// as long after each further one, `max` at most. Default: 100 ms and 1 minute.
-    pub fn backoff(mut self, first: Duration, max: Duration) -> QueueOptions {
-        self.backoff = (first, max);
+    /// For how long a message rests after a job was dropped: the
+    /// [bound](Backoff::bound) of this backoff, which doubles with each attempt. Jobs are given out
+    /// one by one, so nothing is gained by a random time. Default: 100 ms after the first attempt,
+    /// and 1 minute at most.
+    pub fn backoff(mut self, backoff: Backoff) -> QueueOptions {
+        self.backoff = backoff;
         self
     }
 
@@ -158,10 +160,7 @@ impl QueueOptions {
 
     /// For how long a message rests after so many attempts, in microseconds.
     pub(super) fn rest(&self, attempts: u32) -> u64 {
-        let (first, max) = self.backoff;
-        let doubled = 1_u32.checked_shl(attempts.saturating_sub(1));
-        let rest = doubled.and_then(|times| first.checked_mul(times));
-        micros(rest.unwrap_or(max).min(max))
+        micros(self.backoff.bound(attempts.saturating_sub(1)))
     }
 }
 

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::inner::Inner;
 use super::state::{Given, Polled};
+use crate::blocking::poisoned;
 use crate::{BlockingLog, Error, Log, Result};
 
 impl<L: Log> Inner<L> {
     /// The next job; `None` if there is none in time, or none will come.
     pub(super) fn next(&self, timeout: Option<Duration>) -> Result<Option<Given>> {
-        self.check_open()?;
         if self.letters.are_owed() {
             self.bury_if_not_paused()?;
         }
@@ -40,6 +40,7 @@ impl<L: Log> Inner<L> {
     /// Buries what is to be buried. What is in a paused partition, and what came after it, waits
     /// until that is resumed: letters are published in order.
     fn bury_if_not_paused(&self) -> Result<()> {
+        self.check_open()?;
         match self.finish_burying() {
             Err(Error::Paused { .. }) => Ok(()),
             buried => buried,
@@ -90,11 +91,10 @@ impl<L: Log> Inner<L> {
         // Read before the log, so that messages that became visible before the poisoning are given
         // out first.
         let is_poisoned = |log: &L| log.changes().is_some_and(crate::Changes::is_poisoned);
-        let poisoned = self.sources.iter().find(|log| is_poisoned(log));
+        let broken = self.sources.iter().find(|log| is_poisoned(log));
         let polled = self.state.lock().poll(&self.sources, &self.options)?;
-        if let (Polled::Nothing(None), Some(log)) = (&polled, poisoned) {
-            // It tells whoever publishes, even nothing at all.
-            log.publish(&[])?;
+        if let (Polled::Nothing(None), Some(log)) = (&polled, broken) {
+            return Err(poisoned(log));
         }
         Ok(polled)
     }

@@ -1,7 +1,7 @@
 //! The stored cursors of a store. They are in a stream of the store's own, so that backups, checks
 //! and compaction have them as they have other streams.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::config::{CompactionConfig, RetentionConfig, StreamConfig};
@@ -18,15 +18,18 @@ use crate::{Cursors, Log, Result, TimestampPolicy};
 struct OfStore {
     inner: Arc<Owner>,
     scope: Arc<str>,
+    /// The stream of the cursors, once it is needed and there. It is never deleted.
+    kept: OnceLock<KeptIn>,
 }
 
 impl OfStore {
-    fn kept_in(&self, entry: &Arc<Entry>) -> Result<KeptIn> {
-        Ok(KeptIn {
+    fn kept_in(&self, entry: &Arc<Entry>) -> Result<&KeptIn> {
+        let kept = KeptIn {
             log: Arc::new(PartitionLog::new(&self.inner, entry, 0)?),
             path: Layout::path_of(self.inner.layout.root(), entry.id, 0),
             is_read_only: self.inner.options.read_only,
-        })
+        };
+        Ok(self.kept.get_or_init(|| kept))
     }
 }
 
@@ -35,17 +38,21 @@ pub(super) fn of_store(inner: &Arc<Owner>, scope: Arc<str>) -> Cursors {
     let logs = OfStore {
         inner: Arc::clone(inner),
         scope,
+        kept: OnceLock::new(),
     };
     Cursors::new(Arc::new(logs), &inner.cursors)
 }
 
 impl Logs for OfStore {
-    fn kept(&self) -> Result<Option<KeptIn>> {
+    fn kept(&self) -> Result<Option<&KeptIn>> {
+        if let Some(kept) = self.kept.get() {
+            return Ok(Some(kept));
+        }
         let entry = self.inner.find(CURSORS)?;
         entry.map(|entry| self.kept_in(&entry)).transpose()
     }
 
-    fn make_kept(&self) -> Result<KeptIn> {
+    fn make_kept(&self) -> Result<&KeptIn> {
         let entry = match self.inner.find(CURSORS)? {
             Some(entry) => entry,
             None => self.inner.make_own(CURSORS, &config())?,

@@ -279,11 +279,11 @@ impl Member {
         loop {
             let (changes, leases) = {
                 let members = shared.members.lock();
+                if self.as_of == Some(members.changes) {
+                    return Ok(());
+                }
                 (members.changes, self.group.leases_of(&members, &self.id))
             };
-            if self.as_of == Some(changes) {
-                return Ok(());
-            }
             let follow = shared.stream.follow_from(self.places(&leases)?)?;
             let mut members = shared.members.lock();
             // Whoever changes the members from here on ends this.

@@ -3,8 +3,11 @@
 #[expect(dead_code, reason = "this program uses a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
+#[macro_use]
 #[path = "../common/minimal.rs"]
 mod minimal;
+#[macro_use]
+mod explored;
 #[cfg(feature = "metrics")]
 #[path = "../common/numbers.rs"]
 mod numbers;

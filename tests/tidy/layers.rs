@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "blocking",
         "compact",
+        "letter",
         "log_ext",
         "maintenance",
         "producer",
@@ -49,7 +50,9 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 const NARROW: &[(&str, &str, &[&str])] = &[("index", "sys", &["Map"])];
 
 /// These see what users see, and nothing of the modules themselves.
-const PUBLIC_ONLY: &[&str] = &["blocking", "compact", "log_ext", "testing", "trim", "typed"];
+const PUBLIC_ONLY: &[&str] = &[
+    "blocking", "compact", "letter", "log_ext", "testing", "trim", "typed",
+];
 
 /// Every path from the crate's root in the code, those that reach it by `super` too.
 fn uses(source: &Source) -> Vec<Path> {

@@ -98,16 +98,8 @@ pub(crate) fn finds_lost_wakeup(module: &str, test: &str, model: fn()) -> bool {
     !output.status.success()
 }
 
-macro_rules! tests {
-    ($($model:ident),* $(,)?) => {$(
-        #[test]
-        fn $model() {
-            explore(sound::models::named(stringify!($model)));
-        }
-    )*};
-}
-
-tests!(
+tests_of!(
+    models:
     a_publish_wakes_a_waiter,
     a_publish_wakes_all_waiters,
     each_of_two_publishers_wakes_a_waiter,
@@ -118,19 +110,8 @@ tests!(
     a_task_that_gave_up_is_in_nobodys_way,
 );
 
-/// Tests that a broken eventcount, or a broken use of one, is found by a model.
-macro_rules! planted {
-    ($($test:ident: $eventcount:ident, $model:ident;)*) => {$(
-        #[test]
-        fn $test() {
-            let model = $eventcount::models::named(stringify!($model));
-            let is_found = finds_lost_wakeup(module_path!(), stringify!($test), model);
-            assert!(is_found || role().is_some());
-        }
-    )*};
-}
-
-planted! {
+planted_in! {
+    models;
     a_waiter_is_lost_without_fences: without_fences, a_publish_wakes_a_waiter;
     a_message_is_lost_without_fences: without_fences, a_reader_gets_every_message_once;
     a_close_is_lost_without_fences: without_fences, a_close_wakes_a_waiter_and_takes_no_message_from_it;

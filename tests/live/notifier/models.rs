@@ -11,18 +11,6 @@ use loom::thread;
 use super::eventcount::Changes;
 use super::watch::Watch;
 
-macro_rules! models {
-    ($($model:ident),* $(,)?) => {
-        /// The model of that name.
-        pub(crate) fn named(name: &str) -> fn() {
-            match name {
-                $(stringify!($model) => $model,)*
-                _ => panic!("there is no model {name}"),
-            }
-        }
-    };
-}
-
 models!(
     a_publish_wakes_a_waiter,
     a_publish_wakes_all_waiters,

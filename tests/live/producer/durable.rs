@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use duramen::{Ack, AckMode, Durability, ErrorKind, Log, Options, Ticket};
+use duramen::{Ack, AckMode, Durability, ErrorKind, Log, Options, Producer, Ticket};
 
-use super::probe::{Seen, no_space, poisoned, sync_failed};
+use super::probe::{Probe, Seen, no_space, poisoned, sync_failed};
 use super::{behind, eager, is_open, lazy, offset, own, probed, producer, small};
 use crate::common::fast_dir;
 
@@ -99,11 +99,7 @@ fn a_sync_that_fails_fails_all_that_it_was_for() {
             _ if number == fails_at => Err(sync_failed()),
             _ => Ok(None),
         });
-        probe.shut();
-        producer.send(small()).expect("sent");
-        probe.held_up();
-        let [a, b, c] = [(); 3].map(|()| producer.send(small()).expect("sent"));
-        probe.open();
+        let [a, b, c] = sent_behind(&probe, &producer);
         for ticket in [a, b] {
             let error = own(ticket.wait());
             assert!(matches!(*error, duramen::Error::SyncFailed { .. }), "{error}");
@@ -117,6 +113,16 @@ fn a_sync_that_fails_fails_all_that_it_was_for() {
     }
 }
 
+/// Sends three messages while the thread is at another one, so that it takes all three at once.
+fn sent_behind(probe: &Probe, producer: &Producer<Arc<Probe>>) -> [Ticket; 3] {
+    probe.shut();
+    producer.send(small()).expect("sent");
+    probe.held_up();
+    let sent = [(); 3].map(|()| producer.send(small()).expect("sent"));
+    probe.open();
+    sent
+}
+
 /// What was published before a failure may be there, whatever the failure says of itself.
 #[test]
 fn what_is_published_and_not_durable_is_never_told_as_unwritten() {
@@ -128,11 +134,7 @@ fn what_is_published_and_not_durable_is_never_told_as_unwritten() {
             4 => Err(duramen::Error::Closed),
             _ => Ok(None),
         });
-        probe.shut();
-        producer.send(small()).expect("sent");
-        probe.held_up();
-        let [a, b, c] = [(); 3].map(|()| producer.send(small()).expect("sent"));
-        probe.open();
+        let [a, b, c] = sent_behind(&probe, &producer);
         for ticket in [a, b] {
             let result = ticket.wait();
             assert_eq!(

@@ -1,14 +1,8 @@
 //! A log in memory that tells what a producer does to it, waits and fails on command.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use duramen::{
-    Ack, BackupReport, Batch, Deleted, Error, Log, MemoryLog, Message, NewMessage, PublishOptions, Result,
-    Start, Stats, Timestamp, Token, Trimmed,
-};
+use duramen::{Ack, Error, Log, MemoryLog, NewMessage, PublishOptions, Result, Token};
 use parking_lot::{Condvar, Mutex};
 
 /// An append or a sync that a probe saw.
@@ -144,50 +138,9 @@ impl Log for Probe {
     fn token(&self) -> Result<Token> {
         self.log.token()
     }
-    fn start_offset(&self) -> Result<u64> {
-        self.log.start_offset()
-    }
-    fn next_offset(&self) -> Result<u64> {
-        self.log.next_offset()
-    }
-    fn consume(&self, from: Start, max_count: usize) -> Result<Batch> {
-        self.log.consume(from, max_count)
-    }
-    fn consume_by_key(&self, key: &[u8], from: Start, max_count: usize) -> Result<Batch> {
-        self.log.consume_by_key(key, from, max_count)
-    }
-    fn get(&self, at: Start) -> Result<Message> {
-        self.log.get(at)
-    }
-    fn get_by_key(&self, key: &[u8]) -> Result<Message> {
-        self.log.get_by_key(key)
-    }
-    fn get_by_time(&self, start: Timestamp) -> Result<Message> {
-        self.log.get_by_time(start)
-    }
-    fn delete(&self, offsets: &BTreeSet<u64>) -> Result<Deleted> {
-        self.log.delete(offsets)
-    }
-    fn trim(&self, before: u64) -> Result<Trimmed> {
-        self.log.trim(before)
-    }
-    fn size(&self, message: &NewMessage<'_>) -> u64 {
-        self.log.size(message)
-    }
-    fn stat(&self) -> Result<Stats> {
-        self.log.stat()
-    }
-    fn backup(&self, dir: &Path) -> Result<BackupReport> {
-        self.log.backup(dir)
-    }
     fn sync(&self) -> Result<u64> {
         self.pass(Seen::Sync)?;
         self.log.sync()
     }
-    fn gc(&self, unused_for: Duration) -> Result<()> {
-        self.log.gc(unused_for)
-    }
-    fn close(&self) -> Result<()> {
-        self.log.close()
-    }
+    forward_required!(log);
 }

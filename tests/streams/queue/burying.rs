@@ -30,12 +30,12 @@ fn a_letter_has_the_message_and_says_where_it_was_and_why_it_is_there() {
         .collect();
     let expected = [
         ("trace", "7"),
-        ("duramen-stream", "jobs"),
-        ("duramen-group", ""),
-        ("duramen-partition", "0"),
-        ("duramen-offset", "0"),
-        ("duramen-attempts", "1"),
-        ("duramen-reason", "cannot be done"),
+        ("dead.stream", "jobs"),
+        ("dead.group", ""),
+        ("dead.partition", "0"),
+        ("dead.offset", "0"),
+        ("dead.attempts", "1"),
+        ("dead.reason", "cannot be done"),
     ];
     assert_eq!(
         headers,
@@ -68,7 +68,7 @@ fn a_long_reason_is_cut_between_two_characters() {
         .bury(&format!("x{}", "ö".repeat(2000)))
         .expect("buried");
     let letter = bench.dead.get(Start::Oldest).expect("a letter");
-    let reason = text(letter.headers.get(b"duramen-reason"));
+    let reason = text(letter.headers.get(b"dead.reason"));
     assert_eq!(reason, format!("x{}", "ö".repeat(511)));
 }
 

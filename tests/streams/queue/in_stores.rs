@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use duramen::queue::{QueueOptions, TQueue};
 use duramen::store::{self, StoreOptions, StoreProblemKind, StreamConfig};
-use duramen::{Error, Log, codec};
+use duramen::{Backoff, Error, Log, codec};
 
 use super::support::{drain, job, poll};
 use crate::support::{Home, publish, until_purged, with_stream};
@@ -242,7 +242,7 @@ fn a_message_that_cannot_be_decoded_is_buried_in_the_end() {
     publish(&stream, 0, "12345678").expect("published");
     let how = QueueOptions::new()
         .attempts_max(2)
-        .backoff(Duration::ZERO, Duration::ZERO);
+        .backoff(Backoff::new().first(Duration::ZERO).max(Duration::ZERO));
     let queue = store.queue("s", "g", how).expect("opened");
     let queue = TQueue::new(queue, codec::Utf8, codec::U64);
     let next = || queue.next(Some(Duration::ZERO));

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use duramen::queue::{Job, Queue, QueueOptions};
 use duramen::store::{PartitionLog, Partitioner, Store, StoreOptions, StreamConfig};
-use duramen::{Error, NewMessage, PublishOptions};
+use duramen::{Backoff, Error, NewMessage, PublishOptions};
 use fastrand::Rng;
 
 use super::support::{drain, text};
@@ -35,7 +35,11 @@ fn open(dir: &Path) -> (Store, Queue<PartitionLog>) {
     let how = QueueOptions::new()
         .lease(LEASE)
         .attempts_max(ATTEMPTS_MAX)
-        .backoff(Duration::from_millis(1), Duration::from_millis(4))
+        .backoff(
+            Backoff::new()
+                .first(Duration::from_millis(1))
+                .max(Duration::from_millis(4)),
+        )
         .in_flight_max(32)
         .by_key(true)
         .dead_letter("dead");
@@ -223,8 +227,8 @@ fn letters(store: &Store) -> BTreeMap<Place, u32> {
     let dead = store.stream("dead").expect("there").partition(0).expect("there");
     for letter in read_all(&dead).expect("letters") {
         let header = |name: &str| text(letter.headers.get(name.as_bytes()));
-        let partition = header("duramen-partition").parse().expect("a number");
-        let offset = header("duramen-offset").parse().expect("a number");
+        let partition = header("dead.partition").parse().expect("a number");
+        let offset = header("dead.offset").parse().expect("a number");
         *letters.entry((partition, offset)).or_default() += 1;
     }
     letters

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use duramen::Backoff;
 use duramen::Timestamp;
 
 use super::support::{Bench, SECOND, drain, is_lost, job, poll};
@@ -11,7 +12,10 @@ use super::support::{Bench, SECOND, drain, is_lost, job, poll};
 #[test]
 fn a_job_that_is_dropped_comes_again_after_a_backoff_that_doubles_up_to_its_maximum() {
     let bench = Bench::new(1);
-    let backoff = bench.options().backoff(SECOND, 3 * SECOND).attempts_max(9);
+    let backoff = bench
+        .options()
+        .backoff(Backoff::new().first(SECOND).max(3 * SECOND))
+        .attempts_max(9);
     let queue = bench.open_with(backoff);
     for (attempt, rest) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
         let dropped = job(&queue);

@@ -20,9 +20,6 @@
 
 mod primitives;
 
-use crate::common::role;
-use crate::notifier::{explore, finds_lost_wakeup};
-
 macro_rules! producer {
     ($name:ident, $primitives:item) => {
         #[path = "."]
@@ -63,16 +60,8 @@ producer!(
     }
 );
 
-macro_rules! tests {
-    ($($model:ident),* $(,)?) => {$(
-        #[test]
-        fn $model() {
-            explore(sound::sends::named(stringify!($model)));
-        }
-    )*};
-}
-
-tests!(
+tests_of!(
+    sends:
     a_ticket_is_resolved,
     tickets_of_one_batch_are_resolved,
     two_senders_get_their_tickets,
@@ -90,19 +79,8 @@ tests!(
     a_failure_reaches_a_flush,
 );
 
-/// Tests that a broken part, or a broken use of one, is found by a model.
-macro_rules! planted {
-    ($($test:ident: $parts:ident, $model:ident;)*) => {$(
-        #[test]
-        fn $test() {
-            let model = $parts::sends::named(stringify!($model));
-            let is_found = finds_lost_wakeup(module_path!(), stringify!($test), model);
-            assert!(is_found || role().is_some());
-        }
-    )*};
-}
-
-planted! {
+planted_in! {
+    sends;
     a_ticket_is_lost_when_one_of_two_is_woken: waking_one, tickets_of_one_batch_are_resolved;
     a_message_is_lost_when_nobody_wakes_the_thread: waking_nobody, a_ticket_is_resolved;
     a_close_is_lost_when_nobody_wakes_the_thread: waking_nobody, a_close_ends_a_thread_without_work;

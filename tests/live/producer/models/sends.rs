@@ -11,18 +11,6 @@ use super::outcome::Outcome;
 use super::primitives::Watch;
 use super::queue::{Pile, Queue, Refused};
 
-macro_rules! models {
-    ($($model:ident),* $(,)?) => {
-        /// The model of that name.
-        pub(crate) fn named(name: &str) -> fn() {
-            match name {
-                $(stringify!($model) => $model,)*
-                _ => panic!("there is no model {name}"),
-            }
-        }
-    };
-}
-
 models!(
     a_ticket_is_resolved,
     tickets_of_one_batch_are_resolved,
