@@ -60,6 +60,8 @@ pub(super) struct State {
     /// The partition to look at first.
     turn: usize,
     time: Time,
+    /// When it was last looked what is due.
+    looked_at: u64,
 }
 
 /// What a queue has of one partition.
@@ -133,6 +135,7 @@ impl State {
             sequence: group.sequence,
             last_lease: 0,
             turn: 0,
+            looked_at: now,
             time,
         };
         state.snapshot()?;
@@ -142,6 +145,7 @@ impl State {
     /// Gives out a message, if there is one.
     pub(super) fn poll<L: Log>(&mut self, sources: &[L], options: &QueueOptions) -> Result<Polled> {
         let now = self.time.now();
+        self.looked_at = now;
         self.parts.iter_mut().for_each(|part| part.window.tick(now));
         let in_flight: usize = self.parts.iter().map(|part| part.window.leased()).sum();
         if in_flight < options.in_flight_max {
@@ -242,7 +246,9 @@ impl State {
             partition: number(held.part),
             offset: held.offset,
         })?;
-        let now = self.time.now();
+        // No need to ask the clock: the next one of the key whose delay is over since then is found
+        // so at the next look.
+        let now = self.looked_at;
         self.parts[held.part].window.settle(held.offset, now);
         Ok(())
     }
