@@ -27,6 +27,16 @@ pub(crate) fn seed(battery: &str) -> u64 {
     seed
 }
 
+/// Waits until something is so, and returns how long that took; fails after a minute.
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "not {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+    start.elapsed()
+}
+
 /// A message that a test has published, or will.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {

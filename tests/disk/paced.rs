@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 
 use duramen::{Durability, FileLog, Log, NewMessage, Options, Retention};
 
-use super::common::number;
+use super::common::{number, wait_until};
 use super::mount::Mount;
-
-/// Far longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
 
 fn publish(log: &FileLog) -> u64 {
     log.publish(&[NewMessage::value(&[7; 200])]).expect("published")
@@ -100,15 +97,6 @@ impl Drop for Done<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Duration {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < LONG, "not {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-    start.elapsed()
 }
 
 /// Publishes for a while to a log elsewhere, with paced syncs, sealing and retention, and opens and closes others;

@@ -3,14 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use duramen::{Error, Log, NewMessage, Options, check};
 
-use crate::common::{fast_dir, files_of, segment_paths};
+use crate::common::{fast_dir, files_of, segment_paths, wait_until};
 
-/// Far longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
 const MESSAGES: u32 = 4000;
 
 fn options() -> Options {
@@ -47,14 +44,6 @@ fn count(dir: &Path, kind: &str) -> usize {
         .iter()
         .filter(|(name, _)| name.ends_with(kind))
         .count()
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < LONG, "not {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Goal: a writer builds, unasked, what is missing after an index was turned on, and then the key runs; a damaged

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use duramen::{Clock, Durability, Event, FileLog, Log, NewMessage, Options, Retention, Timestamp};
 
+use crate::common::wait_until;
+
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -84,14 +86,6 @@ impl Hanging<'_> {
 fn publish(log: &FileLog) -> u64 {
     log.publish(&[NewMessage::value(&[7; MESSAGE_LEN])])
         .expect("published")
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < LONG, "not {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// These tests have the background thread hang, which they share.

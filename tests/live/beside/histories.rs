@@ -7,7 +7,7 @@ use duramen::{
 };
 use fastrand::Rng;
 
-use crate::common::{self, Item, number, read_all, seed, with_messages};
+use crate::common::{self, Item, number, read_all, seed, wait_until, with_messages};
 
 /// How the log of one history is kept.
 fn options(random: &mut Rng) -> Options {
@@ -96,7 +96,7 @@ fn assert_same_figures(writer: &FileLog, reader: &FileLog, step: &str) {
     );
     assert_eq!(ours.producers, theirs.producers, "{step}: producers");
     // A sync behind the writer marks the end in the file a moment before the writer's figure moves.
-    common::wait_until(&format!("{step}: the writer has synced what the reader shows as synced"), || {
+    wait_until("as far as the file says", || {
         theirs.synced_offset <= writer.synced_offset().expect("open")
     });
     assert_eq!(
