@@ -236,8 +236,8 @@ pub use cursor::{Cursor, CursorCloser, Cursors};
 pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Error, Result};
 pub use log::{
-    Changes, Clock, Durability, Event, Job, Log, ManualClock, Options, Retention, SystemClock,
-    TimestampPolicy, Watch,
+    Changes, Clock, Durability, Event, Job, Log, ManualClock, Options, Retention, RetentionFloor,
+    SystemClock, TimestampPolicy, Watch,
 };
 pub use log_ext::{Iter, LogExt, ReverseIter};
 pub use maintenance::{

@@ -66,18 +66,23 @@ pub(crate) fn by_threads(
     if threads == 1 {
         (0..each).try_for_each(publish)?;
     } else {
-        std::thread::scope(|scope| {
-            let share = |thread: u64| {
-                let mut numbers = thread * each..(thread + 1) * each;
-                move || numbers.try_for_each(publish).map_err(|error| error.to_string())
-            };
-            let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(share(thread))).collect();
-            threads
-                .into_iter()
-                .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
+        on_threads(threads, &|thread| {
+            (thread * each..(thread + 1) * each).try_for_each(publish)
         })?;
     }
     Ok(nanos_each(start, messages))
+}
+
+/// Calls `work` with the number of each of so many threads, on that thread.
+pub(crate) fn on_threads(threads: u64, work: &(dyn Fn(u64) -> Outcome + Sync)) -> Outcome {
+    std::thread::scope(|scope| {
+        let share = |thread: u64| move || work(thread).map_err(|error| error.to_string());
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(share(thread))).collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked")?)
+    })?;
+    Ok(())
 }
 
 /// Durations in nanoseconds up to an hour, precise to one part in a thousand.

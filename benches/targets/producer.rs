@@ -1,18 +1,21 @@
 //! P1 and P2: sending through a producer.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use duramen::{AckMode, FileLog, Log as _, Options, Producer, ProducerOptions, PublishOptions};
+use duramen::{AckMode, FileLog, Log as _, Options, Producer, ProducerOptions, PublishOptions, Ticket};
 
 use crate::args::Plan;
-use crate::measure::{by_threads, in_turns, nanos_each};
+use crate::measure::{by_threads, in_turns, nanos_each, on_threads};
 use crate::report::{Report, Row, Target, Unit};
 use crate::workload::{VALUE_LEN, Workload, ensure};
 use crate::{Outcome, machine};
 
 const THREADS: u64 = 16;
+/// How many messages a thread of P1p has sent and not waited for.
+const AHEAD: usize = 64;
 /// The number of messages in a batch of P2.
 const BATCH_LEN: u64 = 1_000;
 
@@ -39,6 +42,24 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
             target: Target::Ratio(1.11),
         });
     }
+    if plan.wants("P1p") {
+        report.begin("P1p");
+        let sends = sends((plan.syncs * 4).next_multiple_of(THREADS));
+        let [limit, library] = in_turns(
+            plan.rounds,
+            [&mut |_| sends.durable_batches(), &mut |_| {
+                sends.durable_sends_ahead()
+            }],
+        )?;
+        report.add(Row {
+            id: "P1p",
+            what: "the same, each thread 64 messages ahead of the one it waits for".to_owned(),
+            unit: Unit::Micros,
+            limit: Some(limit),
+            library,
+            target: Target::Ratio(1.11),
+        });
+    }
     if plan.wants("P2") {
         report.begin("P2");
         let sends = sends(plan.messages);
@@ -53,6 +74,14 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
         });
     }
     Ok(())
+}
+
+fn wait(ticket: Option<Ticket>) -> Outcome {
+    let waited = ticket.map(Ticket::wait).transpose()?;
+    ensure(
+        waited.is_none_or(|(offset, _)| offset >= 1),
+        "a ticket has a wrong offset",
+    )
 }
 
 struct Sends<'a> {
@@ -96,14 +125,40 @@ impl Sends<'_> {
         Ok(nanos)
     }
 
-    /// Each thread waits for its message, so each batch has one of every thread.
-    fn durable_sends(&self) -> Outcome<f64> {
-        let log = self.log()?;
+    fn producer(log: &Arc<FileLog>) -> Outcome<Producer<Arc<FileLog>>> {
         let options = ProducerOptions::new()
             .ack(AckMode::Durable)
             .records_max(THREADS as usize)
             .linger(Duration::from_millis(5));
-        let producer = Producer::new(Arc::clone(&log), options)?;
+        Ok(Producer::new(Arc::clone(log), options)?)
+    }
+
+    /// No thread waits for what it has sent just now. It waits in the end for all that it has sent.
+    fn durable_sends_ahead(&self) -> Outcome<f64> {
+        let log = self.log()?;
+        let producer = Self::producer(&log)?;
+        let each = self.messages / THREADS;
+        let start = Instant::now();
+        on_threads(THREADS, &|thread| {
+            let mut ahead = VecDeque::with_capacity(AHEAD);
+            for number in thread * each..(thread + 1) * each {
+                if ahead.len() == AHEAD {
+                    wait(ahead.pop_front())?;
+                }
+                ahead.push_back(producer.send(self.workload.message(number))?);
+            }
+            ahead.into_iter().try_for_each(|ticket| wait(Some(ticket)))
+        })?;
+        let nanos = nanos_each(start, self.messages);
+        producer.close()?;
+        self.finish(&log)?;
+        Ok(nanos)
+    }
+
+    /// Each thread waits for its message, so each batch has one of every thread.
+    fn durable_sends(&self) -> Outcome<f64> {
+        let log = self.log()?;
+        let producer = Self::producer(&log)?;
         let nanos = by_threads(THREADS, self.messages, &|number| {
             let (offset, _) = producer.send(self.workload.message(number))?.wait()?;
             ensure(offset >= 1, "a ticket has a wrong offset")

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::kept::{Kept, KeptIn, Name, Record};
+use super::kept::{Kept, KeptIn, Record};
+use super::name::Name;
+use super::places::lowest;
 use crate::types::StreamId;
 use crate::{Error, Expect, Log, Position, Result, Stored, StoredCursor};
 
@@ -18,6 +20,10 @@ pub(crate) trait Logs: Send + Sync + fmt::Debug {
 
     /// The log of a partition, and the id of its stream.
     fn partition(&self, stream: &str, partition: u32) -> Result<(StreamId, Arc<dyn Log>)>;
+
+    /// Somebody needs what is at a position of a partition and above: a cursor is about to be
+    /// stored there that is new, or goes back.
+    fn needs(&self, _stream: &str, _partition: u32, _position: Position) {}
 
     /// These and one more log, where logs are named; else `None`.
     fn with_log(&self, _name: &str, _log: Arc<dyn Log>) -> Option<Arc<dyn Logs>> {
@@ -200,6 +206,54 @@ impl Cursors {
         }
     }
 
+    /// The lowest offset at which a cursor of a partition is; `None` if there is no cursor. All
+    /// cursors are brought to stable storage first, so this can be the
+    /// [floor](crate::RetentionFloor) of a log that is in no store. A cursor of another life of the
+    /// log counts up to where that life parts from the current one.
+    ///
+    /// A store does this itself: see
+    /// [`keep_unread`](crate::store::RetentionConfig::keep_unread).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use duramen::{Cursors, Expect, Log, MemoryLog, NewMessage, Options};
+    /// use duramen::{Retention, RetentionFloor};
+    ///
+    /// # fn main() -> duramen::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let floor = RetentionFloor::new();
+    /// let policy = Retention::new().max_messages(1).keep_unread(u64::MAX);
+    /// let options = Options::new().retention(policy).retention_floor(&floor);
+    /// let log = Arc::new(MemoryLog::with_options(&options));
+    /// for value in [b"first", b"other", b"third"] {
+    ///     log.publish(&[NewMessage::value(value)])?;
+    /// }
+    /// let cursors = Cursors::open(dir.path(), &Options::new())?.with_log("mails", &log);
+    /// cursors.set("sender", "mails", 0, 1, Expect::Absent)?;
+    ///
+    /// floor.set(cursors.lowest("mails", 0)?.unwrap_or(0));
+    /// log.apply_retention(false)?;
+    /// assert_eq!(log.start_offset()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoStream`]; those of [`Log::sync`] and of reading a [`Log`].
+    pub fn lowest(&self, stream: &str, partition: u32) -> Result<Option<u64>> {
+        let (stream_id, log) = self.logs.partition(stream, partition)?;
+        let Some(at) = self.logs.kept()? else {
+            return Ok(None);
+        };
+        let name = format!("{}{stream}", self.logs.scope());
+        let mut places = Vec::new();
+        self.kept.sync(at, |cursors| {
+            places.extend(cursors.of(&name, stream_id, partition));
+        })?;
+        Ok(lowest(&places, Some(&*log)))
+    }
+
     /// The start offset of a partition.
     pub(crate) fn start_of(&self, stream: &str, partition: u32) -> Result<u64> {
         self.logs.partition(stream, partition)?.1.start_offset()
@@ -235,7 +289,8 @@ impl Cursors {
                 return Ok(before);
             }
             let at = kept.map_or_else(|| self.logs.make_kept(), Ok)?;
-            if let Some(stored) = self.kept.put(at, name, version, record)? {
+            let needs = || self.logs.needs(stream, name.partition, record.position);
+            if let Some(stored) = self.kept.put(at, name, version, record, needs)? {
                 // What is not cleared up now is tried again.
                 let _ = self.kept.clear_up_if_due(|| self.logs.clear_up());
                 return Ok(stored);

@@ -5,17 +5,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::name::Name;
+use super::places::Places;
 use crate::directory::corrupt;
 use crate::types::StreamId;
-use crate::{Corruption, Error, LifeId, Log, Message, NewMessage, Position, Result, Start, Stored};
-
-/// The names of a cursor. Those of one partition are beside each other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name {
-    pub(crate) stream: Box<str>,
-    pub(crate) partition: u32,
-    pub(crate) id: Box<str>,
-}
+use crate::{Corruption, LifeId, Log, Message, NewMessage, Position, Result, Start, Stored};
 
 /// What is kept of a cursor: its value in the log.
 #[derive(Clone, Copy, Debug)]
@@ -65,17 +59,23 @@ impl Kept {
         self.with(at, |table| Ok(table.cursors.iter().map(clone).collect()))
     }
 
-    /// Stores a cursor that has still this version; else returns `None`.
+    /// Stores a cursor that has still this version; else returns `None`. If it is new, or goes
+    /// back, `needs` is told first that somebody needs what is there.
     pub(super) fn put(
         &self,
         at: &KeptIn,
         name: &Name,
         version: Option<u64>,
         record: Record,
+        needs: impl FnOnce(),
     ) -> Result<Option<Stored>> {
         self.with(at, |table| {
             if table.version(name) != version {
                 return Ok(None);
+            }
+            let before = table.cursors.get(name);
+            if !before.is_some_and(|before| record.is_ahead_of(before)) {
+                needs();
             }
             let (key, value) = (name.to_key(), record.to_bytes());
             let ack = at
@@ -103,6 +103,32 @@ impl Kept {
             table.superseded += 2;
             Ok(true)
         })
+    }
+
+    /// Brings all cursors to stable storage, and has `look` see where they are. Meanwhile nobody
+    /// stores another.
+    pub(crate) fn sync(&self, at: &KeptIn, look: impl FnOnce(&Places<'_>)) -> Result<()> {
+        let before = self.with(at, |table| Ok(table.cursors.clone()))?;
+        at.log.sync()?;
+        self.with(at, |table| {
+            look(&Places {
+                synced: &before,
+                now: &table.cursors,
+            });
+            Ok(())
+        })
+    }
+
+    /// As [`sync`](Kept::sync), where there is no log that keeps cursors, unless somebody has made
+    /// it meanwhile.
+    pub(crate) fn look_at_none(&self, look: impl FnOnce(&Places<'_>)) {
+        let table = self.0.lock();
+        if table.life.is_none() {
+            look(&Places {
+                synced: &table.cursors,
+                now: &table.cursors,
+            });
+        }
     }
 
     /// Calls `clear_up` if most of the log is of no use any more.
@@ -172,48 +198,13 @@ impl Table {
     }
 }
 
-impl Name {
-    /// The longest name of a cursor, in bytes.
-    const ID_LEN_MAX: usize = 512;
-
-    pub(super) fn new(id: &str, stream: &str, partition: u32) -> Result<Name> {
-        if id.is_empty() || id.len() > Name::ID_LEN_MAX || id.contains('\0') {
-            return Err(Error::Invalid(
-                "the name of a cursor has from 1 to 512 bytes, and no NUL",
-            ));
-        }
-        if stream.contains('\0') {
-            return Err(Error::Invalid("the name of a stream has no NUL"));
-        }
-        Ok(Name {
-            stream: stream.into(),
-            partition,
-            id: id.into(),
-        })
-    }
-
-    /// The key of the messages that keep the cursor.
-    fn to_key(&self) -> Vec<u8> {
-        let partition = self.partition.to_le_bytes();
-        [
-            self.id.as_bytes(),
-            b"\0",
-            self.stream.as_bytes(),
-            b"\0",
-            &partition,
-        ]
-        .concat()
-    }
-
-    fn from_key(key: &[u8]) -> Option<Name> {
-        let (names, partition) = key.split_last_chunk()?;
-        let (id, stream) = std::str::from_utf8(names).ok()?.split_once('\0')?;
-        let stream = stream.strip_suffix('\0')?;
-        Name::new(id, stream, u32::from_le_bytes(*partition)).ok()
-    }
-}
-
 impl Record {
+    /// Whether a cursor that was there only moves ahead to here.
+    fn is_ahead_of(&self, before: &Stored) -> bool {
+        let (position, was) = (self.position, before.position);
+        self.stream_id == before.stream_id && position.life == was.life && position.offset >= was.offset
+    }
+
     const VERSION: u8 = 1;
 
     fn to_bytes(self) -> [u8; 41] {
@@ -264,26 +255,6 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_from_keys() -> Result<()> {
-        for (id, stream, partition) in [("a", "", 0), ("é/x", "orders", 0x0100_0001), ("a", "é", u32::MAX)]
-        {
-            let name = Name::new(id, stream, partition)?;
-            assert_eq!(Name::from_key(&name.to_key()), Some(name));
-        }
-        for key in [
-            &b""[..],
-            b"\0\0\0\0",
-            b"a\0b\0\0\0\0",
-            b"\0b\0\0\0\0\0",
-            b"\xff\0b\0\0\0\0\0",
-            b"a\0b\0c\0\0\0\0\0",
-        ] {
-            assert_eq!(Name::from_key(key), None, "{key:?}");
-        }
-        Ok(())
-    }
-
-    #[test]
     fn values_are_of_one_length_and_version() {
         let bytes = record(5).to_bytes();
         assert_eq!(
@@ -314,10 +285,10 @@ mod tests {
     fn what_was_changed_meanwhile_is_not_overwritten() -> Result<()> {
         let (at, kept) = (in_memory(), Kept::default());
         let name = Name::new("a", "s", 0)?;
-        let first = kept.put(&at, &name, None, record(1))?.expect("stored");
-        assert_eq!(kept.put(&at, &name, None, record(2))?, None);
+        let first = kept.put(&at, &name, None, record(1), || {})?.expect("stored");
+        assert_eq!(kept.put(&at, &name, None, record(2), || {})?, None);
         let second = kept
-            .put(&at, &name, Some(first.version), record(2))?
+            .put(&at, &name, Some(first.version), record(2), || {})?
             .expect("stored");
         assert!(second.version > first.version);
         let read = Kept::default().get(&at, &name)?;

@@ -4,6 +4,8 @@
 mod closer;
 mod cursors;
 mod kept;
+mod name;
+mod places;
 mod reading;
 mod single;
 
@@ -13,3 +15,4 @@ pub use reading::Cursor;
 
 pub(crate) use cursors::Logs;
 pub(crate) use kept::{Kept, KeptIn};
+pub(crate) use places::{Places, lowest};

@@ -182,6 +182,12 @@ impl Aging {
         };
     }
 
+    /// More may be removed than a moment ago.
+    pub(crate) fn look_again(&mut self) {
+        self.due = None;
+        self.applied_at = None;
+    }
+
     /// How often to look whether anything is [due](Aging::is_due).
     pub(crate) fn period(policy: &Retention) -> Duration {
         let age = policy.age.unwrap_or(Duration::MAX);

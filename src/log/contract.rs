@@ -442,7 +442,7 @@ declare_log! {
         /// # Errors
         ///
         /// As [`trim`](Log::trim).
-        change fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        limit fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
             let _ = dry_run;
             // A closed log fails here.
             self.start_offset().map(|_| Trimmed::default())

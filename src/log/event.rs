@@ -51,6 +51,15 @@ pub enum Event {
         /// The offset that the log begins at now.
         start_offset: u64,
     },
+    /// Retention has removed messages that somebody has yet to read, because they were too far
+    /// behind: see [`Retention::keep_unread`](crate::Retention::keep_unread).
+    #[non_exhaustive]
+    RetentionOverrun {
+        /// The [floor](crate::RetentionFloor): the first message that was not read by all.
+        floor: u64,
+        /// The offset that the log begins at now.
+        start_offset: u64,
+    },
     /// Work failed whose result no call returns. Where the next attempt may mend it, there will be
     /// one; after a failed sync or write, the next publish says so as well.
     #[non_exhaustive]

@@ -13,6 +13,7 @@
 /// - `publish`: as `change`, and messages may be added.
 /// - `fetch`: as `read`, and the result has messages.
 /// - `change`: readers may see the log changed afterwards. The method returns a `Result`.
+/// - `limit`: as `change`, by what the log is to keep.
 /// - `wait`: as `change`, but it may take for ever.
 /// - `end`: as `change`; the handle is closed.
 /// - `read`: readers see no change. The method returns a `Result`.
@@ -133,6 +134,9 @@ macro_rules! declare_forward_log {
                 $d call
             };
             (@publish $d call:expr, $d result:ident, $d outcome:expr) => {
+                forward_log!(@change $d call, $d result, $d outcome)
+            };
+            (@limit $d call:expr, $d result:ident, $d outcome:expr) => {
                 forward_log!(@change $d call, $d result, $d outcome)
             };
             (@wait $d call:expr, $d result:ident, $d outcome:expr) => {

@@ -13,6 +13,7 @@ mod clock;
 mod default;
 mod durability;
 mod event;
+mod floor;
 mod listener;
 mod meter;
 mod options;
@@ -25,6 +26,7 @@ mod trace;
 pub(crate) use aging::{
     Aging, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known, latest_clock,
 };
+pub(crate) use floor::Allowed;
 pub(crate) use listener::Listener;
 pub(crate) use meter::{Cause, Listed, Meter, Timed};
 pub(crate) use reading::{Reading, Record};
@@ -38,6 +40,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;
 pub use event::{Event, Job};
+pub use floor::RetentionFloor;
 pub(crate) use options::Admission;
 pub use options::Options;
 pub use retention::Retention;

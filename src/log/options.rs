@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 #[cfg(feature = "fault")]
 use super::ManualClock;
 use super::{
-    Aging, Changes, Clock, Durability, Event, Listener, Retention, SystemClock, Tally, TimestampPolicy,
+    Aging, Changes, Clock, Durability, Event, Listener, Retention, RetentionFloor, SystemClock, Tally,
+    TimestampPolicy,
 };
 use crate::MappedFiles;
 #[cfg(feature = "fault")]
@@ -51,6 +52,15 @@ pub(crate) struct Admission {
     pub(crate) timestamps: TimestampPolicy,
 }
 
+/// What retention shares with others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Retaining {
+    /// Up to where all who need the log's messages have read them, if anybody says.
+    pub(crate) floor: Option<RetentionFloor>,
+    /// What is known of the age of the log's messages, where that outlasts the handle.
+    pub(crate) aging: Option<Arc<Mutex<Aging>>>,
+}
+
 /// What surrounds a log: who else uses it, parts of the system that a test may replace, and who is
 /// told what happens.
 #[derive(Clone, Debug)]
@@ -65,8 +75,7 @@ pub(crate) struct Environment {
     pub(crate) scheduler: Option<Scheduler>,
     /// Who is told of the log's changes besides those who wait at its own handle.
     pub(crate) changes: Option<Arc<Changes>>,
-    /// What is known of the age of the log's messages, where that outlasts the handle.
-    pub(crate) aging: Option<Arc<Mutex<Aging>>>,
+    pub(crate) retaining: Retaining,
     /// The number of the metadata that this process has last brought to stable storage, where that
     /// outlasts the handle; 0 if that is none or not known.
     pub(crate) durable_metadata: Option<Arc<AtomicU64>>,
@@ -108,7 +117,7 @@ impl Options {
                 mapped_files: MappedFiles::All,
                 scheduler: None,
                 changes: None,
-                aging: None,
+                retaining: Retaining::default(),
                 durable_metadata: None,
                 is_path_durable: false,
                 is_brief: false,
@@ -255,6 +264,14 @@ impl Options {
     /// Which messages the log keeps. Default: all of them.
     pub fn retention(mut self, retention: Retention) -> Options {
         self.admission.retention = retention;
+        self
+    }
+
+    /// Up to where all who need the log's messages have read them. It counts where the
+    /// [retention](Options::retention) is to [keep](Retention::keep_unread) what was not read.
+    /// Default: at offset 0.
+    pub fn retention_floor(mut self, floor: &RetentionFloor) -> Options {
+        self.environment.retaining.floor = Some(floor.clone());
         self
     }
 

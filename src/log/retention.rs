@@ -18,6 +18,7 @@ pub struct Retention {
     pub(crate) bytes: Option<u64>,
     pub(crate) messages: Option<u64>,
     pub(crate) by_event_time: bool,
+    pub(crate) lag_max: Option<u64>,
 }
 
 impl Retention {
@@ -83,6 +84,20 @@ impl Retention {
     /// cheap. [`trim::by_age`](crate::trim::by_age) has the same rule.
     pub fn by_event_time(mut self, by_event_time: bool) -> Retention {
         self.by_event_time = by_event_time;
+        self
+    }
+
+    /// Keep what somebody has yet to read, though it exceeds a limit: the messages at and above the
+    /// [floor](crate::Options::retention_floor), which is 0 until it is set. Of these, the ones
+    /// that are more than `lag_max` offsets behind the end of the log go all the same, and
+    /// [`Event::RetentionOverrun`](crate::Event::RetentionOverrun) tells. With [`u64::MAX`] the log
+    /// keeps whatever was not read, until the disk is full. Default: who has read what does not
+    /// matter.
+    ///
+    /// Only retention looks at the floor. [`trim`](crate::Log::trim) and
+    /// [`delete`](crate::Log::delete) remove what they are told to.
+    pub fn keep_unread(mut self, lag_max: u64) -> Retention {
+        self.lag_max = Some(lag_max);
         self
     }
 

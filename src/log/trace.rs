@@ -77,6 +77,9 @@ pub(super) fn tell(dir: &Path, event: &Event) {
             bytes,
             start_offset,
         } => info!(target: "duramen", dir, messages, bytes, start_offset, "retention removed"),
+        Event::RetentionOverrun { floor, start_offset } => {
+            warn!(target: "duramen", dir, floor, start_offset, "retention overrun");
+        }
         Event::JobFailed { job, error } => error!(target: "duramen", dir, %job, error, "job failed"),
         Event::Recovered {
             cut_bytes,

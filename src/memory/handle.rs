@@ -9,12 +9,12 @@ use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
 
 use super::state::State;
 use crate::control::{ControlState, Guard, Producers};
-use crate::log::{Aging, FirstYoung, Horizon, Moment, Reading, Record};
+use crate::log::{Aging, Horizon, Moment, Reading, Record};
 use crate::sys::Process;
 use crate::{
     Ack, BackupReport, Batch, Changes, Clock, Deleted, Error, IndexKind, LifeId, Log, MappedFiles, Message,
-    NewMessage, Options, Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Retention, Start,
-    Stats, Timestamp, Token, Trimmed,
+    NewMessage, Options, Place, Position, PublishOptions, ReadBatch, ReadOptions, Result, Retention,
+    RetentionFloor, Start, Stats, Timestamp, Token, Trimmed,
 };
 
 /// A [`Log`] without files, for the tests of applications. It has the same semantics as a
@@ -36,12 +36,13 @@ pub struct MemoryLog {
     pub(super) key_index: bool,
     time_index: bool,
     pub(super) retention: Retention,
+    pub(super) floor: RetentionFloor,
     pub(super) clock: Arc<dyn Clock>,
     /// The process that the log is of.
     process: Process,
-    aging: Mutex<Aging>,
+    pub(super) aging: Mutex<Aging>,
     /// When to look next whether the limits are exceeded.
-    next_look: Mutex<Instant>,
+    pub(super) next_look: Mutex<Instant>,
     /// The retention policy is applied after this many bytes were published.
     pub(super) rollover: u64,
     /// `None` if the log is closed.
@@ -79,6 +80,7 @@ impl MemoryLog {
             key_index: options.key_index.unwrap_or_default(),
             time_index: options.time_index.unwrap_or_default(),
             retention: options.admission.retention,
+            floor: options.environment.retaining.floor.clone().unwrap_or_default(),
             process: Process::current(),
             aging: Mutex::new(Aging::of_new_log(&options.admission.retention, &now)),
             next_look: Mutex::new(now.monotonic),
@@ -107,7 +109,7 @@ impl MemoryLog {
         self.state_as_is()
     }
 
-    fn state_as_is(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
+    pub(super) fn state_as_is(&self) -> Result<MappedRwLockReadGuard<'_, State>> {
         self.check_not_forked()?;
         RwLockReadGuard::try_map(self.state.read(), Option::as_ref).map_err(|_| Error::Closed)
     }
@@ -118,65 +120,6 @@ impl MemoryLog {
         let changed = change(self.state.write().as_mut().ok_or(Error::Closed)?);
         self.changes.notify();
         changed
-    }
-
-    /// Applies the retention policy if it is time to look, and there may be something to remove.
-    fn keep_up(&self) -> Result<()> {
-        if !self.retention.is_limited() {
-            return Ok(());
-        }
-        let now = self.clock.monotonic();
-        {
-            let mut next_look = self.next_look.lock();
-            if now < *next_look {
-                return Ok(());
-            }
-            *next_look = now.checked_add(Aging::period(&self.retention)).unwrap_or(now);
-        }
-        let next_offset = self.state_as_is()?.next_offset();
-        let is_due = {
-            let mut aging = self.aging.lock();
-            aging.note(&self.retention, now, next_offset);
-            aging.is_due(&self.retention, now, next_offset)
-        };
-        if is_due {
-            self.change(|state| self.retain(state))?;
-        }
-        Ok(())
-    }
-
-    /// Applies the retention policy unasked: no more comes due by age than time has passed.
-    pub(super) fn retain(&self, state: &mut State) -> Result<()> {
-        state.size_since = 0;
-        let now = Moment::of(&*self.clock);
-        let mut cut = state.cut_by_count_and_bytes(&self.retention, size)?;
-        let mut aging = self.aging.lock();
-        aging.note(&self.retention, now.monotonic, state.next_offset());
-        if let Some(age) = self.retention.age
-            && aging.is_age_due(now.monotonic)
-        {
-            let horizon = aging.horizon(&now, age, self.retention.by_event_time);
-            let young = aging.limited(state.first_young(&horizon), now.monotonic, age);
-            cut = cut.max(young.offset);
-            aging.passed(&now, age, &horizon, &FirstYoung { offset: cut, ..young });
-        }
-        aging.applied(state.next_offset());
-        state.trim(cut, size);
-        Ok(())
-    }
-
-    /// The first offset that the policy keeps by the clock as it is.
-    fn retention_cut(&self, state: &State) -> Result<u64> {
-        let cut = state.cut_by_count_and_bytes(&self.retention, size)?;
-        let Some(age) = self.retention.age else {
-            return Ok(cut);
-        };
-        let now = Moment::of(&*self.clock);
-        let horizon = Horizon::at(now.wall, age, self.retention.by_event_time);
-        let mut aging = self.aging.lock();
-        aging.note(&self.retention, now.monotonic, state.next_offset());
-        let proven = aging.proven(now.monotonic, age);
-        Ok(cut.max(state.first_young(&horizon).offset).max(proven))
     }
 
     pub(super) fn need_key_index(&self) -> Result<()> {
@@ -336,12 +279,12 @@ impl Log for MemoryLog {
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
         if dry_run {
             let state = self.state_as_is()?;
-            return Ok(state.trim_result(self.retention_cut(&state)?, size));
+            return Ok(state.trim_result(self.retention_cut(&state)?.before, size));
         }
         self.change(|state| {
             state.size_since = 0;
             let cut = self.retention_cut(state)?;
-            Ok(state.trim(cut, size))
+            Ok(self.trim_to(state, cut))
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod handle;
 mod publish;
+mod retention;
 mod state;
 
 pub use handle::MemoryLog;

@@ -1,8 +1,8 @@
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::inner::Inner;
+use super::inner::{Floors, Inner};
 use super::job::Job;
 use super::journal::ROLLOVER;
 use super::options::{DeadLetter, DebugLog, QueueOptions};
@@ -122,6 +122,15 @@ impl<L: Log> Queue<L> {
         Ok(Queue { inner })
     }
 
+    /// Who says up to where the queue has dealt with its partitions.
+    pub(crate) fn floors(&self) -> Weak<dyn Floors>
+    where
+        L: 'static,
+    {
+        let inner: Weak<Inner<L>> = Arc::downgrade(&self.inner);
+        inner
+    }
+
     /// The next job. Waits for one if there is none, with a `timeout` at most so long, and then
     /// returns `None`. Also returns `None`, at once, if every log is sealed and everything in it is
     /// settled.
@@ -185,6 +194,19 @@ impl<L: Log> Queue<L> {
     /// Those of [`Log::sync`].
     pub fn sync(&self) -> Result<()> {
         self.inner.sync()
+    }
+
+    /// For each partition an offset: everything below it is settled, on stable storage, and the
+    /// queue does not need it any more. So these can be the [floor](crate::RetentionFloor) of a log
+    /// that is in no store. A store does this itself: see
+    /// [`keep_unread`](crate::store::RetentionConfig::keep_unread).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sync`](Queue::sync).
+    pub fn synced_floors(&self) -> Result<Vec<u64>> {
+        let floors = self.inner.synced_floors()?;
+        Ok(floors.into_iter().map(|floor| floor.offset).collect())
     }
 
     /// Closes the queue for all its handles, and not the logs. Workers that wait return with

@@ -19,6 +19,7 @@ mod waiting;
 mod window;
 
 pub(crate) use handle::Sources;
+pub(crate) use inner::Floors;
 pub(crate) use journal::ROLLOVER;
 pub(crate) use options::DeadLetter;
 

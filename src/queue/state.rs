@@ -335,6 +335,23 @@ impl State {
         xxh3_64(&bytes)
     }
 
+    /// For each partition the first message that is not settled, or is being buried.
+    pub(super) fn floors(&self) -> Vec<Position> {
+        let floor = |(index, part): (usize, &Part)| {
+            let buried = self
+                .burying
+                .values()
+                .filter(|burying| burying.partition == number(index));
+            let first = buried.map(|burying| burying.offset).min();
+            let floor = part.window.floor();
+            Position {
+                life: part.life,
+                offset: first.map_or(floor, |first| first.min(floor)),
+            }
+        };
+        self.parts.iter().enumerate().map(floor).collect()
+    }
+
     fn note(&mut self, delta: &Delta) -> Result<()> {
         if self.journal.is_long() {
             self.snapshot()?;

@@ -12,7 +12,7 @@ use super::inner::Inner;
 use super::record::{Numbers, Record};
 use crate::engine::was_closed;
 use crate::types::StreamId;
-use crate::{Ack, Changes, Control, Error, FileLog, Log, NewMessage, PublishOptions, Result};
+use crate::{Ack, Changes, Control, Error, FileLog, Log, NewMessage, Options, PublishOptions, Result};
 
 /// A partition that somebody uses.
 #[derive(Clone, Copy, Debug)]
@@ -275,15 +275,22 @@ impl<'a> Access<'a> {
     }
 
     fn open_log(&self, record: &Record, is_brief: bool) -> Result<FileLog> {
-        let (inner, id, number) = (self.inner, self.entry.id, self.partition.number);
-        let mut options = inner.options_of(record);
+        let mut options = self.inner.options_of(record);
         options.environment.is_brief = is_brief;
         // The layout has made them so.
         options.environment.is_path_durable = true;
         options.environment.changes = Some(Arc::clone(&self.partition.changes));
-        options.environment.aging = Some(Arc::clone(&self.partition.remembered.aging));
+        options.environment.retaining.aging = Some(Arc::clone(&self.partition.remembered.aging));
+        options.environment.retaining.floor = Some(self.partition.remembered.readers.floor().clone());
         options.environment.durable_metadata = Some(Arc::clone(&self.partition.remembered.durable_metadata));
         options.environment.tally = Some(Arc::clone(self.counters()) as _);
+        let log = self.open_with(&options, record)?;
+        self.partition.remembered.readers.opened(&log);
+        Ok(log)
+    }
+
+    fn open_with(&self, options: &Options, record: &Record) -> Result<FileLog> {
+        let (inner, id, number) = (self.inner, self.entry.id, self.partition.number);
         let is_made = record.made.contains(number);
         if inner.options.read_only && !is_made {
             let dir = inner.layout.find_partition(id, number)?;

@@ -86,6 +86,12 @@ settings! {
         17 max_bytes: u64,
         /// Keep so many of the newest messages; [`u64::MAX`]: all. Default: all.
         18 max_messages: u64,
+        /// Keep what exceeds a limit, but was not read by all of the stream's stored
+        /// [cursors](super::Store::cursors) and work queues: see [`Retention::keep_unread`]. The
+        /// number is the largest lag, in offsets: what is further behind the end goes all the same,
+        /// and the event [`Overrun`](super::StreamEventKind::Overrun) tells. [`u64::MAX`]: no limit
+        /// to the lag. Default: who has read what does not matter.
+        20 keep_unread: u64,
         /// Let the age count from the times of the messages: see [`Retention::by_event_time`].
         /// Default: false.
         19 by_event_time: bool,
@@ -196,6 +202,9 @@ impl StreamConfig {
         }
         if let Some(messages) = self.retention.max_messages {
             retention = retention.max_messages(messages);
+        }
+        if let Some(lag_max) = self.retention.keep_unread {
+            retention = retention.keep_unread(lag_max);
         }
         retention
     }

@@ -12,7 +12,7 @@ use super::opening::Owner;
 use super::partition_log::PartitionLog;
 use crate::cursor::{KeptIn, Logs};
 use crate::types::StreamId;
-use crate::{Cursors, Log, Result, TimestampPolicy};
+use crate::{Cursors, Log, Position, Result, TimestampPolicy};
 
 #[derive(Debug)]
 struct OfStore {
@@ -68,6 +68,15 @@ impl Logs for OfStore {
         let entry = self.inner.entry(&format!("{}{stream}", self.scope))?;
         let log = PartitionLog::new(&self.inner, &entry, partition)?;
         Ok((entry.id, Arc::new(log)))
+    }
+
+    fn needs(&self, stream: &str, partition: u32, position: Position) {
+        let name = format!("{}{stream}", self.scope);
+        if let Ok(entry) = self.inner.entry(&name)
+            && let Ok(partition) = entry.partition(partition)
+        {
+            partition.remembered.readers.add(position);
+        }
     }
 }
 

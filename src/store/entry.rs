@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use super::counters::Counters;
 use super::metrics::Metrics;
 use super::partitioner::Partitions;
+use super::readers::{Queues, Readers};
 use super::record::{Numbers, Record};
 use super::slot::Slot;
 use crate::log::Aging;
@@ -34,6 +35,8 @@ pub(super) struct Entry {
     /// For how long nobody has written to it, as far as that is known.
     pub(super) written: Mutex<Option<Written>>,
     pub(super) next_look: Slot,
+    /// Its work queues that were opened in this life of the store.
+    pub(super) queues: Queues,
     counters: Arc<Counters>,
 }
 
@@ -96,6 +99,8 @@ pub(super) struct Remembered {
     /// The number of its metadata that this process has last brought to stable storage; 0 if that
     /// is none or not known.
     pub(super) durable_metadata: Arc<AtomicU64>,
+    /// Who has yet to read it.
+    pub(super) readers: Readers,
 }
 
 /// What is due in a partition that nobody need use.
@@ -179,6 +184,7 @@ impl Entry {
             state: AtomicU8::new(state),
             written: Mutex::default(),
             next_look: Slot::default(),
+            queues: Queues::default(),
             counters: Arc::default(),
         }
     }

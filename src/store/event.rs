@@ -41,10 +41,13 @@ pub enum StreamEventKind {
     Paused,
     /// Partitions were resumed.
     Resumed,
+    /// Messages of a partition were removed that somebody has yet to read, because they were too
+    /// far behind: see [`RetentionConfig::keep_unread`](super::RetentionConfig::keep_unread).
+    Overrun,
 }
 
 impl StreamEventKind {
-    const ALL: [StreamEventKind; 8] = [
+    const ALL: [StreamEventKind; 9] = [
         StreamEventKind::Created,
         StreamEventKind::Reconfigured,
         StreamEventKind::Deleted,
@@ -53,6 +56,7 @@ impl StreamEventKind {
         StreamEventKind::Unsealed,
         StreamEventKind::Paused,
         StreamEventKind::Resumed,
+        StreamEventKind::Overrun,
     ];
 
     /// The name, such as `created`.
@@ -67,6 +71,7 @@ impl StreamEventKind {
             StreamEventKind::Unsealed => "unsealed",
             StreamEventKind::Paused => "paused",
             StreamEventKind::Resumed => "resumed",
+            StreamEventKind::Overrun => "overrun",
         }
     }
 

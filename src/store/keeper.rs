@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::compactor::Compactor;
 use super::entry::Entry;
+use super::slot::Slot;
 use super::telling::Telling;
 use super::upcoming::Upcoming;
 use crate::scheduler::{Lane, Member, Scheduler, Turn, Worker};
@@ -30,6 +31,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Keeper {
     pub(super) upcoming: Upcoming,
+    /// The next look at how far readers have come.
+    pub(super) floors: Arc<Slot>,
     pub(super) compactor: Compactor,
     /// Tells a listener, if there is one.
     pub(super) telling: Option<Arc<Telling>>,

@@ -54,6 +54,7 @@ impl Inner {
         if !self.options.log.background || self.options.read_only {
             return due;
         }
+        self.keep_floors(entry);
         for number in made.iter().filter(|_| needs_looks) {
             if let Ok(partition) = entry.partition(number) {
                 due += PACE;
@@ -73,7 +74,7 @@ impl Inner {
         self.look_when_due();
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.options.log.environment.clock.monotonic()
     }
 
@@ -89,7 +90,7 @@ impl Inner {
         }
     }
 
-    fn look_at(&self, due: Instant, entry: &Arc<Entry>, partition: &Arc<Partition>) {
+    pub(super) fn look_at(&self, due: Instant, entry: &Arc<Entry>, partition: &Arc<Partition>) {
         let look = Look::Partition(Arc::clone(entry), Arc::clone(partition));
         self.keeper.upcoming.add(due, look);
     }
@@ -120,6 +121,7 @@ impl Inner {
                     .upcoming
                     .add(self.now() + CATALOG_PERIOD, Look::Catalog);
             }
+            Some(Look::Floors(_)) => self.look_at_floors(),
             None => {}
         }
         self.look_when_due();
@@ -168,6 +170,8 @@ impl Inner {
         match looked {
             // Whoever publishes to it opens it, which has it looked at again.
             Ok(Some(stats)) if stats.messages == 0 => None,
+            // It is looked at as soon as the floor is raised.
+            Ok(Some(_)) if partition.remembered.readers.floor().is_held() => Some(now + AGAIN_AFTER),
             Ok(Some(_)) => {
                 let due = partition
                     .remembered

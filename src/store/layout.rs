@@ -235,6 +235,15 @@ impl Layout {
         Ok(found)
     }
 
+    /// The names of the directories of a stream's work queues.
+    pub(super) fn queues_of(&self, id: StreamId) -> Result<Vec<String>> {
+        let queues = self.root.enter(QUEUES)?;
+        let stream = queues.map(|queues| queues.enter(&id.to_string())).transpose()?;
+        stream
+            .flatten()
+            .map_or_else(|| Ok(Vec::new()), |stream| stream.list())
+    }
+
     /// Removes the states of all work queues but these. They are gone on stable storage then.
     pub(super) fn keep_queues(&self, is_kept: impl Fn(StreamId, &str) -> bool) -> Result<()> {
         for (id, group, dir) in Layout::queues_in(&self.root)? {

@@ -109,6 +109,12 @@ impl PartitionLog {
         Ok(self.append(messages, how)?.next_offset())
     }
 
+    fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
+        self.check_open()?;
+        self.inner.set_floors_of(&self.entry)?;
+        self.changing(|log| log.apply_retention(dry_run))
+    }
+
     fn size(&self, message: &NewMessage<'_>) -> u64 {
         let size = self.access().reading(self.asked, |log| Ok(log.size(message)));
         size.unwrap_or_else(|_| metered_size(message))

@@ -70,7 +70,8 @@ impl Store {
             }
         };
         let own = &self.inner.options.log;
-        let dir = self.inner.layout.make_queue(source.id()?, &hexadecimal(group))?;
+        let directory = hexadecimal(group);
+        let dir = self.inner.layout.make_queue(source.id()?, &directory)?;
         let log = options_of_queue(own, options.durability).open_in(&dir)?;
         let sources = Sources {
             logs,
@@ -78,7 +79,10 @@ impl Store {
             stream: stream.to_owned(),
             group: group.to_owned(),
         };
-        Queue::over(sources, log, Arc::clone(&own.environment.clock), options)
+        let queue = Queue::over(sources, log, Arc::clone(&own.environment.clock), options)?;
+        self.inner
+            .queue_opened(source.entry()?, directory, queue.floors())?;
+        Ok(queue)
     }
 
     /// A stream, which is made as the defaults say if there is none.

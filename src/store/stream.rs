@@ -285,7 +285,7 @@ impl Stream {
         of_store(&self.inner, scope.into())
     }
 
-    fn entry(&self) -> Result<&Arc<Entry>> {
+    pub(super) fn entry(&self) -> Result<&Arc<Entry>> {
         if let Some(entry) = self.entry.get() {
             return Ok(entry);
         }

@@ -18,6 +18,8 @@ pub(super) enum Look {
     Emptiness(Arc<Entry>),
     /// Whether the catalog has got long.
     Catalog,
+    /// How far the readers of streams have come that keep what was not read.
+    Floors(Arc<Slot>),
 }
 
 /// Looks by the time when they are due, by the monotonic clock of the store.
@@ -36,6 +38,7 @@ impl Look {
         match self {
             Look::Partition(_, partition) => Some(&partition.keeping.next_look),
             Look::Emptiness(entry) => Some(&entry.next_look),
+            Look::Floors(slot) => Some(slot),
             Look::Catalog => None,
         }
     }

@@ -39,6 +39,7 @@ mod run;
 mod settings;
 mod streams;
 mod syncs;
+mod unread;
 #[path = "../common/verdict.rs"]
 mod verdict;
 mod workload;

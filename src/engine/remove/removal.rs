@@ -8,7 +8,7 @@ use crate::directory::{Directory, Health, LiveMetadata};
 use crate::engine::append::{Append, Due};
 use crate::engine::segments::Segments;
 use crate::log::Aging;
-use crate::{Clock, Options, Result, Retention};
+use crate::{Clock, Options, Result, Retention, RetentionFloor};
 
 /// What removing messages works on.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct Remove {
     pub(crate) policy: Retention,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) aging: Arc<Mutex<Aging>>,
+    pub(super) floor: RetentionFloor,
     pub(super) rollover: u64,
     pub(super) to_copy: ToCopy,
     /// Base offsets of segments that were merged into others and could not be unlinked.
@@ -55,7 +56,8 @@ impl Remove {
             space: Arc::clone(space),
             policy: options.admission.retention,
             clock: Arc::clone(&options.environment.clock),
-            aging: options.environment.aging.clone().unwrap_or_default(),
+            aging: options.environment.retaining.aging.clone().unwrap_or_default(),
+            floor: options.environment.retaining.floor.clone().unwrap_or_default(),
             rollover: options.rollover,
             to_copy: ToCopy::default(),
             unlink_pending: Mutex::new(Vec::new()),

@@ -3,7 +3,7 @@
 use super::removal::{Removal, Remove};
 use crate::engine::segments::{FromEnd, Reader};
 use crate::format::{FRAMES_START, FileName};
-use crate::log::{Cause, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known};
+use crate::log::{Allowed, Cause, FirstYoung, Horizon, Leave, Moment, creation_time, is_creation_known};
 use crate::segment::{ReadFault, SegmentSnapshot};
 use crate::{Error, Event, Job, Result, Trimmed};
 
@@ -26,8 +26,9 @@ impl Removal<'_> {
             }
             Ok(cut)
         })?;
+        let cut = self.allowed(cut);
         if dry_run {
-            return Reader::with(&remove.segments, |reader| self.what_goes(reader, cut));
+            return Reader::with(&remove.segments, |reader| self.what_goes(reader, cut.before));
         }
         let trimmed = self.trim_and_tell(cut)?;
         let left = self.leave_old_segment();
@@ -36,9 +37,16 @@ impl Removal<'_> {
         Ok(trimmed)
     }
 
+    /// What the policy does not keep, less what somebody has yet to read, if it keeps that.
+    fn allowed(&self, before: u64) -> Allowed {
+        let remove = self.remove;
+        let next_offset = remove.segments.list().next_offset();
+        remove.policy.allowed(&remove.floor, before, next_offset)
+    }
+
     /// Trims to where the policy says.
-    fn trim_and_tell(&self, before: u64) -> Result<Trimmed> {
-        let trimmed = self.trim(before)?;
+    fn trim_and_tell(&self, cut: Allowed) -> Result<Trimmed> {
+        let trimmed = self.trim(cut.before)?;
         let meter = self.remove.health().meter();
         meter.removed(Cause::Retention, trimmed.count, trimmed.size);
         let segments = &self.remove.segments;
@@ -47,6 +55,14 @@ impl Removal<'_> {
                 messages: trimmed.count,
                 bytes: trimmed.size,
                 start_offset: segments.list().start_offset,
+            });
+        }
+        if cut.is_overrun && trimmed.count > 0 {
+            let start_offset = segments.list().start_offset;
+            self.remove.floor.note_overrun(start_offset);
+            segments.teller.note(|| Event::RetentionOverrun {
+                floor: self.remove.floor.offset(),
+                start_offset,
             });
         }
         Ok(trimmed)
@@ -66,6 +82,7 @@ impl Removal<'_> {
                 cut = cut.max(pass.young.offset);
             }
         }
+        let cut = self.allowed(cut);
         self.trim_and_tell(cut)?;
         let mut aging = remove.aging.lock();
         if let (Some(pass), Some(age)) = (pass, remove.policy.age) {
@@ -74,7 +91,7 @@ impl Removal<'_> {
                 age,
                 &pass.horizon,
                 &FirstYoung {
-                    offset: cut,
+                    offset: cut.before,
                     ..pass.young
                 },
             );
@@ -205,6 +222,9 @@ impl Remove {
         let next_offset = self.segments.list().next_offset();
         let mut aging = self.aging.lock();
         aging.note(&self.policy, now.monotonic, next_offset);
+        if self.floor.take_raised() {
+            aging.look_again();
+        }
         let is_due = aging.is_due(&self.policy, now.monotonic, next_offset);
         drop(aging);
         is_due || self.old_segment(now.wall).is_ok_and(|old| old.is_some())

@@ -129,7 +129,7 @@ impl Meter {
             Event::RolledOver { .. } => handles.rollovers.increment(1),
             Event::Sealed { .. } => handles.seals.increment(1),
             // Counted by `removed`, as what others remove.
-            Event::RetentionRemoved { .. } => {}
+            Event::RetentionRemoved { .. } | Event::RetentionOverrun { .. } => {}
             Event::JobFailed { job, .. } => {
                 for (_, failures) in handles.failed.jobs.iter().filter(|(of, _)| of == job) {
                     failures.increment(1);

@@ -31,7 +31,8 @@ fn the_configuration_is_what_was_asked_for() {
     let store = Store::with(&[("plain", &[])]);
     let plain = json!({
         "name": "plain", "partitions": 1, "max_age": null, "max_bytes": null, "max_messages": null,
-        "by_event_time": false, "compact": false, "compact_older_than": null, "delete_on_empty": null,
+        "keep_unread": null, "by_event_time": false, "compact": false, "compact_older_than": null,
+        "delete_on_empty": null,
         "timestamps": "as-given", "uncapped": false, "durability": "os",
         "key_index": false, "time_index": false, "require_token": false,
     });
@@ -46,6 +47,8 @@ fn the_configuration_is_what_was_asked_for() {
         "1M",
         "--max-messages",
         "9",
+        "--keep-unread",
+        "1000",
         "--by-event-time",
         "--compact",
         "--compact-older-than",
@@ -64,7 +67,8 @@ fn the_configuration_is_what_was_asked_for() {
     store.run(&[&["create", "full"][..], &all].concat()).ok();
     let full = json!({
         "name": "full", "partitions": 2, "max_age": "1h30m", "max_bytes": 1_048_576, "max_messages": 9,
-        "by_event_time": true, "compact": true, "compact_older_than": "1h", "delete_on_empty": "1day",
+        "keep_unread": 1000, "by_event_time": true, "compact": true, "compact_older_than": "1h",
+        "delete_on_empty": "1day",
         "timestamps": "client-prefer", "uncapped": true,
         "durability": "interval:100ms", "key_index": true, "time_index": true, "require_token": true,
     });
@@ -75,6 +79,7 @@ fn the_configuration_is_what_was_asked_for() {
         "max_age",
         "max-bytes",
         "max_messages",
+        "keep_unread",
         "by_event_time",
         "compact",
         "compact_older_than",

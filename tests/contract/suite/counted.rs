@@ -75,7 +75,10 @@ fn declared() -> Vec<&'static str> {
     let methods = source.filter_map(|line| {
         let line = line.trim_start();
         let (kind, rest) = line.split_once(" fn ")?;
-        let is_kind = ["publish", "change", "wait", "end", "fetch", "read", "plain"].contains(&kind);
+        let is_kind = [
+            "publish", "change", "limit", "wait", "end", "fetch", "read", "plain",
+        ]
+        .contains(&kind);
         rest.split_once('(').map(|(name, _)| name).filter(|_| is_kind)
     });
     methods.collect()

@@ -4,6 +4,7 @@ mod burying;
 mod consumer;
 mod cursor;
 mod stored;
+mod unread;
 
 use std::any::Any;
 use std::sync::Arc;

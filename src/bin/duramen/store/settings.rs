@@ -63,6 +63,11 @@ struct Removal {
     #[arg(long, value_name = "N")]
     max_messages: Option<u64>,
 
+    /// Keep what exceeds a limit and was not read by all stored cursors and work queues, but for
+    /// what is more than N offsets behind the end
+    #[arg(long, value_name = "N")]
+    keep_unread: Option<u64>,
+
     /// Let --max-age count from the times of the messages
     #[arg(long)]
     by_event_time: bool,
@@ -115,6 +120,8 @@ pub(super) enum Field {
     MaxBytes,
     #[value(alias = "max_messages")]
     MaxMessages,
+    #[value(alias = "keep_unread")]
+    KeepUnread,
     #[value(alias = "by_event_time")]
     ByEventTime,
     Compact,
@@ -140,6 +147,7 @@ impl Settings {
         config.retention.max_age = removal.max_age;
         config.retention.max_bytes = removal.max_bytes;
         config.retention.max_messages = removal.max_messages;
+        config.retention.keep_unread = removal.keep_unread;
         config.retention.by_event_time = removal.by_event_time.then_some(true);
         config.compaction.enabled = removal.compact.then_some(true);
         config.compaction.older_than = removal.compact_older_than;
@@ -162,6 +170,7 @@ impl Settings {
         patch.retention.max_age = to_patch(config.retention.max_age);
         patch.retention.max_bytes = to_patch(config.retention.max_bytes);
         patch.retention.max_messages = to_patch(config.retention.max_messages);
+        patch.retention.keep_unread = to_patch(config.retention.keep_unread);
         patch.retention.by_event_time = to_patch(config.retention.by_event_time);
         patch.compaction.enabled = to_patch(config.compaction.enabled);
         patch.compaction.older_than = to_patch(config.compaction.older_than);
@@ -193,6 +202,7 @@ fn clear_field(patch: &mut StreamPatch, field: Field) -> bool {
         Field::MaxAge => clear(&mut patch.retention.max_age),
         Field::MaxBytes => clear(&mut patch.retention.max_bytes),
         Field::MaxMessages => clear(&mut patch.retention.max_messages),
+        Field::KeepUnread => clear(&mut patch.retention.keep_unread),
         Field::ByEventTime => clear(&mut patch.retention.by_event_time),
         Field::Compact => clear(&mut patch.compaction.enabled),
         Field::CompactOlderThan => clear(&mut patch.compaction.older_than),
@@ -237,7 +247,7 @@ pub(super) const CONFIG_HELP: &str = "\
 The configuration is an object:
 
   {\"name\":\"orders\",\"partitions\":4,\"max_age\":\"7days\",\"max_bytes\":null,\"max_messages\":null,\
-\"by_event_time\":false,\"compact\":false,\"compact_older_than\":null,\
+\"keep_unread\":null,\"by_event_time\":false,\"compact\":false,\"compact_older_than\":null,\
 \"delete_on_empty\":null,\"timestamps\":\"as-given\",\"uncapped\":false,\"durability\":\"os\",\"key_index\":true,\
 \"time_index\":false,\"require_token\":false}
 
@@ -265,6 +275,7 @@ struct Kept {
     max_age: Option<String>,
     max_bytes: Option<u64>,
     max_messages: Option<u64>,
+    keep_unread: Option<u64>,
     by_event_time: bool,
     compact: bool,
     compact_older_than: Option<String>,
@@ -288,6 +299,7 @@ impl Config<'_> {
                 max_age: retention.max_age.map(duration_text),
                 max_bytes: retention.max_bytes,
                 max_messages: retention.max_messages,
+                keep_unread: retention.keep_unread,
                 by_event_time: retention.by_event_time.unwrap_or_default(),
                 compact: config.compaction.enabled.unwrap_or_default(),
                 compact_older_than: config.compaction.older_than.map(duration_text),

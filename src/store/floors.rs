@@ -1,0 +1,159 @@
+//! Up to where retention may go in the partitions of streams that keep what was not read.
+//!
+//! A [floor](crate::RetentionFloor) must not be above what some reader may come back to after a
+//! power cut. So the cursors and the states of work queues are brought to stable storage, and then
+//! the floors are raised to where they were before that. Only here a floor is raised: once a
+//! second, and when retention is asked for by hand. It is lowered at once: for a cursor that is new
+//! or goes back while the lock on all cursors is held, for a queue when it is opened.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::access::{Access, Asked};
+use super::entry::{Entry, Partition};
+use super::event::StreamEventKind;
+use super::inner::Inner;
+use super::layout::Layout;
+use super::name::CURSORS;
+use super::readers::Dealt;
+use super::record::Numbers;
+use super::upcoming::Look;
+use crate::cursor::{KeptIn, Places};
+use crate::queue::Floors;
+use crate::{Error, Log, Result};
+
+/// How often the floors are set.
+const PERIOD: Duration = Duration::from_secs(1);
+
+impl Inner {
+    /// Has the floors of a stream set from now on, if it keeps what was not read.
+    pub(super) fn keep_floors(&self, entry: &Entry) {
+        if keeps_unread(entry) {
+            let look = Look::Floors(Arc::clone(&self.keeper.floors));
+            self.keeper.upcoming.add(self.now(), look);
+        }
+    }
+
+    /// Sets the floors of all streams that keep what was not read, and has it done again.
+    pub(super) fn look_at_floors(&self) {
+        let entries: Vec<_> = self.streams.read().all().cloned().collect();
+        let entries: Vec<_> = entries.into_iter().filter(|entry| keeps_unread(entry)).collect();
+        if entries.is_empty() {
+            return;
+        }
+        // What fails is tried again. Until then nothing more goes.
+        let _ = self.set_floors(&entries);
+        entries.iter().for_each(|entry| self.go_on_retaining(entry));
+        let look = Look::Floors(Arc::clone(&self.keeper.floors));
+        self.keeper.upcoming.add(self.now() + PERIOD, look);
+    }
+
+    /// Sets the floors of a stream, if it keeps what was not read.
+    pub(super) fn set_floors_of(&self, entry: &Arc<Entry>) -> Result<()> {
+        if keeps_unread(entry) && !self.options.read_only {
+            self.set_floors(std::slice::from_ref(entry))?;
+        }
+        Ok(())
+    }
+
+    fn set_floors(&self, entries: &[Arc<Entry>]) -> Result<()> {
+        let dealt = entries.iter().map(|entry| {
+            let groups = self.layout.queues_of(entry.id)?;
+            entry.queues.sync(&groups)
+        });
+        let dealt: Vec<Dealt> = dealt.collect::<Result<_>>()?;
+        let set = |cursors: &Places<'_>| {
+            for (entry, dealt) in entries.iter().zip(&dealt) {
+                set_floors(entry, cursors, dealt);
+            }
+        };
+        match self.kept_cursors()? {
+            Some(kept) => self.cursors.sync(&kept, set),
+            None => {
+                self.cursors.look_at_none(set);
+                Ok(())
+            }
+        }
+    }
+
+    /// Where the cursors are kept, if any are.
+    fn kept_cursors(&self) -> Result<Option<KeptIn>> {
+        let Some(entry) = self.find(CURSORS)? else {
+            return Ok(None);
+        };
+        let partition = entry.partition(0)?;
+        Access::new(self, &entry, partition).reading(Asked::Changing, |_| Ok(()))?;
+        let log = partition.log.load_full().ok_or(Error::Closed)?;
+        Ok(Some(KeptIn {
+            log: log as Arc<dyn Log>,
+            path: Layout::path_of(self.layout.root(), entry.id, 0),
+            is_read_only: false,
+        }))
+    }
+
+    /// Removes what was kept for readers who have come further, and tells of partitions that have
+    /// lost what was not read.
+    fn go_on_retaining(&self, entry: &Arc<Entry>) {
+        let mut overrun = Vec::new();
+        for partition in made(entry) {
+            let readers = &partition.remembered.readers;
+            if readers.take_overrun() {
+                overrun.push(partition.number);
+            }
+            if readers.floor().take_raised() {
+                partition.remembered.aging.lock().look_again();
+                match partition.log.load_full() {
+                    Some(log) => log.retain(),
+                    None => self.look_at(self.now(), entry, &partition),
+                }
+            }
+        }
+        let overrun: Numbers = overrun.into_iter().collect();
+        if !overrun.is_empty() {
+            // It is an event like others: what cannot be noted now was told to the log's listener.
+            let _ = self.change(entry, Some(StreamEventKind::Overrun), &overrun, |_| Ok(true));
+        }
+    }
+
+    /// A work queue of a stream was opened: nothing goes that it needs.
+    pub(super) fn queue_opened(
+        &self,
+        entry: &Arc<Entry>,
+        directory: String,
+        queue: Weak<dyn Floors>,
+    ) -> Result<()> {
+        let floors = queue.upgrade().ok_or(Error::Closed)?.synced_floors()?;
+        entry.queues.opened(directory, queue, floors.clone());
+        for (number, floor) in (0..).zip(floors) {
+            entry.partition(number)?.remembered.readers.add(floor);
+        }
+        Ok(())
+    }
+}
+
+fn keeps_unread(entry: &Entry) -> bool {
+    entry.check_live().is_ok() && entry.record.lock().config.retention.keep_unread.is_some()
+}
+
+fn set_floors(entry: &Entry, cursors: &Places<'_>, dealt: &Dealt) {
+    // Else who opened a queue meanwhile has lowered the floors, and they stay so until the next
+    // look.
+    let Some(_no_queue_opens) = entry.queues.hold(dealt) else {
+        return;
+    };
+    for partition in made(entry) {
+        let number = partition.number;
+        let places = cursors
+            .of(&entry.name, entry.id, number)
+            .chain(dealt.places(number));
+        let log = partition.log.load();
+        partition.remembered.readers.set(places.collect(), log.as_deref());
+    }
+}
+
+/// The partitions that have a log.
+fn made(entry: &Entry) -> Vec<Arc<Partition>> {
+    let made = entry.record.lock().made.clone();
+    let partitions = made.iter().filter_map(|number| entry.partition(number).ok());
+    partitions.cloned().collect()
+}
