@@ -234,7 +234,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemoryLog;
+    use crate::{Error, MemoryLog};
 
     fn record(offset: u64) -> Record {
         Record {
