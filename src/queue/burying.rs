@@ -49,7 +49,7 @@ impl<L: Log> Inner<L> {
 
     /// See [`Queue::kick`](super::Queue::kick).
     pub(super) fn kick(&self, max_count: usize) -> Result<usize> {
-        self.check_open()?;
+        self.check_writable()?;
         if self.letters.is_none() {
             return Err(NO_LETTERS);
         }

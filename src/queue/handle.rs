@@ -66,6 +66,8 @@ pub(crate) struct Sources<L> {
     /// The names that letters have of the stream and of the group.
     pub(crate) stream: String,
     pub(crate) group: String,
+    /// Whether the queue is only to be looked at: a group that is not there is not made.
+    pub(crate) read_only: bool,
 }
 
 impl<L: Log> Clone for Queue<L> {
@@ -105,6 +107,7 @@ impl<L: Log> Queue<L> {
             letters,
             stream: options.name.clone(),
             group: String::new(),
+            read_only: false,
         };
         options.check()?;
         Queue::over(sources, how.open(dir)?, clock, options)
@@ -144,6 +147,7 @@ impl<L: Log> Queue<L> {
     /// - [`Corrupt`](Error::Corrupt): the next message is damaged. Jobs that were given out can be
     ///   done. [Recover](crate::recover) the log to go on.
     /// - Those of [`Job::bury`], for a message whose attempts are used up.
+    /// - [`ReadOnly`](Error::ReadOnly): the queue is of a store that is open for reading only.
     /// - Those of [`Log::consume`], and of [`Log::publish`] to the state.
     pub fn next(&self, timeout: Option<Duration>) -> Result<Option<Job<L>>> {
         let given = self.inner.next(timeout)?;
@@ -180,9 +184,9 @@ impl<L: Log> Queue<L> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](Error::Invalid) without dead letters; [`EpochChanged`](Error::EpochChanged) if
-    /// their log is not the one that was kicked before; those of [`Log::read`] and
-    /// [`Log::append`].
+    /// [`Invalid`](Error::Invalid) without dead letters; [`ReadOnly`](Error::ReadOnly) as for
+    /// [`next`](Queue::next); [`EpochChanged`](Error::EpochChanged) if their log is not the one
+    /// that was kicked before; those of [`Log::read`] and [`Log::append`].
     pub fn kick(&self, max_count: usize) -> Result<usize> {
         self.inner.kick(max_count)
     }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::letters::Letters;
 use super::options::{QueueOptions, micros};
 use super::stat::{QueueStat, QueuedPartition};
-use super::state::{AHEAD, Held, State, Time, message_at};
+use super::state::{AHEAD, Held, Part, State, Time, message_at};
 use crate::sys::Process;
 use crate::{Changes, Error, Log, Message, Position, Result, Start, Watch};
 
@@ -31,6 +31,8 @@ pub(super) struct Inner<L: Log> {
     pub(super) waker: Waker,
     pub(super) is_closed: AtomicBool,
     pub(super) process: Process,
+    /// Whether it is only looked at.
+    pub(super) read_only: bool,
 }
 
 /// Says up to where a queue has dealt with its partitions.
@@ -66,6 +68,15 @@ impl<L: Log> Inner<L> {
         }
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    /// Fails if the queue is only looked at, too.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        if self.read_only {
+            return Err(Error::ReadOnly);
         }
         Ok(())
     }
@@ -112,21 +123,29 @@ impl<L: Log> Inner<L> {
     /// See [`Queue::stat`](super::Queue::stat).
     pub(super) fn stat(&self) -> Result<QueueStat> {
         self.check_open()?;
-        let next_offsets = self.sources.iter().map(Log::next_offset);
-        let next_offsets = next_offsets.collect::<Result<Vec<_>>>()?;
-        let state = self.state.lock();
-        let partition = |(part, next_offset): (&super::state::Part, u64)| {
+        let extents = self.sources.iter();
+        let extents = extents.map(|log| Ok((log.start_offset()?, log.next_offset()?)));
+        let extents = extents.collect::<Result<Vec<_>>>()?;
+        let now = self.time.now();
+        let mut state = self.state.lock();
+        let partition = |(part, (start, next_offset)): (&mut Part, (u64, u64))| {
+            part.window.settle_below(start, now);
             let counts = part.window.counts();
+            let leased = if self.read_only {
+                counts.left
+            } else {
+                counts.leased
+            };
             QueuedPartition {
                 floor: part.window.floor(),
                 next_offset: next_offset.max(part.window.read_to()),
                 settled: counts.settled,
-                leased: counts.leased,
+                leased,
                 delayed: counts.delayed,
             }
         };
         Ok(QueueStat {
-            partitions: state.parts.iter().zip(next_offsets).map(partition).collect(),
+            partitions: state.parts.iter_mut().zip(extents).map(partition).collect(),
             buried: state.buried,
         })
     }
@@ -165,7 +184,7 @@ impl<L: Log> Inner<L> {
 
     /// See [`Queue::sync`](super::Queue::sync).
     pub(super) fn sync(&self) -> Result<()> {
-        self.check_open()?;
+        self.check_writable()?;
         let log = Arc::clone(&self.state.lock().journal.log);
         log.sync().map(|_| ())
     }

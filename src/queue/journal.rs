@@ -25,7 +25,13 @@ pub(super) struct Journal {
 impl Journal {
     /// Reads a state log; no group if it is new.
     pub(super) fn open(log: FileLog) -> Result<(Journal, Option<Group>)> {
-        let group = read(&log)?;
+        let group = loop {
+            match read(&log) {
+                // Whoever writes to it has trimmed it meanwhile: there is a newer snapshot.
+                Err(error) if error.is_trimmed() => {}
+                group => break group?,
+            }
+        };
         let journal = Journal {
             log: Arc::new(log),
             len: 0,

@@ -25,6 +25,10 @@ impl<L: Log> Inner<L> {
         let logs = &sources.logs;
         let lives = logs.iter().map(life_of).collect::<Result<Vec<_>>>()?;
         let mut group = match group {
+            None if sources.read_only => {
+                let path = journal.log.dir().path().to_path_buf();
+                return Err(Error::NoLog { path });
+            }
             None => begin(logs, &options)?,
             Some(group) if group.partitions.len() != logs.len() => {
                 return Err(damaged(&journal.log, journal.log.start_offset()?));
@@ -43,24 +47,29 @@ impl<L: Log> Inner<L> {
         let letters = sources.letters.len().max(group.kicked.len());
         group.kicked.resize(letters, nowhere);
         let is_owed = !group.burying.is_empty();
-        if is_owed && sources.letters.is_empty() {
+        if is_owed && sources.letters.is_empty() && !sources.read_only {
             return Err(Error::Invalid(
                 "the group has messages to bury: open it with its dead letters",
             ));
         }
         let time = Time::new(clock);
         let changes = Arc::new(Changes::new());
+        let mut state = State::new(journal, group, &lives, time.clone())?;
+        if !sources.read_only {
+            state.snapshot()?;
+        }
         Ok(Inner {
             watches: logs.iter().map(|_| Watch::new()).collect(),
             letters: Letters::new(sources.letters, sources.stream, sources.group, is_owed),
             options,
-            state: State::new(journal, group, &lives, time.clone())?.into(),
+            state: state.into(),
             sources: sources.logs,
             time,
             waker: Arc::new(Told(Arc::clone(&changes))).into(),
             changes,
             is_closed: AtomicBool::new(false),
             process: Process::current(),
+            read_only: sources.read_only,
         })
     }
 }

@@ -145,7 +145,7 @@ impl QueueOptions {
         self
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.lease.is_zero() {
             return Err(Error::Invalid("a lease must be longer than nothing"));
         }

@@ -18,7 +18,8 @@ pub struct QueuedPartition {
     pub next_offset: u64,
     /// How many messages are settled above the floor, or do not exist.
     pub settled: u64,
-    /// How many jobs workers have.
+    /// How many jobs workers have. In a store that is open for reading only: how many messages were
+    /// given out, are not settled and do not rest. Workers have these, or had them when they died.
     pub leased: u64,
     /// How many messages rest before they are given out again.
     pub delayed: u64,

@@ -125,7 +125,7 @@ impl State {
             }
         });
         let life = journal.log.position()?.life;
-        let mut state = State {
+        Ok(State {
             parts: parts.collect(),
             producer: xxh3_64(&life.to_bytes()),
             journal,
@@ -137,9 +137,7 @@ impl State {
             turn: 0,
             looked_at: now,
             time,
-        };
-        state.snapshot()?;
-        Ok(state)
+        })
     }
 
     /// Gives out a message, if there is one.
@@ -359,7 +357,8 @@ impl State {
         self.journal.note(delta)
     }
 
-    fn snapshot(&mut self) -> Result<()> {
+    /// Notes everything, so that what was noted before is not needed any more.
+    pub(super) fn snapshot(&mut self) -> Result<()> {
         let (now, wall) = (self.time.now(), self.time.wall());
         let partitions = self.parts.iter().enumerate().map(|(number, part)| {
             let mut kept = part.window.kept(now, wall);

@@ -11,6 +11,7 @@ use crate::{BlockingLog, Error, Log, Result};
 impl<L: Log> Inner<L> {
     /// The next job; `None` if there is none in time, or none will come.
     pub(super) fn next(&self, timeout: Option<Duration>) -> Result<Option<Given>> {
+        self.check_writable()?;
         if self.letters.are_owed() {
             self.bury_if_not_paused()?;
         }

@@ -53,6 +53,8 @@ struct Known {
 pub(super) struct Counts {
     pub(super) leased: u64,
     pub(super) delayed: u64,
+    /// Given out before, and neither settled nor resting, of those that were not read yet.
+    pub(super) left: u64,
     /// Settled above the floor.
     pub(super) settled: u64,
 }
@@ -288,14 +290,14 @@ impl Window {
             .settled
             .iter()
             .map(|(start, end)| end - start.max(self.read_to).min(end));
-        let rests = self
-            .known
-            .open
-            .range(self.read_to..)
-            .filter(|(_, (_, until))| *until > 0);
+        let open = self.known.open.range(self.read_to..);
+        let (left, rests): (Vec<_>, Vec<_>) = open
+            .filter(|(offset, _)| !self.known.burying.contains(offset))
+            .partition(|(_, (_, until))| *until == 0);
         Counts {
             leased: self.leased as u64,
-            delayed: (self.delayed + rests.count()) as u64,
+            delayed: (self.delayed + rests.len()) as u64,
+            left: left.len() as u64,
             settled: settled.count() as u64 + known.sum::<u64>(),
         }
     }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use super::catalog::options_of_queue;
 use super::config::StreamConfig;
 use super::handle::Store;
+use super::layout::Layout;
 use super::partition_log::PartitionLog;
 use super::stream::Stream;
 use crate::queue::{DeadLetter, Queue, QueueOptions, Sources};
+use crate::sys::Dir;
+use crate::types::StreamId;
 use crate::{Error, Result};
 
 /// A group's name has at most so many bytes, because its directory has twice as many.
@@ -20,6 +23,11 @@ impl Store {
     ///
     /// One handle has the queue open, with clones for more workers. [Close](Queue::close) it, or
     /// drop it, before the store is opened again.
+    ///
+    /// In a store that is open for reading only, the handle is for [`stat`](Queue::stat) and
+    /// [`peek`](Queue::peek), and is in no worker's way. It shows what the state said when it was
+    /// opened; what workers have then, it takes for messages that are to be given out. The group
+    /// must be there. Its dead letters are not looked at.
     ///
     /// ```
     /// use std::time::Duration;
@@ -49,17 +57,20 @@ impl Store {
     /// # Errors
     ///
     /// Those of [`Queue::open`], of [`stream`](Store::stream), and of [`create`](Store::create) for
-    /// dead letters; [`ReadOnly`](Error::ReadOnly); [`Invalid`](Error::Invalid) for a group whose
-    /// name does not have from 1 to 100 bytes, and for dead letters that go to the stream itself.
+    /// dead letters; [`NoLog`](Error::NoLog) for a group that is not there, in a store that is open
+    /// for reading only; [`Invalid`](Error::Invalid) for a group whose name does not have from 1 to
+    /// 100 bytes, and for dead letters that go to the stream itself.
     pub fn queue(&self, stream: &str, group: &str, options: QueueOptions) -> Result<Queue<PartitionLog>> {
         if !(1..=GROUP_LEN_MAX).contains(&group.len()) {
             return Err(Error::Invalid("the name of a group has from 1 to 100 bytes"));
         }
-        self.inner.check_writable()?;
+        options.check()?;
         let source = self.stream(stream)?;
         let logs = partitions(&source)?;
+        let read_only = self.inner.options.read_only;
         let letters = match &options.dead_letter {
             None => Vec::new(),
+            Some(_) if read_only => Vec::new(),
             Some(DeadLetter::Log(log)) => vec![Arc::clone(log)],
             Some(DeadLetter::Stream(name)) if name == stream => {
                 return Err(Error::Invalid("a stream cannot take its own dead letters"));
@@ -70,19 +81,51 @@ impl Store {
             }
         };
         let own = &self.inner.options.log;
-        let directory = hexadecimal(group);
-        let dir = self.inner.layout.make_queue(source.id()?, &directory)?;
-        let log = options_of_queue(own, options.durability).open_in(&dir)?;
+        let (id, name) = (source.id()?, hexadecimal(group));
+        let dir = if read_only {
+            self.dir_of_queue(id, &name)?
+        } else {
+            self.inner.layout.make_queue(id, &name)?
+        };
+        let how = options_of_queue(own, options.durability).read_only(read_only);
+        let log = how.open_in(&dir)?;
         let sources = Sources {
             logs,
             letters,
             stream: stream.to_owned(),
             group: group.to_owned(),
+            read_only,
         };
         let queue = Queue::over(sources, log, Arc::clone(&own.environment.clock), options)?;
-        self.inner
-            .queue_opened(source.entry()?, directory, queue.floors())?;
+        if !read_only {
+            self.inner.queue_opened(source.entry()?, name, queue.floors())?;
+        }
         Ok(queue)
+    }
+
+    /// The groups that have a [`queue`](Store::queue) of a stream, in the byte order of their
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`stream`](Store::stream), and of listing directories.
+    pub fn queues(&self, stream: &str) -> Result<Vec<String>> {
+        let id = self.stream(stream)?.id()?;
+        let found = self.inner.layout.queues_of(id)?;
+        let mut groups: Vec<_> = found.iter().filter_map(|name| group_of(name)).collect();
+        groups.sort_unstable();
+        Ok(groups)
+    }
+
+    /// The directory of the state of a group that is there.
+    fn dir_of_queue(&self, id: StreamId, name: &str) -> Result<Dir> {
+        let root = self.inner.layout.root();
+        let found = Layout::queues_in(root)?.into_iter();
+        let mut found = found.filter(|(of, group, _)| (*of, &**group) == (id, name));
+        let dir = found.next().map(|(.., dir)| dir);
+        dir.ok_or_else(|| Error::NoLog {
+            path: root.path().join("queues").join(id.to_string()).join(name),
+        })
     }
 
     /// A stream, which is made as the defaults say if there is none.
@@ -103,4 +146,15 @@ fn partitions(stream: &Stream) -> Result<Vec<PartitionLog>> {
 fn hexadecimal(group: &str) -> String {
     let digits = group.bytes().map(|byte| format!("{byte:02x}"));
     digits.collect()
+}
+
+/// The group whose directory has this name.
+fn group_of(name: &str) -> Option<String> {
+    let digit = |digit: &u8| char::from(*digit).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+        _ => None,
+    };
+    let bytes = name.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
+    String::from_utf8(bytes).ok()
 }

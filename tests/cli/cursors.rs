@@ -114,6 +114,59 @@ fn cursors_of_a_store_name_stream_and_partition() {
 }
 
 #[test]
+fn consume_of_a_stream_goes_on_at_the_stored_cursors_of_its_partitions() {
+    let place = Place::new();
+    let dir = place.dir();
+    run(&["store", dir, "create", "s", "--partitions", "3"]).ok();
+    let publish = |partition: &str, count| {
+        let args = ["store", dir, "publish", "s", "--partition", partition];
+        run_with(&args, numbered(count).as_bytes()).ok();
+    };
+    publish("0", 3);
+    publish("1", 2);
+    let consume = |args: &[&str]| -> Vec<(Value, Value)> {
+        let run = run(&[&["store", dir, "consume", "s", "--cursor", "a"], args].concat());
+        run.ok();
+        let lines = run.json().into_iter();
+        lines
+            .map(|mut line| (line["partition"].take(), line["offset"].take()))
+            .collect()
+    };
+    let at = |partition: u32, offset: u64| (json!(partition), json!(offset));
+    assert_eq!(consume(&["--max", "2"]), [at(0, 0), at(0, 1)]);
+    assert_eq!(consume(&["--partition", "1", "--max", "1"]), [at(1, 0)]);
+    assert_eq!(consume(&[]), [at(0, 2), at(1, 1)]);
+    assert_eq!(consume(&[]), []);
+    publish("2", 1);
+    assert_eq!(consume(&[]), [at(2, 0)]);
+    let shown = cursors(dir, &["list"]).json().into_iter();
+    let shown: Vec<_> = shown
+        .map(|mut line| (line["partition"].take(), line["next_offset"].take()))
+        .collect();
+    assert_eq!(shown, [at(0, 3), at(1, 2), at(2, 1)]);
+
+    // Another stream of the same name is another life.
+    run(&["store", dir, "delete", "s"]).ok();
+    run(&["store", dir, "create", "s"]).ok();
+    run(&["store", dir, "consume", "s", "--cursor", "a"]).failed(1);
+    let refused = run(&["store", dir, "consume", "s", "--cursor", "b", "--follow"]);
+    assert!(refused.failed(2).contains("--follow"), "{refused:?}");
+}
+
+#[test]
+fn consume_with_a_cursor_needs_a_store_that_nobody_writes_to() {
+    let place = Place::new();
+    let dir = place.dir();
+    let consume = ["store", dir, "consume", "s", "--cursor", "a"];
+    assert!(run(&consume).failed(1).contains("there is no store here"));
+    run(&["store", dir, "create", "s"]).ok();
+    let store = duramen::store::StoreOptions::new().open(dir).expect("a store");
+    assert!(run(&consume).failed(1).contains("the store is open elsewhere"));
+    store.close().expect("closed");
+    run(&consume).ok();
+}
+
+#[test]
 fn a_directory_without_a_log_has_no_cursors() {
     let place = Place::new();
     cursors(place.dir(), &["list"]).failed(1);

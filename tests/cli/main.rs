@@ -22,6 +22,7 @@ mod nonblocking;
 mod producer;
 mod publish;
 mod quarantine;
+mod queue;
 mod recover;
 mod signals;
 mod stat;

@@ -68,6 +68,8 @@ fn completions_and_manual_pages() {
         "backup",
         "restore",
         "dump",
+        "cursors",
+        "queue",
         "store",
         "bench",
         "completions",

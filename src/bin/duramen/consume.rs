@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
-use duramen::{Cursors, Error, Expect, Log as _, Options, Start, Timestamp};
+use duramen::{Cursors, Error, Log as _, Options, Start, Timestamp};
 
+use crate::cursors::{self, Named};
 use crate::failure::Failure;
 use crate::follow::{self, Directory, Follower};
 use crate::format::{Format, FormatArgs};
@@ -16,7 +17,7 @@ use crate::key::KeyArgs;
 use crate::output::Output;
 use crate::position::Until;
 use crate::reader::{Budget, Found, Reader, Wanted};
-use crate::{cursors, position, progress, signals, size};
+use crate::{position, progress, signals, size};
 
 /// Print messages in offset order.
 #[derive(Debug, clap::Args)]
@@ -159,7 +160,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// The stored cursor of whoever consumes.
 struct Place<'a> {
-    id: &'a str,
+    named: Named<'a>,
     dir: &'a Path,
     /// The cursors, and the number of the directory in which they were opened.
     open: RefCell<Option<(DirNumber, Cursors)>>,
@@ -169,8 +170,13 @@ type DirNumber = Option<(u64, u64)>;
 
 impl Place<'_> {
     fn of<'a>(id: &'a str, dir: &'a Path) -> Place<'a> {
+        let named = Named {
+            id,
+            stream: "",
+            partition: 0,
+        };
         let open = RefCell::default();
-        Place { id, dir, open }
+        Place { named, dir, open }
     }
 
     /// Opens them, unless they are open. Another log may have taken the place of the one that was
@@ -188,17 +194,15 @@ impl Place<'_> {
 
     /// Where it is; `None` if it was not stored yet, as of a log that is not there yet.
     fn start(&self) -> Result<Option<u64>, Failure> {
-        let cursors = match self.cursors() {
-            Err(Failure::Log(Error::NoLog { .. })) => return Ok(None),
-            cursors => cursors?,
-        };
-        let stored = cursors.get(self.id, "", 0)?;
-        Ok(stored.map(|stored| stored.position.offset))
+        match self.cursors() {
+            Err(Failure::Log(Error::NoLog { .. })) => Ok(None),
+            cursors => self.named.next_offset(&cursors?),
+        }
     }
 
     fn store(&self, next_offset: Option<u64>) -> Result<(), Failure> {
         if let Some(next_offset) = next_offset {
-            self.cursors()?.set(self.id, "", 0, next_offset, Expect::Any)?;
+            self.named.store(&self.cursors()?, next_offset)?;
         }
         Ok(())
     }

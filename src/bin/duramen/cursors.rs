@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use duramen::store::StoreOptions;
-use duramen::{Cursors, Error, Options, Stored};
+use duramen::{Cursors, Error, Expect, Options, Stored};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -127,7 +127,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Command::Set(to) => {
             let cursors = of(dir, false)?;
             let (stream, partition) = (&to.place.stream, to.place.partition);
-            let stored = cursors.set(&to.id, stream, partition, to.offset, duramen::Expect::Any)?;
+            let stored = cursors.set(&to.id, stream, partition, to.offset, Expect::Any)?;
             cursors.sync()?;
             to.place.print(&mut output, &cursors, &to.id, &stored)?;
         }
@@ -175,6 +175,28 @@ impl<'a> Shown<'a> {
             updated_us: stored.updated.as_micros(),
             lag,
         }
+    }
+}
+
+/// The cursor of whoever consumes: which it is, and of what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) id: &'a str,
+    /// Empty for a log that is in no store.
+    pub(crate) stream: &'a str,
+    pub(crate) partition: u32,
+}
+
+impl Named<'_> {
+    /// Where it is; `None` if it was not stored yet.
+    pub(crate) fn next_offset(self, cursors: &Cursors) -> Result<Option<u64>, Failure> {
+        let stored = cursors.get(self.id, self.stream, self.partition)?;
+        Ok(stored.map(|stored| stored.position.offset))
+    }
+
+    pub(crate) fn store(self, cursors: &Cursors, next_offset: u64) -> Result<(), Failure> {
+        cursors.set(self.id, self.stream, self.partition, next_offset, Expect::Any)?;
+        Ok(())
     }
 }
 

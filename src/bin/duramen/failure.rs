@@ -24,6 +24,9 @@ pub(crate) enum Failure {
     #[error("{}: the store is open elsewhere", dir.display())]
     StoreLocked { dir: PathBuf },
 
+    #[error("the stream {stream:?} has no work queue of a group {group:?}")]
+    NoGroup { stream: String, group: String },
+
     /// A line of the input is not a message.
     #[error("line {number}: {reason}")]
     Line { number: u64, reason: String },
@@ -152,6 +155,7 @@ impl Failure {
             Failure::NoStore { .. } => {
                 Some("`duramen store DIR create NAME` makes a store, and a stream in it")
             }
+            Failure::NoGroup { .. } => Some("`duramen queue DIR list` prints the groups that there are"),
             Failure::StoreLocked { .. } => {
                 Some("one process at a time can write to a store; any number can read it meanwhile")
             }

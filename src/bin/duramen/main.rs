@@ -35,6 +35,7 @@ mod progress;
 mod publish;
 mod publisher;
 mod quarantine;
+mod queue;
 mod ranges;
 mod reader;
 mod recover;
@@ -90,6 +91,7 @@ enum Command {
     Restore(restore::Args),
     Dump(dump::Args),
     Cursors(cursors::Args),
+    Queue(queue::Args),
     Store(store::Args),
     Bench(bench::Args),
     Completions(completions::Args),
@@ -127,6 +129,7 @@ impl Command {
             Command::Restore(args) => restore::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Cursors(args) => cursors::run(args),
+            Command::Queue(args) => queue::run(args),
             Command::Store(args) => store::run(args),
             Command::Bench(args) => bench::run(args),
             Command::Completions(args) => completions::run(args, Cli::command()),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use duramen::queue::{QueueOptions, TQueue};
+use duramen::queue::{QueueOptions, QueueStat, QueuedPartition, TQueue};
 use duramen::store::{self, StoreOptions, StoreProblemKind, StreamConfig};
 use duramen::{Backoff, Error, Log, codec};
 
@@ -228,8 +229,92 @@ fn what_cannot_be_a_queue_is_refused() {
     }
     assert!(matches!(opened("t", "g", how()), Err(Error::NoStream { .. })));
     opened("s", &"g".repeat(100), how()).expect("opened");
-    let refused = home.open_to_read().queue("s", "g", how());
-    assert!(matches!(refused, Err(Error::ReadOnly)), "{refused:?}");
+    let groups = || home.open_to_read().queues("s");
+    assert_eq!(groups().expect("a list"), ["g".repeat(100)]);
+    assert!(matches!(
+        home.open_to_read().queues("t"),
+        Err(Error::NoStream { .. })
+    ));
+}
+
+/// Goal: whoever looks beside the workers sees what they have noted, and changes nothing.
+#[test]
+fn a_queue_is_looked_at_beside_its_workers() {
+    let (home, store, stream) = with_stream(2);
+    for number in [0, 0, 0, 0, 1] {
+        publish(&stream, number, "job").expect("published");
+    }
+    let look = || home.open_to_read().queue("s", "g", QueueOptions::new());
+    assert!(matches!(look(), Err(Error::NoLog { .. })));
+    assert!(!home.path().join("queues").exists(), "looking makes nothing");
+
+    let how = QueueOptions::new().dead_letter("dead");
+    let queue = store.queue("s", "g", how).expect("opened");
+    let jobs: Vec<_> = std::iter::from_fn(|| poll(&queue)).collect();
+    assert_eq!(jobs.len(), 5);
+    for job in jobs {
+        match (job.partition(), job.offset) {
+            (0, 0) => job.done().expect("done"),
+            (0, 1) => job.retry(Duration::from_secs(3600)).expect("noted"),
+            (0, 2) => job.bury("why").expect("buried"),
+            _ => std::mem::forget(job),
+        }
+    }
+    let looked = look().expect("opened");
+    let (own, stat) = (queue.stat().expect("figures"), looked.stat().expect("figures"));
+    assert_eq!(stat.buried, 1);
+    for (own, seen) in own.partitions.iter().zip(&stat.partitions) {
+        assert_eq!((own.floor, own.leased), (seen.floor, seen.leased));
+        assert_eq!((own.open(), own.delayed), (seen.open(), seen.delayed));
+    }
+    let open = |of: &QueueStat| of.partitions.iter().map(QueuedPartition::open).sum::<u64>();
+    assert_eq!((open(&stat), stat.partitions[0].leased), (3, 1));
+    let seen = looked.peek(10).expect("a look").into_iter();
+    let seen: Vec<_> = seen.map(|(number, message)| (number, message.offset)).collect();
+    assert_eq!(seen, [(0, 1), (0, 3), (1, 0)]);
+    assert!(matches!(looked.next(Some(Duration::ZERO)), Err(Error::ReadOnly)));
+    assert!(matches!(looked.kick(1), Err(Error::ReadOnly)));
+    assert!(matches!(looked.sync(), Err(Error::ReadOnly)));
+    looked.close().expect("closed");
+    assert_eq!(queue.stat().expect("figures"), own);
+}
+
+/// Each time a queue is opened, its state is written anew, and what was before is trimmed.
+#[test]
+fn looking_goes_on_while_the_state_is_written_anew() {
+    let (home, store, stream) = with_stream(1);
+    publish(&stream, 0, "job").expect("published");
+    let open = || store.queue("s", "g", QueueOptions::new()).expect("opened");
+    drop(open());
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..300 {
+                let queue = open();
+                publish(&stream, 0, "job").expect("published");
+                job(&queue).done().expect("done");
+            }
+            is_over.store(true, Ordering::Release);
+        });
+        while !is_over.load(Ordering::Acquire) {
+            let looked = home.open_to_read().queue("s", "g", QueueOptions::new());
+            let stat = looked.expect("opened").stat().expect("figures");
+            assert!(stat.partitions[0].open() >= 1, "{stat:?}");
+        }
+    });
+}
+
+#[test]
+fn what_was_trimmed_is_not_open() {
+    let (_home, store, stream) = with_stream(1);
+    for _ in 0..4 {
+        publish(&stream, 0, "job").expect("published");
+    }
+    let queue = store.queue("s", "g", QueueOptions::new()).expect("opened");
+    stream.partition(0).expect("there").trim(3).expect("trimmed");
+    let stat = queue.stat().expect("figures");
+    assert_eq!((stat.partitions[0].floor, stat.partitions[0].open()), (3, 1));
+    assert_eq!(drain(&queue), [3]);
 }
 
 #[test]

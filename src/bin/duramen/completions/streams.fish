@@ -1,9 +1,8 @@
-# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`.
+# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`, and in `duramen queue`.
 function __fish_duramen_needs_stream
     set -l words (commandline -opc)
     test (count $words) -eq 4
-    and test $words[2] = store
-    and contains -- $words[4] COMMANDS
+    and contains -- "$words[2] $words[4]" COMMANDS
 end
 
 function __fish_duramen_streams

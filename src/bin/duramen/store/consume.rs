@@ -4,11 +4,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use duramen::store::StoreOptions;
 use duramen::{Error, Start};
 
 use super::open;
 use super::source::{Followed, Partition};
 use crate::consume::{CONTROL_HELP, OUTPUT_HELP, Selection, print};
+use crate::cursors::Named;
 use crate::failure::Failure;
 use crate::follow::{self, Follower};
 use crate::format::{Format, FormatArgs};
@@ -46,6 +48,15 @@ pub(super) struct Args {
     #[arg(long)]
     follow: bool,
 
+    /// Begin where this stored cursor is in each partition, if there is one, and store it behind
+    /// what was printed
+    ///
+    /// Messages are printed at least once, as `duramen consume` tells it of a log. The cursors of a
+    /// store are in the store, so it must not be open for writing elsewhere meanwhile; nobody would
+    /// publish to it, so this does not follow.
+    #[arg(long, value_name = "ID", conflicts_with = "follow")]
+    cursor: Option<String>,
+
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -66,17 +77,34 @@ pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
         return follow(dir, args, wanted, &mut budget, format);
     }
     signals::end_at_once();
+    let writer = args
+        .cursor
+        .as_ref()
+        .map(|_| open::existing(dir, &StoreOptions::new()));
+    let writer = writer.transpose()?;
+    // This one makes no log where nobody has published.
     let store = open::for_reading(dir)?;
     let stream = store.stream(&args.stream)?;
     let mut output = Output::stdout();
     for number in args.numbers(stream.partitions()?, &wanted)? {
         let log = stream.partition(number)?;
         let mut reader = Reader::new(wanted);
+        let place = writer.as_ref().zip(args.named(number));
+        let place = place.map(|(writer, named)| (writer.cursors(), named));
+        if let Some((cursors, named)) = &place
+            && let Some(stored) = named.next_offset(cursors)?
+        {
+            reader.go_on(Start::At(stored));
+        }
         while let Some(found) = or_unused(reader.read(&log, &mut budget))? {
             print(&mut output, &found, format.in_partition(number))?;
+            if let (Some((cursors, named)), Start::At(offset)) = (&place, reader.from()) {
+                named.store(cursors, offset)?;
+            }
         }
     }
-    Ok(store.close()?)
+    store.close()?;
+    writer.map_or(Ok(()), |writer| Ok(writer.close()?))
 }
 
 /// A partition that nobody has used yet has no messages.
@@ -116,6 +144,16 @@ fn follow(
 }
 
 impl Args {
+    /// The stored cursor of a partition.
+    fn named(&self, partition: u32) -> Option<Named<'_>> {
+        let id = self.cursor.as_deref();
+        id.map(|id| Named {
+            id,
+            stream: &self.stream,
+            partition,
+        })
+    }
+
     /// The partitions to print, of a stream with so many.
     fn numbers(&self, partitions: u32, wanted: &Wanted<'_>) -> Result<Range<u32>, Failure> {
         let numbers = match self.partition {

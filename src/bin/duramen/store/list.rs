@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use duramen::store::ListOptions;
+use duramen::store::{ListOptions, Store, StreamInfo};
 
 use super::open;
 use super::shown::{DESCRIBED_HELP, Described};
@@ -56,6 +56,26 @@ To go on after {\"has_more\":true}, give the last name that was printed as --sta
 #[derive(Serialize)]
 struct More {
     has_more: bool,
+}
+
+/// Passes the streams that are not being removed, in the byte order of their names.
+pub(crate) fn each_stream(
+    store: &Store,
+    mut pass: impl FnMut(StreamInfo) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut how = ListOptions::new();
+    loop {
+        let page = store.list(&how)?;
+        if let Some(last) = page.items.last() {
+            how = how.start_after(&last.name);
+        }
+        for info in page.items.into_iter().filter(|info| info.deleted_at.is_none()) {
+            pass(info)?;
+        }
+        if !page.has_more {
+            return Ok(());
+        }
+    }
 }
 
 pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {

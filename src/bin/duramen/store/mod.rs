@@ -9,7 +9,7 @@ mod delete;
 mod events;
 mod list;
 mod logs;
-mod open;
+pub(crate) mod open;
 mod partitions;
 mod pause;
 mod publish;
@@ -29,6 +29,8 @@ use duramen::store::Stream;
 use crate::failure::Failure;
 use partitions::{Which, change};
 use shown::DESCRIBED_HELP;
+
+pub(crate) use list::each_stream;
 
 /// Work with a store: a directory of named streams, each of one or more partitions.
 ///

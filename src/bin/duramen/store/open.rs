@@ -9,13 +9,13 @@ use crate::failure::Failure;
 use crate::open::patiently;
 
 /// Opens the store in `dir` for reading, which is in no writer's way.
-pub(super) fn for_reading(dir: &Path) -> Result<Store, Failure> {
+pub(crate) fn for_reading(dir: &Path) -> Result<Store, Failure> {
     let opened = StoreOptions::new().read_only(true).open(dir);
     opened.map_err(|error| named(error.into(), dir))
 }
 
 /// Opens the existing store in `dir`, to change it.
-pub(super) fn existing(dir: &Path, options: &StoreOptions) -> Result<Store, Failure> {
+pub(crate) fn existing(dir: &Path, options: &StoreOptions) -> Result<Store, Failure> {
     // A writer would make a store in an empty directory.
     match StoreOptions::new().read_only(true).open(dir) {
         Err(error @ Error::NoLog { .. }) => Err(named(error.into(), dir)),

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use duramen::store::{ListOptions, StreamInfo};
+use duramen::store::StreamInfo;
 use duramen::{Error, Options, Stats};
 
+use super::list::each_stream;
 use super::open;
 use super::shown::Described;
 use crate::failure::Failure;
@@ -77,21 +78,12 @@ pub(super) fn run(dir: &Path, args: &Args) -> Result<(), Failure> {
         return print(&of_stream(dir, info)?);
     }
     let mut total = OfStore::default();
-    let mut how = ListOptions::new();
-    loop {
-        let page = store.list(&how)?;
-        if let Some(last) = page.items.last() {
-            how = how.start_after(&last.name);
-        }
-        for info in page.items.into_iter().filter(|info| info.deleted_at.is_none()) {
-            total.streams += 1;
-            total.partitions += u64::from(info.partitions);
-            total.sum.add(of_stream(dir, info)?.sum);
-        }
-        if !page.has_more {
-            break;
-        }
-    }
+    each_stream(&store, |info| {
+        total.streams += 1;
+        total.partitions += u64::from(info.partitions);
+        total.sum.add(of_stream(dir, info)?.sum);
+        Ok(())
+    })?;
     store.close()?;
     print(&total)
 }
