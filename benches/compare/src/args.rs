@@ -14,7 +14,7 @@ pub(crate) struct Plan {
     ids: Vec<String>,
     /// The libraries to measure; empty for all.
     only: Vec<String>,
-    /// The number of messages in W1, W2 and W5 to W7, and an eighth of it in W2k.
+    /// The number of messages in W1, W2, W5 to W7 and Q1, and an eighth of it in W2k.
     pub(crate) messages: u64,
     /// The number of durable publishes in W3. In W4, all threads together make four times as many.
     pub(crate) syncs: u64,

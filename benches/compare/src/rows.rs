@@ -25,10 +25,11 @@ pub(crate) enum Row {
     Offset,
     Key,
     Open,
+    Queue,
 }
 
 /// Rows that one child process measures one after the other, in one store.
-const GROUPS: [&[Row]; 8] = [
+const GROUPS: [&[Row]; 9] = [
     &[Row::One],
     &[Row::Many],
     &[Row::ManyLarge],
@@ -37,10 +38,11 @@ const GROUPS: [&[Row]; 8] = [
     &[Row::Durable64],
     &[Row::Consume, Row::Scan, Row::Offset, Row::Key],
     &[Row::Open],
+    &[Row::Queue],
 ];
 
 impl Row {
-    pub(crate) const ALL: [Row; 11] = [
+    pub(crate) const ALL: [Row; 12] = [
         Row::One,
         Row::Many,
         Row::ManyLarge,
@@ -52,6 +54,7 @@ impl Row {
         Row::Offset,
         Row::Key,
         Row::Open,
+        Row::Queue,
     ];
 
     /// As in `benches/targets`. Some rows share one.
@@ -66,6 +69,7 @@ impl Row {
             Row::Offset => "W6",
             Row::Key => "W7",
             Row::Open => "W9",
+            Row::Queue => "Q1",
         }
     }
 
@@ -87,6 +91,7 @@ impl Row {
                 "open a closed log of {} MiB and get one message",
                 plan.open_bytes >> 20
             ),
+            Row::Queue => "give out and settle the jobs of a backlog, one thread, per job".to_owned(),
         }
     }
 
@@ -106,7 +111,7 @@ impl Row {
     pub(crate) fn reads(self) -> bool {
         matches!(
             self,
-            Row::Consume | Row::Scan | Row::Offset | Row::Key | Row::Open
+            Row::Consume | Row::Scan | Row::Offset | Row::Key | Row::Open | Row::Queue
         )
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct Purpose {
     /// The number of messages that the store will hold, for libraries that reserve space.
     pub(crate) messages: u64,
     pub(crate) value_len: usize,
+    /// The messages are the jobs of a work queue.
+    pub(crate) queue: bool,
 }
 
 /// Whether a way of using a library is part of a row.
@@ -130,6 +132,11 @@ pub(crate) trait Store: Sync {
     /// W9: gets one message of a store that was just opened.
     fn get_first(&mut self, number: u64, seen: &Seen) -> Outcome {
         self.get(number, seen)
+    }
+
+    /// Q1: has the next job given out, looks at it and settles it. Returns whether there was one.
+    fn work(&mut self, _seen: &mut Seen) -> Outcome<bool> {
+        Err(MISSING.into())
     }
 
     /// Closes the store in the way from which it opens fastest.

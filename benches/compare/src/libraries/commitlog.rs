@@ -5,7 +5,7 @@ use std::path::Path;
 use ::commitlog::message::{HEADER_SIZE, MessageBuf, MessageSet as _};
 use ::commitlog::{CommitLog, LogOptions, ReadLimit};
 
-use super::NO_KEYS;
+use super::{NO_KEYS, NO_QUEUE};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Purpose, Seen, Store, Way};
@@ -30,6 +30,7 @@ fn about(row: Row) -> About {
         Row::Scan => About::Lacks("only reads of limited size, see consume"),
         Row::Key => About::Lacks(NO_KEYS),
         Row::Open => About::Can("does not check how the log ends; verifies the message's checksum"),
+        Row::Queue => About::Lacks(NO_QUEUE),
     }
 }
 

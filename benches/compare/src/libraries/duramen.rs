@@ -1,7 +1,10 @@
 //! duramen itself.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use ::duramen::queue::{Queue, QueueOptions};
 use ::duramen::{Durability, FileLog, Log as _, NewMessage, Options, Start, Timestamp};
 
 use crate::Outcome;
@@ -22,7 +25,10 @@ pub(crate) const PLAIN: Way = Way {
 pub(crate) const INDEXED: Way = Way {
     name: "duramen, both indexes",
     library: "duramen",
-    about,
+    about: |row| match row {
+        Row::Queue => About::Skipped,
+        _ => about(row),
+    },
     open: |dir, purpose| open(dir, purpose, true),
 };
 
@@ -34,10 +40,14 @@ fn about(row: Row) -> About {
         }
         Row::Scan => "borrowed `scan`; verifies every checksum",
         Row::Consume | Row::Offset | Row::Key | Row::Open => "verifies every checksum",
+        Row::Queue => "`Durability::Os`: each attempt and each outcome in the page cache",
     })
 }
 
 fn open(dir: &Path, purpose: Purpose, indexed: bool) -> Outcome<Box<dyn Store>> {
+    if purpose.queue {
+        return open_queue(dir);
+    }
     let durability = if purpose.durable {
         Durability::EachPublish
     } else {
@@ -51,12 +61,32 @@ fn open(dir: &Path, purpose: Purpose, indexed: bool) -> Outcome<Box<dyn Store>> 
     Ok(Box::new(Duramen(options.open(dir)?)))
 }
 
+/// As Q1 of `benches/targets`.
+fn open_queue(dir: &Path) -> Outcome<Box<dyn Store>> {
+    let log = Arc::new(Options::new().create_dirs(true).open(dir.join("log"))?);
+    let queue = Queue::open(Arc::clone(&log), dir.join("queue"), QueueOptions::new())?;
+    Ok(Box::new(Jobs { log, queue }))
+}
+
 #[derive(Debug)]
 struct Duramen(FileLog);
+
+/// A log whose messages are jobs.
+#[derive(Debug)]
+struct Jobs {
+    log: Arc<FileLog>,
+    queue: Queue<Arc<FileLog>>,
+}
 
 #[inline]
 fn new_message<'a>(message: &Message<'a>) -> NewMessage<'a> {
     NewMessage::new(message.key, message.value).time(Timestamp::from_micros(message.time))
+}
+
+fn publish(log: &FileLog, batch: &[Message<'_>]) -> Outcome {
+    let batch: Vec<NewMessage<'_>> = batch.iter().map(new_message).collect();
+    log.publish(&batch)?;
+    Ok(())
 }
 
 impl Store for Duramen {
@@ -66,9 +96,7 @@ impl Store for Duramen {
     }
 
     fn publish_many(&mut self, batch: &[Message<'_>]) -> Outcome {
-        let batch: Vec<NewMessage<'_>> = batch.iter().map(new_message).collect();
-        self.0.publish(&batch)?;
-        Ok(())
+        publish(&self.0, batch)
     }
 
     fn publish_durably(&self, _thread: u64, message: Message<'_>) -> Outcome {
@@ -122,6 +150,30 @@ impl Store for Duramen {
 
     fn close(self: Box<Self>) -> Outcome {
         self.0.close()?;
+        Ok(())
+    }
+}
+
+impl Store for Jobs {
+    fn publish_many(&mut self, batch: &[Message<'_>]) -> Outcome {
+        publish(&self.log, batch)
+    }
+
+    fn work(&mut self, seen: &mut Seen) -> Outcome<bool> {
+        let Some(job) = self.queue.next(Some(Duration::ZERO))? else {
+            return Ok(false);
+        };
+        seen.next(
+            job.key.as_deref().unwrap_or_default(),
+            job.value.as_deref().unwrap_or_default(),
+        )?;
+        job.done()?;
+        Ok(true)
+    }
+
+    fn close(self: Box<Self>) -> Outcome {
+        self.queue.close()?;
+        self.log.close()?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::fjall::config::CompressionPolicy;
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{with_indexes, without_indexes};
+use super::{NO_QUEUE, with_indexes, without_indexes};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Seen, Store, Way};
@@ -35,6 +35,7 @@ fn about(row: Row) -> About {
         Row::Consume | Row::Scan | Row::Offset | Row::Key | Row::Open => {
             "verifies the checksum of a block when it loads it, not in its cache"
         }
+        Row::Queue => return About::Lacks(NO_QUEUE),
     })
 }
 

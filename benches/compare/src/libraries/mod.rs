@@ -9,6 +9,7 @@ mod raft_engine;
 mod raft_entry;
 mod redb;
 mod sqlite;
+mod sqlite_queue;
 mod walrus;
 
 use crate::rows::Row;
@@ -44,7 +45,7 @@ fn without_indexes(row: Row, about: fn(Row) -> About) -> About {
 /// A database with indexes, which reads as without them.
 fn with_indexes(row: Row, about: fn(Row) -> About) -> About {
     match row {
-        Row::Consume | Row::Scan | Row::Offset | Row::Open => About::Skipped,
+        Row::Consume | Row::Scan | Row::Offset | Row::Open | Row::Queue => About::Skipped,
         _ => about(row),
     }
 }
@@ -53,3 +54,4 @@ fn with_indexes(row: Row, about: fn(Row) -> About) -> About {
 pub(crate) const ENVIRONMENT: [(&str, Option<&str>); 2] = walrus::ENVIRONMENT;
 
 const NO_KEYS: &str = "no lookup by key";
+const NO_QUEUE: &str = "no work queue";

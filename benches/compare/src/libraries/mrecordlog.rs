@@ -9,7 +9,7 @@ use ::mrecordlog::{MultiRecordLog, SyncPolicy};
 use bytes::Buf;
 use tokio::runtime::Runtime;
 
-use super::NO_KEYS;
+use super::{NO_KEYS, NO_QUEUE};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Seen, Store, Way};
@@ -51,6 +51,7 @@ fn about(row: Row) -> About {
         }
         Row::Key => About::Lacks(NO_KEYS),
         Row::Open => About::Can("reads everything into memory"),
+        Row::Queue => About::Lacks(NO_QUEUE),
     }
 }
 

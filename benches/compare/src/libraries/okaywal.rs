@@ -9,7 +9,7 @@ use ::okaywal::{
     Configuration, Entry, EntryId, LogManager, LogPosition, ReadChunkResult, SegmentReader, WriteAheadLog,
 };
 
-use super::NO_KEYS;
+use super::{NO_KEYS, NO_QUEUE};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Purpose, Seen, Store, Way};
@@ -38,6 +38,7 @@ fn about(row: Row) -> About {
         ),
         Row::Key => About::Lacks(NO_KEYS),
         Row::Open => About::Can("replays the whole log; verifies every checksum, as it offers"),
+        Row::Queue => About::Lacks(NO_QUEUE),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::raft_engine::{Config, Engine, LogBatch, MessageExt, ReadableSize};
 
+use super::NO_QUEUE;
 use super::raft_entry::Entry;
 use crate::Outcome;
 use crate::rows::Row;
@@ -37,6 +38,7 @@ fn about(row: Row) -> About {
         Row::Scan => About::Lacks("only ranges of indexes, see consume"),
         Row::Key => About::Lacks("no lookup by key; the key-value pairs of a group stay in memory whole"),
         Row::Open => About::Can("reads all files, to have all indexes in memory"),
+        Row::Queue => About::Lacks(NO_QUEUE),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ::redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-use super::{with_indexes, without_indexes};
+use super::{NO_QUEUE, with_indexes, without_indexes};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Seen, Store, Way};
@@ -36,6 +36,7 @@ fn about(row: Row) -> About {
         Row::Consume | Row::Scan | Row::Offset | Row::Key | Row::Open => {
             "a read transaction for each call; verifies no checksum, except after a crash"
         }
+        Row::Queue => return About::Lacks(NO_QUEUE),
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 
-use super::{with_indexes, without_indexes};
+use super::{sqlite_queue, with_indexes, without_indexes};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Purpose, Seen, Store, Way};
@@ -36,6 +36,10 @@ fn about(row: Row) -> About {
              mutex, as there is one writer at a time"
         }
         Row::Consume | Row::Scan | Row::Offset | Row::Key | Row::Open => "verifies no checksum",
+        Row::Queue => {
+            "`synchronous=NORMAL`: a transaction for each lease and one for each outcome, in the page \
+             cache; syncs when it checkpoints"
+        }
     })
 }
 
@@ -47,6 +51,9 @@ fn open(dir: &Path, purpose: Purpose, indexed: bool) -> Outcome<Box<dyn Store>> 
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = if purpose.durable { "FULL" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
+    if purpose.queue {
+        return sqlite_queue::open(connection);
+    }
     connection.execute_batch(if indexed {
         "CREATE TABLE IF NOT EXISTS log (offset INTEGER PRIMARY KEY, key BLOB NOT NULL, \
          value BLOB NOT NULL, time INTEGER NOT NULL);

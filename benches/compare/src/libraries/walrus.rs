@@ -4,7 +4,7 @@ use std::path::Path;
 
 use walrus_rust::{FsyncSchedule, ReadConsistency, Walrus};
 
-use super::NO_KEYS;
+use super::{NO_KEYS, NO_QUEUE};
 use crate::Outcome;
 use crate::rows::Row;
 use crate::store::{About, Message, Purpose, Seen, Store, Way};
@@ -42,6 +42,7 @@ fn about(row: Row) -> About {
         Row::Offset => About::Lacks("messages have no offsets"),
         Row::Key => About::Lacks(NO_KEYS),
         Row::Open => About::Can("the first message, as there are no offsets; reads and verifies everything"),
+        Row::Queue => About::Lacks(NO_QUEUE),
     }
 }
 
