@@ -231,8 +231,12 @@ pub mod on_disk {
 #[cfg(feature = "stream")]
 pub use blocking::LogStream;
 pub use blocking::{Awaited, BlockingLog, Follow, StopHandle};
-pub use consumer::{BoxError, Consumer, Handler, OnTrimmed, Permits, Stopper, StoredHandler};
-pub use cursor::{Cursor, CursorCloser, Cursors};
+pub use consumer::{
+    BoxError, Consumer, Handler, OnTrimmed, Permits, Stopper, StoredHandler, TConsumer, THandler,
+};
+#[cfg(feature = "stream")]
+pub use cursor::CursorStream;
+pub use cursor::{Cursor, CursorCloser, Cursors, TCursor};
 pub use engine::{BatchBuf, FileLog, Scan};
 pub use error::{Error, Result};
 pub use log::{

@@ -7,9 +7,11 @@ mod runner;
 mod settings;
 mod stopper;
 mod stored;
+mod typed;
 
 pub use handler::{BoxError, Handler};
 pub use permits::Permits;
 pub use settings::{Consumer, OnTrimmed};
 pub use stopper::Stopper;
 pub use stored::StoredHandler;
+pub use typed::{TConsumer, THandler};

@@ -8,10 +8,16 @@ mod name;
 mod places;
 mod reading;
 mod single;
+#[cfg(feature = "stream")]
+mod stream;
+mod typed;
 
 pub use closer::CursorCloser;
 pub use cursors::Cursors;
 pub use reading::Cursor;
+#[cfg(feature = "stream")]
+pub use stream::CursorStream;
+pub use typed::TCursor;
 
 pub(crate) use cursors::Logs;
 pub(crate) use kept::{Kept, KeptIn};

@@ -140,6 +140,11 @@ impl<L: Log> Cursor<L> {
         self.closer().close()
     }
 
+    #[cfg(feature = "stream")]
+    pub(super) fn log(&self) -> &BlockingLog<L> {
+        &self.log
+    }
+
     fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Message>> {
         if let Some(next) = self.poll() {
             return next.map(Some);
@@ -149,7 +154,7 @@ impl<L: Log> Cursor<L> {
     }
 
     /// The next message or an error; `None` if it has to wait.
-    fn poll(&mut self) -> Option<Result<Message>> {
+    pub(super) fn poll(&mut self) -> Option<Result<Message>> {
         if self.is_closed.load(Ordering::Acquire) {
             return Some(Err(Error::CursorClosed));
         }

@@ -35,6 +35,7 @@ pub(crate) use tally::Tally;
 pub(crate) use timestamps::{Stamp, stamped};
 pub(crate) use trace::Span;
 
+pub(crate) use changes::wake_in;
 pub use changes::{Changes, Watch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;

@@ -14,6 +14,7 @@ mod record;
 mod slot;
 mod stat;
 mod state;
+mod task;
 mod typed;
 mod waiting;
 mod window;
@@ -27,6 +28,7 @@ pub use handle::Queue;
 pub use job::Job;
 pub use options::QueueOptions;
 pub use stat::{QueueStat, QueuedPartition};
+pub use task::NextJob;
 pub use typed::{TJob, TQueue};
 
 #[cfg(test)]

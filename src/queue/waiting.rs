@@ -8,6 +8,14 @@ use super::state::{Given, Polled};
 use crate::blocking::poisoned;
 use crate::{BlockingLog, Error, Log, Result};
 
+/// What there is once nothing has to be buried.
+enum Found {
+    /// A job; `None` if none will come.
+    Some(Option<Given>),
+    /// Nothing, until this time at the most.
+    NothingUntil(Option<u64>),
+}
+
 impl<L: Log> Inner<L> {
     /// The next job; `None` if there is none in time, or none will come.
     pub(super) fn next(&self, timeout: Option<Duration>) -> Result<Option<Given>> {
@@ -18,15 +26,9 @@ impl<L: Log> Inner<L> {
         let mut polled = self.poll()?;
         let mut deadline = None;
         loop {
-            let timer = match polled {
-                Polled::Job(given) => return Ok(Some(given)),
-                Polled::Ended => return Ok(None),
-                Polled::Bury => {
-                    self.bury_if_not_paused()?;
-                    polled = self.poll()?;
-                    continue;
-                }
-                Polled::Nothing(timer) => timer,
+            let timer = match self.settled(polled)? {
+                Found::Some(given) => return Ok(given),
+                Found::NothingUntil(timer) => timer,
             };
             // A deadline too far away to be represented is no deadline.
             let deadline = *deadline
@@ -35,6 +37,51 @@ impl<L: Log> Inner<L> {
                 return Ok(None);
             }
             polled = self.wait(deadline, timer)?;
+        }
+    }
+
+    /// The next job, if there is one now: `Some(None)` if none will come. Else `wait` is how long to
+    /// wait at the most.
+    pub(super) fn next_now(&self, wait: &mut Option<Duration>) -> Result<Option<Option<Given>>> {
+        if self.letters.are_owed() {
+            self.bury_if_not_paused()?;
+        }
+        match self.settled(self.poll()?)? {
+            Found::Some(given) => Ok(Some(given)),
+            Found::NothingUntil(timer) => {
+                let left = timer.map(|timer| self.left(timer));
+                *wait = Some(left.map_or(self.pause(), |left| left.min(self.pause())));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Buries until there is something else.
+    fn settled(&self, mut polled: Polled) -> Result<Found> {
+        loop {
+            match polled {
+                Polled::Job(given) => return Ok(Found::Some(Some(given))),
+                Polled::Ended => return Ok(Found::Some(None)),
+                Polled::Nothing(timer) => return Ok(Found::NothingUntil(timer)),
+                Polled::Bury => self.bury_if_not_paused()?,
+            }
+            polled = self.poll()?;
+        }
+    }
+
+    /// How long it is until this time.
+    fn left(&self, timer: u64) -> Duration {
+        Duration::from_micros(timer.saturating_sub(self.time.now()).max(1))
+    }
+
+    /// After how long to look again, whatever wakes this. A log that does not tell of its changes
+    /// is looked at now and then; so is a paused one.
+    fn pause(&self) -> Duration {
+        let is_told = self.sources.iter().all(|log| log.changes().is_some());
+        if is_told {
+            Duration::from_secs(1)
+        } else {
+            BlockingLog::<L>::POLL_INTERVAL
         }
     }
 
@@ -50,18 +97,8 @@ impl<L: Log> Inner<L> {
 
     /// Looks until there is something, or one of these times has come.
     fn wait(&self, deadline: Option<Instant>, timer: Option<u64>) -> Result<Polled> {
-        let wake_at = timer.and_then(|timer| {
-            let left = timer.saturating_sub(self.time.now()).max(1);
-            Instant::now().checked_add(Duration::from_micros(left))
-        });
-        // A log that does not tell of its changes is looked at now and then; so is a paused one.
-        let is_told = self.sources.iter().all(|log| log.changes().is_some());
-        let pause = if is_told {
-            Duration::from_secs(1)
-        } else {
-            BlockingLog::<L>::POLL_INTERVAL
-        };
-        let look_at = Instant::now().checked_add(pause);
+        let wake_at = timer.and_then(|timer| Instant::now().checked_add(self.left(timer)));
+        let look_at = Instant::now().checked_add(self.pause());
         let until = [deadline, wake_at, look_at].into_iter().flatten().min();
         let found = self.changes.wait_until(until, || {
             self.watch();
@@ -78,7 +115,7 @@ impl<L: Log> Inner<L> {
     }
 
     /// Has each log wake the workers after its next change.
-    fn watch(&self) {
+    pub(super) fn watch(&self) {
         let context = Context::from_waker(&self.waker);
         for (log, watch) in self.sources.iter().zip(&self.watches) {
             if let Some(changes) = log.changes() {

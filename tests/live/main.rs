@@ -3,6 +3,8 @@
 #[expect(dead_code, reason = "this program uses a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/executor.rs"]
+mod executor;
 #[macro_use]
 #[path = "../common/minimal.rs"]
 mod minimal;

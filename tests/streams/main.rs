@@ -8,6 +8,8 @@ mod numbers;
 #[expect(dead_code, reason = "this program uses a part of it")]
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/executor.rs"]
+mod executor;
 
 mod atomic;
 mod care;

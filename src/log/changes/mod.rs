@@ -6,4 +6,5 @@ mod ticker;
 mod watch;
 
 pub use eventcount::Changes;
+pub(crate) use ticker::wake_in;
 pub use watch::Watch;

@@ -4,6 +4,9 @@ mod burying;
 mod consumer;
 mod cursor;
 mod stored;
+#[cfg(feature = "stream")]
+mod tasks;
+mod typed;
 mod unread;
 
 use std::any::Any;
