@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use super::handle::Queue;
 use super::inner::Inner;
 use super::job::Job;
+use super::waiting::Found;
 use crate::log::wake_in;
 use crate::{Log, Result, Watch};
 
@@ -62,7 +63,14 @@ impl<L: Log> Future for NextJob<'_, L> {
         let mut wait = None;
         let polled = self.queue.changes.poll_until(&self.watch, context, || {
             self.queue.watch();
-            self.queue.next_now(&mut wait).transpose()
+            match self.queue.next_now() {
+                Ok(Found::Job(given)) => Some(Ok(given)),
+                Ok(Found::NothingUntil(timer)) => {
+                    wait = Some(self.queue.wait_for(timer));
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            }
         });
         if let (Poll::Pending, Some(wait)) = (&polled, wait) {
             wake_in(wait, context.waker());

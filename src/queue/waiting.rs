@@ -9,9 +9,9 @@ use crate::blocking::poisoned;
 use crate::{BlockingLog, Error, Log, Result};
 
 /// What there is once nothing has to be buried.
-enum Found {
+pub(super) enum Found {
     /// A job; `None` if none will come.
-    Some(Option<Given>),
+    Job(Option<Given>),
     /// Nothing, until this time at the most.
     NothingUntil(Option<u64>),
 }
@@ -27,7 +27,7 @@ impl<L: Log> Inner<L> {
         let mut deadline = None;
         loop {
             let timer = match self.settled(polled)? {
-                Found::Some(given) => return Ok(given),
+                Found::Job(given) => return Ok(given),
                 Found::NothingUntil(timer) => timer,
             };
             // A deadline too far away to be represented is no deadline.
@@ -40,28 +40,20 @@ impl<L: Log> Inner<L> {
         }
     }
 
-    /// The next job, if there is one now: `Some(None)` if none will come. Else `wait` is how long to
-    /// wait at the most.
-    pub(super) fn next_now(&self, wait: &mut Option<Duration>) -> Result<Option<Option<Given>>> {
+    /// What there is now.
+    pub(super) fn next_now(&self) -> Result<Found> {
         if self.letters.are_owed() {
             self.bury_if_not_paused()?;
         }
-        match self.settled(self.poll()?)? {
-            Found::Some(given) => Ok(Some(given)),
-            Found::NothingUntil(timer) => {
-                let left = timer.map(|timer| self.left(timer));
-                *wait = Some(left.map_or(self.pause(), |left| left.min(self.pause())));
-                Ok(None)
-            }
-        }
+        self.settled(self.poll()?)
     }
 
     /// Buries until there is something else.
     fn settled(&self, mut polled: Polled) -> Result<Found> {
         loop {
             match polled {
-                Polled::Job(given) => return Ok(Found::Some(Some(given))),
-                Polled::Ended => return Ok(Found::Some(None)),
+                Polled::Job(given) => return Ok(Found::Job(Some(given))),
+                Polled::Ended => return Ok(Found::Job(None)),
                 Polled::Nothing(timer) => return Ok(Found::NothingUntil(timer)),
                 Polled::Bury => self.bury_if_not_paused()?,
             }
@@ -72,6 +64,12 @@ impl<L: Log> Inner<L> {
     /// How long it is until this time.
     fn left(&self, timer: u64) -> Duration {
         Duration::from_micros(timer.saturating_sub(self.time.now()).max(1))
+    }
+
+    /// How long to wait where there is nothing until this time.
+    pub(super) fn wait_for(&self, timer: Option<u64>) -> Duration {
+        let pause = self.pause();
+        timer.map_or(pause, |timer| self.left(timer).min(pause))
     }
 
     /// After how long to look again, whatever wakes this. A log that does not tell of its changes

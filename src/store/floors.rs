@@ -43,7 +43,9 @@ impl Inner {
         }
         // What fails is tried again. Until then nothing more goes.
         let _ = self.set_floors(&entries);
-        entries.iter().for_each(|entry| self.go_on_retaining(entry));
+        for entry in &entries {
+            self.go_on_retaining(entry);
+        }
         let look = Look::Floors(Arc::clone(&self.keeper.floors));
         self.keeper.upcoming.add(self.now() + PERIOD, look);
     }
@@ -67,13 +69,11 @@ impl Inner {
                 set_floors(entry, cursors, dealt);
             }
         };
-        match self.kept_cursors()? {
-            Some(kept) => self.cursors.sync(&kept, set),
-            None => {
-                self.cursors.look_at_none(set);
-                Ok(())
-            }
+        if let Some(kept) = self.kept_cursors()? {
+            return self.cursors.sync(&kept, set);
         }
+        self.cursors.look_at_none(set);
+        Ok(())
     }
 
     /// Where the cursors are kept, if any are.
@@ -114,21 +114,16 @@ impl Inner {
             let _ = self.change(entry, Some(StreamEventKind::Overrun), &overrun, |_| Ok(true));
         }
     }
+}
 
-    /// A work queue of a stream was opened: nothing goes that it needs.
-    pub(super) fn queue_opened(
-        &self,
-        entry: &Arc<Entry>,
-        directory: String,
-        queue: Weak<dyn Floors>,
-    ) -> Result<()> {
-        let floors = queue.upgrade().ok_or(Error::Closed)?.synced_floors()?;
-        entry.queues.opened(directory, queue, floors.clone());
-        for (number, floor) in (0..).zip(floors) {
-            entry.partition(number)?.remembered.readers.add(floor);
-        }
-        Ok(())
+/// A work queue of a stream was opened: nothing goes that it needs.
+pub(super) fn queue_opened(entry: &Entry, directory: String, queue: Weak<dyn Floors>) -> Result<()> {
+    let floors = queue.upgrade().ok_or(Error::Closed)?.synced_floors()?;
+    entry.queues.opened(directory, queue, floors.clone());
+    for (number, floor) in (0..).zip(floors) {
+        entry.partition(number)?.remembered.readers.add(floor);
     }
+    Ok(())
 }
 
 fn keeps_unread(entry: &Entry) -> bool {

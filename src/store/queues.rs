@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::catalog::options_of_queue;
 use super::config::StreamConfig;
+use super::floors::queue_opened;
 use super::handle::Store;
 use super::layout::Layout;
 use super::partition_log::PartitionLog;
@@ -98,7 +99,7 @@ impl Store {
         };
         let queue = Queue::over(sources, log, Arc::clone(&own.environment.clock), options)?;
         if !read_only {
-            self.inner.queue_opened(source.entry()?, name, queue.floors())?;
+            queue_opened(source.entry()?, name, queue.floors())?;
         }
         Ok(queue)
     }

@@ -3,15 +3,14 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
 use duramen::{Log, MemoryLog, NewMessage, TLog, TNewMessage, TProducer, codec};
 
-use crate::executor::block_on;
-
 use super::{MOMENT, eager, lazy, offset, own, probed, producer, small};
+use crate::executor::block_on;
 
 struct Count(AtomicUsize);
 

@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use duramen::queue::{Job, Queue, QueueOptions};
-use duramen::{BlockingLog, Error, Filter, Log, MemoryLog, NewMessage, Result, Start};
+use duramen::{
+    BlockingLog, Control, Error, Filter, Log, MemoryLog, NewMessage, PublishOptions, Result, Start,
+};
 use tokio_stream::StreamExt;
 
 use super::Source;
@@ -21,6 +23,11 @@ fn numbered(count: u64) -> Arc<MemoryLog> {
 
 fn publish(log: &MemoryLog) {
     log.publish(&[NewMessage::value(b"value")]).expect("published");
+}
+
+fn seal<L: Log>(log: &L) {
+    let how = PublishOptions::new().and(Control::Seal);
+    log.append(&[], &how).expect("sealed");
 }
 
 #[test]
@@ -62,7 +69,7 @@ fn a_stream_ends_with_a_sealed_log_and_after_an_error() {
     let source = Source::memory();
     source.publish("abc");
     let ends = source.all(1).into_stream();
-    source.log.seal().expect("sealed");
+    seal(&source.log);
     let offsets = ends.map(|message| message.expect("read").offset);
     assert_eq!(block_on(offsets.collect::<Vec<_>>()), [1, 2]);
 
@@ -131,7 +138,7 @@ fn a_task_gets_jobs_as_they_come_without_a_runtime() {
         assert_eq!(job.offset, 1);
         job.done().expect("done");
     });
-    log.seal().expect("sealed");
+    seal(&log);
     assert!(block_on(queue.next_async()).expect("looked").is_none());
     queue.close().expect("closed");
     assert!(matches!(block_on(queue.next_async()), Err(Error::Closed)));
@@ -176,7 +183,7 @@ fn tasks_of_tokio_share_a_queue() {
     const COUNT: u64 = 500;
     let log = numbered(COUNT);
     let (_dir, queue) = queue(&log, QueueOptions::new());
-    log.seal().expect("sealed");
+    seal(&log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build();
