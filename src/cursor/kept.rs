@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -109,7 +110,10 @@ impl Kept {
     /// stores another.
     pub(crate) fn sync(&self, at: &KeptIn, look: impl FnOnce(&Places<'_>)) -> Result<()> {
         let before = self.with(at, |table| Ok(table.cursors.clone()))?;
-        at.log.sync()?;
+        let next_offset = at.log.next_offset()?;
+        if at.log.wait_synced(next_offset, Some(Duration::ZERO))? < next_offset {
+            at.log.sync()?;
+        }
         self.with(at, |table| {
             look(&Places {
                 synced: &before,

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use parking_lot::{RwLock, RwLockReadGuard};
+
 use super::retention::Retention;
 
 /// Up to where the messages of a log were read by all who need them: see
@@ -34,6 +36,8 @@ struct Shared {
     is_raised: AtomicBool,
     /// Below this, messages were removed that are above the floor; 0 for none.
     overrun_to: AtomicU64,
+    /// Held by who removes messages, alone by who lowers the floor.
+    passes: RwLock<()>,
 }
 
 /// What retention may do.
@@ -55,7 +59,11 @@ impl RetentionFloor {
     /// All messages below `offset` were read by all who need them. It may be lower than before; but
     /// what is removed does not come back. What this says should be on stable storage: what it lets
     /// go is gone even if a power cut takes back how far the readers were.
+    ///
+    /// When this has lowered it, no message above it goes any more: it waits for a removal that is
+    /// under way.
     pub fn set(&self, offset: u64) {
+        let _no_pass = (offset < self.offset()).then(|| self.0.passes.write());
         let before = self.0.offset.swap(offset, Ordering::AcqRel);
         if before < offset && self.0.is_held.swap(false, Ordering::AcqRel) {
             self.0.is_raised.store(true, Ordering::Release);
@@ -64,7 +72,13 @@ impl RetentionFloor {
 
     /// Lowers it to `offset`, if it is higher.
     pub(crate) fn lower(&self, offset: u64) {
+        let _no_pass = (offset < self.offset()).then(|| self.0.passes.write());
         self.0.offset.fetch_min(offset, Ordering::AcqRel);
+    }
+
+    /// The floor is not lowered meanwhile.
+    pub(crate) fn begin_pass(&self) -> RwLockReadGuard<'_, ()> {
+        self.0.passes.read()
     }
 
     /// Where it is.

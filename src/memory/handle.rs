@@ -283,6 +283,7 @@ impl Log for MemoryLog {
         }
         self.change(|state| {
             state.size_since = 0;
+            let _pass = self.floor.begin_pass();
             let cut = self.retention_cut(state)?;
             Ok(self.trim_to(state, cut))
         })

@@ -52,6 +52,7 @@ impl MemoryLog {
         }
         aging.applied(state.next_offset());
         drop(aging);
+        let _pass = self.floor.begin_pass();
         let cut = self.allowed(cut, state);
         self.trim_to(state, cut);
         Ok(())

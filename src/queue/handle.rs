@@ -1,8 +1,9 @@
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::inner::{Floors, Inner};
+use super::floors::Floors;
+use super::inner::Inner;
 use super::job::Job;
 use super::journal::ROLLOVER;
 use super::options::{DeadLetter, DebugLog, QueueOptions};
@@ -125,13 +126,9 @@ impl<L: Log> Queue<L> {
         Ok(Queue { inner })
     }
 
-    /// Who says up to where the queue has dealt with its partitions.
-    pub(crate) fn floors(&self) -> Weak<dyn Floors>
-    where
-        L: 'static,
-    {
-        let inner: Weak<Inner<L>> = Arc::downgrade(&self.inner);
-        inner
+    /// Says up to where the queue has dealt with its partitions.
+    pub(crate) fn floors(&self) -> Floors {
+        Floors::of(&self.inner.state)
     }
 
     /// The next job. Waits for one if there is none, with a `timeout` at most so long, and then
@@ -209,7 +206,8 @@ impl<L: Log> Queue<L> {
     ///
     /// Those of [`sync`](Queue::sync).
     pub fn synced_floors(&self) -> Result<Vec<u64>> {
-        let floors = self.inner.synced_floors()?;
+        self.inner.check_writable()?;
+        let floors = self.floors().synced()?;
         Ok(floors.into_iter().map(|floor| floor.offset).collect())
     }
 

@@ -12,7 +12,7 @@ use super::options::{QueueOptions, micros};
 use super::stat::{QueueStat, QueuedPartition};
 use super::state::{AHEAD, Held, Part, State, Time, message_at};
 use crate::sys::Process;
-use crate::{Changes, Error, Log, Message, Position, Result, Start, Watch};
+use crate::{Changes, Error, Log, Message, Result, Start, Watch};
 
 /// A queue that is open.
 ///
@@ -24,7 +24,7 @@ pub(super) struct Inner<L: Log> {
     pub(super) watches: Vec<Watch>,
     pub(super) letters: Letters,
     pub(super) options: QueueOptions,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Arc<Mutex<State>>,
     pub(super) time: Time,
     /// Told when there may be something for a worker.
     pub(super) changes: Arc<Changes>,
@@ -33,22 +33,6 @@ pub(super) struct Inner<L: Log> {
     pub(super) process: Process,
     /// Whether it is only looked at.
     pub(super) read_only: bool,
-}
-
-/// Says up to where a queue has dealt with its partitions.
-pub(crate) trait Floors: Send + Sync {
-    /// For each partition the position of the first message that the queue may still need, even if
-    /// all goes that is not on stable storage.
-    fn synced_floors(&self) -> Result<Vec<Position>>;
-}
-
-impl<L: Log> Floors for Inner<L> {
-    fn synced_floors(&self) -> Result<Vec<Position>> {
-        self.check_open()?;
-        let floors = self.state.lock().floors();
-        self.sync()?;
-        Ok(floors)
-    }
 }
 
 /// Wakes the workers of a queue.

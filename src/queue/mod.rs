@@ -1,6 +1,7 @@
 //! Work queues over any [`Log`](crate::Log): each message is done by one of several workers.
 
 mod burying;
+mod floors;
 mod group;
 mod handle;
 mod inner;
@@ -19,8 +20,8 @@ mod typed;
 mod waiting;
 mod window;
 
+pub(crate) use floors::Floors;
 pub(crate) use handle::Sources;
-pub(crate) use inner::Floors;
 pub(crate) use journal::ROLLOVER;
 pub(crate) use options::DeadLetter;
 

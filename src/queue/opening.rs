@@ -62,7 +62,7 @@ impl<L: Log> Inner<L> {
             watches: logs.iter().map(|_| Watch::new()).collect(),
             letters: Letters::new(sources.letters, sources.stream, sources.group, is_owed),
             options,
-            state: state.into(),
+            state: Arc::new(state.into()),
             sources: sources.logs,
             time,
             waker: Arc::new(Told(Arc::clone(&changes))).into(),

@@ -6,7 +6,7 @@
 //! second, and when retention is asked for by hand. It is lowered at once: for a cursor that is new
 //! or goes back while the lock on all cursors is held, for a queue when it is opened.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{Access, Asked};
@@ -59,14 +59,16 @@ impl Inner {
     }
 
     fn set_floors(&self, entries: &[Arc<Entry>]) -> Result<()> {
-        let dealt = entries.iter().map(|entry| {
-            let groups = self.layout.queues_of(entry.id)?;
-            entry.queues.sync(&groups)
-        });
-        let dealt: Vec<Dealt> = dealt.collect::<Result<_>>()?;
+        let dealt: Vec<Result<Dealt>> = entries
+            .iter()
+            .map(|entry| entry.queues.sync(|| self.layout.queues_of(entry.id)))
+            .collect();
         let set = |cursors: &Places<'_>| {
             for (entry, dealt) in entries.iter().zip(&dealt) {
-                set_floors(entry, cursors, dealt);
+                // If it failed, the floors of this stream stay.
+                if let Ok(dealt) = dealt {
+                    set_floors(entry, cursors, dealt);
+                }
             }
         };
         if let Some(kept) = self.kept_cursors()? {
@@ -117,9 +119,9 @@ impl Inner {
 }
 
 /// A work queue of a stream was opened: nothing goes that it needs.
-pub(super) fn queue_opened(entry: &Entry, directory: String, queue: Weak<dyn Floors>) -> Result<()> {
-    let floors = queue.upgrade().ok_or(Error::Closed)?.synced_floors()?;
-    entry.queues.opened(directory, queue, floors.clone());
+pub(super) fn queue_opened(entry: &Entry, group: &str, queue: Floors) -> Result<()> {
+    let floors = queue.synced()?;
+    entry.queues.opened(group, queue, floors.clone());
     for (number, floor) in (0..).zip(floors) {
         entry.partition(number)?.remembered.readers.add(floor);
     }

@@ -86,6 +86,7 @@ impl Store {
         let dir = if read_only {
             self.dir_of_queue(id, &name)?
         } else {
+            source.entry()?.queues.opens(&name);
             self.inner.layout.make_queue(id, &name)?
         };
         let how = options_of_queue(own, options.durability).read_only(read_only);
@@ -99,7 +100,7 @@ impl Store {
         };
         let queue = Queue::over(sources, log, Arc::clone(&own.environment.clock), options)?;
         if !read_only {
-            queue_opened(source.entry()?, name, queue.floors())?;
+            queue_opened(source.entry()?, &name, queue.floors())?;
         }
         Ok(queue)
     }

@@ -1,14 +1,12 @@
 //! Who has yet to read a partition, as far as retention is to care.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Weak;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::cursor::lowest;
 use crate::queue::Floors;
-use crate::{Error, FileLog, Position, Result, RetentionFloor};
+use crate::{FileLog, Position, Result, RetentionFloor};
 
 /// Where the readers of one partition are: its stored cursors, and its work queues.
 #[derive(Debug, Default)]
@@ -71,86 +69,86 @@ impl Readers {
     }
 }
 
-/// The work queues of a stream that were opened in this life of the store, by the names of their
-/// directories.
+/// The work queues of a stream, by the names of their directories.
 #[derive(Debug, Default)]
-pub(super) struct Queues(Mutex<Opened>);
+pub(super) struct Queues(Mutex<Groups>);
 
 #[derive(Debug, Default)]
-pub(super) struct Opened {
-    queues: BTreeMap<String, Opening>,
+pub(super) struct Groups {
+    /// `None` for one that nobody has opened in this life of the store: it needs everything.
+    queues: BTreeMap<String, Option<Opened>>,
+    /// Whether those are here that an earlier life has left.
+    are_listed: bool,
     /// How many times one was opened.
     count: u64,
 }
 
-struct Opening {
-    queue: Weak<dyn Floors>,
+#[derive(Debug)]
+struct Opened {
+    queue: Floors,
     /// Up to where it had dealt with each partition when that was last looked at.
     floors: Vec<Position>,
 }
 
-impl fmt::Debug for Opening {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Opening").field(&self.floors).finish()
-    }
-}
-
 /// Up to where the queues have dealt with a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Dealt {
-    /// For each queue, by partition. `None` for one that nobody has opened: it needs everything.
+    /// For each queue, by partition.
     queues: Vec<Option<Vec<Position>>>,
     /// How many times queues had been opened.
     count: u64,
 }
 
 impl Queues {
-    /// A queue was opened that is there, as its floors say.
-    pub(super) fn opened(&self, group: String, queue: Weak<dyn Floors>, floors: Vec<Position>) {
-        let mut opened = self.0.lock();
-        opened.count += 1;
-        opened.queues.insert(group, Opening { queue, floors });
+    /// A queue is being opened, and may be made.
+    pub(super) fn opens(&self, group: &str) {
+        let mut groups = self.0.lock();
+        groups.count += 1;
+        groups.queues.entry(group.to_owned()).or_default();
     }
 
-    /// Brings to stable storage up to where the queues of these groups have come.
-    pub(super) fn sync(&self, groups: &[String]) -> Result<Dealt> {
-        let count = self.0.lock().count;
-        let queues = groups.iter().map(|group| self.sync_one(group));
-        Ok(Dealt {
-            queues: queues.collect::<Result<_>>()?,
-            count,
-        })
+    /// A queue was opened that had dealt with everything below its floors.
+    pub(super) fn opened(&self, group: &str, queue: Floors, floors: Vec<Position>) {
+        let mut groups = self.0.lock();
+        groups.count += 1;
+        groups
+            .queues
+            .insert(group.to_owned(), Some(Opened { queue, floors }));
     }
 
-    fn sync_one(&self, group: &str) -> Result<Option<Vec<Position>>> {
-        let queue = {
-            let opened = self.0.lock();
-            let Some(opening) = opened.queues.get(group) else {
-                return Ok(None);
-            };
-            match opening.queue.upgrade() {
-                None => return Ok(Some(opening.floors.clone())),
-                Some(queue) => queue,
+    /// Brings to stable storage up to where the queues have come. `list` is asked once which there
+    /// are.
+    pub(super) fn sync(&self, list: impl FnOnce() -> Result<Vec<String>>) -> Result<Dealt> {
+        let (names, count) = {
+            let mut groups = self.0.lock();
+            if !groups.are_listed {
+                for name in list()? {
+                    groups.queues.entry(name).or_default();
+                }
+                groups.are_listed = true;
             }
+            (groups.queues.keys().cloned().collect::<Vec<_>>(), groups.count)
         };
-        let floors = match queue.synced_floors() {
-            Err(Error::Closed) => None,
-            floors => Some(floors?),
-        };
-        // Outside of the lock: if this is the last one who has the queue, it is closed here.
-        drop(queue);
-        let mut opened = self.0.lock();
-        let opening = opened.queues.get_mut(group);
-        Ok(opening.map(|opening| {
-            opening.floors = floors.unwrap_or_else(|| std::mem::take(&mut opening.floors));
-            opening.floors.clone()
-        }))
+        let queues = names.iter().map(|name| self.sync_one(name)).collect();
+        Ok(Dealt { queues, count })
+    }
+
+    fn sync_one(&self, name: &str) -> Option<Vec<Position>> {
+        let queue = self.0.lock().queues.get(name)?.as_ref()?.queue.clone();
+        // Of one that is closed, or fails, it is known where it was.
+        let floors = queue.synced();
+        let mut groups = self.0.lock();
+        let opened = groups.queues.get_mut(name)?.as_mut()?;
+        if let Ok(floors) = floors {
+            opened.floors = floors;
+        }
+        Some(opened.floors.clone())
     }
 
     /// Holds off who opens a queue; `None` if somebody has since `dealt`.
-    pub(super) fn hold(&self, dealt: &Dealt) -> Option<MutexGuard<'_, Opened>> {
-        let opened = self.0.lock();
-        (opened.count == dealt.count).then_some(opened)
+    pub(super) fn hold(&self, dealt: &Dealt) -> Option<MutexGuard<'_, Groups>> {
+        let groups = self.0.lock();
+        (groups.count == dealt.count).then_some(groups)
     }
 }
 

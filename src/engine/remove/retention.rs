@@ -26,11 +26,13 @@ impl Removal<'_> {
             }
             Ok(cut)
         })?;
+        let pass = remove.floor.begin_pass();
         let cut = self.allowed(cut);
         if dry_run {
             return Reader::with(&remove.segments, |reader| self.what_goes(reader, cut.before));
         }
         let trimmed = self.trim_and_tell(cut)?;
+        drop(pass);
         let left = self.leave_old_segment();
         self.remove.segments.teller.note_failure(Job::Retention, left);
         self.remove.health().check_not_poisoned()?;
@@ -82,8 +84,12 @@ impl Removal<'_> {
                 cut = cut.max(pass.young.offset);
             }
         }
-        let cut = self.allowed(cut);
-        self.trim_and_tell(cut)?;
+        let cut = {
+            let _pass = remove.floor.begin_pass();
+            let cut = self.allowed(cut);
+            self.trim_and_tell(cut)?;
+            cut
+        };
         let mut aging = remove.aging.lock();
         if let (Some(pass), Some(age)) = (pass, remove.policy.age) {
             aging.passed(
