@@ -19,14 +19,10 @@ pub(super) enum Found {
 impl<L: Log> Inner<L> {
     /// The next job; `None` if there is none in time, or none will come.
     pub(super) fn next(&self, timeout: Option<Duration>) -> Result<Option<Given>> {
-        self.check_writable()?;
-        if self.letters.are_owed() {
-            self.bury_if_not_paused()?;
-        }
-        let mut polled = self.poll()?;
+        let mut found = self.next_now()?;
         let mut deadline = None;
         loop {
-            let timer = match self.settled(polled)? {
+            let timer = match found {
                 Found::Job(given) => return Ok(given),
                 Found::NothingUntil(timer) => timer,
             };
@@ -36,12 +32,13 @@ impl<L: Log> Inner<L> {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(None);
             }
-            polled = self.wait(deadline, timer)?;
+            found = self.settled(self.wait(deadline, timer)?)?;
         }
     }
 
     /// What there is now.
     pub(super) fn next_now(&self) -> Result<Found> {
+        self.check_writable()?;
         if self.letters.are_owed() {
             self.bury_if_not_paused()?;
         }
