@@ -159,6 +159,9 @@ pub(crate) struct Aging {
     seen: u64,
     /// Everything below this was old at the last pass.
     young: u64,
+    /// Everything below this was older than the age by the monotonic clock, at a pass that has not
+    /// removed all of it.
+    old_to: u64,
 }
 
 impl Aging {
@@ -281,7 +284,10 @@ impl Aging {
         let behind = self.published.partition_point(is_old);
         let offset = |index: usize| self.published.get(index).map(|(_, offset)| *offset);
         let old = behind.checked_sub(1).and_then(offset);
-        (old.unwrap_or(0), offset(behind).unwrap_or(u64::MAX))
+        (
+            old.unwrap_or(0).max(self.old_to),
+            offset(behind).unwrap_or(u64::MAX),
+        )
     }
 
     /// Whether a pass may remove `gone` messages of `all`.
@@ -298,7 +304,8 @@ impl Aging {
         Leave::Announce(WAIT)
     }
 
-    /// Notes that a pass with this horizon is over, and that the log begins at `young` now.
+    /// Notes that a pass with this horizon is over, and that everything below `young` is old. The
+    /// log begins there now, or keeps what is in front of it for its readers.
     pub(crate) fn passed(&mut self, now: &Moment, age: Duration, horizon: &Horizon, young: &FirstYoung) {
         let now = now.monotonic;
         self.last = Some((now, horizon.oldest));
@@ -306,7 +313,8 @@ impl Aging {
             now.saturating_duration_since(*time) > age && *offset <= young.offset
         };
         while self.published.front().is_some_and(is_over) {
-            self.published.pop_front();
+            let front = self.published.pop_front();
+            self.old_to = front.map_or(self.old_to, |(_, offset)| self.old_to.max(offset));
         }
         let mut due = later(now, age);
         if let Some((time, _)) = self.published.front() {

@@ -64,8 +64,8 @@ impl RetentionFloor {
     /// under way.
     pub fn set(&self, offset: u64) {
         let _no_pass = (offset < self.offset()).then(|| self.0.passes.write());
-        let before = self.0.offset.swap(offset, Ordering::AcqRel);
-        if before < offset && self.0.is_held.swap(false, Ordering::AcqRel) {
+        let before = self.0.offset.swap(offset, Ordering::SeqCst);
+        if before < offset && self.0.is_held.swap(false, Ordering::SeqCst) {
             self.0.is_raised.store(true, Ordering::Release);
         }
     }
@@ -84,7 +84,7 @@ impl RetentionFloor {
     /// Where it is.
     #[must_use]
     pub fn offset(&self) -> u64 {
-        self.0.offset.load(Ordering::Acquire)
+        self.0.offset.load(Ordering::SeqCst)
     }
 
     /// The offset below which messages were removed although they are above the floor: the lag was
@@ -110,7 +110,7 @@ impl RetentionFloor {
     /// `next_offset`.
     fn limit(&self, before: u64, next_offset: u64, lag_max: u64) -> Allowed {
         // In front of the look: whoever raises it then says so.
-        self.0.is_held.store(true, Ordering::Release);
+        self.0.is_held.store(true, Ordering::SeqCst);
         let floor = self.offset();
         if before <= floor {
             self.0.is_held.store(false, Ordering::Release);
@@ -134,6 +134,17 @@ impl RetentionFloor {
 }
 
 impl Retention {
+    /// Whether the floor keeps something that may go now, because it is too far behind.
+    pub(crate) fn is_overrun(&self, floor: &RetentionFloor, next_offset: u64) -> bool {
+        let too_far = self.lag_max.and_then(|lag_max| next_offset.checked_sub(lag_max));
+        let held_from = floor.overrun_to().unwrap_or(0).max(floor.offset());
+        floor.is_held() && too_far.is_some_and(|too_far| held_from < too_far)
+    }
+
+    pub(crate) fn keeps_unread(&self) -> bool {
+        self.lag_max.is_some()
+    }
+
     /// How much may be removed of what this policy does not keep, in a log that ends at
     /// `next_offset`.
     pub(crate) fn allowed(&self, floor: &RetentionFloor, before: u64, next_offset: u64) -> Allowed {

@@ -35,8 +35,8 @@ pub(crate) use tally::Tally;
 pub(crate) use timestamps::{Stamp, stamped};
 pub(crate) use trace::Span;
 
-pub(crate) use changes::wake_in;
 pub use changes::{Changes, Watch};
+pub(crate) use changes::{wake_in, wake_no_more};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contract::Log;
 pub use durability::Durability;

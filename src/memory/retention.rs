@@ -23,7 +23,7 @@ impl MemoryLog {
         let is_due = {
             let mut aging = self.aging.lock();
             aging.note(&self.retention, now, next_offset);
-            if self.floor.take_raised() {
+            if self.floor.take_raised() || self.retention.is_overrun(&self.floor, next_offset) {
                 aging.look_again();
             }
             aging.is_due(&self.retention, now, next_offset)
@@ -47,8 +47,7 @@ impl MemoryLog {
             let horizon = aging.horizon(&now, age, self.retention.by_event_time);
             let young = aging.limited(state.first_young(&horizon), now.monotonic, age);
             cut = cut.max(young.offset);
-            let offset = self.allowed(cut, state).before;
-            aging.passed(&now, age, &horizon, &FirstYoung { offset, ..young });
+            aging.passed(&now, age, &horizon, &FirstYoung { offset: cut, ..young });
         }
         aging.applied(state.next_offset());
         drop(aging);

@@ -128,7 +128,7 @@ impl<L: Log> Queue<L> {
 
     /// Says up to where the queue has dealt with its partitions.
     pub(crate) fn floors(&self) -> Floors {
-        Floors::of(&self.inner.state)
+        Floors::of(&self.inner.state, &self.inner.last)
     }
 
     /// The next job. Waits for one if there is none, with a `timeout` at most so long, and then

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::floors::Last;
 use super::letters::Letters;
 use super::options::{QueueOptions, micros};
 use super::stat::{QueueStat, QueuedPartition};
@@ -25,6 +26,8 @@ pub(super) struct Inner<L: Log> {
     pub(super) letters: Letters,
     pub(super) options: QueueOptions,
     pub(super) state: Arc<Mutex<State>>,
+    /// Up to where it had dealt with its partitions when it was closed.
+    pub(super) last: Last,
     pub(super) time: Time,
     /// Told when there may be something for a worker.
     pub(super) changes: Arc<Changes>,
@@ -149,13 +152,13 @@ impl<L: Log> Inner<L> {
             for offset in waiting {
                 found.extend(message_at(log, offset)?.map(|message| (part, message)));
             }
-            let mut at = Start::AtOrOldest(read_to);
+            let mut at = read_to;
             while found.len() < max_count {
-                let batch = log.consume(at, AHEAD.min(max_count - found.len()))?;
-                if batch.messages.is_empty() && at == Start::At(batch.next_offset) {
+                let batch = log.consume(Start::AtOrOldest(at), AHEAD.min(max_count - found.len()))?;
+                if batch.messages.is_empty() && at == batch.next_offset {
                     break;
                 }
-                at = Start::At(batch.next_offset);
+                at = batch.next_offset;
                 let state = self.state.lock();
                 let window = &state.parts[number].window;
                 let there = batch.into_iter();
@@ -182,8 +185,13 @@ impl<L: Log> Inner<L> {
             return Ok(());
         }
         self.changes.notify();
-        let log = Arc::clone(&self.state.lock().journal.log);
-        log.close()
+        let (floors, log) = {
+            let state = self.state.lock();
+            (state.floors(), Arc::clone(&state.journal.log))
+        };
+        log.close()?;
+        let _ = self.last.set(floors);
+        Ok(())
     }
 }
 

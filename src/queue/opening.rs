@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::floors::Last;
 use super::group::{Group, NO_LIFE, Partition};
 use super::handle::Sources;
 use super::inner::{Inner, Told};
@@ -63,6 +64,7 @@ impl<L: Log> Inner<L> {
             letters: Letters::new(sources.letters, sources.stream, sources.group, is_owed),
             options,
             state: Arc::new(state.into()),
+            last: Last::default(),
             sources: sources.logs,
             time,
             waker: Arc::new(Told(Arc::clone(&changes))).into(),

@@ -8,7 +8,7 @@ use super::handle::Queue;
 use super::inner::Inner;
 use super::job::Job;
 use super::waiting::Found;
-use crate::log::wake_in;
+use crate::log::{wake_in, wake_no_more};
 use crate::{Log, Result, Watch};
 
 /// A [`Queue`]'s next job, for a task: see [`Queue::next_async`].
@@ -60,6 +60,8 @@ impl<L: Log> Future for NextJob<'_, L> {
     type Output = Result<Option<Job<L>>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // In a fork of the process, nobody lets go of the locks below.
+        self.queue.check_open()?;
         let mut wait = None;
         let polled = self.queue.changes.poll_until(&self.watch, context, || {
             self.queue.watch();
@@ -73,7 +75,7 @@ impl<L: Log> Future for NextJob<'_, L> {
             }
         });
         if let (Poll::Pending, Some(wait)) = (&polled, wait) {
-            wake_in(wait, context.waker());
+            wake_in(&self.watch, wait, context.waker());
         }
         polled.map_ok(|given| given.map(|given| Job::new(&self.handle.inner, given)))
     }
@@ -83,6 +85,7 @@ impl<L: Log> Drop for NextJob<'_, L> {
     fn drop(&mut self) {
         if self.queue.process.is_current() {
             self.queue.changes.forget(&self.watch);
+            wake_no_more(&self.watch);
         }
     }
 }

@@ -9,6 +9,7 @@ use super::counters::Counters;
 use super::entry::{Entry, Known, Partition};
 use super::event::StreamEventKind;
 use super::inner::Inner;
+use super::readers::OpeningLog;
 use super::record::{Numbers, Record};
 use crate::engine::was_closed;
 use crate::types::StreamId;
@@ -149,10 +150,12 @@ impl<'a> Access<'a> {
         self.inner.check_writable()?;
         self.entry.check_live()?;
         let record = self.entry.record.lock().clone();
-        let log = self.open_log(&record, is_brief)?;
+        let opening = partition.remembered.readers.begin_opening();
+        let log = self.open_log(&record, is_brief, &opening)?;
         let looked = look(&log);
         let known = Known::of(&log).ok();
         partition.note_closed(log.close())?;
+        drop(opening);
         partition.seen.lock().note(known);
         looked
     }
@@ -195,7 +198,9 @@ impl<'a> Access<'a> {
         if dir.is_some_and(|dir| was_closed(&dir).unwrap_or(false)) {
             return Ok(());
         }
-        self.partition.note_closed(self.open_log(&record, true)?.close())
+        let opening = self.partition.remembered.readers.begin_opening();
+        let log = self.open_log(&record, true, &opening)?;
+        self.partition.note_closed(log.close())
     }
 
     /// Uses the log, which is opened if it is not. If it is closed meanwhile, it is opened again: a
@@ -249,7 +254,8 @@ impl<'a> Access<'a> {
         partition.seen.lock().known = None;
         // First: the new log may be poisoned, too, as soon as it is open.
         partition.changes.revive();
-        let log = match self.open_log(&record, false) {
+        let of_readers = partition.remembered.readers.begin_opening();
+        let log = match self.open_log(&record, false, &of_readers) {
             Err(error) if inner.options.read_only => {
                 // The writer may have deleted the stream meanwhile.
                 drop(opening);
@@ -267,6 +273,7 @@ impl<'a> Access<'a> {
         }
         partition.is_used.store(true, Ordering::Relaxed);
         partition.log.store(Some(log));
+        drop(of_readers);
         drop(opening);
         inner.open.add(entry, partition);
         inner.keeper.look_later(inner.options.idle_after);
@@ -274,7 +281,7 @@ impl<'a> Access<'a> {
         Ok(())
     }
 
-    fn open_log(&self, record: &Record, is_brief: bool) -> Result<FileLog> {
+    fn open_log(&self, record: &Record, is_brief: bool, opening: &OpeningLog<'_>) -> Result<FileLog> {
         let mut options = self.inner.options_of(record);
         options.environment.is_brief = is_brief;
         // The layout has made them so.
@@ -285,7 +292,7 @@ impl<'a> Access<'a> {
         options.environment.durable_metadata = Some(Arc::clone(&self.partition.remembered.durable_metadata));
         options.environment.tally = Some(Arc::clone(self.counters()) as _);
         let log = self.open_with(&options, record)?;
-        self.partition.remembered.readers.opened(&log);
+        opening.opened(&log);
         Ok(log)
     }
 

@@ -107,8 +107,9 @@ impl Copying<'_> {
             // What another restore may have left is no log that this one goes on with.
             to.keep_only(|_| false)?;
         }
-        self.copy_queues(to)?;
         let inner = self.inner;
+        let _held = inner.hold_floors();
+        self.copy_queues(to)?;
         for _ in 0..ROUNDS {
             self.copy_partitions(to)?;
         }

@@ -3,10 +3,12 @@
 //! A [floor](crate::RetentionFloor) must not be above what some reader may come back to after a
 //! power cut. So the cursors and the states of work queues are brought to stable storage, and then
 //! the floors are raised to where they were before that. Only here a floor is raised: once a
-//! second, and when retention is asked for by hand. It is lowered at once: for a cursor that is new
+//! second, and when retention is asked for by hand; and not while the store is copied. It is lowered
+//! at once: for a cursor that is new
 //! or goes back while the lock on all cursors is held, for a queue when it is opened.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::access::{Access, Asked};
@@ -59,6 +61,10 @@ impl Inner {
     }
 
     fn set_floors(&self, entries: &[Arc<Entry>]) -> Result<()> {
+        // What a copy has of a reader would be behind what it has of the messages.
+        if self.keeper.copies.load(Ordering::Acquire) > 0 {
+            return Ok(());
+        }
         let dealt: Vec<Result<Dealt>> = entries
             .iter()
             .map(|entry| entry.queues.sync(|| self.layout.queues_of(entry.id)))
@@ -93,16 +99,17 @@ impl Inner {
         }))
     }
 
+    /// Holds the floors where they are, while the store is copied.
+    pub(super) fn hold_floors(&self) -> HeldFloors<'_> {
+        self.keeper.copies.fetch_add(1, Ordering::AcqRel);
+        HeldFloors(&self.keeper.copies)
+    }
+
     /// Removes what was kept for readers who have come further, and tells of partitions that have
     /// lost what was not read.
     fn go_on_retaining(&self, entry: &Arc<Entry>) {
-        let mut overrun = Vec::new();
         for partition in made(entry) {
-            let readers = &partition.remembered.readers;
-            if readers.take_overrun() {
-                overrun.push(partition.number);
-            }
-            if readers.floor().take_raised() {
+            if partition.remembered.readers.floor().take_raised() {
                 partition.remembered.aging.lock().look_again();
                 match partition.log.load_full() {
                     Some(log) => log.retain(),
@@ -110,11 +117,33 @@ impl Inner {
                 }
             }
         }
-        let overrun: Numbers = overrun.into_iter().collect();
-        if !overrun.is_empty() {
-            // It is an event like others: what cannot be noted now was told to the log's listener.
-            let _ = self.change(entry, Some(StreamEventKind::Overrun), &overrun, |_| Ok(true));
+        self.tell_overruns(entry);
+    }
+
+    /// Notes as an event which partitions of a stream have lost what was not read. What cannot be
+    /// noted now is noted at the next look.
+    pub(super) fn tell_overruns(&self, entry: &Arc<Entry>) {
+        let mut lost = made(entry);
+        lost.retain(|partition| partition.remembered.readers.take_overrun());
+        if lost.is_empty() {
+            return;
         }
+        let numbers: Numbers = lost.iter().map(|partition| partition.number).collect();
+        let noted = self.change(entry, Some(StreamEventKind::Overrun), &numbers, |_| Ok(true));
+        if noted.is_err() {
+            for partition in lost {
+                partition.remembered.readers.put_overrun_back();
+            }
+        }
+    }
+}
+
+/// While it is there, no floor is raised.
+pub(super) struct HeldFloors<'a>(&'a AtomicU32);
+
+impl Drop for HeldFloors<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -128,8 +157,10 @@ pub(super) fn queue_opened(entry: &Entry, group: &str, queue: Floors) -> Result<
     Ok(())
 }
 
+/// Whether retention has anything to remove from a stream, and readers to wait for.
 fn keeps_unread(entry: &Entry) -> bool {
-    entry.check_live().is_ok() && entry.record.lock().config.retention.keep_unread.is_some()
+    let policy = entry.record.lock().config.policy();
+    policy.is_limited() && policy.keeps_unread() && entry.check_live().is_ok()
 }
 
 fn set_floors(entry: &Entry, cursors: &Places<'_>, dealt: &Dealt) {
@@ -143,8 +174,7 @@ fn set_floors(entry: &Entry, cursors: &Places<'_>, dealt: &Dealt) {
         let places = cursors
             .of(&entry.name, entry.id, number)
             .chain(dealt.places(number));
-        let log = partition.log.load();
-        partition.remembered.readers.set(places.collect(), log.as_deref());
+        partition.remembered.readers.set(places.collect(), &partition.log);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ pub(super) struct Keeper {
     pub(super) upcoming: Upcoming,
     /// The next look at how far readers have come.
     pub(super) floors: Arc<Slot>,
+    /// How many copy the store.
+    pub(super) copies: AtomicU32,
     pub(super) compactor: Compactor,
     /// Tells a listener, if there is one.
     pub(super) telling: Option<Arc<Telling>>,

@@ -239,9 +239,12 @@ impl Layout {
     pub(super) fn queues_of(&self, id: StreamId) -> Result<Vec<String>> {
         let queues = self.root.enter(QUEUES)?;
         let stream = queues.map(|queues| queues.enter(&id.to_string())).transpose()?;
-        stream
-            .flatten()
-            .map_or_else(|| Ok(Vec::new()), |stream| stream.list())
+        let Some(stream) = stream.flatten() else {
+            return Ok(Vec::new());
+        };
+        let mut names = stream.list()?;
+        names.retain(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        Ok(names)
     }
 
     /// Removes the states of all work queues but these. They are gone on stable storage then.

@@ -112,7 +112,9 @@ impl PartitionLog {
     fn apply_retention(&self, dry_run: bool) -> Result<Trimmed> {
         self.check_open()?;
         self.inner.set_floors_of(&self.entry)?;
-        self.changing(|log| log.apply_retention(dry_run))
+        let applied = self.changing(|log| log.apply_retention(dry_run));
+        self.inner.tell_overruns(&self.entry);
+        applied
     }
 
     fn size(&self, message: &NewMessage<'_>) -> u64 {

@@ -86,8 +86,9 @@ impl Store {
         let dir = if read_only {
             self.dir_of_queue(id, &name)?
         } else {
+            let dir = self.inner.layout.make_queue(id, &name)?;
             source.entry()?.queues.opens(&name);
-            self.inner.layout.make_queue(id, &name)?
+            dir
         };
         let how = options_of_queue(own, options.durability).read_only(read_only);
         let log = how.open_in(&dir)?;

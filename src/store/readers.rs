@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use arc_swap::ArcSwapOption;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::cursor::lowest;
@@ -19,11 +20,16 @@ pub(super) struct Readers {
 struct Known {
     /// On stable storage. `None` until somebody has looked: then nothing goes.
     places: Option<Vec<Position>>,
+    /// How many are opening the log. Until it is known which life it goes on in, nothing goes.
+    opening: u32,
     /// Below this, messages went that were not read, and somebody was told of it.
     told_to: u64,
     /// Whether somebody was told since all had read what there is.
     is_told: bool,
 }
+
+/// Somebody opens the log of a partition.
+pub(super) struct OpeningLog<'a>(&'a Readers);
 
 impl Readers {
     pub(super) fn floor(&self) -> &RetentionFloor {
@@ -31,9 +37,11 @@ impl Readers {
     }
 
     /// These are all readers there are. `log` is that of the partition, if it is open.
-    pub(super) fn set(&self, places: Vec<Position>, log: Option<&FileLog>) {
+    pub(super) fn set(&self, places: Vec<Position>, log: &ArcSwapOption<FileLog>) {
         let mut known = self.known.lock();
-        self.floor.set(lowest(&places, log).unwrap_or(u64::MAX));
+        if known.opening == 0 {
+            self.set_floor(&places, log.load().as_deref());
+        }
         known.places = Some(places);
     }
 
@@ -46,18 +54,21 @@ impl Readers {
         }
     }
 
-    /// The log was opened. It may have another life than the readers know.
-    pub(super) fn opened(&self, log: &FileLog) {
-        let known = self.known.lock();
-        if let Some(places) = &known.places {
-            self.floor.set(lowest(places, Some(log)).unwrap_or(u64::MAX));
-        }
+    /// The log is about to be opened, perhaps in another life than the readers know.
+    pub(super) fn begin_opening(&self) -> OpeningLog<'_> {
+        self.known.lock().opening += 1;
+        self.floor.lower(0);
+        OpeningLog(self)
+    }
+
+    fn set_floor(&self, places: &[Position], log: Option<&FileLog>) {
+        self.floor.set(lowest(places, log).unwrap_or(u64::MAX));
     }
 
     /// Whether messages went that were not read; once until all readers have come after.
     pub(super) fn take_overrun(&self) -> bool {
         let mut known = self.known.lock();
-        if self.floor.offset() >= known.told_to {
+        if self.floor.offset() >= known.told_to && known.opening == 0 {
             known.is_told = false;
         }
         let overrun_to = self.floor.overrun_to().unwrap_or(0);
@@ -66,6 +77,28 @@ impl Readers {
         }
         known.told_to = overrun_to;
         !std::mem::replace(&mut known.is_told, true)
+    }
+
+    /// It could not be told. It is to be told at the next look.
+    pub(super) fn put_overrun_back(&self) {
+        let mut known = self.known.lock();
+        (known.told_to, known.is_told) = (0, false);
+    }
+}
+
+impl OpeningLog<'_> {
+    /// It is open. Nobody uses it yet.
+    pub(super) fn opened(&self, log: &FileLog) {
+        let known = self.0.known.lock();
+        if let Some(places) = &known.places {
+            self.0.set_floor(places, Some(log));
+        }
+    }
+}
+
+impl Drop for OpeningLog<'_> {
+    fn drop(&mut self) {
+        self.0.known.lock().opening -= 1;
     }
 }
 
@@ -100,7 +133,7 @@ pub(super) struct Dealt {
 }
 
 impl Queues {
-    /// A queue is being opened, and may be made.
+    /// There is a queue, which somebody is about to open.
     pub(super) fn opens(&self, group: &str) {
         let mut groups = self.0.lock();
         groups.count += 1;

@@ -84,11 +84,11 @@ impl Removal<'_> {
                 cut = cut.max(pass.young.offset);
             }
         }
-        let cut = {
+        let gone_to = {
             let _pass = remove.floor.begin_pass();
-            let cut = self.allowed(cut);
-            self.trim_and_tell(cut)?;
-            cut
+            let allowed = self.allowed(cut);
+            self.trim_and_tell(allowed)?;
+            allowed.before
         };
         let mut aging = remove.aging.lock();
         if let (Some(pass), Some(age)) = (pass, remove.policy.age) {
@@ -97,12 +97,16 @@ impl Removal<'_> {
                 age,
                 &pass.horizon,
                 &FirstYoung {
-                    offset: cut.before,
+                    offset: cut,
                     ..pass.young
                 },
             );
         }
         aging.applied(next_offset);
+        if self.allowed(cut).before > gone_to {
+            // The floor was raised meanwhile.
+            aging.look_again();
+        }
         drop(aging);
         // If there is no space for a segment now, the next time may find some.
         self.leave_old_segment()
@@ -228,7 +232,7 @@ impl Remove {
         let next_offset = self.segments.list().next_offset();
         let mut aging = self.aging.lock();
         aging.note(&self.policy, now.monotonic, next_offset);
-        if self.floor.take_raised() {
+        if self.floor.take_raised() || self.policy.is_overrun(&self.floor, next_offset) {
             aging.look_again();
         }
         let is_due = aging.is_due(&self.policy, now.monotonic, next_offset);

@@ -298,7 +298,7 @@ impl Changes {
             return Poll::Ready(found);
         }
         if self.is_polled {
-            wake_soon(context.waker());
+            wake_soon(watch.id(), context.waker());
         }
         Poll::Pending
     }

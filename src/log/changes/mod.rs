@@ -6,5 +6,5 @@ mod ticker;
 mod watch;
 
 pub use eventcount::Changes;
-pub(crate) use ticker::wake_in;
+pub(crate) use ticker::{wake_in, wake_no_more};
 pub use watch::Watch;

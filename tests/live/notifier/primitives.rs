@@ -36,7 +36,7 @@ impl Bell {
 }
 
 /// In a model nobody changes a log in silence.
-pub(crate) fn wake_soon(_: &Waker) {}
+pub(crate) fn wake_soon(_: u64, _: &Waker) {}
 
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 

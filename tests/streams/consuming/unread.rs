@@ -1,11 +1,13 @@
 //! Retention that keeps what somebody has yet to read.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use duramen::queue::QueueOptions;
 use duramen::store::{
-    RetentionConfig, RetentionPatch, Store, StoreOptions, Stream, StreamEventKind, StreamPatch,
+    self, RetentionConfig, RetentionPatch, Store, StoreOptions, Stream, StreamEventKind, StreamPatch,
 };
 use duramen::{
     Cursors, Event, Expect, Log, ManualClock, MemoryLog, NewMessage, Options, Retention, RetentionFloor,
@@ -308,18 +310,84 @@ fn a_stream_keeps_what_a_work_queue_has_yet_to_do() {
     next().done().expect("done");
     queue.close().expect("closed");
     drop(queue);
-    assert_eq!(Kept::start(&stream), 4, "nobody has looked at it since");
+    assert_eq!(Kept::start(&stream), 5);
     drop(stream);
     kept.store.close().expect("closed");
     kept.store = kept.home.open();
     stream = kept.store.stream("s").expect("there");
-    assert_eq!(Kept::start(&stream), 4, "it is not open");
-    let queue = opened(&kept);
+    publish_to(&stream, 1);
     assert_eq!(Kept::start(&stream), 5);
+    let queue = opened(&kept);
     while let Some(job) = queue.next(Some(Duration::ZERO)).expect("looked") {
         job.done().expect("done");
     }
     assert_eq!(Kept::start(&stream), 8, "the cursor is there");
+}
+
+/// The lives of the partition part at 5, and the reader had been at 8. What was published since at 5 to 7 is new to it,
+/// also when nobody has the partition open while its floor is set.
+#[test]
+fn a_partition_that_is_opened_in_another_life_keeps_what_is_new_there() {
+    let mut kept = Kept::new(|options| options.log(Options::new().background(false)));
+    let stream = kept.stream(u64::MAX);
+    kept.set("reader", 8);
+    let dir = kept.home.partition(&stream, 0);
+    drop(stream);
+    kept.store.close().expect("closed");
+    let taken = dir.with_extension("taken");
+    std::fs::rename(&dir, &taken).expect("moved");
+    restore(&taken, &dir, Start::At(5)).expect("restored");
+    for _ in 0..2 {
+        kept.store = kept.home.open();
+        let stream = kept.store.stream("s").expect("there");
+        if stream.partition(0).expect("there").next_offset().expect("open") == 5 {
+            publish_to(&stream, 10);
+        } else {
+            assert_eq!(Kept::start(&stream), 5);
+        }
+        kept.store.close().expect("closed");
+    }
+}
+
+/// A copy has the cursors from before the partitions: retention must not go on with newer ones meanwhile.
+#[test]
+fn a_copy_has_what_its_cursors_have_yet_to_read() {
+    let kept = Kept::new(|options| options);
+    let stream = kept.stream(u64::MAX);
+    let copies = kept.home.path().with_extension("copies");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                publish_to(&stream, 5);
+                let next = stream.partition(0).expect("there").next_offset().expect("open");
+                kept.set("reader", next - 1);
+                Kept::start(&stream);
+            }
+        });
+        for round in 0..30 {
+            kept.store
+                .backup(&copies.join(round.to_string()))
+                .expect("a backup");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    for round in 0..30 {
+        let restored = copies.join(format!("restored {round}"));
+        store::restore(copies.join(round.to_string()), &restored, &StoreOptions::new()).expect("restored");
+        let copy = StoreOptions::new()
+            .read_only(true)
+            .open(&restored)
+            .expect("opened");
+        let stored = copy.cursors().get("reader", "s", 0).expect("read");
+        let place = stored.map_or(0, |stored| stored.position.offset);
+        let log = copy.stream("s").expect("there").partition(0).expect("there");
+        let start = log.start_offset().expect("open");
+        assert!(
+            start <= place,
+            "copy {round} begins at {start}, and {place} is next"
+        );
+    }
 }
 
 #[test]
