@@ -6,9 +6,9 @@ use crate::Outcome;
 use crate::workload::FRAME_LEN;
 
 /// The identifiers of all rows.
-const IDS: [&str; 26] = [
+const IDS: [&str; 27] = [
     "CRC", "W1", "W2", "W2k", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W9u", "W10", "W12", "W13", "W14",
-    "W15", "W6c", "P1", "P1p", "P2", "ST1", "ST2", "ST3", "ST4", "Q1",
+    "W15", "W6c", "P1", "P1h", "P1p", "P2", "ST1", "ST2", "ST3", "ST4", "Q1",
 ];
 
 /// The command line.
@@ -18,7 +18,7 @@ pub(crate) struct Plan {
     only: Vec<String>,
     /// The number of messages in W1, W2, W5 to W8, W15, P2 and Q1.
     pub(crate) messages: u64,
-    /// The number of durable publishes in W3. In W4, P1 and P1p, all threads together make four times as many.
+    /// The number of durable publishes in W3. In W4 and P1 to P1p, all threads together make four times as many.
     pub(crate) syncs: u64,
     /// The size in bytes of the log that W9 and W9u open, W10 trims and W6c reads.
     pub(crate) open_bytes: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use duramen::{AckMode, FileLog, Log as _, Options, Producer, ProducerOptions, PublishOptions, Ticket};
@@ -10,7 +10,7 @@ use duramen::{AckMode, FileLog, Log as _, Options, Producer, ProducerOptions, Pu
 use crate::args::Plan;
 use crate::measure::{by_threads, in_turns, nanos_each, on_threads};
 use crate::report::{Report, Row, Target, Unit};
-use crate::workload::{VALUE_LEN, Workload, ensure};
+use crate::workload::{Check, VALUE_LEN, Workload, ensure};
 use crate::{Outcome, machine};
 
 const THREADS: u64 = 16;
@@ -26,54 +26,63 @@ pub(crate) fn run(plan: &Plan, dir: &Path, report: &mut Report) -> Outcome {
         workload: &workload,
         messages,
     };
-    if plan.wants("P1") {
-        report.begin("P1");
-        let sends = sends((plan.syncs * 4).next_multiple_of(THREADS));
-        let [limit, library] = in_turns(
-            plan.rounds,
-            [&mut |_| sends.durable_batches(), &mut |_| sends.durable_sends()],
-        )?;
-        report.add(Row {
-            id: "P1",
-            what: "send durably, one a call, 16 threads, per message; for limit, batches of 16".to_owned(),
-            unit: Unit::Micros,
+    let durable = sends((plan.syncs * 4).next_multiple_of(THREADS));
+    let many = sends(plan.messages);
+    let mut rows = Rows { plan, report };
+    rows.add(
+        ("P1", Unit::Micros, Target::Ratio(1.11)),
+        "send durably, one a call, 16 threads, per message; for limit, batches of 16",
+        [&mut |_| durable.durable_batches(), &mut |_| {
+            durable.durable_sends()
+        }],
+    )?;
+    rows.add(
+        ("P1h", Unit::Micros, Target::None),
+        "as P1; for limit, a mutex and a condition variable hand over batches of 16",
+        [&mut |_| durable.handed_over(), &mut |_| durable.durable_sends()],
+    )?;
+    rows.add(
+        ("P1p", Unit::Micros, Target::Ratio(1.11)),
+        "as P1, each thread 64 messages ahead of the one it waits for; for limit, batches of 16",
+        [&mut |_| durable.durable_batches(), &mut |_| {
+            durable.durable_sends_ahead()
+        }],
+    )?;
+    rows.add(
+        ("P2", Unit::Nanos, Target::None),
+        "send, one a call, one thread, per message; for limit, batches of 1,000",
+        [&mut |_| many.batches(), &mut |_| many.sends()],
+    )
+}
+
+struct Rows<'a> {
+    plan: &'a Plan,
+    report: &'a mut Report,
+}
+
+impl Rows<'_> {
+    /// Measures a limit and the library in turns, if the row is wanted.
+    fn add(
+        &mut self,
+        (id, unit, target): (&'static str, Unit, Target),
+        what: &str,
+        turns: [&mut dyn FnMut(Check) -> Outcome<f64>; 2],
+    ) -> Outcome {
+        if !self.plan.wants(id) {
+            return Ok(());
+        }
+        self.report.begin(id);
+        let [limit, library] = in_turns(self.plan.rounds, turns)?;
+        self.report.add(Row {
+            id,
+            what: what.to_owned(),
+            unit,
             limit: Some(limit),
             library,
-            target: Target::Ratio(1.11),
+            target,
         });
+        Ok(())
     }
-    if plan.wants("P1p") {
-        report.begin("P1p");
-        let sends = sends((plan.syncs * 4).next_multiple_of(THREADS));
-        let [limit, library] = in_turns(
-            plan.rounds,
-            [&mut |_| sends.durable_batches(), &mut |_| {
-                sends.durable_sends_ahead()
-            }],
-        )?;
-        report.add(Row {
-            id: "P1p",
-            what: "the same, each thread 64 messages ahead of the one it waits for".to_owned(),
-            unit: Unit::Micros,
-            limit: Some(limit),
-            library,
-            target: Target::Ratio(1.11),
-        });
-    }
-    if plan.wants("P2") {
-        report.begin("P2");
-        let sends = sends(plan.messages);
-        let [limit, library] = in_turns(plan.rounds, [&mut |_| sends.batches(), &mut |_| sends.sends()])?;
-        report.add(Row {
-            id: "P2",
-            what: "send, one a call, one thread, per message; for limit, batches of 1,000".to_owned(),
-            unit: Unit::Nanos,
-            limit: Some(limit),
-            library,
-            target: Target::None,
-        });
-    }
-    Ok(())
 }
 
 fn wait(ticket: Option<Ticket>) -> Outcome {
@@ -121,6 +130,30 @@ impl Sends<'_> {
     fn durable_batches(&self) -> Outcome<f64> {
         let log = self.log()?;
         let nanos = self.by_hand(&log, THREADS, &PublishOptions::new().sync(true))?;
+        self.finish(&log)?;
+        Ok(nanos)
+    }
+
+    /// Each thread hands its message over and waits. The one that completes a batch publishes it, which is the least
+    /// that can be done.
+    fn handed_over(&self) -> Outcome<f64> {
+        let log = self.log()?;
+        let (handed, all) = (Mutex::new((Vec::new(), 0_u64)), Condvar::new());
+        let nanos = by_threads(THREADS, self.messages, &|number| {
+            let mut batches = handed.lock().expect("no panic");
+            batches.0.push(number);
+            if batches.0.len() == THREADS as usize {
+                let numbers = batches.0.drain(..).map(|number| self.workload.message(number));
+                log.publish_with(&numbers.collect::<Vec<_>>(), &PublishOptions::new().sync(true))?;
+                batches.1 += 1;
+                all.notify_all();
+                return Ok(());
+            }
+            let batch = batches.1;
+            let published = all.wait_while(batches, |batches| batches.1 == batch);
+            drop(published.expect("no panic"));
+            Ok(())
+        })?;
         self.finish(&log)?;
         Ok(nanos)
     }

@@ -52,7 +52,8 @@ pub trait THandler<K, V> {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use duramen::{Consumer, Cursors, MemoryLog, Options, TBlockingLog, TConsumer, TNewMessage, codec};
+/// use duramen::{Consumer, Cursors, MemoryLog, Options};
+/// use duramen::{TBlockingLog, TConsumer, TNewMessage, codec};
 ///
 /// # fn main() -> duramen::Result<()> {
 /// # let dir = tempfile::tempdir().unwrap();

@@ -2,10 +2,10 @@
 //!
 //! A [floor](crate::RetentionFloor) must not be above what some reader may come back to after a
 //! power cut. So the cursors and the states of work queues are brought to stable storage, and then
-//! the floors are raised to where they were before that. Only here a floor is raised: once a
-//! second, and when retention is asked for by hand; and not while the store is copied. It is lowered
-//! at once: for a cursor that is new
-//! or goes back while the lock on all cursors is held, for a queue when it is opened.
+//! the floors are raised to where they were before that: once a second, and when retention is asked
+//! for by hand, but not while the store is copied. A floor is lowered at once: for a cursor that is
+//! new or goes back while the lock on all cursors is held, for a queue when it is opened, and for a
+//! log that is being opened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

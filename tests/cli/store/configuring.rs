@@ -32,8 +32,7 @@ fn the_configuration_is_what_was_asked_for() {
     let plain = json!({
         "name": "plain", "partitions": 1, "max_age": null, "max_bytes": null, "max_messages": null,
         "keep_unread": null, "by_event_time": false, "compact": false, "compact_older_than": null,
-        "delete_on_empty": null,
-        "timestamps": "as-given", "uncapped": false, "durability": "os",
+        "delete_on_empty": null, "timestamps": "as-given", "uncapped": false, "durability": "os",
         "key_index": false, "time_index": false, "require_token": false,
     });
     assert_eq!(store.object(&["config", "plain"]), plain);
@@ -68,8 +67,7 @@ fn the_configuration_is_what_was_asked_for() {
     let full = json!({
         "name": "full", "partitions": 2, "max_age": "1h30m", "max_bytes": 1_048_576, "max_messages": 9,
         "keep_unread": 1000, "by_event_time": true, "compact": true, "compact_older_than": "1h",
-        "delete_on_empty": "1day",
-        "timestamps": "client-prefer", "uncapped": true,
+        "delete_on_empty": "1day", "timestamps": "client-prefer", "uncapped": true,
         "durability": "interval:100ms", "key_index": true, "time_index": true, "require_token": true,
     });
     assert_eq!(store.object(&["config", "full"]), full);
