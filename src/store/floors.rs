@@ -62,7 +62,8 @@ impl Inner {
 
     fn set_floors(&self, entries: &[Arc<Entry>]) -> Result<()> {
         // What a copy has of a reader would be behind what it has of the messages.
-        if self.keeper.copies.load(Ordering::Acquire) > 0 {
+        let is_copied = || self.keeper.copies.load(Ordering::Acquire) > 0;
+        if is_copied() {
             return Ok(());
         }
         let dealt: Vec<Result<Dealt>> = entries
@@ -70,6 +71,10 @@ impl Inner {
             .map(|entry| entry.queues.sync(|| self.layout.queues_of(entry.id)))
             .collect();
         let set = |cursors: &Places<'_>| {
+            // A copy that has begun meanwhile may be older than what was just looked at.
+            if is_copied() {
+                return;
+            }
             for (entry, dealt) in entries.iter().zip(&dealt) {
                 // If it failed, the floors of this stream stay.
                 if let Ok(dealt) = dealt {

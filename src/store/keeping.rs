@@ -164,6 +164,9 @@ impl Inner {
             return Some(due);
         }
         let looked = Access::new(self, entry, partition).apart(|log| {
+            // Opening it has raised the floor, from nothing to where the readers are.
+            partition.remembered.readers.floor().take_raised();
+            partition.remembered.aging.lock().look_again();
             log.retain();
             log.stat()
         });

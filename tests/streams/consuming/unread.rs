@@ -246,6 +246,46 @@ fn what_is_too_far_behind_goes_and_the_stream_tells_once() {
     });
 }
 
+/// Goal: while nobody does anything, the store does not, either. Method: all calls that change a simulated disk are
+/// counted.
+#[cfg(feature = "fault")]
+#[test]
+fn a_store_that_waits_for_a_reader_leaves_the_disk_alone() {
+    let disk = duramen::fault::SimDisk::new(7);
+    let clock = Arc::new(ManualClock::new(Timestamp::now()));
+    let log = Options::new().storage(&disk).clock(Arc::clone(&clock) as _);
+    let how = StoreOptions::new().create_dirs(true).log(log);
+    let store = how
+        .idle_after(Duration::from_millis(20))
+        .open("/store")
+        .expect("opened");
+    let retention = RetentionConfig::new().max_messages(1).keep_unread(u64::MAX);
+    store
+        .create("s", &plain().partitions(2).retention(retention))
+        .expect("created");
+    let stream = store.stream("s").expect("there");
+    publish_to(&stream, 10);
+    publish(&stream, 1, "value").expect("published");
+    store
+        .cursors()
+        .set("reader", "s", 0, 2, Expect::Any)
+        .expect("stored");
+    store
+        .queue("s", "workers", QueueOptions::new())
+        .expect("opened")
+        .close()
+        .expect("closed");
+    let pass = || {
+        for _ in 0..12 {
+            clock.advance(Duration::from_secs(10));
+            thread::sleep(Duration::from_millis(250));
+        }
+        disk.point()
+    };
+    pass();
+    assert_eq!(pass(), pass());
+}
+
 /// In front of the first look at the cursors, it is not known who reads.
 #[test]
 fn a_store_that_is_opened_removes_nothing_before_it_knows_its_readers() {
