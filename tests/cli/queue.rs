@@ -70,7 +70,7 @@ partition 0   floor 1, next offset 4, settled 1, open 2, leased 1, delayed 1
 partition 1   floor 0, next offset 0, settled 0, open 0, leased 0, delayed 0
 ";
     for _ in 0..2 {
-        assert_eq!(queue(&place, &["stat", "jobs", "workers"]).ok(), expected);
+        assert_eq!(queue(&place, &["jobs", "workers", "stat"]).ok(), expected);
     }
 }
 
@@ -87,7 +87,7 @@ fn stat_prints_the_same_as_json() {
         "stream": "jobs", "group": "workers", "open": 2, "leased": 1, "delayed": 1, "buried": 1,
         "partitions": [figures([1, 4, 1, 2, 1, 1], 0), figures([0; 6], 1)],
     });
-    let shown = queue(&place, &["stat", "jobs", "workers", "--json"]);
+    let shown = queue(&place, &["jobs", "workers", "stat", "--json"]);
     shown.ok();
     assert_eq!(shown.json(), [expected]);
 }
@@ -103,10 +103,10 @@ fn peek_prints_messages_and_gives_none_out() {
         )
     };
     let both = [line(1), line(3)].concat();
-    assert_eq!(queue(&place, &["peek", "jobs", "workers"]).ok(), both);
-    assert_eq!(queue(&place, &["peek", "jobs", "workers", "1"]).ok(), line(1));
-    assert_eq!(queue(&place, &["peek", "jobs", "workers", "0"]).ok(), "");
-    let text = ["peek", "jobs", "workers", "1", "--format", "text"];
+    assert_eq!(queue(&place, &["jobs", "workers", "peek"]).ok(), both);
+    assert_eq!(queue(&place, &["jobs", "workers", "peek", "1"]).ok(), line(1));
+    assert_eq!(queue(&place, &["jobs", "workers", "peek", "0"]).ok(), "");
+    let text = ["jobs", "workers", "peek", "1", "--format", "text"];
     assert_eq!(
         queue(&place, &text).ok(),
         "0\t1\t1970-01-01T00:00:00.000001Z\tk1\ta1\n"
@@ -124,11 +124,11 @@ fn looking_works_beside_the_workers_and_kicking_does_not() {
     let place = with_jobs();
     let opened = open(&place, "workers");
     let held = job(&opened.1);
-    let stat = queue(&place, &["stat", "jobs", "workers", "--json"]).json();
+    let stat = queue(&place, &["jobs", "workers", "stat", "--json"]).json();
     assert_eq!((&stat[0]["open"], &stat[0]["leased"]), (&json!(4), &json!(1)));
-    assert_eq!(queue(&place, &["peek", "jobs", "workers"]).json().len(), 4);
-    assert_eq!(queue(&place, &["list"]).json().len(), 1);
-    let refused = queue(&place, &["kick", "jobs", "workers", "1", "--dead-letter", "dead"]);
+    assert_eq!(queue(&place, &["jobs", "workers", "peek"]).json().len(), 4);
+    assert_eq!(queue(&place, &[]).json().len(), 1);
+    let refused = queue(&place, &["jobs", "workers", "kick", "1", "--dead-letter", "dead"]);
     assert!(
         refused.failed(1).contains("the store is open elsewhere"),
         "{refused:?}"
@@ -147,7 +147,7 @@ fn kick_brings_dead_letters_back_and_they_are_given_out_again() {
     job(&opened.1).done().expect("done");
     close(opened);
     let kick = |count| {
-        let args = ["kick", "jobs", "workers", count, "--dead-letter", "dead"];
+        let args = ["jobs", "workers", "kick", count, "--dead-letter", "dead"];
         queue(&place, &args).ok().to_owned()
     };
     assert_eq!(kick("2"), "{\"kicked\":2}\n");
@@ -163,7 +163,7 @@ fn kick_brings_dead_letters_back_and_they_are_given_out_again() {
     close(opened);
     assert_eq!(kick("9"), "{\"kicked\":1}\n");
     assert_eq!(kick("9"), "{\"kicked\":0}\n");
-    let stat = queue(&place, &["stat", "jobs", "workers", "--json"]).json();
+    let stat = queue(&place, &["jobs", "workers", "stat", "--json"]).json();
     assert_eq!((&stat[0]["open"], &stat[0]["buried"]), (&json!(1), &json!(3)));
 }
 
@@ -171,7 +171,7 @@ fn kick_brings_dead_letters_back_and_they_are_given_out_again() {
 fn groups_are_listed_by_stream_and_name() {
     let place = with_jobs();
     run(&["store", place.dir(), "create", "a", "--partitions", "1"]).ok();
-    assert_eq!(queue(&place, &["list"]).ok(), "");
+    assert_eq!(queue(&place, &[]).ok(), "");
     for group in ["workers", "b\u{e4}ckers"] {
         close(open(&place, group));
     }
@@ -180,7 +180,7 @@ fn groups_are_listed_by_stream_and_name() {
     let of_a = store.queue("a", "workers", QueueOptions::new()).expect("a queue");
     close((store, of_a));
     let listed = |args: &[&str]| -> Vec<(Value, Value)> {
-        let lines = queue(&place, &[&["list"], args].concat()).json();
+        let lines = queue(&place, &[&[], args].concat()).json();
         let pairs = lines.into_iter();
         pairs
             .map(|mut line| (line["stream"].take(), line["group"].take()))
@@ -193,12 +193,28 @@ fn groups_are_listed_by_stream_and_name() {
     assert_eq!(listed(&[]), all);
 }
 
+#[test]
+fn a_stream_and_a_group_may_have_the_names_of_commands() {
+    let place = Place::new();
+    run(&["store", place.dir(), "create", "stat"]).ok();
+    let store = StoreOptions::new().open(place.dir()).expect("a store");
+    let opened = store.queue("stat", "peek", QueueOptions::new()).expect("a queue");
+    close((store, opened));
+    let named = ["--stream", "stat", "--group", "peek", "stat", "--json"];
+    let shown = queue(&place, &named).json();
+    assert_eq!(
+        (&shown[0]["stream"], &shown[0]["group"]),
+        (&json!("stat"), &json!("peek"))
+    );
+    assert_eq!(queue(&place, &["--stream", "stat"]).json().len(), 1);
+}
+
 /// The commands that need a group, of this group.
 fn commands<'a>(stream: &'a str, group: &'a str) -> [Vec<&'a str>; 3] {
     [
-        vec!["stat", stream, group],
-        vec!["peek", stream, group],
-        vec!["kick", stream, group, "1", "--dead-letter", "dead"],
+        vec![stream, group, "stat"],
+        vec![stream, group, "peek"],
+        vec![stream, group, "kick", "1", "--dead-letter", "dead"],
     ]
 }
 
@@ -206,7 +222,7 @@ fn commands<'a>(stream: &'a str, group: &'a str) -> [Vec<&'a str>; 3] {
 fn a_group_that_is_not_there_is_refused_and_not_made() {
     let place = with_jobs();
     let expected = "duramen: the stream \"jobs\" has no work queue of a group \"workers\"\n\
-                    duramen: `duramen queue DIR list` prints the groups that there are\n";
+                    duramen: `duramen queue DIR` prints the groups that there are\n";
     for _ in 0..2 {
         for args in commands("jobs", "workers") {
             assert_eq!(queue(&place, &args).failed(1), expected, "{args:?}");
@@ -215,7 +231,7 @@ fn a_group_that_is_not_there_is_refused_and_not_made() {
         // Nor if there are others.
         close(open(&place, "others"));
         let queues = Path::new(place.dir()).join("queues");
-        assert_eq!(queue(&place, &["list"]).json().len(), 1);
+        assert_eq!(queue(&place, &[]).json().len(), 1);
         std::fs::remove_dir_all(queues).expect("removed");
     }
 }
@@ -230,8 +246,8 @@ fn a_queue_of_no_stream_or_store_is_refused() {
             "{refused:?}"
         );
     }
-    queue(&place, &["list", "nothing"]).failed(1);
-    let refused = queue(&place, &["kick", "jobs", "workers", "1", "--dead-letter", "deaf"]);
+    queue(&place, &["nothing"]).failed(1);
+    let refused = queue(&place, &["jobs", "workers", "kick", "1", "--dead-letter", "deaf"]);
     assert!(
         refused.failed(1).contains("there is no stream \"deaf\""),
         "{refused:?}"
@@ -247,7 +263,7 @@ fn a_queue_of_no_stream_or_store_is_refused() {
             "{refused:?}"
         );
     }
-    queue(&empty, &["list"]).failed(1);
+    queue(&empty, &[]).failed(1);
     assert!(!Path::new(empty.dir()).exists());
 }
 
@@ -256,17 +272,20 @@ fn arguments_that_cannot_be_are_wrong_usage() {
     let place = with_outcomes();
     let long = "g".repeat(101);
     for args in [
-        &["stat", "jobs", ""][..],
-        &["stat", "jobs", &long],
-        &["stat", "jobs"],
-        &["peek", "jobs", "workers", "-1"],
-        &["peek", "jobs", "workers", "many"],
-        &["peek", "jobs", "workers", "--delimiter", ","],
-        &["kick", "jobs", "workers", "1"],
-        &["kick", "jobs", "workers", "--dead-letter", "dead"],
-        &["kick", "jobs", "workers", "1", "--dead-letter", "jobs"],
-        &["frobnicate"],
-        &[],
+        &["jobs", "", "stat"][..],
+        &["jobs", &long, "stat"],
+        &["jobs", "stat"],
+        &["stat"],
+        &["jobs", "workers"],
+        &["jobs", "workers", "stat", "--stream", "jobs"],
+        &["jobs", "--stream", "jobs", "--group", "workers", "stat"],
+        &["jobs", "workers", "peek", "-1"],
+        &["jobs", "workers", "peek", "many"],
+        &["jobs", "workers", "peek", "--delimiter", ","],
+        &["jobs", "workers", "kick", "1"],
+        &["jobs", "workers", "kick", "--dead-letter", "dead"],
+        &["jobs", "workers", "kick", "1", "--dead-letter", "jobs"],
+        &["jobs", "workers", "frobnicate"],
     ] {
         let refused = queue(&place, args);
         assert!(!refused.failed(2).is_empty(), "{args:?}");

@@ -155,7 +155,7 @@ impl Failure {
             Failure::NoStore { .. } => {
                 Some("`duramen store DIR create NAME` makes a store, and a stream in it")
             }
-            Failure::NoGroup { .. } => Some("`duramen queue DIR list` prints the groups that there are"),
+            Failure::NoGroup { .. } => Some("`duramen queue DIR` prints the groups that there are"),
             Failure::StoreLocked { .. } => {
                 Some("one process at a time can write to a store; any number can read it meanwhile")
             }

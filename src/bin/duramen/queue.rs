@@ -16,41 +16,47 @@ use crate::summary::print;
 
 /// Look at the work queues of a store's streams, and bring dead letters back.
 ///
-/// A work queue is that of a group of workers, who share the messages of a stream. `list`, `stat`
-/// and `peek` change nothing, and work beside a process that has the store open. None of the
-/// commands makes a queue.
+/// A work queue is that of a group of workers, who share the messages of a stream. Without a group
+/// and a command, this prints the groups that have one, as JSON lines, in the byte order of streams
+/// and groups. Whatever only looks changes nothing, and works beside a process that has the store
+/// open. No queue is made.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "A group is printed as an object on one line: \
+{\"stream\":\"jobs\",\"group\":\"workers\"}.")]
 pub(crate) struct Args {
     /// The store's directory
     dir: PathBuf,
 
+    /// The stream
+    #[arg(value_name = "NAME")]
+    stream: Option<String>,
+
+    /// The group of workers
+    group: Option<String>,
+
+    /// The stream, if it has the name of a command
+    #[arg(long = "stream", value_name = "NAME", conflicts_with = "stream")]
+    named_stream: Option<String>,
+
+    /// The group, if it has the name of a command
+    #[arg(long = "group", value_name = "GROUP", conflicts_with = "group")]
+    named_group: Option<String>,
+
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    List(List),
     Stat(Stat),
     Peek(Peek),
     Kick(Kick),
-}
-
-/// Print the groups that have a work queue as JSON lines, in the byte order of streams and groups.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "Each is an object on one line: {\"stream\":\"jobs\",\"group\":\"workers\"}.")]
-struct List {
-    /// Only those of this stream
-    stream: Option<String>,
 }
 
 /// Print figures about a work queue: how many messages are open, leased, delayed, and buried.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = STAT_HELP)]
 struct Stat {
-    #[command(flatten)]
-    which: Which,
-
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -77,9 +83,6 @@ lease is over counts as leased until it is given out again and settled.";
 /// if a worker dies, its messages are given out again.
 #[derive(Debug, clap::Args)]
 struct Peek {
-    #[command(flatten)]
-    which: Which,
-
     /// How many at most
     #[arg(value_name = "N", default_value_t = 10)]
     max_count: usize,
@@ -97,9 +100,6 @@ struct Peek {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "The summary is {\"kicked\":N}: the number of messages published.")]
 struct Kick {
-    #[command(flatten)]
-    which: Which,
-
     /// How many at most
     #[arg(value_name = "N")]
     max_count: usize,
@@ -109,14 +109,12 @@ struct Kick {
     dead_letter: String,
 }
 
-/// Which work queue.
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// The stream
-    stream: String,
-
-    /// The group of workers
-    group: String,
+/// A work queue.
+#[derive(Clone, Copy, Debug)]
+struct Which<'a> {
+    dir: &'a Path,
+    stream: &'a str,
+    group: &'a str,
 }
 
 #[derive(Serialize)]
@@ -155,11 +153,28 @@ struct ShownPartition {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let dir = args.dir.as_path();
-    let done = match &args.command {
-        Command::List(args) => list(dir, args.stream.as_deref()),
-        Command::Stat(args) => stat(dir, args),
-        Command::Peek(args) => peek(dir, args),
-        Command::Kick(args) => kick(dir, args),
+    let stream = args.stream.as_deref().or(args.named_stream.as_deref());
+    let group = args.group.as_deref().or(args.named_group.as_deref());
+    let done = match (stream, group, &args.command) {
+        (_, None, None) => list(dir, stream),
+        (Some(stream), Some(group), Some(command)) => {
+            let which = Which { dir, stream, group };
+            match command {
+                Command::Stat(args) => stat(which, args),
+                Command::Peek(args) => peek(which, args),
+                Command::Kick(args) => kick(which, args),
+            }
+        }
+        (_, _, None) => {
+            return Err(Failure::Usage(
+                "stat, peek or kick must stand behind the group".into(),
+            ));
+        }
+        _ => {
+            return Err(Failure::Usage(
+                "a stream and a group must stand before the command".into(),
+            ));
+        }
     };
     done.map_err(Failure::in_store)
 }
@@ -183,10 +198,10 @@ fn list(dir: &Path, stream: Option<&str>) -> Result<(), Failure> {
     output.flush()
 }
 
-fn stat(dir: &Path, args: &Stat) -> Result<(), Failure> {
-    let (store, queue) = args.which.look(dir)?;
+fn stat(which: Which<'_>, args: &Stat) -> Result<(), Failure> {
+    let (store, queue) = which.look()?;
     let stat = queue.stat()?;
-    let shown = Shown::new(&args.which, &stat);
+    let shown = Shown::new(which, &stat);
     queue.close()?;
     store.close()?;
     if args.json {
@@ -217,9 +232,9 @@ fn stat(dir: &Path, args: &Stat) -> Result<(), Failure> {
     output.flush()
 }
 
-fn peek(dir: &Path, args: &Peek) -> Result<(), Failure> {
+fn peek(which: Which<'_>, args: &Peek) -> Result<(), Failure> {
     let format = args.format.format()?;
-    let (store, queue) = args.which.look(dir)?;
+    let (store, queue) = which.look()?;
     let mut output = Output::stdout();
     for (number, message) in queue.peek(args.max_count)? {
         output.message(&message, format.in_partition(number))?;
@@ -229,36 +244,37 @@ fn peek(dir: &Path, args: &Peek) -> Result<(), Failure> {
     output.flush()
 }
 
-fn kick(dir: &Path, args: &Kick) -> Result<(), Failure> {
-    let Which { stream, group } = &args.which;
+fn kick(which: Which<'_>, args: &Kick) -> Result<(), Failure> {
     // Opening to write makes what is missing: the group, and the stream of its letters.
-    drop(args.which.look(dir)?);
-    let store = open::existing(dir, &StoreOptions::new())?;
+    drop(which.look()?);
+    let store = open::existing(which.dir, &StoreOptions::new())?;
     store.stream(&args.dead_letter)?;
     let how = QueueOptions::new().dead_letter(&args.dead_letter);
-    let queue = store.queue(stream, group, how)?;
+    let queue = store.queue(which.stream, which.group, how)?;
     let kicked = queue.kick(args.max_count)?;
     queue.close()?;
     store.close()?;
     print(&Kicked { kicked })
 }
 
-impl Which {
+impl Which<'_> {
     /// Opens a queue that is there, to look at it.
-    fn look(&self, dir: &Path) -> Result<(Store, Queue<PartitionLog>), Failure> {
-        let store = open::for_reading(dir)?;
-        match store.queue(&self.stream, &self.group, QueueOptions::new()) {
-            Err(Error::NoLog { path }) if path.starts_with(dir.join("queues")) => Err(Failure::NoGroup {
-                stream: self.stream.clone(),
-                group: self.group.clone(),
-            }),
+    fn look(&self) -> Result<(Store, Queue<PartitionLog>), Failure> {
+        let store = open::for_reading(self.dir)?;
+        match store.queue(self.stream, self.group, QueueOptions::new()) {
+            Err(Error::NoLog { path }) if path.starts_with(self.dir.join("queues")) => {
+                Err(Failure::NoGroup {
+                    stream: self.stream.to_owned(),
+                    group: self.group.to_owned(),
+                })
+            }
             queue => Ok((store, queue?)),
         }
     }
 }
 
 impl<'a> Shown<'a> {
-    fn new(which: &'a Which, stat: &QueueStat) -> Shown<'a> {
+    fn new(which: Which<'a>, stat: &QueueStat) -> Shown<'a> {
         let sum = |of: fn(&QueuedPartition) -> u64| stat.partitions.iter().map(of).sum();
         let partitions = (0..).zip(&stat.partitions);
         let partitions = partitions.map(|(partition, of)| ShownPartition {
@@ -271,8 +287,8 @@ impl<'a> Shown<'a> {
             delayed: of.delayed,
         });
         Shown {
-            stream: &which.stream,
-            group: &which.group,
+            stream: which.stream,
+            group: which.group,
             open: sum(QueuedPartition::open),
             leased: sum(|of| of.leased),
             delayed: sum(|of| of.delayed),

@@ -66,8 +66,6 @@ fn bash_completes_names_of_streams() {
         complete_line 'duramen store a\ store create z'
         complete_line 'duramen store a\ store list z'
         complete_line 'duramen store nowhere config z'
-        complete_line 'duramen queue a\ store stat o'
-        complete_line 'duramen queue a\ store config o'
         complete_line 'duramen store a\ store publish --cr'
         complete_line 'duramen store a\ store sea'
         complete_line 'duramen consume a\ store --until-of'
@@ -81,8 +79,6 @@ fn bash_completes_names_of_streams() {
         "a der\\ s\\'x",
         "",
         "",
-        "",
-        "or:a or:der\\ s\\'x orders",
         "",
         "--create",
         "seal",
@@ -99,7 +95,6 @@ fn fish_completes_names_of_streams() {
         complete -C 'duramen store \"a store\" config '
         complete -C 'duramen store ~/a\\ store consume z'
         complete -C 'duramen store a\\ store set or:'
-        complete -C 'duramen queue a\\ store peek z'
         complete -C 'duramen store a\\ store config --hel'
     ";
     let Some(lines) = shell("fish", &["--no-config"], SCRIPT, &store()) else {
@@ -114,7 +109,6 @@ fn fish_completes_names_of_streams() {
         "zebra",
         "or:a",
         "or:der s'x",
-        "zebra",
         "--help",
     ];
     assert_eq!(values, expected);
@@ -137,7 +131,6 @@ fn zsh_completes_names_of_streams() {
         complete_words duramen store '~/a\ store' consume z
         complete_words duramen store '"a store"' set or:
         complete_words duramen store 'a\ store' create z
-        complete_words duramen queue 'a\ store' kick o
         complete_words duramen store 'a\ store' config --h
         complete_words duramen store 'a\ store' con
     "#;
@@ -146,5 +139,5 @@ fn zsh_completes_names_of_streams() {
     };
     let all = "or:a|or:der s'x|orders|zebra";
     // It chooses among all names by itself.
-    assert_eq!(lines, [all, all, all, "nothing", all, "nothing", "nothing"]);
+    assert_eq!(lines, [all, all, all, "nothing", "nothing", "nothing"]);
 }

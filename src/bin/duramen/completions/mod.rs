@@ -1,8 +1,8 @@
 //! `duramen completions`: printing a completion script for a shell.
 //!
 //! What clap generates knows commands and options. For bash, zsh and fish, functions are added that
-//! know streams: where `duramen store DIR COMMAND` or `duramen queue DIR COMMAND` is followed by
-//! the name of one, they ask `duramen store DIR list --names`.
+//! know streams: where `duramen store DIR COMMAND` is followed by the name of one, they ask
+//! `duramen store DIR list --names`.
 
 use clap_complete::Shell;
 
@@ -12,7 +12,7 @@ use crate::output::Output;
 /// Print a completion script for a shell.
 ///
 /// The scripts for bash, zsh and fish complete the names of streams, too: `duramen store DIR config
-/// NAME`, `duramen queue DIR stat STREAM`.
+/// NAME`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shell
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, mut tool: clap::Command) -> Result<(), Failure> {
 }
 
 /// The script with functions that know streams.
-fn script_with_streams(script: &[u8], shell: Shell, commands: &[String]) -> Vec<u8> {
+fn script_with_streams(script: &[u8], shell: Shell, commands: &[&str]) -> Vec<u8> {
     let script = String::from_utf8_lossy(script);
     let with = |functions: &str, between| functions.replace(COMMANDS, &commands.join(between));
     let asked_first = |functions: String| match script.split_once(BEGIN) {
@@ -56,13 +56,11 @@ fn script_with_streams(script: &[u8], shell: Shell, commands: &[String]) -> Vec<
     script.into_bytes()
 }
 
-/// The commands of a store that take the name of a stream that is there, in quotes: `"store
-/// config"`.
-fn commands_for_a_stream(tool: &clap::Command) -> Vec<String> {
-    let groups = ["store", "queue"].iter();
-    let all = groups.filter_map(|name| tool.find_subcommand(name));
-    let all = all.flat_map(|of| of.get_subcommands().map(move |command| (of, command)));
-    all.filter(|(_, command)| command.get_positionals().any(|arg| arg.get_id() == "stream"))
-        .map(|(of, command)| format!("\"{} {}\"", of.get_name(), command.get_name()))
+/// The commands of `duramen store` that take the name of a stream that is there.
+fn commands_for_a_stream(tool: &clap::Command) -> Vec<&str> {
+    let of_store = tool.find_subcommand("store").into_iter();
+    let all = of_store.flat_map(clap::Command::get_subcommands);
+    all.filter(|command| command.get_positionals().any(|arg| arg.get_id() == "stream"))
+        .map(clap::Command::get_name)
         .collect()
 }

@@ -1,10 +1,10 @@
-# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`, and in `duramen queue`.
+# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`.
 _duramen_streams() {
     local words cur dir name colons
     # Without -r, a backslash makes the next character one like any other.
     read -a words <<< "${COMP_LINE:0:COMP_POINT}x"
-    [[ ${#words[@]} -eq 5 ]] || return 1
-    case "${words[1]} ${words[3]}" in
+    [[ ${#words[@]} -eq 5 && ${words[1]} == store ]] || return 1
+    case "${words[3]}" in
         COMMANDS) ;;
         *) return 1 ;;
     esac

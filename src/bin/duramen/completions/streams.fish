@@ -1,8 +1,9 @@
-# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`, and in `duramen queue`.
+# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`.
 function __fish_duramen_needs_stream
     set -l words (commandline -opc)
     test (count $words) -eq 4
-    and contains -- "$words[2] $words[4]" COMMANDS
+    and test $words[2] = store
+    and contains -- $words[4] COMMANDS
 end
 
 function __fish_duramen_streams

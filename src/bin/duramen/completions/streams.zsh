@@ -1,7 +1,7 @@
-# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`, and in `duramen queue`.
+# The names of streams, in the place of NAME in `duramen store DIR COMMAND NAME`.
 _duramen_streams() {
-    [[ $CURRENT -eq 5 && $PREFIX != -* ]] || return 1
-    case "$words[2] $words[4]" in
+    [[ $CURRENT -eq 5 && $words[2] == store && $PREFIX != -* ]] || return 1
+    case $words[4] in
         COMMANDS) ;;
         *) return 1 ;;
     esac
