@@ -8,6 +8,8 @@ mod log;
 mod stop;
 #[cfg(feature = "stream")]
 mod stream;
+#[cfg(feature = "stream")]
+mod turns;
 
 pub use awaited::Awaited;
 pub(crate) use cursor::{poisoned, start_if_trimmed};
@@ -17,3 +19,5 @@ pub(crate) use handle::WeakLog;
 pub use stop::StopHandle;
 #[cfg(feature = "stream")]
 pub use stream::LogStream;
+#[cfg(feature = "stream")]
+pub(crate) use turns::{Tailing, Turns};

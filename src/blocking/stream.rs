@@ -6,19 +6,14 @@ use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
 use super::BlockingLog;
-use super::follow::Tail;
-use crate::{Error, Log, Message, Result, Start, Watch};
-
-/// How many messages the stream returns in a row before it lets other tasks run.
-const TURN: u32 = 256;
+use super::follow::{Next, Tail};
+use super::turns::{Tailing, Turns};
+use crate::{Error, Log, Message, Result, Start};
 
 /// The existing and future messages of a log, in order: see [`BlockingLog::stream`].
 pub struct LogStream<L: Log> {
-    tail: Tail<L>,
-    watch: Watch,
+    turns: Turns<Tail<L>>,
     is_terminated: bool,
-    /// Messages returned since the stream last let other tasks run.
-    in_a_row: u32,
 }
 
 impl<L: Log> BlockingLog<L> {
@@ -56,10 +51,8 @@ impl<L: Log> BlockingLog<L> {
     #[must_use]
     pub fn stream(&self, from: Start) -> LogStream<L> {
         LogStream {
-            tail: Tail::new(self.clone(), from),
-            watch: Watch::new(),
+            turns: Turns::of(Tail::new(self.clone(), from)),
             is_terminated: false,
-            in_a_row: 0,
         }
     }
 }
@@ -72,32 +65,26 @@ impl<L: Log> Stream for LogStream<L> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
         let this = self.get_mut();
-        if this.in_a_row == TURN {
-            this.in_a_row = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let mut next = this.tail.poll();
-        if next.is_none() {
-            let log = this.tail.log.clone();
-            let polled = match log.changes() {
-                Some(changes) => changes.poll_until(&this.watch, context, || this.tail.poll()),
-                None => Poll::Ready(Some(this.tail.end(Error::Invalid(
-                    "a stream cannot wait for a log that does not announce its changes",
-                )))),
-            };
-            match polled {
-                Poll::Ready(found) => next = Some(found),
-                Poll::Pending => {
-                    this.in_a_row = 0;
-                    return Poll::Pending;
-                }
-            }
-        }
-        this.in_a_row += 1;
-        let next = next.flatten();
-        this.is_terminated = next.is_none();
-        Poll::Ready(next)
+        let polled = this.turns.poll(context);
+        this.is_terminated |= matches!(polled, Poll::Ready(None));
+        polled
+    }
+}
+
+impl<L: Log> Tailing for Tail<L> {
+    type Log = L;
+    type Next = Next;
+
+    fn log(&self) -> &BlockingLog<L> {
+        &self.log
+    }
+
+    fn poll(&mut self) -> Option<Next> {
+        Tail::poll(self)
+    }
+
+    fn fail(&mut self, error: Error) -> Next {
+        Some(self.end(error))
     }
 }
 
@@ -107,18 +94,8 @@ impl<L: Log> FusedStream for LogStream<L> {
     }
 }
 
-impl<L: Log> Drop for LogStream<L> {
-    fn drop(&mut self) {
-        // In a fork, a thread of its parent may have held the lock that this takes.
-        let is_forked = matches!(self.tail.log.next_offset(), Err(Error::Forked));
-        if let Some(changes) = self.tail.log.changes().filter(|_| !is_forked) {
-            changes.forget(&self.watch);
-        }
-    }
-}
-
 impl<L: Log + fmt::Debug> fmt::Debug for LogStream<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LogStream").field(&self.tail).finish()
+        f.debug_tuple("LogStream").field(&self.turns).finish()
     }
 }

@@ -108,12 +108,19 @@ impl Kept {
 
     /// Brings all cursors to stable storage, and has `look` see where they are. Meanwhile nobody
     /// stores another.
-    pub(crate) fn sync(&self, at: &KeptIn, look: impl FnOnce(&Places<'_>)) -> Result<()> {
-        let before = self.with(at, |table| Ok(table.cursors.clone()))?;
-        let next_offset = at.log.next_offset()?;
-        if at.log.wait_synced(next_offset, Some(Duration::ZERO))? < next_offset {
-            at.log.sync()?;
-        }
+    pub(crate) fn sync(&self, at: &KeptIn, mut look: impl FnMut(&Places<'_>)) -> Result<()> {
+        let before = self.with(at, |table| {
+            let next_offset = at.log.next_offset()?;
+            if at.log.wait_synced(next_offset, Some(Duration::ZERO))? < next_offset {
+                return Ok(Some(table.cursors.clone()));
+            }
+            look(&Places::synced(&table.cursors));
+            Ok(None)
+        })?;
+        let Some(before) = before else {
+            return Ok(());
+        };
+        at.log.sync()?;
         self.with(at, |table| {
             look(&Places {
                 synced: &before,
@@ -128,10 +135,7 @@ impl Kept {
     pub(crate) fn look_at_none(&self, look: impl FnOnce(&Places<'_>)) {
         let table = self.0.lock();
         if table.life.is_none() {
-            look(&Places {
-                synced: &table.cursors,
-                now: &table.cursors,
-            });
+            look(&Places::synced(&table.cursors));
         }
     }
 

@@ -13,7 +13,15 @@ pub(crate) struct Places<'a> {
     pub(super) now: &'a BTreeMap<Name, Stored>,
 }
 
-impl Places<'_> {
+impl<'a> Places<'a> {
+    /// Where cursors are that are all on stable storage.
+    pub(super) fn synced(cursors: &'a BTreeMap<Name, Stored>) -> Places<'a> {
+        Places {
+            synced: cursors,
+            now: cursors,
+        }
+    }
+
     /// Where the cursors of a partition are, and where they would be again if all went that is not
     /// on stable storage.
     pub(crate) fn of(

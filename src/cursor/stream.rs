@@ -7,18 +7,13 @@ use futures_core::stream::FusedStream;
 
 use super::closer::CursorCloser;
 use super::reading::Cursor;
-use crate::{Error, Log, Message, Result, Watch};
-
-/// How many messages the stream returns in a row before it lets other tasks run.
-const TURN: u32 = 256;
+use crate::blocking::{Tailing, Turns};
+use crate::{BlockingLog, Error, Log, Message, Result};
 
 /// The messages of a [`Cursor`], for a task: see [`Cursor::into_stream`].
 pub struct CursorStream<L: Log> {
-    cursor: Cursor<L>,
-    watch: Watch,
+    turns: Turns<Cursor<L>>,
     is_terminated: bool,
-    /// Messages returned since the stream last let other tasks run.
-    in_a_row: u32,
 }
 
 impl<L: Log> Cursor<L> {
@@ -58,10 +53,8 @@ impl<L: Log> Cursor<L> {
     #[must_use]
     pub fn into_stream(self) -> CursorStream<L> {
         CursorStream {
-            cursor: self,
-            watch: Watch::new(),
+            turns: Turns::of(self),
             is_terminated: false,
-            in_a_row: 0,
         }
     }
 }
@@ -70,26 +63,30 @@ impl<L: Log> CursorStream<L> {
     /// See [`Cursor::next_offset`].
     #[must_use]
     pub fn next_offset(&self) -> u64 {
-        self.cursor.next_offset()
+        self.turns.reader.next_offset()
     }
 
     /// What ends the stream from elsewhere. See [`Cursor::closer`].
     #[must_use]
     pub fn closer(&self) -> CursorCloser<L> {
-        self.cursor.closer()
+        self.turns.reader.closer()
+    }
+}
+
+impl<L: Log> Tailing for Cursor<L> {
+    type Log = L;
+    type Next = Result<Message>;
+
+    fn log(&self) -> &BlockingLog<L> {
+        Cursor::log(self)
     }
 
-    fn poll(&mut self, context: &Context<'_>) -> Poll<Result<Message>> {
-        if let Some(next) = self.cursor.poll() {
-            return Poll::Ready(next);
-        }
-        let log = self.cursor.log().clone();
-        match log.changes() {
-            Some(changes) => changes.poll_until(&self.watch, context, || self.cursor.poll()),
-            None => Poll::Ready(Err(Error::Invalid(
-                "a stream cannot wait for a log that does not announce its changes",
-            ))),
-        }
+    fn poll(&mut self) -> Option<Result<Message>> {
+        Cursor::poll(self)
+    }
+
+    fn fail(&mut self, error: Error) -> Result<Message> {
+        Err(error)
     }
 }
 
@@ -104,20 +101,12 @@ impl<L: Log> Stream for CursorStream<L> {
         if this.is_terminated {
             return Poll::Ready(None);
         }
-        if this.in_a_row == TURN {
-            this.in_a_row = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let Poll::Ready(next) = this.poll(context) else {
-            this.in_a_row = 0;
-            return Poll::Pending;
-        };
-        this.in_a_row += 1;
-        this.is_terminated = next.is_err();
-        Poll::Ready(match next {
-            Err(Error::CursorClosed | Error::Sealed) => None,
-            next => Some(next),
+        this.turns.poll(context).map(|next| {
+            this.is_terminated = next.is_err();
+            match next {
+                Err(Error::CursorClosed | Error::Sealed) => None,
+                next => Some(next),
+            }
         })
     }
 }
@@ -128,19 +117,8 @@ impl<L: Log> FusedStream for CursorStream<L> {
     }
 }
 
-impl<L: Log> Drop for CursorStream<L> {
-    fn drop(&mut self) {
-        let log = self.cursor.log();
-        // In a fork, a thread of its parent may have held the lock that this takes.
-        let is_forked = matches!(log.next_offset(), Err(Error::Forked));
-        if let Some(changes) = log.changes().filter(|_| !is_forked) {
-            changes.forget(&self.watch);
-        }
-    }
-}
-
 impl<L: Log> fmt::Debug for CursorStream<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CursorStream").field(&self.cursor).finish()
+        f.debug_tuple("CursorStream").field(&self.turns).finish()
     }
 }

@@ -173,8 +173,9 @@ impl Inner {
         match looked {
             // Whoever publishes to it opens it, which has it looked at again.
             Ok(Some(stats)) if stats.messages == 0 => None,
-            // It is looked at as soon as the floor is raised.
-            Ok(Some(_)) if partition.remembered.readers.floor().is_held() => Some(now + AGAIN_AFTER),
+            // As long as nobody publishes, more goes only when the floor is raised, and then it is
+            // looked at again.
+            Ok(Some(_)) if partition.remembered.readers.floor().is_held() => None,
             Ok(Some(_)) => {
                 let due = partition
                     .remembered

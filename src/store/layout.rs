@@ -235,16 +235,29 @@ impl Layout {
         Ok(found)
     }
 
-    /// The names of the directories of a stream's work queues.
-    pub(super) fn queues_of(&self, id: StreamId) -> Result<Vec<String>> {
+    /// The directory of a stream's work queues, if it has any.
+    fn queues(&self, id: StreamId) -> Result<Option<Dir>> {
         let queues = self.root.enter(QUEUES)?;
         let stream = queues.map(|queues| queues.enter(&id.to_string())).transpose()?;
-        let Some(stream) = stream.flatten() else {
+        Ok(stream.flatten())
+    }
+
+    /// The names of the directories of a stream's work queues.
+    pub(super) fn queues_of(&self, id: StreamId) -> Result<Vec<String>> {
+        let Some(stream) = self.queues(id)? else {
             return Ok(Vec::new());
         };
         let mut names = stream.list()?;
         names.retain(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()));
         Ok(names)
+    }
+
+    /// The directory of the state of a work queue that is there.
+    pub(super) fn find_queue(&self, id: StreamId, group: &str) -> Result<Dir> {
+        let dir = self.queues(id)?.map(|stream| stream.enter(group)).transpose()?;
+        dir.flatten().ok_or_else(|| Error::NoLog {
+            path: self.root.path_of(QUEUES).join(id.to_string()).join(group),
+        })
     }
 
     /// Removes the states of all work queues but these. They are gone on stable storage then.
@@ -260,9 +273,7 @@ impl Layout {
 
     /// Removes the state of a work queue.
     pub(super) fn remove_queue(&self, id: StreamId, group: &str) -> Result<()> {
-        let queues = self.root.enter(QUEUES)?;
-        let stream = queues.map(|queues| queues.enter(&id.to_string())).transpose()?;
-        if let Some(stream) = stream.flatten() {
+        if let Some(stream) = self.queues(id)? {
             remove_tree(&stream, group)?;
             stream.sync()?;
         }

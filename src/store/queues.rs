@@ -6,12 +6,9 @@ use super::catalog::options_of_queue;
 use super::config::StreamConfig;
 use super::floors::queue_opened;
 use super::handle::Store;
-use super::layout::Layout;
 use super::partition_log::PartitionLog;
 use super::stream::Stream;
 use crate::queue::{DeadLetter, Queue, QueueOptions, Sources};
-use crate::sys::Dir;
-use crate::types::StreamId;
 use crate::{Error, Result};
 
 /// A group's name has at most so many bytes, because its directory has twice as many.
@@ -84,7 +81,7 @@ impl Store {
         let own = &self.inner.options.log;
         let (id, name) = (source.id()?, hexadecimal(group));
         let dir = if read_only {
-            self.dir_of_queue(id, &name)?
+            self.inner.layout.find_queue(id, &name)?
         } else {
             let dir = self.inner.layout.make_queue(id, &name)?;
             source.entry()?.queues.opens(&name);
@@ -118,17 +115,6 @@ impl Store {
         let mut groups: Vec<_> = found.iter().filter_map(|name| group_of(name)).collect();
         groups.sort_unstable();
         Ok(groups)
-    }
-
-    /// The directory of the state of a group that is there.
-    fn dir_of_queue(&self, id: StreamId, name: &str) -> Result<Dir> {
-        let root = self.inner.layout.root();
-        let found = Layout::queues_in(root)?.into_iter();
-        let mut found = found.filter(|(of, group, _)| (*of, &**group) == (id, name));
-        let dir = found.next().map(|(.., dir)| dir);
-        dir.ok_or_else(|| Error::NoLog {
-            path: root.path().join("queues").join(id.to_string()).join(name),
-        })
     }
 
     /// A stream, which is made as the defaults say if there is none.

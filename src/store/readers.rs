@@ -200,3 +200,77 @@ const NOWHERE: Position = Position {
     life: crate::LifeId::from_bytes([0; 16]),
     offset: 0,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LifeId, Log, NewMessage, Options};
+
+    /// A log of ten messages, and its directory.
+    fn log() -> (tempfile::TempDir, FileLog) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = Options::new().background(false).open(dir.path()).expect("opened");
+        for _ in 0..10 {
+            log.publish(&[NewMessage::value(b"value")]).expect("published");
+        }
+        (dir, log)
+    }
+
+    #[test]
+    fn nothing_goes_while_a_log_is_opened_whose_life_is_not_known() -> Result<()> {
+        let (_dir, log) = log();
+        let (readers, closed) = (Readers::default(), ArcSwapOption::empty());
+        let here = log.position()?.at(8);
+        readers.set(vec![here], &closed);
+        assert_eq!(readers.floor().offset(), 8);
+        let opening = readers.begin_opening();
+        assert_eq!(readers.floor().offset(), 0);
+        readers.set(vec![here.at(9)], &closed);
+        assert_eq!(
+            readers.floor().offset(),
+            0,
+            "whoever looks does not know it either"
+        );
+        opening.opened(&log);
+        assert_eq!(readers.floor().offset(), 9);
+        drop(opening);
+        let elsewhere = Position {
+            life: LifeId::from_bytes([7; 16]),
+            offset: 9,
+        };
+        readers.set(vec![elsewhere], &closed);
+        readers.begin_opening().opened(&log);
+        assert_eq!(readers.floor().offset(), 0, "it is of a life that never was");
+        Ok(())
+    }
+
+    #[test]
+    fn who_comes_or_goes_back_lowers_the_floor_until_somebody_has_looked() {
+        let (readers, closed) = (Readers::default(), ArcSwapOption::empty());
+        let at = |offset| NOWHERE.at(offset);
+        readers.add(at(3));
+        readers.set(Vec::new(), &closed);
+        assert_eq!(readers.floor().offset(), u64::MAX, "nobody reads it");
+        for offset in [6, 4, 5] {
+            readers.add(at(offset));
+        }
+        assert_eq!(readers.floor().offset(), 4);
+        readers.set(vec![at(6), at(5)], &closed);
+        assert_eq!(readers.floor().offset(), 5);
+    }
+
+    #[test]
+    fn an_overrun_is_told_once_until_all_have_come_after() {
+        let (readers, closed) = (Readers::default(), ArcSwapOption::empty());
+        let overrun = |to| {
+            readers.floor().note_overrun(to);
+            readers.take_overrun()
+        };
+        assert!(!readers.take_overrun());
+        assert!(overrun(5) && !overrun(7), "the reader is as far behind as before");
+        readers.put_overrun_back();
+        assert!(readers.take_overrun() && !overrun(8));
+        readers.set(vec![NOWHERE.at(8)], &closed);
+        assert!(!readers.take_overrun() && overrun(9));
+    }
+}

@@ -1,17 +1,17 @@
 //! Retention that keeps what somebody has yet to read.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use duramen::queue::QueueOptions;
 use duramen::store::{
     self, RetentionConfig, RetentionPatch, Store, StoreOptions, Stream, StreamEventKind, StreamPatch,
 };
 use duramen::{
-    Cursors, Event, Expect, Log, ManualClock, MemoryLog, NewMessage, Options, Retention, RetentionFloor,
-    Start, Timestamp, restore,
+    Clock, Cursors, Event, Expect, Log, ManualClock, MemoryLog, NewMessage, Options, Retention,
+    RetentionFloor, Start, Timestamp, restore,
 };
 
 use crate::support::{Home, descriptors_below, plain, publish, until};
@@ -246,44 +246,59 @@ fn what_is_too_far_behind_goes_and_the_stream_tells_once() {
     });
 }
 
-/// Goal: while nobody does anything, the store does not, either. Method: all calls that change a simulated disk are
-/// counted.
-#[cfg(feature = "fault")]
+/// Says how often somebody asked for the wall clock, as whoever opens a log does.
+#[derive(Debug)]
+struct Asked {
+    clock: ManualClock,
+    times: AtomicU64,
+}
+
+impl Clock for Asked {
+    fn now(&self) -> Timestamp {
+        self.times.fetch_add(1, Ordering::Relaxed);
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.clock.monotonic()
+    }
+}
+
+/// Opening a partition that is closed sets its floor anew. That must not have it opened once more.
 #[test]
-fn a_store_that_waits_for_a_reader_leaves_the_disk_alone() {
-    let disk = duramen::fault::SimDisk::new(7);
-    let clock = Arc::new(ManualClock::new(Timestamp::now()));
-    let log = Options::new().storage(&disk).clock(Arc::clone(&clock) as _);
-    let how = StoreOptions::new().create_dirs(true).log(log);
-    let store = how
-        .idle_after(Duration::from_millis(20))
-        .open("/store")
-        .expect("opened");
-    let retention = RetentionConfig::new().max_messages(1).keep_unread(u64::MAX);
-    store
-        .create("s", &plain().partitions(2).retention(retention))
-        .expect("created");
+fn a_partition_that_waits_for_its_reader_stays_closed() {
+    let clock = Arc::new(Asked {
+        clock: ManualClock::new(Timestamp::now()),
+        times: AtomicU64::new(0),
+    });
+    let log = Options::new().clock(Arc::clone(&clock) as _);
+    let home = Home::with(|options| options.log(log).idle_after(Duration::from_millis(20)));
+    let store = home.open();
+    let retention = RetentionConfig::new()
+        .max_age(Duration::from_secs(60))
+        .keep_unread(u64::MAX);
+    store.create("s", &plain().retention(retention)).expect("created");
     let stream = store.stream("s").expect("there");
     publish_to(&stream, 10);
-    publish(&stream, 1, "value").expect("published");
     store
         .cursors()
         .set("reader", "s", 0, 2, Expect::Any)
         .expect("stored");
-    store
-        .queue("s", "workers", QueueOptions::new())
-        .expect("opened")
-        .close()
-        .expect("closed");
-    let pass = || {
-        for _ in 0..12 {
-            clock.advance(Duration::from_secs(10));
-            thread::sleep(Duration::from_millis(250));
+    let dir = home.partition(&stream, 0);
+    let pass = |seconds: u64, times: u64| {
+        let before = clock.times.load(Ordering::Relaxed);
+        for _ in 0..times {
+            clock.clock.advance(Duration::from_secs(seconds));
+            thread::sleep(Duration::from_secs(1));
         }
-        disk.point()
+        clock.times.load(Ordering::Relaxed) - before
     };
-    pass();
-    assert_eq!(pass(), pass());
+    pass(61, 2);
+    until("it is closed", || descriptors_below(&dir) == 0);
+    // All is old now. What is held back is looked at once, and then when the reader has come further.
+    pass(61, 3);
+    let asked = pass(61, 8);
+    assert!(asked < 10, "it was opened again: {asked}");
 }
 
 /// In front of the first look at the cursors, it is not known who reads.
