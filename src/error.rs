@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::types::{Corruption, DecodeError, IndexKind, MessagePart, Position, Token};
+use crate::types::{Corruption, DecodeError, ErrorKind, IndexKind, MessagePart, Position, Token};
 
 use text::{
     at_text, batch_text, handler_text, offset_text, parted_text, place_text, too_large_text, version_text,
@@ -357,6 +357,18 @@ pub enum Error {
         path: PathBuf,
         /// The missing support.
         what: &'static str,
+    },
+
+    /// The server that keeps the log refused, or could not be reached. A write that may have
+    /// happened all the same is [`Unconfirmed`](Error::Unconfirmed).
+    #[error("cannot {operation} on the server: {source}")]
+    Remote {
+        /// The operation, such as "append".
+        operation: &'static str,
+        /// What the caller can do about it: what [`kind`](Error::kind) returns.
+        kind: ErrorKind,
+        /// The error of the server, or of the way to it.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 
     /// The operating system refused an operation. The log is as it was before the call.

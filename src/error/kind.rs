@@ -43,6 +43,7 @@ impl Error {
             Error::Decode(_) => ErrorKind::Undecodable,
             Error::Handler { .. } => ErrorKind::Handler,
             Error::Unfinished { .. } => ErrorKind::Unfinished,
+            Error::Remote { kind, .. } => *kind,
             Error::Corrupt { .. } | Error::Version { .. } => ErrorKind::Corrupt,
         }
     }

@@ -16,7 +16,7 @@ impl MemoryLog {
         // while bytes are copied.
         drop(self.state_now()?);
         check_sizes(messages)?;
-        let controls: Vec<Control> = how.controls()?.collect();
+        let controls: Vec<Control> = how.control_records()?.collect();
         let now = self.clock.now();
         let copies = messages.iter().map(|message| copy(message, now)).collect();
         let is_empty = messages.is_empty() && controls.is_empty();

@@ -40,6 +40,19 @@ pub struct ControlRecord {
     pub control: Option<Control>,
 }
 
+impl ControlRecord {
+    /// A control record that was read; `None` for one that is not known. For implementations of
+    /// [`Log`](crate::Log).
+    #[must_use]
+    pub const fn new(offset: u64, time: Timestamp, control: Option<Control>) -> ControlRecord {
+        ControlRecord {
+            offset,
+            time,
+            control,
+        }
+    }
+}
+
 /// The most control records in one batch.
 pub(crate) const CONTROLS_MAX: usize = 4;
 

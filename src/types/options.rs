@@ -171,6 +171,30 @@ impl<'a> PublishOptions<'a> {
         self.sync
     }
 
+    /// The token set by [`token`](PublishOptions::token). For implementations of
+    /// [`Log`](crate::Log).
+    #[must_use]
+    #[inline]
+    pub const fn expected_token(&self) -> Option<Token> {
+        self.token
+    }
+
+    /// The key and the offset set by [`expect_key`](PublishOptions::expect_key). For
+    /// implementations of [`Log`](crate::Log).
+    #[must_use]
+    #[inline]
+    pub const fn expected_key(&self) -> Option<(&'a [u8], Option<u64>)> {
+        self.expect_key
+    }
+
+    /// The id and the sequence set by [`producer`](PublishOptions::producer). For implementations
+    /// of [`Log`](crate::Log).
+    #[must_use]
+    #[inline]
+    pub const fn producer_sequence(&self) -> Option<(u64, u64)> {
+        self.producer
+    }
+
     /// Fails if anything is asked for but `expect_next_offset` and `sync`. For implementations of
     /// [`Log`](crate::Log) that know neither tokens nor producers nor control records: they must
     /// not publish as if nothing had been asked.
@@ -193,12 +217,13 @@ impl<'a> PublishOptions<'a> {
         controls.any(|control| matches!(control, Control::Fence(_)))
     }
 
-    /// The control records.
+    /// The control records, in the order in which [`and`](PublishOptions::and) was called. For
+    /// implementations of [`Log`](crate::Log).
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for more than fit, and for one that is not published.
-    pub(crate) fn controls(&self) -> Result<impl Iterator<Item = Control>> {
+    /// [`Error::Invalid`] for more than four, and for one that is not published.
+    pub fn control_records(&self) -> Result<impl Iterator<Item = Control>> {
         if self.is_overfull {
             return Err(Error::Invalid("a batch has at most four control records"));
         }

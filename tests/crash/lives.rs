@@ -455,8 +455,7 @@ fn history(world: &mut World) -> Verdict<()> {
 
 #[test]
 fn lives_are_told_apart_over_random_histories() {
-    let histories =
-        std::env::var("DURAMEN_LIVES").map_or(10_000, |text| text.parse().expect("DURAMEN_LIVES"));
+    let histories = std::env::var("DURAMEN_LIVES").map_or(4_000, |text| text.parse().expect("DURAMEN_LIVES"));
     let (seed, started) = (Settings::get().seed, Instant::now());
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for number in 0..histories {

@@ -3,7 +3,7 @@
 //!
 //! | variable | means |
 //! |---|---|
-//! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 420,000 |
+//! | `DURAMEN_CRASH_STATES` | how many distinct disks to try in all; default 80,000 |
 //! | `DURAMEN_FAULTS_FULL` | calls fail in every way there is also while messages are removed |
 //! | `DURAMEN_LIVES` | how many random histories of copies, restores, crashes and recoveries to try; default 10,000 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |

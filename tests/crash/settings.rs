@@ -26,7 +26,7 @@ impl Settings {
             })
         };
         Settings {
-            states: number("DURAMEN_CRASH_STATES").map_or(420_000, |states: u64| states as usize),
+            states: number("DURAMEN_CRASH_STATES").map_or(80_000, |states: u64| states as usize),
             seed: number("DURAMEN_SEED").unwrap_or(1),
             one_in: number("DURAMEN_CRASH_ONE_IN").unwrap_or(12).max(1),
             deep_one_in: number("DURAMEN_CRASH_DEEP_ONE_IN").unwrap_or(12).max(1),

@@ -196,7 +196,7 @@ fn judge(log: &FileLog, expected: Expected, is_begun: bool) -> Expected {
 #[test]
 fn what_was_acknowledged_before_a_kill_holds() {
     let seed = common::seed("killed controls");
-    let total = number("DURAMEN_KILLED_CONTROLS", 100_000);
+    let total = number("DURAMEN_KILLED_CONTROLS", 40_000);
     for (arrangement, total) in [(0, total), (1, total / 4)] {
         let home = common::fast_dir();
         let path = home.path().join("log");

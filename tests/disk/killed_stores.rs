@@ -253,7 +253,7 @@ fn a_store_outlives_kills_at_any_moment() {
     let mut random = Rng::with_seed(seed);
     let home = tempfile::tempdir().expect("a directory");
     let dir: &Path = &home.path().join("store");
-    let kills = number("DURAMEN_STORE_KILLS", 120);
+    let kills = number("DURAMEN_STORE_KILLS", 60);
     let mut told = Told::default();
     for life in 0..kills {
         let early = random.u8(..4) == 0;

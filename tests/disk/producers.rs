@@ -112,7 +112,7 @@ pub(super) fn is_killed_after(mut command: Command, patience: Duration) -> bool 
 #[test]
 fn every_sequence_of_a_killed_producer_is_there_once() {
     let seed = common::seed("producers");
-    let total = number("DURAMEN_PRODUCED", 60_000);
+    let total = number("DURAMEN_PRODUCED", 30_000);
     for (arrangement, total) in [(0, total), (1, total / 8)] {
         let dir = common::fast_dir();
         let path = dir.path().join("log");

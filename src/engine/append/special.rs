@@ -25,7 +25,7 @@ impl Append {
         published: &mut Published,
     ) -> Result<()> {
         let context = &self.context;
-        let controls: Vec<Control> = how.controls()?.collect();
+        let controls: Vec<Control> = how.control_records()?.collect();
         let contents: Vec<ControlContent> = controls.iter().map(|control| control.content()).collect();
         let extra = contents
             .iter()

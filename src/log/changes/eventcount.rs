@@ -57,6 +57,8 @@ pub struct Changes {
     rung: OnceLock<Bell>,
     /// Those of a handle that outlasts this one.
     outer: OnceLock<Arc<Changes>>,
+    /// Called when somebody begins to wait while nobody does.
+    begun: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// The shortest and the longest time after which a waiter looks at a log again that others change.
@@ -137,6 +139,20 @@ impl Changes {
             changed: Condvar::new(),
             rung: OnceLock::new(),
             outer: OnceLock::new(),
+            begun: None,
+        }
+    }
+
+    /// The same for a log that learns only while it listens how others change it: calls `begin`
+    /// when somebody begins to wait while nobody does. So it is called before that one looks at the
+    /// log, perhaps from several threads at once, and after each [`notify`](Changes::notify) again.
+    /// It must not wait for long. Whoever begins to listen late has to call `notify` then, for what
+    /// happened in between.
+    #[must_use]
+    pub fn begun_by(begin: impl Fn() + Send + Sync + 'static) -> Changes {
+        Changes {
+            begun: Some(Box::new(begin)),
+            ..Changes::new()
         }
     }
 
@@ -313,11 +329,15 @@ impl Changes {
     /// Announces a waiter in the current round and returns the number of that round.
     fn join<T>(&self, enter: impl FnOnce(&mut State) -> T) -> (u64, T) {
         let mut state = self.state.lock();
+        let is_first = !self.is_awaited.load(Ordering::Relaxed);
         self.is_awaited.store(true, Ordering::Relaxed);
         let joined = (state.round, enter(&mut state));
         drop(state);
         // Invariant 2.
         fence(Ordering::SeqCst);
+        if is_first && let Some(begin) = &self.begun {
+            begin();
+        }
         joined
     }
 

@@ -3,8 +3,8 @@
 //!
 //! | variable | means |
 //! |---|---|
-//! | `DURAMEN_BITS_STRIDE` | of bits in unused space and among zeros of metadata, flip every so many-th; default 97 |
-//! | `DURAMEN_BITS_FULL` | of all damage, ask every question after every so many-th; default 16, 1 for all |
+//! | `DURAMEN_BITS_STRIDE` | of bits in unused space and among zeros of metadata, flip every so many-th; default 389 |
+//! | `DURAMEN_BITS_FULL` | of all damage, ask every question after every so many-th; default 64, 1 for all |
 //! | `DURAMEN_BITS_WRITERS` | how many kinds of damage a writer meets, for each log; default 100 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone |
 

@@ -82,8 +82,8 @@ fn in_a_child() {
 
 impl Tally {
     fn go_through(&mut self, subject: &Subject) {
-        let stride = usize::try_from(number("DURAMEN_BITS_STRIDE", 97)).expect("a stride");
-        let full = usize::try_from(number("DURAMEN_BITS_FULL", 16)).expect("a stride");
+        let stride = usize::try_from(number("DURAMEN_BITS_STRIDE", 389)).expect("a stride");
+        let full = usize::try_from(number("DURAMEN_BITS_FULL", 64)).expect("a stride");
         let intact = reader(subject)
             .open(subject.dir())
             .expect("an open of what is not damaged");

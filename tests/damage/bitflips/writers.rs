@@ -25,7 +25,7 @@ fn a_writer_refuses_or_goes_on_safely() {
     for subject in &subject::all(seed) {
         let mut random = Rng::with_seed(seed);
         let damages = damage::all(subject, 97);
-        for _ in 0..number("DURAMEN_BITS_WRITERS", 100) {
+        for _ in 0..number("DURAMEN_BITS_WRITERS", 50) {
             let at = random.usize(..damages.len());
             for recover in [false, true] {
                 match without_panic(|| write(subject, &damages[at], recover)) {

@@ -3,7 +3,7 @@
 //!
 //! | variable | means |
 //! |---|---|
-//! | `DURAMEN_KILLS` | how many, over all arrangements together; default 500 |
+//! | `DURAMEN_KILLS` | how many, over all arrangements together; default 250 |
 //! | `DURAMEN_SEED` | what is drawn at random depends on it alone; moments do not repeat |
 
 mod known;
@@ -162,7 +162,7 @@ fn one_life(mut child: Child, opened: bool, delay: Duration) -> Vec<Ack> {
 fn live_and_die(which: usize) {
     let arrangement = &ARRANGEMENTS[which];
     let seed = common::seed(&format!("kill, {arrangement:?}"));
-    let kills = number("DURAMEN_KILLS", 500).div_ceil(ARRANGEMENTS.len() as u64);
+    let kills = number("DURAMEN_KILLS", 250).div_ceil(ARRANGEMENTS.len() as u64);
     let home = tempfile::tempdir().expect("a directory");
     let mut known = Known {
         ids: Vec::new(),
