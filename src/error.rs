@@ -39,11 +39,13 @@ pub enum Error {
         next: u64,
     },
 
-    /// The log's next offset is not the one that the publisher expected. Nothing was written.
+    /// The log's next offset is not the one that the publisher expected, or an
+    /// [`Import`](crate::Import) was given an offset below its next one. Nothing was written.
     #[error("expected to publish at offset {expected}, but the next offset is {actual}")]
     OffsetMismatch {
         /// The offset given to
-        /// [`PublishOptions::expect_next_offset`](crate::PublishOptions::expect_next_offset).
+        /// [`PublishOptions::expect_next_offset`](crate::PublishOptions::expect_next_offset), or to
+        /// the import.
         expected: u64,
         /// The log's next offset.
         actual: u64,
@@ -236,10 +238,11 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A backup or restore to this directory was interrupted. What is here is no log, neither for
-    /// reading nor for [`recover`](crate::recover), until the same backup or restore is run again.
-    /// Nothing was changed.
-    #[error("{}: a backup or restore to this directory was interrupted; run it again to finish it", path.display())]
+    /// A backup, restore or [import](crate::Import) to this directory was interrupted. What is here
+    /// is no log, neither for reading nor for [`recover`](crate::recover), until the same backup or
+    /// restore, or an import, is run again. Nothing was changed.
+    #[error(
+        "{}: a backup, restore or import to this directory was interrupted; run it again to finish it", path.display())]
     Unfinished {
         /// The directory.
         path: PathBuf,

@@ -237,7 +237,7 @@ pub use consumer::{
 #[cfg(feature = "stream")]
 pub use cursor::CursorStream;
 pub use cursor::{Cursor, CursorCloser, Cursors, TCursor};
-pub use engine::{BatchBuf, FileLog, Scan};
+pub use engine::{BatchBuf, FileLog, Import, ImportReport, Scan};
 pub use error::{Error, Result};
 pub use log::{
     Changes, Clock, Durability, Event, Job, Log, ManualClock, Options, Retention, RetentionFloor,

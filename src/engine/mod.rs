@@ -6,6 +6,7 @@ mod beside;
 mod copying;
 mod file_log;
 mod found_log;
+mod import;
 mod open;
 mod open_log;
 mod prepare;
@@ -25,5 +26,6 @@ pub use copying::restore_to;
 pub use file_log::FileLog;
 #[cfg(feature = "fault")]
 pub use file_log::append_controls;
+pub use import::{Import, ImportReport};
 pub(crate) use prepare::was_closed;
 pub use segments::{BatchBuf, Scan};

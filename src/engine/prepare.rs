@@ -130,11 +130,16 @@ pub(super) fn no_log(path: &Path) -> Error {
 }
 
 fn create_log(dir: &Dir, options: &Options, home: Home) -> Result<()> {
+    initialise(dir, &new_metadata(dir, options, home)?)
+}
+
+/// The metadata of a new log without messages.
+pub(super) fn new_metadata(dir: &Dir, options: &Options, home: Home) -> Result<Meta> {
     let life = Life {
         id: LifeId::from_bytes(dir.random()?),
         begin: 0,
     };
-    let meta = Meta {
+    Ok(Meta {
         log_id: dir.random()?,
         sequence: 1,
         start_offset: 0,
@@ -151,8 +156,7 @@ fn create_log(dir: &Dir, options: &Options, home: Home) -> Result<()> {
         lives: Lives::new(life, 0),
         clean: Some(CleanEnd { last: None }),
         control: (0, ControlState::default()),
-    };
-    initialise(dir, &meta)
+    })
 }
 
 /// Removes files that an earlier life began and did not finish. Nothing in the log refers to them.

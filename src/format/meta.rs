@@ -58,8 +58,8 @@ pub(crate) struct Meta {
     /// A backup onto this copy was begun and not finished: bytes and segments behind the clean end
     /// do not count.
     pub(crate) unfinished: bool,
-    /// A backup or restore to this directory was begun, and what is here is no log until that is
-    /// run again.
+    /// A backup, restore or import to this directory was begun, and what is here is no log until
+    /// that is run again.
     pub(crate) incomplete: bool,
     /// The base offset of the merged segment of the last merge, and the offset it reaches up to
     /// (exclusive). If the segment with that base really reaches this far, it contains the segments

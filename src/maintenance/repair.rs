@@ -7,6 +7,7 @@
 //! 3. Last of all, the metadata is told where the log ends.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::findings::Findings;
 use super::plan::{Action, Plan, Planned, unknown};
@@ -21,7 +22,7 @@ use crate::{Corruption, LifeId, Result};
 /// Carries out the plan; returns the files in the quarantine.
 pub(super) fn carry_out(findings: &Findings, plan: &Plan) -> Result<Vec<PathBuf>> {
     let chain = &findings.chain;
-    let directory = &*chain.directory;
+    let directory = &chain.directory;
     let mut meta = MetaStore::new(&directory.dir, chain.meta.clone(), &chain.copies);
     if chain.meta.unfinished {
         directory.remove_producers_behind(chain.meta.next_offset)?;
@@ -98,7 +99,7 @@ fn announce(directory: &Directory, meta: &mut MetaStore, home: Home, plan: &Plan
 
 /// Rewrites one segment; returns the files in the quarantine that keep the bytes it no longer has.
 fn rewrite(
-    directory: &Directory,
+    directory: &Arc<Directory>,
     planned: &Planned,
     good: &[Good],
     cut: &[Gap],

@@ -1,4 +1,6 @@
-//! Writing a segment anew without some of its messages, or several as one.
+//! Writing a segment anew without some of its messages, several as one, or one with chosen offsets.
+
+use std::sync::Arc;
 
 use crate::directory::{Directory, corrupt};
 use crate::format::SEGMENT_LEN_MAX;
@@ -18,8 +20,8 @@ const BATCH_LEN_MAX: usize = 256 << 10;
 /// Records are copied as they are. Only a record from a segment with another salt gets a new
 /// checksum. That is computed from the old checksum and not from the bytes, so that copying does
 /// not make damage look good.
-pub(crate) struct Rewriter<'a> {
-    directory: &'a Directory,
+pub(crate) struct Rewriter {
+    directory: Arc<Directory>,
     file: File,
     temporary: FileName,
     header: SegmentHeader,
@@ -34,12 +36,12 @@ pub(crate) struct Rewriter<'a> {
     is_installed: bool,
 }
 
-impl<'a> Rewriter<'a> {
+impl Rewriter {
     /// Begins a segment with the base, the salt and the predecessor of `header`.
-    pub(crate) fn create(directory: &'a Directory, header: SegmentHeader) -> Result<Rewriter<'a>> {
+    pub(crate) fn create(directory: &Arc<Directory>, header: SegmentHeader) -> Result<Rewriter> {
         let temporary = FileName::SegmentTemporary(header.base);
         Ok(Rewriter {
-            directory,
+            directory: Arc::clone(directory),
             file: directory.create_anew(&temporary)?,
             temporary,
             header,
@@ -115,6 +117,20 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
+    /// Finishes a segment that replaces no other, as [`finish`](Rewriter::finish) does. The segment
+    /// behind knows it by its own end, which is returned.
+    pub(crate) fn finish_new(&mut self, end: u64) -> Result<Previous> {
+        self.flush()?;
+        let len = u32::try_from(self.position).map_err(|_| self.overfull())?;
+        let origin = Previous {
+            base: self.header.base,
+            len,
+            last_checksum: self.last_checksum,
+        };
+        self.finish(1, origin, end)?;
+        Ok(origin)
+    }
+
     /// Finishes the segment and makes it durable: one of this `generation`, which reaches up to the
     /// offset `end` (exclusive) and is known as `origin` to the segment behind it.
     pub(crate) fn finish(&mut self, generation: u32, origin: Previous, end: u64) -> Result<()> {
@@ -154,6 +170,16 @@ impl<'a> Rewriter<'a> {
         self.file.path()
     }
 
+    /// Whether a record of so many bytes, with this offset, still fits in a segment of at most
+    /// `len_max` bytes.
+    pub(crate) fn has_room(&self, offset: u64, record_len: u64, len_max: u64) -> bool {
+        // The record may need a batch header of its own.
+        let headers_and_batch = (self.batch.len() + BATCH_HEADER_LEN) as u64;
+        let end = self.position + headers_and_batch + record_len;
+        let distance = offset.saturating_sub(self.header.base);
+        end <= len_max && distance < u64::from(u32::MAX)
+    }
+
     /// The length of the finished segment in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.position
@@ -167,7 +193,7 @@ impl<'a> Rewriter<'a> {
     pub(crate) fn install(mut self) -> Result<SegmentHeader> {
         // A closed log has given up its directory: another process may be writing to the segment by
         // now.
-        let directory = self.directory;
+        let directory = Arc::clone(&self.directory);
         let _permit = directory.health.permit_rename()?;
         self.is_installed = true;
         let name = FileName::Segment(self.header.base);
@@ -177,7 +203,7 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-impl Drop for Rewriter<'_> {
+impl Drop for Rewriter {
     fn drop(&mut self) {
         if !self.is_installed {
             // A file that cannot be removed now is removed by the next open.

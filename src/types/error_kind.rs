@@ -23,6 +23,6 @@ pub enum ErrorKind {
     Corrupt,
     /// The caller's own handler has failed: see why.
     Handler,
-    /// A backup or restore was interrupted: run it again.
+    /// A backup, restore or import was interrupted: run it again.
     Unfinished,
 }

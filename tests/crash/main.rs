@@ -27,6 +27,7 @@ mod faults;
 mod gone_on;
 mod half_done;
 mod history;
+mod importing;
 mod lies;
 mod lives;
 mod marks;

@@ -25,6 +25,7 @@ mod concurrency;
 mod counted;
 mod events;
 mod fencing;
+mod import;
 mod indexes;
 mod lives;
 mod notifier;

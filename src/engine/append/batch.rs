@@ -90,6 +90,11 @@ impl BatchPlan {
     }
 }
 
+/// Checks the size of a message that is written alone.
+pub(in crate::engine) fn check_message_size(message: &NewMessage<'_>) -> Result<()> {
+    BatchPlan::of(std::slice::from_ref(message), None).map(drop)
+}
+
 /// Checks the size of one message of a batch, or of the whole batch if `index` is `None`.
 #[inline]
 fn check_size(index: Option<usize>, size: u64, limit: u64) -> Result<()> {

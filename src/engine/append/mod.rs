@@ -18,6 +18,7 @@ mod syncing;
 mod waiting;
 
 pub(crate) use appender::Appender;
+pub(super) use batch::check_message_size;
 pub(crate) use due::{Due, SpaceAhead};
 pub(crate) use publish::Append;
 pub(crate) use published::Published;

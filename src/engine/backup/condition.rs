@@ -1,4 +1,4 @@
-//! What a backup or restore finds in its target.
+//! What a backup, restore or import finds in its target.
 
 use crate::format::{Meta, Previous};
 use crate::sys::{Dir, FileId};
@@ -37,22 +37,39 @@ impl Condition {
     }
 }
 
-/// Refuses a target with metadata if this is not a backup of the log, or not a restore that was
-/// interrupted.
+/// Refuses a target with metadata if this is not a backup of the log, or, for a log that is to have
+/// a life of its own, not a restore or import that was interrupted.
 pub(super) fn accept(meta: &Meta, dir: &Dir, log_id: &[u8; 16], is_fork: bool) -> Result<()> {
-    if is_fork && !meta.incomplete {
-        return Err(Error::Invalid("a log is restored to a directory that holds none"));
+    if is_fork {
+        return accept_for_new(meta, dir);
     }
     // A backup says nothing of the directory that it is in.
-    let is_backup = meta.lock == FileId::default();
-    if meta.incomplete && is_backup == is_fork {
-        // A restore does not finish a backup, nor a backup a restore.
-        return Err(Error::Unfinished {
-            path: dir.path().to_path_buf(),
-        });
+    if meta.incomplete && meta.lock != FileId::default() {
+        return Err(unfinished(dir));
     }
-    if !is_fork && meta.log_id != *log_id {
+    if meta.log_id != *log_id {
         return Err(Error::Invalid("the target of a backup holds another log"));
     }
     Ok(())
+}
+
+/// Refuses a target with metadata for a log with a life of its own, unless this is one that was not
+/// finished.
+pub(in crate::engine) fn accept_for_new(meta: &Meta, dir: &Dir) -> Result<()> {
+    if !meta.incomplete {
+        return Err(Error::Invalid(
+            "a log is restored or imported to a directory that holds none",
+        ));
+    }
+    // Only a backup finishes a backup.
+    if meta.lock == FileId::default() {
+        return Err(unfinished(dir));
+    }
+    Ok(())
+}
+
+fn unfinished(dir: &Dir) -> Error {
+    Error::Unfinished {
+        path: dir.path().to_path_buf(),
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::come_to::ComeTo;
 use super::condition::{Condition, accept};
-use crate::directory::{Copies, Directory, Home, MetaStore, initialise};
+use super::place::{begin_anew, metadata_in};
+use crate::directory::{Directory, Home, MetaStore};
 use crate::engine::segments::Segments;
 use crate::format::{CleanEnd, FileName, Meta};
 use crate::sys::{Created, Dir, DirLock, FileId};
@@ -62,15 +63,10 @@ impl Target {
         };
         let dir = created.dir().clone();
         let (log_id, kinds) = (segments.directory.log_id, segments.directory.kinds);
-        let copies = Copies::read(&dir)?;
-        let meta = if copies.is_absent() {
-            prepare(&dir)?;
-            None
-        } else {
-            let meta = copies.newest_of_any(&dir)?;
-            accept(&meta, &dir, &log_id, is_fork)?;
-            Some(MetaStore::new(&dir, meta, &copies))
-        };
+        let meta = metadata_in(&dir)?;
+        if let Some(meta) = &meta {
+            accept(meta.current(), &dir, &log_id, is_fork)?;
+        }
         Ok(Target {
             condition: Condition::of(meta.as_ref().map(MetaStore::current)),
             created: Some(created),
@@ -165,27 +161,19 @@ impl Target {
     pub(super) fn begin(&mut self, unfinished: Meta) -> Result<()> {
         self.created.take().map(Created::keep);
         let dir = &self.directory.dir;
-        match &mut self.meta {
-            None => {
-                initialise(dir, &unfinished)?;
-                let mut copies = Copies::read(dir)?;
-                copies.is_newest_durable = true;
-                self.meta = Some(MetaStore::new(dir, unfinished, &copies));
-            }
-            Some(meta) if self.condition != Condition::Incomplete => {
+        self.meta = Some(match self.meta.take() {
+            Some(mut meta) if self.condition != Condition::Incomplete => {
                 meta.write_both(|meta| meta.unfinished = true)?;
+                meta
             }
-            // Another restore than the one that was interrupted begins here.
-            Some(meta) if self.is_fork => meta.write_both(|current| {
-                let sequence = current.sequence;
-                *current = Meta {
-                    sequence,
-                    ..unfinished
-                };
-            })?,
             // The process that wrote this may have been killed before it was durable.
-            Some(meta) => meta.write_both(|_| {})?,
-        }
+            Some(mut meta) if !self.is_fork => {
+                meta.write_both(|_| {})?;
+                meta
+            }
+            // There may be another restore that was interrupted.
+            meta => begin_anew(meta, dir, unfinished)?,
+        });
         // An earlier attempt has left a table behind the end, or in a copy that does not count.
         let end = self.meta.as_ref().map_or(0, |meta| meta.current().next_offset);
         let is_counted = |table: u64| self.condition != Condition::Incomplete && table <= end;
@@ -210,12 +198,4 @@ impl Target {
             *current = Meta { sequence, ..meta };
         })
     }
-}
-
-/// Makes sure that a directory without metadata can take a copy, and that its name is durable.
-fn prepare(dir: &Dir) -> Result<()> {
-    if dir.list()?.iter().any(|name| FileName::is_of_log(name)) {
-        return Err(Error::Invalid("the target holds files of a log, but no metadata"));
-    }
-    dir.sync_above()
 }

@@ -18,7 +18,7 @@ pub(super) fn source_of(reader: &Reader<'_>, segment: &SegmentRef) -> Result<Rew
 /// segment learns from them what the log has come to. Every copied record is verified.
 pub(super) fn copy_messages_kept(
     from: &SegmentSnapshot<'_>,
-    to: &mut Rewriter<'_>,
+    to: &mut Rewriter,
     is_kept: &dyn Fn(u64) -> bool,
 ) -> Result<(), ReadFault> {
     let is_control = |offset| from.has_message(offset).map(|is_message| !is_message);
@@ -28,7 +28,7 @@ pub(super) fn copy_messages_kept(
 /// Copies the records that `is_kept` accepts to `to`. Every copied record is verified.
 pub(crate) fn copy_kept(
     from: &SegmentSnapshot<'_>,
-    to: &mut Rewriter<'_>,
+    to: &mut Rewriter,
     is_kept: &dyn Fn(u64) -> bool,
 ) -> Result<(), ReadFault> {
     copy_records(from, to, &|offset| Ok(is_kept(offset)))
@@ -36,7 +36,7 @@ pub(crate) fn copy_kept(
 
 fn copy_records(
     from: &SegmentSnapshot<'_>,
-    to: &mut Rewriter<'_>,
+    to: &mut Rewriter,
     is_kept: &dyn Fn(u64) -> Result<bool, ReadFault>,
 ) -> Result<(), ReadFault> {
     let mut frame = Vec::new();

@@ -11,7 +11,7 @@ impl Removal<'_> {
     /// nothing has changed.
     pub(super) fn replace(
         &self,
-        mut rewriter: Rewriter<'_>,
+        mut rewriter: Rewriter,
         generation: u32,
         origin: Previous,
         end: u64,
