@@ -23,13 +23,17 @@ use server::{BASIN, SERVER, name, new_log};
 const VALUE_LEN: usize = 140;
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse::<usize>().ok());
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter_map(|text| text.parse::<usize>().ok());
     let (count, rounds) = (numbers.next().unwrap_or(50_000), numbers.next().unwrap_or(5));
     let source = Arc::new(MemoryLog::new());
     for number in 0..count {
         let key = format!("key {number}");
         let message = NewMessage::new(key.as_bytes(), &[7; VALUE_LEN]);
-        source.publish(&[message.time(Timestamp::from_micros(1))]).expect("published");
+        source
+            .publish(&[message.time(Timestamp::from_micros(1))])
+            .expect("published");
     }
     let messages: Vec<Message> = source.iter(0).map(|message| message.expect("read")).collect();
     let (mut by_hand, mut mirrored) = (Vec::new(), Vec::new());
@@ -62,9 +66,13 @@ fn mirror(source: &Arc<MemoryLog>) -> Duration {
 
 /// A session of the SDK, with as many messages in a batch, and all batches under way that it allows.
 fn send_by_hand(messages: &[Message]) -> Duration {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let address = SERVER.address;
     runtime.block_on(async {
-        let endpoints = S2Endpoints::for_endpoint(&format!("http://{}", SERVER.address)).expect("an endpoint");
+        let endpoints = S2Endpoints::for_endpoint(&format!("http://{address}")).expect("an endpoint");
         let s2 = S2::new(S2Config::new("ignored").with_endpoints(endpoints)).expect("a client");
         let basin = s2.basin(BASIN.parse().expect("a name"));
         let stream = name();

@@ -137,7 +137,7 @@ async fn begin(remote: &Remote, floor: u64, from: Start) -> Result<u64> {
     match from {
         Start::At(offset) => Ok(offset),
         Start::Oldest => start(remote, floor).await,
-        Start::Newest => Ok(remote.tail().await?.seq_num),
+        Start::Newest | Start::Last(0) => Ok(remote.tail().await?.seq_num),
         Start::AtOrOldest(offset) => match page_in_log(remote, floor, offset, 1).await {
             Err(Error::OffsetOutOfRange { start, .. }) if offset < start => Ok(start),
             Err(error) => Err(error),
@@ -147,7 +147,6 @@ async fn begin(remote: &Remote, floor: u64, from: Start) -> Result<u64> {
             Ok(message) => message.offset,
             Err(end) => end,
         }),
-        Start::Last(0) => Ok(remote.tail().await?.seq_num),
         Start::Last(count) => last(remote, floor, count).await,
     }
 }

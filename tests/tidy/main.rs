@@ -56,7 +56,7 @@ fn read(path: &str) -> String {
 /// All Rust files of the project, of its fuzz targets and of its comparisons too.
 fn sources() -> Vec<Source> {
     let mut paths = Vec::new();
-    for folder in ["src", "tests", "benches", "examples", "fuzz"] {
+    for folder in ["src", "tests", "benches", "examples", "fuzz", "s2", "s2-tests"] {
         collect(&root().join(folder), &mut paths);
     }
     paths.sort();

@@ -24,7 +24,7 @@ const RUNS: u64 = 20;
 
 fn calls() -> u64 {
     let text = std::env::var("DURAMEN_S2_CALLS");
-    text.map_or(500, |text| text.parse().expect("a number of calls"))
+    text.map_or(300, |text| text.parse().expect("a number of calls"))
 }
 
 /// The two logs.

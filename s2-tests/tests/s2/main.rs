@@ -8,3 +8,5 @@ mod mirror;
 mod proxy;
 mod restore;
 mod server;
+mod stores;
+mod tool;

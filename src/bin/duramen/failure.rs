@@ -31,6 +31,11 @@ pub(crate) enum Failure {
     #[error("line {number}: {reason}")]
     Line { number: u64, reason: String },
 
+    #[error(
+        "{program} is not installed: it comes with the package of that name (cargo install {program} --features cli)"
+    )]
+    Missing { program: &'static str },
+
     #[error("cannot {operation}: {source}")]
     Io {
         operation: &'static str,

@@ -16,6 +16,7 @@ mod cursors;
 mod delete;
 mod delimiter;
 mod dump;
+mod elsewhere;
 mod failure;
 mod fence;
 mod follow;
@@ -93,6 +94,16 @@ enum Command {
     Cursors(cursors::Args),
     Queue(queue::Args),
     Store(store::Args),
+    /// Ship a log to a stream of S2 (`duramen-s2` has to be installed)
+    ///
+    /// The package of that name has the command; see its --help.
+    #[command(disable_help_flag = true)]
+    Mirror(elsewhere::Args),
+    /// Make a log of a stream of S2 (`duramen-s2` has to be installed)
+    ///
+    /// The package of that name has the command; see its --help.
+    #[command(disable_help_flag = true)]
+    RestoreS2(elsewhere::Args),
     Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -131,6 +142,8 @@ impl Command {
             Command::Cursors(args) => cursors::run(args),
             Command::Queue(args) => queue::run(args),
             Command::Store(args) => store::run(args),
+            Command::Mirror(args) => elsewhere::run("mirror", args),
+            Command::RestoreS2(args) => elsewhere::run("restore-s2", args),
             Command::Bench(args) => bench::run(args),
             Command::Completions(args) => completions::run(args, Cli::command()),
             Command::Man(args) => man::run(args, Cli::command()),

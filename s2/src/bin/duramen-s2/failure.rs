@@ -36,13 +36,14 @@ impl Failure {
             Failure::NoToken => ("set S2_ACCESS_TOKEN to an access token of S2".to_owned(), 2),
             Failure::Io(error) => (error.to_string(), 1),
         };
-        eprintln!("error: {text}");
+        eprintln!("duramen: {text}");
         ExitCode::from(code)
     }
 }
 
 fn code(error: &Error) -> u8 {
     match error.kind() {
+        ErrorKind::Usage if matches!(error, Error::Invalid(_)) => 2,
         ErrorKind::Corrupt => 3,
         ErrorKind::Unfinished => 4,
         _ => 1,

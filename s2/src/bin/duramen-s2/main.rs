@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 /// Ship a log to a stream of S2, and make a log of a stream.
 ///
-/// The access token is read from the variable S2_ACCESS_TOKEN.
+/// The access token is read from the environment: see the help of each command.
 #[derive(Debug, Parser)]
 #[command(name = "duramen", version, arg_required_else_help = true)]
 struct Cli {

@@ -44,7 +44,9 @@ pub(crate) struct Args {
 const SUMMARY_HELP: &str = "\
 The summary is {\"next_offset\":N,\"source_end\":N,\"messages\":N,\"bytes\":N,\"gaps\":N,\"trimmed\":N}: everything below
 next_offset is in the stream; messages and bytes were shipped now; gaps are offsets without a message, trimmed those
-that were trimmed before they were shipped.";
+that were trimmed before they were shipped.
+
+The access token is read from the variable S2_ACCESS_TOKEN.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let is_stopped = Arc::new(AtomicBool::new(false));
@@ -102,7 +104,7 @@ fn follow(
         let next_offset = mirror.progress().next_offset;
         failures = if next_offset > reached { 0 } else { failures + 1 };
         reached = next_offset;
-        bar.suspend(|| eprintln!("{error}; trying again"));
+        bar.suspend(|| eprintln!("duramen: {error}; trying again"));
         if !goes_on(mirror.progress()) {
             break;
         }

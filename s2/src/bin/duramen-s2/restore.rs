@@ -33,7 +33,9 @@ pub(crate) struct Args {
 
 const SUMMARY_HELP: &str = "\
 The summary is {\"messages\":N,\"start_offset\":N,\"next_offset\":N}. If this is interrupted, every command on the new
-log fails with exit code 4. Run the same command again to start it anew.";
+log fails with exit code 4. Run the same command again to start it anew.
+
+The access token is read from the variable S2_ACCESS_TOKEN.";
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let log = args.target.store()?.open(&args.target.stream)?;

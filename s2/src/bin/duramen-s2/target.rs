@@ -4,6 +4,9 @@ use duramen_s2::{S2Options, S2Store};
 
 use crate::failure::Failure;
 
+const ENDPOINT_HELP: &str =
+    "A server of your own, such as http://127.0.0.1:8080, in the place of the public service";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Target {
     /// The basin
@@ -14,8 +17,8 @@ pub(crate) struct Target {
     #[arg(long, value_name = "STREAM")]
     pub(crate) stream: String,
 
-    /// A server of your own, such as http://127.0.0.1:8080, in the place of the public service
-    #[arg(long, value_name = "URL")]
+    /// A server of your own in the place of the public service
+    #[arg(long, value_name = "URL", long_help = ENDPOINT_HELP)]
     endpoint: Option<String>,
 }
 

@@ -1,23 +1,25 @@
-use std::collections::VecDeque;
+//! Shipping a log to a stream.
+
+mod pipe;
+mod progress;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use duramen::{
-    Backoff, Control, Error, Log, Message, Position, PublishOptions, ReadOptions, Result, Start, Stop, Token,
+    Backoff, Control, Error, Log, Position, PublishOptions, ReadOptions, Result, Start, Stop, Token,
 };
-use s2_sdk::append_session::{AppendSession, AppendSessionConfig, BatchSubmitTicket};
-use s2_sdk::error::{AppendError, AppendSessionError};
-use s2_sdk::types::{AppendInput, AppendRecord, AppendRecordBatch, FencingToken, MeteredBytes};
+use s2_sdk::types::FencingToken;
 
 use crate::append::SIZE_MAX;
-use crate::failure::{Refused, of_append, remote, unconfirmed};
 use crate::log::{S2Log, Shared};
-use crate::record::{self, Marks, Origin};
+use crate::reading;
+use crate::record::{self, Origin};
 use crate::remote::COUNT_MAX;
 
-/// How many batches are under way at once.
-const IN_FLIGHT_MAX: usize = 32;
+use pipe::{IN_FLIGHT_MAX, Pipe, too_large};
+pub use progress::MirrorProgress;
 
 /// How long to wait before what has failed is tried again.
 const PAUSE: Backoff = Backoff::new()
@@ -45,61 +47,8 @@ pub struct Mirror {
     token: FencingToken,
     skips_trimmed: bool,
     progress: MirrorProgress,
+    /// Gone after a failure.
     pipe: Option<Pipe>,
-}
-
-/// How far a [`Mirror`] is. The counts begin when it is started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MirrorProgress {
-    /// The offset in the log up to which everything is in the stream.
-    pub next_offset: u64,
-    /// The log's end when it was last looked up.
-    pub source_end: u64,
-    /// Messages shipped, as far as their arrival was confirmed.
-    pub messages: u64,
-    /// Their bytes, as S2 counts.
-    pub bytes: u64,
-    /// Offsets in between that have no message in the log: control records, and messages that were
-    /// deleted or compacted before they were shipped.
-    pub gaps: u64,
-    /// Offsets that were trimmed before they were shipped, and passed over: see
-    /// [`Mirror::skip_trimmed`].
-    pub trimmed: u64,
-    /// How often the connection was begun anew.
-    pub reconnects: u64,
-}
-
-impl MirrorProgress {
-    /// How many offsets of the log are not in the stream yet.
-    #[must_use]
-    pub fn lag(&self) -> u64 {
-        self.source_end.saturating_sub(self.next_offset)
-    }
-}
-
-/// What is on its way.
-struct Pipe {
-    session: Arc<AppendSession>,
-    /// The sequence number of the next record.
-    next_record: u64,
-    /// The offset in the log of the next message to send.
-    next_offset: u64,
-    sent: VecDeque<Sent>,
-}
-
-struct Sent {
-    ticket: BatchSubmitTicket,
-    shipped: Shipped,
-}
-
-/// What one batch adds to the progress.
-#[derive(Clone, Copy, Debug)]
-struct Shipped {
-    next_offset: u64,
-    messages: u64,
-    bytes: u64,
-    gaps: u64,
 }
 
 /// Where a mirror goes on.
@@ -158,7 +107,7 @@ impl Mirror {
         };
         let place = mirror.locate()?;
         mirror.progress.next_offset = place.offset;
-        mirror.connect(&place)?;
+        mirror.pipe = Some(Pipe::connect(&mirror.target, &mirror.token, &place)?);
         Ok(mirror)
     }
 
@@ -204,7 +153,6 @@ impl Mirror {
             let Err(error) = self.attempt(end, &mut goes_on) else {
                 return Ok(&self.progress);
             };
-            self.pipe = None;
             let moved = self.progress.next_offset > before;
             failures = if moved { 1 } else { failures + 1 };
             let may_pass = matches!(
@@ -268,25 +216,27 @@ impl Mirror {
 
     /// Ships up to `end`, or to where something goes wrong.
     fn attempt(&mut self, end: u64, goes_on: &mut impl FnMut(&MirrorProgress) -> bool) -> Result<()> {
-        if self.pipe.is_none() {
-            let place = self.locate()?;
-            self.progress.next_offset = self.progress.next_offset.max(place.offset);
-            self.progress.reconnects += 1;
-            self.connect(&place)?;
-        }
-        while let Some(from) = self
-            .pipe
-            .as_ref()
-            .map(|pipe| pipe.next_offset)
-            .filter(|from| *from < end)
-        {
-            self.send_from(from, end)?;
-            self.settle(IN_FLIGHT_MAX)?;
+        let mut pipe = match self.pipe.take() {
+            Some(pipe) => pipe,
+            None => self.reconnect()?,
+        };
+        while pipe.next_offset < end {
+            self.send_next(&mut pipe, end)?;
+            pipe.settle(IN_FLIGHT_MAX, &mut self.progress)?;
             if !goes_on(&self.progress) {
                 break;
             }
         }
-        self.settle(0)
+        pipe.settle(0, &mut self.progress)?;
+        self.pipe = Some(pipe);
+        Ok(())
+    }
+
+    fn reconnect(&mut self) -> Result<Pipe> {
+        let place = self.locate()?;
+        self.progress.next_offset = self.progress.next_offset.max(place.offset);
+        self.progress.reconnects += 1;
+        Pipe::connect(&self.target, &self.token, &place)
     }
 
     /// Where to go on, by what the stream has.
@@ -294,8 +244,8 @@ impl Mirror {
         let remote = self.target.remote.clone();
         let (last, tail, start) = self.target.bridge.run(async move {
             let tail = remote.tail().await?.seq_num;
-            let start = crate::reading::start(&remote, 0).await?;
-            let at = crate::reading::last(&remote, 0, 1).await?;
+            let start = reading::start(&remote, 0).await?;
+            let at = reading::last(&remote, 0, 1).await?;
             let page = remote.page_at(at, 1).await?;
             Ok((page.records.into_iter().next(), tail, start))
         })?;
@@ -337,24 +287,9 @@ impl Mirror {
         Ok(offset)
     }
 
-    fn connect(&mut self, place: &Place) -> Result<()> {
-        let stream = self.target.remote.stream.clone();
-        // Its task belongs to the runtime.
-        let session = self
-            .target
-            .bridge
-            .run(async move { Ok(stream.append_session(AppendSessionConfig::new())) })?;
-        self.pipe = Some(Pipe {
-            session: Arc::new(session),
-            next_record: place.record,
-            next_offset: place.offset,
-            sent: VecDeque::new(),
-        });
-        Ok(())
-    }
-
-    /// Sends the next messages from this offset on.
-    fn send_from(&mut self, from: u64, end: u64) -> Result<()> {
+    /// Sends the next messages.
+    fn send_next(&mut self, pipe: &mut Pipe, end: u64) -> Result<()> {
+        let from = pipe.next_offset;
         let how = ReadOptions::new()
             .max_count(COUNT_MAX)
             .max_bytes(SIZE_MAX)
@@ -362,145 +297,40 @@ impl Mirror {
         let read = match self.source.read(Start::At(from), &how) {
             Ok(read) => read,
             Err(Error::OffsetOutOfRange { start, .. }) if start > from && self.skips_trimmed => {
-                self.settle(0)?;
+                pipe.settle(0, &mut self.progress)?;
                 self.progress.trimmed += start - from;
-                self.move_to(start);
+                self.progress.next_offset = start;
+                pipe.next_offset = start;
                 return Ok(());
             }
             Err(error) => {
                 // So that the progress says where it stands.
-                self.settle(0)?;
+                pipe.settle(0, &mut self.progress)?;
                 return Err(error);
             }
         };
         if read.messages.is_empty() && read.stopped == Stop::Bytes {
-            self.settle(0)?;
+            pipe.settle(0, &mut self.progress)?;
             let message = self.source.get(Start::At(read.next_offset))?;
             return Err(too_large(&message));
         }
-        if !read.messages.is_empty() && self.send(&read.messages)? < read.messages.len() {
-            // The others are read again: they begin the next batch.
-            return Ok(());
-        }
-        // Behind the last message there may be offsets without one.
-        if let Some(pipe) = &mut self.pipe {
-            let gaps = read.next_offset.saturating_sub(pipe.next_offset);
-            pipe.next_offset = read.next_offset.max(pipe.next_offset);
-            match pipe.sent.back_mut() {
-                Some(last) => {
-                    last.shipped.next_offset = pipe.next_offset;
-                    last.shipped.gaps += gaps;
+        if !read.messages.is_empty() {
+            let sent = pipe.send(&read.messages, |offset| self.source.position_at(offset));
+            let sent = match sent {
+                // As above.
+                Err(error @ Error::TooLarge { .. }) => {
+                    pipe.settle(0, &mut self.progress)?;
+                    return Err(error);
                 }
-                None => {
-                    self.progress.next_offset = pipe.next_offset;
-                    self.progress.gaps += gaps;
-                }
+                sent => sent?,
+            };
+            if sent < read.messages.len() {
+                // The others are read again: they begin the next batch.
+                return Ok(());
             }
         }
+        pipe.pass_to(read.next_offset, &mut self.progress);
         Ok(())
-    }
-
-    fn move_to(&mut self, offset: u64) {
-        self.progress.next_offset = offset;
-        if let Some(pipe) = &mut self.pipe {
-            pipe.next_offset = offset;
-        }
-    }
-
-    /// Sends as many of the messages as make a batch, and returns how many that are.
-    fn send(&mut self, messages: &[Message]) -> Result<usize> {
-        let now = &messages[..fitting(messages)];
-        let Some(last) = now.last() else {
-            self.settle(0)?;
-            return Err(messages.first().map_or(Error::NotFound, too_large));
-        };
-        let life = self
-            .source
-            .position_at(last.offset)
-            .ok()
-            .map(|position| position.life);
-        let records = now.iter().map(|message| {
-            let origin = Origin {
-                offset: message.offset,
-                life: life.filter(|_| message.offset == last.offset),
-            };
-            let marks = Marks {
-                nonce: None,
-                origin: Some(origin),
-            };
-            record::of_message(&message.as_new(), marks)
-        });
-        let refused = |_| Error::Invalid("S2 does not take the messages");
-        let records: Vec<AppendRecord> = records.collect::<Result<_, _>>().map_err(refused)?;
-        let batch = AppendRecordBatch::try_from_iter(records).map_err(refused)?;
-        let Some(pipe) = &mut self.pipe else {
-            return Err(Error::Closed);
-        };
-        let shipped = Shipped {
-            next_offset: last.offset + 1,
-            messages: now.len() as u64,
-            bytes: batch.metered_bytes() as u64,
-            gaps: (last.offset + 1 - pipe.next_offset) - now.len() as u64,
-        };
-        let input = AppendInput::new(batch)
-            .with_match_seq_num(pipe.next_record)
-            .with_fencing_token(self.token.clone());
-        let session = Arc::clone(&pipe.session);
-        let ticket = self
-            .target
-            .bridge
-            .run(async move { Ok(session.submit(input).await) })?;
-        let ticket = ticket.map_err(|error| self.failure(error))?;
-        if let Some(pipe) = &mut self.pipe {
-            pipe.next_record += shipped.messages;
-            pipe.next_offset = shipped.next_offset;
-            pipe.sent.push_back(Sent { ticket, shipped });
-        }
-        Ok(now.len())
-    }
-
-    /// Waits until at most so many batches are under way.
-    fn settle(&mut self, left: usize) -> Result<()> {
-        while let Some(sent) = self
-            .pipe
-            .as_mut()
-            .and_then(|pipe| (pipe.sent.len() > left).then(|| pipe.sent.pop_front()).flatten())
-        {
-            let Sent { ticket, shipped } = sent;
-            let acked = self.target.bridge.run(async move { Ok(ticket.await) })?;
-            acked.map_err(|error| self.failure(error))?;
-            self.progress.next_offset = shipped.next_offset;
-            self.progress.messages += shipped.messages;
-            self.progress.bytes += shipped.bytes;
-            self.progress.gaps += shipped.gaps;
-        }
-        Ok(())
-    }
-
-    fn failure(&self, error: AppendSessionError) -> Error {
-        let error = match error {
-            AppendSessionError::Append(error) => error,
-            AppendSessionError::IndefiniteFailure { final_attempt_error } => {
-                return self.failure(*final_attempt_error);
-            }
-            other => return unconfirmed(remote("append", duramen::ErrorKind::Unknown, other)),
-        };
-        let error = match error {
-            AppendError::IndefiniteFailure { final_attempt_error } => *final_attempt_error,
-            other => other,
-        };
-        match of_append(&self.target.remote.name, error) {
-            Refused::Error(error) => error,
-            Refused::Unknown(error) => unconfirmed(error),
-            Refused::Offset(actual) => Error::OffsetMismatch {
-                expected: self.pipe.as_ref().map_or(0, |pipe| pipe.next_record),
-                actual,
-            },
-            Refused::Token(actual) => Error::Fenced {
-                expected: Box::new(Token::new(&self.token).unwrap_or_default()),
-                actual: Box::new(Token::new(&actual).unwrap_or_default()),
-            },
-        }
     }
 }
 
@@ -510,23 +340,5 @@ impl fmt::Debug for Mirror {
             .field("target", &self.target.remote.name)
             .field("progress", &self.progress)
             .finish_non_exhaustive()
-    }
-}
-
-/// How many of the messages one append holds.
-fn fitting(messages: &[Message]) -> usize {
-    let mut size = 0;
-    let fit = messages.iter().take(COUNT_MAX).take_while(|message| {
-        size += record::size(&message.as_new()) + record::ORIGIN_SIZE;
-        size <= SIZE_MAX
-    });
-    fit.count()
-}
-
-fn too_large(message: &Message) -> Error {
-    Error::TooLarge {
-        index: Some(0),
-        size: record::size(&message.as_new()) + record::ORIGIN_SIZE,
-        limit: SIZE_MAX,
     }
 }
