@@ -26,7 +26,26 @@ struct Gathered<'m> {
     bytes: Vec<u8>,
 }
 
+#[cfg(feature = "fault")]
 impl<'m> Window<'m> {
+    /// A window of `len` bytes at `position` of a simulated mapping.
+    pub(super) fn sim(map: &'m super::sim::SimMap, position: u64, len: usize) -> Self {
+        Window {
+            at: std::ptr::null_mut(),
+            len,
+            room: len,
+            is_overfull: false,
+            map: PhantomData,
+            sim: Some(Gathered {
+                map,
+                position,
+                bytes: Vec::with_capacity(len),
+            }),
+        }
+    }
+}
+
+impl Window<'_> {
     /// A window of `len` bytes.
     ///
     /// # Safety
@@ -44,23 +63,6 @@ impl<'m> Window<'m> {
             map: PhantomData,
             #[cfg(feature = "fault")]
             sim: None,
-        }
-    }
-
-    /// A window of `len` bytes at `position` of a simulated mapping.
-    #[cfg(feature = "fault")]
-    pub(super) fn sim(map: &'m super::sim::SimMap, position: u64, len: usize) -> Self {
-        Window {
-            at: std::ptr::null_mut(),
-            len,
-            room: len,
-            is_overfull: false,
-            map: PhantomData,
-            sim: Some(Gathered {
-                map,
-                position,
-                bytes: Vec::with_capacity(len),
-            }),
         }
     }
 

@@ -224,9 +224,7 @@ impl Pair {
         let (all, some) = (self.shown(memory.messages), self.shown(s2.messages));
         assert_eq!(all.is_empty(), some.is_empty(), "{what}");
         assert_eq!(all[..some.len()], some, "{what}");
-        if some.is_empty() {
-            self.same_place(&what, memory.next_offset, s2.next_offset);
-        } else if all.len() == some.len() {
+        if all.len() == some.len() {
             self.same_place(&what, memory.next_offset, s2.next_offset);
         }
     }

@@ -12,7 +12,8 @@ use crate::server::{BASIN, SERVER, name, new_log, options, store};
 
 #[test]
 fn streams_are_made_opened_listed_and_deleted() {
-    let names = ["a", "b", "c"].map(|end| format!("listed-{}-{end}", name()));
+    let stem = name();
+    let names = ["a", "b", "c"].map(|end| format!("listed-{stem}-{end}"));
     for name in &names {
         store().create(name).unwrap();
     }
@@ -153,7 +154,8 @@ fn who_waits_is_woken_by_another_handle() {
     let log = BlockingLog::new(log);
     for number in 0..20_u64 {
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| log.consume(Start::At(number), 10, Some(Duration::from_secs(30))));
+            let waiting =
+                scope.spawn(|| log.consume_blocking(Start::At(number), 10, Some(Duration::from_secs(30))));
             std::thread::sleep(Duration::from_millis(number * 3));
             other.publish(&[NewMessage::value(b"woken")]).unwrap();
             let began = Instant::now();
@@ -167,7 +169,7 @@ fn who_waits_is_woken_by_another_handle() {
 fn wrappers_of_logs_work() {
     let log = TLog::new(new_log(), codec::Utf8, codec::U64);
     for number in 0..5 {
-        log.publish(&[duramen::TNewMessage::new("key".to_owned(), number)])
+        log.publish(&[duramen::TNewMessage::new(&"key".to_owned(), &number)])
             .unwrap();
     }
     let read = log.consume(Start::Oldest, 10).unwrap();
@@ -185,7 +187,7 @@ fn wrappers_of_logs_work() {
         .collect();
     assert_eq!(values, [&b"0"[..], b"1"]);
     let values: Vec<_> = log
-        .iter_reverse()
+        .reverse_iter()
         .map(|message| message.unwrap().value.unwrap())
         .collect();
     assert_eq!(values, [&b"1"[..], b"0"]);

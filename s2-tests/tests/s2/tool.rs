@@ -11,16 +11,8 @@ use crate::server::{BASIN, SERVER, name, store};
 /// The program, built if need be.
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| {
     let done = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--profile",
-            "s2",
-            "-p",
-            "duramen-s2",
-            "--features",
-            "cli",
-        ])
+        // The same packages and features as the tests have, so that no dependency is built again.
+        .args("build --quiet --profile s2 -p duramen-s2 -p duramen-s2-tests --all-features --bins".split(' '))
         .status();
     assert!(done.unwrap().success());
     let test = std::env::current_exe().unwrap();

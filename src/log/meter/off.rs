@@ -6,12 +6,12 @@ use crate::{Event, Result};
 
 /// Counts nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Meter;
+pub(crate) struct Meter {}
 
 #[expect(clippy::unused_self, reason = "the other one counts")]
 impl Meter {
     pub(crate) fn of(_: &Path) -> Meter {
-        Meter
+        Meter {}
     }
 
     #[inline]
