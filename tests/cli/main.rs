@@ -17,6 +17,7 @@ mod generations;
 mod get;
 mod harness;
 mod history;
+mod klevdb;
 mod limits;
 mod nonblocking;
 mod producer;

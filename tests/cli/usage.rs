@@ -47,6 +47,8 @@ fn completions_and_manual_pages() {
             "until-time",
             "expect-key",
             "start-after",
+            "ignore-indexes",
+            "lossy",
         ] {
             assert!(script.ok().contains(word), "{shell}: {word}");
         }
@@ -67,6 +69,8 @@ fn completions_and_manual_pages() {
         "recover",
         "backup",
         "restore",
+        "import",
+        "export",
         "dump",
         "cursors",
         "queue",

@@ -27,6 +27,40 @@ pub(crate) enum Failure {
     #[error("the stream {stream:?} has no work queue of a group {group:?}")]
     NoGroup { stream: String, group: String },
 
+    /// Bytes of another program's log are damaged.
+    #[error("{}: at position {position}: {what}", path.display())]
+    Damaged {
+        path: PathBuf,
+        position: u64,
+        what: &'static str,
+    },
+
+    /// The same, as a process that was killed leaves it.
+    #[error("{}: at position {position}: {what}", path.display())]
+    LeftByKill {
+        path: PathBuf,
+        position: u64,
+        what: &'static str,
+    },
+
+    /// An index of klevdb says that other messages were written than those that are there.
+    #[error("{}: at position {position}: {what}", path.display())]
+    IndexDiffers {
+        path: PathBuf,
+        position: u64,
+        what: &'static str,
+    },
+
+    #[error("{}: there is no log of klevdb here", dir.display())]
+    NoKlevdb { dir: PathBuf },
+
+    #[error("{}: the log of klevdb is open elsewhere for writing", dir.display())]
+    KlevdbLocked { dir: PathBuf },
+
+    /// A log of klevdb cannot hold this.
+    #[error("the log has {what} at offset {offset}, which klevdb cannot hold")]
+    NotHeld { offset: u64, what: &'static str },
+
     /// A line of the input is not a message.
     #[error("line {number}: {reason}")]
     Line { number: u64, reason: String },
@@ -79,11 +113,34 @@ pub(crate) enum Failure {
 impl Failure {
     /// The result of a call about this path.
     pub(crate) fn at<T>(operation: &'static str, path: &Path, done: io::Result<T>) -> Result<T, Failure> {
-        done.map_err(|source| Failure::Path {
+        done.map_err(|source| Failure::path(operation, path, source))
+    }
+
+    /// The failure of a call about this path.
+    pub(crate) fn path(operation: &'static str, path: &Path, source: io::Error) -> Failure {
+        Failure::Path {
             operation,
             path: path.to_owned(),
             source,
-        })
+        }
+    }
+
+    /// Another program's file is damaged.
+    pub(crate) fn damaged(path: &Path, position: u64, what: &'static str) -> Failure {
+        Failure::Damaged {
+            path: path.to_owned(),
+            position,
+            what,
+        }
+    }
+
+    /// Another program's file is as a process that was killed leaves it.
+    pub(crate) fn left_by_kill(path: &Path, position: u64, what: &'static str) -> Failure {
+        Failure::LeftByKill {
+            path: path.to_owned(),
+            position,
+            what,
+        }
     }
 
     /// The failure of a command for a store.
@@ -141,7 +198,10 @@ impl Failure {
                 _ => 1,
             },
             Failure::Usage(_) | Failure::UsageTold => 2,
-            Failure::CorruptionTold => 3,
+            Failure::CorruptionTold
+            | Failure::Damaged { .. }
+            | Failure::LeftByKill { .. }
+            | Failure::IndexDiffers { .. } => 3,
             _ => 1,
         }
     }
@@ -164,6 +224,14 @@ impl Failure {
             Failure::StoreLocked { .. } => {
                 Some("one process at a time can write to a store; any number can read it meanwhile")
             }
+            Failure::LeftByKill { .. } => {
+                Some("klevdb leaves this when it is killed; --recover takes the log without it")
+            }
+            Failure::IndexDiffers { .. } => Some(
+                "messages were lost or changed, or the index is wrong; --ignore-indexes takes what is there",
+            ),
+            Failure::KlevdbLocked { .. } => Some("end the program that has it open, and try again"),
+            Failure::NotHeld { .. } => Some("--lossy leaves out what klevdb cannot hold, and counts it"),
             Failure::Stream(error) => hint_in_store(error),
             _ => None,
         }

@@ -5,15 +5,14 @@
 //! name of a generation when the copy is complete. The generation that is one too many then becomes
 //! `.next`: a copy from long ago, onto which the next backup copies only what has changed.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use duramen::{BackupReport, Error, Options, Timestamp};
 
 use crate::failure::Failure;
-use crate::{open, streams};
+use crate::{directories, open};
 
 /// Where the next backup goes, and what the last one may have left to begin with.
 const NEXT: &str = ".next";
@@ -54,15 +53,9 @@ impl Generations {
         let is_new = !dir.exists();
         Failure::at("create", dir, fs::create_dir_all(dir))?;
         let file = Failure::at("open", dir, File::open(dir))?;
-        lock(dir, &file)?;
+        directories::lock(dir, &file)?;
         if is_new {
-            let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let parent = parent.unwrap_or(Path::new("."));
-            Failure::at(
-                "sync",
-                parent,
-                File::open(parent).and_then(|parent| parent.sync_all()),
-            )?;
+            directories::sync(directories::parent_of(dir))?;
         }
         Ok(Generations {
             dir: dir.to_owned(),
@@ -127,20 +120,6 @@ fn copy(src: &Path, next: &Path) -> Result<BackupReport, Failure> {
     }
     remove(next)?;
     open::patiently(|| duramen::backup(src, next))
-}
-
-/// Waits for a short time at most while another process takes a backup to the same directory.
-fn lock(dir: &Path, file: &File) -> Result<(), Failure> {
-    let started = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if started.elapsed() < open::PATIENCE => {
-                streams::sleep(Duration::from_millis(10));
-            }
-            Err(error) => return Failure::at("lock", dir, Err(error.into())),
-        }
-    }
 }
 
 /// The names of the generations, oldest first.

@@ -2,7 +2,7 @@
 //!
 //! The standard output carries nothing but data. Messages to the user go to the standard error.
 //! Exit codes: 0 done, 1 failed, refused or not found, 2 wrong usage, 3 corruption found, 4 an
-//! interrupted backup or restore.
+//! interrupted backup, restore or import.
 
 mod backup;
 mod bench;
@@ -15,8 +15,10 @@ mod csv;
 mod cursors;
 mod delete;
 mod delimiter;
+mod directories;
 mod dump;
 mod elsewhere;
+mod export;
 mod failure;
 mod fence;
 mod follow;
@@ -24,10 +26,12 @@ mod format;
 mod generations;
 mod get;
 mod header;
+mod import;
 mod incoming;
 mod input;
 mod json;
 mod key;
+mod klevdb;
 mod man;
 mod open;
 mod output;
@@ -65,8 +69,8 @@ use streams::tell;
 ///
 /// Data goes to the standard output and messages to the user go to the standard error. Exit codes:
 /// 0 done, 1 failed, refused or not found, 2 wrong usage, 3 corruption found, 4 an interrupted
-/// backup or restore. One process at a time writes to a log, and any number of processes read it
-/// meanwhile.
+/// backup, restore or import. One process at a time writes to a log, and any number of processes
+/// read it meanwhile.
 #[derive(Debug, Parser)]
 #[command(name = "duramen", version, arg_required_else_help = true)]
 struct Cli {
@@ -90,6 +94,8 @@ enum Command {
     Recover(recover::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Import(import::Args),
+    Export(export::Args),
     Dump(dump::Args),
     Cursors(cursors::Args),
     Queue(queue::Args),
@@ -138,6 +144,8 @@ impl Command {
             Command::Recover(args) => recover::run(args),
             Command::Backup(args) => backup::run(args),
             Command::Restore(args) => restore::run(args),
+            Command::Import(args) => import::run(args),
+            Command::Export(args) => export::run(args),
             Command::Dump(args) => dump::run(args),
             Command::Cursors(args) => cursors::run(args),
             Command::Queue(args) => queue::run(args),
