@@ -32,7 +32,8 @@ pub(crate) struct Append {
     records: Vec<AppendRecord>,
     expect: Option<u64>,
     token: Option<Token>,
-    /// What is at the first message, if an offset is expected. A control record has no place for it.
+    /// What is at the first message, if an offset is expected. A control record has no place
+    /// for it.
     nonce: Option<[u8; NONCE_LEN]>,
 }
 

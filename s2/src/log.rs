@@ -24,19 +24,24 @@ use crate::waiting::{self, Listener};
 ///
 /// | call | here |
 /// |---|---|
-/// | `publish`, `publish_with`, `append` | one request; at most 1,000 records and 1 MiB, as S2 counts, else `TooLarge` |
-/// | conditions | `expect_next_offset`, `token`; `Control::Fence`, `Control::Trim`; all else is `NotSupported` |
-/// | `next_offset`, `tail`, `sync` | one request. What was acknowledged is durable, on several machines |
-/// | `start_offset` | the first record there is. A trim of somebody else arrives late |
-/// | `consume`, `read`, `get` | one request for up to 1,000 records and 1 MiB; one more for each stretch of control records |
-/// | `At` an offset that was trimmed | fails, as everywhere, although S2 itself passes over what was trimmed |
+/// | `publish`, `publish_with`, `append` | one request; at most 1,000 records and 1 MiB |
+/// | conditions | `expect_next_offset`, `token`; no others |
+/// | control records | `Control::Fence` and `Control::Trim` |
+/// | `next_offset`, `tail`, `sync` | one request; what was acknowledged is durable |
+/// | `start_offset` | the first record there is; a trim of somebody else arrives late |
+/// | `consume`, `read`, `get` | a request for each 1,000 records or 1 MiB, control records too |
+/// | `At` an offset that was trimmed | fails, although S2 itself passes over what was trimmed |
 /// | `Last` | reads what it counts |
-/// | by time | from the first record of S2's time on, to the first message of that time or later |
-/// | by key, `delete`, `backup`, `token`, seals, producers | `NotSupported` |
-/// | `trim` | appends a control record, which takes an offset; afterwards this handle does not show what it trimmed, others may for a while |
-/// | `position` | names the stream and when it was made: a stream that was deleted and made again is another life |
+/// | by time | from S2's place for that time on, to the first message of it or later |
+/// | `trim` | appends a control record, which takes an offset; other handles see it late |
+/// | `position` | names the stream and when it was made, so one that is made again is another |
 /// | `stat` | `messages` counts offsets, those of control records too; `size` is 0 |
 /// | waiting | one read session, begun when somebody first waits; no polling |
+/// | by key, `delete`, `backup`, `token` | `NotSupported` |
+/// | seals, producers, expected keys | `NotSupported` |
+///
+/// What is too large for one request fails with [`TooLarge`](Error::TooLarge), which counts records
+/// if there are more than 1,000.
 ///
 /// A message whose publisher gave no time has that of S2, in milliseconds, and never an earlier one
 /// than the record in front of it. One with a time keeps it to the microsecond.

@@ -13,7 +13,9 @@ use crate::failure::remote;
 /// use std::time::Duration;
 /// use duramen_s2::S2Options;
 ///
-/// let options = S2Options::new("a token").endpoint("http://127.0.0.1:8080").timeout(Duration::from_secs(2));
+/// let options = S2Options::new("a token")
+///     .endpoint("http://127.0.0.1:8080")
+///     .timeout(Duration::from_secs(2));
 /// ```
 #[derive(Clone)]
 #[must_use]
@@ -75,7 +77,8 @@ impl S2Options {
     ///
     /// # Errors
     ///
-    /// [`Error::Remote`](duramen::Error::Remote) of the kind [`ErrorKind::Usage`] for an endpoint that is none.
+    /// [`Error::Remote`](duramen::Error::Remote) of the kind [`ErrorKind::Usage`] for an endpoint
+    /// that is none.
     pub(crate) fn config(&self) -> Result<S2Config> {
         let attempts = NonZeroU32::new(self.attempts).unwrap_or(NonZeroU32::MIN);
         let retry = RetryConfig::new()

@@ -16,8 +16,8 @@ const NO_VALUE: &[u8] = b"@n";
 const TIME: &[u8] = b"@t";
 /// What tells an append from all others, at its first record: [`NONCE_LEN`] random bytes.
 const NONCE: &[u8] = b"@b";
-/// Where a mirrored message was: its offset, big-endian, and, at the last one of a batch, the life of
-/// its log.
+/// Where a mirrored message was: its offset, big-endian, and, at the last one of a batch, the life
+/// of its log.
 const ORIGIN: &[u8] = b"@o";
 /// In front of names that S2 does not take, or that have a meaning here.
 const ESCAPE: &[u8] = b"@x";

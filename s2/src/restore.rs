@@ -10,10 +10,10 @@ use crate::remote::COUNT_MAX;
 
 /// Makes a log of what the stream has now, in `dir`, with the indexes that `options` ask for.
 ///
-/// If a [`Mirror`](crate::Mirror) has shipped the stream, messages have the offsets that they had in
-/// the log, with its gaps; what the log had in front of the stream's first message is as if
-/// trimmed. Else they have the offsets of the stream. The new log has a life of its own, and no
-/// control records: a mirror of it goes to a new stream.
+/// If a [`Mirror`](crate::Mirror) has shipped the stream, messages have the offsets that they had
+/// in the log, with its gaps; what came before the first one is as if trimmed. Else they have the
+/// offsets of the stream. The new log has a life of its own, and no control records. So a mirror of
+/// it goes to a new stream.
 ///
 /// `progress` is called with the number of messages so far.
 ///

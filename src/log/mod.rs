@@ -14,6 +14,7 @@ mod default;
 mod durability;
 mod event;
 mod floor;
+mod gather;
 mod listener;
 mod meter;
 mod options;

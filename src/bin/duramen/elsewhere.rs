@@ -13,14 +13,14 @@ use crate::failure::Failure;
 const PROGRAM: &str = "duramen-s2";
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct Passed {
     /// What the program takes; --help tells
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
 
 /// Becomes the program, with this command. Returns only if that fails.
-pub(crate) fn run(command: &str, args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(command: &str, args: &Passed) -> Result<(), Failure> {
     let program = beside().unwrap_or_else(|| PROGRAM.into());
     let source = Command::new(program)
         .arg(OsStr::new(command))

@@ -104,12 +104,12 @@ enum Command {
     ///
     /// The package of that name has the command; see its --help.
     #[command(disable_help_flag = true)]
-    Mirror(elsewhere::Args),
+    Mirror(elsewhere::Passed),
     /// Make a log of a stream of S2 (`duramen-s2` has to be installed)
     ///
     /// The package of that name has the command; see its --help.
     #[command(disable_help_flag = true)]
-    RestoreS2(elsewhere::Args),
+    RestoreS2(elsewhere::Passed),
     Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),

@@ -1,8 +1,9 @@
 //! `duramen-s2`: logs on S2, from the command line. `duramen mirror` and `duramen restore-s2` start
 //! it.
 //!
-//! The standard output carries nothing but data. Exit codes are those of `duramen`: 0 done, 1 failed
-//! or refused, 2 wrong usage, 3 corruption found, 4 an interrupted backup, restore or import.
+//! The standard output carries nothing but data. Exit codes are those of `duramen`: 0 done, 1
+//! failed or refused, 2 wrong usage, 3 corruption found, 4 an interrupted backup, restore or
+//! import.
 
 mod failure;
 mod mirror;

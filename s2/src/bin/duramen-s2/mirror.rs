@@ -42,9 +42,9 @@ pub(crate) struct Args {
 }
 
 const SUMMARY_HELP: &str = "\
-The summary is {\"next_offset\":N,\"source_end\":N,\"messages\":N,\"bytes\":N,\"gaps\":N,\"trimmed\":N}: everything below
-next_offset is in the stream; messages and bytes were shipped now; gaps are offsets without a message, trimmed those
-that were trimmed before they were shipped.
+The summary is {\"next_offset\":N,\"source_end\":N,\"messages\":N,\"bytes\":N,\"gaps\":N,
+\"trimmed\":N}: everything below next_offset is in the stream; messages and bytes were shipped now;
+gaps are offsets without a message, trimmed those that were trimmed before they were shipped.
 
 The access token is read from the variable S2_ACCESS_TOKEN.";
 
