@@ -6,12 +6,14 @@
 //! another writer may have written the same messages there.
 
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
-use std::time::Duration;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use duramen::{Backoff, Control, Error, NewMessage, PublishOptions, Result, Token};
 use s2_sdk::types::{
-    AppendAck, AppendInput, AppendRecord, AppendRecordBatch, MeteredBytes, SequencedRecord, StreamPosition,
+    AppendAck, AppendInput, AppendRecord, AppendRecordBatch, CommandRecord, FencingToken, MeteredBytes,
+    SequencedRecord, StreamPosition,
 };
 
 use crate::failure::{Refused, of_append, unconfirmed};
@@ -99,6 +101,17 @@ impl Append {
             token: how.expected_token(),
             nonce,
         })
+    }
+
+    /// A fence in this place. It has the earliest time, so that it raises that of no record behind
+    /// it.
+    pub(crate) fn fence(token: FencingToken, expect: u64) -> Append {
+        Append {
+            records: vec![CommandRecord::fence(token).with_timestamp(0).into()],
+            expect: Some(expect),
+            token: None,
+            nonce: None,
+        }
     }
 
     /// Whether there is nothing to append.
@@ -231,11 +244,17 @@ fn check_size(index: Option<usize>, size: u64) -> Result<()> {
     })
 }
 
-/// Bytes that nobody else has: each state that the standard library makes is seeded anew.
+/// Bytes that nobody else has, nor a fork of this process, which has the same random state.
 fn nonce() -> [u8; NONCE_LEN] {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut bytes = [0; NONCE_LEN];
     for chunk in bytes.chunks_mut(8) {
-        let random = RandomState::new().build_hasher().finish();
+        let own = (
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed),
+            SystemTime::now(),
+        );
+        let random = RandomState::new().hash_one(own);
         chunk.copy_from_slice(&random.to_le_bytes()[..chunk.len()]);
     }
     bytes

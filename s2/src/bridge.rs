@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, ThreadId};
 
 use duramen::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle};
@@ -14,6 +14,7 @@ pub(crate) struct Bridge {
     handle: Handle,
     /// Never sent on: the thread ends when it is dropped.
     _stop: oneshot::Sender<()>,
+    thread: ThreadId,
     /// In a fork of the process there is no such thread.
     process: u32,
 }
@@ -36,7 +37,7 @@ impl Bridge {
             .map_err(refused)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("duramen-s2".to_owned())
             .spawn(move || {
                 // An error: the sender is gone.
@@ -46,6 +47,7 @@ impl Bridge {
         Ok(Bridge {
             handle,
             _stop: stop,
+            thread: thread.thread().id(),
             process: std::process::id(),
         })
     }
@@ -54,17 +56,30 @@ impl Bridge {
     ///
     /// # Errors
     ///
-    /// [`Error::Forked`] in another process than the one that started the bridge.
+    /// - [`Error::Forked`] in another process than the one that started the bridge.
+    /// - [`Error::Invalid`] on the bridge's own thread.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         self.check_process()?;
+        if self.thread == thread::current().id() {
+            return Err(Error::Invalid(
+                "a log on S2 was called from its own thread, as by a waker, and cannot wait there",
+            ));
+        }
         let (done, result) = mpsc::sync_channel(1);
         self.handle.spawn(async move {
             let _ = done.send(future.await);
         });
-        result.recv().unwrap_or(Err(Error::Closed))
+        // Nobody answers any more: it has panicked, or the process is ending.
+        result.recv().unwrap_or_else(|_| {
+            Err(Error::Remote {
+                operation: "wait for an answer",
+                kind: ErrorKind::Unknown,
+                source: "what was asked for was given up".into(),
+            })
+        })
     }
 
     /// Runs this on the bridge's thread, and waits for nothing.

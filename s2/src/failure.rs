@@ -48,6 +48,14 @@ pub(crate) fn of_request(operation: &'static str, stream: &str, error: RequestEr
     remote(operation, kind, error)
 }
 
+/// The error of a request that changes something: it may have been done.
+pub(crate) fn of_change(operation: &'static str, stream: &str, error: RequestError) -> Error {
+    if writes_nothing(&error) {
+        return of_request(operation, stream, error);
+    }
+    unconfirmed(remote(operation, ErrorKind::Unknown, error))
+}
+
 /// The error of a read. Where it begins has been written.
 pub(crate) fn of_read(operation: &'static str, stream: &str, error: ReadError) -> Error {
     match error {
@@ -92,6 +100,7 @@ fn writes_nothing(error: &RequestError) -> bool {
                     | ErrorCode::Invalid
                     | ErrorCode::QuotaExhausted
                     | ErrorCode::NotImplemented
+                    | ErrorCode::ResourceAlreadyExists
             )
     };
     let server = error.server_error();

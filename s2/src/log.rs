@@ -27,16 +27,16 @@ use crate::waiting::{self, Listener};
 /// | `publish`, `publish_with`, `append` | one request; at most 1,000 records and 1 MiB |
 /// | conditions | `expect_next_offset`, `token`; no others |
 /// | control records | `Control::Fence` and `Control::Trim` |
-/// | `next_offset`, `tail`, `sync` | one request; what was acknowledged is durable |
+/// | `next_offset`, `sync` | one request; what was acknowledged is durable |
 /// | `start_offset` | the first record there is; a trim of somebody else arrives late |
-/// | `consume`, `read`, `get` | a request for each 1,000 records or 1 MiB, control records too |
+/// | `consume`, `read`, `get` | a few requests, and one for each 1,000 control records on the way |
 /// | `At` an offset that was trimmed | fails, although S2 itself passes over what was trimmed |
 /// | `Last` | reads what it counts |
 /// | by time | from S2's place for that time on, to the first message of it or later |
 /// | `trim` | appends a control record, which takes an offset; other handles see it late |
 /// | `position` | names the stream and when it was made, so one that is made again is another |
 /// | `stat` | `messages` counts offsets, those of control records too; `size` is 0 |
-/// | waiting | one read session, begun when somebody first waits; no polling |
+/// | waiting | one read session, from the first wait until the handle is gone; no polling |
 /// | by key, `delete`, `backup`, `token` | `NotSupported` |
 /// | seals, producers, expected keys | `NotSupported` |
 ///

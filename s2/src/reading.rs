@@ -4,7 +4,7 @@
 //! there.
 
 use duramen::{Batch, ControlRecord, Error, Message, Place, Result, Start, Timestamp};
-use s2_sdk::types::ReadFrom;
+use s2_sdk::types::{ReadFrom, SequencedRecord};
 
 use crate::log::Records;
 use crate::record::{self, Content};
@@ -92,14 +92,20 @@ fn split(page: Page, at: u64) -> Records {
 
 /// See [`Log::consume`](duramen::Log::consume).
 pub(crate) async fn consume(remote: &Remote, floor: u64, from: Start, max_count: usize) -> Result<Batch> {
-    let at = begin(remote, floor, from).await?;
-    if max_count == 0 || matches!(from, Start::Newest) {
-        if let Start::At(offset) = from {
-            page_in_log(remote, floor, offset, 1).await?;
+    loop {
+        let at = begin(remote, floor, from).await?;
+        if max_count == 0 || matches!(from, Start::Newest) {
+            if let Start::At(offset) = from {
+                page_in_log(remote, floor, offset, 1).await?;
+            }
+            return Ok(nothing(at));
         }
-        return Ok(nothing(at));
+        match messages_from(remote, floor, at, max_count).await {
+            // Trimmed since it was looked up where to begin.
+            Err(error) if error.is_trimmed() && !matches!(from, Start::At(_)) => {}
+            read => return read,
+        }
     }
-    messages_from(remote, floor, at, max_count).await
 }
 
 fn nothing(next_offset: u64) -> Batch {
@@ -111,13 +117,14 @@ fn nothing(next_offset: u64) -> Batch {
 
 /// At least one message, unless there is none up to the end.
 async fn messages_from(remote: &Remote, floor: u64, at: u64, max_count: usize) -> Result<Batch> {
-    let mut reached = at;
+    let (mut reached, mut count) = (at, max_count);
     loop {
-        let (messages, controls, next_offset) = match records(remote, floor, reached, max_count).await {
+        let (mut messages, controls, next_offset) = match records(remote, floor, reached, count).await {
             // Trimmed since the records in front of it were read.
             Err(error) if error.is_trimmed() && reached > at => return Ok(nothing(reached)),
             read => read?,
         };
+        messages.truncate(max_count);
         if let Some(last) = messages.last() {
             let next_offset = last.offset + 1;
             return Ok(Batch {
@@ -128,7 +135,8 @@ async fn messages_from(remote: &Remote, floor: u64, at: u64, max_count: usize) -
         if controls.is_empty() {
             return Ok(nothing(next_offset));
         }
-        reached = next_offset;
+        // There may be many control records side by side.
+        (reached, count) = (next_offset, COUNT_MAX);
     }
 }
 
@@ -153,17 +161,21 @@ async fn begin(remote: &Remote, floor: u64, from: Start) -> Result<u64> {
 
 /// The offset of the message that has `count` messages from itself to the end; the start offset if
 /// there are fewer.
-pub(crate) async fn last(remote: &Remote, floor: u64, count: u64) -> Result<u64> {
+async fn last(remote: &Remote, floor: u64, count: u64) -> Result<u64> {
     let mut end = remote.tail().await?.seq_num;
     let mut needed = count;
-    while end - floor.min(end) > needed {
-        // All records there may be messages.
-        let from = end - needed;
-        let (found, first, is_start) = count_messages(remote, from, end).await?;
-        if found >= needed {
-            return Ok(first.unwrap_or(from));
+    while end > floor && end - floor > needed {
+        // Not less than one request gives: there may be many control records side by side.
+        let from = end.saturating_sub(needed.max(COUNT_MAX as u64)).max(floor);
+        let stretch = stretch(remote, from, end).await?;
+        let found = stretch.messages.len() as u64;
+        if let Some(surplus) = found.checked_sub(needed) {
+            let wanted = usize::try_from(surplus)
+                .ok()
+                .and_then(|at| stretch.messages.get(at));
+            return Ok(wanted.copied().unwrap_or(from));
         }
-        if is_start {
+        if !stretch.is_whole || from == floor {
             break;
         }
         needed -= found;
@@ -172,25 +184,68 @@ pub(crate) async fn last(remote: &Remote, floor: u64, count: u64) -> Result<u64>
     start(remote, floor).await
 }
 
-/// How many messages there are from one offset up to another one, the first of them, and whether
-/// the log begins there.
-async fn count_messages(remote: &Remote, from: u64, end: u64) -> Result<(u64, Option<u64>, bool)> {
-    let (mut at, mut found, mut first) = (from, 0, None);
-    let mut is_start = false;
+/// What there is between two offsets.
+struct Stretch {
+    /// The offsets of the messages.
+    messages: Vec<u64>,
+    /// Whether nothing was trimmed.
+    is_whole: bool,
+}
+
+async fn stretch(remote: &Remote, from: u64, end: u64) -> Result<Stretch> {
+    let mut found = Stretch {
+        messages: Vec::new(),
+        is_whole: true,
+    };
+    let mut at = from;
     while at < end {
         let count = usize::try_from(end - at).unwrap_or(usize::MAX);
         let page = remote.page_at(at, count).await?;
-        is_start |= page.first().is_none_or(|offset| offset > at);
+        found.is_whole &= page.first() == Some(at);
         if page.records.is_empty() {
             break;
         }
-        let (messages, _, next_offset) = split(page, at);
-        let inside = messages.iter().filter(|message| message.offset < end);
-        found += inside.count() as u64;
-        first = first.or_else(|| messages.first().map(|message| message.offset));
-        at = next_offset;
+        at = page.next_offset(at);
+        let messages = page.records.iter().filter(|record| !record.is_command_record());
+        let offsets = messages
+            .map(|record| record.seq_num)
+            .filter(|offset| *offset < end);
+        found.messages.extend(offsets);
     }
-    Ok((found, first, is_start))
+    Ok(found)
+}
+
+/// The last message of a stream.
+pub(crate) enum Newest {
+    Message(Box<SequencedRecord>),
+    /// There never was one: all up to the end is there, and has none.
+    Never,
+    /// It was trimmed.
+    Gone,
+}
+
+/// The last message, and the end of the stream before it was looked for.
+pub(crate) async fn newest(remote: &Remote) -> Result<(Newest, u64)> {
+    let tail = remote.tail().await?.seq_num;
+    let mut end = tail;
+    while end > 0 {
+        let from = end.saturating_sub(COUNT_MAX as u64);
+        let stretch = stretch(remote, from, end).await?;
+        if let Some(offset) = stretch.messages.last() {
+            let page = remote.page_at(*offset, 1).await?;
+            let record = page.records.into_iter().next();
+            let found = record.filter(|record| record.seq_num == *offset);
+            return Ok((
+                found.map_or(Newest::Gone, |record| Newest::Message(Box::new(record))),
+                tail,
+            ));
+        }
+        if !stretch.is_whole {
+            return Ok((Newest::Gone, tail));
+        }
+        end = from;
+    }
+    Ok((Newest::Never, tail))
 }
 
 /// The first message at or after this time; the stream's end if there is none.
@@ -229,8 +284,11 @@ pub(crate) async fn get(remote: &Remote, floor: u64, at: Start) -> Result<Messag
         other => (begin(remote, floor, other).await?, false),
     };
     if !is_exact {
-        let batch = messages_from(remote, floor, offset, 1).await?;
-        return batch.messages.into_iter().next().ok_or(Error::NotFound);
+        return match messages_from(remote, floor, offset, 1).await {
+            // Trimmed since it was looked up where to begin.
+            Err(error) if error.is_trimmed() => Box::pin(get(remote, floor, at)).await,
+            read => read?.messages.into_iter().next().ok_or(Error::NotFound),
+        };
     }
     let page = page_in_log(remote, floor, offset, 1).await?;
     match page.records.into_iter().next().map(record::content) {

@@ -51,15 +51,26 @@ impl Remote {
     /// At least one record from there on, and at most so many, unless there is none. Records that
     /// were trimmed are passed over.
     pub(crate) async fn page(&self, from: ReadFrom, count: usize) -> Result<Page> {
+        let page = self.page_once(from, count).await?;
+        if page.end.is_some() || !page.records.is_empty() {
+            return Ok(page);
+        }
+        // All of it was trimmed. What lands before the end is looked up is behind what was asked
+        // for, and in front of that end.
+        let end = self.tail().await?;
+        let page = self.page_once(from, count).await?;
+        Ok(Page {
+            end: page.end.or_else(|| page.records.is_empty().then_some(end)),
+            ..page
+        })
+    }
+
+    async fn page_once(&self, from: ReadFrom, count: usize) -> Result<Page> {
         let limits = ReadLimits::new().with_count(count.clamp(1, COUNT_MAX));
         let input = ReadInput::new()
             .with_start(ReadStart::new().with_from(from))
             .with_stop(ReadStop::new().with_limits(limits));
         match self.stream.read(input).await {
-            Ok(batch) if batch.records.is_empty() => Ok(Page {
-                records: Vec::new(),
-                end: Some(self.tail().await?),
-            }),
             Ok(batch) => Ok(Page {
                 records: batch.records,
                 end: None,

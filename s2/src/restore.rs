@@ -11,9 +11,10 @@ use crate::remote::COUNT_MAX;
 /// Makes a log of what the stream has now, in `dir`, with the indexes that `options` ask for.
 ///
 /// If a [`Mirror`](crate::Mirror) has shipped the stream, messages have the offsets that they had
-/// in the log, with its gaps; what came before the first one is as if trimmed. Else they have the
-/// offsets of the stream. The new log has a life of its own, and no control records. So a mirror of
-/// it goes to a new stream.
+/// in the log, with its gaps; what came before the first one is as if trimmed. The next offset is
+/// one above that of the last message: if the log went on without messages, that is not in the
+/// stream. Else they have the offsets of the stream. The new log has a life of its own, and no
+/// control records. So a mirror of it goes to a new stream.
 ///
 /// `progress` is called with the number of messages so far.
 ///
@@ -37,8 +38,10 @@ pub fn restore_from_s2(
     let mut next_offset = at;
     while at < end {
         let page = page(log, at)?;
-        if page.is_empty() {
-            break;
+        if page.first().is_none_or(|record| record.seq_num != at) {
+            return Err(Error::Invalid(
+                "the stream was trimmed while it was restored: restore it again",
+            ));
         }
         for record in page {
             at = record.seq_num + 1;

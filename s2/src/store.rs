@@ -1,16 +1,17 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use duramen::{Error, ErrorKind, LifeId, Result};
 use s2_sdk::S2;
 use s2_sdk::error::{ErrorCode, RequestError};
 use s2_sdk::types::{
-    BasinName, CreateStreamInput, DeleteStreamInput, EnsureBasinInput, ListStreamsInput, StreamConfig,
-    StreamInfo, StreamName, TimestampingConfig, TimestampingMode, ValidationError,
+    BasinName, CreateStreamInput, DeleteStreamInput, EnsureBasinInput, ListStreamsInput, RetentionPolicy,
+    StreamConfig, StreamInfo, StreamName, TimestampingConfig, TimestampingMode, ValidationError,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::bridge::Bridge;
-use crate::failure::{of_request, remote};
+use crate::failure::{of_change, of_request, remote};
 use crate::log::S2Log;
 use crate::options::S2Options;
 use crate::remote::Remote;
@@ -70,23 +71,40 @@ impl S2Store {
         self.bridge.run(async move {
             let made = s2.ensure_basin(EnsureBasinInput::new(basin)).await;
             made.map(drop)
-                .map_err(|error| of_request("make the basin", "", error))
+                .map_err(|error| of_change("make the basin", "", error))
         })
     }
 
-    /// Makes a stream and opens it. Its messages have the times that their publishers give, ahead
-    /// of the clock or not.
+    /// Makes a stream and opens it. It keeps its messages until they are trimmed, and they have the
+    /// times that their publishers give, ahead of the clock or not.
     ///
     /// # Errors
     ///
     /// [`StreamExists`](Error::StreamExists); [`StreamDeleting`](Error::StreamDeleting);
-    /// [`Remote`](Error::Remote).
+    /// [`Remote`](Error::Remote), also if the account does not allow it to keep them for ever;
+    /// [`Unconfirmed`](Error::Unconfirmed).
     pub fn create(&self, name: &str) -> Result<S2Log> {
+        self.make(name, RetentionPolicy::Infinite)
+    }
+
+    /// As [`create`](S2Store::create), but its messages are removed when they are this old, in
+    /// seconds rounded down.
+    ///
+    /// # Errors
+    ///
+    /// As `create`.
+    pub fn create_with_max_age(&self, name: &str, age: Duration) -> Result<S2Log> {
+        self.make(name, RetentionPolicy::Age(age.as_secs()))
+    }
+
+    fn make(&self, name: &str, retention: RetentionPolicy) -> Result<S2Log> {
         let stream: StreamName = name.parse().map_err(|error| invalid("make the stream", error))?;
         let timestamps = TimestampingConfig::new()
             .with_mode(TimestampingMode::ClientPrefer)
             .with_uncapped(true);
-        let config = StreamConfig::new().with_timestamping(timestamps);
+        let config = StreamConfig::new()
+            .with_timestamping(timestamps)
+            .with_retention_policy(retention);
         let basin = self.s2.basin(self.basin.clone());
         let text: Box<str> = name.into();
         let info = self.bridge.run(async move {
@@ -96,13 +114,16 @@ impl S2Store {
                 if code(&error) == Some(ErrorCode::ResourceAlreadyExists) {
                     return Error::StreamExists { name: text };
                 }
-                of_request("make the stream", &text, error)
+                of_change("make the stream", &text, error)
             })
         })?;
         Ok(self.log(&info))
     }
 
-    /// Opens a stream.
+    /// Opens a stream, however it was made. If it caps times, or orders them by arrival, messages
+    /// are found by time only as S2 has them.
+    ///
+    /// A handle that stays open while its stream is deleted and made again keeps the old life.
     ///
     /// # Errors
     ///
@@ -131,34 +152,50 @@ impl S2Store {
     ///
     /// As [`create`](S2Store::create), but for `StreamExists`.
     pub fn open_or_create(&self, name: &str) -> Result<S2Log> {
+        match self.open(name) {
+            Err(Error::NoStream { .. }) => {}
+            opened => return opened,
+        }
         match self.create(name) {
+            // Somebody else was faster.
             Err(Error::StreamExists { .. }) => self.open(name),
             made => made,
         }
     }
 
-    /// Names of streams that begin with `prefix` and come behind `start_after`, up to `limit` and
-    /// never more than 1,000, without those that are being deleted.
+    /// Names of streams that begin with `prefix` and come behind `start_after`, up to `limit`, at
+    /// least one and at most 1,000, without those that are being deleted.
     ///
     /// # Errors
     ///
     /// [`Remote`](Error::Remote).
     pub fn list(&self, prefix: &str, start_after: &str, limit: usize) -> Result<StreamPage> {
         let refused = |error| invalid("list the streams", error);
-        let input = ListStreamsInput::new()
+        let mut input = ListStreamsInput::new()
             .with_prefix(prefix.parse().map_err(refused)?)
             .with_start_after(start_after.parse().map_err(refused)?)
             .with_limit(limit.clamp(1, 1000));
-        let basin = self.s2.basin(self.basin.clone());
-        let page = self.bridge.run(async move {
-            let page = basin.list_streams(input).await;
-            page.map_err(|error| of_request("list the streams", "", error))
-        })?;
-        let there = page.values.iter().filter(|info| info.deleted_at.is_none());
-        Ok(StreamPage {
-            names: there.map(|info| info.name.to_string()).collect(),
-            has_more: page.has_more,
-        })
+        loop {
+            let (basin, asked) = (self.s2.basin(self.basin.clone()), input.clone());
+            let page = self.bridge.run(async move {
+                let page = basin.list_streams(asked).await;
+                page.map_err(|error| of_request("list the streams", "", error))
+            })?;
+            let there = page.values.iter().filter(|info| info.deleted_at.is_none());
+            let names: Vec<String> = there.map(|info| info.name.to_string()).collect();
+            match page.values.last() {
+                // All of them are being deleted.
+                Some(last) if names.is_empty() && page.has_more => {
+                    input = input.with_start_after(last.name.clone().into());
+                }
+                _ => {
+                    return Ok(StreamPage {
+                        names,
+                        has_more: page.has_more,
+                    });
+                }
+            }
+        }
     }
 
     /// Deletes a stream, with all its messages. They go in the background; until then, the name
@@ -166,7 +203,8 @@ impl S2Store {
     ///
     /// # Errors
     ///
-    /// [`NoStream`](Error::NoStream); [`Remote`](Error::Remote).
+    /// [`NoStream`](Error::NoStream); [`Remote`](Error::Remote);
+    /// [`Unconfirmed`](Error::Unconfirmed): try again until it is `NoStream`.
     pub fn delete(&self, name: &str) -> Result<()> {
         let stream: StreamName = name
             .parse()
@@ -175,7 +213,7 @@ impl S2Store {
         let text: Box<str> = name.into();
         self.bridge.run(async move {
             let deleted = basin.delete_stream(DeleteStreamInput::new(stream)).await;
-            deleted.map_err(|error| of_request("delete the stream", &text, error))
+            deleted.map_err(|error| of_change("delete the stream", &text, error))
         })
     }
 

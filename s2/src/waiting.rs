@@ -1,6 +1,7 @@
 //! Learning of changes: one read session, begun when somebody first waits, and ended when the
 //! handle is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -56,12 +57,27 @@ pub(crate) fn begin(shared: &Weak<Shared>) {
     }
     let mut closed = listener.closed.subscribe();
     let (remote, shared) = (handle.remote.clone(), Weak::clone(shared));
+    let ended = Ended(Weak::clone(&shared));
     handle.bridge.spawn(async move {
+        // Also if it panics or is dropped with the runtime.
+        let _ended = ended;
         tokio::select! {
             _ = closed.wait_for(|closed| *closed) => {}
             () = listen(&remote, &shared) => {}
         }
     });
+}
+
+/// Lets the next one who waits begin again.
+struct Ended(Weak<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.upgrade() {
+            handle.listener.is_listening.store(false, Ordering::Release);
+            tell(&self.0);
+        }
+    }
 }
 
 /// Tells of each change until the handle is dropped.
@@ -84,12 +100,14 @@ async fn listen(remote: &Remote, shared: &Weak<Shared>) {
 fn tell(shared: &Weak<Shared>) -> bool {
     let handle = shared.upgrade();
     handle.is_some_and(|handle| {
-        handle.changes.notify();
+        // Wakers are foreign code. One that panics has nothing to do with those who wait for
+        // other records.
+        let _ = catch_unwind(AssertUnwindSafe(|| handle.changes.notify()));
         true
     })
 }
 
-/// One session, to its end; whether it told of anything.
+/// One session, to its end; whether it came to stand.
 async fn session(remote: &Remote, shared: &Weak<Shared>) -> bool {
     let Ok(tail) = remote.tail().await else {
         return false;
@@ -103,12 +121,10 @@ async fn session(remote: &Remote, shared: &Weak<Shared>) -> bool {
     if !tell(shared) {
         return false;
     }
-    let mut has_told = false;
     while let Some(Ok(_)) = session.next().await {
         if !tell(shared) {
             break;
         }
-        has_told = true;
     }
-    has_told
+    true
 }

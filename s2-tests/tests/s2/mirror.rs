@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use duramen::{
-    Error, FileLog, Log, LogExt, MemoryLog, Message, NewMessage, Options, Start, Timestamp, compact,
+    Control, Error, FileLog, Log, LogExt, MemoryLog, Message, NewMessage, Options, PublishOptions, Start,
+    Timestamp, Token, compact,
 };
 use duramen_s2::{Mirror, S2Store};
 use fastrand::Rng;
@@ -155,6 +156,57 @@ fn a_source_that_was_restored_is_told() {
 }
 
 #[test]
+fn a_mirror_of_the_wrong_log_leaves_the_right_one_alone() {
+    let (source, other, target) = (Arc::new(MemoryLog::new()), Arc::new(MemoryLog::new()), new_log());
+    publish(&*source, 0..10);
+    publish(&*other, 0..20);
+    let mut mirror = Mirror::start(source.clone(), &target).unwrap();
+    mirror.ship().unwrap();
+    let refused = Mirror::start(other, &target).unwrap_err();
+    assert!(matches!(refused, Error::EpochChanged { .. }), "{refused}");
+    publish(&*source, 10..20);
+    assert_eq!(mirror.ship().unwrap().messages, 20);
+}
+
+#[test]
+fn a_message_that_s2_does_not_take_is_found_behind_a_gap() {
+    let (source, target) = (Arc::new(MemoryLog::new()), new_log());
+    publish(&*source, 0..3);
+    source.publish(&[NewMessage::value(&vec![7; 1 << 20])]).unwrap();
+    source.delete(&[2].into()).unwrap();
+    let mut mirror = Mirror::start(source.clone(), &target).unwrap();
+    let refused = mirror.ship().unwrap_err();
+    assert!(matches!(refused, Error::TooLarge { .. }), "{refused}");
+    assert_eq!(mirror.progress().messages, 2);
+}
+
+#[test]
+fn many_mirrors_without_messages_are_passed_over() {
+    let (source, target) = (Arc::new(MemoryLog::new()), new_log());
+    publish(&*source, 0..5);
+    Mirror::start(source.clone(), &target).unwrap().ship().unwrap();
+    for _ in 0..1_100 {
+        let fence = PublishOptions::new().and(Control::Fence(Token::new("other").unwrap()));
+        target.append(&[], &fence).unwrap();
+    }
+    assert_eq!(
+        target.get(Start::Newest).unwrap().value.as_deref(),
+        Some(&b"4"[..])
+    );
+    assert_eq!(target.consume(Start::Last(2), 10).unwrap().messages.len(), 2);
+    publish(&*source, 5..10);
+    assert_eq!(
+        Mirror::start(source.clone(), &target)
+            .unwrap()
+            .ship()
+            .unwrap()
+            .messages,
+        5
+    );
+    assert_eq!(contents(&target), contents(&*source));
+}
+
+#[test]
 fn a_stream_of_somebody_else_is_refused() {
     let source = Arc::new(MemoryLog::new());
     publish(&*source, 0..10);
@@ -162,6 +214,8 @@ fn a_stream_of_somebody_else_is_refused() {
     target.publish(&[NewMessage::value(b"mine")]).unwrap();
     let refused = Mirror::start(source.clone(), &target).unwrap_err();
     assert!(matches!(refused, Error::Invalid(_)), "{refused}");
+    // Nothing was written to it, not even a fence.
+    assert_eq!(target.next_offset().unwrap(), 1);
     // Nor is one that was trimmed to its end.
     let target = new_log();
     Mirror::start(source.clone(), &target).unwrap().ship().unwrap();

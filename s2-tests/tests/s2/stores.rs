@@ -7,6 +7,8 @@ use duramen::{
     BlockingLog, Control, Error, ErrorKind, Log, LogExt, NewMessage, PublishOptions, Start, TLog, codec,
 };
 use duramen_s2::{S2Options, S2Store};
+use s2_sdk::S2;
+use s2_sdk::types::{RetentionPolicy, S2Config, S2Endpoints};
 
 use crate::server::{BASIN, SERVER, name, new_log, options, store};
 
@@ -44,6 +46,38 @@ fn streams_are_made_opened_listed_and_deleted() {
     ));
     // The name of another one begins with this.
     assert!(matches!(store().open(prefix), Err(Error::NoStream { .. })));
+}
+
+/// The retention of the stream, and whether its times may be ahead of the clock, as the server has them.
+fn config(name: &str) -> (Option<RetentionPolicy>, Option<bool>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let endpoints = S2Endpoints::for_endpoint(&format!("http://{}", SERVER.address)).unwrap();
+    runtime.block_on(async {
+        let s2 = S2::new(S2Config::new("any").with_endpoints(endpoints)).unwrap();
+        let config = s2
+            .basin(BASIN.parse().unwrap())
+            .get_stream_config(name.parse().unwrap())
+            .await;
+        let config = config.unwrap();
+        (
+            config.retention_policy,
+            config.timestamping.and_then(|times| times.uncapped),
+        )
+    })
+}
+
+#[test]
+fn a_stream_keeps_its_messages_unless_it_is_told_otherwise() {
+    let [kept, aging] = [name(), name()];
+    store().create(&kept).unwrap();
+    store()
+        .create_with_max_age(&aging, Duration::from_secs(3_600))
+        .unwrap();
+    assert_eq!(config(&kept), (Some(RetentionPolicy::Infinite), Some(true)));
+    assert_eq!(config(&aging), (Some(RetentionPolicy::Age(3_600)), Some(true)));
 }
 
 #[test]

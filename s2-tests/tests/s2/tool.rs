@@ -54,7 +54,8 @@ fn a_log_is_mirrored_and_brought_back() {
     let done = run("mirror", &old, &name, &["--create"]);
     assert!(done.status.success(), "{done:?}");
     assert!(
-        text(&done.stdout).starts_with(r#"{"next_offset":50,"source_end":50,"messages":50,"#),
+        text(&done.stdout)
+            .starts_with(r#"{"next_offset":50,"durable_end":50,"source_end":50,"messages":50,"#),
         "{done:?}"
     );
     let done = run("restore-s2", &new, &name, &["--key-index"]);

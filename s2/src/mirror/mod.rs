@@ -7,14 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use duramen::{
-    Backoff, Control, Error, Log, Position, PublishOptions, ReadOptions, Result, Start, Stop, Token,
-};
+use duramen::{Backoff, Error, ErrorKind, Log, Position, ReadOptions, Result, Start, Stop};
 use s2_sdk::types::FencingToken;
 
-use crate::append::SIZE_MAX;
+use crate::append::{Append, SIZE_MAX};
 use crate::log::{S2Log, Shared};
-use crate::reading;
+use crate::reading::{self, Newest};
 use crate::record::{self, Origin};
 use crate::remote::COUNT_MAX;
 
@@ -47,6 +45,8 @@ pub struct Mirror {
     token: FencingToken,
     skips_trimmed: bool,
     progress: MirrorProgress,
+    /// Whether the progress says where it is.
+    has_begun: bool,
     /// Gone after a failure.
     pipe: Option<Pipe>,
 }
@@ -87,28 +87,44 @@ impl Mirror {
     }
 
     fn begin(source: Arc<dyn Log>, target: &S2Log, skips_trimmed: bool) -> Result<Mirror> {
-        let token = FencingToken::generate(24).map_err(|_| Error::Invalid("no token"))?;
-        let fence = PublishOptions::new().and(Control::Fence(Token::new(&token)?));
-        let mut attempt = 0;
-        // A fence that is there twice fences as well.
-        while let Err(error) = target.append(&[], &fence) {
-            attempt += 1;
-            if !matches!(error, Error::Unconfirmed { .. }) || attempt >= target.shared.remote.attempts {
-                return Err(error);
-            }
-        }
+        // A fork of this process may draw the same letters.
+        let drawn = FencingToken::generate(20).map_err(|_| Error::Invalid("no token"))?;
+        let token = format!("{}-{:x}", &*drawn, std::process::id());
         let mut mirror = Mirror {
             source,
             target: Arc::clone(&target.shared),
-            token,
+            token: token.parse().map_err(|_| Error::Invalid("no token"))?,
             skips_trimmed,
             progress: MirrorProgress::default(),
+            has_begun: false,
             pipe: None,
         };
-        let place = mirror.locate()?;
+        let mut attempt = 0;
+        let place = loop {
+            // First it is found whether this mirror has any business there.
+            mirror.progress.trimmed = 0;
+            let place = mirror.locate()?;
+            match mirror.fence(place.record) {
+                Ok(record) => break Place { record, ..place },
+                Err(Error::OffsetMismatch { .. } | Error::Unconfirmed { .. })
+                    if attempt < mirror.target.remote.attempts =>
+                {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        };
         mirror.progress.next_offset = place.offset;
+        mirror.has_begun = true;
         mirror.pipe = Some(Pipe::connect(&mirror.target, &mirror.token, &place)?);
         Ok(mirror)
+    }
+
+    /// Fences others off, if the stream still ends there. Returns where it ends then.
+    fn fence(&self, end: u64) -> Result<u64> {
+        let (remote, fence) = (self.target.remote.clone(), Append::fence(self.token.clone(), end));
+        let ack = self.target.bridge.run(async move { fence.send(&remote).await })?;
+        Ok(ack.end.seq_num)
     }
 
     /// How far it is.
@@ -128,6 +144,7 @@ impl Mirror {
     /// As [`start`](Mirror::start), and
     ///
     /// - [`Fenced`](Error::Fenced): another mirror has taken over.
+    /// - [`OffsetMismatch`](Error::OffsetMismatch): somebody else writes to the stream.
     /// - [`TooLarge`](Error::TooLarge) for a message that S2 does not take, at the offset
     ///   [`MirrorProgress::next_offset`] or behind a gap there.
     /// - what reading the log fails with.
@@ -135,8 +152,9 @@ impl Mirror {
         self.ship_while(|_| true)
     }
 
-    /// As [`ship`](Mirror::ship), and calls `goes_on` after each batch. It stops when that returns
-    /// `false`; what was sent is in the stream then.
+    /// As [`ship`](Mirror::ship), and calls `goes_on` after each batch, and while it waits for
+    /// another attempt. It stops when that returns `false`; what was sent is in the stream then,
+    /// unless it was waiting.
     ///
     /// # Errors
     ///
@@ -146,7 +164,8 @@ impl Mirror {
         mut goes_on: impl FnMut(&MirrorProgress) -> bool,
     ) -> Result<&MirrorProgress> {
         let end = self.durable_end()?;
-        self.progress.source_end = end;
+        self.progress.durable_end = end;
+        self.progress.source_end = self.source.next_offset()?.max(end);
         let mut failures = 0;
         loop {
             let before = self.progress.next_offset;
@@ -155,14 +174,27 @@ impl Mirror {
             };
             let moved = self.progress.next_offset > before;
             failures = if moved { 1 } else { failures + 1 };
-            let may_pass = matches!(
-                error,
-                Error::Remote { .. } | Error::Unconfirmed { .. } | Error::OffsetMismatch { .. }
-            );
-            if !may_pass || failures > self.target.remote.attempts {
+            if !may_pass(&error) || failures > self.target.remote.attempts {
                 return Err(error);
             }
-            std::thread::sleep(PAUSE.delay(failures - 1));
+            if !self.rest(PAUSE.delay(failures - 1), &mut goes_on) {
+                return Ok(&self.progress);
+            }
+        }
+    }
+
+    /// Waits so long; whether to go on.
+    fn rest(&self, pause: Duration, goes_on: &mut impl FnMut(&MirrorProgress) -> bool) -> bool {
+        let until = Instant::now() + pause;
+        loop {
+            if !goes_on(&self.progress) {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(LOOK_AFTER / 10));
         }
     }
 
@@ -234,7 +266,7 @@ impl Mirror {
 
     fn reconnect(&mut self) -> Result<Pipe> {
         let place = self.locate()?;
-        self.progress.next_offset = self.progress.next_offset.max(place.offset);
+        self.progress.next_offset = place.offset;
         self.progress.reconnects += 1;
         Pipe::connect(&self.target, &self.token, &place)
     }
@@ -242,49 +274,44 @@ impl Mirror {
     /// Where to go on, by what the stream has.
     fn locate(&mut self) -> Result<Place> {
         let remote = self.target.remote.clone();
-        let (last, tail, start) = self.target.bridge.run(async move {
-            let tail = remote.tail().await?.seq_num;
-            let start = reading::start(&remote, 0).await?;
-            let at = reading::last(&remote, 0, 1).await?;
-            let page = remote.page_at(at, 1).await?;
-            Ok((page.records.into_iter().next(), tail, start))
-        })?;
-        let Some(last) = last.filter(|last| !last.is_command_record()) else {
-            if start > 0 {
+        let newest = self
+            .target
+            .bridge
+            .run(async move { reading::newest(&remote).await });
+        let (newest, record) = newest?;
+        let behind = match newest {
+            Newest::Never => None,
+            Newest::Gone => {
                 return Err(Error::Invalid(
                     "the stream was trimmed up to its end, so it does not say where to go on",
                 ));
             }
-            return Ok(Place {
-                offset: self.source.start_offset()?,
-                record: tail,
-            });
+            Newest::Message(last) => {
+                let foreign = Error::Invalid("the stream has messages that no mirror has shipped");
+                Some(record::origin(&last).ok_or(foreign)?)
+            }
         };
-        let Some(origin) = record::origin(&last) else {
-            return Err(Error::Invalid(
-                "the stream has messages that no mirror has shipped",
-            ));
-        };
-        let offset = self.resume(origin)?;
-        Ok(Place { offset, record: tail })
+        let offset = self.resume(behind)?;
+        Ok(Place { offset, record })
     }
 
     /// The offset in the log behind what the stream has, if the log still goes on like that.
-    fn resume(&mut self, origin: Origin) -> Result<u64> {
-        let mut offset = origin.offset.saturating_add(1);
-        if let Some(life) = origin.life {
+    fn resume(&mut self, behind: Option<Origin>) -> Result<u64> {
+        let next = self.source.next_offset()?;
+        let start = self.source.start_offset()?;
+        let shipped = behind.map(|origin| origin.offset.saturating_add(1));
+        // What this mirror has passed is shipped, or has no messages.
+        let Some(offset) = shipped.max(self.has_begun.then_some(self.progress.next_offset)) else {
+            return Ok(start);
+        };
+        if let Some((life, offset)) = behind.and_then(|origin| origin.life).zip(shipped) {
             self.source.resume(Position { life, offset })?;
         }
-        let (start, next) = (self.source.start_offset()?, self.source.next_offset()?);
         if offset > next || (offset < start && !self.skips_trimmed) {
             return Err(Error::OffsetOutOfRange { offset, start, next });
         }
-        if offset < start {
-            // What was counted before is not counted again.
-            self.progress.trimmed += start - offset.max(self.progress.next_offset).min(start);
-            offset = start;
-        }
-        Ok(offset)
+        self.progress.trimmed += start.saturating_sub(offset);
+        Ok(offset.max(start))
     }
 
     /// Sends the next messages.
@@ -311,18 +338,18 @@ impl Mirror {
         };
         if read.messages.is_empty() && read.stopped == Stop::Bytes {
             pipe.settle(0, &mut self.progress)?;
-            let message = self.source.get(Start::At(read.next_offset))?;
-            return Err(too_large(&message));
+            // In front of it there may be offsets without messages.
+            let batch = self.source.consume(Start::At(read.next_offset), 1)?;
+            return Err(batch.messages.first().map_or(Error::NotFound, too_large));
         }
         if !read.messages.is_empty() {
-            let sent = pipe.send(&read.messages, |offset| self.source.position_at(offset));
-            let sent = match sent {
-                // As above.
-                Err(error @ Error::TooLarge { .. }) => {
+            let sent = match pipe.send(&read.messages, |offset| self.source.position_at(offset)) {
+                Ok(sent) => sent,
+                Err(error) => {
+                    // What arrived before it counts.
                     pipe.settle(0, &mut self.progress)?;
                     return Err(error);
                 }
-                sent => sent?,
             };
             if sent < read.messages.len() {
                 // The others are read again: they begin the next batch.
@@ -340,5 +367,14 @@ impl fmt::Debug for Mirror {
             .field("target", &self.target.remote.name)
             .field("progress", &self.progress)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether another attempt may do better.
+fn may_pass(error: &Error) -> bool {
+    match error {
+        Error::Remote { kind, .. } => matches!(kind, ErrorKind::NotWritten | ErrorKind::Unknown),
+        Error::Unconfirmed { .. } | Error::OffsetMismatch { .. } => true,
+        _ => false,
     }
 }

@@ -16,7 +16,11 @@ use crate::record::{self, Marks, Origin};
 use crate::remote::COUNT_MAX;
 
 /// How many batches are under way at once.
-pub(super) const IN_FLIGHT_MAX: usize = 32;
+pub(super) const IN_FLIGHT_MAX: usize = 16;
+
+/// How many bytes are under way at once. The time limit of each batch runs from when it is handed
+/// over, so with more of them a slow connection would be given up.
+const UNACKED_MAX: u32 = 2 << 20;
 
 /// A session of appends, each of which expects its place.
 pub(super) struct Pipe {
@@ -32,6 +36,8 @@ pub(super) struct Pipe {
 
 struct Sent {
     ticket: BatchSubmitTicket,
+    /// The sequence number that it expects.
+    expected: u64,
     shipped: Shipped,
 }
 
@@ -48,10 +54,12 @@ impl Pipe {
     /// A session that goes on there.
     pub(super) fn connect(target: &Arc<Shared>, token: &FencingToken, place: &Place) -> Result<Pipe> {
         let stream = target.remote.stream.clone();
+        let config = AppendSessionConfig::new().with_max_unacked_bytes(UNACKED_MAX);
+        let config = config.map_err(|_| Error::Invalid("the limit of a session"))?;
         // Its task belongs to the runtime.
         let session = target
             .bridge
-            .run(async move { Ok(stream.append_session(AppendSessionConfig::new())) })?;
+            .run(async move { Ok(stream.append_session(config)) })?;
         Ok(Pipe {
             target: Arc::clone(target),
             token: token.clone(),
@@ -102,10 +110,14 @@ impl Pipe {
             .target
             .bridge
             .run(async move { Ok(session.submit(input).await) })?;
-        let ticket = ticket.map_err(|error| self.failure(error))?;
+        let ticket = ticket.map_err(|error| self.failure(error, self.next_record))?;
+        self.sent.push_back(Sent {
+            ticket,
+            expected: self.next_record,
+            shipped,
+        });
         self.next_record += shipped.messages;
         self.next_offset = shipped.next_offset;
-        self.sent.push_back(Sent { ticket, shipped });
         Ok(now.len())
     }
 
@@ -125,10 +137,14 @@ impl Pipe {
     /// Waits until at most so many batches are under way.
     pub(super) fn settle(&mut self, left: usize, progress: &mut MirrorProgress) -> Result<()> {
         while self.sent.len() > left
-            && let Some(Sent { ticket, shipped }) = self.sent.pop_front()
+            && let Some(Sent {
+                ticket,
+                expected,
+                shipped,
+            }) = self.sent.pop_front()
         {
             let acked = self.target.bridge.run(async move { Ok(ticket.await) })?;
-            acked.map_err(|error| self.failure(error))?;
+            acked.map_err(|error| self.failure(error, expected))?;
             progress.next_offset = shipped.next_offset;
             progress.messages += shipped.messages;
             progress.bytes += shipped.bytes;
@@ -137,11 +153,11 @@ impl Pipe {
         Ok(())
     }
 
-    fn failure(&self, error: AppendSessionError) -> Error {
+    fn failure(&self, error: AppendSessionError, expected: u64) -> Error {
         let error = match error {
             AppendSessionError::Append(error) => error,
             AppendSessionError::IndefiniteFailure { final_attempt_error } => {
-                return self.failure(*final_attempt_error);
+                return self.failure(*final_attempt_error, expected);
             }
             other => return unconfirmed(remote("append", ErrorKind::Unknown, other)),
         };
@@ -152,10 +168,7 @@ impl Pipe {
         match of_append(&self.target.remote.name, error) {
             Refused::Error(error) => error,
             Refused::Unknown(error) => unconfirmed(error),
-            Refused::Offset(actual) => Error::OffsetMismatch {
-                expected: self.next_record,
-                actual,
-            },
+            Refused::Offset(actual) => Error::OffsetMismatch { expected, actual },
             Refused::Token(actual) => Error::Fenced {
                 expected: Box::new(Token::new(&self.token).unwrap_or_default()),
                 actual: Box::new(Token::new(&actual).unwrap_or_default()),

@@ -6,6 +6,8 @@ pub struct MirrorProgress {
     pub next_offset: u64,
     /// The log's end when it was last looked up.
     pub source_end: u64,
+    /// Up to there the log was on stable storage then. What is behind is not shipped yet.
+    pub durable_end: u64,
     /// Messages shipped, as far as their arrival was confirmed.
     pub messages: u64,
     /// Their bytes, as S2 counts.

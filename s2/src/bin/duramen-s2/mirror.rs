@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use duramen::{Backoff, Error, Log, Options};
+use duramen::{Backoff, Error, ErrorKind, Log, Options};
 use duramen_s2::{Mirror, MirrorProgress, S2Log};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -42,8 +42,9 @@ pub(crate) struct Args {
 }
 
 const SUMMARY_HELP: &str = "\
-The summary is {\"next_offset\":N,\"source_end\":N,\"messages\":N,\"bytes\":N,\"gaps\":N,
-\"trimmed\":N}: everything below next_offset is in the stream; messages and bytes were shipped now;
+The summary is {\"next_offset\":N,\"durable_end\":N,\"source_end\":N,\"messages\":N,\"bytes\":N,\"gaps\":N,
+\"trimmed\":N}: everything below next_offset is in the stream, everything below
+durable_end was on stable storage and is shipped; messages and bytes were shipped now;
 gaps are offsets without a message, trimmed those that were trimmed before they were shipped.
 
 The access token is read from the variable S2_ACCESS_TOKEN.";
@@ -51,6 +52,8 @@ The access token is read from the variable S2_ACCESS_TOKEN.";
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let is_stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
+        // The second one ends the process as if nobody had listened.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&is_stopped))?;
         signal_hook::flag::register(signal, Arc::clone(&is_stopped))?;
     }
     let source: Arc<dyn Log> = Arc::new(Options::new().read_only(true).open(&args.dir)?);
@@ -75,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     bar.finish_and_clear();
     let progress = mirror.progress();
     print(progress);
-    if !args.follow && progress.lag() > 0 {
+    if !args.follow && progress.next_offset < progress.durable_end {
         return Err(Failure::Interrupted);
     }
     Ok(())
@@ -98,17 +101,20 @@ fn follow(
     let (mut failures, pause) = (0, Backoff::new().first(Duration::from_secs(1)));
     let mut reached = 0;
     while let Err(error) = mirror.follow(&mut *goes_on).map(drop) {
-        if !matches!(error, Error::Remote { .. } | Error::Unconfirmed { .. }) {
+        if !matches!(error.kind(), ErrorKind::NotWritten | ErrorKind::Unknown) {
             return Err(error);
         }
         let next_offset = mirror.progress().next_offset;
         failures = if next_offset > reached { 0 } else { failures + 1 };
         reached = next_offset;
         bar.suspend(|| eprintln!("duramen: {error}; trying again"));
-        if !goes_on(mirror.progress()) {
-            break;
+        let until = Instant::now() + pause.delay(failures);
+        while Instant::now() < until {
+            if !goes_on(mirror.progress()) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
         }
-        std::thread::sleep(pause.delay(failures));
     }
     Ok(())
 }
@@ -126,6 +132,7 @@ fn bar() -> ProgressBar {
 fn print(progress: &MirrorProgress) {
     let MirrorProgress {
         next_offset,
+        durable_end,
         source_end,
         messages,
         bytes,
@@ -134,7 +141,8 @@ fn print(progress: &MirrorProgress) {
         ..
     } = progress;
     println!(
-        "{{\"next_offset\":{next_offset},\"source_end\":{source_end},\"messages\":{messages},\"bytes\":{bytes},\
+        "{{\"next_offset\":{next_offset},\"durable_end\":{durable_end},\"source_end\":{source_end},\
+         \"messages\":{messages},\"bytes\":{bytes},\
          \"gaps\":{gaps},\"trimmed\":{trimmed}}}"
     );
 }
