@@ -163,10 +163,10 @@ async fn begin(remote: &Remote, floor: u64, from: Start) -> Result<u64> {
 /// there are fewer.
 async fn last(remote: &Remote, floor: u64, count: u64) -> Result<u64> {
     let mut end = remote.tail().await?.seq_num;
-    let mut needed = count;
+    let (mut needed, mut step) = (count, STEP_FIRST);
     while end > floor && end - floor > needed {
-        // Not less than one request gives: there may be many control records side by side.
-        let from = end.saturating_sub(needed.max(COUNT_MAX as u64)).max(floor);
+        let from = end.saturating_sub(needed.max(step)).max(floor);
+        step = next_step(step);
         let stretch = stretch(remote, from, end).await?;
         let found = stretch.messages.len() as u64;
         if let Some(surplus) = found.checked_sub(needed) {
@@ -182,6 +182,14 @@ async fn last(remote: &Remote, floor: u64, count: u64) -> Result<u64> {
         end = from;
     }
     start(remote, floor).await
+}
+
+/// How many records are looked at first on the way back from the end. There may be many control
+/// records side by side, so each time it is more, up to what one request gives.
+const STEP_FIRST: u64 = 4;
+
+fn next_step(step: u64) -> u64 {
+    (step * 4).min(COUNT_MAX as u64)
 }
 
 /// What there is between two offsets.
@@ -227,9 +235,10 @@ pub(crate) enum Newest {
 /// The last message, and the end of the stream before it was looked for.
 pub(crate) async fn newest(remote: &Remote) -> Result<(Newest, u64)> {
     let tail = remote.tail().await?.seq_num;
-    let mut end = tail;
+    let (mut end, mut step) = (tail, STEP_FIRST);
     while end > 0 {
-        let from = end.saturating_sub(COUNT_MAX as u64);
+        let from = end.saturating_sub(step);
+        step = next_step(step);
         let stretch = stretch(remote, from, end).await?;
         if let Some(offset) = stretch.messages.last() {
             let page = remote.page_at(*offset, 1).await?;
