@@ -134,7 +134,7 @@ impl Failure {
         }
     }
 
-    /// Another program's file is as a process that was killed leaves it.
+    /// Another program's file is as a process that was killed, or a power cut, leaves it.
     pub(crate) fn left_by_kill(path: &Path, position: u64, what: &'static str) -> Failure {
         Failure::LeftByKill {
             path: path.to_owned(),
@@ -225,7 +225,7 @@ impl Failure {
                 Some("one process at a time can write to a store; any number can read it meanwhile")
             }
             Failure::LeftByKill { .. } => {
-                Some("klevdb leaves this when it is killed; --recover takes the log without it")
+                Some("a kill of klevdb or a power cut leaves this; --recover takes the log without it")
             }
             Failure::IndexDiffers { .. } => Some(
                 "messages were lost or changed, or the index is wrong; --ignore-indexes takes what is there",

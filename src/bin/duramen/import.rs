@@ -9,7 +9,7 @@ use duramen::{Import, NewMessage, Options, Timestamp};
 
 use crate::failure::Failure;
 use crate::klevdb::{
-    Beginning, Comparison, Kinds, Message, Next, Segment, Source, Version, is_torn, kinds_of,
+    Beginning, Comparison, Kinds, Message, Next, Said, Segment, Source, Version, is_torn, kinds_of,
 };
 use crate::streams::tell;
 use crate::summary::print;
@@ -52,13 +52,15 @@ pub(crate) struct Args {
 /// How the log of klevdb is read.
 #[derive(Debug, clap::Args)]
 struct Reading {
-    /// Take the log without what klevdb leaves when it is killed: a record at the end that is not
-    /// whole, messages in front of another one that was given the same offset, and those that a
-    /// segment has together with the next one
+    /// Take the log without what a kill of klevdb or a power cut leaves: a record at the end that
+    /// is not whole, messages at the end that only an index has, messages in front of another one
+    /// that was given the same offset, and those that a segment has together with the next one.
+    /// None of their offsets is given out again
     #[arg(long)]
     recover: bool,
 
-    /// Take the messages as they are also where an index of klevdb says that there were others
+    /// Take the messages as they are also where an index of klevdb says that there were others. The
+    /// next offset then depends on the segments alone
     #[arg(long)]
     ignore_indexes: bool,
 
@@ -117,6 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         kinds,
         held: None,
         spare: Message::default(),
+        next: 0,
         is_superseded: false,
         summary: Summary {
             key_index,
@@ -153,8 +156,10 @@ struct Taking<'a> {
     kinds: Kinds,
     /// The last message that was read. It is not imported yet: klevdb may have given its offset to
     /// the next one as well.
-    held: Option<Message>,
+    held: Option<(Message, Said)>,
     spare: Message,
+    /// The offset behind all that klevdb is known to have given out.
+    next: u64,
     /// Whether the next segment was found to stand for the rest of this one.
     is_superseded: bool,
     summary: Summary,
@@ -191,49 +196,75 @@ impl Taking<'_> {
                     break;
                 }
             }
-            if let Some(index) = &mut index {
-                index.see(&message)?;
-            }
+            let said = match &mut index {
+                Some(index) => index.see(&message)?,
+                None => Said::Nothing,
+            };
             if read == 0 && message.offset != base {
                 let what = "the first message of the segment has another offset than the file's name";
                 return Err(Failure::damaged(&segment.path, message.position, what));
             }
             read += 1;
             next = next.max(message.offset + 1);
-            self.message(&segment, message, end)?;
+            self.message(&segment, message, said, end)?;
         }
-        self.compare(&segment, index.as_ref(), end.is_some())
+        self.next = self.next.max(next);
+        match index {
+            Some(index) => self.compare(&segment, index, next, end.is_some()),
+            None => Ok(()),
+        }
     }
 
-    /// Takes one message.
-    fn message(&mut self, segment: &Segment, message: Message, end: Option<u64>) -> Result<(), Failure> {
+    /// Takes one message, of which the index has `said` this.
+    fn message(
+        &mut self,
+        segment: &Segment,
+        message: Message,
+        said: Said,
+        end: Option<u64>,
+    ) -> Result<(), Failure> {
         if let Some(end) = end.filter(|end| message.offset >= *end) {
-            self.superseded(segment, &message, end)?;
+            self.superseded(segment, &message, said, end)?;
             self.spare = message;
             return Ok(());
         }
-        if let Some(held) = self.held.take() {
+        if let Some((held, said)) = self.held.take() {
             if message.offset < held.offset {
                 let what = "the offset of the message is below that of the one before it";
                 return Err(Failure::damaged(&segment.path, message.position, what));
             }
             if message.offset == held.offset {
                 let what = "the message has the offset of the one before it";
+                // In format V1 the offset may be another one that has changed.
+                if segment.version == Version::V1 && said != Said::Skips {
+                    return Err(Failure::damaged(&segment.path, message.position, what));
+                }
                 self.drop_if_recovering(segment, message.position, what)?;
             } else {
                 self.import(&held)?;
             }
             self.spare = held;
         }
-        self.held = Some(message);
+        self.held = Some((message, said));
         Ok(())
     }
 
     /// Leaves out a message that the next segment, which begins at the offset `end`, stands for.
     /// When klevdb deletes, it writes what is left of a segment anew, under the name of the first
-    /// message that is left, and then removes the old one.
-    fn superseded(&mut self, segment: &Segment, message: &Message, end: u64) -> Result<(), Failure> {
+    /// message that is left, and then removes the old one. And when it is killed between a message
+    /// and its item in the index, it gives the offset away again, also in a new segment.
+    fn superseded(
+        &mut self,
+        segment: &Segment,
+        message: &Message,
+        said: Said,
+        end: u64,
+    ) -> Result<(), Failure> {
         if message.offset == end {
+            if said == Said::Ends && segment.position == segment.len {
+                let what = "the next segment begins with the offset of the message";
+                return self.drop_if_recovering(segment, message.position, what);
+            }
             let mut first = Message::default();
             let dir = segment.path.parent().unwrap_or(Path::new("."));
             let is_there = Segment::open(dir, end)?.read(&mut first)? == Next::Message;
@@ -294,53 +325,54 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// Looks at what the index of a segment said.
+    /// Looks at what the index of a segment said, of which the last message is in front of the
+    /// offset `next`.
     fn compare(
         &mut self,
         segment: &Segment,
-        index: Option<&Comparison>,
+        mut index: Comparison,
+        next: u64,
         has_next: bool,
     ) -> Result<(), Failure> {
-        let Some(index) = index else { return Ok(()) };
-        let contradiction = index.contradicts_at;
-        let more = index.has_more_at();
-        // Nothing else in a segment of format V1 vouches for offsets, and nothing else at all says
-        // that messages are missing. At the end of the log, a power cut may have taken them.
-        let is_evidence = match contradiction {
-            Some(_) => segment.version == Version::V1,
-            None => more.is_some() && has_next,
+        let more = index.more(segment.position, next)?;
+        let missing = index.skipped + if has_next { index.behind_it } else { 0 };
+        let is_wrong = index.contradicts_at.is_some() || more.is_some();
+        self.summary.index_problems += u64::from(is_wrong || missing > 0);
+        let path = index.path();
+        let differs = |position, what, is_evidence| {
+            if is_evidence && !self.reading.ignore_indexes {
+                let path = path.to_owned();
+                return Err(Failure::IndexDiffers { path, position, what });
+            }
+            tell(format_args!("{}: at position {position}: {what}", path.display()));
+            Ok(())
         };
-        let Some(position) = contradiction.or(more) else {
-            let missing = index.skipped + if has_next { index.behind_it } else { 0 };
-            self.summary.index_problems += u64::from(missing > 0);
-            return Ok(());
-        };
-        let what = if contradiction.is_some() {
-            "the index has another message here than the segment"
-        } else {
-            "the index has messages that the segment does not have"
-        };
-        if is_evidence && !self.reading.ignore_indexes {
-            return Err(Failure::IndexDiffers {
-                path: index.path().to_owned(),
-                position,
-                what,
-            });
+        if let Some(position) = index.contradicts_at {
+            // Nothing else in a segment of format V1 vouches for offsets.
+            let what = "the index has another message here than the segment";
+            differs(position, what, segment.version == Version::V1)?;
         }
-        self.summary.index_problems += 1;
-        tell(format_args!(
-            "{}: at position {position}: {what}",
-            index.path().display()
-        ));
+        if let Some((position, behind)) = more {
+            // Nothing else at all says that messages are missing. At the end of the log, a power cut
+            // may have taken them, and klevdb goes on behind them.
+            let what = "the index has messages that the segment does not have";
+            if !has_next && !self.reading.ignore_indexes {
+                if !self.reading.recover {
+                    return Err(Failure::left_by_kill(path, position, what));
+                }
+                self.next = self.next.max(behind);
+            }
+            differs(position, what, has_next)?;
+        }
         Ok(())
     }
 
     /// Finishes the log; the last segment has the offset `last` in its name.
     fn finish(mut self, last: u64) -> Result<Summary, Failure> {
-        if let Some(held) = self.held.take() {
+        if let Some((held, _)) = self.held.take() {
             self.import(&held)?;
         }
-        let next = self.import.next_offset().max(last);
+        let next = self.next.max(last);
         if self.summary.messages > 0 && next > self.import.next_offset() {
             self.summary.gaps += 1;
         }

@@ -3,6 +3,7 @@
 mod damage;
 mod export;
 mod import;
+mod kill;
 mod layout;
 
 use std::fs;

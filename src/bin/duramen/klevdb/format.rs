@@ -74,12 +74,13 @@ pub(crate) enum Start {
 impl Version {
     /// The format of the segment that begins with these bytes, and whose name is `base`. One of
     /// format V1 has no header: it begins with its own name. So nothing that is damaged is taken
-    /// for it.
+    /// for it, but for zeros, which a power cut leaves in a segment of any format: of V1, no record
+    /// begins with them.
     pub(crate) fn of_segment(header: [u8; HEADER_LEN], base: u64) -> Start {
         let (version, rest) = (header[6], header[7]);
         if !header.starts_with(&SEGMENT_MAGIC) {
-            let is_base = u64::from_be_bytes(header) == base;
-            return if is_base {
+            let is_zero = header == [0; HEADER_LEN];
+            return if is_zero || u64::from_be_bytes(header) == base {
                 Start::Known(Version::V1)
             } else {
                 Start::Damaged
@@ -142,8 +143,12 @@ impl Version {
         }
     }
 
-    /// Reads the head of a record; `None` if no record has such sizes, or such an offset.
+    /// Reads the head of a record; `None` if no record has such sizes, or such an offset. Zeros
+    /// alone are no head, although in format V1 their checksum is right: a power cut leaves them.
     pub(crate) fn head(self, bytes: &[u8; HEAD_LEN]) -> Option<Head> {
+        if *bytes == [0; HEAD_LEN] {
+            return None;
+        }
         let (checksum_at, fields_at) = match self {
             Version::V1 => (24, 0),
             Version::V2 => (0, 4),

@@ -5,7 +5,7 @@ use std::io::{BufReader, ErrorKind, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use super::Kinds;
-use super::format::{HEADER_LEN, Item, Version, key_hash};
+use super::format::{HEADER_LEN, Item, OFFSET_MAX, Version, key_hash};
 use super::message::Message;
 use crate::failure::Failure;
 
@@ -85,6 +85,19 @@ impl Items {
     }
 }
 
+/// What an index says of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// The index has the message.
+    Has,
+    /// It lacks the message, but has others behind it.
+    Skips,
+    /// Nothing in it is about the message or what is behind it.
+    Ends,
+    /// It cannot be relied on, or there is none.
+    Nothing,
+}
+
 /// Compares an index with the messages, as they are read.
 pub(crate) struct Comparison {
     items: Items,
@@ -118,17 +131,17 @@ impl Comparison {
     }
 
     /// Compares the next message.
-    pub(crate) fn see(&mut self, message: &Message) -> Result<(), Failure> {
+    pub(crate) fn see(&mut self, message: &Message) -> Result<Said, Failure> {
         if self.contradicts_at.is_some() {
-            return Ok(());
+            return Ok(Said::Nothing);
         }
         let Some((at, item)) = self.next else {
             self.behind_it += 1;
-            return Ok(());
+            return Ok(Said::Ends);
         };
         if item.position > message.position {
             self.skipped += 1;
-            return Ok(());
+            return Ok(Said::Skips);
         }
         let kinds = self.items.kinds;
         // A segment may begin with the latest time of the one before it.
@@ -140,20 +153,31 @@ impl Comparison {
             && item.offset == message.offset
             && (!kinds.times || is_time)
             && (!kinds.keys || item.key_hash == key_hash(message.key()));
-        if is_right {
-            self.right += 1;
-        } else {
-            self.contradicts_at = Some(at);
-        }
         self.latest = Some(item.time);
         self.next = self.items.next()?;
-        Ok(())
+        if is_right {
+            self.right += 1;
+            return Ok(Said::Has);
+        }
+        self.contradicts_at = Some(at);
+        Ok(Said::Nothing)
     }
 
-    /// At the end of the messages: whether the index has more of them. `None` if it has not.
-    pub(crate) fn has_more_at(&self) -> Option<u64> {
-        self.next
-            .map(|(at, _)| at)
-            .filter(|_| self.contradicts_at.is_none())
+    /// At the end of the messages, which is at `end` in the segment: where the index has more of
+    /// them, and the offset behind those. They have the offset `next` or higher ones, and both
+    /// offsets and positions go up. Other items contradict the messages, but for zeros.
+    pub(crate) fn more(&mut self, end: u64, next: u64) -> Result<Option<(u64, u64)>, Failure> {
+        let mut more = None;
+        let (mut end, mut next) = (end, next);
+        while let Some((at, item)) = self.next {
+            if (next..=OFFSET_MAX).contains(&item.offset) && item.position >= end {
+                (end, next) = (item.position + 1, item.offset + 1);
+                more = Some((more.map_or(at, |(first, _)| first), next));
+            } else if item != Item::default() {
+                self.contradicts_at.get_or_insert(at);
+            }
+            self.next = self.items.next()?;
+        }
+        Ok(more)
     }
 }

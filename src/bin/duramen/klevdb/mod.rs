@@ -20,7 +20,7 @@ mod writer;
 
 pub(crate) use detect::kinds_of;
 pub(crate) use format::{OFFSET_MAX, Version};
-pub(crate) use index::{Beginning, Comparison};
+pub(crate) use index::{Beginning, Comparison, Said};
 pub(crate) use message::Message;
 pub(crate) use segment::{Next, Segment};
 pub(crate) use source::Source;

@@ -17,7 +17,7 @@ pub(crate) struct Segment {
     pub(crate) len: u64,
     file: BufReader<File>,
     /// Where the next record begins.
-    position: u64,
+    pub(crate) position: u64,
     /// Whether the file is too short for a header.
     is_stub: bool,
 }

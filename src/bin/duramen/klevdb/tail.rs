@@ -21,6 +21,11 @@ pub(crate) fn is_torn(segment: &Segment, position: u64, next: u64) -> Result<boo
     let mut file = Failure::at("open", path, File::open(path))?;
     let tail_len = segment.len.saturating_sub(position);
     let mut work = WORK_MIN.max(tail_len.saturating_mul(4));
+    // What begins with zeros is taken for format V1, but may have been a segment of V2.
+    let versions: &[Version] = match segment.version {
+        Version::V1 => &[Version::V1, Version::V2],
+        Version::V2 => &[Version::V2],
+    };
     let mut window = Vec::new();
     let mut at = position + 1;
     while at + HEAD_LEN as u64 <= segment.len {
@@ -31,17 +36,19 @@ pub(crate) fn is_torn(segment: &Segment, position: u64, next: u64) -> Result<boo
                 break;
             };
             let place = at + place as u64;
-            let Some(head) = candidate(segment, place, bytes, next) else {
-                continue;
-            };
-            let rest_len = segment.version.rest_len(&head);
-            work = work.saturating_sub(rest_len as u64 + 1);
-            let mut rest = Vec::new();
-            let read = read_at(&mut file, place + HEAD_LEN as u64, rest_len, &mut rest);
-            Failure::at("read", path, read)?;
-            // If it takes too long to tell, nothing is dropped.
-            if work == 0 || segment.version.is_intact(bytes, &head, &rest) {
-                return Ok(false);
+            for version in versions {
+                let Some(head) = candidate(*version, segment.len, place, bytes, next) else {
+                    continue;
+                };
+                let rest_len = version.rest_len(&head);
+                work = work.saturating_sub(rest_len as u64 + 1);
+                let mut rest = Vec::new();
+                let read = read_at(&mut file, place + HEAD_LEN as u64, rest_len, &mut rest);
+                Failure::at("read", path, read)?;
+                // If it takes too long to tell, nothing is dropped.
+                if work == 0 || version.is_intact(bytes, &head, &rest) {
+                    return Ok(false);
+                }
             }
         }
         let searched = window.len().saturating_sub(HEAD_LEN - 1);
@@ -53,16 +60,16 @@ pub(crate) fn is_torn(segment: &Segment, position: u64, next: u64) -> Result<boo
     Ok(true)
 }
 
-/// The head of what may be a record.
-fn candidate(segment: &Segment, place: u64, bytes: &[u8; HEAD_LEN], next: u64) -> Option<Head> {
-    let head = segment.version.head(bytes)?;
-    let end = place + (HEAD_LEN + segment.version.rest_len(&head)) as u64;
-    // Without a key and a value, nothing is summed in format V1, so zeros look like a record. Then
-    // the offset has to be one of those that follow.
-    let is_empty = segment.version == Version::V1 && head.key_len + head.value_len == 0;
-    let most = segment.len / HEAD_LEN as u64;
-    let is_near = !is_empty || head.offset - next.min(head.offset) <= most;
-    (end <= segment.len && head.offset >= next && is_near).then_some(head)
+/// The head of what may be a record, in a segment of `len` bytes.
+fn candidate(version: Version, len: u64, place: u64, bytes: &[u8; HEAD_LEN], next: u64) -> Option<Head> {
+    let head = version.head(bytes)?;
+    let end = place + (HEAD_LEN + version.rest_len(&head)) as u64;
+    // Without a key and a value, nothing is summed in format V1, so what is followed by zeros looks
+    // like a record. Then the offset has to be one of those that follow, and there has to be a time.
+    let is_empty = version == Version::V1 && head.key_len + head.value_len == 0;
+    let most = len / HEAD_LEN as u64;
+    let is_near = head.time != 0 && head.offset - next.min(head.offset) <= most;
+    (end <= len && head.offset >= next && (is_near || !is_empty)).then_some(head)
 }
 
 fn read_at(file: &mut File, position: u64, len: usize, into: &mut Vec<u8>) -> std::io::Result<()> {
