@@ -1,6 +1,6 @@
 //! Directories that the tool makes itself.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,18 @@ pub(crate) fn lock(dir: &Path, file: &File) -> Result<(), Failure> {
 pub(crate) fn parent_of(dir: &Path) -> &Path {
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
+}
+
+/// Creates a directory and its parents, as far as they are missing, durably.
+pub(crate) fn create_all(dir: &Path) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    let mut at = dir;
+    while !at.exists() {
+        missing.push(at);
+        at = parent_of(at);
+    }
+    Failure::at("create", dir, fs::create_dir_all(dir))?;
+    missing.iter().try_for_each(|dir| sync(parent_of(dir)))
 }
 
 /// Makes the names in a directory durable.

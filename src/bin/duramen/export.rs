@@ -22,8 +22,10 @@ use crate::{open, progress, size};
 /// klevdb holds no headers and no control records, and does not tell an empty key or value from
 /// none. A log that has any is refused, unless --lossy is given.
 ///
-/// The directory gets its name when it is complete and durable. Until then it is beside, and its
-/// name ends with `.unfinished`; the next export to the same place begins afresh.
+/// The directory and its files are for their owner alone. It gets its name when it is complete and
+/// durable. Until then it is beside, and its name ends with `.unfinished`; the file `duramen-export`
+/// in it says that the next export to the same place may remove it and begin afresh. A directory
+/// of that name without this file is left alone, and the export is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {

@@ -50,13 +50,9 @@ impl Generations {
             }
             Err(error) => return Err(error.into()),
         }
-        let is_new = !dir.exists();
-        Failure::at("create", dir, fs::create_dir_all(dir))?;
+        directories::create_all(dir)?;
         let file = Failure::at("open", dir, File::open(dir))?;
         directories::lock(dir, &file)?;
-        if is_new {
-            directories::sync(directories::parent_of(dir))?;
-        }
         Ok(Generations {
             dir: dir.to_owned(),
             file,

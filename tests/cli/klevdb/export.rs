@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use fastrand::Rng;
@@ -200,12 +201,66 @@ fn an_interrupted_export_has_another_name_and_is_begun_afresh() {
     let [log, to, left] = ["log", "klevdb", "klevdb.unfinished"].map(|name| scratch.path(name));
     published(&log, &[], "{\"value\":\"a\"}\n");
     fs::create_dir(&left).expect("created");
-    fs::write(left.join(format!("{:020}.log", 5)), b"left").expect("written");
+    fs::write(left.join("duramen-export"), b"").expect("written");
+    for ending in ["log", "index"] {
+        fs::write(left.join(format!("{:020}.{ending}", 5)), b"left").expect("written");
+    }
     fs::write(left.join("mine"), b"mine").expect("written");
     assert!(export(&log, &to, &[]).failed(2).contains("in the way"));
+    assert_eq!(files(&left).len(), 4);
     fs::remove_file(left.join("mine")).expect("removed");
-    fs::write(left.join(format!("{:020}.index", 5)), b"left").expect("written");
     summary(&export(&log, &to, &[]));
     assert!(!left.exists());
     assert_eq!(files(&to).len(), 2);
+}
+
+/// Goal: what no export has made stays as it is. Method: a directory of klevdb that has the name of an unfinished
+/// export, and links there.
+#[test]
+fn a_directory_of_klevdb_with_the_name_of_an_unfinished_export_stays_as_it_is() {
+    let layout = Layout {
+        version: 2,
+        times: true,
+        keys: true,
+    };
+    let scratch = Scratch::new();
+    let [log, to, left, mine] = ["log", "klevdb", "klevdb.unfinished", "mine"].map(|name| scratch.path(name));
+    published(&log, &[], "{\"value\":\"a\"}\n");
+    layout::write(&left, layout, &[(7, example())]);
+    let before = files(&left);
+    assert!(export(&log, &to, &[]).failed(2).contains("in the way"));
+    assert!(files(&left) == before);
+    // One that is marked is not followed to.
+    fs::rename(&left, &mine).expect("renamed");
+    fs::write(mine.join("duramen-export"), b"").expect("written");
+    symlink(&mine, &left).expect("linked");
+    assert!(export(&log, &to, &[]).failed(2).contains("in the way"));
+    assert_eq!(files(&mine).len(), before.len() + 1);
+    assert!(!to.exists());
+}
+
+#[test]
+fn exported_files_are_for_their_owner_alone() {
+    let scratch = Scratch::new();
+    let (log, parent) = (scratch.path("log"), scratch.path("one"));
+    // Parents are created.
+    let to = parent.join("two/klevdb");
+    published(&log, &[], "{\"value\":\"a\"}\n");
+    summary(&export(&log, &to, &[]));
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&to), 0o700);
+    for (name, _) in files(&to) {
+        assert_eq!(mode(&to.join(&name)), 0o600, "{name}");
+    }
+    assert_eq!(fs::read_dir(parent.join("two")).expect("listed").count(), 1);
+}
+
+#[test]
+fn a_link_to_nothing_is_refused_before_anything_is_written() {
+    let scratch = Scratch::new();
+    let [log, to] = ["log", "klevdb"].map(|name| scratch.path(name));
+    published(&log, &[], "{\"value\":\"a\"}\n");
+    symlink(scratch.path("nothing"), &to).expect("linked");
+    assert!(export(&log, &to, &[]).failed(2).contains("symbolic link"));
+    assert_eq!(fs::read_dir(scratch.path("")).expect("listed").count(), 2);
 }

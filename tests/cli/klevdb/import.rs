@@ -1,4 +1,6 @@
 use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 
 use crate::harness::run;
 
@@ -15,10 +17,11 @@ fn a_log_of_klevdb_is_taken_over_with_its_indexes_gaps_and_next_offset() {
     for layout in Layout::all() {
         let scratch = Scratch::new();
         let (from, to) = (scratch.path("klevdb"), scratch.path("log"));
-        layout::write(
+        layout::write_with(
             &from,
             layout,
             &layout::rolled(layout.version, &example(), 60, Some(END)),
+            true,
         );
         let before = files(&from);
         let told = summary(&import(&from, &to, &[]));
@@ -199,4 +202,57 @@ fn what_is_no_log_of_klevdb_is_refused_without_a_trace() {
     import(&from, &log, &[]).failed(2);
     import(&from, &from, &[]).failed(2);
     assert!((files(&log), files(&from)) == before);
+}
+
+/// Goal: an import neither waits for a writer of a pipe nor follows a link. Method: each file of a directory is one.
+#[test]
+fn what_is_no_regular_file_is_refused_at_once() {
+    let layout = Layout {
+        version: 2,
+        times: true,
+        keys: true,
+    };
+    for name in [
+        format!("{:020}.log", 7),
+        format!("{:020}.index", 7),
+        ".lock".into(),
+    ] {
+        for is_pipe in [true, false] {
+            let scratch = Scratch::new();
+            let (from, to) = (scratch.path("klevdb"), scratch.path("log"));
+            layout::write(&from, layout, &[(7, example())]);
+            let (path, elsewhere) = (from.join(&name), scratch.path("elsewhere"));
+            if path.exists() {
+                fs::rename(&path, &elsewhere).expect("renamed");
+            } else {
+                fs::write(&elsewhere, b"").expect("written");
+            }
+            if is_pipe {
+                let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+                assert!(made.success());
+            } else {
+                symlink(&elsewhere, &path).expect("linked");
+            }
+            let refused = import(&from, &to, &[]);
+            assert!(refused.failed(1).contains(&name), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn the_lock_file_is_for_its_owner_alone() {
+    let scratch = Scratch::new();
+    let (from, to) = (scratch.path("klevdb"), scratch.path("log"));
+    let layout = Layout {
+        version: 2,
+        times: true,
+        keys: true,
+    };
+    layout::write(&from, layout, &[(7, example())]);
+    summary(&import(&from, &to, &[]));
+    let mode = fs::metadata(from.join(".lock"))
+        .expect("made")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o077, 0);
 }

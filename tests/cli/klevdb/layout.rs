@@ -122,11 +122,18 @@ pub(crate) fn index(layout: Layout, records: &[Record], latest: &mut i64) -> Vec
     bytes
 }
 
-/// Writes a directory of these segments, each with the offset in its name.
+/// Writes a directory of these segments, each with the offset in its name. The index of each has its own times alone,
+/// as klevdb derives it.
 pub(crate) fn write(dir: &Path, layout: Layout, segments: &[(i64, Vec<Record>)]) {
+    write_with(dir, layout, segments, false);
+}
+
+/// The same; if `carries`, an index begins with the latest time of the segment before, as in klevdb that publishes.
+pub(crate) fn write_with(dir: &Path, layout: Layout, segments: &[(i64, Vec<Record>)], carries: bool) {
     fs::create_dir(dir).expect("a new directory");
     let mut latest = 0;
     for (base, records) in segments {
+        latest = if carries { latest } else { 0 };
         let name = |ending: &str| dir.join(format!("{base:020}.{ending}"));
         fs::write(name("log"), segment(layout.version, records)).expect("written");
         fs::write(name("index"), index(layout, records, &mut latest)).expect("written");

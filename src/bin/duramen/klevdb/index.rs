@@ -5,6 +5,7 @@ use std::io::{BufReader, ErrorKind, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use super::Kinds;
+use super::file;
 use super::format::{HEADER_LEN, Item, OFFSET_MAX, Version, key_hash};
 use super::message::Message;
 use crate::failure::Failure;
@@ -31,7 +32,7 @@ impl Beginning {
     /// says anything.
     pub(crate) fn open(dir: &Path, base: u64) -> Result<Option<Beginning>, Failure> {
         let path = dir.join(format!("{base:020}.index"));
-        let mut file = match File::open(&path) {
+        let mut file = match file::open(&path) {
             Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::path("open", &path, error)),

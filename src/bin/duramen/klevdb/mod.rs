@@ -9,6 +9,7 @@
 //! Numbers are big-endian. Each segment has one of two formats, for itself; see [`format`].
 
 mod detect;
+mod file;
 mod format;
 mod index;
 mod message;

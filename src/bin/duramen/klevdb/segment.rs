@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::format::{HEAD_LEN, HEADER_LEN, Start, Version};
 use super::message::Message;
 use crate::failure::Failure;
@@ -36,7 +37,7 @@ impl Segment {
     /// Opens the segment with the offset `base` in its name.
     pub(crate) fn open(dir: &Path, base: u64) -> Result<Segment, Failure> {
         let path = dir.join(format!("{base:020}.log"));
-        let file = Failure::at("open", &path, File::open(&path))?;
+        let file = Failure::at("open", &path, file::open(&path))?;
         let len = Failure::at("look at", &path, file.metadata())?.len();
         let mut file = BufReader::with_capacity(BUFFER_LEN, file);
         let mut header = [0; HEADER_LEN];

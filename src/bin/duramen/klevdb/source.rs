@@ -2,8 +2,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::format::OFFSET_MAX;
 use crate::failure::Failure;
 
@@ -70,12 +72,14 @@ fn bases_in(dir: &Path) -> Result<Vec<u64>, Failure> {
 /// there is no lock file and none can be made.
 fn lock(dir: &Path) -> Result<Option<File>, Failure> {
     let path = dir.join(".lock");
-    let file = match File::open(&path) {
+    let file = match file::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let made = OpenOptions::new()
                 .create(true)
                 .truncate(false)
                 .write(true)
+                .mode(0o600)
+                .custom_flags(file::FLAGS)
                 .open(&path);
             match made.map_err(|error| (error.kind(), error)) {
                 Err((io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, _)) => {

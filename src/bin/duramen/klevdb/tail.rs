@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
+use super::file;
 use super::format::{HEAD_LEN, Head, Version};
 use super::segment::Segment;
 use crate::failure::Failure;
@@ -18,7 +19,7 @@ const WORK_MIN: u64 = 64 << 20;
 /// left.
 pub(crate) fn is_torn(segment: &Segment, position: u64, next: u64) -> Result<bool, Failure> {
     let path = &segment.path;
-    let mut file = Failure::at("open", path, File::open(path))?;
+    let mut file = Failure::at("open", path, file::open(path))?;
     let tail_len = segment.len.saturating_sub(position);
     let mut work = WORK_MIN.max(tail_len.saturating_mul(4));
     // What begins with zeros is taken for format V1, but may have been a segment of V2.

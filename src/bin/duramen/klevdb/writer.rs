@@ -1,7 +1,8 @@
 //! Writing the segments of a log of klevdb, and their indexes.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Kinds;
@@ -16,7 +17,7 @@ pub(crate) struct Writer {
     /// A segment is left behind when it is larger than this.
     segment_size: u64,
     segment: Option<Open>,
-    /// The latest time of a message, as indexes have it.
+    /// The latest time of a message in the segment, as its index has it.
     latest: i64,
     buffer: Vec<u8>,
     pub(crate) segments: u64,
@@ -89,6 +90,8 @@ impl Writer {
     fn begin(&mut self, base: u64) -> Result<Open, Failure> {
         self.seal()?;
         self.segments += 1;
+        // What klevdb verifies a segment with knows none of the times in front of it.
+        self.latest = 0;
         let log = Stored::create(
             self.dir.join(format!("{base:020}.log")),
             &self.version.segment_header(),
@@ -108,7 +111,12 @@ impl Writer {
 
 impl Stored {
     fn create(path: PathBuf, header: &[u8]) -> Result<Stored, Failure> {
-        let file = Failure::at("create", &path, File::create_new(&path))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        let file = Failure::at("create", &path, file)?;
         let mut stored = Stored {
             path,
             file: BufWriter::with_capacity(256 << 10, file),
