@@ -14,7 +14,7 @@ use crate::format::{
 };
 use crate::log::{Clock, creation_time, latest_clock};
 use crate::segment::{Rewriter, Sealed, SegmentEnd};
-use crate::sys::{Created, Dir, DirLock};
+use crate::sys::{Created, Dir, DirLock, Open};
 use crate::{Error, NewMessage, Options, Result};
 
 impl Options {
@@ -30,8 +30,9 @@ impl Options {
     /// # Errors
     ///
     /// [`Error::Invalid`] for options out of range, and if the directory holds a log or files of
-    /// one; [`Error::Unfinished`] if it holds a backup that was interrupted; [`Error::Locked`] if
-    /// another handle has it open for writing; [`Error::Io`].
+    /// one, or a file that is named as a segment and is none; [`Error::Unfinished`] if it holds a
+    /// backup that was interrupted; [`Error::Locked`] if another handle has it open for writing;
+    /// [`Error::Io`].
     pub fn import(&self, dir: impl AsRef<Path>) -> Result<Import> {
         self.check_values()?;
         Import::begin(self, dir.as_ref())
@@ -131,6 +132,7 @@ impl Import {
         let store = metadata_in(&dir)?;
         if let Some(store) = &store {
             accept_for_new(store.current(), &dir)?;
+            refuse_foreign(&dir)?;
         }
         let mut unfinished = new_metadata(&dir, options, Home::of(&dir)?)?;
         unfinished.incomplete = true;
@@ -303,6 +305,22 @@ impl fmt::Debug for Import {
             .field("report", &self.report)
             .finish_non_exhaustive()
     }
+}
+
+/// Refuses a directory with a segment that an earlier attempt cannot have left: other programs name
+/// their files so, too.
+fn refuse_foreign(dir: &Dir) -> Result<()> {
+    for name in dir.list()? {
+        if let Some(FileName::Segment(_)) = FileName::parse(&name) {
+            let mut begin = [0; 64];
+            let len = dir.open(&name, Open::Read)?.read_at(0, &mut begin)?;
+            if !SegmentHeader::may_begin_with(&begin[..len]) {
+                let what = "the directory holds a segment of another program";
+                return Err(Error::Invalid(what));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes what an earlier attempt has left, durably. The metadata says that nothing of it counts.

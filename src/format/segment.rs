@@ -134,6 +134,13 @@ impl SegmentHeader {
         self.rewrite.map_or(0, |rewrite| rewrite.generation)
     }
 
+    /// Whether a segment may begin with these bytes, of which there may be few: its header, or the
+    /// zeros that a power cut leaves.
+    pub(crate) fn may_begin_with(bytes: &[u8]) -> bool {
+        let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+        MAGIC.starts_with(magic) || bytes.iter().all(|byte| *byte == 0)
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderDefect> {
         let header = checked(bytes, MAGIC, HEADER_LEN)?;
         Self::fields(header).ok_or(HeaderDefect::Damaged)

@@ -274,6 +274,28 @@ fn a_directory_with_a_log_or_parts_of_one_is_refused_and_stays_as_it_is() {
     }
 }
 
+/// Goal: an import that begins afresh removes nothing that another program has written meanwhile. Method: a segment of
+/// klevdb, of either format, and what an import leaves itself.
+#[test]
+fn a_segment_of_another_program_in_an_unfinished_directory_is_refused_and_stays() {
+    let scratch = fast_dir();
+    let dir = scratch.path().join("log");
+    drop(options().import(&dir).expect("begun"));
+    let path = dir.join(format!("{:020}.log", 0));
+    let mut first = [0; 40];
+    first[10] = 5;
+    for bytes in [&first[..], b"\xffklevs\x01\x00", b"mine"] {
+        std::fs::write(&path, bytes).expect("written");
+        assert!(matches!(options().import(&dir), Err(Error::Invalid(_))));
+        assert!(std::fs::read(&path).expect("still there") == bytes);
+    }
+    for bytes in [&b"DURAMENL"[..], b"DURA", b"", &[0; 4096]] {
+        std::fs::write(&path, bytes).expect("written");
+        drop(options().import(&dir).expect("begun"));
+        assert!(!path.exists());
+    }
+}
+
 /// Goal: retention by age counts from the import, and by the messages' own times if that is asked for.
 #[test]
 fn imported_messages_are_as_old_as_their_import() {

@@ -16,16 +16,20 @@ use crate::{open, progress, size};
 ///
 /// Messages keep their offsets and times, and klevdb goes on at the offset that the log would give
 /// next. The directory has the indexes of keys and times that the log has: klevdb has to be opened
-/// with these. Everything up to the end of the log at the beginning is exported, also while another
-/// process writes to it.
+/// with these.
+///
+/// Messages up to the end that the log has at the beginning are exported, also while another
+/// process writes to it. They are not those of one moment: what is trimmed, deleted or compacted
+/// away meanwhile may be missing, so a key whose newer message lies behind that end may have none.
+/// A backup is of one moment, and can be exported.
 ///
 /// klevdb holds no headers and no control records, and does not tell an empty key or value from
 /// none. A log that has any is refused, unless --lossy is given.
 ///
 /// The directory and its files are for their owner alone. It gets its name when it is complete and
-/// durable. Until then it is beside, and its name ends with `.unfinished`; the file `duramen-export`
-/// in it says that the next export to the same place may remove it and begin afresh. A directory
-/// of that name without this file is left alone, and the export is refused.
+/// durable. Until then it is beside, and its name ends with `.unfinished`; the file
+/// `duramen-export` in it says that the next export to the same place may remove it and begin
+/// afresh. A directory of that name without this file is left alone, and the export is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
@@ -111,13 +115,13 @@ impl Giving {
     fn all(&mut self, log: &FileLog) -> Result<(), Failure> {
         let end = log.next_offset()?;
         if end > OFFSET_MAX {
-            let what = "its end, which is not below 2^63,";
-            return Err(Failure::NotHeld { offset: end, what });
+            return Err(Failure::EndNotHeld { offset: end });
         }
         let how = ReadOptions::new().control(true).until_offset(end);
         let mut from = log.start_offset()?;
         while from < end {
-            let batch = log.read(Start::At(from), &how)?;
+            // What is trimmed meanwhile is gone.
+            let batch = log.read(Start::AtOrOldest(from), &how)?;
             // Whichever is refused first in the order of offsets does not matter.
             if let Some(first) = batch.controls.first() {
                 self.loses(first.offset, "a control record")?;

@@ -57,6 +57,18 @@ pub(crate) enum Failure {
     #[error("{}: the log of klevdb is open elsewhere for writing", dir.display())]
     KlevdbLocked { dir: PathBuf },
 
+    #[error("{}: the log of klevdb has changed while it was read", dir.display())]
+    KlevdbChanged { dir: PathBuf },
+
+    #[error(
+        "{}: at position {position}: the key and the value have {size} bytes, and more than 64 MiB cannot be imported",
+        path.display()
+    )]
+    TooLargeToImport { path: PathBuf, position: u64, size: u64 },
+
+    #[error("the log's next offset is {offset}, and klevdb has none of 2^63 or above")]
+    EndNotHeld { offset: u64 },
+
     /// A log of klevdb cannot hold this.
     #[error("the log has {what} at offset {offset}, which klevdb cannot hold")]
     NotHeld { offset: u64, what: &'static str },

@@ -18,12 +18,15 @@ use crate::{progress, size};
 /// Make a log from one of klevdb, a library for Go, and print a summary as one JSON line.
 ///
 /// Messages keep their offsets, with gaps where some were deleted, and their times, and the log
-/// goes on at the offset that klevdb would give next. Segments of the formats V1 and V2 are read.
-/// Every checksum is verified. The log of klevdb is not changed; it is locked as klevdb does it for
-/// reading, so a program that has it open for writing has to end first.
+/// goes on at the offset that klevdb would give next, or behind messages that are lost. Segments of
+/// the formats V1 and V2 are read. Every checksum is verified. The log of klevdb is not changed; it
+/// is locked as klevdb does it for reading, so a program that has it open for writing has to end
+/// first. Where no lock file can be made, a warning says so, and the import fails if segments come,
+/// go or grow meanwhile.
 ///
-/// The exit code is 3 if the log of klevdb is damaged. Then, and if this is interrupted, every
-/// command on the new log fails with exit code 4, until the import is run again.
+/// The exit code is 3 if the log of klevdb is damaged. Then, and if this is interrupted, there is
+/// no new log yet: every command on it fails, with exit code 1 if its directory was not begun, and
+/// with 4 if it was, until the import is run again.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = SUMMARY_HELP)]
 pub(crate) struct Args {
@@ -107,6 +110,12 @@ struct Summary {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let spinner = progress::spinner("importing");
     let source = Source::open(&args.klevdb_dir)?;
+    if !source.is_locked() {
+        let dir = source.dir.display();
+        tell(format_args!(
+            "{dir}: there is no lock file, and none can be made here: no program may write to it now"
+        ));
+    }
     let kinds = kinds_of(&source)?;
     let (key_index, time_index) = (args.key_index || kinds.keys, args.time_index || kinds.times);
     let mut options = Options::new().key_index(key_index).time_index(time_index);
@@ -131,6 +140,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for (base, end) in source.bases.iter().zip(ends) {
         taking.segment(&source.dir, *base, end)?;
     }
+    source.check_unchanged()?;
     let last = source.bases.last().copied().unwrap_or(0);
     let summary = taking.finish(last)?;
     spinner.finish_and_clear();
@@ -353,8 +363,8 @@ impl Taking<'_> {
             differs(position, what, segment.version == Version::V1)?;
         }
         if let Some((position, behind)) = more {
-            // Nothing else at all says that messages are missing. At the end of the log, a power cut
-            // may have taken them, and klevdb goes on behind them.
+            // Nothing else at all says that messages are missing. At the end of the log, a power
+            // cut may have taken them, and klevdb goes on behind them.
             let what = "the index has messages that the segment does not have";
             if !has_next && !self.reading.ignore_indexes {
                 if !self.reading.recover {

@@ -264,3 +264,16 @@ fn a_link_to_nothing_is_refused_before_anything_is_written() {
     assert!(export(&log, &to, &[]).failed(2).contains("symbolic link"));
     assert_eq!(fs::read_dir(scratch.path("")).expect("listed").count(), 2);
 }
+
+#[test]
+fn a_log_whose_next_offset_klevdb_does_not_have_is_refused_without_the_advice_of_lossy() {
+    let scratch = Scratch::new();
+    let [log, to] = ["log", "klevdb"].map(|name| scratch.path(name));
+    let import = duramen::Options::new().import(&log).expect("begun");
+    import.finish(1 << 63).expect("finished");
+    for flags in [&[][..], &["--lossy"]] {
+        let refused = export(&log, &to, flags);
+        assert!(refused.failed(1).contains("2^63"), "{refused:?}");
+        assert!(!refused.stderr.contains("--lossy"), "{refused:?}");
+    }
+}

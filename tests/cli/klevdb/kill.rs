@@ -218,3 +218,34 @@ fn a_message_without_an_item_at_the_end_of_a_segment_is_left_out() {
         assert_eq!(messages(&to), small());
     }
 }
+
+/// Goal: a whole message that is too large is never left out as a torn tail. Method: one of format V1, for which klevdb
+/// had no limit, as the last one, and behind a message that is damaged.
+#[test]
+fn a_message_that_is_too_large_is_told_and_not_left_out() {
+    let layout = both()[0];
+    let scratch = Scratch::new();
+    let (from, to) = (scratch.path("klevdb"), scratch.path("log"));
+    let mut large = Record::new(4, 20, "key", "");
+    large.value = vec![b'v'; 64 << 20];
+    layout::write(&from, layout, &[(3, vec![small()[0].clone(), large])]);
+    for flags in [&[][..], &["--recover"]] {
+        let refused = import(&from, &to, flags);
+        assert!(refused.failed(1).contains("at position 32"), "{refused:?}");
+        assert!(refused.stderr.contains("67108867 bytes"), "{refused:?}");
+    }
+    let path = path_of(&from, 3, "log");
+    let mut bytes = fs::read(&path).expect("readable");
+    bytes[30] ^= 1;
+    fs::write(&path, &bytes).expect("written");
+    assert!(
+        import(&from, &to, &["--recover"])
+            .failed(3)
+            .contains("the record is damaged")
+    );
+    // One that does not end in the file is a torn one.
+    bytes[30] ^= 1;
+    bytes.pop();
+    fs::write(&path, &bytes).expect("written");
+    assert_eq!(summary(&import(&from, &to, &["--recover"]))["messages"], 1);
+}

@@ -18,6 +18,8 @@
 //! far (8), with keys the hash of the key (8). In format V2 it begins with `ff 6b 6c 65 76 69`, the
 //! version 1, and a byte with bit 0 for times and bit 1 for keys.
 
+use std::io::{self, Read};
+
 use super::Kinds;
 
 /// Bytes in front of the records of a segment, or the items of an index, of format V2.
@@ -69,6 +71,29 @@ pub(crate) enum Start {
     /// A format of a later klevdb.
     Unknown(u8),
     Damaged,
+}
+
+impl Head {
+    /// Bytes of the key and the value.
+    pub(crate) fn body_len(&self) -> u64 {
+        self.key_len as u64 + self.value_len as u64
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.body_len() > BODY_LEN_MAX
+    }
+
+    /// Whether `body`, in format V1, reads the key and the value that were written.
+    pub(crate) fn is_sum_of(&self, body: &mut impl Read) -> io::Result<bool> {
+        let mut buffer = vec![0; 256 << 10];
+        let mut sum = 0;
+        loop {
+            match body.read(&mut buffer)? {
+                0 => return Ok(sum == self.checksum),
+                len => sum = crc32c::crc32c_append(sum, &buffer[..len]),
+            }
+        }
+    }
 }
 
 impl Version {
@@ -146,6 +171,17 @@ impl Version {
     /// Reads the head of a record; `None` if no record has such sizes, or such an offset. Zeros
     /// alone are no head, although in format V1 their checksum is right: a power cut leaves them.
     pub(crate) fn head(self, bytes: &[u8; HEAD_LEN]) -> Option<Head> {
+        self.any_head(bytes).filter(|head| !head.is_too_large())
+    }
+
+    /// Reads the head of a record that is larger than any may be: when there was format V1 alone,
+    /// klevdb had no limit.
+    pub(crate) fn too_large_head(self, bytes: &[u8; HEAD_LEN]) -> Option<Head> {
+        self.any_head(bytes)
+            .filter(|head| self == Version::V1 && head.is_too_large())
+    }
+
+    fn any_head(self, bytes: &[u8; HEAD_LEN]) -> Option<Head> {
         if *bytes == [0; HEAD_LEN] {
             return None;
         }
@@ -161,8 +197,7 @@ impl Version {
         };
         let (key_len, value_len) = (half(fields, 16)?, half(fields, 20)?);
         let offset = u64::from_be_bytes(word(0)?);
-        let body_len = u64::from(key_len) + u64::from(value_len);
-        (body_len <= BODY_LEN_MAX && offset <= OFFSET_MAX).then_some(Head {
+        (offset <= OFFSET_MAX).then_some(Head {
             offset,
             time: i64::from_be_bytes(word(8)?),
             key_len: key_len as usize,

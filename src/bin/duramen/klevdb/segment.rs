@@ -83,6 +83,7 @@ impl Segment {
         let mut bytes = [0; HEAD_LEN];
         Failure::at("read", &self.path, self.file.read_exact(&mut bytes))?;
         let Some(head) = self.version.head(&bytes) else {
+            self.refuse_too_large(&bytes, left)?;
             return broken;
         };
         let rest_len = self.version.rest_len(&head);
@@ -98,5 +99,26 @@ impl Segment {
         }
         self.position += len;
         Ok(Next::Message)
+    }
+
+    /// Fails for a record that is whole, and larger than any may be; `left` bytes are left from its
+    /// head on.
+    fn refuse_too_large(&mut self, bytes: &[u8; HEAD_LEN], left: u64) -> Result<(), Failure> {
+        let Some(head) = self.version.too_large_head(bytes) else {
+            return Ok(());
+        };
+        let size = head.body_len();
+        if size > left - HEAD_LEN as u64 {
+            return Ok(());
+        }
+        let is_whole = head.is_sum_of(&mut self.file.by_ref().take(size));
+        if Failure::at("read", &self.path, is_whole)? {
+            return Err(Failure::TooLargeToImport {
+                path: self.path.clone(),
+                position: self.position,
+                size,
+            });
+        }
+        Ok(())
     }
 }

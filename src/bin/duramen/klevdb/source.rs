@@ -9,12 +9,14 @@ use super::file;
 use super::format::OFFSET_MAX;
 use crate::failure::Failure;
 
-/// A directory of klevdb that nobody writes to while this exists.
+/// A directory of klevdb that nobody writes to while this exists, if it is locked.
 pub(crate) struct Source {
     pub(crate) dir: PathBuf,
     /// The offsets in the names of its segments, ascending; at least one.
     pub(crate) bases: Vec<u64>,
-    _lock: Option<File>,
+    /// The bytes of each at the beginning.
+    lens: Vec<u64>,
+    lock: Option<File>,
 }
 
 impl Source {
@@ -23,11 +25,30 @@ impl Source {
         // Before the lock file is made in a directory that is something else.
         bases_in(dir)?;
         let lock = lock(dir)?;
+        let bases = bases_in(dir)?;
         Ok(Source {
             dir: dir.to_owned(),
-            bases: bases_in(dir)?,
-            _lock: lock,
+            lens: lens_of(dir, &bases)?,
+            bases,
+            lock,
         })
+    }
+
+    /// Whether no program can have it open for writing while this exists.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Fails if another program has changed the segments since they were opened, as far as their
+    /// names and lengths tell. Behind a lock, none can.
+    pub(crate) fn check_unchanged(&self) -> Result<(), Failure> {
+        let bases = bases_in(&self.dir)?;
+        if bases != self.bases || lens_of(&self.dir, &bases)? != self.lens {
+            return Err(Failure::KlevdbChanged {
+                dir: self.dir.clone(),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -36,6 +57,15 @@ pub(crate) fn base_in(name: &str, ending: &str) -> Option<u64> {
     let digits = name.strip_suffix(ending)?;
     let is_plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|base| is_plain && *base <= OFFSET_MAX)
+}
+
+fn lens_of(dir: &Path, bases: &[u64]) -> Result<Vec<u64>, Failure> {
+    let len = |base: &u64| {
+        let path = dir.join(format!("{base:020}.log"));
+        let len = fs::metadata(&path).map(|found| found.len());
+        Failure::at("look at", &path, len)
+    };
+    bases.iter().map(len).collect()
 }
 
 fn bases_in(dir: &Path) -> Result<Vec<u64>, Failure> {
@@ -68,8 +98,8 @@ fn bases_in(dir: &Path) -> Result<Vec<u64>, Failure> {
     Ok(bases)
 }
 
-/// Takes the lock that klevdb takes to read a log. Nobody can be writing to a directory in which
-/// there is no lock file and none can be made.
+/// Takes the lock that klevdb takes to read a log; `None` in a directory in which there is no lock
+/// file and none can be made. Another user may be able to write to it.
 fn lock(dir: &Path) -> Result<Option<File>, Failure> {
     let path = dir.join(".lock");
     let file = match file::open(&path) {

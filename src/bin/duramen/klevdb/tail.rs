@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 
 use super::file;
 use super::format::{HEAD_LEN, Head, Version};
@@ -38,6 +39,13 @@ pub(crate) fn is_torn(segment: &Segment, position: u64, next: u64) -> Result<boo
             };
             let place = at + place as u64;
             for version in versions {
+                if let Some(head) = too_large(*version, segment.len, place, bytes, next) {
+                    work = work.saturating_sub(head.body_len());
+                    if work == 0 || is_whole(&mut file, place, &head, path)? {
+                        return Ok(false);
+                    }
+                    continue;
+                }
                 let Some(head) = candidate(*version, segment.len, place, bytes, next) else {
                     continue;
                 };
@@ -66,11 +74,24 @@ fn candidate(version: Version, len: u64, place: u64, bytes: &[u8; HEAD_LEN], nex
     let head = version.head(bytes)?;
     let end = place + (HEAD_LEN + version.rest_len(&head)) as u64;
     // Without a key and a value, nothing is summed in format V1, so what is followed by zeros looks
-    // like a record. Then the offset has to be one of those that follow, and there has to be a time.
+    // like a record. Then the offset has to be one of those that follow, and there is a time.
     let is_empty = version == Version::V1 && head.key_len + head.value_len == 0;
     let most = len / HEAD_LEN as u64;
     let is_near = head.time != 0 && head.offset - next.min(head.offset) <= most;
     (end <= len && head.offset >= next && (is_near || !is_empty)).then_some(head)
+}
+
+/// The head of what may be a record that is larger than any may be.
+fn too_large(version: Version, len: u64, place: u64, bytes: &[u8; HEAD_LEN], next: u64) -> Option<Head> {
+    let head = version.too_large_head(bytes)?;
+    let end = place + HEAD_LEN as u64 + head.body_len();
+    (end <= len && head.offset >= next).then_some(head)
+}
+
+fn is_whole(file: &mut File, place: u64, head: &Head, path: &Path) -> Result<bool, Failure> {
+    let found = file.seek(SeekFrom::Start(place + HEAD_LEN as u64));
+    Failure::at("read", path, found)?;
+    Failure::at("read", path, head.is_sum_of(&mut file.take(head.body_len())))
 }
 
 fn read_at(file: &mut File, position: u64, len: usize, into: &mut Vec<u8>) -> std::io::Result<()> {
