@@ -205,7 +205,8 @@ impl Rewriter {
 
 impl Drop for Rewriter {
     fn drop(&mut self) {
-        if !self.is_installed {
+        // In a fork, it is the file of the parent.
+        if !self.is_installed && !self.directory.health.is_forked() {
             // A file that cannot be removed now is removed by the next open.
             let _ = self.directory.remove(&self.temporary);
         }

@@ -148,6 +148,37 @@ pub(super) fn fork_with_readers(dir: &Path) {
     assert_eq!(memory.next_offset().expect("the parent's"), 1);
 }
 
+/// Goal: an import that is inherited and dropped takes nothing from its parent, which finishes it.
+#[test]
+fn an_import_is_its_process_s() {
+    let home = common::fast_dir();
+    run_child(child_in(home.path(), "fork with an import"));
+}
+
+pub(super) fn fork_with_an_import(dir: &Path) {
+    let mut import = options().import(dir).expect("a new log");
+    let message = NewMessage::value(b"value");
+    import.push(0, &message).expect("pushed");
+    let import = Arc::new(std::sync::Mutex::new(Some(import)));
+    let (inherited, place) = (Arc::clone(&import), dir.to_owned());
+    work_in_fork(move || {
+        let mut import = inherited.lock().expect("nobody panics").take().expect("there");
+        assert!(is_forked(import.push(1, &NewMessage::value(b"from the fork"))));
+        drop(import);
+        assert!(
+            is_locked(&options().open(&place)),
+            "the child let go of the parent's lock"
+        );
+    });
+    let mut import = import.lock().expect("nobody panics").take().expect("there");
+    import.push(1, &message).expect("the parent goes on");
+    assert_eq!(import.finish(2).expect("finished").messages, 2);
+    assert_eq!(
+        options().open(dir).expect("a log").next_offset().expect("open"),
+        2
+    );
+}
+
 /// Goal: a producer that is inherited refuses, whatever its threads were at, and its parent goes on. Method: forks
 /// while threads send, flush and wait.
 #[test]

@@ -102,6 +102,7 @@ fn in_a_child() {
         "fork" => fork::fork(&dir),
         "fork with readers" => fork::fork_with_readers(&dir),
         "fork with a producer" => fork::fork_with_a_producer(&dir),
+        "fork with an import" => fork::fork_with_an_import(&dir),
         "fork and open" => fork::fork_and_open(&dir),
         "fork and die" => fork::fork_and_die(&dir),
         "fork with a store and die" => fork::fork_with_a_store_and_die(&dir),
