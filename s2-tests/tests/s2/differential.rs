@@ -23,7 +23,7 @@ use crate::server::new_log;
 const RUNS: u64 = 20;
 
 fn calls() -> u64 {
-    let text = std::env::var("DURAMEN_S2_CALLS");
+    let text = std::env::var("DURAMEN_REMOTE_CALLS");
     text.map_or(300, |text| text.parse().expect("a number of calls"))
 }
 

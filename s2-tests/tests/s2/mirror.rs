@@ -273,7 +273,7 @@ fn a_mirror_follows_until_it_is_stopped() {
 
 /// How many messages are published, and how often at least the mirror is started anew and connections are cut.
 fn size() -> (u64, u64) {
-    let text = std::env::var("DURAMEN_S2_MIRRORED");
+    let text = std::env::var("DURAMEN_MIRRORED");
     let messages = text.map_or(20_000, |text| text.parse().expect("a number of messages"));
     (messages, messages / 1_000)
 }
