@@ -2,7 +2,6 @@
 //!
 //! `cargo bench --profile s2 -p duramen-s2-tests [-- MESSAGES ROUNDS]`
 
-#[expect(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/s2/server.rs"]
 mod server;
 
