@@ -1,4 +1,4 @@
-//! Logs of [duramen](duramen) on [S2](https://s2.dev), a service for durable streams, for those who
+//! Logs of [duramen] on [S2](https://s2.dev), a service for durable streams, for those who
 //! outgrow one machine.
 //!
 //! An [`S2Log`] is a [`Log`](duramen::Log): code that takes any `Log` works with it. An [`S2Store`]
