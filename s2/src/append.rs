@@ -145,7 +145,6 @@ impl Append {
             };
             attempt += 1;
             match (self.expect, refused) {
-                (None, Refused::Unknown(error)) => return Err(unconfirmed(error)),
                 (Some(expected), Refused::Unknown(error)) => match self.slot(remote, expected).await {
                     Ok(Slot::Ours(ack)) => return Ok(*ack),
                     Ok(Slot::Others(actual)) => return Err(mismatch(expected, actual)),
@@ -170,7 +169,7 @@ impl Append {
         refused: Refused,
         doubt: Option<Error>,
     ) -> Result<AppendAck> {
-        let doubt = |refused: Refused| unconfirmed(doubt.unwrap_or_else(|| self.error(refused)));
+        let doubt = |refused| doubt.map_or_else(|| self.error(refused), unconfirmed);
         match self.slot(remote, expected).await {
             Ok(Slot::Ours(ack)) => Ok(*ack),
             Ok(Slot::Others(actual)) => Err(match refused {
@@ -185,14 +184,7 @@ impl Append {
     }
 
     fn error(&self, refused: Refused) -> Error {
-        match refused {
-            Refused::Error(error) | Refused::Unknown(error) => error,
-            Refused::Offset(actual) => mismatch(self.expect.unwrap_or_default(), actual),
-            Refused::Token(actual) => Error::Fenced {
-                expected: Box::new(self.token.unwrap_or_default()),
-                actual: Box::new(Token::new(&actual).unwrap_or_default()),
-            },
-        }
+        refused.into_error(self.expect, self.token)
     }
 
     async fn slot(&self, remote: &Remote, expected: u64) -> Result<Slot> {

@@ -1,6 +1,6 @@
 //! What the errors of S2 are here.
 
-use duramen::{Error, ErrorKind};
+use duramen::{Error, ErrorKind, Token};
 use s2_sdk::error::{AppendConditionFailed, AppendError, ErrorCode, ReadError, RequestError};
 
 /// What became of a request that failed.
@@ -16,6 +16,24 @@ pub(crate) enum Refused {
     Token(String),
 }
 
+impl Refused {
+    /// The error of an append that expected this sequence number and this token, if any.
+    pub(crate) fn into_error(self, expected: Option<u64>, token: Option<Token>) -> Error {
+        match self {
+            Refused::Error(error) => error,
+            Refused::Unknown(error) => unconfirmed(error),
+            Refused::Offset(actual) => Error::OffsetMismatch {
+                expected: expected.unwrap_or_default(),
+                actual,
+            },
+            Refused::Token(actual) => Error::Fenced {
+                expected: Box::new(token.unwrap_or_default()),
+                actual: Box::new(Token::new(&actual).unwrap_or_default()),
+            },
+        }
+    }
+}
+
 /// The error of a request that has written nothing, or that changes nothing if it comes twice.
 pub(crate) fn of_request(operation: &'static str, stream: &str, error: RequestError) -> Error {
     let code = error
@@ -27,18 +45,7 @@ pub(crate) fn of_request(operation: &'static str, stream: &str, error: RequestEr
         Some(ErrorCode::StreamDeletionPending) => return Error::StreamDeleting { name: name() },
         Some(ErrorCode::BasinNotFound) => ErrorKind::Absent,
         Some(ErrorCode::BasinDeletionPending | ErrorCode::ResourceAlreadyExists) => ErrorKind::Conflict,
-        Some(code) if code.is_auth_error() => ErrorKind::Usage,
-        Some(
-            ErrorCode::BadFrame
-            | ErrorCode::BadHeader
-            | ErrorCode::BadJson
-            | ErrorCode::BadPath
-            | ErrorCode::BadProto
-            | ErrorCode::BadQuery
-            | ErrorCode::DecryptionFailed
-            | ErrorCode::Invalid
-            | ErrorCode::NotImplemented,
-        ) => ErrorKind::Usage,
+        Some(code) if is_mistake(code) => ErrorKind::Usage,
         Some(_) => ErrorKind::NotWritten,
         None => match &error {
             RequestError::Validation(_) | RequestError::MalformedAccessToken(_) => ErrorKind::Usage,
@@ -80,26 +87,34 @@ pub(crate) fn of_append(stream: &str, error: AppendError) -> Refused {
     }
 }
 
+/// Whether the request is wrong, or not allowed.
+fn is_mistake(code: ErrorCode) -> bool {
+    code.is_auth_error()
+        || matches!(
+            code,
+            ErrorCode::BadFrame
+                | ErrorCode::BadHeader
+                | ErrorCode::BadJson
+                | ErrorCode::BadPath
+                | ErrorCode::BadProto
+                | ErrorCode::BadQuery
+                | ErrorCode::DecryptionFailed
+                | ErrorCode::Invalid
+                | ErrorCode::NotImplemented
+        )
+}
+
 /// Whether the server has refused the request, or has not seen it.
 fn writes_nothing(error: &RequestError) -> bool {
     let refuses = |code: ErrorCode| {
-        code.is_auth_error()
+        is_mistake(code)
             || matches!(
                 code,
                 ErrorCode::StreamNotFound
                     | ErrorCode::StreamDeletionPending
                     | ErrorCode::BasinNotFound
                     | ErrorCode::BasinDeletionPending
-                    | ErrorCode::BadFrame
-                    | ErrorCode::BadHeader
-                    | ErrorCode::BadJson
-                    | ErrorCode::BadPath
-                    | ErrorCode::BadProto
-                    | ErrorCode::BadQuery
-                    | ErrorCode::DecryptionFailed
-                    | ErrorCode::Invalid
                     | ErrorCode::QuotaExhausted
-                    | ErrorCode::NotImplemented
                     | ErrorCode::ResourceAlreadyExists
             )
     };

@@ -135,7 +135,7 @@ impl S2Log {
         Ok(())
     }
 
-    /// The message, if it has its own time, or the first one of a batch, has that of the message.
+    /// A place in the log; its time is that of the message, if it has one of its own.
     fn place(offset: u64, message: Option<&NewMessage<'_>>, timestamp: u64) -> Place {
         let own = message.and_then(|message| message.time);
         Place {

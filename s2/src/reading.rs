@@ -162,35 +162,51 @@ async fn begin(remote: &Remote, floor: u64, from: Start) -> Result<u64> {
 /// The offset of the message that has `count` messages from itself to the end; the start offset if
 /// there are fewer.
 async fn last(remote: &Remote, floor: u64, count: u64) -> Result<u64> {
-    let mut end = remote.tail().await?.seq_num;
-    let (mut needed, mut step) = (count, STEP_FIRST);
-    while end > floor && end - floor > needed {
+    let end = remote.tail().await?.seq_num;
+    if end.saturating_sub(floor) > count
+        && let Back::At(offset) = back(remote, floor, end, count).await?
+    {
+        return Ok(offset);
+    }
+    start(remote, floor).await
+}
+
+/// What is found on the way back from the end.
+enum Back {
+    /// The message that was looked for.
+    At(u64),
+    /// There are fewer messages, and all records down to the floor are there.
+    Fewer,
+    /// There are fewer messages above something that was trimmed.
+    Trimmed,
+}
+
+/// Looks for the message that has `count` messages from itself to `end`.
+async fn back(remote: &Remote, floor: u64, end: u64, count: u64) -> Result<Back> {
+    let (mut end, mut needed, mut step) = (end, count, STEP_FIRST);
+    while end > floor {
         let from = end.saturating_sub(needed.max(step)).max(floor);
-        step = next_step(step);
+        step = (step * 4).min(COUNT_MAX as u64);
         let stretch = stretch(remote, from, end).await?;
         let found = stretch.messages.len() as u64;
         if let Some(surplus) = found.checked_sub(needed) {
-            let wanted = usize::try_from(surplus)
-                .ok()
-                .and_then(|at| stretch.messages.get(at));
-            return Ok(wanted.copied().unwrap_or(from));
+            let wanted = stretch
+                .messages
+                .get(usize::try_from(surplus).unwrap_or(usize::MAX));
+            return Ok(wanted.map_or(Back::Fewer, |offset| Back::At(*offset)));
         }
-        if !stretch.is_whole || from == floor {
-            break;
+        if !stretch.is_whole {
+            return Ok(Back::Trimmed);
         }
         needed -= found;
         end = from;
     }
-    start(remote, floor).await
+    Ok(Back::Fewer)
 }
 
 /// How many records are looked at first on the way back from the end. There may be many control
 /// records side by side, so each time it is more, up to what one request gives.
 const STEP_FIRST: u64 = 4;
-
-fn next_step(step: u64) -> u64 {
-    (step * 4).min(COUNT_MAX as u64)
-}
 
 /// What there is between two offsets.
 struct Stretch {
@@ -235,26 +251,17 @@ pub(crate) enum Newest {
 /// The last message, and the end of the stream before it was looked for.
 pub(crate) async fn newest(remote: &Remote) -> Result<(Newest, u64)> {
     let tail = remote.tail().await?.seq_num;
-    let (mut end, mut step) = (tail, STEP_FIRST);
-    while end > 0 {
-        let from = end.saturating_sub(step);
-        step = next_step(step);
-        let stretch = stretch(remote, from, end).await?;
-        if let Some(offset) = stretch.messages.last() {
-            let page = remote.page_at(*offset, 1).await?;
-            let record = page.records.into_iter().next();
-            let found = record.filter(|record| record.seq_num == *offset);
-            return Ok((
-                found.map_or(Newest::Gone, |record| Newest::Message(Box::new(record))),
-                tail,
-            ));
+    let newest = match back(remote, 0, tail, 1).await? {
+        Back::Fewer => Newest::Never,
+        Back::Trimmed => Newest::Gone,
+        Back::At(offset) => {
+            let page = remote.page_at(offset, 1).await?;
+            let first = page.records.into_iter().next();
+            let record = first.filter(|record| record.seq_num == offset);
+            record.map_or(Newest::Gone, |record| Newest::Message(Box::new(record)))
         }
-        if !stretch.is_whole {
-            return Ok((Newest::Gone, tail));
-        }
-        end = from;
-    }
-    Ok((Newest::Never, tail))
+    };
+    Ok((newest, tail))
 }
 
 /// The first message at or after this time; the stream's end if there is none.

@@ -10,7 +10,7 @@ use s2_sdk::types::{AppendInput, AppendRecord, AppendRecordBatch, FencingToken, 
 
 use super::{MirrorProgress, Place};
 use crate::append::SIZE_MAX;
-use crate::failure::{Refused, of_append, remote, unconfirmed};
+use crate::failure::{of_append, remote, unconfirmed};
 use crate::log::Shared;
 use crate::record::{self, Marks, Origin};
 use crate::remote::COUNT_MAX;
@@ -165,15 +165,8 @@ impl Pipe {
             AppendError::IndefiniteFailure { final_attempt_error } => *final_attempt_error,
             other => other,
         };
-        match of_append(&self.target.remote.name, error) {
-            Refused::Error(error) => error,
-            Refused::Unknown(error) => unconfirmed(error),
-            Refused::Offset(actual) => Error::OffsetMismatch { expected, actual },
-            Refused::Token(actual) => Error::Fenced {
-                expected: Box::new(Token::new(&self.token).unwrap_or_default()),
-                actual: Box::new(Token::new(&actual).unwrap_or_default()),
-            },
-        }
+        let token = Token::new(&self.token).ok();
+        of_append(&self.target.remote.name, error).into_error(Some(expected), token)
     }
 }
 

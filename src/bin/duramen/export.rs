@@ -86,6 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let staging = Staging::begin(&args.klevdb_dir)?;
     let mut giving = Giving {
         lossy: args.lossy,
+        version: args.format,
         writer: Writer::new(&staging.dir, args.format, kinds, args.segment_size),
         next: None,
         summary: Summary {
@@ -105,6 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// Messages on their way to klevdb.
 struct Giving {
     lossy: bool,
+    version: Version,
     writer: Writer,
     /// The offset behind the last message.
     next: Option<u64>,
@@ -157,6 +159,14 @@ impl Giving {
                 "an empty key or value, which is not an absent one,",
             )?;
             self.summary.empty_as_absent += 1;
+        }
+        let is_nothing =
+            message.offset == 0 && message.time.as_micros() == 0 && key.is_none() && value.is_none();
+        if is_nothing && self.version == Version::V1 {
+            self.loses(
+                0,
+                "a message of zeros alone, which in format V1 is as if it were not there,",
+            )?;
         }
         match self.next {
             None => self.summary.start_offset = message.offset,

@@ -148,6 +148,25 @@ impl Changes {
     /// log, perhaps from several threads at once, and after each [`notify`](Changes::notify) again.
     /// It must not wait for long. Whoever begins to listen late has to call `notify` then, for what
     /// happened in between.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::time::Instant;
+    /// use duramen::Changes;
+    ///
+    /// let begun = Arc::new(AtomicU32::new(0));
+    /// let counted = Arc::clone(&begun);
+    /// let changes = Changes::begun_by(move || {
+    ///     counted.fetch_add(1, Ordering::Relaxed);
+    /// });
+    /// let look = || changes.wait_until(Some(Instant::now()), || None::<()>);
+    /// assert!(look().is_none() && look().is_none());
+    /// assert_eq!(begun.load(Ordering::Relaxed), 1);
+    /// changes.notify();
+    /// look();
+    /// assert_eq!(begun.load(Ordering::Relaxed), 2);
+    /// ```
     #[must_use]
     pub fn begun_by(begin: impl Fn() + Send + Sync + 'static) -> Changes {
         Changes {

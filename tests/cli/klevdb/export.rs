@@ -277,3 +277,16 @@ fn a_log_whose_next_offset_klevdb_does_not_have_is_refused_without_the_advice_of
         assert!(!refused.stderr.contains("--lossy"), "{refused:?}");
     }
 }
+
+#[test]
+fn a_message_that_format_v1_does_not_tell_from_zeros_is_refused_there() {
+    let scratch = Scratch::new();
+    let [log, to] = ["log", "klevdb"].map(|name| scratch.path(name));
+    let mut import = duramen::Options::new().import(&log).expect("begun");
+    let nothing = duramen::NewMessage::default().time(duramen::Timestamp::from_micros(0));
+    import.push(0, &nothing).expect("pushed");
+    import.finish(1).expect("finished");
+    let refused = export(&log, &to, &["--format", "v1"]);
+    assert!(refused.failed(1).contains("zeros alone"), "{refused:?}");
+    assert_eq!(summary(&export(&log, &to, &[]))["messages"], 1);
+}
