@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -128,19 +128,28 @@ pub(crate) fn fast_dir() -> tempfile::TempDir {
     made.expect("a temporary directory")
 }
 
-/// The files of a directory, by name; no subdirectories.
+/// The files of a directory, by name; no subdirectories. A running log may rename one meanwhile, the segment that it
+/// has prepared: then all are read again.
 pub(crate) fn files_of(dir: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(dir)
-        .expect("a directory")
-        .map(|entry| entry.expect("an entry"))
-        .filter(|entry| entry.file_type().expect("a type").is_file())
-        .map(|entry| {
+    loop {
+        match try_files_of(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && dir.exists() => {}
+            files => return files.expect("the files of a directory"),
+        }
+    }
+}
+
+fn try_files_of(dir: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
             let name = entry.file_name().into_string().expect("a plain name");
-            (name, fs::read(entry.path()).expect("a file"))
-        })
-        .collect();
+            files.push((name, fs::read(entry.path())?));
+        }
+    }
     files.sort();
-    files
+    Ok(files)
 }
 
 /// Writes `files` into a new directory.

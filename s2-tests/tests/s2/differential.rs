@@ -171,7 +171,9 @@ impl Pair {
             self.memory.start_offset().unwrap(),
             self.memory.next_offset().unwrap(),
         );
-        let before = self.rng.u64(start..=next + 1).min(start + 20);
+        // The longer a log is, the more goes at once. So it does not grow with the number of calls.
+        let most = 20.max((next - start) / 8);
+        let before = self.rng.u64(start..=next + 1).min(start + most);
         if before.min(next) > start {
             let how = PublishOptions::new().and(Control::Trim(before.min(next)));
             self.memory.publish_with(&[], &how).unwrap();
