@@ -7,7 +7,7 @@ use std::thread;
 
 use duramen::testing::{self, Case};
 
-use crate::left_out::LEFT_OUT;
+use crate::left_out::{BY_CHANCE, LEFT_OUT};
 use crate::server::new_log;
 
 /// What came of the cases: those that failed, with the message.
@@ -70,6 +70,6 @@ fn what_is_left_out_is_there_and_fails() {
     for name in left_out.keys() {
         assert!(names.contains(name), "there is no case {name}");
     }
-    let found = run(|case| left_out.contains_key(case.name));
+    let found = run(|case| left_out.contains_key(case.name) && case.name != BY_CHANCE);
     assert!(found.passed.is_empty(), "{:#?}", found.passed);
 }
