@@ -34,6 +34,11 @@ impl Settings {
         }
     }
 
+    /// Whether there are so many disks that each battery reaches the least number that it names.
+    pub(crate) fn is_whole(self) -> bool {
+        self.states >= 420_000
+    }
+
     pub(crate) fn plan(self) -> CrashPlan {
         CrashPlan {
             seed: self.seed,
